@@ -1,0 +1,108 @@
+"""What every command shares: consoles, JSON on standard output, ``name=value`` words, error lines."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from engine.errors import UsageError
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="Configuration file.", envvar="SPINNERET_CONFIG", show_default="config.toml"),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
+]
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """Return a console on the stream as it is now (tests and pipes replace it)."""
+    return Console(file=sys.stderr if to_stderr else sys.stdout, highlight=False, soft_wrap=False)
+
+
+def print_json(document: Any) -> None:
+    """Print ``document`` as one JSON document; NaN and infinity become ``null``."""
+    sys.stdout.write(json.dumps(finite(document), ensure_ascii=False, indent=2) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """Replace numbers that JSON has no word for by ``None``."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def warn(message: str) -> None:
+    """Print a warning on standard error."""
+    console(to_stderr=True).print(f"[yellow]warning:[/yellow] {_plain(message)}")
+
+
+def say(message: str) -> None:
+    """Print a remark on standard error."""
+    console(to_stderr=True).print(_plain(message))
+
+
+def _plain(message: str) -> str:
+    return message.replace("[", r"\[")
+
+
+def split_assignments(words: Iterable[str] | None, option: str) -> dict[str, str]:
+    """Read ``["voltage=18", "flow_rate=0.4"]`` as a mapping.
+
+    Raises:
+        UsageError: a word without ``=``, an empty side, or a name given twice.
+    """
+    pairs: dict[str, str] = {}
+    for word in words or ():
+        name, separator, value = word.partition("=")
+        name, value = name.strip(), value.strip()
+        if not separator or not name or not value:
+            raise UsageError(f"{option}: expected name=value such as voltage=18, got '{word}'")
+        if name in pairs:
+            raise UsageError(f"{option}: '{name}' is given twice ({pairs[name]} and {value}); keep one")
+        pairs[name] = value
+    return pairs
+
+
+def number(text: str, what: str) -> float:
+    """Read a finite number.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"{what}: expected a finite number, got '{text}'")
+    return value
+
+
+def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Any:
+    """Return a rich table, numbers to the right, units in its headings."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title) if title else None, box=SIMPLE_HEAD, title_justify="left")
+    body = [tuple(map(str, row)) for row in rows]
+    for index, heading in enumerate(headings):
+        cells = [row[index] for row in body if row[index] not in ("", "–")]
+        is_number = bool(cells) and all(cell[:1] in "+-−.0123456789" for cell in cells)
+        table.add_column(escape(heading), justify="right" if is_number else "left")
+    for row in body:
+        table.add_row(*map(escape, row))
+    return table

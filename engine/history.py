@@ -1,0 +1,46 @@
+"""What a campaign knows so far, as plain frozen data: the input of every strategy.
+
+The database makes one (``engine.loop``), a benchmark makes one in memory (``engine.bench``); the
+strategies never learn which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.campaign import Campaign, Value
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment: its conditions and what came of it.
+
+    ``conditions`` holds every known parameter, ambient ones included: as really run where that is
+    known, as proposed otherwise. ``outcomes`` holds the current replicates of each outcome.
+    """
+
+    conditions: Mapping[str, Value]
+    outcomes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    id: int | None = None
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How the run is called in messages."""
+        return f"experiment {self.id}" if self.id is not None else (self.label or "run")
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything a strategy may look at, in the order in which it was recorded."""
+
+    campaign: Campaign
+    finished: tuple[Run, ...] = ()
+    pending: tuple[Run, ...] = ()
+    failed: tuple[Run, ...] = ()
+
+    @property
+    def n_finished(self) -> int:
+        """How many runs have results."""
+        return len(self.finished)

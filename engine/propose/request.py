@@ -1,0 +1,74 @@
+"""What is asked of a strategy, and what it answers. Plain frozen data; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.campaign import Value
+from engine.history import Run
+
+
+@dataclass(frozen=True)
+class ProposeRequest:
+    """One call for a batch.
+
+    ``at``: stated ambient values; ambient parameters not named are averaged over recent readings,
+    or the worst of those is taken (``robust``). ``fixed``: controlled parameters held at a value.
+    ``max_distinct``: at most so many values of a parameter in the batch (adds to the campaign's).
+    ``explore``: go on where no finished run reaches a threshold, searching from the worst corner of
+    the data. ``replicates``: let settings that were run already be proposed again.
+    """
+
+    n: int
+    seed: int
+    strategy: str = "gp"
+    at: Mapping[str, float] = field(default_factory=dict)
+    robust: bool = False
+    fixed: Mapping[str, Value] = field(default_factory=dict)
+    max_distinct: Mapping[str, int] = field(default_factory=dict)
+    explore: bool = False
+    replicates: bool = False
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A new measurement's mean and central interval, in the outcome's unit."""
+
+    mean: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One proposed run: ``conditions`` are the controlled settings, ``ambient`` what it is meant for.
+
+    ``outcomes`` is empty where no model has been fitted yet (cold start). ``reason_kind`` is one of
+    ``space_filling``, ``improves_front``, ``fills_gap``, ``explores``, ``replicate``.
+    """
+
+    order: int
+    conditions: Mapping[str, Value]
+    ambient: Mapping[str, float]
+    outcomes: Mapping[str, Forecast]
+    p_success: float
+    reason_kind: str
+    reason: str
+    nearest: Run | None
+    acquisition_value: float | None = None
+
+
+@dataclass(frozen=True)
+class SuggestionBatch:
+    """The answer: suggestions in the order to run them, and what the user should know.
+
+    ``strategy`` is the one that led (``sobol`` during a cold start even if ``gp`` was asked).
+    ``seconds`` tells where the time went: ``fit``, ``acquisition``, ``optimise``, ``explain``.
+    """
+
+    strategy: str
+    seed: int
+    suggestions: tuple[Suggestion, ...]
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,233 @@
+"""config.toml and ``SPINNERET_*``: assembled once, refusing what it does not know.
+
+Precedence: environment (``SPINNERET_PROPOSE__N=4``), then config.toml, then the defaults below.
+The ``[campaign]`` table is the definition that ``engine init`` and ``engine campaign revise`` record
+in the database; commands afterwards read the campaign from there.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from engine.campaign import Campaign
+from engine.errors import ConfigError, nearest_name
+
+CONFIG_NAME = "config.toml"
+ENV_PREFIX = "SPINNERET_"
+# Variables that are read elsewhere: where the configuration is, and where tests find what they need.
+_OTHER_VARIABLES = {"SPINNERET_CONFIG", "SPINNERET_DATA", "SPINNERET_TEST_POSTGRES"}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(_Section):
+    """Where the truth is kept."""
+
+    url: str = Field("sqlite:///spinneret.db", description="SQLAlchemy URL; a relative SQLite path counts from config.toml")
+    busy_timeout_s: float = Field(30.0, gt=0, le=3600, description="how long a write waits for another")
+
+
+class StorageSettings(_Section):
+    """Where files are kept."""
+
+    data_dir: Path = Field(Path("spinneret-data"), description="micrographs, reports and models; a relative path counts from config.toml")
+    max_image_megapixels: float = Field(100.0, gt=0, description="larger micrographs are refused")
+
+
+class ImportSettings(_Section):
+    """Bounds on what a file may bring."""
+
+    max_rows: int = Field(20_000, ge=1, description="longer tables are refused: split them")
+
+
+class ProposeSettings(_Section):
+    """How the next runs are chosen."""
+
+    n: int = Field(8, ge=1, le=100, description="runs in a batch")
+    strategy: Literal["gp", "sobol", "ax", "nsga2"] = Field("gp", description="gp, sobol, ax or nsga2")
+    level: float = Field(0.9, gt=0.5, lt=1.0, description="coverage of the intervals shown")
+    mc_samples: int = Field(64, ge=8, le=4096, description="Monte-Carlo samples of the acquisition function")
+    raw_samples: int = Field(512, ge=16, le=65536, description="settings looked at before refinement")
+    restarts: int = Field(8, ge=1, le=256, description="settings refined for each place in the batch")
+    ambient_readings: int = Field(6, ge=1, le=64, description="recent readings of the room to average over")
+    cold_start: int = Field(0, ge=0, description="finished runs before the model leads; 0 lets evidence decide")
+
+
+class ComputeSettings(_Section):
+    """Threads and device."""
+
+    threads: int = Field(0, ge=0, le=1024, description="0 takes one thread up to 4 cores, half of them above")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+
+
+class Settings(BaseSettings):
+    """Every setting. Build it with :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__"
+    )
+
+    database: DatabaseSettings = DatabaseSettings()  # type: ignore[call-arg]
+    storage: StorageSettings = StorageSettings()  # type: ignore[call-arg]
+    imports: ImportSettings = ImportSettings()  # type: ignore[call-arg]
+    propose: ProposeSettings = ProposeSettings()  # type: ignore[call-arg]
+    compute: ComputeSettings = ComputeSettings()  # type: ignore[call-arg]
+    campaign: Campaign | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over what the file says (which arrives as init values)."""
+        return (env_settings, init_settings)
+
+
+def find_config(explicit: Path | None = None) -> Path:
+    """Return the configuration to use: ``--config``, ``SPINNERET_CONFIG``, or ./config.toml.
+
+    Raises:
+        ConfigError: the file does not exist.
+    """
+    path = explicit or Path(os.environ.get("SPINNERET_CONFIG", CONFIG_NAME))
+    if not path.is_file():
+        raise ConfigError(
+            f"expected a configuration at {path}, found none. Run `engine init` here, "
+            "or name one with --config FILE."
+        )
+    return path.resolve()
+
+
+def load_settings(path: Path) -> Settings:
+    """Read ``path`` and the environment.
+
+    Raises:
+        ConfigError: not TOML, an unknown key, or a value that cannot be; all of them are named.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as text: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    _refuse_unknown_variables()
+    try:
+        return Settings(**content)
+    except ValidationError as error:
+        raise ConfigError(describe_validation(error, Settings, str(path))) from error
+
+
+def parse_campaign(definition: dict[str, Any], source: str) -> Campaign:
+    """Validate a campaign's definition, telling the user everything that is wrong with it.
+
+    Raises:
+        ConfigError: the definition cannot be used.
+    """
+    try:
+        return Campaign(**definition)
+    except ValidationError as error:
+        raise ConfigError(describe_validation(error, Campaign, source)) from error
+
+
+def read_campaign_file(path: Path) -> Campaign:
+    """Read the ``[campaign]`` table of a TOML file, or the whole file as one.
+
+    Raises:
+        ConfigError: no such file, not TOML, or not a campaign.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+    return parse_campaign(content.get("campaign", content), str(path))
+
+
+def _refuse_unknown_variables() -> None:
+    sections = set(Settings.model_fields)
+    for variable in os.environ:
+        if not variable.startswith(ENV_PREFIX) or variable in _OTHER_VARIABLES:
+            continue
+        section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("__")
+        if section not in sections:
+            known = [f"{ENV_PREFIX}{name.upper()}" for name in sections]
+            raise ConfigError(
+                f"environment variable {variable} names no setting."
+                f"{nearest_name(f'{ENV_PREFIX}{section.upper()}', known)}"
+                f" Sections: {', '.join(sorted(sections))}; write {ENV_PREFIX}<SECTION>__<KEY>"
+                f"{f' (key {key!r})' if key else ''}."
+            )
+
+
+def describe_validation(error: ValidationError, model: type[BaseModel], source: str) -> str:
+    """Turn pydantic's findings into lines that say where, what was expected and how to mend it."""
+    lines = []
+    for finding in error.errors():
+        location = ".".join(str(part) for part in finding["loc"])
+        if finding["type"] == "extra_forbidden":
+            known = _known_keys(model, finding["loc"][:-1])
+            lines.append(
+                f"unknown key '{location}'.{nearest_name(str(finding['loc'][-1]), known)}"
+                f" Known here: {', '.join(sorted(known))}"
+            )
+        else:
+            message = finding["msg"].removeprefix("Value error, ")
+            got = finding["input"]
+            shown = f" (got {got!r})" if isinstance(got, str | int | float | bool) else ""
+            lines.append(f"{location}: {message}{shown}" if location else message)
+    return f"{source}: " + "\n".join(lines)
+
+
+def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that the model at ``location`` accepts."""
+    for part in location:
+        if isinstance(part, int):
+            continue
+        for name, field in model.model_fields.items():
+            if part == name:
+                found = _model_inside(field.annotation)
+                if found is not None:
+                    model = found
+                break
+    return list(model.model_fields)
+
+
+def _model_inside(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_inside(argument)
+        if found is not None:
+            return found
+    return None
+
+
+__all__ = [
+    "CONFIG_NAME",
+    "ComputeSettings",
+    "DatabaseSettings",
+    "ImportSettings",
+    "ProposeSettings",
+    "Settings",
+    "StorageSettings",
+    "describe_validation",
+    "find_config",
+    "load_settings",
+    "parse_campaign",
+    "read_campaign_file",
+]

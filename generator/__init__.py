@@ -1,0 +1,1 @@
+"""Micrographs from conditions. Empty in this version: the diffusion generator comes with a later one."""

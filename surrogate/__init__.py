@@ -1,0 +1,1 @@
+"""Learning on tensors: conditions in the unit cube in, posteriors over outcomes out."""
