@@ -1,0 +1,50 @@
+# Two lines are enough: `make demo` sets everything up and runs the loop on a virtual lab,
+# `make test` sets everything up and runs the tests.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# One thread for each numerical library: processes share the cores better than threads do.
+export OMP_NUM_THREADS ?= 1
+# Two processes of tests, unless told otherwise: make test JOBS=8.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format docs clean
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+
+install: $(READY) ## Create .venv with every pinned dependency.
+
+$(READY): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spinneret needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Install Python 3.11, or name one: make install PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web]'
+	@touch $@
+
+demo: $(READY) ## Run three rounds of propose, spin, log on a virtual lab.
+	$(BIN)/engine demo
+
+test: $(READY) ## Run the tests.
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
+
+check: $(READY) ## Lint, formatting, types, import rules, migrations.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/db/test_schema.py
+
+format: $(READY) ## Put the code into its format and mend what ruff can.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY) ## Write docs/cli.md anew from the commands.
+	$(BIN)/python docs/cli.py
+
+clean: ## Remove what tools leave behind (not .venv, not any database).
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
