@@ -32,7 +32,7 @@ def front_mask(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np
     Rows with a missing objective (NaN) are never on the front; equal rows are on it together.
     """
     gains = _gains(values, objectives)
-    known = ~np.isnan(gains).any(axis=1)
+    known: NDArray[np.bool_] = np.logical_not(np.isnan(gains)).all(axis=1)
     mask = known.copy()
     for index in np.flatnonzero(known):
         others = gains[known]
@@ -55,7 +55,7 @@ def hypervolume_so_far(values: ArrayLike, objectives: Sequence[Objective]) -> Ar
     """Return the hypervolume after each row of ``values`` (runs, objectives): shape (runs,)."""
     gains = _gains(values, objectives)
     thresholds = np.array([o.sign * o.threshold for o in objectives])
-    winning = (gains > thresholds).all(axis=1)  # false where a value is NaN
+    winning: NDArray[np.bool_] = np.all(gains > thresholds, axis=1)  # false where a value is NaN
     indicator = _indicator(len(objectives))
     volumes = np.zeros(len(gains))
     front = np.empty((0, len(objectives)))
@@ -69,15 +69,17 @@ def hypervolume_so_far(values: ArrayLike, objectives: Sequence[Objective]) -> Ar
 
 def _gains(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
     """Return ``s · y``: more is better everywhere."""
-    array = np.asarray(values, dtype=float).reshape(-1, len(objectives))
-    return array * np.array([objective.sign for objective in objectives])
+    array: Array = np.asarray(values, dtype=np.float64).reshape(-1, len(objectives))
+    array = array * np.array([objective.sign for objective in objectives])
+    return array
 
 
 def _beyond(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
     """Return ``s · (y − t)`` of the rows that are beyond every threshold."""
     thresholds = np.array([o.sign * o.threshold for o in objectives])
-    beyond = _gains(values, objectives) - thresholds
-    return beyond[(beyond > 0).all(axis=1)]
+    beyond: Array = _gains(values, objectives) - thresholds
+    beyond = beyond[(beyond > 0).all(axis=1)]
+    return beyond
 
 
 def _indicator(n_objectives: int) -> Any:
