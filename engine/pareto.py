@@ -32,7 +32,7 @@ def front_mask(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np
     Rows with a missing objective (NaN) are never on the front; equal rows are on it together.
     """
     gains = _gains(values, objectives)
-    known: NDArray[np.bool_] = np.logical_not(np.isnan(gains)).all(axis=1)
+    known: NDArray[np.bool_] = np.all(np.isfinite(gains), axis=1)
     mask = known.copy()
     for index in np.flatnonzero(known):
         others = gains[known]
