@@ -1,0 +1,15 @@
+"""Laboratories: the protocol that a lab follows, and a virtual one with a known truth."""
+
+from engine.lab.loading import load_lab
+from engine.lab.protocol import KnownLab, Lab, LabResult, reference_ambient
+from engine.lab.virtual import OlderLab, VirtualLab
+
+__all__ = [
+    "KnownLab",
+    "Lab",
+    "LabResult",
+    "OlderLab",
+    "VirtualLab",
+    "load_lab",
+    "reference_ambient",
+]
