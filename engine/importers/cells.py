@@ -1,0 +1,166 @@
+"""One text cell → a number, a choice or words; ``CellError`` says what was expected instead."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from db.records import FailureKind, Status
+from engine.campaign import Parameter, Property, Value
+from engine.errors import nearest_name
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
+_NOT_A_NUMBER = {"nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "-infinity", "null", "none"}
+_NOT_FAILED = {"", "no", "false", "0", "_", "–"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class CellError(ValueError):
+    """The cell cannot be taken; the message says what was expected."""
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Whether ``text`` is a number written with a decimal comma."""
+    return _COMMA_NUMBER.fullmatch(text.strip()) is not None
+
+
+def parse_number(text: str, label: str, *, decimal_comma: bool = False) -> float:
+    """Read a finite number; ``label`` names it in the error.
+
+    Raises:
+        CellError: text, a date, NaN, infinity, or a decimal comma where points are used.
+    """
+    word = text.strip().replace("−", "-")
+    if decimal_comma and has_decimal_comma(word):
+        word = word.replace(",", ".")
+    if _NUMBER.fullmatch(word):
+        value = float(word)
+        if math.isfinite(value):
+            return value
+    expected = f"expected {label} to be a finite number"
+    if word.casefold() in _NOT_A_NUMBER:
+        raise CellError(f"{expected}; leave the cell empty where nothing is known")
+    if has_decimal_comma(word):
+        raise CellError(
+            f"{expected} with a decimal point; decimal commas are read in files whose cells are "
+            "separated by ';' and that use them throughout"
+        )
+    if _DATE.fullmatch(word):
+        raise CellError(f"{expected}, got a date: let the spreadsheet show the column as numbers")
+    raise CellError(expected)
+
+
+def parse_condition(text: str, parameter: Parameter, *, decimal_comma: bool = False) -> Value:
+    """Read one parameter's value and check that it can exist.
+
+    Raises:
+        CellError: not a number or choice, or beyond what is physically possible.
+    """
+    value: Value
+    if parameter.is_categorical:
+        value = text.strip()
+        names = [str(choice) for choice in parameter.choices or ()]
+        if value not in names:
+            same = [name for name in names if name.casefold() == value.casefold()]
+            value = same[0] if len(same) == 1 else value
+        problem = parameter.problem_with(value)
+        if problem is not None:
+            raise CellError(f"{problem}.{nearest_name(value, names)}")
+        return value
+    value = parse_number(text, _label(parameter), decimal_comma=decimal_comma)
+    problem = parameter.problem_with(value)
+    if problem is not None:
+        raise CellError(problem)
+    return value
+
+
+def parse_result(text: str, prop: Property, *, decimal_comma: bool = False) -> float:
+    """Read one measurement and check that it can exist.
+
+    Raises:
+        CellError: not a finite number, or beyond what is physically possible.
+    """
+    value = parse_number(text, _label(prop), decimal_comma=decimal_comma)
+    problem = prop.problem_with(value)
+    if problem is not None:
+        raise CellError(problem)
+    return value
+
+
+def parse_replicate(text: str) -> int:
+    """Read a replicate's number, 1 or more; an empty cell is the first.
+
+    Raises:
+        CellError: anything else.
+    """
+    word = text.strip()
+    if not word:
+        return 1
+    if not re.fullmatch(r"[0-9]{1,6}(\.0*)?", word) or int(float(word)) < 1:
+        raise CellError("expected a replicate's number: 1, 2, 3 …")
+    return int(float(word))
+
+
+def parse_status(text: str) -> tuple[Status | None, FailureKind | None]:
+    """Read a status; a kind of failure in its place means failed. Empty says nothing.
+
+    Raises:
+        CellError: no status.
+    """
+    word = _word(text)
+    if not word:
+        return None, None
+    if word in set(Status):
+        return Status(word), None
+    if word in set(FailureKind):
+        return Status.FAILED, FailureKind(word)
+    known = [*Status, *FailureKind]
+    raise CellError(f"expected one of {', '.join(known)}.{nearest_name(word, known)}")
+
+
+def parse_failure(text: str) -> FailureKind | None:
+    """Read a kind of failure; empty, ``no``, ``false`` and ``0`` mean none.
+
+    Raises:
+        CellError: no kind of failure.
+    """
+    word = _word(text)
+    if word in _NOT_FAILED:
+        return None
+    if word in set(FailureKind):
+        return FailureKind(word)
+    known = list(FailureKind)
+    raise CellError(f"expected {', '.join(known)}, or nothing.{nearest_name(word, known)}")
+
+
+def clean_text(text: str) -> str | None:
+    """Return words as they are kept (line ends unified, outer blanks off), or ``None`` if empty.
+
+    Raises:
+        CellError: control characters.
+    """
+    if _CONTROL.search(text):
+        raise CellError("expected text without control characters")
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip() or None
+
+
+def clean_label(text: str) -> str | None:
+    """Return a run's label, or ``None`` if the cell is empty.
+
+    Raises:
+        CellError: over 200 characters, line breaks or control characters.
+    """
+    label = clean_text(text)
+    if label is not None and (len(label) > 200 or "\n" in label):
+        raise CellError("expected a label of one line and at most 200 characters")
+    return label
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[\s-]+", "_", text.strip().casefold())
+
+
+def _label(item: Parameter | Property) -> str:
+    return f"{item.name} [{item.unit}]" if item.unit else item.name

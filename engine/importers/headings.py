@@ -1,0 +1,255 @@
+"""A file's headings → the campaign's names: ``voltage``, ``voltage [kV]``, ``Voltage (kV)``, …
+
+Units are never converted: a heading with another unit than the campaign's is refused, and so is a
+heading that nearly says a name the file lacks.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from engine.campaign import Campaign, Parameter
+from engine.errors import RowProblem, nearest_name
+
+Kind = Literal[
+    "parameter", "outcome", "label", "experiment", "status", "failed", "note", "replicate"
+]
+
+RESERVED: dict[str, Kind] = {
+    "id": "label",
+    "label": "label",
+    "name": "label",
+    "sample": "label",
+    "sample id": "label",
+    "experiment": "experiment",
+    "status": "status",
+    "failed": "failed",
+    "failure": "failed",
+    "note": "note",
+    "notes": "note",
+    "comment": "note",
+    "replicate": "replicate",
+}
+"""Headings that mean the same in every campaign, unless one of its own names is spelt so."""
+
+_WITH_UNIT = re.compile(r"^(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))$")
+_UNITS = {"degC": "°C", "C": "°C", "deg": "°", "percent": "%", "%RH": "%"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column that is understood: where it stands, what it says, what it means."""
+
+    index: int
+    heading: str
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a file: understood, left aside, and names that a refused heading meant."""
+
+    known: tuple[Column, ...]
+    ignored: tuple[str, ...] = ()
+    disputed: frozenset[str] = frozenset()
+
+    def of_kind(self, *kinds: Kind) -> tuple[Column, ...]:
+        """The columns of these kinds, in the file's order."""
+        return tuple(column for column in self.known if column.kind in kinds)
+
+    def names(self, *kinds: Kind) -> set[str]:
+        """What the columns of these kinds mean."""
+        return {column.name for column in self.of_kind(*kinds)}
+
+
+class Vocabulary:
+    """Everything a heading may say in one campaign."""
+
+    def __init__(self, campaign: Campaign, reserved: dict[str, Kind] | None = None) -> None:
+        self.campaign = campaign
+        self._exact: dict[str, tuple[Kind, str]] = {}
+        self._loose: dict[str, set[tuple[Kind, str]]] = {}
+        self._undirected: dict[str, tuple[str, ...]] = {}
+        for parameter in campaign.parameters:
+            for word in (parameter.name, *parameter.aliases):
+                self._add(word, "parameter", parameter.name)
+        for prop in campaign.properties:
+            for word in (prop.name, *prop.aliases):
+                for outcome in prop.outcomes:
+                    self._add(word + outcome.removeprefix(prop.name), "outcome", outcome)
+                if prop.directions:
+                    self._undirected[loosely(word)] = prop.outcomes
+        own = set(self._loose)
+        for word, kind in (RESERVED if reserved is None else reserved).items():
+            if word not in own:
+                self._add(word, kind, kind)
+
+    def _add(self, word: str, kind: Kind, name: str) -> None:
+        self._exact.setdefault(word.strip(), (kind, name))
+        self._loose.setdefault(loosely(word), set()).add((kind, name))
+
+    def lookup(self, word: str) -> tuple[Kind, str] | None:
+        """Return what ``word`` means: spelt exactly, or but for case, blanks and underscores."""
+        if word in self._exact:
+            return self._exact[word]
+        found = self._loose.get(loosely(word), set())
+        return next(iter(found)) if len(found) == 1 else None
+
+    def undirected(self, word: str) -> tuple[str, ...]:
+        """Return the outcomes that ``word`` could mean, where it leaves the direction out."""
+        return self._undirected.get(loosely(word), ())
+
+    def near(self, word: str, taken: Iterable[str]) -> str | None:
+        """Return the name not yet ``taken`` that ``word`` nearly spells, or ``None``."""
+        skip, word = set(taken), loosely(word)
+        if len(word) < 4:
+            return None
+        open_words = {
+            known: sorted(meanings)[0][1]
+            for known, meanings in self._loose.items()
+            if len(known) >= 4 and not {name for _, name in meanings} & skip
+        }
+        for known, name in open_words.items():
+            if known.startswith(word) or word.startswith(known + " "):
+                return name
+        matches = get_close_matches(word, open_words, n=1, cutoff=0.8)
+        return open_words[matches[0]] if matches else None
+
+    def unit_of(self, kind: Kind, name: str) -> str | None:
+        """Return the unit a heading of this meaning may state (``None``: none is kept)."""
+        return self.campaign.unit_of(name) if kind in ("parameter", "outcome") else None
+
+
+def map_headings(
+    headings: Sequence[str], vocabulary: Vocabulary, *, only: Iterable[Kind] | None = None
+) -> tuple[Columns, list[RowProblem]]:
+    """Say what each heading means, and what is wrong with those that are not understood.
+
+    With ``only``, columns of other kinds and unknown ones are left aside without a word.
+    """
+    wanted = set(only) if only is not None else None
+    known: list[Column] = []
+    problems: list[RowProblem] = []
+    unknown: list[str] = []
+    disputed: set[str] = set()
+    problem: str | None
+    for index, heading in enumerate(headings):
+        if not heading:
+            continue
+        meaning, unit = _meaning(heading, vocabulary)
+        if meaning is None:
+            unknown.append(heading)
+            continue
+        kind, name = meaning
+        if wanted is not None and kind not in wanted:
+            continue
+        twin = next((column for column in known if (column.kind, column.name) == meaning), None)
+        expected = vocabulary.unit_of(kind, name)
+        if twin is not None:
+            problem = f"means {name}, as does the column '{twin.heading}'; keep one of them"
+        elif unit is not None and not same_unit(unit, expected):
+            problem = _unit_problem(name, unit, expected)
+        else:
+            known.append(Column(index, heading, kind, name))
+            continue
+        disputed.add(name)
+        problems.append(RowProblem(1, heading, None, problem))
+    if wanted is not None:
+        return Columns(tuple(known), disputed=frozenset(disputed)), problems
+    ignored = []
+    taken = {column.name for column in known} | disputed
+    for heading in unknown:
+        problem, meant = _judge_unknown(heading, vocabulary, taken)
+        if problem is None:
+            ignored.append(heading)
+            continue
+        disputed |= meant
+        problems.append(RowProblem(1, heading, None, problem))
+    return Columns(tuple(known), tuple(ignored), frozenset(disputed)), problems
+
+
+def _meaning(heading: str, vocabulary: Vocabulary) -> tuple[tuple[Kind, str] | None, str | None]:
+    whole = vocabulary.lookup(heading)
+    if whole is not None:
+        return whole, None
+    match = _WITH_UNIT.match(heading)
+    if match is None:
+        return None, None
+    unit = match["square"] if match["square"] is not None else match["round"]
+    return vocabulary.lookup(match["name"].strip()), unit
+
+
+def _judge_unknown(
+    heading: str, vocabulary: Vocabulary, taken: set[str]
+) -> tuple[str | None, set[str]]:
+    """Return what is wrong with an unknown heading, if anything, and the names it may mean."""
+    match = _WITH_UNIT.match(heading)
+    word = match["name"] if match else heading
+    outcomes = [name for name in vocabulary.undirected(word) if name not in taken]
+    if outcomes:
+        known = " or ".join(outcomes)
+        return f"is measured in several directions; name one: {known}", set(outcomes)
+    near = vocabulary.near(word, taken)
+    if near is None:
+        return None, set()
+    problem = (
+        f"is not a name of this campaign. Did you mean '{near}'? Rename the column, or "
+        "list the heading among its aliases in config.toml (`engine campaign revise`)"
+    )
+    return problem, {near}
+
+
+def missing_columns(
+    parameters: Iterable[Parameter], columns: Columns, headings: Sequence[str] = ()
+) -> list[RowProblem]:
+    """Return a problem for each of ``parameters`` that no heading means or nearly means."""
+    present = columns.names("parameter") | columns.disputed
+    return [
+        RowProblem(
+            1,
+            _heading(parameter),
+            None,
+            f"this column is missing{_also(parameter)}.{nearest_name(parameter.name, headings)}",
+        )
+        for parameter in parameters
+        if parameter.name not in present
+    ]
+
+
+def _also(parameter: Parameter) -> str:
+    return f" (also read as: {', '.join(parameter.aliases)})" if parameter.aliases else ""
+
+
+def _heading(parameter: Parameter) -> str:
+    return f"{parameter.name} [{parameter.unit}]" if parameter.unit else parameter.name
+
+
+def _unit_problem(name: str, unit: str, expected: str | None) -> str:
+    if not expected:
+        return f"states the unit {unit}, but {name} has no unit in this campaign; leave it out"
+    return (
+        f"{name} is in {expected} in this campaign, got {unit}; "
+        f"convert the values and head the column '{name} [{expected}]'"
+    )
+
+
+def same_unit(unit: str, expected: str | None) -> bool:
+    """Whether two units are the same: ``ml/h`` and ``mL/h`` are, ``mm`` and ``Mm`` are not."""
+    return _unit(unit) == _unit(expected or "")
+
+
+def _unit(unit: str) -> str:
+    text = unicodedata.normalize("NFKC", re.sub(r"\s+", "", unit))
+    text = _UNITS.get(text, text)
+    return re.sub(r"(?<![A-Za-z])([mµμkcd]?)l(?![A-Za-z])", r"\1L", text)
+
+
+def loosely(word: str) -> str:
+    """Return ``word`` without the differences that spelling makes: case, ``_``, ``-``, ``.``."""
+    return re.sub(r"[\s_.\-]+", " ", unicodedata.normalize("NFKC", word).casefold()).strip()

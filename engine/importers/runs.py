@@ -1,0 +1,100 @@
+"""What every reader yields: runs as the file tells them, before the database is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from db.records import FailureKind, Status
+from engine.campaign import Campaign, Value
+
+
+@dataclass(frozen=True)
+class ImportedRun:
+    """One run of a file.
+
+    ``row`` is where it begins (1 is the heading). ``conditions`` are as run, or as planned where
+    ``status`` is proposed; ``planned`` holds proposed values that the file keeps beside those.
+    ``outcomes``: outcome → replicate number → value. ``is_stated`` tells a status that the file
+    spells out from one that follows from the results.
+    """
+
+    row: int
+    conditions: Mapping[str, Value]
+    outcomes: Mapping[str, Mapping[int, float]]
+    status: Status
+    label: str | None = None
+    failure: FailureKind | None = None
+    note: str | None = None
+    planned: Mapping[str, Value] = field(default_factory=dict)
+    is_stated: bool = False
+    micrographs: tuple[Path, ...] = ()
+
+    @property
+    def n_values(self) -> int:
+        """How many measurements the run brings."""
+        return sum(len(replicates) for replicates in self.outcomes.values())
+
+
+@dataclass(frozen=True)
+class ImportedTable:
+    """A whole file: its runs in order, and what the user should know of it."""
+
+    source: str
+    runs: tuple[ImportedRun, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def status_of(n_values: int, stated: Status | None, failure: FailureKind | None) -> Status:
+    """Return where a run stands: as stated, failed, completed by results, or awaiting them."""
+    if failure is not None:
+        return Status.FAILED
+    if stated is not None:
+        return stated
+    return Status.COMPLETED if n_values else Status.RUNNING
+
+
+def contradiction(n_values: int, status: Status, failure: FailureKind | None) -> str | None:
+    """Say why results and status cannot both hold, or ``None`` if they can."""
+    if status is Status.FAILED and failure is None:
+        kinds = ", ".join(FailureKind)
+        return f"expected the kind of failure of a failed run ({kinds}) in the column 'failed'"
+    if status is Status.FAILED and n_values:
+        return (
+            "expected no results of a failed run: it gave no mat to test; "
+            "empty the result cells, or leave the run completed and put the flaw in its note"
+        )
+    if status.is_pending and n_values:
+        return f"expected no results while the run is {status}; say completed or empty the cells"
+    if status is Status.COMPLETED and not n_values:
+        return "expected at least one result of a completed run; say running while it is awaited"
+    return None
+
+
+def outside_warnings(campaign: Campaign, runs: tuple[ImportedRun, ...]) -> list[str]:
+    """Count, parameter by parameter, the runs from outside the range that is searched."""
+    warnings = []
+    for parameter in campaign.parameters:
+        if parameter.is_categorical:
+            continue
+        low, high = parameter.bounds
+        values = (run.conditions.get(parameter.name) for run in runs)
+        n = sum(1 for value in values if isinstance(value, float) and not low <= value <= high)
+        if n:
+            warnings.append(
+                f"{n} {'run lies' if n == 1 else 'runs lie'} outside the range searched of "
+                f"{campaign.heading(parameter.name)}, {low:g} … {high:g}; kept: the model uses them"
+            )
+    return warnings
+
+
+def waiting_warnings(runs: tuple[ImportedRun, ...]) -> list[str]:
+    """Tell how many runs bring no result and do not say why."""
+    n = sum(1 for run in runs if run.status is Status.RUNNING and not run.is_stated)
+    if not n:
+        return []
+    return [
+        f"{n} {'run has' if n == 1 else 'runs have'} no result: kept as running, results awaited "
+        "(a column 'status' or 'failed' can say otherwise)"
+    ]
