@@ -124,7 +124,7 @@ def _check_layout(path: Path, title: str) -> list[tuple[int, int]]:
             (cell.row, cell.column - 1)
             for row in worksheet.iter_rows()
             for cell in row
-            if cell.data_type == "f"
+            if cell.data_type == "f" and cell.row is not None and cell.column is not None
         ]
     finally:
         workbook.close()

@@ -34,7 +34,7 @@ class RawTable:
 def read_table(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTable:
     """Read a CSV, TSV or Excel file as text.
 
-    Blank rows are skipped. ``sheet`` names a workbook's sheet (the first, where it is the only one).
+    Blank rows are skipped. ``sheet`` names a workbook's sheet, where it has several.
 
     Raises:
         NotFoundError: no such file.
