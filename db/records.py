@@ -220,3 +220,58 @@ class ChangeRecord:
     actor: str
     action: str
     detail: str | None = None
+
+
+class ModelKind(StrEnum):
+    """What a model is for."""
+
+    SURROGATE = "surrogate"
+    GENERATOR = "generator"
+
+
+class ModelStatus(StrEnum):
+    """Where a model version stands: ``candidate → champion → retired``."""
+
+    CANDIDATE = "candidate"
+    CHAMPION = "champion"
+    RETIRED = "retired"
+
+
+class RefreshOutcome(StrEnum):
+    """What came of a training."""
+
+    RUNNING = "running"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class ModelVersionRecord:
+    """A trained model: its file, what it was trained on, how well it does."""
+
+    id: int
+    campaign_id: int
+    kind: ModelKind
+    status: ModelStatus
+    parent_id: int | None
+    artifact_path: str
+    sha256: str
+    watermark: int
+    metrics: Mapping[str, Any]
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True)
+class RefreshRunRecord:
+    """One training: why it began, when, and what came of it."""
+
+    id: int
+    campaign_id: int
+    trigger: str
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: RefreshOutcome
+    log: str | None
+    model_version_id: int | None

@@ -1,0 +1,135 @@
+"""The bridge to Alembic: where the migrations are, and how they are run and compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import Column, Table
+from sqlalchemy.engine import Connection, Engine
+
+from db.errors import DatabaseError
+from db.models import metadata
+from db.session import make_engine
+from db.types import Json, UtcDateTime
+from db.urls import display_name
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+
+def migrations_path() -> Path:
+    """Return the folder of the migrations: inside the installed package, or in the checkout.
+
+    Raises:
+        DatabaseError: neither is there.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "migrations", package.parent / "alembic"):
+        if (folder / "env.py").is_file():
+            return folder
+    raise DatabaseError(
+        f"expected the migrations in {package / 'migrations'} or {package.parent / 'alembic'}, "
+        "found none: install spinneret again."
+    )
+
+
+def alembic_config() -> Config:
+    """Return Alembic's configuration, wherever the working directory is."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_path()).replace("%", "%%"))
+    return config
+
+
+def migration_options() -> dict[str, Any]:
+    """Return how ``alembic/env.py`` is to configure its context."""
+    return {
+        "target_metadata": metadata,
+        "render_as_batch": True,
+        "compare_type": True,
+        "compare_server_default": True,
+        "render_item": _render_item,
+    }
+
+
+def _render_item(kind: str, item: Any, context: Any) -> str | Literal[False]:
+    """Write the column types of ``db.types`` into new migrations as what they are."""
+    if kind == "type" and isinstance(item, Json | UtcDateTime):
+        name = type(item).__name__
+        context.imports.add(f"from db.types import {name}")
+        return f"{name}()"
+    return False
+
+
+def migration_engine(url: str, *, may_create: bool = False) -> Engine:
+    """Return an engine whose transactions suit migrations.
+
+    They take the write lock at once, and foreign keys are off: SQLite changes a table by building
+    a new one and dropping the old, which must not look like deleting its rows.
+    """
+    engine = make_engine(url, busy_timeout_s=30.0, foreign_keys=False, may_create=may_create)
+    return engine.execution_options(spinneret_write=True)
+
+
+def migrate(url: str) -> str:
+    """Run the migrations up to the newest, in one transaction; return the revision there was.
+
+    Raises:
+        DatabaseError: rows would be left naming others that do not exist; nothing is changed then.
+    """
+    from alembic import command
+    from alembic.migration import MigrationContext
+
+    config = alembic_config()
+    engine = migration_engine(url)
+    try:
+        with engine.begin() as connection:
+            before = MigrationContext.configure(connection).get_current_revision()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            dangling = dangling_rows(connection)
+            if dangling:
+                raise DatabaseError(
+                    f"upgrade: {display_name(url)} was left as it was, for {'; '.join(dangling)}. "
+                    "Run `engine db check`."
+                )
+    finally:
+        engine.dispose()
+    return before or "none"
+
+
+def dangling_rows(connection: Connection) -> list[str]:
+    """Return a sentence for each table with rows that name others which do not exist (SQLite)."""
+    if connection.dialect.name != "sqlite":
+        return []
+    found: dict[tuple[str, str], int] = {}
+    for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        found[table, parent] = found.get((table, parent), 0) + 1
+    return [
+        f"{n} row(s) of {table} name rows of {parent} that do not exist"
+        for (table, parent), n in found.items()
+    ]
+
+
+def differences(connection: Connection) -> list[str]:
+    """Return a sentence for each way in which the tables differ from what this version expects."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    options = migration_options()
+    context = MigrationContext.configure(connection, opts=options)
+    return [_describe(difference) for difference in compare_metadata(context, metadata)]
+
+
+def _describe(difference: Any) -> str:
+    if isinstance(difference, list):  # several changes of one column
+        return "; ".join(_describe(part) for part in difference)
+    kind, *objects = difference
+    names = [
+        f"{item.table.name}.{item.name}" if isinstance(item, Column) else str(item.name)
+        for item in objects
+        if isinstance(item, Table | Column) or getattr(item, "name", None)
+    ] or [str(item) for item in objects[:3] if isinstance(item, str)]
+    return f"{str(kind).replace('_', ' ')}: {', '.join(names)}"

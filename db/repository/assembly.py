@@ -1,0 +1,257 @@
+"""Whole experiments, read set by set: one query a table, however many experiments there are.
+
+A *selection* names the experiments asked for and the status they have, at present or as it stood
+at a watermark; every other table is read for that selection. Revisions come in rising order, so
+that the newest one known overwrites the others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, func, select
+from sqlalchemy.engine import Connection, Row
+
+from db.models import changes, condition_values, measurements, micrographs, proposals
+from db.models import experiments as e
+from db.models import status_changes as s
+from db.records import (
+    ExperimentRecord,
+    FailureKind,
+    MeasurementRecord,
+    MicrographRecord,
+    Origin,
+    ProposalRecord,
+    Stage,
+    Status,
+    Value,
+)
+
+_AnySelect = Select[*tuple[Any, ...]]
+_AnyRow = Row[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which experiments to read, and as of when."""
+
+    condition: ColumnElement[bool]
+    status: Collection[Status] | None = None
+    watermark: int | None = None
+    newest: int | None = None
+
+
+def read_experiments(connection: Connection, wanted: Wanted) -> list[ExperimentRecord]:
+    """Return the experiments in the order of their ids, with everything known of them."""
+    selection = _selection(wanted)
+    proposed, actual = _conditions(connection, selection, wanted.watermark)
+    measured = _measurements(connection, selection, wanted.watermark)
+    pictures = _micrographs(connection, selection, wanted.watermark)
+    reasons = _proposals(connection, selection)
+    statement = (
+        select(
+            e.c.id,
+            e.c.campaign_id,
+            e.c.revision_id,
+            e.c.label,
+            e.c.origin,
+            selection.c.status,
+            selection.c.failure,
+            selection.c.note,
+            changes.c.at,
+            changes.c.actor,
+        )
+        .join(selection, selection.c.id == e.c.id)
+        .join(changes, changes.c.id == e.c.change_id)
+        .order_by(e.c.id)
+    )
+    return [
+        ExperimentRecord(
+            id=row.id,
+            campaign_id=row.campaign_id,
+            revision_id=row.revision_id,
+            label=row.label,
+            origin=Origin(row.origin),
+            status=Status(row.status),
+            failure=None if row.failure is None else FailureKind(row.failure),
+            note=row.note,
+            created_at=row.at,
+            created_by=row.actor,
+            proposed=proposed.get(row.id, {}),
+            actual=actual.get(row.id, {}),
+            measurements=tuple(measured.get(row.id, ())),
+            micrographs=tuple(pictures.get(row.id, ())),
+            proposal=reasons.get(row.id),
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def _selection(wanted: Wanted) -> Subquery:
+    statement: _AnySelect
+    if wanted.watermark is None:
+        status: ColumnElement[str] = e.c.status
+        statement = select(e.c.id, e.c.status, e.c.failure, e.c.note).where(wanted.condition)
+    else:
+        status = s.c.status
+        known = (
+            select(func.max(s.c.id))
+            .join(e, e.c.id == s.c.experiment_id)
+            .where(wanted.condition, s.c.change_id <= wanted.watermark)
+            .group_by(s.c.experiment_id)
+        )
+        statement = (
+            select(e.c.id, s.c.status, s.c.failure, s.c.note)
+            .join(s, s.c.experiment_id == e.c.id)
+            .where(s.c.id.in_(known))
+        )
+    if wanted.status is not None:
+        statement = statement.where(status.in_(list(wanted.status)))
+    if wanted.newest is not None:
+        statement = statement.order_by(e.c.id.desc()).limit(wanted.newest)
+    return statement.subquery("selection")
+
+
+def _of(
+    statement: _AnySelect, table: Any, selection: Subquery, watermark: int | None
+) -> _AnySelect:
+    statement = statement.where(table.c.experiment_id.in_(select(selection.c.id)))
+    return statement if watermark is None else statement.where(table.c.change_id <= watermark)
+
+
+_Conditions = dict[int, dict[str, Value]]
+
+
+def _conditions(
+    connection: Connection, selection: Subquery, watermark: int | None
+) -> tuple[_Conditions, _Conditions]:
+    v = condition_values
+    statement = select(v.c.experiment_id, v.c.stage, v.c.parameter, v.c.number, v.c.text)
+    statement = statement.order_by(v.c.experiment_id, v.c.parameter, v.c.stage, v.c.revision)
+    by_stage: dict[str, _Conditions] = {stage: defaultdict(dict) for stage in Stage}
+    for row in connection.execute(_of(statement, v, selection, watermark)):
+        experiment_id, stage, parameter, number, text = row
+        by_stage[stage][experiment_id][parameter] = text if number is None else number
+    return by_stage[Stage.PROPOSED], by_stage[Stage.ACTUAL]
+
+
+def select_measurements() -> _AnySelect:
+    """Select what :func:`measurement_record` takes."""
+    m = measurements
+    return select(
+        m.c.id,
+        m.c.experiment_id,
+        m.c.outcome,
+        m.c.replicate,
+        m.c.revision,
+        m.c.value,
+        m.c.supersedes_id,
+        changes.c.at,
+        changes.c.actor,
+        m.c.note,
+    ).join(changes, changes.c.id == m.c.change_id)
+
+
+def measurement_record(row: _AnyRow) -> MeasurementRecord:
+    """Return the record of a row of :func:`select_measurements`."""
+    return MeasurementRecord(*row)
+
+
+def _measurements(
+    connection: Connection, selection: Subquery, watermark: int | None
+) -> dict[int, list[MeasurementRecord]]:
+    m = measurements
+    statement = select_measurements().order_by(
+        m.c.experiment_id, m.c.outcome, m.c.replicate, m.c.revision
+    )
+    found: dict[int, list[MeasurementRecord]] = defaultdict(list)
+    for row in connection.execute(_of(statement, m, selection, watermark)):
+        record = measurement_record(row)
+        records = found[record.experiment_id]
+        if records and record.supersedes_id == records[-1].id:
+            records.pop()
+        records.append(record)
+    return found
+
+
+def select_micrographs() -> _AnySelect:
+    """Select what :func:`micrograph_record` takes."""
+    p = micrographs
+    return select(
+        p.c.id,
+        p.c.experiment_id,
+        p.c.sha256,
+        p.c.path,
+        p.c.original_name,
+        p.c.width_px,
+        p.c.height_px,
+        p.c.n_bytes,
+        p.c.nm_per_pixel,
+        p.c.nm_per_pixel_source,
+        p.c.rotation_axis,
+        p.c.crop_left,
+        p.c.crop_top,
+        p.c.crop_right,
+        p.c.crop_bottom,
+        p.c.statistics,
+    )
+
+
+def micrograph_record(row: _AnyRow) -> MicrographRecord:
+    """Return the record of a row of :func:`select_micrographs`."""
+    box = (row.crop_left, row.crop_top, row.crop_right, row.crop_bottom)
+    return MicrographRecord(
+        id=row.id,
+        experiment_id=row.experiment_id,
+        sha256=row.sha256,
+        path=row.path,
+        original_name=row.original_name,
+        width_px=row.width_px,
+        height_px=row.height_px,
+        n_bytes=row.n_bytes,
+        nm_per_pixel=row.nm_per_pixel,
+        nm_per_pixel_source=row.nm_per_pixel_source,
+        rotation_axis=row.rotation_axis,
+        crop=None if row.crop_left is None else box,
+        statistics=row.statistics,
+    )
+
+
+def _micrographs(
+    connection: Connection, selection: Subquery, watermark: int | None
+) -> dict[int, list[MicrographRecord]]:
+    found: dict[int, list[MicrographRecord]] = defaultdict(list)
+    statement = select_micrographs().order_by(micrographs.c.id)
+    for row in connection.execute(_of(statement, micrographs, selection, watermark)):
+        record = micrograph_record(row)
+        found[record.experiment_id].append(record)
+    return found
+
+
+def select_proposals() -> _AnySelect:
+    """Select what :func:`proposal_record` takes."""
+    p = proposals
+    return select(
+        p.c.experiment_id,
+        p.c.batch_id,
+        p.c.run_order,
+        p.c.p_success,
+        p.c.reason_kind,
+        p.c.reason,
+        p.c.nearest_experiment_id,
+        p.c.acquisition_value,
+    )
+
+
+def proposal_record(row: _AnyRow) -> ProposalRecord:
+    """Return the record of a row of :func:`select_proposals`."""
+    return ProposalRecord(*row)
+
+
+def _proposals(connection: Connection, selection: Subquery) -> dict[int, ProposalRecord]:
+    # A proposal is written with its experiment: who sees the one sees the other.
+    statement = _of(select_proposals(), proposals, selection, None)
+    return {row.experiment_id: proposal_record(row) for row in connection.execute(statement)}

@@ -1,0 +1,197 @@
+"""Batches, their proposals, and the ledger of predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, insert, select
+
+from db.models import batches as b
+from db.models import changes, predictions, proposals
+from db.models import experiments as e
+from db.records import (
+    BatchRecord,
+    CampaignRecord,
+    NewExperiment,
+    NewProposal,
+    Origin,
+    PredictionRecord,
+    ProposalRecord,
+    Status,
+)
+from db.repository.assembly import proposal_record, select_proposals
+from db.repository.experiments import Experiments
+from db.repository.scope import Scope
+
+
+class Batches:
+    """One batch for each call of ``engine propose``."""
+
+    def __init__(self, scope: Scope, experiments: Experiments) -> None:
+        self._scope = scope
+        self._experiments = experiments
+
+    def add(
+        self,
+        campaign: CampaignRecord,
+        *,
+        strategy: str,
+        seed: int,
+        request: Mapping[str, Any],
+        watermark: int,
+        versions: Mapping[str, str],
+        proposals: Sequence[NewProposal],
+        model_version_id: int | None = None,
+    ) -> tuple[BatchRecord, list[int]]:
+        """Record a batch with its experiments (proposed), reasons and predictions.
+
+        Args:
+            campaign: in the revision that the proposals are for.
+            strategy: the one that led.
+            seed: with which it can be replayed.
+            request: what was asked, plain JSON types.
+            watermark: the change up to which results were known to the strategy.
+            versions: of the code and the libraries, by name.
+            proposals: in the order in which ids are to be given.
+            model_version_id: of the surrogate that led, where it was a stored one.
+
+        Returns:
+            The batch, and the experiments' ids in the order of ``proposals``.
+
+        Raises:
+            ConflictError: two proposals of one place in the order, or a number that cannot be.
+        """
+        batch = {
+            "campaign_id": campaign.id,
+            "revision_id": campaign.revision_id,
+            "strategy": strategy,
+            "seed": seed,
+            "request": dict(request),
+            "watermark": watermark,
+            "versions": dict(versions),
+            "model_version_id": model_version_id,
+            "change_id": self._scope.change_id,
+        }
+        statement = insert(b).values(batch).returning(b.c.id)
+        batch_id = self._scope.connection.execute(statement).scalar_one()
+        ids = self._experiments.add(
+            campaign,
+            [
+                NewExperiment(Origin.PROPOSAL, Status.PROPOSED, proposed=proposal.conditions)
+                for proposal in proposals
+            ],
+        )
+        self._add_reasons(batch_id, ids, proposals)
+        self._add_predictions(batch_id, ids, proposals, model_version_id)
+        record = self.get(batch_id)
+        assert record is not None  # noqa: S101 -- written above, in this transaction
+        return record, ids
+
+    def get(self, batch_id: int) -> BatchRecord | None:
+        """Return one batch."""
+        found = self._batches(_select_batches().where(b.c.id == batch_id))
+        return found[0] if found else None
+
+    def proposals(self, batch_id: int) -> list[ProposalRecord]:
+        """Return a batch's proposals in the order to run them."""
+        p = proposals
+        statement = select_proposals().where(p.c.batch_id == batch_id).order_by(p.c.run_order)
+        return [proposal_record(row) for row in self._scope.connection.execute(statement)]
+
+    def predictions(self, campaign_id: int) -> list[PredictionRecord]:
+        """Return the ledger: everything said of a campaign's experiments before they were run."""
+        statement = _select_predictions().join(e, e.c.id == predictions.c.experiment_id)
+        return self._predictions(statement.where(e.c.campaign_id == campaign_id))
+
+    def predictions_of(self, experiment_id: int) -> list[PredictionRecord]:
+        """Return what was said of one experiment."""
+        return self._predictions(
+            _select_predictions().where(predictions.c.experiment_id == experiment_id)
+        )
+
+    def _add_reasons(self, batch_id: int, ids: Sequence[int], new: Sequence[NewProposal]) -> None:
+        rows = [
+            {
+                "experiment_id": id_,
+                "batch_id": batch_id,
+                "run_order": proposal.order,
+                "p_success": proposal.p_success,
+                "reason_kind": proposal.reason_kind,
+                "reason": proposal.reason,
+                "nearest_experiment_id": proposal.nearest_experiment_id,
+                "acquisition_value": proposal.acquisition_value,
+            }
+            for id_, proposal in zip(ids, new, strict=True)
+        ]
+        if rows:
+            self._scope.connection.execute(insert(proposals), rows)
+
+    def _add_predictions(
+        self,
+        batch_id: int,
+        ids: Sequence[int],
+        new: Sequence[NewProposal],
+        model_version_id: int | None,
+    ) -> None:
+        rows = [
+            {
+                "experiment_id": id_,
+                "outcome": outcome,
+                "batch_id": batch_id,
+                "model_version_id": model_version_id,
+                "mean": mean,
+                "lower": lower,
+                "upper": upper,
+                "level": proposal.level,
+                "change_id": self._scope.change_id,
+            }
+            for id_, proposal in zip(ids, new, strict=True)
+            for outcome, (mean, lower, upper) in proposal.predictions.items()
+        ]
+        if rows:
+            self._scope.connection.execute(insert(predictions), rows)
+
+    def _batches(self, statement: Select[*tuple[Any, ...]]) -> list[BatchRecord]:
+        return [BatchRecord(*row) for row in self._scope.connection.execute(statement)]
+
+    def _predictions(self, statement: Select[*tuple[Any, ...]]) -> list[PredictionRecord]:
+        rows = self._scope.connection.execute(statement.order_by(predictions.c.id))
+        return [PredictionRecord(*row) for row in rows]
+
+    # Last in its class: below it, annotations would take `list` for this method.
+    def list(self, campaign_id: int) -> list[BatchRecord]:
+        """Return a campaign's batches, oldest first."""
+        return self._batches(
+            _select_batches().where(b.c.campaign_id == campaign_id).order_by(b.c.id)
+        )
+
+
+def _select_batches() -> Select[*tuple[Any, ...]]:
+    return select(
+        b.c.id,
+        b.c.campaign_id,
+        b.c.revision_id,
+        b.c.strategy,
+        b.c.seed,
+        b.c.request,
+        b.c.watermark,
+        b.c.versions,
+        changes.c.at,
+        changes.c.actor,
+        b.c.model_version_id,
+    ).join(changes, changes.c.id == b.c.change_id)
+
+
+def _select_predictions() -> Select[*tuple[Any, ...]]:
+    p = predictions
+    return select(
+        p.c.experiment_id,
+        p.c.outcome,
+        p.c.mean,
+        p.c.lower,
+        p.c.upper,
+        p.c.level,
+        p.c.batch_id,
+        p.c.model_version_id,
+    )

@@ -1,0 +1,256 @@
+"""Experiments: their conditions, and every status they had."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+
+from db.errors import ConflictError
+from db.models import condition_values as v
+from db.models import experiments as e
+from db.models import measurements as m
+from db.models import status_changes as s
+from db.records import (
+    CampaignRecord,
+    ExperimentRecord,
+    FailureKind,
+    NewExperiment,
+    Stage,
+    Status,
+    Value,
+)
+from db.repository.assembly import Wanted, read_experiments
+from db.repository.scope import Scope
+
+
+class Experiments:
+    """The samples, spun and still to be spun."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def add(self, campaign: CampaignRecord, new: Sequence[NewExperiment]) -> list[int]:
+        """Create experiments with their conditions and measurements; return ids in their order.
+
+        Everything is written in bulk: 20 000 experiments of 16 values take seconds.
+
+        Raises:
+            ConflictError: a label that the campaign has already, or a value that cannot be.
+        """
+        if not new:
+            return []
+        change_id = self._scope.change_id
+        ids = self._insert_experiments(campaign, new, change_id)
+        pairs = tuple(zip(ids, new, strict=True))
+        self._bulk(
+            s,
+            [
+                {
+                    "experiment_id": id_,
+                    "status": item.status,
+                    "failure": item.failure,
+                    "note": item.note,
+                    "change_id": change_id,
+                }
+                for id_, item in pairs
+            ],
+        )
+        self._bulk(
+            v,
+            [
+                _condition_row(id_, name, stage, 1, value=value, change_id=change_id)
+                for id_, item in pairs
+                for stage, values in ((Stage.PROPOSED, item.proposed), (Stage.ACTUAL, item.actual))
+                for name, value in values.items()
+            ],
+        )
+        self._bulk(
+            m,
+            [
+                {
+                    "experiment_id": id_,
+                    "outcome": outcome,
+                    "replicate": replicate,
+                    "revision": 1,
+                    "value": value,
+                    "change_id": change_id,
+                }
+                for id_, item in pairs
+                for outcome, values in item.outcomes.items()
+                for replicate, value in enumerate(values, start=1)
+            ],
+        )
+        return ids
+
+    def get(self, experiment_id: int) -> ExperimentRecord | None:
+        """Return one experiment with everything known of it."""
+        found = read_experiments(self._scope.connection, Wanted(e.c.id == experiment_id))
+        return found[0] if found else None
+
+    def labels(self, campaign_id: int) -> dict[str, int]:
+        """Return the ids of the experiments that have a label, by label."""
+        statement = select(e.c.label, e.c.id).where(
+            e.c.campaign_id == campaign_id, e.c.label.is_not(None)
+        )
+        rows = self._scope.connection.execute(statement)
+        return {label: id_ for label, id_ in rows if label is not None}
+
+    def count(self, campaign_id: int) -> dict[Status, int]:
+        """Return how many experiments have each status; every status is there, some with 0."""
+        statement = (
+            select(e.c.status, func.count())
+            .where(e.c.campaign_id == campaign_id)
+            .group_by(e.c.status)
+        )
+        rows = self._scope.connection.execute(statement)
+        return {**dict.fromkeys(Status, 0), **{Status(status): n for status, n in rows}}
+
+    def set_status(
+        self,
+        experiment_id: int,
+        status: Status,
+        *,
+        failure: FailureKind | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Record what an experiment became; without ``note`` the one it has stays.
+
+        Setting what it already is writes nothing.
+
+        Raises:
+            ConflictError: no such experiment, a failed one without its kind of failure, or a kind
+                of failure with another status.
+        """
+        if (status is Status.FAILED) != (failure is not None):
+            raise ConflictError(
+                f"experiment {experiment_id}: expected a kind of failure with 'failed' and with no "
+                f"other status, got '{status}' with {failure.value if failure else 'none'}"
+            )
+        _, _, old_note = self._state(experiment_id)
+        self._write_state(experiment_id, status, failure, old_note if note is None else note)
+
+    def set_note(self, experiment_id: int, note: str | None) -> None:
+        """Record another note (``None`` takes it away); earlier ones stay in the history.
+
+        Raises:
+            ConflictError: there is no such experiment.
+        """
+        status, failure, _ = self._state(experiment_id)
+        self._write_state(experiment_id, status, failure, note)
+
+    def set_actual(self, experiment_id: int, values: Mapping[str, Value]) -> None:
+        """Record conditions as really run: a further revision of each that changes.
+
+        Raises:
+            ConflictError: there is no such experiment, or a value cannot be.
+        """
+        self._state(experiment_id)
+        known: dict[str, tuple[int, Value | None]] = {}
+        statement = (
+            select(v.c.parameter, v.c.revision, v.c.number, v.c.text)
+            .where(v.c.experiment_id == experiment_id, v.c.stage == Stage.ACTUAL)
+            .order_by(v.c.revision)
+        )
+        for parameter, revision, number, text in self._scope.connection.execute(statement):
+            known[parameter] = (revision, text if number is None else number)
+        changed = {
+            name: (known.get(name, (0, None))[0] + 1, value)
+            for name, value in values.items()
+            if name not in known or known[name][1] != value
+        }
+        if changed:
+            change_id = self._scope.change_id
+            self._bulk(
+                v,
+                [
+                    _condition_row(
+                        experiment_id,
+                        name,
+                        Stage.ACTUAL,
+                        revision,
+                        value=value,
+                        change_id=change_id,
+                    )
+                    for name, (revision, value) in changed.items()
+                ],
+            )
+
+    def _insert_experiments(
+        self, campaign: CampaignRecord, new: Sequence[NewExperiment], change_id: int
+    ) -> list[int]:
+        rows = [
+            {
+                "campaign_id": campaign.id,
+                "revision_id": campaign.revision_id,
+                "label": item.label,
+                "origin": item.origin,
+                "status": item.status,
+                "failure": item.failure,
+                "note": item.note,
+                "change_id": change_id,
+            }
+            for item in new
+        ]
+        statement = insert(e).returning(e.c.id, sort_by_parameter_order=True)
+        return list(self._scope.connection.execute(statement, rows).scalars())
+
+    def _bulk(self, table: Any, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self._scope.connection.execute(insert(table), rows)
+
+    def _state(self, experiment_id: int) -> tuple[Status, FailureKind | None, str | None]:
+        statement = select(e.c.status, e.c.failure, e.c.note).where(e.c.id == experiment_id)
+        row = self._scope.connection.execute(statement).one_or_none()
+        if row is None:
+            raise ConflictError(f"there is no experiment {experiment_id}")
+        status, failure, note = row
+        return Status(status), None if failure is None else FailureKind(failure), note
+
+    def _write_state(
+        self, experiment_id: int, status: Status, failure: FailureKind | None, note: str | None
+    ) -> None:
+        if (status, failure, note) == self._state(experiment_id):
+            return
+        state = {"status": status, "failure": failure, "note": note}
+        change_id = self._scope.change_id
+        self._bulk(s, [{"experiment_id": experiment_id, "change_id": change_id, **state}])
+        statement = update(e).where(e.c.id == experiment_id).values(state)
+        self._scope.connection.execute(statement)
+
+    # Last in its class: below it, annotations would take `list` for this method.
+    def list(
+        self,
+        campaign_id: int,
+        *,
+        status: Collection[Status] | None = None,
+        watermark: int | None = None,
+        newest: int | None = None,
+    ) -> list[ExperimentRecord]:
+        """Return a campaign's experiments in the order of their ids.
+
+        Args:
+            campaign_id: whose.
+            status: only those that have one of these.
+            watermark: everything exactly as it stood when this change had been written: status,
+                failure, note, conditions, measurements, micrographs.
+            newest: only so many, those of the highest ids.
+        """
+        wanted = Wanted(e.c.campaign_id == campaign_id, status, watermark, newest)
+        return read_experiments(self._scope.connection, wanted)
+
+
+def _condition_row(
+    experiment_id: int, parameter: str, stage: Stage, revision: int, *, value: Value, change_id: int
+) -> dict[str, Any]:
+    is_text = isinstance(value, str)
+    return {
+        "experiment_id": experiment_id,
+        "parameter": parameter,
+        "stage": stage,
+        "revision": revision,
+        "number": None if is_text else value,
+        "text": value if is_text else None,
+        "change_id": change_id,
+    }

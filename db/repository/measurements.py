@@ -1,0 +1,125 @@
+"""Measurements: replicates, and corrections that supersede them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, insert, select
+
+from db.errors import ConflictError
+from db.models import experiments as e
+from db.models import measurements as m
+from db.records import MeasurementRecord
+from db.repository.assembly import measurement_record, select_measurements
+from db.repository.scope import Scope
+
+
+class Measurements:
+    """What was measured, each value in its outcome's unit."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def add(
+        self,
+        experiment_id: int,
+        outcome: str,
+        values: Sequence[float],
+        *,
+        first_replicate: int | None = None,
+        note: str | None = None,
+    ) -> list[MeasurementRecord]:
+        """Record replicates, numbered from ``first_replicate`` or else after the last one.
+
+        Raises:
+            ConflictError: a replicate that is there already, a value that is no finite number, or
+                an experiment that does not exist.
+        """
+        if not values:
+            return []
+        if first_replicate is None:
+            last = select(func.max(m.c.replicate)).where(
+                m.c.experiment_id == experiment_id, m.c.outcome == outcome
+            )
+            first_replicate = (self._scope.connection.execute(last).scalar_one() or 0) + 1
+        rows = [
+            {
+                "experiment_id": experiment_id,
+                "outcome": outcome,
+                "replicate": replicate,
+                "revision": 1,
+                "value": value,
+                "note": note,
+                "change_id": self._scope.change_id,
+            }
+            for replicate, value in enumerate(values, start=first_replicate)
+        ]
+        statement = insert(m).returning(m.c.id, sort_by_parameter_order=True)
+        return self._by_ids(list(self._scope.connection.execute(statement, rows).scalars()))
+
+    def correct(
+        self,
+        experiment_id: int,
+        outcome: str,
+        replicate: int,
+        value: float,
+        *,
+        note: str | None = None,
+    ) -> MeasurementRecord:
+        """Record a value that supersedes the present one; both stay in the database.
+
+        Raises:
+            ConflictError: there is no such replicate, or the value is no finite number.
+        """
+        present = (
+            select(m.c.id, m.c.revision)
+            .where(
+                m.c.experiment_id == experiment_id,
+                m.c.outcome == outcome,
+                m.c.replicate == replicate,
+            )
+            .order_by(m.c.revision.desc())
+            .limit(1)
+        )
+        row = self._scope.connection.execute(present).one_or_none()
+        if row is None:
+            raise ConflictError(
+                f"experiment {experiment_id} has no replicate {replicate} of {outcome} to correct"
+            )
+        superseded_id, revision = row
+        values = {
+            "experiment_id": experiment_id,
+            "outcome": outcome,
+            "replicate": replicate,
+            "revision": revision + 1,
+            "value": value,
+            "supersedes_id": superseded_id,
+            "note": note,
+            "change_id": self._scope.change_id,
+        }
+        statement = insert(m).values(values).returning(m.c.id)
+        return self._by_ids([self._scope.connection.execute(statement).scalar_one()])[0]
+
+    def all(self, experiment_id: int) -> list[MeasurementRecord]:
+        """Return every measurement of an experiment, superseded ones included."""
+        statement = (
+            select_measurements()
+            .where(m.c.experiment_id == experiment_id)
+            .order_by(m.c.outcome, m.c.replicate, m.c.revision)
+        )
+        return [measurement_record(row) for row in self._scope.connection.execute(statement)]
+
+    def count(self, campaign_id: int) -> int:
+        """Return how many measurements a campaign has, superseded ones left out."""
+        # Replicates have one first revision each, however often they are corrected.
+        statement = (
+            select(func.count())
+            .select_from(m)
+            .join(e, e.c.id == m.c.experiment_id)
+            .where(e.c.campaign_id == campaign_id, m.c.revision == 1)
+        )
+        return self._scope.connection.execute(statement).scalar_one()
+
+    def _by_ids(self, ids: Sequence[int]) -> list[MeasurementRecord]:
+        statement = select_measurements().where(m.c.id.in_(ids)).order_by(m.c.id)
+        return [measurement_record(row) for row in self._scope.connection.execute(statement)]

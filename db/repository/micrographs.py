@@ -1,0 +1,100 @@
+"""Micrographs: pictures by content hash, kept under the data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Select, insert
+
+from db.models import experiments as e
+from db.models import micrographs as p
+from db.records import MicrographRecord
+from db.repository.assembly import micrograph_record, select_micrographs
+from db.repository.scope import Scope
+
+
+class Micrographs:
+    """The pictures of the mats. The files themselves are the caller's to keep."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def add(
+        self,
+        experiment_id: int,
+        *,
+        sha256: str,
+        path: str,
+        original_name: str,
+        width_px: int,
+        height_px: int,
+        n_bytes: int,
+        nm_per_pixel: float | None = None,
+        nm_per_pixel_source: str | None = None,
+        rotation_axis: str | None = None,
+        crop: tuple[int, int, int, int] | None = None,
+        statistics: Mapping[str, Any] | None = None,
+    ) -> MicrographRecord:
+        """Register a picture.
+
+        Args:
+            experiment_id: what was spun.
+            sha256: of the file's bytes, 64 hexadecimal digits.
+            path: where the file is, relative to the data folder.
+            original_name: what the file was called.
+            width_px: width of the whole picture.
+            height_px: height of the whole picture.
+            n_bytes: size of the file.
+            nm_per_pixel: pixel size in nm; needs its source.
+            nm_per_pixel_source: where the pixel size was read from.
+            rotation_axis: how the collector's rotation axis lies in the picture.
+            crop: box without the data bar: left, top, right, bottom in pixels.
+            statistics: measured microstructure, plain JSON types.
+
+        Raises:
+            ConflictError: the experiment has that picture already, or a size that cannot be.
+        """
+        left, top, right, bottom = crop or (None, None, None, None)
+        values = {
+            "experiment_id": experiment_id,
+            "sha256": sha256,
+            "path": path,
+            "original_name": original_name,
+            "width_px": width_px,
+            "height_px": height_px,
+            "n_bytes": n_bytes,
+            "nm_per_pixel": nm_per_pixel,
+            "nm_per_pixel_source": nm_per_pixel_source,
+            "rotation_axis": rotation_axis,
+            "crop_left": left,
+            "crop_top": top,
+            "crop_right": right,
+            "crop_bottom": bottom,
+            "statistics": None if statistics is None else dict(statistics),
+            "change_id": self._scope.change_id,
+        }
+        statement = insert(p).values(values).returning(p.c.id)
+        id_ = self._scope.connection.execute(statement).scalar_one()
+        return self._select(select_micrographs().where(p.c.id == id_))[0]
+
+    def find(self, campaign_id: int, sha256: str) -> MicrographRecord | None:
+        """Return the first picture of a campaign with that content, if there is one."""
+        statement = (
+            select_micrographs()
+            .join(e, e.c.id == p.c.experiment_id)
+            .where(e.c.campaign_id == campaign_id, p.c.sha256 == sha256)
+            .order_by(p.c.id)
+            .limit(1)
+        )
+        found = self._select(statement)
+        return found[0] if found else None
+
+    def _select(self, statement: Select[*tuple[Any, ...]]) -> list[MicrographRecord]:
+        return [micrograph_record(row) for row in self._scope.connection.execute(statement)]
+
+    # Last in its class: below it, annotations would take `list` for this method.
+    def list(self, experiment_id: int) -> list[MicrographRecord]:
+        """Return an experiment's pictures in the order they came."""
+        statement = select_micrographs().where(p.c.experiment_id == experiment_id)
+        return self._select(statement.order_by(p.c.id))

@@ -1,0 +1,10 @@
+"""The revisions of the schema that this version knows, oldest first; the last is the one it needs.
+
+Kept here as plain text so that opening a database imports no migration tool; a test holds it
+against the migrations themselves.
+"""
+
+from __future__ import annotations
+
+REVISIONS = ("0001",)
+HEAD = REVISIONS[-1]

@@ -1,0 +1,197 @@
+"""Making a database, bringing it up to date, looking whether it is sound, copying it.
+
+The migrations are the only thing that makes tables. They run in one transaction, so a killed
+upgrade leaves the database as it was; a new SQLite file is made aside and put in its place only
+when it is complete, so a killed ``engine init`` leaves no half-made database.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DatabaseError as DriverError
+
+from db.errors import DatabaseError
+from db.files import require_place, written_aside
+from db.migrating import dangling_rows, differences, migrate
+from db.revisions import HEAD, REVISIONS
+from db.session import Database, make_engine, newer_than_known, revision_of
+from db.translate import translated
+from db.urls import display_name, sqlite_path
+
+__all__ = ["HEAD", "backup", "check", "create", "sqlite_path", "upgrade"]
+
+# What the tables cannot refuse by themselves: a sentence, and the query that counts offenders.
+_CONSISTENCY = {
+    "experiment(s) show another status than their history tells": """
+        SELECT count(*) FROM experiments e WHERE NOT EXISTS (
+            SELECT 1 FROM status_changes s
+            WHERE s.id = (SELECT max(id) FROM status_changes WHERE experiment_id = e.id)
+              AND s.status = e.status
+              AND coalesce(s.failure, '') = coalesce(e.failure, '')
+              AND coalesce(s.note, '') = coalesce(e.note, ''))""",
+    "correction(s) supersede something else than the revision before them": """
+        SELECT count(*) FROM measurements m JOIN measurements o ON o.id = m.supersedes_id
+        WHERE o.experiment_id <> m.experiment_id OR o.outcome <> m.outcome
+           OR o.replicate <> m.replicate OR o.revision <> m.revision - 1""",
+    "proposal(s) are of another campaign than their batch": """
+        SELECT count(*) FROM proposals p
+        JOIN experiments e ON e.id = p.experiment_id JOIN batches b ON b.id = p.batch_id
+        WHERE e.campaign_id <> b.campaign_id""",
+}
+
+
+def create(url: str, *, fill: Callable[[Database], None] | None = None) -> None:
+    """Make a new database through the migrations.
+
+    Args:
+        url: SQLAlchemy URL. A SQLite file must not be there yet.
+        fill: called with the new database before it is put in its place, to write what it must
+            hold from the start; if it raises, nothing is left behind (SQLite).
+
+    Raises:
+        DatabaseError: there is a file already, or its folder does not exist.
+        ReadOnlyDatabaseError: the folder cannot be written.
+    """
+    path = sqlite_path(url)
+    if path is None:
+        with translated(display_name(url), "create the database"):
+            migrate(url)
+        _fill(url, fill)
+        return
+    require_place(path, "engine init")
+    with translated(str(path), "create the database"), written_aside(path) as draft:
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        migrate(f"sqlite:///{draft}")
+        _fill(f"sqlite:///{draft}", fill)
+        _empty_log(draft)
+
+
+def upgrade(url: str) -> tuple[str, str]:
+    """Bring a database to the revision that this version needs, in one transaction.
+
+    Returns:
+        The revision it had and the one it has; the same twice if there was nothing to do.
+
+    Raises:
+        NotADatabaseError: no such file, or it is something else.
+        SchemaMismatchError: it is at a newer revision than this version knows.
+        ReadOnlyDatabaseError: it cannot be written.
+    """
+    name = display_name(url)
+    with translated(name, "upgrade"):
+        revision = _revision(url)
+        if revision == HEAD:
+            return HEAD, HEAD
+        if revision not in REVISIONS:
+            raise newer_than_known(name, revision)
+        return migrate(url), HEAD
+
+
+def check(url: str) -> list[str]:
+    """Return what is wrong with a database, one sentence each; an empty list if it is sound.
+
+    Looks at the file's pages and indexes, at rows naming others that do not exist, at the revision,
+    at tables that differ from what this version expects, and at what the tables cannot refuse by
+    themselves.
+
+    Raises:
+        NotADatabaseError: no such file, or it is something else.
+        ReadOnlyDatabaseError: it cannot be opened.
+    """
+    name = display_name(url)
+    with translated(name, "check"):
+        engine = make_engine(url, busy_timeout_s=30.0)
+        try:
+            with engine.connect() as connection, connection.begin():
+                revision = revision_of(connection, name)
+                findings = _damage(connection) or dangling_rows(connection)
+                if revision == HEAD and not findings:
+                    findings += differences(connection) + _inconsistencies(connection)
+        finally:
+            engine.dispose()
+    if revision != HEAD:
+        mend = "run `engine db upgrade`" if revision in REVISIONS else "install a newer spinneret"
+        findings.append(f"it is at revision {revision}, this version needs {HEAD}: {mend}")
+    return findings
+
+
+def backup(url: str, target: Path) -> Path:
+    """Copy a SQLite database, consistent even while others write; return the copy's path.
+
+    The copy is looked over, brought to the disk and only then given its name.
+
+    Args:
+        url: SQLAlchemy URL of the database, at any revision.
+        target: the file to make.
+
+    Raises:
+        NotADatabaseError: no such database, or it is something else, or the copy is not sound.
+        DatabaseError: there is a file of that name already, or the database is no SQLite file.
+        ReadOnlyDatabaseError: the target's folder cannot be written.
+    """
+    path = sqlite_path(url)
+    if path is None:
+        raise DatabaseError(f"{display_name(url)} is not a SQLite file: back it up with `pg_dump`.")
+    with translated(str(path), "back up"):
+        _revision(url)
+    require_place(target, "engine db backup")
+    with (
+        translated(str(path), "back up"),
+        written_aside(target) as draft,
+        closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=rw", uri=True)) as source,
+        closing(sqlite3.connect(draft)) as copy,
+    ):
+        source.backup(copy)
+        (answer,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            raise DatabaseError(
+                f"back up: {path} is damaged ({answer}), no copy was kept. See `engine db check`."
+            )
+        copy.close()
+    return target
+
+
+def _revision(url: str) -> str:
+    engine = make_engine(url, busy_timeout_s=30.0)
+    try:
+        with engine.connect() as connection:
+            return revision_of(connection, display_name(url))
+    finally:
+        engine.dispose()
+
+
+def _fill(url: str, fill: Callable[[Database], None] | None) -> None:
+    if fill is not None:
+        with Database.open(url) as database:
+            fill(database)
+
+
+def _empty_log(path: Path) -> None:
+    """Bring everything from SQLite's log into the file itself, which is about to be moved."""
+    with closing(sqlite3.connect(path)) as connection:
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise DatabaseError(f"the new database {path} is still in use; close it first.")
+
+
+def _damage(connection: Connection) -> list[str]:
+    if connection.dialect.name != "sqlite":
+        return []
+    try:
+        answers = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+    except DriverError as error:
+        answers = [str(error.orig)]
+    return [f"the file is damaged: {answer}" for answer in answers if answer != "ok"]
+
+
+def _inconsistencies(connection: Connection) -> list[str]:
+    counts = {what: connection.execute(text(q)).scalar_one() for what, q in _CONSISTENCY.items()}
+    return [f"{n} {what}" for what, n in counts.items() if n]

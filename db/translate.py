@@ -1,0 +1,116 @@
+"""What a driver raises, as :mod:`db.errors`: what happened, and what mends it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from db.errors import (
+    ConflictError,
+    DatabaseBusyError,
+    DatabaseError,
+    NotADatabaseError,
+    ReadOnlyDatabaseError,
+)
+
+# SQLite's columns, or the constraint's name: what it means to the person who ran the command.
+_MEANINGS = {
+    "campaigns.name": "a campaign of that name exists already",
+    "experiments.campaign_id, experiments.label": "the campaign has an experiment of that label",
+    "measurements.experiment_id, measurements.outcome, measurements.replicate, "
+    "measurements.revision": "that replicate of the outcome is recorded already",
+    "micrographs.experiment_id, micrographs.sha256": "the experiment has that micrograph already",
+    "ck_condition_values_number_or_text": "a condition is neither a number nor a text",
+    "ck_condition_values_number_finite": "a condition is infinite or not a number",
+    "ck_measurements_value_finite": "a measured value is infinite",
+    "measurements.value": "a measured value is not a number",
+    "ck_measurements_replicate_positive": "replicates count from 1",
+    "ck_experiments_failure_iff_failed": "a failed run needs its kind of failure, no other has one",
+    "ck_predictions_interval_ordered": "an interval's lower end lies above its upper end",
+    "ck_predictions_level_is_coverage": "an interval's coverage lies strictly between 0 and 1",
+    "ck_proposals_p_success_is_probability": "a probability of success lies outside 0 … 1",
+    "ck_micrographs_crop_inside": "the crop box leaves the picture",
+    "ck_micrographs_scale_has_source": "a pixel size needs to say where it was read from",
+    "ck_micrographs_size_positive": "a picture has no size",
+    "FOREIGN KEY constraint failed": "a row names another one that does not exist",
+}
+
+
+@contextmanager
+def translated(name: str, action: str, busy_timeout_s: float = 30.0) -> Iterator[None]:
+    """Turn what the driver raises inside into :class:`DatabaseError` and its kinds.
+
+    ``name`` is how messages call the database, ``action`` what was being done.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        raise ConflictError(
+            f"{action}: {_meaning(str(error.orig))}; nothing was written."
+        ) from error
+    except DBAPIError as error:
+        raise _translate(error.orig, name, action, busy_timeout_s) from error
+    except sqlite3.Error as error:
+        raise _translate(error, name, action, busy_timeout_s) from error
+
+
+def _meaning(message: str) -> str:
+    for mark, meaning in _MEANINGS.items():
+        if re.search(rf"(^|[\s\"]){re.escape(mark)}($|[\s\"])", message):
+            return meaning
+    return message
+
+
+def _translate(
+    error: BaseException | None, name: str, action: str, busy_timeout_s: float
+) -> DatabaseError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return DatabaseBusyError(
+            f"{action}: {name} has been locked by another process for more than "
+            f"{busy_timeout_s:g} s. Let that one finish, then run the command again; nothing was "
+            "written."
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return _not_permitted(Path(name), action, error)
+    if code == sqlite3.SQLITE_NOTADB:
+        return not_a_database(name)
+    if code == sqlite3.SQLITE_CORRUPT:
+        return NotADatabaseError(
+            f"{name} is damaged ({error}). Look at it with `engine db check`, and put back the "
+            "newest backup (`engine db backup` makes them)."
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return DatabaseError(f"{action}: the disk of {name} is full; nothing was written.")
+    return DatabaseError(f"{action}: {name}: {error}")
+
+
+def not_a_database(name: str, why: str = "is not a database") -> NotADatabaseError:
+    """Return the error for a file that is something else."""
+    return NotADatabaseError(
+        f"{name} {why}. Name another file as url in [database] of config.toml, or move this one "
+        "away and run `engine init`."
+    )
+
+
+def _not_permitted(path: Path, action: str, error: BaseException | None) -> DatabaseError:
+    if path.exists() and not os.access(path, os.R_OK):
+        return ReadOnlyDatabaseError(
+            f"{path} cannot be read: its permissions forbid it. `chmod u+rw` it, or ask its owner."
+        )
+    if path.exists() and not os.access(path, os.W_OK):
+        what = f"{path} is read-only"
+    elif path.exists() and not os.access(path.parent, os.W_OK):
+        what = f"the folder {path.parent} is read-only, and SQLite keeps its log beside {path.name}"
+    else:
+        what = f"{path} cannot be opened ({error})"
+    return ReadOnlyDatabaseError(
+        f"{action}: {what}. Make both writable (`chmod u+w`), or copy the file to a folder of your "
+        "own and set url in [database] of config.toml."
+    )

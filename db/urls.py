@@ -1,0 +1,69 @@
+"""Where a database is: SQLAlchemy URLs, and the file behind a SQLite one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from db.errors import DatabaseError
+
+
+def parse_url(url: str) -> URL:
+    """Read ``url``.
+
+    Raises:
+        DatabaseError: not an SQLAlchemy URL, another database than SQLite and PostgreSQL, or
+            SQLite without a file.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseError(
+            f"expected a database URL such as sqlite:///spinneret.db, got '{url}'; "
+            "set url in [database] of config.toml"
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise DatabaseError(
+            f"expected a sqlite:/// or postgresql+psycopg:// URL, got '{backend}'; "
+            "set url in [database] of config.toml"
+        )
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise DatabaseError(
+            f"expected a file in the database URL, such as sqlite:///spinneret.db, got '{url}'; "
+            "set url in [database] of config.toml"
+        )
+    return parsed
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a SQLite database as the URL has it, or ``None`` for another database.
+
+    Raises:
+        DatabaseError: the URL cannot be used.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database is None:
+        return None
+    return Path(parsed.database)
+
+
+def resolve_url(url: str, root: Path) -> str:
+    """Return ``url`` with a relative SQLite path counted from ``root``; others unchanged.
+
+    Raises:
+        DatabaseError: the URL cannot be used.
+    """
+    path = sqlite_path(url)
+    if path is None:
+        return url
+    resolved = parse_url(url).set(database=str(root.resolve() / path.expanduser()))
+    return resolved.render_as_string(hide_password=False)
+
+
+def display_name(url: str) -> str:
+    """Return how messages call the database: its file, or its URL without the password."""
+    path = sqlite_path(url)
+    return str(path) if path is not None else parse_url(url).render_as_string(hide_password=True)
