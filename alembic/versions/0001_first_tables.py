@@ -310,7 +310,8 @@ def upgrade() -> None:
         sa.Column("crop_bottom", sa.Integer(), nullable=True),
         sa.Column("statistics", Json(), nullable=True),
         sa.CheckConstraint(
-            "(crop_left IS NULL) = (crop_top IS NULL) AND (crop_left IS NULL) = (crop_right IS NULL) "
+            "(crop_left IS NULL) = (crop_top IS NULL) "
+            "AND (crop_left IS NULL) = (crop_right IS NULL) "
             "AND (crop_left IS NULL) = (crop_bottom IS NULL)",
             name=op.f("ck_micrographs_crop_whole"),
         ),

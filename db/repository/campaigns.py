@@ -144,8 +144,9 @@ def _any_revision() -> Select[*tuple[Any, ...]]:
 
 
 def _newest() -> Select[*tuple[Any, ...]]:
-    newest = select(func.max(r.c.revision)).where(r.c.campaign_id == c.c.id).scalar_subquery()
-    return _any_revision().where(r.c.revision == newest)
+    same = r.alias("same")
+    newest = select(func.max(same.c.revision)).where(same.c.campaign_id == c.c.id)
+    return _any_revision().where(r.c.revision == newest.scalar_subquery())
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> CampaignRecord:
