@@ -32,6 +32,11 @@ class ImportedRun:
     micrographs: tuple[Path, ...] = ()
 
     @property
+    def all_conditions(self) -> dict[str, Value]:
+        """Conditions as run where the file tells, as planned otherwise."""
+        return {**self.planned, **self.conditions}
+
+    @property
     def n_values(self) -> int:
         """How many measurements the run brings."""
         return sum(len(replicates) for replicates in self.outcomes.values())
@@ -79,7 +84,7 @@ def outside_warnings(campaign: Campaign, runs: tuple[ImportedRun, ...]) -> list[
         if parameter.is_categorical:
             continue
         low, high = parameter.bounds
-        values = (run.conditions.get(parameter.name) for run in runs)
+        values = (run.all_conditions.get(parameter.name) for run in runs)
         n = sum(1 for value in values if isinstance(value, float) and not low <= value <= high)
         if n:
             warnings.append(
