@@ -179,6 +179,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("campaign_id", "label", name=op.f("uq_experiments_campaign_id_label")),
     )
     op.create_index(
+        op.f("ix_experiments_campaign_id_id"), "experiments", ["campaign_id", "id"], unique=False
+    )
+    op.create_index(
         op.f("ix_experiments_campaign_id_status"),
         "experiments",
         ["campaign_id", "status"],
