@@ -119,7 +119,11 @@ def _record(
     """Record the campaign: in a new database, or in one that lacks it."""
     path = sqlite_path(url)
     if path is not None and not path.exists():
-        create(url, fill=lambda database: _create_campaign(database, campaign))
+
+        def fill(database: Database) -> None:
+            _create_campaign(database, campaign)
+
+        create(url, fill=fill)
         with Database.open(url) as database, database.read() as tx:
             record = tx.campaigns.get(campaign.name)
         assert record is not None  # noqa: S101 -- written above

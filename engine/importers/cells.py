@@ -14,6 +14,8 @@ _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 _NOT_A_NUMBER = {"nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "-infinity", "null", "none"}
 _NOT_FAILED = {"", "no", "false", "0", "_", "–"}
+_BROKEN = re.compile(r"[\ud800-\udfff]")
+MAX_TEXT = 10_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -139,10 +141,14 @@ def clean_text(text: str) -> str | None:
     """Return words as they are kept (line ends unified, outer blanks off), or ``None`` if empty.
 
     Raises:
-        CellError: control characters.
+        CellError: control characters, broken letters, or over 10 000 characters.
     """
     if _CONTROL.search(text):
         raise CellError("expected text without control characters")
+    if _BROKEN.search(text):
+        raise CellError("expected text in UTF-8")
+    if len(text) > MAX_TEXT:
+        raise CellError(f"expected at most {MAX_TEXT:,} characters, got {len(text):,}")
     return text.replace("\r\n", "\n").replace("\r", "\n").strip() or None
 
 

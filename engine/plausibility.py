@@ -1,0 +1,92 @@
+"""Is a new value far from what was predicted, or from everything seen? A warning, never a refusal.
+
+==========  =====================================================================
+symbol      meaning
+==========  =====================================================================
+m           median of the campaign's own values of an outcome
+s           robust standard deviation: 1.4826 × median absolute deviation from m
+N_SDS       how many s (or predicted standard deviations) count as far
+==========  =====================================================================
+
+Where noise grows with the value (``scale = "log"``), all of it is done on the logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from db.records import ExperimentRecord, PredictionRecord
+from engine.campaign import Campaign
+
+N_SDS = 8.0
+MIN_VALUES = 8
+_MAD_TO_SD = 1.4826
+
+
+def far_from_expected(
+    campaign: Campaign,
+    results: Mapping[str, float],
+    *,
+    seen: Sequence[ExperimentRecord],
+    predictions: Sequence[PredictionRecord],
+) -> list[str]:
+    """Return a warning for each of ``results`` that lies far off.
+
+    ``seen``: the campaign's other runs. ``predictions``: what was said of this one.
+    """
+    predicted = {prediction.outcome: prediction for prediction in predictions}
+    values: dict[str, list[float]] = {outcome: [] for outcome in results}
+    for experiment in seen:
+        for measurement in experiment.measurements:
+            if measurement.outcome in values:
+                values[measurement.outcome].append(measurement.value)
+    warnings = []
+    for outcome, value in results.items():
+        heading = campaign.heading(outcome)
+        is_log = campaign.property_of(outcome).scale == "log"
+        prediction = predicted.get(outcome)
+        if prediction is not None and _is_far_from_prediction(value, prediction):
+            warnings.append(
+                f"{heading} = {value:g} is far from what was predicted, {prediction.mean:.4g} "
+                f"({prediction.lower:.4g} … {prediction.upper:.4g}); a slip? "
+                "`engine log ID --correct` mends it"
+            )
+        elif is_far_from_seen(value, values[outcome], is_log=is_log):
+            warnings.append(
+                f"{heading} = {value:g} is far from everything seen so far, "
+                f"{min(values[outcome]):.4g} … {max(values[outcome]):.4g}; a slip? "
+                "`engine log ID --correct` mends it"
+            )
+    return warnings
+
+
+def is_far_from_seen(value: float, values: Sequence[float], *, is_log: bool = False) -> bool:
+    """Whether ``value`` is more than ``N_SDS`` robust standard deviations from the median.
+
+    Fewer than ``MIN_VALUES`` values, or values without spread, tell nothing.
+    """
+    if is_log:
+        if value <= 0 or any(other <= 0 for other in values):
+            return False
+        value, values = math.log(value), [math.log(other) for other in values]
+    if len(values) < MIN_VALUES:
+        return False
+    centre = _median(values)
+    spread = _MAD_TO_SD * _median([abs(other - centre) for other in values])
+    return spread > 0 and abs(value - centre) > N_SDS * spread
+
+
+def _is_far_from_prediction(value: float, prediction: PredictionRecord) -> bool:
+    """Whether ``value`` is ``N_SDS`` predicted standard deviations from the mean, on its side."""
+    from statistics import NormalDist
+
+    z = NormalDist().inv_cdf(0.5 + prediction.level / 2)
+    bound = prediction.upper if value > prediction.mean else prediction.lower
+    reach = abs(bound - prediction.mean) / z * N_SDS
+    return reach > 0 and abs(value - prediction.mean) > reach
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered, middle = sorted(values), len(values) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

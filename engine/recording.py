@@ -1,0 +1,448 @@
+"""``engine log``: what became of a run, checked against its state and against what was expected.
+
+How a run may go on::
+
+    proposed, running ── results ──→ completed      running: the mat is spun, results awaited
+    proposed, running ── --failed ─→ failed         no mat to test, hence no results
+    any               ── --abandon → abandoned      left out of the model; results are kept
+    failed, abandoned ── --running → running        taken up again (completed, if it has results)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from db.records import (
+    CampaignRecord,
+    ExperimentRecord,
+    FailureKind,
+    NewExperiment,
+    Origin,
+    Status,
+    Value,
+)
+from db.session import Transaction
+from engine.campaign import Campaign
+from engine.errors import (
+    DataError,
+    ImportRefusedError,
+    NotFoundError,
+    RowProblem,
+    SpinneretError,
+    StateError,
+    UsageError,
+    nearest_name,
+)
+from engine.importers.importing import register_micrograph
+from engine.micrographs import StoredMicrograph, store_micrograph
+from engine.plausibility import far_from_expected
+from engine.workspace import Workspace
+
+N_SEEN = 500
+"""Plausibility is judged by so many of the newest runs."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to be recorded of one run.
+
+    ``experiment`` is an id or label (a label for sure with ``is_label``), ``None`` for a run that
+    nobody proposed: then ``conditions`` are its settings. ``actual`` corrects conditions of a known
+    run. ``replicate`` adds to values that are there, ``correct`` supersedes them (``which``: the
+    replicate meant).
+    """
+
+    experiment: str | None = None
+    is_label: bool = False
+    label: str | None = None
+    conditions: Mapping[str, Value] = field(default_factory=dict)
+    actual: Mapping[str, Value] = field(default_factory=dict)
+    results: Mapping[str, float] = field(default_factory=dict)
+    replicate: bool = False
+    correct: bool = False
+    which: int | None = None
+    failure: FailureKind | None = None
+    abandon: bool = False
+    running: bool = False
+    note: str | None = None
+    micrographs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordedValue:
+    """One measurement as it was recorded; ``superseded`` is the value it corrects."""
+
+    outcome: str
+    replicate: int
+    value: float
+    superseded: float | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of one run."""
+
+    experiment: ExperimentRecord
+    is_new: bool
+    values: tuple[RecordedValue, ...]
+    n_micrographs: int
+    warnings: tuple[str, ...]
+
+
+def record(workspace: Workspace, entry: Entry, *, detail: str | None = None) -> Recorded:
+    """Record what became of one run, in one transaction.
+
+    Raises:
+        UsageError: flags that contradict one another, unknown names.
+        DataError: a value that cannot be, or a micrograph that cannot be kept.
+        NotFoundError: no such experiment.
+        StateError: the run's state does not allow it; the message tells what does.
+    """
+    check_flags(entry)
+    limit = workspace.settings.storage.max_image_megapixels
+    pictures = {
+        path: store_micrograph(path, workspace.data_dir, max_megapixels=limit)
+        for path in entry.micrographs
+    }
+    with workspace.database.write("log", detail=detail) as tx:
+        return _recorder(workspace, tx, pictures).record(entry)
+
+
+def record_all(
+    workspace: Workspace, entries: Mapping[int, Entry], *, source: str
+) -> list[Recorded]:
+    """Record the entries of a file, by their row, in one transaction: all of them, or nothing.
+
+    Raises:
+        ImportRefusedError: an entry cannot be recorded; carries the problems of every row.
+    """
+    problems, recorded = [], []
+    with workspace.database.write("log", detail=source) as tx:
+        recorder = _recorder(workspace, tx, {})
+        for row, entry in entries.items():
+            try:
+                check_flags(entry)
+                recorded.append(recorder.record(entry))
+            except SpinneretError as error:
+                problems.append(RowProblem(row, None, entry.experiment, str(error)))
+        if problems:
+            raise ImportRefusedError(source, problems)
+    return recorded
+
+
+def _recorder(
+    workspace: Workspace, tx: Transaction, pictures: Mapping[Path, StoredMicrograph]
+) -> Recorder:
+    campaign_record, campaign = workspace.active_campaign(tx)
+    seen = tx.experiments.list(campaign_record.id, newest=N_SEEN)
+    return Recorder(tx, campaign_record, campaign, seen, pictures)
+
+
+def check_flags(entry: Entry) -> None:
+    """Refuse what contradicts itself, whatever the run.
+
+    Raises:
+        UsageError: contradicting flags, or nothing to record.
+    """
+    flags = {
+        "--failed": entry.failure is not None,
+        "--abandon": entry.abandon,
+        "--running": entry.running,
+    }
+    given = [name for name, is_given in flags.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} contradict one another; keep one")
+    if entry.results and given:
+        why = {
+            "--failed": "a failed run gave no mat to test. If it could be tested it is no failed "
+            "run: log the results, and the flaw with --note",
+            "--abandon": "an abandoned run has no results to record",
+            "--running": "results complete a run",
+        }[given[0]]
+        raise UsageError(f"{given[0]} and results ({', '.join(entry.results)}): {why}")
+    if entry.replicate and entry.correct:
+        raise UsageError("--replicate adds a value, --correct replaces one; keep one of them")
+    if (entry.replicate or entry.correct) and not entry.results:
+        flag = "--replicate" if entry.replicate else "--correct"
+        raise UsageError(f"{flag} needs a result, such as elongation.longitudinal=88")
+    if entry.which is not None and not entry.correct:
+        raise UsageError("--which names the replicate that --correct replaces; add --correct")
+    if entry.experiment is None and (entry.replicate or entry.correct or entry.abandon):
+        raise UsageError("--new is a run of its own: --replicate, --correct, --abandon do not fit")
+    says_something = (
+        entry.results
+        or given
+        or entry.actual
+        or entry.note is not None
+        or entry.micrographs
+        or entry.experiment is None
+    )
+    if not says_something:
+        raise UsageError("nothing to record: give outcome=value, --actual, --failed, --note …")
+
+
+@dataclass
+class Recorder:
+    """Records one entry after another, inside one transaction."""
+
+    tx: Transaction
+    campaign_record: CampaignRecord
+    campaign: Campaign
+    seen: Sequence[ExperimentRecord]
+    pictures: Mapping[Path, StoredMicrograph]
+
+    def record(self, entry: Entry) -> Recorded:
+        """Record one entry; see :func:`record` for what is raised."""
+        self._check_names(entry)
+        warnings = self._check_values(entry)
+        if entry.experiment is None:
+            experiment = self._create(entry)
+        else:
+            experiment = self._find(entry)
+            self._change(experiment, entry)
+        values = self._measure(experiment, entry)
+        self._set_status(experiment, entry)
+        n_micrographs = self._register(experiment, entry)
+        warnings += far_from_expected(
+            self.campaign,
+            entry.results,
+            seen=[other for other in self.seen if other.id != experiment.id],
+            predictions=self.tx.batches.predictions_of(experiment.id),
+        )
+        after = self.tx.experiments.get(experiment.id)
+        assert after is not None  # noqa: S101 -- found above, in this transaction
+        return Recorded(
+            after, entry.experiment is None, tuple(values), n_micrographs, tuple(warnings)
+        )
+
+    def _find(self, entry: Entry) -> ExperimentRecord:
+        return find_experiment(
+            self.tx, self.campaign_record, str(entry.experiment), is_label=entry.is_label
+        )
+
+    def _check_names(self, entry: Entry) -> None:
+        outcomes, parameters = self.campaign.outcomes, [p.name for p in self.campaign.parameters]
+        for name in entry.results:
+            if name not in outcomes:
+                raise UsageError(unknown_name(name, self.campaign))
+        for name in (*entry.conditions, *entry.actual):
+            if name not in parameters:
+                raise UsageError(
+                    f"unknown parameter '{name}'.{nearest_name(name, parameters)} "
+                    f"Known: {', '.join(parameters)}"
+                )
+
+    def _check_values(self, entry: Entry) -> list[str]:
+        warnings = []
+        for outcome, result in entry.results.items():
+            problem = self.campaign.property_of(outcome).problem_with(result)
+            if problem is not None:
+                raise DataError(f"{outcome}={result:g}: {problem}")
+        for name, value in {**entry.conditions, **entry.actual}.items():
+            parameter = self.campaign.parameter(name)
+            problem = parameter.problem_with(value)
+            if problem is not None:
+                raise DataError(f"{name}={value}: {problem}")
+            if isinstance(value, float) and parameter.is_numeric:
+                low, high = parameter.bounds
+                if not low <= value <= high:
+                    warnings.append(
+                        f"{self.campaign.heading(name)} = {value:g} lies outside the range "
+                        f"searched, {low:g} … {high:g}; kept"
+                    )
+        return warnings
+
+    def _create(self, entry: Entry) -> ExperimentRecord:
+        conditions = {**entry.conditions, **entry.actual}
+        lacking = [p.name for p in self.campaign.controlled if p.name not in conditions]
+        if lacking:
+            raise UsageError(
+                f"--new: expected a value of every controlled parameter; "
+                f"missing: {', '.join(map(self.campaign.heading, lacking))}"
+            )
+        if entry.label is not None:
+            there = self.tx.experiments.labels(self.campaign_record.id).get(entry.label)
+            if there is not None:
+                raise StateError(f"the label '{entry.label}' is experiment {there}; choose another")
+        status = Status.RUNNING if entry.failure is None else Status.FAILED
+        new = NewExperiment(
+            origin=Origin.MANUAL,
+            status=status,
+            label=entry.label,
+            failure=entry.failure,
+            note=entry.note,
+            actual=conditions,
+        )
+        (id_,) = self.tx.experiments.add(self.campaign_record, [new])
+        return find_experiment(self.tx, self.campaign_record, str(id_))
+
+    def _change(self, experiment: ExperimentRecord, entry: Entry) -> None:
+        """Record actual conditions and a note of a known run."""
+        if entry.conditions:
+            names = ", ".join(entry.conditions)
+            raise UsageError(f"{names}: a known run's conditions are corrected with --actual")
+        if entry.actual:
+            self.tx.experiments.set_actual(experiment.id, entry.actual)
+        if entry.note is not None and not entry.correct:
+            notes = [experiment.note] if experiment.note else []
+            self.tx.experiments.set_note(experiment.id, "\n".join([*notes, entry.note]))
+
+    def _measure(self, experiment: ExperimentRecord, entry: Entry) -> list[RecordedValue]:
+        if entry.results:
+            refuse_results(experiment)
+        known = experiment.replicates()
+        values = []
+        for outcome, result in entry.results.items():
+            there = known.get(outcome, ())
+            if entry.correct:
+                values.append(self._correct(experiment, outcome, result, entry))
+                continue
+            if there and not entry.replicate:
+                shown = ", ".join(f"{value:g}" for value in there)
+                raise StateError(
+                    f"experiment {experiment.id} has {self.campaign.heading(outcome)} already: "
+                    f"{shown}. --replicate adds a further one, --correct replaces it"
+                )
+            (row,) = self.tx.measurements.add(experiment.id, outcome, [result])
+            values.append(RecordedValue(outcome, row.replicate, row.value))
+        return values
+
+    def _correct(
+        self, experiment: ExperimentRecord, outcome: str, value: float, entry: Entry
+    ) -> RecordedValue:
+        heading = self.campaign.heading(outcome)
+        rows = {m.replicate: m for m in experiment.measurements if m.outcome == outcome}
+        if not rows:
+            raise StateError(f"experiment {experiment.id} has no {heading} to correct")
+        if entry.which is None and len(rows) > 1:
+            shown = ", ".join(f"{number}: {row.value:g}" for number, row in rows.items())
+            raise StateError(
+                f"experiment {experiment.id} has several replicates of {heading} ({shown}); "
+                "name the one to correct with --which"
+            )
+        number = entry.which if entry.which is not None else next(iter(rows))
+        if number not in rows:
+            raise StateError(
+                f"experiment {experiment.id} has no replicate {number} of {heading}; "
+                f"it has {', '.join(map(str, rows))}"
+            )
+        old = rows[number].value
+        if old == value:
+            raise StateError(
+                f"experiment {experiment.id} has {heading} = {value:g} already: nothing to correct"
+            )
+        row = self.tx.measurements.correct(experiment.id, outcome, number, value, note=entry.note)
+        return RecordedValue(outcome, number, row.value, superseded=old)
+
+    def _set_status(self, experiment: ExperimentRecord, entry: Entry) -> None:
+        status = next_status(experiment, entry)
+        if status is not None:
+            self.tx.experiments.set_status(experiment.id, status, failure=entry.failure)
+
+    def _register(self, experiment: ExperimentRecord, entry: Entry) -> int:
+        known = {picture.sha256 for picture in experiment.micrographs}
+        for path in entry.micrographs:
+            picture = self.pictures[path]
+            if picture.sha256 in known:
+                raise StateError(f"{path}: experiment {experiment.id} has this micrograph already")
+            other = self.tx.micrographs.find(self.campaign_record.id, picture.sha256)
+            if other is not None:
+                raise StateError(
+                    f"{path}: the same picture belongs to experiment {other.experiment_id}; "
+                    "a micrograph shows one mat"
+                )
+            known.add(picture.sha256)
+            register_micrograph(self.tx, experiment.id, replace(picture, original_name=path.name))
+        return len(entry.micrographs)
+
+
+def find_experiment(
+    tx: Transaction, campaign: CampaignRecord, word: str, *, is_label: bool = False
+) -> ExperimentRecord:
+    """Return the experiment of that id (digits) or label (anything else) in the campaign.
+
+    Raises:
+        NotFoundError: there is none; the message names what comes near.
+    """
+    labels = tx.experiments.labels(campaign.id)
+    if word.isascii() and word.isdigit() and not is_label:
+        found = tx.experiments.get(int(word)) if int(word) < 2**63 else None
+        if found is not None and found.campaign_id == campaign.id:
+            return found
+        if found is not None:
+            other = tx.campaigns.by_id(found.campaign_id)
+            raise NotFoundError(
+                f"experiment {word} belongs to the campaign '{other.name if other else '?'}', "
+                f"not to '{campaign.name}'; switch with `engine campaign use`"
+            )
+        hint = f" The label '{word}' is experiment {labels[word]}." if word in labels else ""
+        raise NotFoundError(f"there is no experiment {word}.{hint} `engine status` lists them")
+    if word not in labels:
+        raise NotFoundError(
+            f"no experiment is labelled '{word}'.{nearest_name(word, labels)} "
+            "`engine status` lists the ids"
+        )
+    found = tx.experiments.get(labels[word])
+    assert found is not None  # noqa: S101 -- its label was read in this transaction
+    return found
+
+
+def refuse_results(experiment: ExperimentRecord) -> None:
+    """Refuse results of a run that was given up.
+
+    Raises:
+        StateError: it is abandoned or failed; the message tells how to take it up again.
+    """
+    if experiment.status in (Status.ABANDONED, Status.FAILED):
+        kind = f" ({experiment.failure})" if experiment.failure else ""
+        raise StateError(
+            f"experiment {experiment.id} is {experiment.status}{kind}: it takes no results. "
+            f"If that was a mistake, run `engine log {experiment.id} --running` first"
+        )
+
+
+def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
+    """Return what the run becomes, or ``None`` if it stays as it is.
+
+    Raises:
+        StateError: the step does not fit the state it is in.
+    """
+    has_results = bool(experiment.measurements)
+    if entry.results:
+        return Status.COMPLETED
+    if entry.failure is not None:
+        if has_results:
+            raise StateError(
+                f"experiment {experiment.id} has results: a failed run gives no mat to test. "
+                "Put the flaw in its --note, or leave the run out of the model with --abandon"
+            )
+        return Status.FAILED
+    if entry.abandon:
+        if experiment.status is Status.ABANDONED:
+            raise StateError(f"experiment {experiment.id} is abandoned already")
+        return Status.ABANDONED
+    if not entry.running:
+        return None
+    if experiment.status is Status.COMPLETED:
+        raise StateError(
+            f"experiment {experiment.id} is completed; correct its results with --correct"
+        )
+    return Status.COMPLETED if has_results else Status.RUNNING
+
+
+def unknown_name(name: str, campaign: Campaign) -> str:
+    """Say that ``name`` is no outcome, and what was probably meant."""
+    parameters = {p.name: p for p in campaign.parameters}
+    if name in parameters:
+        flag = "--at" if parameters[name].role == "ambient" else "--actual"
+        return f"'{name}' is a parameter: give it as {flag} {name}=…, or with --new"
+    inside = [outcome for outcome in campaign.outcomes if outcome.partition(".")[0] == name]
+    if inside:
+        return f"'{name}' is measured in several directions: give {' or '.join(inside)}"
+    known = [*campaign.outcomes, *parameters]
+    return (
+        f"unknown outcome '{name}'.{nearest_name(name, known)} "
+        f"Known: {', '.join(campaign.outcomes)}"
+    )
