@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -123,14 +124,15 @@ def check(url: str) -> list[str]:
     return findings
 
 
-def backup(url: str, target: Path) -> Path:
+def backup(url: str, target: Path | None = None) -> Path:
     """Copy a SQLite database, consistent even while others write; return the copy's path.
 
     The copy is looked over, brought to the disk and only then given its name.
 
     Args:
         url: SQLAlchemy URL of the database, at any revision.
-        target: the file to make.
+        target: the file to make, or a folder to make it in; beside the database where not given.
+            A file that it names itself is called ``<database>-<time in UTC>.db``.
 
     Raises:
         NotADatabaseError: no such database, or it is something else, or the copy is not sound.
@@ -142,6 +144,9 @@ def backup(url: str, target: Path) -> Path:
         raise DatabaseError(f"{display_name(url)} is not a SQLite file: back it up with `pg_dump`.")
     with translated(str(path), "back up"):
         _revision(url)
+    if target is None or target.is_dir():
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        target = (target or path.parent) / f"{path.stem}-{moment}.db"
     require_place(target, "engine db backup")
     with (
         translated(str(path), "back up"),

@@ -15,6 +15,7 @@ from __future__ import annotations
 import getpass
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ from db.records import ChangeRecord
 from db.repository import Batches, Campaigns, Experiments, Measurements, Micrographs, Models
 from db.repository.scope import Change, Scope
 from db.revisions import HEAD, REVISIONS
-from db.translate import not_a_database, translated
+from db.translate import not_a_database, translated, unreadable
 from db.urls import display_name, parse_url, sqlite_path
 
 
@@ -241,14 +242,18 @@ def make_engine(
 
 
 def _require_file(path: Path) -> None:
-    if not path.exists():
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         raise NotADatabaseError(
             f"expected a database at {path}, found none. Run `engine init` to make one, or set url "
             "in [database] of config.toml."
-        )
-    if not path.is_file():
-        raise not_a_database(str(path), "is a folder, not a database")
-    if path.stat().st_size == 0:
+        ) from None
+    except PermissionError:
+        raise unreadable(path) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise not_a_database(str(path), "is not a file")
+    if status.st_size == 0:
         raise not_a_database(str(path), "is empty")
 
 

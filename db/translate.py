@@ -101,16 +101,23 @@ def not_a_database(name: str, why: str = "is not a database") -> NotADatabaseErr
 
 def _not_permitted(path: Path, action: str, error: BaseException | None) -> DatabaseError:
     if path.exists() and not os.access(path, os.R_OK):
-        return ReadOnlyDatabaseError(
-            f"{path} cannot be read: its permissions forbid it. `chmod u+rw` it, or ask its owner."
-        )
-    if path.exists() and not os.access(path, os.W_OK):
-        what = f"{path} is read-only"
-    elif path.exists() and not os.access(path.parent, os.W_OK):
-        what = f"the folder {path.parent} is read-only, and SQLite keeps its log beside {path.name}"
-    else:
-        what = f"{path} cannot be opened ({error})"
+        return unreadable(path)
+    beside = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+    obstacles = [str(file) for file in beside if file.exists() and not os.access(file, os.W_OK)]
+    if not os.access(path.parent, os.W_OK):
+        obstacles.append(f"the folder {path.parent}")
+    if not obstacles:
+        return ReadOnlyDatabaseError(f"{action}: {path} cannot be opened: {error}.")
     return ReadOnlyDatabaseError(
-        f"{action}: {what}. Make both writable (`chmod u+w`), or copy the file to a folder of your "
-        "own and set url in [database] of config.toml."
+        f"{action}: {' and '.join(obstacles)} cannot be written, and SQLite keeps its log beside "
+        f"the file. Make it writable (`chmod u+w`), or copy {path.name} to a folder of your own "
+        "and set url in [database] of config.toml. Nothing was written."
+    )
+
+
+def unreadable(path: Path) -> ReadOnlyDatabaseError:
+    """Return the error for a file that this user may not even read."""
+    return ReadOnlyDatabaseError(
+        f"{path} cannot be read: its permissions, or its folder's, forbid it. Give yourself the "
+        "right (`chmod u+rwX`), or ask its owner."
     )

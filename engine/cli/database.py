@@ -1,7 +1,118 @@
+"""``engine db``: where the database is, its revision, its soundness, its copies."""
+
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from engine.cli.output import ConfigOption, JsonOption, print_json, say
+
+_HELP = "The database: its place, revision, soundness and copies."
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
+    group.command()(path)
+    group.command()(upgrade)
+    group.command()(check)
+    group.command()(backup)
+    app.add_typer(group, name="db")
+
+
+def path(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Print where the database is.
+
+    Its file, or its URL without the password. A file need not exist yet: `engine init` makes it.
+    """
+    from db.urls import display_name, sqlite_path
+
+    url = _url(config)
+    file = sqlite_path(url)
+    if as_json:
+        exists = None if file is None else file.is_file()
+        print_json({"database": display_name(url), "exists": exists})
+    else:
+        typer.echo(display_name(url))
+
+
+def upgrade(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Bring the database to this version's revision.
+
+    All in one transaction: if it fails or is killed, the database is as it was. Make a copy with
+    `engine db backup` first all the same.
+    """
+    from db import schema
+    from db.urls import display_name
+
+    url = _url(config)
+    before, after = schema.upgrade(url)
+    if as_json:
+        print_json({"database": display_name(url), "from": before, "to": after})
+    elif before == after:
+        typer.echo(f"{display_name(url)} is at revision {after} already; nothing to do.")
+    else:
+        typer.echo(f"{display_name(url)}: revision {before} → {after}.")
+
+
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Say what is wrong with the database, if anything.
+
+    Exits with 1 if there is. Reads every page and index, looks for rows naming others that do not exist, for tables that
+    differ from what this version expects, and for statuses and corrections that contradict
+    their history. Writes nothing.
+    """
+    from db import schema
+    from db.urls import display_name
+
+    url = _url(config)
+    findings = schema.check(url)
+    if as_json:
+        document = {"database": display_name(url), "sound": not findings, "findings": findings}
+        print_json(document)
+    elif not findings:
+        typer.echo(f"{display_name(url)} is sound (revision {schema.HEAD}).")
+    else:
+        say(f"{display_name(url)}:\n" + "\n".join(f"  {finding}" for finding in findings))
+    if findings:
+        raise typer.Exit(1)
+
+
+def backup(
+    target: Annotated[
+        Path | None,
+        typer.Argument(
+            help="File to make, or a folder to make it in.",
+            show_default="beside the database, named after it and the time",
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the database, even while others write.
+
+    Nothing is overwritten. The copy holds everything but the micrographs' files, which lie in the
+    data folder. To go back to it, let every command finish, remove the database together with the
+    -wal and -shm files beside it, and put the copy in its place (`engine db path` tells it).
+    """
+    from db import schema
+    from db.urls import display_name
+
+    url = _url(config)
+    copy = schema.backup(url, target)
+    if as_json:
+        n_bytes = copy.stat().st_size
+        print_json({"database": display_name(url), "backup": str(copy), "n_bytes": n_bytes})
+    else:
+        typer.echo(f"{display_name(url)} was copied to {copy}.")
+
+
+def _url(config: Path | None) -> str:
+    """Return the database's URL without opening it: it may be missing, old or damaged."""
+    from db.urls import resolve_url
+    from engine.settings import find_config, load_settings
+
+    config_path = find_config(config)
+    return resolve_url(load_settings(config_path).database.url, config_path.parent)
