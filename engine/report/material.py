@@ -1,0 +1,104 @@
+"""What a report is made from: one snapshot of the campaign's records, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from db.records import BatchRecord, ExperimentRecord, PredictionRecord, Status
+from engine.campaign import Campaign, Value
+
+if TYPE_CHECKING:
+    from engine.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything a report shows, read in one transaction.
+
+    ``predictions`` is the ledger: what was said of an experiment before it was run.
+    """
+
+    campaign: Campaign
+    revision: int
+    watermark: int
+    experiments: tuple[ExperimentRecord, ...]
+    batches: tuple[BatchRecord, ...] = ()
+    predictions: tuple[PredictionRecord, ...] = ()
+
+    def with_status(self, *statuses: Status) -> tuple[ExperimentRecord, ...]:
+        """Return the experiments that stand so, in the order of their ids."""
+        return tuple(e for e in self.experiments if e.status in statuses)
+
+    def means(self, experiment: ExperimentRecord) -> dict[str, float]:
+        """Return the mean over the replicates of each outcome measured."""
+        return {
+            outcome: sum(values) / len(values)
+            for outcome, values in experiment.replicates().items()
+            if outcome in self.campaign.outcomes
+        }
+
+    def gains(self, experiment: ExperimentRecord) -> list[float]:
+        """Return the objectives' means: NaN if not measured, all NaN if a constraint is broken."""
+        means = self.means(experiment)
+        for constraint in self.campaign.constraints:
+            if constraint.terms.keys() <= means.keys() and not constraint.is_met(means):
+                return [math.nan for _ in self.campaign.objectives]
+        return [means.get(objective.outcome, math.nan) for objective in self.campaign.objectives]
+
+    def ledger(self) -> dict[tuple[int, str], PredictionRecord]:
+        """Return the first prediction made of each experiment and outcome."""
+        first: dict[tuple[int, str], PredictionRecord] = {}
+        for prediction in self.predictions:
+            first.setdefault((prediction.experiment_id, prediction.outcome), prediction)
+        return first
+
+
+def gather(workspace: Workspace) -> Material:
+    """Read the active campaign in one snapshot.
+
+    Raises:
+        NotFoundError: there is no active campaign.
+    """
+    with workspace.database.read() as transaction:
+        record, campaign = workspace.active_campaign(transaction)
+        return Material(
+            campaign=campaign,
+            revision=record.revision,
+            watermark=transaction.watermark(),
+            experiments=tuple(transaction.experiments.list(record.id)),
+            batches=tuple(transaction.batches.list(record.id)),
+            predictions=tuple(transaction.batches.predictions(record.id)),
+        )
+
+
+def run_name(experiment: ExperimentRecord) -> str:
+    """Return how a run is called in figures and tables: its id, and its label if it has one."""
+    return f"{experiment.id} · {experiment.label}" if experiment.label else str(experiment.id)
+
+
+def setting(value: Value | None) -> str:
+    """Return a condition as it was set or read, to seven significant digits."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:.7g}"
+
+
+def rounded(value: float | None) -> str:
+    """Return a measured or expected value to four significant digits, never in powers of ten."""
+    import numpy as np
+
+    if value is None or not np.isfinite(value):
+        return "–"
+    return np.format_float_positional(value, precision=4, unique=False, fractional=False, trim="-")
+
+
+def condition_lines(campaign: Campaign, conditions: Mapping[str, Value]) -> tuple[str, ...]:
+    """Return ``voltage 18 kV`` for each known condition, in the campaign's order."""
+    return tuple(
+        f"{p.name} {setting(conditions[p.name])} {p.unit}".rstrip()
+        for p in campaign.parameters
+        if p.name in conditions
+    )

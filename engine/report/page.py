@@ -1,0 +1,185 @@
+"""The report as one HTML page: styles, script, figures and plotly inlined, no network needed.
+
+Every word that comes from the database passes the template's escaping; figures travel as JSON whose
+``<`` are written ``\\u003c``, so that no stored text can end a script element.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from db.records import Status
+from engine import __version__
+from engine.report import plots
+from engine.report.figures import (
+    Calibration,
+    Progress,
+    calibration,
+    fronts,
+    on_front_ids,
+    parallel,
+    progress,
+    wilson,
+)
+from engine.report.material import Material, rounded
+from engine.report.sensitivity import Sensitivity
+from engine.report.tables import NEWEST, batches_table, calibration_table, runs_table
+
+_TEMPLATES = Path(__file__).with_name("template")
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A figure as the template wants it; ``wide`` ones scroll sideways on narrow screens."""
+
+    name: str
+    caption: str
+    json: str
+    height: int
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class _Tile:
+    name: str
+    value: str
+    unit: str = ""
+
+
+def render_page(
+    material: Material,
+    *,
+    sensitivity: Sensitivity | None = None,
+    remark: str | None = None,
+    written: datetime | None = None,
+) -> str:
+    """Return the page.
+
+    Args:
+        material: what the campaign knows.
+        sensitivity: indices of the fitted model, if there is one.
+        remark: why there is no sensitivity, or what to know of it.
+        written: the time shown; now by default.
+    """
+    from plotly.offline import get_plotlyjs
+
+    grown, scored, lines = progress(material), calibration(material), parallel(material)
+    runs = runs_table(material)
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters.update(is_number=_is_number, rounded=rounded)
+    return environment.get_template("report.html").render(
+        version=__version__,
+        title=material.campaign.name,
+        description=material.campaign.description,
+        revision=material.revision,
+        watermark=material.watermark,
+        written=(written or datetime.now().astimezone()).strftime("%Y-%m-%d %H:%M %Z"),
+        tiles=_tiles(material, grown, scored),
+        fronts=[
+            _figure(
+                f"front-{place}",
+                f"{front.y.heading} against {front.x.heading}",
+                plots.front_plot(front),
+            )
+            for place, front in enumerate(fronts(material))
+        ],
+        progress_title=plots.progress_name(grown).capitalize(),
+        progress_text=_progress_text(material, grown),
+        progress=_figure("progress", "Progress over runs", plots.progress_plot(grown))
+        if grown.runs
+        else None,
+        parallel=_figure("parallel", "Parallel coordinates", plots.parallel_plot(lines), wide=True)
+        if lines
+        else None,
+        parallel_colour=lines.colour.heading if lines else "",
+        calibrations=[
+            _figure(f"calibration-{place}", found.heading, plots.calibration_plot(found))
+            for place, found in enumerate(scored)
+        ],
+        calibration_table=calibration_table(scored),
+        calibration_text=_calibration_text(scored),
+        sensitivity=sensitivity,
+        sensitivity_remark=remark,
+        runs=runs,
+        runs_caption=f"The newest {len(runs.rows)} of {len(material.experiments)} runs"
+        if len(material.experiments) > NEWEST
+        else "All runs, newest first",
+        batches=batches_table(material),
+        themes=_json(plots.THEMES),
+        css=_inlined("report.css"),
+        script=_inlined("report.js"),
+        plotly=get_plotlyjs(),
+    )
+
+
+def _tiles(material: Material, grown: Progress, scored: tuple[Calibration, ...]) -> list[_Tile]:
+    tiles = [
+        _Tile("finished runs", str(len(material.with_status(Status.COMPLETED)))),
+        _Tile("awaiting results", str(len(material.with_status(Status.PROPOSED, Status.RUNNING)))),
+        _Tile("failed runs", str(len(material.with_status(Status.FAILED)))),
+        _Tile("on the front", str(len(on_front_ids(material)))),
+    ]
+    volume = grown.volumes[-1] if grown.volumes else 0.0
+    tiles.append(_Tile(plots.progress_name(grown), rounded(volume), grown.unit))
+    if scored:
+        n = sum(len(found.points) for found in scored)
+        inside = sum(found.n_inside for found in scored)
+        level = scored[0].level
+        tiles.append(_Tile(f"inside their {level:.0%} intervals", f"{inside / n:.0%}", f"of {n}"))
+    return tiles
+
+
+def _progress_text(material: Material, grown: Progress) -> str:
+    thresholds = ", ".join(
+        f"{material.campaign.heading(o.outcome)} {'≥' if o.sign > 0 else '≤'} {o.threshold:g}"
+        for o in material.campaign.objectives
+    )
+    what = (
+        "The volume that the front wins beyond the thresholds"
+        if grown.n_objectives > 1
+        else "How far the best result lies beyond the threshold"
+    )
+    return f"{what} ({thresholds}) after each run, in the order of the runs' numbers."
+
+
+def _calibration_text(scored: tuple[Calibration, ...]) -> str:
+    if not scored:
+        return ""
+    n = sum(len(found.points) for found in scored)
+    inside = sum(found.n_inside for found in scored)
+    low, high = wilson(inside, n)
+    return (
+        f"Overall {inside} of {n} measurements ({inside / n:.0%}, 95% interval {low:.0%} to "
+        f"{high:.0%}) fell into intervals meant to hold {scored[0].level:.0%} of them."
+    )
+
+
+def _figure(name: str, caption: str, figure: Any, *, wide: bool = False) -> _Figure:
+    height = int(figure.layout.height)
+    return _Figure(name, caption, _json(figure.to_plotly_json()), height, wide)
+
+
+def _json(document: Any) -> str:
+    """Return ``document`` as JSON that may stand in a script element."""
+    from plotly.utils import PlotlyJSONEncoder
+
+    text = json.dumps(document, cls=PlotlyJSONEncoder, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _inlined(name: str) -> str:
+    """Return one of the package's own files."""
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _is_number(cell: str) -> bool:
+    return bool(re.fullmatch(r"–|[−-]?[\d.,]+( × \d+| ?%)?|\d+ ?% … \d+ ?%", cell))

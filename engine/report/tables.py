@@ -1,0 +1,119 @@
+"""The report's tables as words: headings with units, rows of text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from db.records import BatchRecord, ExperimentRecord, Status
+from engine.report.figures import Calibration, wilson
+from engine.report.material import Material, rounded, run_name, setting
+
+NEWEST = 30
+"""Runs shown in the table of recent runs."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings and rows; ``n_words`` columns from the left are words, the others numbers."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    n_words: int = 1
+
+
+def runs_table(material: Material, newest: int = NEWEST) -> Table:
+    """Return the newest runs: status, conditions, objectives and constrained outcomes, note.
+
+    Results are means over replicates; ``× 3`` tells how many there were, if more than one.
+    """
+    campaign = material.campaign
+    outcomes = [objective.outcome for objective in campaign.objectives]
+    for constraint in campaign.constraints:
+        outcomes += [name for name in constraint.terms if name not in outcomes]
+    names = [parameter.name for parameter in campaign.parameters]
+    shown = sorted(material.experiments, key=lambda e: e.id, reverse=True)[:newest]
+    return Table(
+        headings=("run", "status", *map(campaign.heading, (*names, *outcomes)), "note"),
+        rows=tuple(_run_row(experiment, names, outcomes) for experiment in shown),
+        n_words=2,
+    )
+
+
+def _run_row(
+    experiment: ExperimentRecord, names: list[str], outcomes: list[str]
+) -> tuple[str, ...]:
+    replicates, conditions = experiment.replicates(), experiment.conditions
+    results = []
+    for outcome in outcomes:
+        values = replicates.get(outcome, ())
+        mean = rounded(sum(values) / len(values)) if values else "–"
+        results.append(f"{mean} × {len(values)}" if len(values) > 1 else mean)
+    status = f"failed: {experiment.failure}" if experiment.failure else str(experiment.status)
+    return (
+        run_name(experiment),
+        status.replace("_", " "),
+        *(setting(conditions.get(name)) for name in names),
+        *results,
+        experiment.note or "",
+    )
+
+
+def batches_table(material: Material) -> Table:
+    """Return the batches, newest first: who asked which strategy, and what came of it."""
+    standing: dict[int, Counter[Status]] = {}
+    for experiment in material.experiments:
+        if experiment.proposal is not None:
+            counter = standing.setdefault(experiment.proposal.batch_id, Counter())
+            counter[experiment.status] += 1
+    return Table(
+        headings=(
+            "batch", "proposed", "by", "strategy", "seed", "runs", "finished", "failed", "awaited",
+            "remarks",
+        ),
+        rows=tuple(
+            _batch_row(batch, standing.get(batch.id, Counter()))
+            for batch in sorted(material.batches, key=lambda b: b.id, reverse=True)
+        ),
+    )  # fmt: skip
+
+
+def _batch_row(batch: BatchRecord, standing: Counter[Status]) -> tuple[str, ...]:
+    notes = batch.request.get("notes") or ()
+    return (
+        str(batch.id),
+        batch.created_at.astimezone().strftime("%Y-%m-%d %H:%M"),
+        batch.created_by,
+        batch.strategy,
+        str(batch.seed),
+        str(standing.total()),
+        str(standing[Status.COMPLETED]),
+        str(standing[Status.FAILED]),
+        str(sum(n for status, n in standing.items() if status.is_pending)),
+        " ".join(map(str, notes)) if isinstance(notes, list | tuple) else str(notes),
+    )
+
+
+def calibration_table(calibrations: tuple[Calibration, ...]) -> Table:
+    """Return, for each outcome, how well the predictions made beforehand held."""
+    rows = []
+    for found in calibrations:
+        low, high = wilson(found.n_inside, len(found.points))
+        rows.append(
+            (
+                found.heading,
+                str(len(found.points)),
+                f"{found.level:.0%}",
+                f"{found.coverage:.0%}",
+                f"{low:.0%} … {high:.0%}",
+                rounded(found.error),
+                rounded(found.bias),
+            )
+        )
+    return Table(
+        headings=(
+            "outcome", "measurements", "nominal coverage", "coverage", "its 95% interval",
+            "RMS error", "measured − expected",
+        ),
+        rows=tuple(rows),
+    )  # fmt: skip
