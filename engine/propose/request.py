@@ -17,7 +17,8 @@ class ProposeRequest:
     or the worst of those is taken (``robust``). ``fixed``: controlled parameters held at a value.
     ``max_distinct``: at most so many values of a parameter in the batch (adds to the campaign's).
     ``explore``: go on where no finished run reaches a threshold, searching from the worst corner of
-    the data. ``replicates``: let settings that were run already be proposed again.
+    the data. ``replicates``: let settings that were run already be proposed again. ``forecast``: say
+    what to expect of each proposal (benchmarks do without).
     """
 
     n: int
@@ -29,6 +30,7 @@ class ProposeRequest:
     max_distinct: Mapping[str, int] = field(default_factory=dict)
     explore: bool = False
     replicates: bool = False
+    forecast: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,151 @@
+"""Choosing a batch from finite candidates: greedy, refined on the instrument's grid, then ordered.
+
+Sequential greedy maximisation of a submodular acquisition function is within 1 − 1/e of the best
+batch (Wilson et al. 2018), and submodularity lets most re-evaluations be skipped: a candidate's
+value only falls while the batch grows, so yesterday's value is an upper bound (Minoux 1978).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.propose.space import Space
+
+Array = NDArray[np.float64]
+
+_CHUNK = 128
+_LAZY = 48
+
+
+@dataclass(frozen=True)
+class DistinctLimits:
+    """At most ``limits[i]`` different values of controlled parameter ``i`` in a batch."""
+
+    limits: Mapping[int, int]
+
+    def allowed(self, settings: Array, chosen: Sequence[Array]) -> NDArray[np.bool_]:
+        """Return (n,): which settings may join those chosen so far."""
+        good = np.ones(len(settings), dtype=bool)
+        for place, limit in self.limits.items():
+            used = {round(float(row[place]), 9) for row in chosen}
+            if len(used) >= limit:
+                good &= np.isin(np.round(settings[:, place], 9), list(used))
+        return good
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Picked candidates in the order of picking, with each one's value at that moment.
+
+    ``first_values``: (n,) the acquisition value of every candidate before anything was picked.
+    """
+
+    picks: list[int]
+    values: list[float]
+    first_values: Array
+
+
+def pick_greedily(
+    acquisition: torch.nn.Module,
+    index: Tensor,
+    pending: Tensor,
+    n: int,
+    *,
+    bonus: Array,
+    allowed: Callable[[list[int]], NDArray[np.bool_]],
+) -> Choice:
+    """Pick ``n`` candidates one after the other, each given those before it.
+
+    Args:
+        acquisition: BoTorch acquisition function over point indices.
+        index: (c,) the candidates' point indices.
+        pending: (q,) point indices of the runs that are under way.
+        n: how many to pick; fewer come back where no more are allowed.
+        bonus: (c,) added to the (logarithmic) acquisition value: log-probability of success.
+        allowed: given the picks so far, (c,) which candidates may follow.
+    """
+
+    def evaluate(rows: NDArray[np.int64]) -> Array:
+        with torch.no_grad():
+            parts = [acquisition(part.reshape(-1, 1, 1)) for part in index[rows].split(_CHUNK)]
+        return torch.cat(parts).double().numpy() + bonus[rows]
+
+    queue = pending
+    if len(queue):
+        acquisition.set_X_pending(queue.unsqueeze(-1))
+    bounds = evaluate(np.arange(len(index)))
+    first_values = bounds.copy()
+    picks: list[int] = []
+    values: list[float] = []
+    for _ in range(n):
+        mask = allowed(picks)
+        mask[picks] = False
+        if not mask.any():
+            break
+        best = _lazy_best(evaluate, bounds, mask, fresh=not picks)
+        picks.append(best)
+        values.append(float(bounds[best]))
+        queue = torch.cat([queue, index[best : best + 1]])
+        acquisition.set_X_pending(queue.unsqueeze(-1))
+    return Choice(picks, values, first_values)
+
+
+def _lazy_best(
+    evaluate: Callable[[NDArray[np.int64]], Array],
+    bounds: Array,
+    mask: NDArray[np.bool_],
+    *,
+    fresh: bool,
+) -> int:
+    """Return the best allowed candidate, re-evaluating only those whose bound could win."""
+    order = np.flatnonzero(mask)[np.argsort(-bounds[mask], kind="stable")]
+    if fresh:
+        return int(order[0])
+    best, best_value = int(order[0]), -np.inf
+    for start in range(0, len(order), _LAZY):
+        rows = order[start : start + _LAZY]
+        if bounds[rows[0]] <= best_value:
+            break
+        bounds[rows] = evaluate(rows)
+        winner = int(rows[np.argmax(bounds[rows])])
+        if bounds[winner] > best_value:
+            best, best_value = winner, float(bounds[winner])
+    return best
+
+
+def order_to_run(space: Space, settings: Array, last_run: Array | None) -> list[int]:
+    """Return the order that changes hard-to-change parameters least, starting from the last run.
+
+    Within one solution (needle, …) the order of picking is kept: the most valuable run comes first.
+    """
+    hard = [i for i, p in enumerate(space.controlled) if p.hard_to_change]
+    if not hard:
+        return list(range(len(settings)))
+    groups: dict[tuple[float, ...], list[int]] = {}
+    for row, setting in enumerate(settings):
+        groups.setdefault(tuple(np.round(setting[hard], 9).tolist()), []).append(row)
+    scale = np.array(
+        [
+            np.ptp(space.controlled[i].bounds) if space.controlled[i].is_numeric else 1.0
+            for i in hard
+        ]
+    )
+    here = None if last_run is None else last_run[hard]
+    order: list[int] = []
+    while groups:
+        nearest = min(
+            groups,
+            key=lambda values: (
+                0.0 if here is None else float(np.abs((np.array(values) - here) / scale).sum()),
+                groups[values][0],
+            ),
+        )
+        here = np.array(nearest)
+        order.extend(groups.pop(nearest))
+    return order

@@ -1,0 +1,93 @@
+"""The ``nsga2`` strategy: no model, offspring of the measured front (pymoo; Deb et al. 2002)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+
+from engine.campaign import Value
+from engine.history import History
+from engine.propose.batch import DistinctLimits
+from engine.propose.space import Space
+from engine.propose.spacefilling import fill_space
+
+Array = NDArray[np.float64]
+
+_GENERATIONS_AT_MOST = 20
+
+
+def evolve(
+    space: Space,
+    history: History,
+    n: int,
+    seed: int,
+    *,
+    taken: set[tuple[float, ...]],
+    limits: DistinctLimits,
+    fixed: Mapping[str, Value],
+) -> Array:
+    """Return ``n`` settings (n, c): offspring by crossover and mutation, snapped, none run before.
+
+    Where too few differing offspring come, the rest is space-filling.
+    """
+    campaign = history.campaign
+    names = [objective.outcome for objective in campaign.objectives]
+    parents = [run for run in history.finished if all(name in run.outcomes for name in names)]
+    chosen: list[Array] = []
+    seen = set(taken)
+    if len(parents) >= 2:
+        signs = np.array([objective.sign for objective in campaign.objectives])
+        F = -signs * np.array([[np.mean(run.outcomes[name]) for name in names] for run in parents])
+        X = _unit(space, space.settings_of([run.conditions for run in parents]))
+        for attempt in range(_GENERATIONS_AT_MOST):
+            for row in _offspring(X, F, n, seed + 7919 * attempt):
+                setting = space.snap_unit(row, fixed)
+                if (
+                    len(chosen) < n
+                    and space.key(setting) not in seen
+                    and space.is_feasible(setting[None])[0]
+                    and limits.allowed(setting[None], chosen)[0]
+                ):
+                    seen.add(space.key(setting))
+                    chosen.append(setting)
+            if len(chosen) == n:
+                break
+    known = space.settings_of([run.conditions for run in history.finished])
+    if len(chosen) < n:
+        rest = fill_space(
+            space,
+            n - len(chosen),
+            seed,
+            taken=seen,
+            known=known,
+            limits=limits,
+            fixed=fixed,
+            chosen=chosen,
+        )
+        chosen.extend(rest)
+    return np.stack(chosen) if chosen else np.empty((0, len(space.controlled)))
+
+
+def _unit(space: Space, settings: Array) -> Array:
+    low = np.array([p.bounds[0] if p.is_numeric else 0.0 for p in space.controlled])
+    high = np.array(
+        [p.bounds[1] if p.is_numeric else len(p.choices or ()) - 1.0 for p in space.controlled]
+    )
+    return np.clip((settings - low) / (high - low), 0.0, 1.0)
+
+
+def _offspring(X: Array, F: Array, n: int, seed: int) -> Array:
+    """Return (n, c) offspring of one generation in the unit cube."""
+    problem = Problem(n_var=X.shape[1], n_obj=F.shape[1], xl=0.0, xu=1.0)
+    parents = Population.new(X=X, F=F)
+    algorithm = NSGA2(pop_size=max(len(X), 2), n_offsprings=max(n, 2), sampling=parents)
+    algorithm.setup(problem, seed=seed % (2**31), termination=("n_gen", 3), verbose=False)
+    initial = algorithm.ask()
+    initial.set("F", F)
+    algorithm.tell(infills=initial)
+    return np.asarray(algorithm.ask().get("X"), dtype=float)

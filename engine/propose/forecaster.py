@@ -1,0 +1,174 @@
+"""What to expect of conditions: calibrated means and intervals of new measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from botorch.models.model import Model
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from engine.campaign import Value
+from engine.errors import DataError, ModelError
+from engine.history import History
+from engine.propose.request import Forecast
+from engine.propose.room import Room
+from engine.propose.space import Space
+from engine.propose.training import TrainingData, from_work, training_data
+from surrogate.errors import SurrogateError
+from surrogate.feasibility import Feasibility
+from surrogate.gp import fit_outcomes
+
+if TYPE_CHECKING:
+    from engine.settings import ProposeSettings
+
+Array = NDArray[np.float64]
+
+
+class Forecaster:
+    """The surrogate fitted to a history, asked in the campaign's own words and units."""
+
+    def __init__(
+        self,
+        space: Space,
+        model: Model,
+        data: TrainingData,
+        feasibility: Feasibility,
+        level: float,
+    ) -> None:
+        self.space = space
+        self.model = model
+        self.data = data
+        self.feasibility = feasibility
+        self.level = level
+
+    @classmethod
+    def fit(
+        cls,
+        history: History,
+        settings: ProposeSettings,
+        *,
+        outcomes: Sequence[str] | None = None,
+    ) -> Forecaster:
+        """Fit one Gaussian process to each outcome (those with data, if ``outcomes`` is ``None``).
+
+        Raises:
+            ModelError: too few results, an outcome that never varies, or a fit that fails.
+        """
+        space = Space(history.campaign)
+        wanted = tuple(outcomes) if outcomes is not None else outcomes_with_data(history)
+        data = training_data(history, space, wanted)
+        try:
+            model = fit_outcomes(torch.from_numpy(data.X), torch.from_numpy(data.Y))
+        except SurrogateError as error:
+            raise ModelError(f"the surrogate could not be fitted: {error}") from error
+        return cls(space, model, data, fit_feasibility(space, history), settings.level)
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """The outcomes that it can forecast."""
+        return self.data.outcomes
+
+    def predict(
+        self, conditions: Sequence[Mapping[str, Value]], level: float | None = None
+    ) -> list[dict[str, Forecast]]:
+        """Forecast a new measurement at each of ``conditions`` (every controlled parameter given).
+
+        A missing ambient value is taken to be the mean of the readings so far.
+
+        Raises:
+            DataError: a controlled parameter is missing.
+        """
+        if not len(conditions):
+            return []
+        for place, given in enumerate(conditions):
+            missing = [p.name for p in self.space.controlled if p.name not in given]
+            if missing:
+                raise DataError(
+                    f"conditions {place + 1}: expected a value for {', '.join(missing)}"
+                )
+        return self._forecasts(self.space.encode(conditions, self.data.fill), 1, level)
+
+    def predict_in_room(
+        self, settings: Array, room: Room, level: float | None = None
+    ) -> list[dict[str, Forecast]]:
+        """Forecast settings (n, c) over a room's readings, equally likely: a mixture's moments."""
+        r = len(room.readings)
+        X = self.space.cube(
+            np.repeat(settings, r, axis=0), np.tile(room.readings, (len(settings), 1))
+        )
+        return self._forecasts(X, r, level)
+
+    def moments(self, X: Array, *, with_noise: bool = True) -> tuple[Array, Array]:
+        """Return work-space means and variances, (n, m) each, at X (n, d)."""
+        means, variances = [], []
+        with torch.no_grad():
+            for part in torch.from_numpy(X).split(1024):
+                posterior = self.model.posterior(part.unsqueeze(1), observation_noise=with_noise)
+                means.append(posterior.mean.squeeze(1).numpy())
+                variances.append(posterior.variance.squeeze(1).numpy())
+        return np.concatenate(means), np.concatenate(variances)
+
+    def p_success(self, conditions: Sequence[Mapping[str, Value]]) -> list[float]:
+        """Return the probability that each of ``conditions`` gives a mat."""
+        X = self.space.encode(conditions, self.data.fill)
+        return [float(p) for p in self.feasibility.probability(X)]
+
+    def _forecasts(self, X: Array, r: int, level: float | None) -> list[dict[str, Forecast]]:
+        mean, variance = self.moments(X)
+        mean = mean.reshape(-1, r, mean.shape[-1])
+        variance = variance.reshape(mean.shape).mean(axis=1) + mean.var(axis=1)
+        mean = mean.mean(axis=1)
+        width = norm.ppf(0.5 + (level or self.level) / 2) * np.sqrt(variance)
+        return [
+            {
+                outcome: self._forecast(outcome, mean[row, i], variance[row, i], width[row, i])
+                for i, outcome in enumerate(self.outcomes)
+            }
+            for row in range(len(mean))
+        ]
+
+    def _forecast(self, outcome: str, mean: float, variance: float, width: float) -> Forecast:
+        campaign = self.space.campaign
+        prop = campaign.property_of(outcome)
+        is_log = prop.scale == "log"
+        lower, upper = (
+            float(from_work(campaign, outcome, np.array(x))) for x in (mean - width, mean + width)
+        )
+        # A log-normal's mean; where the surrogate knows next to nothing, not beyond its interval.
+        value = float(np.exp(mean + variance / 2)) if is_log else float(mean)
+        low = prop.minimum if prop.minimum is not None else -np.inf
+        high = prop.maximum if prop.maximum is not None else np.inf
+        lower, upper = float(np.clip(lower, low, high)), float(np.clip(upper, low, high))
+        return Forecast(float(np.clip(value, lower, upper)), lower, upper)
+
+
+def outcomes_with_data(history: History) -> tuple[str, ...]:
+    """Return the outcomes that at least two finished runs have and that are not constant."""
+    found = []
+    for outcome in history.campaign.outcomes:
+        values = [v for run in history.finished for v in run.outcomes.get(outcome, ())]
+        if len(values) >= 2 and np.ptp(values) > 1e-12 * max(1.0, abs(values[0])):
+            found.append(outcome)
+    if not found:
+        raise ModelError(
+            "expected at least 2 finished runs with differing results to learn from, got "
+            f"{history.n_finished}: log or import more."
+        )
+    return tuple(found)
+
+
+def fit_feasibility(space: Space, history: History) -> Feasibility:
+    """Learn from finished and failed runs, in the order in which they were recorded."""
+    runs = [(run, True) for run in history.finished] + [(run, False) for run in history.failed]
+    runs.sort(key=lambda pair: pair[0].id or 0)
+    if not runs:
+        return Feasibility(np.zeros((0, space.d)), np.zeros(0, dtype=bool))
+    from engine.propose.training import typical_ambient
+
+    fill = typical_ambient(space, [run for run, _ in runs])
+    X = space.encode([run.conditions for run, _ in runs], fill)
+    return Feasibility(X, np.array([good for _, good in runs], dtype=bool))

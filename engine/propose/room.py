@@ -1,0 +1,78 @@
+"""For which room is the batch meant? Stated values, or recent readings to average or fear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import UsageError, nearest_name
+from engine.history import History, Run
+from engine.propose.space import Space
+from engine.propose.training import typical_ambient
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Room:
+    """``readings``: (r, a) ambient values that a proposal must do for, equally likely.
+
+    ``stance``: ``stated`` (one reading), ``averaged`` over the readings, or ``worst`` of them.
+    """
+
+    readings: Array
+    stance: Literal["stated", "averaged", "worst"]
+
+    @property
+    def typical(self) -> Array:
+        """(a,) the mean reading, which a proposal names as its ambient."""
+        return self.readings.mean(axis=0)
+
+
+def plan_room(
+    space: Space, history: History, at: Mapping[str, float], *, robust: bool, n_readings: int
+) -> Room:
+    """Combine stated ambient values with recent readings for those not stated.
+
+    Raises:
+        UsageError: a stated name is no ambient parameter, or a value that cannot be.
+    """
+    names = [p.name for p in space.ambient]
+    for name, value in at.items():
+        if name not in names:
+            known = ", ".join(names) or "none in this campaign"
+            raise UsageError(
+                f"--at {name}={value:g}: '{name}' is not an ambient parameter."
+                f"{nearest_name(name, names)} Known: {known}"
+            )
+        problem = space.campaign.parameter(name).problem_with(value)
+        if problem is not None:
+            raise UsageError(f"--at {name}={value:g}: {problem}")
+    if robust and len(at) == len(names):
+        raise UsageError(
+            "--robust looks for the worst of the recent rooms, but every ambient value is stated; "
+            "drop --robust, or an --at."
+        )
+    runs = (*history.finished, *history.failed)
+    typical = typical_ambient(space, runs)
+    recent = space.ambient_of([run.conditions for run in _latest(runs, n_readings)])
+    recent = np.where(np.isnan(recent), typical, recent)
+    if not len(recent) or len(at) == len(names):
+        recent = typical[None, :]
+    for name, value in at.items():
+        recent[:, names.index(name)] = value
+    readings = np.unique(recent, axis=0)
+    stance: Literal["stated", "averaged", "worst"] = "averaged"
+    if len(at) == len(names):
+        stance = "stated"
+    elif robust:
+        stance = "worst"
+    return Room(readings, stance)
+
+
+def _latest(runs: tuple[Run, ...], n: int) -> tuple[Run, ...]:
+    return tuple(sorted(runs, key=lambda run: run.id or 0))[-n:]
