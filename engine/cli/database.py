@@ -60,9 +60,9 @@ def upgrade(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Say what is wrong with the database, if anything.
 
-    Exits with 1 if there is. Reads every page and index, looks for rows naming others that do not exist, for tables that
-    differ from what this version expects, and for statuses and corrections that contradict
-    their history. Writes nothing.
+    Exits with 1 if something is. Reads every page and index; looks for rows naming others that do
+    not exist, for tables that differ from what this version expects, and for statuses and
+    corrections that contradict their history. Writes nothing.
     """
     from db import schema
     from db.urls import display_name
