@@ -85,7 +85,7 @@ def use(workspace: Workspace, name: str) -> CampaignRecord:
 
 
 def differences(old: Campaign, new: Campaign) -> list[str]:
-    """Return what differs between two definitions, a line for each key, in the words of the file."""
+    """Return what differs between two definitions, a line for each key, in the file's words."""
     found: list[str] = []
     before, after = old.definition(), new.definition()
     for key in sorted(before.keys() | after.keys()):
@@ -170,8 +170,8 @@ def _new_controlled_problems(
         n_lacking = sum(1 for e in experiments if parameter.name not in e.conditions)
         if parameter.name not in before and n_lacking:
             problems.append(
-                f"parameter '{parameter.name}' is new, and {n_lacking} experiments have no value of "
-                "it: `engine export` them, add the column, and import that into a new campaign"
+                f"parameter '{parameter.name}' is new, and {n_lacking} experiments have no value "
+                "of it: `engine export` them, add the column, and import that into a new campaign"
             )
     return problems
 
@@ -226,6 +226,6 @@ def revision_record(
         found = [r for r in tx.campaigns.revisions(record.id) if r.revision == revision]
     if not found:
         raise NotFoundError(
-            f"the campaign '{record.name}' has no revision {revision}; it has 1 to {record.revision}"
+            f"the campaign '{record.name}' has no revision {revision}, only 1 to {record.revision}"
         )
     return found[0], definition_of(found[0])

@@ -1,7 +1,210 @@
+"""``engine campaign``: what is searched, and every revision of it."""
+
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, warn
+from engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from db.records import CampaignRecord
+    from engine.campaign import Campaign, Parameter
+
+NoteOption = Annotated[str | None, typer.Option(help="Why, for the record.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    group = typer.Typer(
+        help="What is searched: its revisions, and the campaigns of this database.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    group.command()(show)
+    group.command()(revise)
+    group.command("list")(list_)
+    group.command()(use)
+    group.command()(create)
+    app.add_typer(group, name="campaign")
+
+
+def show(
+    revision: Annotated[
+        int | None, typer.Option(min=1, help="An earlier revision.", show_default="the newest")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the active campaign as it is recorded: parameters, properties, objectives."""
+    from engine.revising import revision_record
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        record, campaign = revision_record(workspace, revision)
+        drift = workspace.drift(record) if revision is None else None
+    if drift is not None:
+        warn(drift)
+    if as_json:
+        print_json({**_document(record), "definition": campaign.definition()})
+    else:
+        _print_campaign(record, campaign)
+
+
+def revise(
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file with the definition.", show_default="config.toml"),
+    ] = None,
+    note: NoteOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record an edit of [campaign] as a further revision; earlier ones stay.
+
+    Refused where it contradicts recorded data: removing or renaming what has values, another unit.
+    """
+    from engine.revising import revise as record_revision
+    from engine.settings import read_campaign_file
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        campaign = read_campaign_file(file) if file is not None else workspace.settings.campaign
+        if campaign is None:
+            raise ConfigError(
+                f"{workspace.config_path}: expected a [campaign] table to record, found none; "
+                "add one, or name a file with --file"
+            )
+        revised = record_revision(workspace, campaign, note=note)
+    if as_json:
+        differences = list(revised.differences)
+        print_json({**_document(revised.record), "differences": differences})
+        return
+    if not revised.differences:
+        typer.echo(
+            f"campaign '{revised.record.name}': revision {revised.record.revision} says the same; "
+            "nothing to record"
+        )
+        return
+    typer.echo(f"campaign '{revised.record.name}', revision {revised.record.revision}:")
+    for difference in revised.differences:
+        typer.echo(f"  {difference}")
+
+
+def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the campaigns of this database; the active one is marked."""
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace, workspace.database.read() as tx:
+        records = tx.campaigns.list()
+        counts = {record.id: sum(tx.experiments.count(record.id).values()) for record in records}
+    if as_json:
+        print_json([{**_document(r), "experiments": counts[r.id]} for r in records])
+        return
+    rows = [
+        [
+            "*" if record.is_active else "",
+            record.name,
+            str(record.revision),
+            str(counts[record.id]),
+            f"{record.created_at.astimezone():%Y-%m-%d %H:%M}",
+            record.note or "",
+        ]
+        for record in records
+    ]
+    headings = ["active", "campaign", "revision", "experiments", "revised", "note"]
+    console().print(grid(headings, rows))
+
+
+def use(
+    name: Annotated[str, typer.Argument(help="The campaign.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make another campaign the active one."""
+    from engine.revising import use as switch
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        record = switch(workspace, name)
+    if as_json:
+        print_json(_document(record))
+    else:
+        typer.echo(f"campaign '{record.name}' is the active one")
+
+
+def create(
+    file: Annotated[Path, typer.Option(help="A TOML file with the definition.")],
+    note: NoteOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record a further campaign in this database and make it the active one."""
+    from engine.revising import create as record_campaign
+    from engine.settings import read_campaign_file
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        record = record_campaign(workspace, read_campaign_file(file), note=note)
+    if as_json:
+        print_json(_document(record))
+    else:
+        typer.echo(f"recorded the campaign '{record.name}'; it is the active one")
+
+
+def _document(record: CampaignRecord) -> dict[str, Any]:
+    return {
+        "campaign": record.name,
+        "revision": record.revision,
+        "active": record.is_active,
+        "recorded_at": record.created_at.isoformat(),
+        "note": record.note,
+    }
+
+
+def _print_campaign(record: CampaignRecord, campaign: Campaign) -> None:
+    typer.echo(
+        f"campaign '{record.name}', revision {record.revision} "
+        f"({record.created_at.astimezone():%Y-%m-%d %H:%M})" + (f": {record.note}" if record.note else "")
+    )
+    if campaign.description:
+        typer.echo(campaign.description)
+    out = console()
+    if not out.is_terminal:
+        out.width = max(out.width, 160)  # a file or pipe has no edge
+    rows = [
+        [campaign.heading(p.name), p.role, _range(p), _number(p.step), _marks(p)]
+        for p in campaign.parameters
+    ]
+    out.print(grid(["parameter", "role", "values", "step", ""], rows))
+    rows = [
+        [campaign.heading(name), campaign.property_of(name).scale] for name in campaign.outcomes
+    ]
+    out.print(grid(["outcome", "scale"], rows))
+    rows = [
+        [campaign.heading(o.outcome), o.goal, _number(o.threshold)] for o in campaign.objectives
+    ]
+    out.print(grid(["objective", "goal", "threshold"], rows))
+    for constraint in (*campaign.constraints, *campaign.parameter_constraints):
+        typer.echo(f"constraint: {constraint}")
+
+
+def _range(parameter: Parameter) -> str:
+    if parameter.choices is not None:
+        return ", ".join(map(str, parameter.choices))
+    low, high = parameter.bounds
+    return f"{low:g} … {high:g}"
+
+
+def _marks(parameter: Parameter) -> str:
+    marks = ["hard to change"] if parameter.hard_to_change else []
+    if parameter.max_distinct:
+        marks.append(f"at most {parameter.max_distinct} in a batch")
+    return ", ".join(marks)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"

@@ -1,7 +1,219 @@
+"""``engine init | import | export | log | status | show``: the data, in and out."""
+
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from engine.cli import log, status
+from engine.cli.output import ConfigOption, JsonOption, console, print_json, say, warn
+
+if TYPE_CHECKING:
+    from engine.importers.importing import ImportReport, Progress
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command()(init)
+    app.command("import")(import_)
+    app.command()(export)
+    app.command()(log.log)
+    app.command()(status.status)
+    app.command()(status.show)
+
+
+def init(
+    template: Annotated[
+        str | None,
+        typer.Option(help="nanofibre, blank or mixture.", show_default="nanofibre"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The campaign's name.", show_default="the template's")
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace config.toml (the old one is kept beside it); add the campaign to a "
+            "database that is there.",
+        ),
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start here: write a commented config.toml, make the database, record the campaign.
+
+    A config.toml that is there already is recorded as it is; nothing is ever overwritten unasked.
+    """
+    from engine.initialising import initialise
+    from engine.settings import CONFIG_NAME
+
+    made = initialise(config or Path(CONFIG_NAME), template=template, name=name, force=force)
+    document = {
+        "config": str(made.config_path),
+        "database": made.database,
+        "campaign": made.campaign.name,
+        "revision": made.campaign.revision,
+        "kept_config": str(made.kept_config) if made.kept_config else None,
+    }
+    if as_json:
+        print_json(document)
+        return
+    typer.echo(
+        f"{'wrote' if made.is_new_config else 'read'} {made.config_path}, "
+        f"{'made' if made.is_new_database else 'added to'} {made.database}, "
+        f"recorded the campaign '{made.campaign.name}'"
+    )
+    if made.kept_config is not None:
+        typer.echo(f"the old configuration is {made.kept_config}")
+    typer.echo(
+        "next: look through config.toml (bounds, steps, thresholds) and record edits with "
+        "`engine campaign revise`;\n"
+        "      bring what you have with `engine import FILE`, or begin with `engine propose`"
+    )
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, Excel, or the JSON of `engine export`.")],
+    *,
+    file_format: Annotated[
+        str,
+        typer.Option("--format", help="table: headings as the campaign names them; matmcl."),
+    ] = "table",
+    sheet: Annotated[str | None, typer.Option(help="A workbook's sheet.")] = None,
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Where the file differs from the database, correct that."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would happen; write nothing.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a file's runs into the campaign: all of them, or (if anything is wrong) none.
+
+    Headings are the campaign's names, with units in brackets if you like, or their aliases;
+    beside them `label`, `replicate`, `status`, `failed` and `note` are understood. A second import
+    of the same file adds nothing. --format matmcl reads MatMCL's published table, or its folder
+    with the micrographs.
+    """
+    from engine.importers.importing import import_file
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        report = import_file(
+            workspace,
+            file,
+            file_format=file_format,
+            sheet=sheet,
+            update=update,
+            dry_run=dry_run,
+            progress=_progress(),
+        )
+    for warning in report.warnings:
+        warn(warning)
+    if as_json:
+        print_json(_import_document(report))
+    else:
+        _print_report(report, update)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+def _progress() -> Progress | None:
+    """Return a counter of micrographs on standard error, where somebody watches."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(n: int, total: int) -> None:
+        if n == total or n % 20 == 0:
+            sys.stderr.write(f"\rmicrographs: {n} of {total}" + ("\n" if n == total else ""))
+            sys.stderr.flush()
+
+    return show
+
+
+def _import_document(report: ImportReport) -> dict[str, object]:
+    return {
+        "source": report.source,
+        "campaign": report.campaign,
+        "dry_run": report.is_dry_run,
+        "added": report.n_added,
+        "extended": report.n_extended,
+        "changed": report.n_changed,
+        "unchanged": report.n_unchanged,
+        "refused": len(report.problems),
+        "measurements": report.n_measurements,
+        "corrections": report.n_corrections,
+        "micrographs": report.n_micrographs,
+        "experiments": list(report.experiment_ids),
+        "differences": list(report.differences),
+        "problems": [
+            {
+                "row": problem.row,
+                "column": problem.column,
+                "value": problem.value,
+                "expected": problem.expected,
+            }
+            for problem in report.problems
+        ],
+        "warnings": list(report.warnings),
+    }
+
+
+def _print_report(report: ImportReport, update: bool) -> None:
+    would = "would be " if report.is_dry_run else ""
+    lines = [
+        f"{report.n_added} experiments {would}added, {report.n_measurements} measurements",
+        f"{report.n_unchanged} unchanged",
+    ]
+    if report.n_extended:
+        lines.append(f"{report.n_extended} recorded experiments {would}completed with more")
+    if report.n_changed:
+        what = f"{would}corrected ({report.n_corrections} values)" if update else "differ"
+        lines.append(f"{report.n_changed} {what}")
+    if report.n_micrographs:
+        lines.append(f"{report.n_micrographs} micrographs {would}kept")
+    typer.echo(f"{report.source} → {report.campaign}: {'; '.join(lines)}")
+    for difference in report.differences[:50]:
+        typer.echo(f"  {difference}")
+    if report.problems:
+        say(f"the file would be refused, {len(report.problems)} problems:")
+        for problem in report.problems[:50]:
+            say(f"  {problem}")
+
+
+def export(
+    out: Annotated[
+        Path | None, typer.Option(help="File to write.", show_default="standard output")
+    ] = None,
+    file_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="csv, xlsx or json.", show_default="as the file is named, else csv"
+        ),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write every experiment of the campaign; `engine import` reads it back.
+
+    CSV and Excel: a row for each replicate, conditions as really run. JSON: everything, proposed
+    conditions, who and when included.
+    """
+    from engine.exporting import choose_format, render, write_export
+    from engine.workspace import Workspace
+
+    chosen = choose_format(out, file_format)
+    with Workspace.open(config) as workspace, workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        experiments = tx.experiments.list(record.id)
+    content = render(chosen, record, campaign, experiments)
+    if out is None:
+        sys.stdout.write(content.decode())
+        return
+    write_export(out, content)
+    console(to_stderr=True).print(f"{len(experiments)} experiments → {out}", markup=False)

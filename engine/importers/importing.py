@@ -89,6 +89,9 @@ def import_file(
         if not dry_run:
             raise
         return ImportReport(error.source, record.name, True, problems=error.problems)
+    drift = workspace.drift(record)
+    if drift is not None:
+        table = replace(table, warnings=(*table.warnings, drift))
     if dry_run:
         with workspace.database.read() as tx:
             recorded = tx.experiments.list(record.id)

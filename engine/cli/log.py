@@ -1,0 +1,298 @@
+"""``engine log``: what became of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from db.records import FailureKind
+from engine.cli.output import ConfigOption, JsonOption, print_json, split_assignments, warn
+from engine.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from engine.campaign import Campaign, Value
+    from engine.recording import Entry, Recorded
+    from engine.workspace import Workspace
+
+
+def log(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ID] [OUTCOME=VALUE]...",
+            help="The run's number (or label), and what was measured.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    new: Annotated[
+        bool,
+        typer.Option("--new", help="A run nobody proposed: give its settings as PARAMETER=VALUE."),
+    ] = False,
+    label: Annotated[str | None, typer.Option(help="With --new: a label of your own.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A table of results: `experiment` (or `label`), then outcomes."),
+    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="With --file: a workbook's sheet.")] = None,
+    replicate: Annotated[
+        bool, typer.Option("--replicate", help="Add further values to those that are there.")
+    ] = False,
+    correct: Annotated[
+        bool, typer.Option("--correct", help="Replace values that are there; both are kept.")
+    ] = False,
+    which: Annotated[
+        int | None, typer.Option(min=1, help="With --correct: the replicate, if there are several.")
+    ] = None,
+    actual: Annotated[
+        list[str] | None, typer.Option(help="A condition as really run: voltage=17.8.")
+    ] = None,
+    at: Annotated[list[str] | None, typer.Option(help="What the room gave: humidity=61.")] = None,
+    micrograph: Annotated[list[Path] | None, typer.Option(help="A picture of the mat.")] = None,
+    failed: Annotated[FailureKind | None, typer.Option(help="The run gave no mat: why.")] = None,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Leave the run out; what is recorded of it is kept.")
+    ] = False,
+    running: Annotated[
+        bool, typer.Option("--running", help="Spun, results awaited; or take a run up again.")
+    ] = False,
+    note: Annotated[str | None, typer.Option(help="Words to keep with the run.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record what became of a run: results, a failure, how it was really run.
+
+    engine log 41 fracture_strength.longitudinal=12.3 elongation.longitudinal=88 --at humidity=61
+
+    engine log 41 --failed beads
+
+    engine log --new voltage=18 flow_rate=0.4 … elongation.longitudinal=88
+
+    engine log --file results.csv
+    """
+    from engine.workspace import Workspace
+
+    entry_of = _Words(
+        words=words or [],
+        new=new,
+        actual=split_assignments(actual, "--actual"),
+        at=split_assignments(at, "--at"),
+        fixed={
+            "replicate": replicate,
+            "correct": correct,
+            "which": which,
+            "failure": failed,
+            "abandon": abandon,
+            "running": running,
+            "note": _clean(note, "--note"),
+            "label": _clean(label, "--label"),
+            "micrographs": tuple(micrograph or ()),
+        },
+    )
+    with Workspace.open(config) as workspace:
+        if file is not None:
+            entry_of.refuse_beside_file()
+            recorded, warnings = _log_file(workspace, file, sheet, replicate, correct)
+        else:
+            if sheet is not None:
+                raise UsageError("--sheet is for --file")
+            recorded, warnings = [_log_one(workspace, entry_of)], []
+        campaign = _campaign(workspace)
+    for warning in (*warnings, *(warning for item in recorded for warning in item.warnings)):
+        warn(warning)
+    if as_json:
+        documents = [_document(item) for item in recorded]
+        print_json({"recorded": documents, "warnings": warnings} if file else documents[0])
+        return
+    for item in recorded:
+        typer.echo(_sentence(item, campaign))
+
+
+class _Words:
+    """The command's words, as they were given; their meaning needs the campaign."""
+
+    def __init__(
+        self,
+        *,
+        words: Sequence[str],
+        new: bool,
+        actual: Mapping[str, str],
+        at: Mapping[str, str],
+        fixed: dict[str, Any],
+    ) -> None:
+        self.id = words[0] if words and "=" not in words[0] else None
+        self.values = split_assignments(words[1:] if self.id is not None else words, "engine log")
+        self.new = new
+        self.actual = actual
+        self.at = at
+        self.fixed = fixed
+
+    def refuse_beside_file(self) -> None:
+        """Refuse what a file says for itself, row by row."""
+        others = ("which", "failure", "abandon", "running", "note", "label", "micrographs")
+        given = [name for name in others if self.fixed[name]]
+        if self.id or self.values or self.new or self.actual or self.at or given:
+            raise UsageError(
+                "--file says everything row by row; only --replicate and --correct fit"
+            )
+
+    def entry(self, campaign: Campaign) -> Entry:
+        """Return what is to be recorded."""
+        from engine.recording import Entry
+
+        if self.new == (self.id is not None):
+            raise UsageError(
+                "expected the run's number, as in `engine log 41 elongation=88`, or --new with its "
+                f"settings{', not both' if self.new else ''}; `engine status` lists the runs"
+            )
+        if self.fixed["label"] and not self.new:
+            raise UsageError("--label names a new run: give it with --new")
+        actual = {**self._actual(campaign), **self._room(campaign)}
+        known = {parameter.name for parameter in campaign.parameters} if self.new else set()
+        conditions = {
+            name: _condition(campaign, name, text)
+            for name, text in self.values.items()
+            if name in known
+        }
+        twice = conditions.keys() & actual.keys()
+        if twice:
+            raise UsageError(f"'{min(twice)}' is given twice; keep one")
+        results = {
+            name: _result(campaign, name, text)
+            for name, text in self.values.items()
+            if name not in known
+        }
+        return Entry(
+            experiment=self.id, conditions=conditions, actual=actual, results=results, **self.fixed
+        )
+
+    def _actual(self, campaign: Campaign) -> dict[str, Value]:
+        return {name: _condition(campaign, name, text) for name, text in self.actual.items()}
+
+    def _room(self, campaign: Campaign) -> dict[str, Value]:
+        ambient = {parameter.name for parameter in campaign.ambient}
+        controlled = {parameter.name for parameter in campaign.controlled}
+        for name in self.at:
+            if name in controlled:
+                raise UsageError(f"--at is for what the room gives: use --actual {name}=…")
+            if name in self.actual:
+                raise UsageError(f"'{name}' is given with --at and --actual; keep one")
+            if not ambient:
+                raise UsageError("--at: this campaign has no ambient parameter")
+        return {name: _condition(campaign, name, text) for name, text in self.at.items()}
+
+
+def _condition(campaign: Campaign, name: str, text: str) -> Value:
+    from engine.errors import nearest_name
+    from engine.importers.cells import CellError, parse_condition
+
+    names = [parameter.name for parameter in campaign.parameters]
+    if name not in names:
+        known = ", ".join(names)
+        raise UsageError(f"unknown parameter '{name}'.{nearest_name(name, names)} Known: {known}")
+    try:
+        return parse_condition(text, campaign.parameter(name))
+    except CellError as error:
+        raise DataError(f"{name}={text}: {error}") from None
+
+
+def _result(campaign: Campaign, name: str, text: str) -> float:
+    from engine.importers.cells import CellError, parse_result
+    from engine.recording import unknown_name
+
+    if name not in campaign.outcomes:
+        raise UsageError(unknown_name(name, campaign))
+    try:
+        return parse_result(text, campaign.property_of(name))
+    except CellError as error:
+        raise DataError(f"{name}={text}: {error}") from None
+
+
+def _clean(text: str | None, option: str) -> str | None:
+    from engine.importers.cells import CellError, clean_label, clean_text
+
+    if text is None:
+        return None
+    try:
+        return clean_label(text) if option == "--label" else clean_text(text)
+    except CellError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def _campaign(workspace: Workspace) -> Campaign:
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+    drift = workspace.drift(record)
+    if drift is not None:
+        warn(drift)
+    return campaign
+
+
+def _log_one(workspace: Workspace, words: _Words) -> Recorded:
+    from engine.recording import record
+
+    with workspace.database.read() as tx:
+        _, campaign = workspace.active_campaign(tx)
+    entry = words.entry(campaign)
+    return record(workspace, entry, detail=f"experiment {words.id}" if words.id else "a new run")
+
+
+def _log_file(
+    workspace: Workspace, file: Path, sheet: str | None, replicate: bool, correct: bool
+) -> tuple[list[Recorded], list[str]]:
+    from engine.importers.results import read_entries
+    from engine.recording import record_all
+
+    with workspace.database.read() as tx:
+        _, campaign = workspace.active_campaign(tx)
+    entries, warnings = read_entries(
+        file,
+        campaign,
+        max_rows=workspace.settings.imports.max_rows,
+        sheet=sheet,
+        replicate=replicate,
+        correct=correct,
+    )
+    return record_all(workspace, entries, source=str(file)), warnings
+
+
+def _document(item: Recorded) -> dict[str, Any]:
+    experiment = item.experiment
+    return {
+        "experiment": experiment.id,
+        "label": experiment.label,
+        "new": item.is_new,
+        "status": experiment.status.value,
+        "failure": experiment.failure.value if experiment.failure else None,
+        "conditions": experiment.conditions,
+        "values": [
+            {
+                "outcome": value.outcome,
+                "replicate": value.replicate,
+                "value": value.value,
+                "superseded": value.superseded,
+            }
+            for value in item.values
+        ],
+        "micrographs": item.n_micrographs,
+        "note": experiment.note,
+        "warnings": list(item.warnings),
+    }
+
+
+def _sentence(item: Recorded, campaign: Campaign) -> str:
+    experiment = item.experiment
+    name = f"experiment {experiment.id}" + (f" ('{experiment.label}')" if experiment.label else "")
+    parts = []
+    for value in item.values:
+        which = f" (replicate {value.replicate})" if value.replicate > 1 else ""
+        old = f", was {value.superseded:g}" if value.superseded is not None else ""
+        parts.append(f"{campaign.heading(value.outcome)}{which} = {value.value:g}{old}")
+    if item.n_micrographs:
+        parts.append(f"{item.n_micrographs} micrographs")
+    status = experiment.status.value
+    kind = f" ({experiment.failure.value})" if experiment.failure else ""
+    return f"{name} is {status}{kind}" + (f": {', '.join(parts)}" if parts else "")

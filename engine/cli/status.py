@@ -1,0 +1,261 @@
+"""``engine status`` and ``engine show``: where the campaign stands, and everything of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, warn
+
+if TYPE_CHECKING:
+    from db.records import ExperimentRecord, MeasurementRecord, PredictionRecord
+    from engine.campaign import Campaign, Value
+    from engine.standing import Best, Standing
+
+
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show the campaign: how many runs, which are pending, the last results, the best so far."""
+    from engine.standing import standing
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        found = standing(workspace)
+        drift = workspace.drift(found.record)
+    if drift is not None:
+        warn(drift)
+    if as_json:
+        print_json(_status_document(found))
+    else:
+        _print_status(found)
+
+
+def _status_document(found: Standing) -> dict[str, Any]:
+    return {
+        "campaign": found.record.name,
+        "revision": found.record.revision,
+        "counts": {status.value: n for status, n in found.counts.items()},
+        "pending": [_brief(experiment) for experiment in found.pending],
+        "latest": [
+            {**_brief(experiment), "outcomes": experiment.replicates()}
+            for experiment in found.latest
+        ],
+        "best": [
+            {
+                "outcome": best.objective.outcome,
+                "goal": best.objective.goal,
+                "threshold": best.objective.threshold,
+                "value": best.value,
+                "experiment": best.experiment.id if best.experiment else None,
+                "beyond_threshold": best.n_beyond,
+            }
+            for best in found.best
+        ],
+        "beyond_all_thresholds": found.n_beyond_all,
+    }
+
+
+def _brief(experiment: ExperimentRecord) -> dict[str, Any]:
+    return {
+        "experiment": experiment.id,
+        "label": experiment.label,
+        "status": experiment.status.value,
+        "batch": experiment.proposal.batch_id if experiment.proposal else None,
+        "conditions": experiment.conditions,
+    }
+
+
+def _print_status(found: Standing) -> None:
+    campaign = found.campaign
+    counts = ", ".join(f"{n} {status.value}" for status, n in found.counts.items() if n)
+    typer.echo(
+        f"campaign '{found.record.name}', revision {found.record.revision}: "
+        f"{counts or 'no experiments yet; `engine propose` suggests the first ones'}"
+    )
+    names = [parameter.name for parameter in campaign.parameters]
+    headings = ["id", "label", *map(campaign.heading, names)]
+    if found.pending:
+        rows = [[*_names(e), *_values(e, names), e.status.value] for e in found.pending]
+        _print_grid([*headings, "status"], rows, "Pending")
+    objectives = [objective.outcome for objective in campaign.objectives]
+    if found.latest:
+        from engine.standing import mean_of
+
+        rows = [
+            [*_names(e), *_values(e, names), *(_shown(mean_of(e, name)) for name in objectives)]
+            for e in found.latest
+        ]
+        _print_grid([*headings, *map(campaign.heading, objectives)], rows, "Last results")
+        rows = [_best_row(best, campaign) for best in found.best]
+        _print_grid(["objective", "goal", "threshold", "best", "id", "beyond"], rows, "Best so far")
+        typer.echo(f"beyond every threshold: {found.n_beyond_all}")
+
+
+def _best_row(best: Best, campaign: Campaign) -> list[str]:
+    return [
+        campaign.heading(best.objective.outcome),
+        best.objective.goal,
+        _shown(best.objective.threshold),
+        _shown(best.value),
+        str(best.experiment.id) if best.experiment else "–",
+        str(best.n_beyond),
+    ]
+
+
+def show(
+    experiment: Annotated[str, typer.Argument(metavar="ID", help="The run's number or label.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show everything of one run: conditions, results with corrections, predictions, pictures."""
+    from engine.recording import find_experiment
+    from engine.workspace import Workspace, definition_of
+
+    with Workspace.open(config) as workspace, workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        found = find_experiment(tx, record, experiment)
+        campaign = definition_of(record)
+        measurements = tx.measurements.all(found.id)
+        predictions = tx.batches.predictions_of(found.id)
+    if as_json:
+        print_json(_show_document(found, campaign, measurements, predictions))
+    else:
+        _print_experiment(found, campaign, measurements, predictions)
+
+
+def _show_document(
+    found: ExperimentRecord,
+    campaign: Campaign,
+    measurements: Sequence[MeasurementRecord],
+    predictions: Sequence[PredictionRecord],
+) -> dict[str, Any]:
+    from engine.exporting import experiment_document, measurement_document, units_of
+
+    proposal = found.proposal
+    superseded = {m.supersedes_id for m in measurements}
+    return {
+        **experiment_document(found),
+        "conditions": found.conditions,
+        "outcomes": found.replicates(),
+        "units": units_of(campaign),
+        "measurements": [
+            {**measurement_document(m), "superseded": m.id in superseded} for m in measurements
+        ],
+        "proposal": None
+        if proposal is None
+        else {
+            "batch": proposal.batch_id,
+            "order": proposal.order,
+            "p_success": proposal.p_success,
+            "reason": proposal.reason,
+            "nearest": proposal.nearest_experiment_id,
+        },
+        "predictions": [
+            {
+                "outcome": prediction.outcome,
+                "mean": prediction.mean,
+                "lower": prediction.lower,
+                "upper": prediction.upper,
+                "level": prediction.level,
+            }
+            for prediction in predictions
+        ],
+    }
+
+
+def _print_experiment(
+    found: ExperimentRecord,
+    campaign: Campaign,
+    measurements: Sequence[MeasurementRecord],
+    predictions: Sequence[PredictionRecord],
+) -> None:
+    label = f" ('{found.label}')" if found.label else ""
+    kind = f" ({found.failure.value})" if found.failure else ""
+    typer.echo(
+        f"experiment {found.id}{label}: {found.status.value}{kind}, from {found.origin.value}, "
+        f"recorded {found.created_at.astimezone():%Y-%m-%d %H:%M} by {found.created_by}"
+    )
+    if found.note:
+        typer.echo(f"note: {found.note}")
+    if found.proposal is not None:
+        typer.echo(
+            f"proposed in batch {found.proposal.batch_id} as run {found.proposal.order}: "
+            f"{found.proposal.reason} (chance of success {found.proposal.p_success:.0%})"
+        )
+    rows = [
+        [_heading(campaign, name), _shown(found.proposed.get(name)), _shown(found.actual.get(name))]
+        for name in _known_first(campaign, found.conditions)
+    ]
+    _print_grid(["condition", "proposed", "as run"], rows)
+    if measurements:
+        superseded = {m.supersedes_id for m in measurements}
+        rows = [
+            [
+                _heading(campaign, m.outcome),
+                str(m.replicate),
+                _shown(m.value),
+                "superseded" if m.id in superseded else ("correction" if m.revision > 1 else ""),
+                f"{m.recorded_at.astimezone():%Y-%m-%d %H:%M}",
+                m.recorded_by,
+                m.note or "",
+            ]
+            for m in measurements
+        ]
+        _print_grid(["result", "replicate", "value", "", "recorded", "by", "note"], rows)
+    if predictions:
+        _print_predictions(found, campaign, predictions)
+    for picture in found.micrographs:
+        size = f"{picture.width_px} × {picture.height_px} px"
+        typer.echo(f"micrograph {picture.original_name}: {size}, {picture.path}")
+
+
+def _print_predictions(
+    found: ExperimentRecord, campaign: Campaign, predictions: Sequence[PredictionRecord]
+) -> None:
+    from engine.standing import mean_of
+
+    rows = [
+        [
+            _heading(campaign, prediction.outcome),
+            _shown(prediction.mean),
+            f"{_shown(prediction.lower)} … {_shown(prediction.upper)}",
+            _shown(mean_of(found, prediction.outcome)),
+        ]
+        for prediction in predictions
+    ]
+    level = f"{predictions[0].level:.0%} interval"
+    _print_grid(["predicted before the run", "mean", level, "measured"], rows)
+
+
+def _print_grid(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
+) -> None:
+    out = console()
+    if not out.is_terminal:
+        out.width = max(out.width, 200)  # a file or pipe has no edge
+    out.print(grid(headings, rows, title=title))
+
+
+def _known_first(campaign: Campaign, names: Sequence[str] | dict[str, Value]) -> list[str]:
+    known = [parameter.name for parameter in campaign.parameters]
+    return [name for name in known if name in names] + [n for n in names if n not in known]
+
+
+def _heading(campaign: Campaign, name: str) -> str:
+    known = [*(parameter.name for parameter in campaign.parameters), *campaign.outcomes]
+    return campaign.heading(name) if name in known else name
+
+
+def _names(experiment: ExperimentRecord) -> list[str]:
+    return [str(experiment.id), experiment.label or "–"]
+
+
+def _values(experiment: ExperimentRecord, names: Sequence[str]) -> list[str]:
+    return [_shown(experiment.conditions.get(name)) for name in names]
+
+
+def _shown(value: Value | None) -> str:
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:.5g}"
