@@ -66,10 +66,9 @@ class ProposeSettings(_Section):
 
 
 class ComputeSettings(_Section):
-    """Threads and device."""
+    """Threads."""
 
     threads: int = Field(0, ge=0, le=1024, description="0 takes one thread up to 4 cores, half of them above")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
 
 
 class Settings(BaseSettings):

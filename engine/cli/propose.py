@@ -1,7 +1,419 @@
+"""``engine propose``, ``engine replay``, ``engine score``: what to run next, and why."""
+
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+from engine.cli.output import (
+    ConfigOption,
+    JsonOption,
+    console,
+    grid,
+    number,
+    print_json,
+    say,
+    split_assignments,
+    warn,
+)
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.campaign import Campaign, Value
+    from engine.loop import ProposedBatch
+    from engine.propose.request import Forecast, Suggestion, SuggestionBatch
+
+Numbers = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command()(propose)
+    app.command()(replay)
+    app.command()(score)
+
+
+def propose(
+    n: Annotated[
+        int | None,
+        typer.Option(
+            "--n", "-n", help="Runs in the batch (1 to 100).", show_default="[propose] n, 8"
+        ),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--at",
+            metavar="NAME=VALUE",
+            help="Today's room, e.g. temperature=22; repeat it. What is not stated is averaged over "
+            "recent readings.",
+        ),
+    ] = None,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="Judge each setting by the worst of the recent rooms.")
+    ] = False,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fix", metavar="NAME=VALUE", help="Hold a parameter, e.g. voltage=18; repeat it."
+        ),
+    ] = None,
+    max_distinct: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--max-distinct",
+            metavar="NAME=COUNT",
+            help="At most so many values of a parameter in the batch, e.g. concentration=2.",
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="gp, sobol, ax or nsga2.", show_default="[propose] strategy, gp"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**31 - 1, help="Seed; drawn and recorded if not given."),
+    ] = None,
+    replicates: Annotated[
+        bool,
+        typer.Option("--replicates", help="Let settings that were run already be proposed again."),
+    ] = False,
+    explore: Annotated[
+        bool, typer.Option("--explore", help="Go on although no run reaches a threshold yet.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the batch, record nothing.")
+    ] = False,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Also write the batch as a worksheet.")
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Propose what to spin next, and record it.
+
+    Eight settings (say) that the machine can be set to, in the order to run them, with what to
+    expect of each and why it is there. Pending runs are taken into account, so a second call gives
+    others.
+    """
+    from engine.loop import propose as propose_batch
+    from engine.propose.request import ProposeRequest
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        settings = workspace.settings.propose
+        with workspace.database.read() as tx:
+            record, campaign = workspace.active_campaign(tx)
+        drift = workspace.drift(record)
+        if drift:
+            warn(drift)
+        request = ProposeRequest(
+            n=settings.n if n is None else n,
+            seed=secrets.randbelow(2**31) if seed is None else seed,
+            strategy=strategy or settings.strategy,
+            at=_numbers(at, "--at"),
+            robust=robust,
+            fixed=_conditions(campaign, fix, "--fix"),
+            max_distinct={
+                k: _count(v, k)
+                for k, v in split_assignments(max_distinct, "--max-distinct").items()
+            },
+            explore=explore,
+            replicates=replicates,
+        )
+        _refuse_place(csv)
+        with _progress() as tell:
+            proposed = propose_batch(workspace, request, record=not dry_run, progress=tell)
+    if csv is not None:
+        _write_worksheet(csv, proposed)
+    if as_json:
+        print_json(batch_document(proposed))
+    _show(proposed.campaign, proposed.batch, proposed.experiment_ids, to_stderr=as_json)
+    if proposed.batch_id is None:
+        say("dry run: nothing was recorded.")
+    else:
+        say(
+            f"batch {proposed.batch_id} recorded (seed {request.seed}). Log a result with "
+            f"`engine log {proposed.experiment_ids[0]} OUTCOME=VALUE …`."
+        )
+
+
+def replay(
+    batch: Annotated[
+        int, typer.Argument(metavar="BATCH", help="The batch's number, as `propose` printed it.")
+    ],
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Compute a recorded batch again from what was known then, and compare.
+
+    Exit code 1 if it comes out differently, with the versions that changed since.
+    """
+    from engine.loop import ProposedBatch
+    from engine.loop import replay as replay_batch
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace, _progress() as tell:
+        replayed = replay_batch(workspace, batch, progress=tell)
+    if as_json:
+        again = ProposedBatch(
+            replayed.campaign, replayed.request, replayed.batch, batch, replayed.experiment_ids
+        )
+        print_json(
+            {
+                **batch_document(again),
+                "same": not replayed.differences,
+                "differences": list(replayed.differences),
+            }
+        )
+    _show(replayed.campaign, replayed.batch, replayed.experiment_ids, to_stderr=as_json)
+    if replayed.differences:
+        for line in replayed.differences:
+            warn(line)
+        say(f"batch {batch} came out differently.")
+        raise typer.Exit(1)
+    say(f"batch {batch}: the same {len(replayed.batch.suggestions)} settings again.")
+
+
+def score(
+    file: Annotated[
+        Path, typer.Argument(help="CSV or Excel: one candidate a row, headings as for import.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write here instead of standard output.")
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option(help="Sheet of an Excel file.", show_default="the first")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the ranking's Monte-Carlo draws.")] = 0,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Forecast and rank candidates that you bring: CSV in, CSV out.
+
+    The file's columns come back, then mean, lower and upper of each outcome (the 90 % interval of a
+    new measurement, or the level in the settings), then the rank: 1 promises most beyond the runs
+    so far. A missing ambient value is taken to be the mean of the readings.
+    """
+    from engine.importers.table import read_conditions
+    from engine.initialising import write_aside
+    from engine.loop import score as score_candidates
+    from engine.workspace import Workspace
+
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"--out: expected the folder {out.parent} to exist; make it first")
+    with Workspace.open(config) as workspace:
+        with workspace.database.read() as tx:
+            _, campaign = workspace.active_campaign(tx)
+        table, conditions = read_conditions(
+            file, campaign, max_rows=workspace.settings.imports.max_rows, sheet=sheet
+        )
+        with _progress() as tell:
+            campaign, forecasts, ranks = score_candidates(
+                workspace, conditions, seed=seed, progress=tell
+            )
+    if as_json:
+        print_json(
+            {
+                "campaign": campaign.name,
+                "rows": [
+                    {"conditions": c, "outcomes": _outcomes(f), "rank": r}
+                    for c, f, r in zip(conditions, forecasts, ranks, strict=True)
+                ],
+            }
+        )
+        if out is None:
+            return
+    text = _scored_csv(table.headings, table.rows, forecasts, ranks)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_aside(out, text)
+        say(f"{len(ranks)} candidates scored and ranked in {out}.")
+
+
+# -- reading words ----------------------------------------------------------------------------
+
+
+def _numbers(words: Sequence[str] | None, option: str) -> dict[str, float]:
+    return {k: number(v, f"{option} {k}") for k, v in split_assignments(words, option).items()}
+
+
+def _conditions(campaign: Campaign, words: Sequence[str] | None, option: str) -> dict[str, Value]:
+    categorical = {p.name for p in campaign.parameters if p.is_categorical}
+    return {
+        name: text if name in categorical else number(text, f"{option} {name}")
+        for name, text in split_assignments(words, option).items()
+    }
+
+
+def _count(text: str, name: str) -> int:
+    if not text.isdigit():
+        raise UsageError(f"--max-distinct {name}: expected a whole number, got '{text}'")
+    return int(text)
+
+
+def _refuse_place(path: Path | None) -> None:
+    """Refuse, before anything is computed, a file that could not be written."""
+    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+        raise UsageError(f"--csv: expected a file in an existing folder, got {path}")
+
+
+# -- showing ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Show what is being done on standard error, where that is a terminal."""
+    with console(to_stderr=True).status("starting") as status:
+        yield lambda message: status.update(f"{message} …")
+
+
+def batch_document(proposed: ProposedBatch) -> dict[str, Any]:
+    """Return the JSON document of a batch."""
+    return {
+        "batch": proposed.batch_id,
+        "campaign": proposed.campaign.name,
+        "seed": proposed.request.seed,
+        "strategy": proposed.batch.strategy,
+        "notes": list(proposed.batch.notes),
+        "seconds": dict(proposed.batch.seconds),
+        "proposals": [_suggestion(id_, suggestion) for id_, suggestion in proposed.numbered],
+    }
+
+
+def _suggestion(id_: int | None, suggestion: Suggestion) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "order": suggestion.order,
+        "conditions": dict(suggestion.conditions),
+        "ambient": dict(suggestion.ambient),
+        "outcomes": _outcomes(suggestion.outcomes),
+        "p_success": suggestion.p_success,
+        "reason_kind": suggestion.reason_kind,
+        "reason": suggestion.reason,
+        "nearest": suggestion.nearest.id if suggestion.nearest else None,
+        "acquisition_value": suggestion.acquisition_value,
+    }
+
+
+def _outcomes(forecasts: Mapping[str, Forecast]) -> dict[str, dict[str, float]]:
+    return {
+        name: {"mean": f.mean, "lower": f.lower, "upper": f.upper} for name, f in forecasts.items()
+    }
+
+
+def _show(
+    campaign: Campaign,
+    batch: SuggestionBatch,
+    ids: Sequence[int | None],
+    *,
+    to_stderr: bool,
+) -> None:
+    screen = console(to_stderr=to_stderr)
+    for note in batch.notes:
+        warn(note)
+    objectives = [o.outcome for o in campaign.objectives]
+    settings = [p.name for p in campaign.controlled]
+    rows = [
+        [
+            "–" if id_ is None else str(id_),
+            *(_cell(s.conditions[name]) for name in settings),
+            *(_expected(s.outcomes.get(name)) for name in objectives),
+            f"{s.p_success:.0%}",
+        ]
+        for id_, s in zip(ids, batch.suggestions, strict=True)
+    ]
+    headings = ["run", *map(campaign.heading, settings), *map(campaign.heading, objectives), "mat?"]
+    screen.print(
+        grid(headings, rows, title=f"{len(rows)} runs, in the order to run them ({batch.strategy})")
+    )
+    for id_, s in zip(ids, batch.suggestions, strict=True):
+        screen.print(f"  {'–' if id_ is None else id_}  {s.reason}", style="dim", markup=False)
+    if batch.suggestions and batch.suggestions[0].ambient:
+        room = ", ".join(
+            f"{name} {value:.4g} {campaign.unit_of(name)}".rstrip()
+            for name, value in batch.suggestions[0].ambient.items()
+        )
+        screen.print(f"meant for {room}; intervals are of one new measurement.", markup=False)
+    for parameter in campaign.controlled:
+        if parameter.hard_to_change:
+            values = [s.conditions[parameter.name] for s in batch.suggestions]
+            changes = sum(a != b for a, b in zip(values, values[1:], strict=False))
+            screen.print(
+                f"{parameter.name}: {len(set(values))} values, {changes} "
+                f"change{'s' if changes != 1 else ''} within the batch.",
+                markup=False,
+            )
+
+
+def _cell(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _expected(forecast: Forecast | None) -> str:
+    if forecast is None:
+        return "–"
+    return f"{forecast.mean:.3g} ({forecast.lower:.3g}–{forecast.upper:.3g})"
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def _write_worksheet(path: Path, proposed: ProposedBatch) -> None:
+    from engine.initialising import write_aside
+
+    campaign = proposed.campaign
+    outcomes = [
+        name for name in campaign.outcomes if any(name in s.outcomes for _, s in proposed.numbered)
+    ]
+    headings = ["experiment", "order"]
+    headings += [campaign.heading(p.name) for p in (*campaign.controlled, *campaign.ambient)]
+    headings += [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
+    headings += ["p_success", "reason"]
+    rows = []
+    for id_, s in proposed.numbered:
+        given = {**s.conditions, **s.ambient}
+        row: list[Any] = [id_ or "", s.order]
+        row += [given[p.name] for p in (*campaign.controlled, *campaign.ambient)]
+        for name in outcomes:
+            row += _triple(s.outcomes.get(name))
+        rows.append([*row, s.p_success, s.reason])
+    write_aside(path, _csv_text(headings, rows))
+
+
+def _triple(forecast: Forecast | None) -> list[Any]:
+    return ["", "", ""] if forecast is None else [forecast.mean, forecast.lower, forecast.upper]
+
+
+def _scored_csv(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    forecasts: Sequence[Mapping[str, Forecast]],
+    ranks: Sequence[int],
+) -> str:
+    outcomes = list(forecasts[0]) if forecasts else []
+    added = [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
+    body = [
+        [*row, *(x for name in outcomes for x in _triple(forecast[name])), rank]
+        for row, forecast, rank in zip(rows, forecasts, ranks, strict=True)
+    ]
+    return _csv_text([*headings, *added, "rank"], body)
+
+
+def _csv_text(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    import csv
+    import io
+
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(rows)
+    return stream.getvalue()

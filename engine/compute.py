@@ -1,0 +1,57 @@
+"""How many threads the numerical libraries take, and which versions they are."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from engine import __version__
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_LIBRARIES = (
+    "torch",
+    "botorch",
+    "gpytorch",
+    "ax-platform",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pymoo",
+)
+
+
+def thread_count(configured: int) -> int:
+    """Return the number of threads: as configured, or 1 on up to 4 cores, half of them above.
+
+    On few cores threads that wait for one another cost more than they bring, above all when the
+    machine is busy with something else.
+    """
+    cores = os.cpu_count() or 1
+    return configured or (1 if cores <= 4 else cores // 2)
+
+
+def limit_threads(configured: int) -> int:
+    """Set the number of threads of torch and the BLAS; call it before torch is imported."""
+    n = thread_count(configured)
+    if "torch" not in sys.modules:
+        for variable in _THREAD_VARIABLES:
+            os.environ.setdefault(variable, str(n))
+    import torch
+
+    torch.set_num_threads(n)
+    return n
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions that a result may depend on, by name."""
+    found = {"spinneret": __version__, "python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

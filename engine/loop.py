@@ -1,0 +1,254 @@
+"""One round of the loop: read what is known, choose, and record it in one transaction.
+
+The same functions serve the command line, the benchmarks' demo and whatever comes later; each takes
+an open workspace, and nothing of worth is left in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from db.records import BatchRecord, CampaignRecord, NewProposal
+from db.session import Transaction
+from engine.campaign import Campaign, Value
+from engine.compute import limit_threads, versions
+from engine.errors import ModelError, NotFoundError
+from engine.history import History
+from engine.propose.request import Forecast, ProposeRequest, Suggestion, SuggestionBatch
+from engine.remembering import history_of
+from engine.settings import ProposeSettings
+from engine.workspace import Workspace, definition_of
+
+Progress = Callable[[str], None]
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class ProposedBatch:
+    """A batch as recorded: ids are ``None`` for a dry run."""
+
+    campaign: Campaign
+    request: ProposeRequest
+    batch: SuggestionBatch
+    batch_id: int | None
+    experiment_ids: tuple[int | None, ...]
+
+    @property
+    def numbered(self) -> list[tuple[int | None, Suggestion]]:
+        """Experiment ids with their suggestions, in the order to run them."""
+        return list(zip(self.experiment_ids, self.batch.suggestions, strict=True))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything a strategy may look at, and the change it stands at."""
+
+    record: CampaignRecord
+    history: History
+    watermark: int
+
+    @property
+    def campaign(self) -> Campaign:
+        """The campaign's definition."""
+        return self.history.campaign
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A batch computed again from what was known then. ``differences`` is empty if it is the same."""
+
+    batch_id: int
+    campaign: Campaign
+    request: ProposeRequest
+    batch: SuggestionBatch
+    experiment_ids: tuple[int, ...]
+    differences: tuple[str, ...]
+
+
+def propose(
+    workspace: Workspace,
+    request: ProposeRequest,
+    *,
+    record: bool = True,
+    progress: Progress | None = None,
+) -> ProposedBatch:
+    """Propose the next batch from every result so far, and record it in one transaction.
+
+    If somebody else recorded something meanwhile, the batch is computed again: no setting is
+    proposed twice.
+
+    Raises:
+        UsageError, ModelError: see :func:`engine.propose.suggest`.
+        DatabaseError: the database cannot be written.
+    """
+    tell = progress or (lambda _: None)
+    settings = workspace.settings.propose
+    for _ in range(_ATTEMPTS):
+        tell("reading the campaign")
+        snapshot = read_snapshot(workspace)
+        batch = compute(snapshot.history, request, workspace, settings, tell)
+        if not record:
+            return ProposedBatch(
+                snapshot.campaign, request, batch, None, (None,) * len(batch.suggestions)
+            )
+        with workspace.database.write("propose") as tx:
+            if tx.watermark() != snapshot.watermark:
+                tell("something new was recorded: choosing again")
+                continue
+            written, ids = tx.batches.add(
+                snapshot.record,
+                strategy=batch.strategy,
+                seed=request.seed,
+                request=_as_json(request, settings, workspace),
+                watermark=snapshot.watermark,
+                versions=versions(),
+                proposals=[_new_proposal(s, settings.level) for s in batch.suggestions],
+            )
+        return ProposedBatch(snapshot.campaign, request, batch, written.id, tuple(ids))
+    raise ModelError(
+        f"the campaign changed {_ATTEMPTS} times while the batch was being chosen; nothing was "
+        "recorded. Run the command again."
+    )
+
+
+def replay(workspace: Workspace, batch_id: int, *, progress: Progress | None = None) -> Replayed:
+    """Compute a recorded batch again from the data up to its watermark, and compare.
+
+    Raises:
+        NotFoundError: there is no such batch.
+    """
+    with workspace.database.read() as tx:
+        found = tx.batches.get(batch_id)
+        if found is None:
+            known = [b.id for b in tx.batches.list(workspace.active_campaign(tx)[0].id)]
+            span = f"batches {known[0]} to {known[-1]}" if known else "no batch yet"
+            raise NotFoundError(f"there is no batch {batch_id}; the active campaign has {span}")
+        record = tx.campaigns.at_revision(found.revision_id)
+        campaign = definition_of(record)
+        experiments = tx.experiments.list(found.campaign_id, watermark=found.watermark)
+        history = history_of(campaign, experiments)
+        recorded = [tx.experiments.get(p.experiment_id) for p in tx.batches.proposals(batch_id)]
+    request, settings = _from_json(found)
+    batch = compute(history, request, workspace, settings, progress or (lambda _: None))
+    then = [dict(e.proposed) for e in recorded if e is not None]
+    now = [{**s.conditions, **s.ambient} for s in batch.suggestions]
+    return Replayed(
+        batch_id,
+        campaign,
+        request,
+        batch,
+        tuple(e.id for e in recorded if e is not None),
+        tuple(_differences(found, then, now)),
+    )
+
+
+def score(
+    workspace: Workspace,
+    conditions: Sequence[Mapping[str, Value]],
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Campaign, list[dict[str, Forecast]], list[int]]:
+    """Forecast and rank conditions that the user brings (controlled parameters are required).
+
+    Returns:
+        The campaign, a forecast of a new measurement for each row, and each row's rank: 1 promises
+        most hypervolume beyond the runs so far.
+
+    Raises:
+        ModelError: too few results to learn from.
+    """
+    snapshot = read_snapshot(workspace)
+    limit_threads(workspace.settings.compute.threads)
+    if progress is not None:
+        progress("fitting and ranking")
+    from engine.propose import rank_conditions
+
+    forecasts, values = rank_conditions(
+        snapshot.history, conditions, workspace.settings.propose, seed
+    )
+    order = sorted(range(len(values)), key=lambda row: -values[row])
+    ranks = [0] * len(values)
+    for rank, row in enumerate(order):
+        ranks[row] = rank + 1
+    return snapshot.campaign, forecasts, ranks
+
+
+def read_snapshot(workspace: Workspace) -> Snapshot:
+    """Read the active campaign and all its experiments, consistently."""
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        return Snapshot(record, _history(tx, record, campaign), tx.watermark())
+
+
+def compute(
+    history: History,
+    request: ProposeRequest,
+    workspace: Workspace,
+    settings: ProposeSettings,
+    tell: Progress,
+) -> SuggestionBatch:
+    """Choose a batch, with the workspace's thread count. Writes nothing."""
+    tell("loading the numerical libraries")
+    limit_threads(workspace.settings.compute.threads)
+    from engine.propose import suggest
+
+    tell(f"choosing {request.n} runs")
+    return suggest(history, request, settings)
+
+
+def _history(tx: Transaction, record: CampaignRecord, campaign: Campaign) -> History:
+    return history_of(campaign, tx.experiments.list(record.id))
+
+
+def _new_proposal(suggestion: Suggestion, level: float) -> NewProposal:
+    return NewProposal(
+        conditions={**suggestion.conditions, **suggestion.ambient},
+        order=suggestion.order,
+        p_success=suggestion.p_success,
+        reason_kind=suggestion.reason_kind,
+        reason=suggestion.reason,
+        nearest_experiment_id=suggestion.nearest.id if suggestion.nearest else None,
+        acquisition_value=suggestion.acquisition_value,
+        predictions={
+            outcome: (f.mean, f.lower, f.upper) for outcome, f in suggestion.outcomes.items()
+        },
+        level=level,
+    )
+
+
+def _as_json(
+    request: ProposeRequest, settings: ProposeSettings, workspace: Workspace
+) -> dict[str, Any]:
+    return {
+        **asdict(request),
+        "settings": settings.model_dump(mode="json"),
+        "threads": workspace.settings.compute.threads,
+    }
+
+
+def _from_json(found: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
+    stored = dict(found.request)
+    settings = ProposeSettings(**stored.pop("settings"))
+    stored.pop("threads", None)
+    return replace(ProposeRequest(n=1, seed=0), **stored), settings
+
+
+def _differences(
+    found: BatchRecord, then: Sequence[Mapping[str, Value]], now: Sequence[Mapping[str, Value]]
+) -> list[str]:
+    lines = [
+        f"place {place + 1}: was {dict(old)}, is {dict(new)}"
+        for place, (old, new) in enumerate(zip(then, now, strict=True))
+        if dict(old) != dict(new)
+    ]
+    if lines:
+        lines.extend(
+            f"{name} was {old}, is {versions().get(name, 'not installed')}"
+            for name, old in found.versions.items()
+            if versions().get(name) != old
+        )
+    return lines
