@@ -36,14 +36,15 @@ check: $(READY) ## Lint, formatting, types, import rules, migrations.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/db/test_schema.py
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && url="sqlite:///$$folder/check.db" \
+	  && $(BIN)/alembic -x url="$$url" upgrade head && $(BIN)/alembic -x url="$$url" check
 
 format: $(READY) ## Put the code into its format and mend what ruff can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 docs: $(READY) ## Write docs/cli.md anew from the commands.
-	$(BIN)/python docs/cli.py
+	$(BIN)/typer engine.cli.app utils docs --name engine --title "The command line" --output docs/cli.md
 
 clean: ## Remove what tools leave behind (not .venv, not any database).
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

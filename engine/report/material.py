@@ -86,13 +86,15 @@ def setting(value: Value | None) -> str:
     return value if isinstance(value, str) else f"{value:.7g}"
 
 
-def rounded(value: float | None) -> str:
-    """Return a measured or expected value to four significant digits, never in powers of ten."""
+def rounded(value: float | None, digits: int = 4) -> str:
+    """Return a measured or expected value to so many digits, never in powers of ten."""
     import numpy as np
 
     if value is None or not np.isfinite(value):
         return "–"
-    return np.format_float_positional(value, precision=4, unique=False, fractional=False, trim="-")
+    return np.format_float_positional(
+        value, precision=digits, unique=False, fractional=False, trim="-"
+    )
 
 
 def condition_lines(campaign: Campaign, conditions: Mapping[str, Value]) -> tuple[str, ...]:
