@@ -43,10 +43,16 @@ def parse_comparison(text: str) -> tuple[dict[str, float], Operator, float]:
 
 
 def format_comparison(terms: dict[str, float], operator: Operator, bound: float) -> str:
-    """Write the comparison that :func:`parse_comparison` reads."""
+    """Write the comparison that :func:`parse_comparison` reads, to the last digit."""
     parts: list[str] = []
     for name, factor in terms.items():
+        size = "" if abs(factor) == 1 else f"{_exact(abs(factor))}*"
         sign = "-" if factor < 0 else "+"
-        size = "" if abs(factor) == 1 else f"{abs(factor):g}*"
-        parts.append(f"{sign} {size}{name}" if parts else f"{'-' if factor < 0 else ''}{size}{name}")
-    return f"{' '.join(parts)} {operator} {bound:g}"
+        lead = f"{sign} " if parts else sign.removeprefix("+")
+        parts.append(f"{lead}{size}{name}")
+    return f"{' '.join(parts)} {operator} {_exact(bound)}"
+
+
+def _exact(number: float) -> str:
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)

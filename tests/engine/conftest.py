@@ -1,0 +1,128 @@
+"""A fresh workspace for each test, and the command line called in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from engine.campaign import Campaign
+from engine.cli.app import app
+from engine.initialising import initialise
+from engine.settings import read_campaign_file
+from engine.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "engine" / "templates"
+RESULTS = (
+    "fracture_strength.longitudinal",
+    "elongation.longitudinal",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command did: exit code, standard output, standard error."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Engine = Callable[..., Answer]
+
+
+def call(words: Sequence[object], *, stdin: str | None = None) -> Answer:
+    """Run ``engine`` with these words; anything but a clean exit fails the test."""
+    result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert "Traceback" not in result.stderr
+    return Answer(result.exit_code, result.stdout, result.stderr)
+
+
+@pytest.fixture(scope="session")
+def nanofibre() -> Campaign:
+    """Return the template's campaign."""
+    return read_campaign_file(TEMPLATES / "nanofibre.toml")
+
+
+@pytest.fixture(scope="session")
+def mixture() -> Campaign:
+    """Return a campaign with a categorical choice."""
+    return read_campaign_file(TEMPLATES / "mixture.toml")
+
+
+@pytest.fixture(scope="session")
+def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder where `engine init` ran once: copying it is quicker."""
+    folder = tmp_path_factory.mktemp("initialised")
+    initialise(folder / "config.toml", template="nanofibre")
+    return folder
+
+
+@pytest.fixture
+def folder(initialised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a fresh workspace's folder, the working directory of the test."""
+    made = tmp_path / "work"
+    shutil.copytree(initialised, made)
+    monkeypatch.chdir(made)
+    for name in [name for name in os.environ if name.startswith("SPINNERET_")]:
+        monkeypatch.delenv(name)
+    return made
+
+
+@pytest.fixture
+def workspace(folder: Path) -> Iterator[Workspace]:
+    """Return a fresh, open workspace."""
+    with Workspace.open(folder / "config.toml") as opened:
+        yield opened
+
+
+@pytest.fixture
+def engine(folder: Path) -> Engine:
+    """Return a function that runs ``engine WORDS…`` in a fresh workspace."""
+    assert folder.is_dir()
+
+    def run(*words: object, stdin: str | None = None) -> Answer:
+        return call(words, stdin=stdin)
+
+    return run
+
+
+@pytest.fixture
+def state(folder: Path) -> Callable[[], Any]:
+    """Return a function that tells everything recorded, to compare before and after."""
+
+    def read() -> Any:
+        with Workspace.open(folder / "config.toml") as workspace, workspace.database.read() as tx:
+            records = tx.campaigns.list()
+            return [
+                (record.revision, tx.experiments.list(record.id)) for record in records
+            ], tx.watermark()
+
+    return read
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Return the folder of real data, or skip."""
+    path = ROOT / os.environ.get("SPINNERET_DATA", "../shared/data")
+    if not path.is_dir():
+        pytest.skip(f"no real data at {path} (SPINNERET_DATA)")
+    return path
+
+
+SETTINGS = "flow_rate=0.4 concentration=18 voltage=18 collector_speed=400"
+"""The controlled settings of a run, as words of the command line."""
