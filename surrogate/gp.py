@@ -29,6 +29,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import gpytorch
 import torch
 from botorch.exceptions.errors import BotorchError, ModelFittingError
 from botorch.exceptions.warnings import BotorchWarning
@@ -189,6 +190,33 @@ def _scaled(kernel: Kernel, config: GPConfig, batch_shape: torch.Size) -> ScaleK
             1e-4, transform=None, initial_value=math.exp(config.outputscale[0])
         ),
     )
+
+
+def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the joint posterior of the noise-free outcomes, each outcome by itself.
+
+    Args:
+        model: from :func:`fit_outcomes`.
+        X: (p, d) points in the unit cube.
+
+    Returns:
+        Means (m, p) and covariances (m, p, p) in work space.
+    """
+    means, covariances = [], []
+    members = model.models if isinstance(model, ModelListGP) else [model]
+    with torch.no_grad(), gpytorch.settings.fast_pred_var(False):
+        for member in members:
+            member.eval()
+            batch = member.num_outputs > 1
+            prediction = member(X.expand(member.num_outputs, *X.shape) if batch else X)
+            transform = member.outcome_transform
+            scale = transform.stdvs.reshape(-1, 1)
+            shift = transform.means.reshape(-1, 1)
+            mean = prediction.mean.reshape(member.num_outputs, -1)
+            covariance = prediction.covariance_matrix.reshape(member.num_outputs, len(X), len(X))
+            means.append(mean * scale + shift)
+            covariances.append(covariance * scale.unsqueeze(-1) ** 2)
+    return torch.cat(means), torch.cat(covariances)
 
 
 def leave_one_out(

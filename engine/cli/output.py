@@ -16,16 +16,33 @@ from engine.errors import UsageError
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help="Configuration file.", envvar="SPINNERET_CONFIG", show_default="config.toml"),
+    typer.Option(
+        "--config",
+        help="Configuration file.",
+        envvar="SPINNERET_CONFIG",
+        show_default="config.toml",
+    ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON document on standard output, all else on standard error."
+    ),
 ]
 
 
 def console(*, to_stderr: bool = False) -> Console:
     """Return a console on the stream as it is now (tests and pipes replace it)."""
-    return Console(file=sys.stderr if to_stderr else sys.stdout, highlight=False, soft_wrap=False)
+    screen = Console(file=sys.stderr if to_stderr else sys.stdout, highlight=False, soft_wrap=False)
+    if not screen.is_terminal:
+        screen.width = max(screen.width, 200)  # a file or pipe has no edge
+    return screen
+
+
+def stacked(heading: str) -> str:
+    """Put direction and unit under a name, which keeps tables narrow: ``name.direction [unit]``."""
+    name, separator, unit = heading.partition(" [")
+    return "\n".join(filter(None, [*name.split("."), f"[{unit}" if separator else ""]))
 
 
 def print_json(document: Any) -> None:
@@ -71,7 +88,9 @@ def split_assignments(words: Iterable[str] | None, option: str) -> dict[str, str
         if not separator or not name or not value:
             raise UsageError(f"{option}: expected name=value such as voltage=18, got '{word}'")
         if name in pairs:
-            raise UsageError(f"{option}: '{name}' is given twice ({pairs[name]} and {value}); keep one")
+            raise UsageError(
+                f"{option}: '{name}' is given twice ({pairs[name]} and {value}); keep one"
+            )
         pairs[name] = value
     return pairs
 
@@ -91,7 +110,9 @@ def number(text: str, what: str) -> float:
     return value
 
 
-def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None) -> Any:
+def grid(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None
+) -> Any:
     """Return a rich table, numbers to the right, units in its headings."""
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
@@ -102,7 +123,7 @@ def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], *, title: str |
     for index, heading in enumerate(headings):
         cells = [row[index] for row in body if row[index] not in ("", "–")]
         is_number = bool(cells) and all(cell[:1] in "+-−.0123456789" for cell in cells)
-        table.add_column(escape(heading), justify="right" if is_number else "left")
+        table.add_column(escape(stacked(heading)), justify="right" if is_number else "left")
     for row in body:
         table.add_row(*map(escape, row))
     return table

@@ -29,12 +29,14 @@ from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolu
 from botorch.acquisition.multi_objective.objective import IdentityMCMultiOutputObjective
 from botorch.acquisition.objective import LinearMCObjective
 from botorch.models.ensemble import EnsembleModel
-from botorch.models.model import Model, ModelList
+from botorch.models.model import Model
 from botorch.posteriors.ensemble import EnsemblePosterior
 from botorch.sampling.index_sampler import IndexSampler
 from botorch.utils.sampling import draw_sobol_normal_samples
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from torch import Tensor
+
+from surrogate.gp import joint_moments
 
 _MAX_SOBOL_DIMENSION = 21_000
 
@@ -79,36 +81,17 @@ def draw_joint(
     Returns:
         (n_draws, p, m) draws.
     """
-    columns = []
-    members = model.models if isinstance(model, ModelList) else [model]
     n_points = int(owner.max()) + 1
-    with torch.no_grad():
-        for member in members:
-            posterior = member.posterior(X)
-            for place in range(member.num_outputs):
-                mean, covariance = _moments(posterior, place, member.num_outputs)
-                if worst is None and n_points < len(owner):
-                    mean, covariance = _averaged(mean, covariance, owner, n_points)
-                draws = _draw(mean, covariance, n_draws, seed + 7919 * len(columns))
-                if worst is not None:
-                    draws = _worst(draws * worst[len(columns)], owner, n_points)
-                    draws = draws * worst[len(columns)]
-                columns.append(draws)
+    columns: list[Tensor] = []
+    for mean, covariance in zip(*joint_moments(model, X), strict=True):
+        column = len(columns)
+        if worst is None and n_points < len(owner):
+            mean, covariance = _averaged(mean, covariance, owner, n_points)
+        draws = _draw(mean, covariance, n_draws, seed + 7919 * column)
+        if worst is not None:
+            draws = _worst(draws * worst[column], owner, n_points) * worst[column]
+        columns.append(draws)
     return torch.stack(columns, dim=-1)
-
-
-def _moments(posterior: object, place: int, m: int) -> tuple[Tensor, Tensor]:
-    distribution = posterior.distribution  # type: ignore[attr-defined]
-    if m == 1:
-        return distribution.mean.reshape(-1), distribution.covariance_matrix
-    mean = distribution.mean[..., place]
-    n = mean.shape[-1]
-    covariance = distribution.lazy_covariance_matrix
-    block = slice(place * n, (place + 1) * n)
-    if not distribution._interleaved:
-        return mean, covariance[block, block].to_dense()
-    rows = torch.arange(place, n * m, m)
-    return mean, covariance.to_dense()[rows][:, rows]
 
 
 def _averaged(

@@ -94,7 +94,9 @@ class Explainer:
             f"{self.campaign.unit_of(o.outcome)}".rstrip()
             for o in self.objectives
         )
-        where = f"; {far:.2f} of the range away from {_name(nearest)}" if nearest is not None else ""
+        where = (
+            f"; {far:.2f} of the range away from {_name(nearest)}" if nearest is not None else ""
+        )
         return f"expected {expected}, could reach {could}{where}"
 
 
