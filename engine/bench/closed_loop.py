@@ -1,0 +1,304 @@
+"""Strategy against lab: start, propose a batch, run it, and again, until the budget is spent.
+
+Everything but the strategy is paired: for one seed all strategies have the same start design, the
+same room on the same day, and the same noise for the experiment of the same number. A score is the
+hypervolume that the *true* outcomes of the settings run so far win in the lab's reference room, as
+a share of the lab's true front; a failed run costs an experiment and wins nothing. A lab without a
+known truth is scored by what it measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.bench.objectives import with_objectives, without_limits
+from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks, timed_round
+from engine.bench.scores import Protocol, summarise
+from engine.bench.strategies import Strategy, check_names, strategy
+from engine.bench.truth import Truth
+from engine.campaign import Campaign, Value
+from engine.errors import DataError, UsageError
+from engine.history import History, Run
+from engine.lab import Lab, load_lab
+from engine.pareto import hypervolume_so_far
+
+KIND = "closed-loop"
+START_STREAM, ROOM_STREAM, NOISE_STREAM, STRATEGY_STREAM = range(4)
+
+
+@dataclass(frozen=True)
+class ClosedLoopConfig:
+    """What is compared, on which lab, with how many experiments.
+
+    ``keep_limits`` keeps the campaign's hard-to-change parameters and their ``max_distinct``;
+    without it strategies that cannot keep to such limits are compared on the same terms.
+
+    Raises:
+        UsageError: numbers that make no benchmark.
+    """
+
+    strategies: tuple[str, ...] = ("sobol", "gp")
+    n_seeds: int = 5
+    first_seed: int = 0
+    start: int = 8
+    batch: int = 8
+    budget: int = 56
+    lab: str = "virtual"
+    objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    keep_limits: bool = False
+
+    def __post_init__(self) -> None:
+        check_sizes(self.n_seeds, self.first_seed, self.start, self.batch, self.budget)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Every (strategy, seed), seed by seed, so that an interrupted run is paired."""
+        seeds = range(self.first_seed, self.first_seed + self.n_seeds)
+        return [Task(name, seed) for seed in seeds for name in self.strategies]
+
+    @property
+    def protocol(self) -> Protocol:
+        """When scores are read."""
+        return Protocol(self.start, self.batch, self.budget)
+
+    def conditions(self) -> dict[str, Any]:
+        """Return what must be equal for results to stand in one table."""
+        return {
+            "lab": self.lab,
+            "start": self.start,
+            "batch": self.batch,
+            "budget": self.budget,
+            "objectives": list(self.objectives),
+            "constraints": list(self.constraints),
+            "keep_limits": self.keep_limits,
+        }
+
+
+def check_sizes(n_seeds: int, first_seed: int, start: int, batch: int, budget: int) -> None:
+    """Refuse numbers that make no benchmark.
+
+    Raises:
+        UsageError: naming the option.
+    """
+    for option, value, least in (
+        ("--seeds", n_seeds, 1),
+        ("--first-seed", first_seed, 0),
+        ("--start", start, 1),
+        ("--batch", batch, 1),
+    ):
+        if value < least:
+            raise UsageError(f"{option}: expected at least {least}, got {value}")
+    if budget <= start:
+        raise UsageError(
+            f"--budget: expected more experiments than the start's {start}, got {budget}"
+        )
+
+
+def closed_loop(
+    config: ClosedLoopConfig,
+    *,
+    lab: Lab | None = None,
+    strategies: Mapping[str, Strategy] | None = None,
+    jobs: int = 1,
+    out: Path | None = None,
+    resume: bool = False,
+    tell: Tell = lambda step: None,
+) -> dict[str, Any]:
+    """Run the benchmark and return its document (see :class:`~engine.bench.running.ResultFile`).
+
+    ``lab`` and ``strategies`` bring objects in place of names; with more than one job they must be
+    picklable. ``tell`` hears of each round.
+
+    Raises:
+        UsageError: unknown names; a file that holds an unfinished run.
+        DataError: a file of another benchmark; a lab whose true front is beyond no threshold.
+    """
+    brought = Brought(lab, dict(strategies or {}))
+    config = replace(config, strategies=check_names(config.strategies, brought=brought.strategies))
+    lab = lab if lab is not None else load_lab(config.lab)
+    campaign = campaign_of(config, lab)
+    truth = known_truth(lab, campaign)
+    results = ResultFile(out, KIND, config.conditions())
+    results.resume() if resume else results.refuse_loss()
+    work = partial(run_task, config, campaign, brought)
+    for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell):
+        results.add(replace(trace, curve=_curve(trace, campaign, truth)))
+    return results.write(_findings(config, campaign, truth, results.traces))
+
+
+def campaign_of(config: ClosedLoopConfig, lab: Lab) -> Campaign:
+    """Return the lab's campaign with the objectives, constraints and limits asked for."""
+    plain = lab.campaign if config.keep_limits else without_limits(lab.campaign)
+
+    def threshold(outcome: str, goal: str) -> float:
+        truth = Truth.of(lab, plain)
+        if truth is None:
+            raise UsageError(
+                f"--objectives: expected a threshold, {outcome}:{goal[:3]}:NUMBER: neither the "
+                "campaign nor the lab tells one"
+            )
+        return float(f"{truth.quantile(outcome, 0.25 if goal == 'maximize' else 0.75):.3g}")
+
+    return with_objectives(plain, config.objectives, config.constraints, threshold)
+
+
+def known_truth(lab: Lab, campaign: Campaign) -> Truth | None:
+    """Return the lab's truth, or ``None`` where it knows none.
+
+    Raises:
+        DataError: nothing the lab can do passes the thresholds and constraints.
+    """
+    truth = Truth.of(lab, campaign)
+    if truth is not None and not truth.hypervolume > 0:
+        raise DataError(
+            "no setting of the lab is beyond every threshold and within the constraints: "
+            "every strategy would score 0. Lower the thresholds (--objectives outcome:max:NUMBER)"
+        )
+    return truth
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Objects in place of names."""
+
+    lab: Lab | None
+    strategies: Mapping[str, Strategy]
+
+
+def run_task(
+    config: ClosedLoopConfig,
+    campaign: Campaign,
+    brought: Brought,
+    task: Task,
+    tell: Tell,
+) -> Trace:
+    """Run one strategy from one seed; the trace has no curve yet."""
+    bench = Bench(
+        lab=brought.lab if brought.lab is not None else load_lab(config.lab),
+        campaign=campaign,
+        seed=task.seed,
+        runs=[],
+    )
+    choose = brought.strategies.get(task.strategy) or strategy(task.strategy)
+    begin = brought.strategies.get("sobol") or strategy("sobol")
+    rounds: list[dict[str, Any]] = []
+    while len(bench.runs) < config.budget:
+        is_start = not bench.runs
+        n = config.start if is_start else min(config.batch, config.budget - len(bench.runs))
+        # The start is the same for all: its seed knows nothing of the strategy.
+        stream = START_STREAM if is_start else STRATEGY_STREAM
+        seed = int(_generator(task.seed, stream, len(rounds)).integers(2**31))
+        with timed_round(task, len(bench.runs)) as round_:
+            choice = (begin if is_start else choose)(bench.history, n, seed, bench.today())
+        if not choice.settings:
+            break
+        bench.run(choice.settings[:n], config.batch)
+        rounds.append(round_.record(len(bench.runs), choice.led_by, choice.seconds))
+        tell(Step(task, len(bench.runs), config.budget))
+    return Trace(task.strategy, task.seed, tuple(bench.runs), tuple(rounds))
+
+
+@dataclass
+class Bench:
+    """The lab's bench during one task: what was run, in which room, with which noise."""
+
+    lab: Lab
+    campaign: Campaign
+    seed: int
+    runs: list[dict[str, Any]]
+    day: int = 0
+
+    @property
+    def history(self) -> History:
+        """What a strategy may know."""
+        finished = [run for run in self.runs if run["failure"] is None]
+        failed = [run for run in self.runs if run["failure"] is not None]
+        return History(
+            self.campaign, tuple(map(_as_run, finished)), (), tuple(map(_as_run, failed))
+        )
+
+    def today(self) -> dict[str, float]:
+        """Return the room of the day on which the next runs begin."""
+        return self.lab.room(_generator(self.seed, ROOM_STREAM, self.day))
+
+    def run(self, settings: Sequence[Mapping[str, Value]], per_day: int) -> None:
+        """Run ``settings`` in order, at most ``per_day`` on one day."""
+        for index, conditions in enumerate(settings):
+            day = self.day + index // per_day
+            ambient = self.lab.room(_generator(self.seed, ROOM_STREAM, day))
+            noise = _generator(self.seed, NOISE_STREAM, len(self.runs))
+            result = self.lab.run(conditions, ambient, noise)
+            self.runs.append(
+                {
+                    "conditions": dict(conditions),
+                    "ambient": ambient,
+                    "outcomes": {name: float(v) for name, v in result.outcomes.items()},
+                    "failure": result.failure,
+                    "day": day,
+                }
+            )
+        self.day = self.runs[-1]["day"] + 1
+
+
+def _as_run(run: Mapping[str, Any]) -> Run:
+    outcomes = {name: (value,) for name, value in run["outcomes"].items()}
+    return Run({**run["conditions"], **run["ambient"]}, outcomes)
+
+
+def _generator(seed: int, stream: int, index: int) -> np.random.Generator:
+    return np.random.default_rng([seed, stream, index])
+
+
+def _curve(trace: Trace, campaign: Campaign, truth: Truth | None) -> tuple[float, ...]:
+    """Return the score after each experiment: true fraction, or measured hypervolume."""
+    if truth is not None:
+        values = truth.values([run["conditions"] for run in trace.runs])
+        values[[run["failure"] is not None for run in trace.runs]] = np.nan
+        scale = truth.hypervolume
+    else:
+        values, scale = _measured(trace, campaign), 1.0
+    return tuple((hypervolume_so_far(values, campaign.objectives) / scale).tolist())
+
+
+def _measured(trace: Trace, campaign: Campaign) -> np.ndarray[Any, Any]:
+    """Return the measured objectives, (runs, objectives): NaN for failed and inadmissible runs."""
+    rows = []
+    for run in trace.runs:
+        outcomes = run["outcomes"]
+        is_allowed = all(
+            constraint.is_met(outcomes)
+            for constraint in campaign.constraints
+            if set(constraint.terms) <= set(outcomes)
+        )
+        rows.append(
+            [outcomes.get(o.outcome, np.nan) if is_allowed else np.nan for o in campaign.objectives]
+        )
+    return np.array(rows, dtype=np.float64)
+
+
+def _findings(
+    config: ClosedLoopConfig, campaign: Campaign, truth: Truth | None, traces: Sequence[Trace]
+) -> dict[str, Any]:
+    chosen = [t for t in traces if Task(t.strategy, t.seed) in set(config.tasks)]
+    found: dict[str, Any] = {
+        "complete": True,
+        "score": "hypervolume fraction" if truth is not None else "measured hypervolume",
+        "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
+        "campaign": campaign.definition(),
+        "summary": summarise(chosen, config.strategies, config.protocol),
+        "truth": None,
+    }
+    if truth is not None:
+        found["truth"] = {
+            "ambient": dict(truth.ambient),
+            "hypervolume": truth.hypervolume,
+            "front": truth.front[1].tolist(),
+        }
+    return found

@@ -1,0 +1,67 @@
+"""Where and with what a benchmark ran: printed with every table, kept with every result."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (
+    "spinneret",
+    "torch",
+    "botorch",
+    "gpytorch",
+    "ax-platform",
+    "pymoo",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+)
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, processor, usable cores and the load of the last minute."""
+    return {
+        "versions": {"python": platform.python_version(), **library_versions()},
+        "processor": processor(),
+        "cores": usable_cores(),
+        "platform": platform.platform(terse=True),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide what a strategy does."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor() -> str:
+    """Return the processor's model."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def environment_line(found: dict[str, Any], *, threads: str) -> str:
+    """Return one line that says it all."""
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    load = f", load {found['load']}" if found["load"] is not None else ""
+    return f"{found['processor']}, {found['cores']} cores, {threads}{load}; {versions}"

@@ -1,0 +1,242 @@
+"""Strategy against a finished table: choose rows, look at their results, choose again.
+
+The pool is the table's completed runs that have every objective. For one seed all strategies start
+from the same rows. The score is the hypervolume of the rows chosen so far as a share of the whole
+pool's, by the table's own (noisy) measurements; replicates are averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from db.records import Status
+from engine.bench.closed_loop import check_sizes
+from engine.bench.objectives import with_objectives, without_limits
+from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks, timed_round
+from engine.bench.scores import Protocol, summarise
+from engine.bench.strategies import PoolStrategy, check_names, pool_strategy
+from engine.campaign import Campaign
+from engine.errors import DataError, UsageError
+from engine.history import History, Run
+from engine.pareto import hypervolume, hypervolume_so_far
+
+KIND = "replay"
+FORMATS = ("table", "matmcl")
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """What is compared, on which table, with how many experiments.
+
+    Raises:
+        UsageError: numbers that make no benchmark.
+    """
+
+    table: str
+    strategies: tuple[str, ...] = ("random", "gp")
+    n_seeds: int = 20
+    first_seed: int = 0
+    start: int = 10
+    batch: int = 5
+    budget: int = 60
+    objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_sizes(self.n_seeds, self.first_seed, self.start, self.batch, self.budget)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Every (strategy, seed), seed by seed."""
+        seeds = range(self.first_seed, self.first_seed + self.n_seeds)
+        return [Task(name, seed) for seed in seeds for name in self.strategies]
+
+    @property
+    def protocol(self) -> Protocol:
+        """When scores are read."""
+        return Protocol(self.start, self.batch, self.budget)
+
+    def conditions(self) -> dict[str, Any]:
+        """Return what must be equal for results to stand in one table."""
+        return {
+            "table": self.table,
+            "start": self.start,
+            "batch": self.batch,
+            "budget": self.budget,
+            "objectives": list(self.objectives),
+            "constraints": list(self.constraints),
+        }
+
+
+def read_pool(
+    path: Path, campaign: Campaign, *, table_format: str = "table", max_rows: int = 20_000
+) -> list[Run]:
+    """Return the completed runs of a table, replicates kept.
+
+    Raises:
+        UsageError: an unknown format.
+        SpinneretError: the file cannot be taken (see ``engine.importers``).
+    """
+    if table_format not in FORMATS:
+        raise UsageError(f"--format: expected {' or '.join(FORMATS)}, got '{table_format}'")
+    if table_format == "matmcl":
+        from engine.importers import matmcl
+
+        found = matmcl.read_runs(path, campaign, max_rows=max_rows)
+    else:
+        from engine.importers import table
+
+        found = table.read_runs(path, campaign, max_rows=max_rows)
+    return [
+        Run(
+            dict(run.conditions),
+            {
+                name: tuple(values[k] for k in sorted(values))
+                for name, values in run.outcomes.items()
+            },
+            label=run.label,
+        )
+        for run in found.runs
+        if run.status is Status.COMPLETED
+    ]
+
+
+def replay(
+    config: ReplayConfig,
+    campaign: Campaign,
+    runs: Sequence[Run],
+    *,
+    strategies: Mapping[str, PoolStrategy] | None = None,
+    jobs: int = 1,
+    out: Path | None = None,
+    resume: bool = False,
+    tell: Tell = lambda step: None,
+) -> dict[str, Any]:
+    """Run the benchmark on ``runs`` and return its document.
+
+    Raises:
+        UsageError: unknown names; a file that holds an unfinished run; more experiments asked for
+            than there are.
+        DataError: a file of another benchmark; a table in which nothing passes the thresholds.
+    """
+    brought = dict(strategies or {})
+    config = replace(config, strategies=check_names(config.strategies, brought=brought))
+    campaign = campaign_of(config, campaign, runs)
+    pool = Pool.of(campaign, runs)
+    if config.budget > len(pool.runs):
+        raise UsageError(
+            f"--budget: expected at most the table's {len(pool.runs)} completed runs that have "
+            f"every objective, got {config.budget}"
+        )
+    results = ResultFile(out, KIND, {**config.conditions(), "pool": len(pool.runs)})
+    results.resume() if resume else results.refuse_loss()
+    work = partial(run_task, config, pool, brought)
+    for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell):
+        chosen = pool.values[[run["row"] for run in trace.runs]]
+        curve = hypervolume_so_far(chosen, campaign.objectives) / pool.hypervolume
+        results.add(replace(trace, curve=tuple(curve.tolist())))
+    return results.write(_findings(config, pool, results.traces))
+
+
+def campaign_of(config: ReplayConfig, campaign: Campaign, runs: Sequence[Run]) -> Campaign:
+    """Return the campaign with the objectives and constraints asked for.
+
+    An objective without a threshold of its own takes the quartile that three runs in four pass.
+    """
+
+    def threshold(outcome: str, goal: str) -> float:
+        values = [np.mean(run.outcomes[outcome]) for run in runs if outcome in run.outcomes]
+        if not values:
+            raise DataError(f"the table has no results of {outcome}")
+        return float(f"{np.quantile(values, 0.25 if goal == 'maximize' else 0.75):.3g}")
+
+    return with_objectives(
+        without_limits(campaign), config.objectives, config.constraints, threshold
+    )
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What can be chosen: ``values`` (runs, objectives), NaN where a constraint is broken."""
+
+    campaign: Campaign
+    runs: tuple[Run, ...]
+    values: np.ndarray[Any, np.dtype[np.float64]]
+    hypervolume: float
+
+    @classmethod
+    def of(cls, campaign: Campaign, runs: Sequence[Run]) -> Pool:
+        """Keep the runs that have every objective.
+
+        Raises:
+            DataError: none has, or none passes the thresholds and constraints.
+        """
+        names = [objective.outcome for objective in campaign.objectives]
+        kept = tuple(run for run in runs if all(run.outcomes.get(name) for name in names))
+        if not kept:
+            raise DataError(f"the table has no completed run with {' and '.join(names)}")
+        values = np.array([_values(campaign, run, names) for run in kept], dtype=np.float64)
+        volume = hypervolume(values, campaign.objectives)
+        if not volume > 0:
+            raise DataError(
+                "no run of the table is beyond every threshold and within the constraints: every "
+                "strategy would score 0. Lower the thresholds (--objectives outcome:max:NUMBER)"
+            )
+        return cls(campaign, kept, values, volume)
+
+
+def _values(campaign: Campaign, run: Run, names: Sequence[str]) -> list[float]:
+    means = {name: float(np.mean(values)) for name, values in run.outcomes.items() if values}
+    for constraint in campaign.constraints:
+        if set(constraint.terms) <= set(means) and not constraint.is_met(means):
+            return [float("nan")] * len(names)
+    return [means[name] for name in names]
+
+
+def run_task(
+    config: ReplayConfig,
+    pool: Pool,
+    brought: Mapping[str, PoolStrategy],
+    task: Task,
+    tell: Tell,
+) -> Trace:
+    """Choose rows until the budget is spent; the trace has no curve yet."""
+    choose = brought.get(task.strategy) or pool_strategy(task.strategy)
+    start = np.random.default_rng([task.seed, 0]).permutation(len(pool.runs))[: config.start]
+    taken = [int(row) for row in start]
+    rounds: list[dict[str, Any]] = [{"n": len(taken), "led_by": "start", "seconds": {"total": 0.0}}]
+    while len(taken) < config.budget:
+        left = [row for row in range(len(pool.runs)) if row not in set(taken)]
+        n = min(config.batch, config.budget - len(taken))
+        seed = int(np.random.default_rng([task.seed, 1, len(rounds)]).integers(2**31))
+        history = History(pool.campaign, tuple(pool.runs[row] for row in taken))
+        with timed_round(task, len(taken)) as round_:
+            picked = choose(history, [pool.runs[row].conditions for row in left], n, seed)
+        if len(set(picked)) != n or not all(0 <= index < len(left) for index in picked):
+            raise DataError(
+                f"{task.strategy}: expected {n} different indices below {len(left)}, got {picked}"
+            )
+        taken += [left[index] for index in picked]
+        rounds.append(round_.record(len(taken), task.strategy, {}))
+        tell(Step(task, len(taken), config.budget))
+    runs = tuple({"row": row, "label": pool.runs[row].label} for row in taken)
+    return Trace(task.strategy, task.seed, runs, tuple(rounds))
+
+
+def _findings(config: ReplayConfig, pool: Pool, traces: Sequence[Trace]) -> dict[str, Any]:
+    wanted = set(config.tasks)
+    chosen = [trace for trace in traces if Task(trace.strategy, trace.seed) in wanted]
+    return {
+        "complete": True,
+        "score": "pool-hypervolume fraction",
+        "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
+        "campaign": pool.campaign.definition(),
+        "summary": summarise(chosen, config.strategies, config.protocol),
+        "pool": {"runs": len(pool.runs), "hypervolume": pool.hypervolume},
+    }
