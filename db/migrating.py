@@ -132,4 +132,6 @@ def _describe(difference: Any) -> str:
         for item in objects
         if isinstance(item, Table | Column) or getattr(item, "name", None)
     ] or [str(item) for item in objects[:3] if isinstance(item, str)]
-    return f"{str(kind).replace('_', ' ')}: {', '.join(names)}"
+    verb, _, noun = str(kind).partition("_")
+    found = {"add": "a missing", "remove": "an unexpected"}.get(verb, "a different")
+    return f"{found} {noun.replace('_', ' ')}: {', '.join(names)}"

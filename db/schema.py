@@ -115,7 +115,7 @@ def check(url: str) -> list[str]:
                 revision = revision_of(connection, name)
                 findings = _damage(connection) or dangling_rows(connection)
                 if revision == HEAD and not findings:
-                    findings += differences(connection) + _inconsistencies(connection)
+                    findings = differences(connection) or _inconsistencies(connection)
         finally:
             engine.dispose()
     if revision != HEAD:

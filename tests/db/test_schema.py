@@ -1,0 +1,274 @@
+"""Making, upgrading, checking and copying a database; the migrations against the tables."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from db.errors import DatabaseError
+from db.migrating import alembic_config, migrate, migrations_path
+from db.models import metadata
+from db.records import NewExperiment, Origin, Status
+from db.revisions import HEAD, REVISIONS
+from db.schema import backup, check, create, upgrade
+from db.session import Database
+
+ROOT = Path(__file__).resolve().parents[2]
+OLD = Path(__file__).parent / "revisions"
+
+
+def statements(path: Path) -> dict[str, str]:
+    """Return every table's and index's definition, constraints in a fixed order."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
+        ).fetchall()
+    return {name: normalised(sql) for name, sql in rows}
+
+
+def normalised(sql: str) -> str:
+    lines = [" ".join(line.split()).rstrip(",") for line in sql.splitlines()]
+    return "\n".join(sorted(line for line in lines if line))
+
+
+class TestMigrations:
+    def test_revisions_are_told_right(self) -> None:
+        scripts = ScriptDirectory.from_config(alembic_config())
+        found = [script.revision for script in scripts.walk_revisions()]
+        assert tuple(reversed(found)) == REVISIONS
+        assert scripts.get_heads() == [HEAD]
+
+    def test_make_exactly_the_tables_of_the_models(self, sqlite_file: Path) -> None:
+        # Alembic compares no CHECK constraints; their texts are compared here.
+        engine = create_engine("sqlite://")
+        expected = {}
+        for table in metadata.sorted_tables:
+            expected[table.name] = normalised(str(CreateTable(table).compile(engine)))
+            for index in table.indexes:
+                expected[str(index.name)] = normalised(str(CreateIndex(index).compile(engine)))
+        assert statements(sqlite_file) == expected
+
+    def test_can_be_taken_back(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path / 'x.db'}"
+        for words in (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]):
+            assert "error" not in alembic(url, *words).lower()
+        assert check(url) == []
+
+    def test_the_alembic_command_takes_the_url_from_the_configuration(
+        self, tmp_path: Path, sqlite_file: Path
+    ) -> None:
+        config = tmp_path / "elsewhere.toml"
+        config.write_text('[database]\nurl = "sqlite:///spinneret.db"\n')
+        shown = alembic(None, "current", SPINNERET_CONFIG=str(config))
+        assert f"{HEAD} (head)" in shown
+
+    def test_statements_can_be_printed(self) -> None:
+        shown = alembic("postgresql://lab/mats", "upgrade", "head", "--sql")
+        assert "CREATE UNIQUE INDEX uq_campaigns_active ON campaigns (is_active) WHERE" in shown
+        assert "definition JSONB NOT NULL" in shown
+        assert "at TIMESTAMP WITH TIME ZONE NOT NULL" in shown
+
+    @pytest.mark.parametrize("dump", sorted(OLD.glob("*.sql")), ids=lambda path: path.stem)
+    def test_every_old_database_can_be_upgraded(self, tmp_path: Path, dump: Path) -> None:
+        path = tmp_path / "old.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(dump.read_text(encoding="utf-8"))
+        url = f"sqlite:///{path}"
+        assert upgrade(url) == (dump.stem, HEAD)
+        assert check(url) == []
+        with Database.open(url) as database, database.read() as tx:
+            campaign = tx.campaigns.active()
+            assert campaign is not None
+            record, proposed = tx.experiments.list(campaign.id)
+            first = tx.experiments.list(campaign.id, watermark=2)
+        assert record.replicates() == {"elongation.longitudinal": (81.0, 84.0)}
+        assert record.conditions == {"voltage": 17.8, "polymer": "PCL"}
+        assert first[0].replicates() == {"elongation.longitudinal": (80.0, 84.0)}
+        assert proposed.proposal is not None
+
+    def test_there_is_an_old_database_of_each_revision(self) -> None:
+        assert sorted(path.stem for path in OLD.glob("*.sql")) == sorted(REVISIONS)
+
+
+class TestCreate:
+    def test_holds_what_it_is_filled_with(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path / 'mats.db'}"
+        create(url, fill=record_a_campaign)
+        assert os.listdir(tmp_path) == ["mats.db"]
+        with Database.open(url) as database, database.read() as tx:
+            assert [campaign.name for campaign in tx.campaigns.list()] == ["mats"]
+        assert check(url) == []
+
+    def test_leaves_nothing_when_filling_fails(self, tmp_path: Path) -> None:
+        def fail(database: Database) -> None:
+            record_a_campaign(database)
+            raise RuntimeError("later")
+
+        with pytest.raises(RuntimeError, match="later"):
+            create(f"sqlite:///{tmp_path / 'mats.db'}", fill=fail)
+        assert os.listdir(tmp_path) == []
+
+    def test_overwrites_nothing(self, sqlite_url: str, sqlite_file: Path) -> None:
+        before = sqlite_file.read_bytes()
+        with pytest.raises(DatabaseError, match="overwrites nothing"):
+            create(sqlite_url)
+        assert sqlite_file.read_bytes() == before
+
+    def test_not_even_what_came_meanwhile(self, tmp_path: Path) -> None:
+        path = tmp_path / "mats.db"
+        with pytest.raises(DatabaseError, match="another process made"):
+            create(f"sqlite:///{path}", fill=lambda _: path.write_text("mine") and None)
+        assert path.read_text() == "mine"
+        assert os.listdir(tmp_path) == ["mats.db"]
+
+    def test_needs_its_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(DatabaseError, match="mkdir -p"):
+            create(f"sqlite:///{tmp_path / 'sub' / 'mats.db'}")
+        assert os.listdir(tmp_path) == []
+
+    def test_killed_leaves_no_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "mats.db"
+        script = (
+            "import os, signal, sys; from db.schema import create\n"
+            "create(sys.argv[1], fill=lambda database: os.kill(os.getpid(), signal.SIGKILL))"
+        )
+        process = subprocess.run(
+            [sys.executable, "-c", script, f"sqlite:///{path}"], cwd=ROOT, check=False
+        )
+        assert process.returncode == -signal.SIGKILL
+        assert not path.exists()
+        for draft in tmp_path.glob(".mats.db.new-*"):
+            os.utime(draft, (0, 0))
+        create(f"sqlite:///{path}")
+        assert os.listdir(tmp_path) == ["mats.db"]
+
+
+class TestCheck:
+    @pytest.mark.parametrize(
+        ("damage", "finding"),
+        [
+            ("UPDATE experiments SET status = 'running'", "another status than their history"),
+            ("UPDATE experiments SET note = 'x'", "another status than their history"),
+            (
+                "UPDATE measurements SET outcome = 'y' WHERE revision = 2",
+                "supersede something else",
+            ),
+            (
+                "UPDATE measurements SET experiment_id = 77",
+                "3 row(s) of measurements name rows of experiments that do not exist",
+            ),
+            (
+                "DROP INDEX ix_experiments_campaign_id_id",
+                "a missing index: ix_experiments_campaign_id_id",
+            ),
+            ("ALTER TABLE batches ADD COLUMN colour TEXT", "an unexpected column: batches.colour"),
+            ("DROP TABLE refresh_runs", "a missing table: refresh_runs"),
+            ("UPDATE alembic_version SET version_num = '9'", "install a newer spinneret"),
+        ],
+    )
+    def test_finds(
+        self, database: Database, sqlite_file: Path, experiment_id: int, damage: str, finding: str
+    ) -> None:
+        with database.write("correct") as tx:
+            tx.measurements.correct(experiment_id, "elongation.longitudinal", 1, 1.0)
+        assert check(database.url) == []
+        with closing(sqlite3.connect(sqlite_file)) as connection:
+            connection.execute(damage)
+            connection.commit()
+        findings = check(database.url)
+        assert any(finding in found for found in findings), findings
+
+    def test_an_older_one(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("db.schema.HEAD", "0002")
+        monkeypatch.setattr("db.schema.REVISIONS", ("0001", "0002"))
+        (finding,) = check(sqlite_url)
+        assert finding.endswith("this version needs 0002: run `engine db upgrade`")
+
+
+class TestBackup:
+    def test_is_consistent_while_others_write(self, database: Database, tmp_path: Path) -> None:
+        with database.write("init") as tx:
+            campaign = tx.campaigns.create("mats", {})
+        with database.write("log") as tx:
+            tx.experiments.add(campaign, [NewExperiment(Origin.MANUAL, Status.RUNNING)])
+            copy = backup(database.url, tmp_path / "copy.db")
+        assert check(f"sqlite:///{copy}") == []
+        with Database.open(f"sqlite:///{copy}") as opened, opened.read() as tx:
+            assert tx.campaigns.active() == campaign
+            assert tx.experiments.list(campaign.id) == []
+
+    def test_finds_a_name(self, sqlite_url: str, sqlite_file: Path, tmp_path: Path) -> None:
+        beside = backup(sqlite_url)
+        assert beside.parent == sqlite_file.parent
+        assert re.fullmatch(r"spinneret-\d{8}T\d{6}Z\.db", beside.name)
+        folder = tmp_path / "copies"
+        folder.mkdir()
+        inside = backup(sqlite_url, folder)
+        assert inside.parent == folder
+        assert os.listdir(folder) == [inside.name]
+
+    @pytest.mark.parametrize("name", ["spinneret.db", "other.db"])
+    def test_overwrites_nothing(self, sqlite_url: str, tmp_path: Path, name: str) -> None:
+        target = tmp_path / name
+        target.touch()
+        before = target.read_bytes()
+        with pytest.raises(DatabaseError, match="overwrites nothing"):
+            backup(sqlite_url, target)
+        assert target.read_bytes() == before
+
+
+class TestUpgrade:
+    def test_nothing_to_do(self, sqlite_url: str, sqlite_file: Path) -> None:
+        before = sqlite_file.read_bytes()
+        assert upgrade(sqlite_url) == (HEAD, HEAD)
+        assert sqlite_file.read_bytes() == before
+
+    def test_takes_everything_back_when_it_fails(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def dangling(connection: object) -> list[str]:
+            return ["1 row(s) of a name rows of b that do not exist"]
+
+        path = tmp_path / "x.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        monkeypatch.setattr("db.migrating.dangling_rows", dangling)
+        with pytest.raises(DatabaseError, match="was left as it was, for 1 row"):
+            migrate(f"sqlite:///{path}")
+        assert statements(path) == {}
+
+
+def record_a_campaign(database: Database) -> None:
+    with database.write("init") as tx:
+        tx.campaigns.create("mats", {})
+
+
+def alembic(url: str | None, *words: str, **environment: str) -> str:
+    """Run the ``alembic`` command as a developer does, from the root of the repository."""
+    given = ["-x", f"url={url}"] if url is not None else []
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", *given, *words],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_migrations_are_found() -> None:
+    assert (migrations_path() / "versions").is_dir()
+    assert not (ROOT / "alembic" / "__init__.py").exists()
