@@ -134,9 +134,9 @@ def _score_line(campaign: Campaign, score: Score) -> str:
 
     unit = " · ".join(filter(None, (campaign.unit_of(o.outcome) for o in campaign.objectives)))
     return (
-        f"Hypervolume after {score.n_runs} runs: {rounded(score.measured)} {unit} as measured; "
-        f"without noise {rounded(score.true)} of the true front's {rounded(score.front)} "
-        f"({score.fraction:.0%})"
+        f"Hypervolume after {score.n_runs} runs, judged without noise: {rounded(score.true)} of "
+        f"the true front's {rounded(score.front)} {unit} ({score.fraction:.0%}); as measured "
+        f"{rounded(score.measured)}."
     )
 
 

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-CHUNK = 256
-"""Conditions asked of the model at once: its joint covariance grows with their square."""
-
 
 @dataclass(frozen=True)
 class Written:
@@ -118,11 +115,7 @@ def model_sensitivity(
         return None, f"The model could not be fitted: {error}"
 
     def predict(conditions: Sequence[Mapping[str, Value]]) -> dict[str, list[float]]:
-        forecasts = [
-            forecast
-            for first in range(0, len(conditions), CHUNK)
-            for forecast in forecaster.predict(conditions[first : first + CHUNK])
-        ]
+        forecasts = forecaster.predict(conditions)
         return {name: [row[name].mean for row in forecasts] for name in outcomes}
 
     return sensitivity(campaign, outcomes, predict), None
