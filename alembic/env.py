@@ -1,7 +1,8 @@
 """Migrations: run by ``db.schema``, or by the ``alembic`` command in a checkout.
 
-The database, in this order: the connection that ``db.schema`` hands over, ``-x url=…``,
-``SPINNERET_DATABASE__URL``, then ``[database] url`` of ./config.toml. Imports ``db`` only.
+The database, in this order: the connection that ``db.schema`` hands over, ``-x url=…`` (a SQLite
+file is made if there is none), ``SPINNERET_DATABASE__URL``, then ``[database] url`` of the file
+``SPINNERET_CONFIG`` or ./config.toml. Imports ``db`` only.
 """
 
 from __future__ import annotations
@@ -11,16 +12,22 @@ import tomllib
 from pathlib import Path
 
 from alembic import context
+from alembic.util import CommandError
 
+from db.errors import DatabaseError
 from db.migrating import migration_engine, migration_options
 from db.models import metadata
 from db.urls import resolve_url
 
 
+def given_url() -> str | None:
+    """Return the URL that stands on the command line."""
+    return context.get_x_argument(as_dictionary=True).get("url")
+
+
 def database_url() -> str:
     """Return the URL that the command is about."""
-    url = context.get_x_argument(as_dictionary=True).get("url")
-    url = url or os.environ.get("SPINNERET_DATABASE__URL")
+    url = given_url() or os.environ.get("SPINNERET_DATABASE__URL")
     config = Path(os.environ.get("SPINNERET_CONFIG", "config.toml"))
     if not url and config.is_file():
         content = tomllib.loads(config.read_text(encoding="utf-8"))
@@ -42,9 +49,14 @@ def run_online() -> None:
         context.configure(connection=connection, **migration_options())
         context.run_migrations()
         return
-    with migration_engine(database_url(), may_create=True).begin() as connection:
+    try:
+        engine = migration_engine(database_url(), may_create=given_url() is not None)
+    except DatabaseError as error:
+        raise CommandError(str(error)) from error
+    with engine.begin() as connection:
         context.configure(connection=connection, **migration_options())
         context.run_migrations()
+    engine.dispose()
 
 
 if context.is_offline_mode():

@@ -19,17 +19,19 @@ from db.errors import (
     ReadOnlyDatabaseError,
 )
 
-# SQLite's columns, or the constraint's name: what it means to the person who ran the command.
+# What a refused row means to the person who ran the command, by the constraint's name.
 _MEANINGS = {
-    "campaigns.name": "a campaign of that name exists already",
-    "experiments.campaign_id, experiments.label": "the campaign has an experiment of that label",
-    "measurements.experiment_id, measurements.outcome, measurements.replicate, "
-    "measurements.revision": "that replicate of the outcome is recorded already",
-    "micrographs.experiment_id, micrographs.sha256": "the experiment has that micrograph already",
+    "uq_campaigns_name": "a campaign of that name exists already",
+    "uq_experiments_campaign_id_label": "the campaign has an experiment of that label",
+    "uq_measurements_experiment_id_outcome_replicate_revision": (
+        "that replicate of the outcome is recorded already"
+    ),
+    "uq_micrographs_experiment_id_sha256": "the experiment has that micrograph already",
+    "uq_proposals_batch_id_run_order": "two proposals have one place in the order to run them",
     "ck_condition_values_number_or_text": "a condition is neither a number nor a text",
     "ck_condition_values_number_finite": "a condition is infinite or not a number",
-    "ck_measurements_value_finite": "a measured value is infinite",
-    "measurements.value": "a measured value is not a number",
+    "ck_measurements_value_finite": "a measured value is infinite or not a number",
+    "nn_measurements_value": "a measured value is missing or not a number",
     "ck_measurements_replicate_positive": "replicates count from 1",
     "ck_experiments_failure_iff_failed": "a failed run needs its kind of failure, no other has one",
     "ck_predictions_interval_ordered": "an interval's lower end lies above its upper end",
@@ -38,7 +40,6 @@ _MEANINGS = {
     "ck_micrographs_crop_inside": "the crop box leaves the picture",
     "ck_micrographs_scale_has_source": "a pixel size needs to say where it was read from",
     "ck_micrographs_size_positive": "a picture has no size",
-    "FOREIGN KEY constraint failed": "a row names another one that does not exist",
 }
 
 
@@ -61,10 +62,21 @@ def translated(name: str, action: str, busy_timeout_s: float = 30.0) -> Iterator
 
 
 def _meaning(message: str) -> str:
-    for mark, meaning in _MEANINGS.items():
-        if re.search(rf"(^|[\s\"]){re.escape(mark)}($|[\s\"])", message):
-            return meaning
-    return message
+    if "foreign key" in message.lower():
+        return "a row names another one that does not exist"
+    return _MEANINGS.get(_constraint(message), message)
+
+
+def _constraint(message: str) -> str:
+    """Return the constraint's name; SQLite names columns instead where it has no name at hand."""
+    kind = re.search(r"(UNIQUE|NOT NULL) constraint failed: (.+)", message)
+    if kind:
+        prefix = "uq" if kind[1] == "UNIQUE" else "nn"
+        columns = kind[2].split(", ")
+        table = columns[0].partition(".")[0]
+        return "_".join([prefix, table, *(column.partition(".")[2] for column in columns)])
+    name = re.search(r"CHECK constraint failed: (\w+)|constraint \"(\w+)\"", message)
+    return (name[1] or name[2]) if name else ""
 
 
 def _translate(

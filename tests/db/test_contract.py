@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from db.errors import ConflictError, DatabaseError
 from db.records import (
@@ -556,7 +559,7 @@ IMPOSSIBLE: dict[str, tuple[Attempt, str]] = {
     ),
     "one place for two": (
         lambda tx, c, _: add_batch(tx, c, proposal(1), proposal(1)),
-        "run_order",
+        "one place in the order",
     ),
     "a near one that is not there": (
         lambda tx, c, _: add_batch(tx, c, proposal(1, nearest_experiment_id=4711)),
@@ -600,6 +603,47 @@ def test_wrong_rows_are_impossible(
         attempt(tx, campaign, experiment_id)
     with database.read() as tx:
         assert (tx.watermark(), tx.experiments.list(campaign.id)) == before
+
+
+def test_reading_takes_as_many_queries_for_many_as_for_one(
+    database: Database, campaign: CampaignRecord
+) -> None:
+    def n_statements() -> int:
+        executed: list[str] = []
+
+        def count(*arguments: Any) -> None:
+            executed.append(arguments[2])
+
+        event.listen(database._engine, "before_cursor_execute", count)
+        with database.read() as tx:
+            tx.experiments.list(campaign.id, watermark=tx.watermark())
+        event.remove(database._engine, "before_cursor_execute", count)
+        return len(executed)
+
+    def add(n: int) -> None:
+        with database.write("propose") as tx:
+            for _ in range(n):
+                (id_,) = add_batch(tx, campaign, proposal(1))
+                tx.measurements.add(id_, OUTCOME, [1.0])
+                add_picture(tx, id_)
+
+    add(1)
+    for_one = n_statements()
+    add(10)
+    assert n_statements() == for_one < 10
+
+
+def test_an_import_of_twenty_thousand_takes_seconds(
+    database: Database, campaign: CampaignRecord
+) -> None:
+    actual = {f"p{i}": 1.0 for i in range(6)}
+    outcomes = {f"o{i}": (1.0,) for i in range(10)}
+    new = [NewExperiment(Origin.IMPORT, Status.COMPLETED, actual=actual, outcomes=outcomes)]
+    begun = time.perf_counter()
+    with database.write("import") as tx:
+        ids = tx.experiments.add(campaign, new * 20_000)
+    assert len(set(ids)) == 20_000
+    assert time.perf_counter() - begun < 60  # some 5 s on an idle core
 
 
 def test_stages_are_apart(database: Database, campaign: CampaignRecord) -> None:

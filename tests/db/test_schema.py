@@ -73,6 +73,15 @@ class TestMigrations:
         shown = alembic(None, "current", SPINNERET_CONFIG=str(config))
         assert f"{HEAD} (head)" in shown
 
+    def test_the_alembic_command_makes_no_database_of_the_configuration(
+        self, tmp_path: Path
+    ) -> None:
+        config = tmp_path / "config.toml"
+        config.write_text('[database]\nurl = "sqlite:///spinneret.db"\n')
+        shown = alembic(None, "check", expected=255, SPINNERET_CONFIG=str(config))
+        assert "FAILED: expected a database at" in shown
+        assert os.listdir(tmp_path) == ["config.toml"]
+
     def test_statements_can_be_printed(self) -> None:
         shown = alembic("postgresql://lab/mats", "upgrade", "head", "--sql")
         assert "CREATE UNIQUE INDEX uq_campaigns_active ON campaigns (is_active) WHERE" in shown
@@ -254,7 +263,7 @@ def record_a_campaign(database: Database) -> None:
         tx.campaigns.create("mats", {})
 
 
-def alembic(url: str | None, *words: str, **environment: str) -> str:
+def alembic(url: str | None, *words: str, expected: int = 0, **environment: str) -> str:
     """Run the ``alembic`` command as a developer does, from the root of the repository."""
     given = ["-x", f"url={url}"] if url is not None else []
     done = subprocess.run(
@@ -265,7 +274,7 @@ def alembic(url: str | None, *words: str, **environment: str) -> str:
         capture_output=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == expected, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
