@@ -47,7 +47,7 @@ def group_rows(
     Returns the runs in the file's order, and warnings.
     """
     is_numbered = bool(columns.of_kind("replicate"))
-    groups: dict[Hashable, list[Row]] = {}
+    groups: dict[tuple[Hashable, ...], list[Row]] = {}
     for row in rows:
         if row.is_sound:
             groups.setdefault(_key(row, groups, is_numbered), []).append(row)
@@ -66,10 +66,28 @@ def group_rows(
     warnings = []
     if n_repeated:
         warnings.append(f"{n_repeated} rows repeat another row of their run exactly; taken once")
+    n_twins = _count_twins([row for (kind, *_), (row, *_) in groups.items() if kind == "row"])
+    if n_twins:
+        warnings.append(
+            f"{n_twins} rows without a label hold exactly what another row holds; taken as runs of "
+            "their own (remove them if they are copies)"
+        )
     return tuple(runs), warnings
 
 
-def _key(row: Row, groups: dict[Hashable, list[Row]], is_numbered: bool) -> Hashable:
+def _count_twins(rows: Sequence[Row]) -> int:
+    known: dict[Hashable, list[Row]] = {}
+    n_twins = 0
+    for row in rows:
+        alike = known.setdefault(frozenset(row.conditions.items()), [])
+        n_twins += any(row.says_the_same(other) for other in alike)
+        alike.append(row)
+    return n_twins
+
+
+def _key(
+    row: Row, groups: dict[tuple[Hashable, ...], list[Row]], is_numbered: bool
+) -> tuple[Hashable, ...]:
     if row.label is not None:
         return "label", row.label
     if row.experiment is not None:
@@ -77,9 +95,11 @@ def _key(row: Row, groups: dict[Hashable, list[Row]], is_numbered: bool) -> Hash
     if not is_numbered:
         return "row", row.number
     conditions, turn = frozenset(row.conditions.items()), 0
-    while any(other.replicate == row.replicate for other in groups.get((conditions, turn), ())):
+    while any(
+        other.replicate == row.replicate for other in groups.get(("run", conditions, turn), ())
+    ):
         turn += 1
-    return conditions, turn
+    return "run", conditions, turn
 
 
 def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) -> ImportedRun | None:

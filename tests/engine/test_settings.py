@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_every_setting_has_a_comment_above_it(template) -> None:
     settings = lines[: next(i for i, line in enumerate(lines) if line.startswith("[campaign"))]
     bare = [
         line
-        for above, line in zip(settings, settings[1:], strict=False)
+        for above, line in pairwise(settings)
         if " = " in line and not line.startswith("#") and above.startswith("[")
     ]
     assert bare == []
