@@ -85,7 +85,7 @@ class Parameter(_Frozen):
         if self.role == "ambient" and (self.hard_to_change or self.max_distinct):
             raise ValueError(
                 f"parameter '{self.name}' is ambient: the room gives it, so hard_to_change and "
-                "max_distinct mean nothing; remove them or set role = \"controlled\""
+                'max_distinct mean nothing; remove them or set role = "controlled"'
             )
         return self
 
@@ -98,7 +98,7 @@ class Parameter(_Frozen):
             raise ValueError(f"parameter '{self.name}' needs at least two choices")
         if len(set(self.choices)) != len(self.choices):
             raise ValueError(f"parameter '{self.name}' names a choice twice: {self.choices}")
-        if self.is_numeric and list(self.choices) != sorted(self.choices):  # type: ignore[type-var]
+        if self.is_numeric and list(self.choices) != sorted(self.choices):
             raise ValueError(f"parameter '{self.name}': list the choices in rising order")
 
     def _check_range(self, low: float, high: float) -> None:
@@ -120,8 +120,8 @@ class Parameter(_Frozen):
             reached = low + math.floor(n_steps + 1e-9) * self.step
             raise ValueError(
                 f"parameter '{self.name}': step {self.step:g} does not divide the range "
-                f"{low:g} … {high:g}: counting from low, the instrument would reach {reached:g} and "
-                f"{reached + self.step:g}, never high. Set high to one of these, or another step"
+                f"{low:g} … {high:g}: counting from low, the instrument would reach {reached:g} "
+                f"and {reached + self.step:g}, never high. Set high to one of them, or another step"
             )
 
     @cached_property
@@ -166,7 +166,8 @@ class Parameter(_Frozen):
         label = f"{self.name} [{self.unit}]" if self.unit else self.name
         if self.is_categorical:
             names = ", ".join(map(str, self.choices or ()))
-            return None if value in (self.choices or ()) else f"expected {label} to be one of {names}"
+            is_known = value in (self.choices or ())
+            return None if is_known else f"expected {label} to be one of {names}"
         if isinstance(value, str) or not math.isfinite(value):
             return f"expected {label} to be a finite number"
         if self.minimum is not None and value < self.minimum:
@@ -185,7 +186,8 @@ class Parameter(_Frozen):
         if not low - 1e-9 <= value <= high + 1e-9:
             return f"expected {label} between {low:g} and {high:g}"
         if self.levels is not None and abs(self.snap(value) - value) > 1e-6 * max(1.0, high - low):
-            return f"expected {label} on the instrument's settings; the nearest is {self.snap(value):g}"
+            nearest = f"the nearest is {self.snap(value):g}"
+            return f"expected {label} on the instrument's settings; {nearest}"
         return None
 
 
@@ -213,9 +215,7 @@ class Property(_Frozen):
                 f"maximum = {self.maximum:g}"
             )
         if self.scale == "log" and (self.minimum is None or self.minimum < 0):
-            raise ValueError(
-                f"property '{self.name}': scale = \"log\" needs minimum = 0 or more"
-            )
+            raise ValueError(f"property '{self.name}': scale = \"log\" needs minimum = 0 or more")
         if len(set(self.directions)) != len(self.directions):
             raise ValueError(f"property '{self.name}' names a direction twice")
         return self

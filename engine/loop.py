@@ -58,7 +58,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A batch computed again from what was known then. ``differences`` is empty if it is the same."""
+    """A batch computed again from what was known then; no ``differences`` if it is the same."""
 
     batch_id: int
     campaign: Campaign

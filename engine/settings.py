@@ -1,8 +1,10 @@
 """config.toml and ``SPINNERET_*``: assembled once, refusing what it does not know.
 
+The comments in ``engine/templates/_settings.toml`` say what each setting means.
+
 Precedence: environment (``SPINNERET_PROPOSE__N=4``), then config.toml, then the defaults below.
-The ``[campaign]`` table is the definition that ``engine init`` and ``engine campaign revise`` record
-in the database; commands afterwards read the campaign from there.
+The ``[campaign]`` table is the definition that ``engine init`` and ``engine campaign revise``
+record in the database; commands afterwards read the campaign from there.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from engine.errors import ConfigError, nearest_name
 
 CONFIG_NAME = "config.toml"
 ENV_PREFIX = "SPINNERET_"
-# Variables that are read elsewhere: where the configuration is, and where tests find what they need.
+# Variables read elsewhere: where the configuration is, and where tests find what they need.
 _OTHER_VARIABLES = {"SPINNERET_CONFIG", "SPINNERET_DATA", "SPINNERET_TEST_POSTGRES"}
 
 
@@ -35,40 +37,40 @@ class _Section(BaseModel):
 class DatabaseSettings(_Section):
     """Where the truth is kept."""
 
-    url: str = Field("sqlite:///spinneret.db", description="SQLAlchemy URL; a relative SQLite path counts from config.toml")
-    busy_timeout_s: float = Field(30.0, gt=0, le=3600, description="how long a write waits for another")
+    url: str = "sqlite:///spinneret.db"
+    busy_timeout_s: float = Field(30.0, gt=0, le=3600)
 
 
 class StorageSettings(_Section):
     """Where files are kept."""
 
-    data_dir: Path = Field(Path("spinneret-data"), description="micrographs, reports and models; a relative path counts from config.toml")
-    max_image_megapixels: float = Field(100.0, gt=0, description="larger micrographs are refused")
+    data_dir: Path = Path("spinneret-data")
+    max_image_megapixels: float = Field(100.0, gt=0)
 
 
 class ImportSettings(_Section):
     """Bounds on what a file may bring."""
 
-    max_rows: int = Field(20_000, ge=1, description="longer tables are refused: split them")
+    max_rows: int = Field(20_000, ge=1)
 
 
 class ProposeSettings(_Section):
     """How the next runs are chosen."""
 
-    n: int = Field(8, ge=1, le=100, description="runs in a batch")
-    strategy: Literal["gp", "sobol", "ax", "nsga2"] = Field("gp", description="gp, sobol, ax or nsga2")
-    level: float = Field(0.9, gt=0.5, lt=1.0, description="coverage of the intervals shown")
-    mc_samples: int = Field(64, ge=8, le=4096, description="Monte-Carlo samples of the acquisition function")
-    raw_samples: int = Field(512, ge=16, le=65536, description="settings looked at before refinement")
-    restarts: int = Field(8, ge=1, le=256, description="settings refined for each place in the batch")
-    ambient_readings: int = Field(6, ge=1, le=64, description="recent readings of the room to average over")
-    cold_start: int = Field(0, ge=0, description="finished runs before the model leads; 0 lets evidence decide")
+    n: int = Field(8, ge=1, le=100)
+    strategy: Literal["gp", "sobol", "ax", "nsga2"] = "gp"
+    level: float = Field(0.9, gt=0.5, lt=1.0)
+    mc_samples: int = Field(64, ge=8, le=4096)
+    raw_samples: int = Field(512, ge=16, le=65536)
+    restarts: int = Field(8, ge=1, le=256)
+    ambient_readings: int = Field(6, ge=1, le=64)
+    cold_start: int = Field(0, ge=0)
 
 
 class ComputeSettings(_Section):
     """Threads."""
 
-    threads: int = Field(0, ge=0, le=1024, description="0 takes one thread up to 4 cores, half of them above")
+    threads: int = Field(0, ge=0, le=1024)
 
 
 class Settings(BaseSettings):
@@ -78,11 +80,11 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__"
     )
 
-    database: DatabaseSettings = DatabaseSettings()  # type: ignore[call-arg]
-    storage: StorageSettings = StorageSettings()  # type: ignore[call-arg]
-    imports: ImportSettings = ImportSettings()  # type: ignore[call-arg]
-    propose: ProposeSettings = ProposeSettings()  # type: ignore[call-arg]
-    compute: ComputeSettings = ComputeSettings()  # type: ignore[call-arg]
+    database: DatabaseSettings = DatabaseSettings()
+    storage: StorageSettings = StorageSettings()
+    imports: ImportSettings = ImportSettings()
+    propose: ProposeSettings = ProposeSettings()
+    compute: ComputeSettings = ComputeSettings()
     campaign: Campaign | None = None
 
     @classmethod

@@ -135,7 +135,7 @@ def _fit_group(
     )
     mll = ExactMarginalLogLikelihood(model.likelihood, model)
     with warnings.catch_warnings():
-        # An early stop at max_iterations is a budget, not a fault; jitter on replicates is expected.
+        # An early stop at max_iterations is a budget, not a fault; replicates need jitter.
         warnings.simplefilter("ignore", BotorchWarning)
         warnings.simplefilter("ignore", NumericalWarning)
         warnings.filterwarnings("ignore", category=UserWarning)

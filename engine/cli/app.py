@@ -28,7 +28,9 @@ class ErrorTranslatingGroup(TyperGroup):
             sys.stderr.close()
             raise typer.Exit(1) from None
         except Exception as error:
-            if "db.errors" in sys.modules and isinstance(error, sys.modules["db.errors"].DatabaseError):
+            if "db.errors" in sys.modules and isinstance(
+                error, sys.modules["db.errors"].DatabaseError
+            ):
                 _fail(str(error), 1)
             raise
 
@@ -58,7 +60,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     pass

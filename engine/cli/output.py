@@ -1,4 +1,4 @@
-"""What every command shares: consoles, JSON on standard output, ``name=value`` words, error lines."""
+"""What every command shares: consoles, tables, JSON on standard output, ``name=value`` words."""
 
 from __future__ import annotations
 

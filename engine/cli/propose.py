@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,8 +53,8 @@ def propose(
         typer.Option(
             "--at",
             metavar="NAME=VALUE",
-            help="Today's room, e.g. temperature=22; repeat it. What is not stated is averaged over "
-            "recent readings.",
+            help="Today's room, e.g. temperature=22; repeat it. What is not stated is averaged "
+            "over recent readings.",
         ),
     ] = None,
     robust: Annotated[
@@ -346,7 +347,7 @@ def _show(
     for parameter in campaign.controlled:
         if parameter.hard_to_change:
             values = [s.conditions[parameter.name] for s in batch.suggestions]
-            changes = sum(a != b for a, b in zip(values, values[1:], strict=False))
+            changes = sum(a != b for a, b in pairwise(values))
             screen.print(
                 f"{parameter.name}: {len(set(values))} values, {changes} "
                 f"change{'s' if changes != 1 else ''} within the batch.",

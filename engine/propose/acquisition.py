@@ -55,7 +55,7 @@ class DrawnPosterior(EnsembleModel):
 
 
 class EveryDraw(IndexSampler):
-    """Reads all members of an ensemble posterior, in order, so that every call sees the same draws."""
+    """Reads all members of an ensemble posterior, in order: every call sees the same draws."""
 
     def forward(self, posterior: EnsemblePosterior) -> Tensor:
         """Return (s, …, q, m): every draw once."""
@@ -83,10 +83,10 @@ def draw_joint(
     """
     n_points = int(owner.max()) + 1
     columns: list[Tensor] = []
-    for mean, covariance in zip(*joint_moments(model, X), strict=True):
+    for moments in zip(*joint_moments(model, X), strict=True):
         column = len(columns)
-        if worst is None and n_points < len(owner):
-            mean, covariance = _averaged(mean, covariance, owner, n_points)
+        averages = worst is None and n_points < len(owner)
+        mean, covariance = _averaged(*moments, owner, n_points) if averages else moments
         draws = _draw(mean, covariance, n_draws, seed + 7919 * column)
         if worst is not None:
             draws = _worst(draws * worst[column], owner, n_points) * worst[column]

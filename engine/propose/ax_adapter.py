@@ -56,8 +56,6 @@ def generate_with_ax(
         UsageError: the campaign has an equality between parameters, which Ax does not take.
         ModelError: Ax could not generate.
     """
-    for logger in ("ax", "botorch"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         client, skipped = build_client(space, history, seed)
@@ -77,7 +75,8 @@ def generate_with_ax(
     if skipped:
         notes.append(f"Ax was not told of {skipped} runs outside the bounds: it takes none.")
     settings = space.settings_of([dict(parameters) for parameters in trials.values()])
-    chosen, seen = [], set(taken)
+    chosen: list[Array] = []
+    seen = set(taken)
     for row in settings:
         snapped = space.snap(row)
         if (
@@ -89,8 +88,8 @@ def generate_with_ax(
             chosen.append(snapped)
     if len(chosen) < n:
         notes.append(
-            f"{n - len(chosen)} of Ax's settings fell on runs that exist, or out of the limits, once "
-            "on the instrument's steps; space-filling took their place."
+            f"{n - len(chosen)} of Ax's settings fell on runs that exist, or out of the limits, "
+            "once on the instrument's steps; space-filling took their place."
         )
         known = space.settings_of([run.conditions for run in history.finished])
         rest = fill_space(
@@ -115,6 +114,8 @@ def build_client(space: Space, history: History, seed: int) -> tuple[Any, int]:
     """
     from ax.api.client import Client
 
+    for logger in ("ax", "botorch"):  # Ax sets its own level while it is imported
+        logging.getLogger(logger).setLevel(logging.ERROR)
     campaign = history.campaign
     client = Client(random_seed=seed)
     client.configure_experiment(
@@ -158,8 +159,8 @@ def _parameters(space: Space, history: History) -> list[Any]:
             configs.append(
                 ChoiceParameterConfig(
                     name=parameter.name,
-                    values=list(parameter.choices),  # type: ignore[arg-type]
-                    parameter_type=kind,  # type: ignore[arg-type]
+                    values=list(parameter.choices),
+                    parameter_type=kind,
                     is_ordered=parameter.is_numeric,
                 )
             )
@@ -192,8 +193,8 @@ def _ax_conditions(space: Space, run: Run, fill: Array) -> dict[str, Any]:
 def _inequality(constraint: LinearConstraint) -> str:
     if constraint.operator == "==":
         raise UsageError(
-            f"Ax takes no equality between parameters ('{constraint}'): use --strategy gp, sobol or "
-            "nsga2."
+            f"Ax takes no equality between parameters ('{constraint}'): use --strategy gp, "
+            "sobol or nsga2."
         )
     return str(constraint)
 

@@ -19,6 +19,9 @@ from engine.propose.space import Space
 
 Array = NDArray[np.float64]
 
+Allowed = Callable[[list[int]], NDArray[np.bool_]]
+"""Given the candidates picked so far, (c,) which ones may follow."""
+
 _CHUNK = 128
 _LAZY = 48
 
@@ -58,7 +61,7 @@ def pick_greedily(
     n: int,
     *,
     bonus: Array,
-    allowed: Callable[[list[int]], NDArray[np.bool_]],
+    allowed: Allowed,
 ) -> Choice:
     """Pick ``n`` candidates one after the other, each given those before it.
 

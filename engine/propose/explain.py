@@ -32,8 +32,8 @@ def nearest_run(space: Space, setting: Array, runs: Sequence[Run]) -> tuple[Run 
 class Explainer:
     """Says what each proposal is for, measured against what the finished runs are expected to give.
 
-    ``expected``: forecasts at the finished runs' own conditions. They, not the measured values, make
-    the front: a lucky specimen is no better mat.
+    ``expected``: forecasts at the finished runs' own conditions. They, not the measured values,
+    make the front: a lucky specimen is no better mat.
     """
 
     def __init__(

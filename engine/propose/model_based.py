@@ -21,7 +21,7 @@ from engine.campaign import Campaign, Value
 from engine.errors import ModelError
 from engine.history import History, Run
 from engine.propose.acquisition import Goal, build_acquisition, draw_joint
-from engine.propose.batch import Choice, DistinctLimits, pick_greedily
+from engine.propose.batch import Allowed, Choice, DistinctLimits, pick_greedily
 from engine.propose.forecaster import Forecaster
 from engine.propose.room import Room
 from engine.propose.training import to_work
@@ -42,6 +42,15 @@ class Picked:
     settings: Array
     values: tuple[float, ...]
     seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Candidates in their rooms: X (r, d), the candidate of each row (r,), P(success) (c,)."""
+
+    X: Array
+    owner: NDArray[np.int64]
+    p_success: Array
 
 
 def modelled_outcomes(campaign: Campaign) -> tuple[str, ...]:
@@ -127,15 +136,8 @@ class Search:
 
     def pick_from(self, X: Array, n: int) -> Choice:
         """Pick ``n`` rows out of X (c, d): settings together with the room they were run in."""
-        owner = np.arange(len(X))
-        return self._pick(
-            X,
-            owner,
-            n,
-            self.forecaster.feasibility.probability(X),
-            lambda _: np.ones(len(X), dtype=bool),
-            self.seed,
-        )
+        rows = _Rows(X, np.arange(len(X)), self.forecaster.feasibility.probability(X))
+        return self._pick(rows, n, lambda _: np.ones(len(X), dtype=bool), self.seed)
 
     def _choose(
         self, pool: Array, readings: Array, n: int, limits: DistinctLimits, seed: int
@@ -146,31 +148,31 @@ class Search:
         p_success = self.forecaster.feasibility.probability(X).reshape(len(pool), r)
         reduced = p_success.min(axis=1) if self.room.stance == "worst" else p_success.mean(axis=1)
         return self._pick(
-            X, owner, n, reduced, lambda picks: limits.allowed(pool, [pool[i] for i in picks]), seed
+            _Rows(X, owner, reduced),
+            n,
+            lambda picks: limits.allowed(pool, [pool[i] for i in picks]),
+            seed,
         )
 
-    def _pick(
-        self, X: Array, owner: NDArray[np.int64], n: int, p_success: Array, allowed, seed: int
-    ) -> Choice:  # type: ignore[no-untyped-def]
+    def _pick(self, rows: _Rows, n: int, allowed: Allowed, seed: int) -> Choice:
         b, q = len(self.baseline), len(self.pending)
-        rows = torch.from_numpy(np.concatenate([self.baseline, self.pending, X]))
-        owners = torch.from_numpy(np.concatenate([np.arange(b + q), b + q + owner]))
+        X = torch.from_numpy(np.concatenate([self.baseline, self.pending, rows.X]))
+        owners = torch.from_numpy(np.concatenate([np.arange(b + q), b + q + rows.owner]))
         draws = draw_joint(
             self.forecaster.model,
-            rows,
+            X,
             owners,
             n_draws=self.settings.mc_samples,
             seed=seed,
             worst=self._fears() if self.room.stance == "worst" else None,
         )
-        points = int(owner.max()) + 1
-        index = torch.arange(b + q, b + q + points, dtype=draws.dtype)
+        index = torch.arange(b + q, draws.shape[1], dtype=draws.dtype)
         return pick_greedily(
             build_acquisition(draws * self.signs, torch.arange(b), self.goal),
             index,
             torch.arange(b, b + q, dtype=draws.dtype),
             n,
-            bonus=np.log(np.maximum(p_success, 1e-6)),
+            bonus=np.log(np.maximum(rows.p_success, 1e-6)),
             allowed=allowed,
         )
 
@@ -270,7 +272,7 @@ def reference_point(
                     f"{'more' if sign > 0 else 'less'} than {objective.threshold:g}, the best of "
                     f"{len(values)} is {best[1]:.4g}. Beyond the data every proposal is worth "
                     "nothing: move the threshold (config.toml, then `engine campaign revise`), or "
-                    "pass --explore to search from the worst corner of the data until runs reach it."
+                    "pass --explore to search from the worst corner of the data until runs do."
                 )
             spread = float(np.ptp(work)) or 1.0
             threshold = float(work.min() - 0.1 * spread)

@@ -17,8 +17,8 @@ class ProposeRequest:
     or the worst of those is taken (``robust``). ``fixed``: controlled parameters held at a value.
     ``max_distinct``: at most so many values of a parameter in the batch (adds to the campaign's).
     ``explore``: go on where no finished run reaches a threshold, searching from the worst corner of
-    the data. ``replicates``: let settings that were run already be proposed again. ``forecast``: say
-    what to expect of each proposal (benchmarks do without).
+    the data. ``replicates``: let settings that were run already be proposed again. ``forecast``:
+    say what to expect of each proposal (benchmarks do without).
     """
 
     n: int
@@ -44,7 +44,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One proposed run: ``conditions`` are the controlled settings, ``ambient`` what it is meant for.
+    """One proposed run: ``conditions`` are the settings, ``ambient`` the room it is meant for.
 
     ``outcomes`` is empty where no model has been fitted yet (cold start). ``reason_kind`` is one of
     ``space_filling``, ``improves_front``, ``fills_gap``, ``explores``, ``replicate``.

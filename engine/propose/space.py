@@ -82,7 +82,7 @@ class Space:
         ).reshape(len(conditions), len(self.ambient))
 
     def cube(self, settings: Array, ambient: Array) -> Array:
-        """Return X (n, d) of settings (n, c) and ambient (n, a); missing ambient values become 0.5."""
+        """Return X (n, d) of settings (n, c) and ambient (n, a); a missing reading becomes 0.5."""
         columns = []
         for parameters, values in ((self.controlled, settings), (self.ambient, ambient)):
             for index, parameter in enumerate(parameters):
@@ -98,7 +98,7 @@ class Space:
 
     def _code(self, parameter: Parameter, value: Value) -> float:
         if parameter.is_categorical:
-            return float((parameter.choices or ()).index(value))  # type: ignore[arg-type]
+            return float(list(parameter.choices or ()).index(value))
         return float(value)
 
     def _value(self, parameter: Parameter, code: float) -> Value:
@@ -132,17 +132,17 @@ class Space:
         return good
 
     def _slack(self, constraint: LinearConstraint, settings: Array) -> Array:
-        total = sum(
-            factor * settings[:, self._names.index(name)]
-            for name, factor in constraint.terms.items()
-        )
+        excess = self._weighted(constraint.terms, settings) - constraint.bound
         if constraint.operator == "==":
-            return -np.abs(total - constraint.bound)
-        return (
-            (constraint.bound - total)
-            if constraint.operator == "<="
-            else (total - constraint.bound)
+            return -np.abs(excess)
+        return -excess if constraint.operator == "<=" else excess
+
+    def _weighted(self, terms: Mapping[str, float], settings: Array) -> Array:
+        """Return (n,) the weighted sum of the parameters that ``terms`` names."""
+        total: Array = settings[:, [self._names.index(name) for name in terms]] @ np.array(
+            list(terms.values()), dtype=float
         )
+        return total
 
     def _snapped(self, parameter: Parameter, values: Array) -> Array:
         if parameter.is_categorical:
@@ -201,7 +201,7 @@ class Space:
         return settings
 
     def _repair(self, settings: Array, fixed: Mapping[str, Value]) -> Array:
-        """Meet equalities by solving each for one of its free parameters, a different one by row."""
+        """Meet equalities by solving each for a free parameter, a different one by row."""
         for constraint in self.campaign.parameter_constraints:
             if constraint.operator != "==":
                 continue
@@ -213,15 +213,12 @@ class Space:
 
     def _solve(self, constraint: LinearConstraint, settings: Array, place: int) -> Array:
         factor = constraint.terms[self._names[place]]
-        rest = sum(
-            f * settings[:, self._names.index(name)]
-            for name, f in constraint.terms.items()
-            if name != self._names[place]
-        )
+        others = {n: f for n, f in constraint.terms.items() if n != self._names[place]}
+        rest = self._weighted(others, settings) if others else np.zeros(len(settings))
         solved = settings.copy()
         wanted = (constraint.bound - rest) / factor
         snapped = self._snapped(self.controlled[place], wanted)
-        # Keep the exact value where the instrument has it; elsewhere the row is infeasible and goes.
+        # Keep the value where the instrument has it; elsewhere the row is infeasible and goes.
         solved[:, place] = np.where(np.abs(snapped - wanted) <= 1e-6, snapped, np.nan)
         return solved
 
@@ -244,7 +241,7 @@ class Space:
         return self._repair(self._hold(self.snap(row)[None], fixed), fixed)[0]
 
     def neighbours(self, row: Array, fixed: Mapping[str, Value] | None = None) -> Array:
-        """Return feasible settings near ``row``: a few steps along each parameter, other choices."""
+        """Return feasible settings near ``row``: steps along each parameter, other choices."""
         moved: list[Array] = []
         for i, parameter in enumerate(self.controlled):
             if parameter.name in (fixed or {}):
@@ -256,7 +253,7 @@ class Space:
                 moved.extend(self._compensated(step, i, fixed or {}))
         if not moved:
             return np.empty((0, len(row)))
-        candidates = np.unique(np.round(np.stack(moved), _DECIMALS), axis=0)
+        candidates: Array = np.unique(np.round(np.array(moved), _DECIMALS), axis=0)
         return candidates[self.is_feasible(candidates)]
 
     def _nearby_values(self, parameter: Parameter, value: float) -> list[float]:
@@ -274,7 +271,7 @@ class Space:
         return [float(levels[p]) for p in sorted(places) if 0 <= p < len(levels)]
 
     def _compensated(self, step: Array, moved: int, fixed: Mapping[str, Value]) -> list[Array]:
-        """Return variants of ``step`` that meet the equalities it broke, one parameter giving way."""
+        """Return variants of ``step`` that meet the equalities it broke, another giving way."""
         variants = []
         for constraint in self.campaign.parameter_constraints:
             if constraint.operator != "==" or self._names[moved] not in constraint.terms:

@@ -36,7 +36,7 @@ def fill_space(
     best, best_score = np.empty((0, len(space.controlled))), np.inf
     for scramble in range(_SCRAMBLES):
         pool = space.sample(8 * n + 64, seed * _SCRAMBLES + scramble, fixed)
-        batch = _take(space, pool, n, taken, limits, chosen)
+        batch = _take(space, pool, n, taken=taken, limits=limits, chosen=chosen)
         if len(batch) < len(best):
             continue
         score = _unevenness(space, np.concatenate([known, batch]))
@@ -49,6 +49,7 @@ def _take(
     space: Space,
     pool: Array,
     n: int,
+    *,
     taken: set[tuple[float, ...]],
     limits: DistinctLimits,
     chosen: Sequence[Array],

@@ -69,8 +69,8 @@ def suggest(
     found = len(answer.settings)
     if found < request.n:
         raise ModelError(
-            f"expected {request.n} settings that were not run yet, found {found} within the limits: "
-            "ask for fewer, loosen --max-distinct or --fix, or allow --replicates."
+            f"expected {request.n} settings that were not run yet, found {found} within the "
+            "limits: ask for fewer, loosen --max-distinct or --fix, or allow --replicates."
         )
     started = time.perf_counter()
     suggestions = _describe(task, answer)
@@ -324,7 +324,7 @@ def _success(task: _Task, answer: _Answer, settings: Array) -> list[float]:
     return [float(p) for p in probability.mean(axis=1)]
 
 
-# -- finished tables --------------------------------------------------------------------------------
+# -- finished tables ----------------------------------------------------------------------------
 
 
 def choose_from_pool(
@@ -348,7 +348,7 @@ def choose_from_pool(
     if strategy == "sobol":
         return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
     if strategy == "gp":
-        return _choose_by_model(history, space, pool, n, seed, settings)
+        return _choose_by_model(history, space, pool, n, seed=seed, settings=settings)
     request = ProposeRequest(n=n, seed=seed, strategy=strategy, explore=True, forecast=False)
     wanted = suggest(history, request, settings)
     targets = space.cube(
@@ -376,6 +376,7 @@ def _choose_by_model(
     space: Space,
     pool: Sequence[Mapping[str, Value]],
     n: int,
+    *,
     seed: int,
     settings: ProposeSettings,
 ) -> list[int]:

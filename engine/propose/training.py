@@ -72,8 +72,8 @@ def training_data(history: History, space: Space, outcomes: Sequence[str]) -> Tr
     runs = [run for run in history.finished if any(o in run.outcomes for o in outcomes)]
     if len(runs) < 2:
         raise ModelError(
-            f"expected at least 2 finished runs with results to learn from, got {len(runs)}: log or "
-            "import more, or use --strategy sobol."
+            f"expected at least 2 finished runs with results to learn from, got {len(runs)}: log "
+            "or import more, or use --strategy sobol."
         )
     fill = typical_ambient(space, history.finished)
     encoded = space.encode([run.conditions for run in runs], fill)
@@ -90,10 +90,10 @@ def training_data(history: History, space: Space, outcomes: Sequence[str]) -> Tr
     notes = [*_outliers(Y, raw, outcomes, [runs[i] for i in owner], campaign)]
     n_missing = space.missing_ambient(runs)
     if n_missing:
-        values = ", ".join(
+        stand_in = ", ".join(
             f"{p.name} {x:.4g} {p.unit}" for p, x in zip(space.ambient, fill, strict=True)
         )
-        notes.append(f"{n_missing} runs lack an ambient reading; the mean stands in ({values}).")
+        notes.append(f"{n_missing} runs lack an ambient reading; the mean stands in ({stand_in}).")
     return TrainingData(
         np.stack(rows), Y, np.array(owner, dtype=np.int64), tuple(outcomes), fill, tuple(notes)
     )
@@ -109,8 +109,8 @@ def _refuse_constant(raw: Array, outcomes: Sequence[str], n_runs: int) -> None:
         values = raw[~np.isnan(raw[:, i]), i]
         if len(values) < 2:
             raise ModelError(
-                f"expected at least 2 values of {outcome} to learn from, got {len(values)}: log more, "
-                "or use --strategy sobol."
+                f"expected at least 2 values of {outcome} to learn from, got {len(values)}: log "
+                "more, or use --strategy sobol."
             )
         if np.ptp(values) <= 1e-12 * max(1.0, abs(values[0])):
             raise ModelError(
