@@ -1,0 +1,136 @@
+"""The documents tell the truth: their commands run, their lists are whole."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import typer
+from typer.cli import get_docs_for_click
+
+from engine.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMED_BLOCK = re.compile(r"`([\w.-]+\.(?:csv|py))`:?\n\n```(?:csv|python)\n(.*?)^```$", re.M | re.S)
+PACKAGES = ("engine", "surrogate", "generator", "db", "alembic")
+
+# Toy sizes: a document shows how it goes, not how fast or how well.
+TOY = {
+    "SPINNERET_PROPOSE__MC_SAMPLES": "8",
+    "SPINNERET_PROPOSE__RAW_SAMPLES": "16",
+    "SPINNERET_PROPOSE__RESTARTS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def run_shell_blocks(document: Path, folder: Path) -> str:
+    """Write the files that ``document`` shows, then run its shell blocks one after the other."""
+    text = document.read_text(encoding="utf-8")
+    for name, content in NAMED_BLOCK.findall(text):
+        (folder / name).write_text(content, encoding="utf-8")
+    script = "\n".join(body for language, body in BLOCK.findall(text) if language == "sh")
+    assert script, f"{document.name} has no sh block"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SPINNERET_")}
+    beside_python = os.pathsep.join((str(Path(sys.executable).parent), environment["PATH"]))
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env={**environment, **TOY, "PATH": beside_python, "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, f"{document.name}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_a_day_at_the_bench_goes_as_the_readme_says(tmp_path: Path) -> None:
+    run_shell_blocks(README, tmp_path)
+    assert (tmp_path / "config.toml").is_file()
+    assert (tmp_path / "pictures" / "front.png").is_file()
+    assert list(tmp_path.glob("spinneret-data/reports/*.html"))
+
+
+def test_the_lab_in_the_documents_runs(tmp_path: Path) -> None:
+    assert "hypervolume" in run_shell_blocks(DOCS / "labs.md", tmp_path)
+
+
+def test_the_reference_of_the_commands_is_current() -> None:
+    command = typer.main.get_command(app)
+    written = get_docs_for_click(
+        obj=command, ctx=typer.Context(command), name="engine", title="The command line"
+    )
+    stored = (DOCS / "cli.md").read_text(encoding="utf-8")
+    assert stored.strip() == written.strip(), "docs/cli.md is not current: run `make docs`"
+
+
+def command_names() -> list[str]:
+    command = typer.main.get_command(app)
+    assert isinstance(command, typer.core.TyperGroup)
+    return sorted(command.commands)
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_every_command_stands_in_the_readme(name: str) -> None:
+    assert f"| `engine {name}` |" in README.read_text(encoding="utf-8")
+
+
+def test_the_readme_names_no_command_that_is_not_there() -> None:
+    named = re.findall(r"^\| `engine ([\w-]+)` \|", README.read_text(encoding="utf-8"), re.M)
+    assert sorted(named) == command_names()
+
+
+def test_every_module_stands_in_the_floor_plan() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    plan: set[str] = set()
+    for folder, table in re.findall(r"^### `([\w/]+)/`\n\n((?:\|.*\n?)+)", text, re.M):
+        plan |= {f"{folder}/{name}" for name in re.findall(r"^\| `([\w/.]+\.py)` \|", table, re.M)}
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert modules - plan == set(), "docs/architecture.md lacks these; add a line for each"
+    assert plan - modules == set(), "docs/architecture.md names modules that are gone"
+
+
+def test_every_dependency_is_explained() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    extras = [name for extra in PROJECT["optional-dependencies"].values() for name in extra]
+    for requirement in (*PROJECT["dependencies"], *extras):
+        name = re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0]
+        assert f"`{name}`" in text, f"docs/architecture.md does not say why {name} is there"
+
+
+def test_every_table_stands_in_the_data_model() -> None:
+    from db.models import metadata
+
+    text = (DOCS / "data-model.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+    assert named == set(metadata.tables)
+
+
+@pytest.mark.parametrize("document", [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))])
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), f"{document.name}: {target} is not there"
+
+
+def test_templates_are_named_where_they_are_chosen() -> None:
+    names = {
+        path.name.removesuffix(".toml")
+        for path in resources.files("engine").joinpath("templates").iterdir()
+        if path.name.endswith(".toml") and not path.name.startswith("_")
+    }
+    text = (DOCS / "cli.md").read_text(encoding="utf-8")
+    assert all(name in text for name in names)
