@@ -183,9 +183,9 @@ def _workbook(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -
     sheet = workbook.create_sheet("experiments")
 
     def cell(value: Value | None) -> Any:
-        made = WriteOnlyCell(sheet, value)
-        if isinstance(value, str):
-            made.data_type = "s"  # a label such as "=A1" is text, never a formula
+        made = WriteOnlyCell(sheet, _text(value) or None)
+        # A label such as "=A1" is text, never a formula; a number keeps all its digits.
+        made.data_type = "s" if isinstance(value, str) else "n"
         return made
 
     sheet.append([cell(heading) for heading in headings])

@@ -168,13 +168,12 @@ def _document(record: CampaignRecord) -> dict[str, Any]:
 def _print_campaign(record: CampaignRecord, campaign: Campaign) -> None:
     typer.echo(
         f"campaign '{record.name}', revision {record.revision} "
-        f"({record.created_at.astimezone():%Y-%m-%d %H:%M})" + (f": {record.note}" if record.note else "")
+        f"({record.created_at.astimezone():%Y-%m-%d %H:%M})"
+        + (f": {record.note}" if record.note else "")
     )
     if campaign.description:
         typer.echo(campaign.description)
     out = console()
-    if not out.is_terminal:
-        out.width = max(out.width, 160)  # a file or pipe has no edge
     rows = [
         [campaign.heading(p.name), p.role, _range(p), _number(p.step), _marks(p)]
         for p in campaign.parameters

@@ -231,10 +231,7 @@ def _print_predictions(
 def _print_grid(
     headings: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
 ) -> None:
-    out = console()
-    if not out.is_terminal:
-        out.width = max(out.width, 200)  # a file or pipe has no edge
-    out.print(grid(headings, rows, title=title))
+    console().print(grid(headings, rows, title=title))
 
 
 def _known_first(campaign: Campaign, names: Sequence[str] | dict[str, Value]) -> list[str]:
