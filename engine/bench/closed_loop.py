@@ -29,6 +29,9 @@ from engine.lab import Lab, load_lab
 from engine.pareto import hypervolume_so_far
 
 KIND = "closed-loop"
+MOST_AT_ONCE = 100
+"""The largest batch that strategies are asked for."""
+
 START_STREAM, ROOM_STREAM, NOISE_STREAM, STRATEGY_STREAM = range(4)
 
 
@@ -87,14 +90,15 @@ def check_sizes(n_seeds: int, first_seed: int, start: int, batch: int, budget: i
     Raises:
         UsageError: naming the option.
     """
-    for option, value, least in (
-        ("--seeds", n_seeds, 1),
-        ("--first-seed", first_seed, 0),
-        ("--start", start, 1),
-        ("--batch", batch, 1),
+    for option, value, least, most in (
+        ("--seeds", n_seeds, 1, None),
+        ("--first-seed", first_seed, 0, None),
+        ("--start", start, 1, MOST_AT_ONCE),
+        ("--batch", batch, 1, MOST_AT_ONCE),
     ):
-        if value < least:
-            raise UsageError(f"{option}: expected at least {least}, got {value}")
+        if value < least or (most is not None and value > most):
+            range_ = f"{least} or more" if most is None else f"{least} to {most}"
+            raise UsageError(f"{option}: expected {range_}, got {value}")
     if budget <= start:
         raise UsageError(
             f"--budget: expected more experiments than the start's {start}, got {budget}"

@@ -36,7 +36,9 @@ PROCESS_LIMIT_S = 600.0
 
 @dataclass(frozen=True)
 class LatencyConfig:
-    """What is timed. ``threads``: ours, and Ax's in its first run; ``peer``: ``ax`` or none.
+    """What is timed. ``threads``: ours; ``peer``: ``ax`` or none, with each of ``peer_threads``.
+
+    No ``peer_threads`` means ours, and one for each core (Ax's own default).
 
     Raises:
         UsageError: numbers that make no benchmark.
@@ -48,6 +50,7 @@ class LatencyConfig:
     repeats: int = 1
     threads: int = 1
     peer: str | None = "ax"
+    peer_threads: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for option, value, least in (
@@ -56,6 +59,7 @@ class LatencyConfig:
             ("--seed", self.seed, 0),
             ("--repeats", self.repeats, 1),
             ("--threads", self.threads, 1),
+            ("--ax-threads", min(self.peer_threads, default=1), 1),
         ):
             if value < least:
                 raise UsageError(f"{option}: expected at least {least}, got {value}")
@@ -106,7 +110,7 @@ def latency(
     }
     entries = [_Entry("gp", ours or strategy("gp"), config.threads)]
     if config.peer is not None:
-        counts = sorted({config.threads, usable_cores()})
+        counts = config.peer_threads or sorted({config.threads, usable_cores()})
         entries += [_Entry(config.peer, peer or strategy(config.peer), count) for count in counts]
     for entry in entries:
         say(f"{entry.name}, {entry.threads} {'thread' if entry.threads == 1 else 'threads'}")

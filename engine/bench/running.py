@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,7 @@ def _run_elsewhere(tasks: Sequence[Task], work: Work, jobs: int, tell: Tell) -> 
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
         jobs, mp_context=context, initializer=_begin, initargs=(steps, list(sys.path))
     )
@@ -151,6 +153,16 @@ def _run_elsewhere(tasks: Sequence[Task], work: Work, jobs: int, tell: Tell) -> 
         futures = [pool.submit(_work_and_tell, work, task) for task in tasks]
         for future in as_completed(futures):
             yield future.result()
+    except BrokenProcessPool as error:
+        raise ModelError(
+            "a worker process died, perhaps for want of memory: use fewer --jobs; "
+            "what was finished is in --out, go on with --resume"
+        ) from error
+    except BaseException:
+        # Nobody waits for what is left: a task may have hours to go.
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         steps.put(None)

@@ -181,6 +181,12 @@ def latency(
     peer: Annotated[
         bool, typer.Option("--ax/--no-ax", help="Time Ax's own generation too.")
     ] = True,
+    peer_threads: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--ax-threads", help="Threads of Ax; repeatable.", show_default="ours, and the cores"
+        ),
+    ] = None,
     process: Annotated[
         bool, typer.Option("--process/--no-process", help="Time `engine propose` as a whole too.")
     ] = True,
@@ -192,7 +198,15 @@ def latency(
     from engine.bench.replay import read_pool
     from engine.bench.running import write_json
 
-    config = bench.LatencyConfig(n, observations, seed, repeats, threads, "ax" if peer else None)
+    config = bench.LatencyConfig(
+        n=n,
+        observations=observations,
+        seed=seed,
+        repeats=repeats,
+        threads=threads,
+        peer="ax" if peer else None,
+        peer_threads=tuple(peer_threads or ()),
+    )
     _check_folders(out)
     if table is not None:
         campaign = _campaign(None, "nanofibre", table_format)

@@ -92,7 +92,7 @@ def test_replay_with_a_campaign_file(table, tmp_path):
     [
         (["closed-loop", "--strategy", "gpp"], "Did you mean 'gp'", 2),
         (["closed-loop", "--lab", "nowhere:Lab"], "ModuleNotFoundError", 2),
-        (["closed-loop", "--seeds", "0"], "--seeds: expected at least 1", 2),
+        (["closed-loop", "--seeds", "0"], "--seeds: expected 1 or more", 2),
         (["closed-loop", "--budget", "8"], "--budget: expected more", 2),
         (["closed-loop", "--jobs", "-1"], "--jobs", 2),
         (["closed-loop", "--out", "/no/such/folder/out.json"], "expected a folder", 2),

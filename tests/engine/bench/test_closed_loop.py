@@ -177,9 +177,10 @@ def test_thresholds_out_of_reach_are_told(run):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"n_seeds": 0}, "--seeds: expected at least 1, got 0"),
+        ({"n_seeds": 0}, "--seeds: expected 1 or more, got 0"),
         ({"start": 0}, "--start"),
         ({"batch": 0}, "--batch"),
+        ({"start": 101, "budget": 200}, "--start: expected 1 to 100, got 101"),
         ({"first_seed": -1}, "--first-seed"),
         ({"budget": 4}, "more experiments than the start's 4"),
         ({"strategies": ("sobl",)}, "Did you mean 'sobol'"),
@@ -202,3 +203,14 @@ def test_two_jobs_give_what_one_gives(tmp_path):
     one = closed_loop(config, jobs=1)
     assert [t["runs"] for t in two["traces"]] == [t["runs"] for t in one["traces"]]
     assert len(heard) == 4
+
+
+def test_a_failing_worker_stops_the_others():
+    config = ClosedLoopConfig(strategies=("sobol",), n_seeds=2, start=4, batch=4, budget=8)
+    with pytest.raises(TypeError, match="takes exactly one argument"):
+        closed_loop(config, jobs=2, strategies={"sobol": len})
+
+
+def test_one_objective_is_enough(run):
+    document = run(objectives=("z",))
+    assert document["traces"][0]["curve"][-1] > 0.5

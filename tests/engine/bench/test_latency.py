@@ -38,6 +38,14 @@ def test_times_ours_and_the_peer_on_the_same_data(strategies):
     assert said[0] == "gp, 1 thread"
 
 
+def test_the_peers_threads_can_be_chosen(strategies):
+    campaign, runs = virtual_runs(5, seed=0)
+    config = LatencyConfig(n=2, peer_threads=(3, 1))
+    fake = strategies["sobol"]
+    document = latency(config, campaign, runs, ours=fake, peer=fake)
+    assert [entry["threads"] for entry in document["measured"]] == [1, 3, 1]
+
+
 def test_without_a_peer_there_is_no_ratio(strategies):
     campaign, runs = virtual_runs(5, seed=0)
     document = latency(LatencyConfig(n=2, peer=None), campaign, runs, ours=strategies["sobol"])
@@ -69,7 +77,12 @@ def test_the_table_is_one_that_the_program_reads(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"n": 0}, "--n"), ({"observations": 1}, "--observations"), ({"repeats": 0}, "--repeats")],
+    [
+        ({"peer_threads": (0,)}, "--ax-threads"),
+        ({"n": 0}, "--n"),
+        ({"observations": 1}, "--observations"),
+        ({"repeats": 0}, "--repeats"),
+    ],
 )
 def test_refuses_with_a_mend(change, told):
     with pytest.raises(UsageError, match=told):
