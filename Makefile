@@ -1,7 +1,10 @@
 # Two lines are enough: `make demo` sets everything up and runs the loop on a virtual lab,
 # `make test` sets everything up and runs the tests.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
+# The first Python that will do; name another with make install PYTHON=/path/to/python3.11.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && exit; \
+  done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -20,8 +23,8 @@ help: ## List the targets.
 install: $(READY) ## Create .venv with every pinned dependency.
 
 $(READY): pyproject.toml constraints.txt
-	@"$(PYTHON)" -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spinneret needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Install Python 3.11, or name one: make install PYTHON=/path/to/python3.11")'
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spinneret needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Install one, or name it: make install PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web]'
 	@touch $@
 
