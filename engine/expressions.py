@@ -9,9 +9,7 @@ Operator = Literal["<=", ">=", "=="]
 
 _NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _NAME = r"[A-Za-z_][\w.]*"
-_TERM = re.compile(
-    rf"\s*(?P<sign>[+-])?\s*(?:(?P<factor>{_NUMBER})\s*\*?\s*)?(?P<name>{_NAME})\s*"
-)
+_TERM = re.compile(rf"\s*(?P<sign>[+-])?\s*(?:(?P<factor>{_NUMBER})\s*\*?\s*)?(?P<name>{_NAME})\s*")
 _COMPARISON = re.compile(rf"^(?P<left>.+?)(?P<operator><=|>=|==|=)\s*(?P<bound>[+-]?{_NUMBER})\s*$")
 
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.records import FailureKind, NewExperiment, Origin, Status
-from engine.importers.importing import import_file
 from engine.exporting import render, write_export
+from engine.importers.importing import import_file
 from engine.initialising import initialise
 from engine.workspace import Workspace
 
@@ -187,7 +187,9 @@ _words = st.text(
     ),
     file_format=st.sampled_from(["csv", "xlsx", "json"]),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_campaign_comes_back(tmp_path_factory, initialised, runs, file_format) -> None:
     import shutil
 
