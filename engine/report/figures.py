@@ -95,6 +95,30 @@ class Front:
             corners.append((x, y))
         return corners
 
+    def extent(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return the ranges of x and y to draw: every point and interval, and near thresholds.
+
+        A threshold further off than the points are spread would squeeze them into a corner.
+        """
+        x = [p.x for p in self.finished] + [v for p in self.pending for v in _ends(p.x)]
+        y = [p.y for p in self.finished] + [v for p in self.pending for v in _ends(p.y)]
+        return _range(x, self.x.objective.threshold), _range(y, self.y.objective.threshold)
+
+
+def _ends(interval: Interval) -> tuple[float, float, float]:
+    return interval.mean, interval.lower, interval.upper
+
+
+def _range(values: list[float], threshold: float) -> tuple[float, float]:
+    if not values:
+        values = [threshold]
+    low, high = min(values), max(values)
+    spread = (high - low) or abs(high) or 1.0
+    if low - spread <= threshold <= high + spread:
+        low, high = min(low, threshold), max(high, threshold)
+    margin = 0.06 * ((high - low) or spread)
+    return low - margin, high + margin
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -92,6 +92,7 @@ def render_page(
             )
             for place, front in enumerate(fronts(material))
         ],
+        thresholds=_thresholds(material),
         progress_title=plots.progress_name(grown).capitalize(),
         progress_text=_progress_text(material, grown),
         progress=_figure("progress", "Progress over runs", plots.progress_plot(grown))
@@ -138,17 +139,20 @@ def _tiles(material: Material, grown: Progress, scored: tuple[Calibration, ...])
     return tiles
 
 
-def _progress_text(material: Material, grown: Progress) -> str:
-    thresholds = ", ".join(
+def _thresholds(material: Material) -> str:
+    return ", ".join(
         f"{material.campaign.heading(o.outcome)} {'≥' if o.sign > 0 else '≤'} {o.threshold:g}"
         for o in material.campaign.objectives
     )
+
+
+def _progress_text(material: Material, grown: Progress) -> str:
     what = (
         "The volume that the front wins beyond the thresholds"
         if grown.n_objectives > 1
         else "How far the best result lies beyond the threshold"
     )
-    return f"{what} ({thresholds}) after each run, in the order of the runs' numbers."
+    return f"{what} ({_thresholds(material)}) after each run, in the order of the runs' numbers."
 
 
 def _calibration_text(scored: tuple[Calibration, ...]) -> str:

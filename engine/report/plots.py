@@ -92,8 +92,9 @@ def front_plot(front: Front) -> go.Figure:
     dotted = {"line_color": QUIET, "line_width": 1, "line_dash": "dot"}
     figure.add_vline(x=front.x.objective.threshold, **dotted)
     figure.add_hline(y=front.y.objective.threshold, **dotted)
-    figure.update_xaxes(title=_plain(front.x.heading))
-    figure.update_yaxes(title=_plain(front.y.heading))
+    x_range, y_range = front.extent()
+    figure.update_xaxes(title=_plain(front.x.heading), range=list(x_range))
+    figure.update_yaxes(title=_plain(front.y.heading), range=list(y_range))
     return figure
 
 

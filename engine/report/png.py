@@ -99,6 +99,9 @@ def draw_front(front: Front) -> Figure:
             elinewidth=0.9,
             label=f"awaited, {front.level or 0:.0%} interval",
         )
+    x_range, y_range = front.extent()
+    axes.set_xlim(*x_range)
+    axes.set_ylim(*y_range)
     axes.set_xlabel(front.x.heading)
     axes.set_ylabel(front.y.heading)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)

@@ -118,4 +118,8 @@ def model_sensitivity(
         forecasts = forecaster.predict(conditions)
         return {name: [row[name].mean for row in forecasts] for name in outcomes}
 
-    return sensitivity(campaign, outcomes, predict), None
+    remark = None
+    if campaign.parameter_constraints:
+        rules = "; ".join(map(str, campaign.parameter_constraints))
+        remark = f"Each parameter is varied on its own here, as if these did not hold: {rules}."
+    return sensitivity(campaign, outcomes, predict), remark

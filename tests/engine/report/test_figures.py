@@ -77,6 +77,22 @@ def test_every_run_lies_on_or_inside_the_staircase(
         assert x0 == x1 or y0 == y1
 
 
+def test_a_far_threshold_does_not_squeeze_the_points(
+    make_material: MakeMaterial, nanofibre: Campaign
+) -> None:
+    near, far = (
+        nanofibre.model_copy(
+            update={"objectives": (Objective(outcome=first, threshold=t), nanofibre.objectives[1])}
+        )
+        for first in (nanofibre.objectives[0].outcome,)
+        for t in (4.0, -1e6)
+    )
+    assert fronts(make_material(campaign=near))[0].extent()[0][0] < 4.0
+    assert fronts(make_material(campaign=far))[0].extent()[0][0] > -100.0
+    low, high = fronts(Material(near, 1, 0, ()))[0].extent()[0]
+    assert low < 4.0 < high
+
+
 def test_progress_counts_failed_runs_and_marks_batches(make_material: MakeMaterial) -> None:
     grown = progress(make_material())
     assert len(grown.runs) == 10
