@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import DataError, NotFoundError
+from engine.importers.reading import refuse_broken_name
 
 FOLDER = "micrographs"
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp"}
@@ -47,6 +48,7 @@ def store_micrograph(source: Path, data_dir: Path, *, max_megapixels: float) -> 
         raise NotFoundError(f"{source}: no such micrograph")
     if not source.is_file():
         raise DataError(f"{source}: expected a picture file, got a folder or device")
+    refuse_broken_name(source)
     folder = data_dir / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,8 @@ from engine.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign, Value
-    from engine.recording import Entry, Recorded
+    from engine.entries import Entry
+    from engine.recording import Recorded
     from engine.workspace import Workspace
 
 
@@ -141,7 +142,7 @@ class _Words:
 
     def entry(self, campaign: Campaign) -> Entry:
         """Return what is to be recorded."""
-        from engine.recording import Entry
+        from engine.entries import Entry
 
         if self.new == (self.id is not None):
             raise UsageError(
@@ -200,8 +201,8 @@ def _condition(campaign: Campaign, name: str, text: str) -> Value:
 
 
 def _result(campaign: Campaign, name: str, text: str) -> float:
+    from engine.entries import unknown_name
     from engine.importers.cells import CellError, parse_result
-    from engine.recording import unknown_name
 
     if name not in campaign.outcomes:
         raise UsageError(unknown_name(name, campaign))

@@ -21,7 +21,7 @@ from engine.importers.runs import (
     waiting_warnings,
 )
 
-_NUMBERS = (int, float)
+MAX_REPLICATE = 1_000_000
 
 
 def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable:
@@ -34,7 +34,7 @@ def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable
     text, notes = decode_text(path)
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON: {error}") from error
     experiments = document.get("experiments") if isinstance(document, dict) else None
     if not isinstance(experiments, list):
@@ -127,12 +127,11 @@ class _Entry:
                 )
                 continue
             parameter = self._campaign.parameter(name)
-            if parameter.is_numeric and (
-                isinstance(value, bool) or not isinstance(value, _NUMBERS)
-            ):
+            number = _number(value)
+            if parameter.is_numeric and number is None:
                 self._refuse(name, value, f"expected {self._campaign.heading(name)} to be a number")
                 continue
-            checked = float(value) if parameter.is_numeric else str(value)
+            checked: Value = str(value) if number is None else number
             problem = parameter.problem_with(checked)
             if problem is not None:
                 self._refuse(name, value, problem)
@@ -150,18 +149,18 @@ class _Entry:
             if name not in self._campaign.outcomes:
                 near = nearest_name(str(name), self._campaign.outcomes)
                 self._refuse("outcome", name, f"no outcome of this campaign.{near}")
-            elif isinstance(value, bool) or not isinstance(value, _NUMBERS):
+            elif (result := _number(value)) is None:
                 expected = f"expected {self._campaign.heading(str(name))} to be a number"
                 self._refuse(str(name), value, expected)
-            elif isinstance(replicate, bool) or not isinstance(replicate, int) or replicate < 1:
+            elif not isinstance(replicate, int) or not 1 <= replicate < MAX_REPLICATE:
                 self._refuse("replicate", replicate, "expected a replicate's number: 1, 2, 3 …")
             elif replicate in found.get(str(name), {}):
                 self._refuse(str(name), value, f"replicate {replicate} stands here twice")
             else:
-                problem = self._campaign.property_of(str(name)).problem_with(float(value))
+                problem = self._campaign.property_of(str(name)).problem_with(result)
                 if problem is not None:
                     self._refuse(str(name), value, problem)
-                found.setdefault(str(name), {})[replicate] = float(value)
+                found.setdefault(str(name), {})[replicate] = result
         return found
 
     def _word(self, key: str, parse: Any) -> Any:
@@ -177,3 +176,13 @@ class _Entry:
     def _refuse(self, column: str | None, value: Any, expected: str) -> None:
         shown = None if value is None else str(value)[:80]
         self._problems.append(RowProblem(self._row, column, shown, expected))
+
+
+def _number(value: Any) -> float | None:
+    """Return a JSON number as a float, ``None`` where it is none or too large for one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None

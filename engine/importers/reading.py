@@ -75,6 +75,7 @@ def check_is_file(path: Path) -> None:
     """
     if not path.exists():
         raise NotFoundError(f"{path}: no such file")
+    refuse_broken_name(path)
     if path.is_dir():
         raise DataError(
             f"{path} is a folder; expected a file ({_SUFFIXES}). "
@@ -91,6 +92,17 @@ def check_is_file(path: Path) -> None:
         raise DataError(
             f"{path}: expected at most {MAX_BYTES >> 20} MiB, got {size >> 20} MiB; split the file"
         )
+
+
+def refuse_broken_name(path: Path) -> None:
+    """Refuse a file whose name could not be recorded.
+
+    Raises:
+        DataError: its name is no UTF-8.
+    """
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        name = str(path).encode(errors="replace").decode()
+        raise DataError(f"{name}: the file's name is no UTF-8; rename it")
 
 
 def decode_text(path: Path) -> tuple[str, tuple[str, ...]]:

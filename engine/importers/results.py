@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.campaign import Campaign
+from engine.entries import Entry
 from engine.errors import ImportRefusedError, RowProblem
 from engine.importers import cells
 from engine.importers.headings import Columns, Kind, Vocabulary, map_headings
 from engine.importers.reading import read_table
 from engine.importers.table import CellReader, uses_decimal_comma
-from engine.recording import Entry
 
 _RESERVED: dict[str, Kind] = {
     "experiment": "experiment",

@@ -81,6 +81,17 @@ def test_a_file_of_another_kind(engine, folder, state, *, name, content, told) -
     assert state() == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such name")
+def test_a_file_whose_name_cannot_be_written_down(engine, folder, state) -> None:
+    name = os.fsdecode(b"t\xff.csv")
+    write(folder / name, [GOOD])
+    before = state()
+    for words in (["import", name], ["log", "--file", name], ["log", "1", "--micrograph", name]):
+        answer = engine(*words)
+        assert (answer.exit_code, "rename it" in answer.err) == (1, True)
+    assert state() == before
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -132,10 +132,12 @@ def test_an_export_takes_the_place_of_an_older_one(tmp_path) -> None:
         ({"actual": {"voltage": "x"}}, "to be a number"),
         ({"actual": {"voltage": -3}}, "at least 0"),
         ({"actual": {"voltage": True}}, "to be a number"),
+        ({"actual": {"voltage": 10**400}}, "to be a number"),
         ({"actual": []}, "expected a value of flow_rate"),
         ({"actual": 3}, "an object"),
         ({"measurements": [{"outcome": "y", "replicate": 1, "value": 3}]}, "no outcome"),
         ({"measurements": [{"outcome": ALONG, "replicate": 0, "value": 3}]}, "a replicate"),
+        ({"measurements": [{"outcome": ALONG, "replicate": 2**70, "value": 3}]}, "a replicate"),
         ({"measurements": [{"outcome": ALONG, "replicate": 1, "value": None}]}, "to be a number"),
         ({"measurements": [{"outcome": ALONG, "replicate": 1, "value": -3}]}, "at least 0"),
         ({"measurements": [{"outcome": ALONG, "replicate": 1, "value": 3}] * 2}, "here twice"),
@@ -162,7 +164,7 @@ def test_an_edited_document_is_refused_in_its_place(engine, folder, state, chang
     assert state() == before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"experiments": 3}', "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"experiments": 3}', "[" * 100_000, "1" * 5000])
 def test_what_is_no_export_is_refused(engine, folder, text) -> None:
     (folder / "a.json").write_text(text)
     assert engine("import", "a.json").exit_code == 1

@@ -1,0 +1,147 @@
+"""What ``engine log`` is told of a run, and whether the run's state allows it.
+
+How a run may go on::
+
+    proposed, running ── results ──→ completed      running: the mat is spun, results awaited
+    proposed, running ── --failed ─→ failed         no mat to test, hence no results
+    any               ── --abandon → abandoned      left out of the model; results are kept
+    failed, abandoned ── --running → running        taken up again (completed, if it has results)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from db.records import ExperimentRecord, FailureKind, Status, Value
+from engine.campaign import Campaign
+from engine.errors import StateError, UsageError, nearest_name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is to be recorded of one run.
+
+    ``experiment`` is an id or label (a label for sure with ``is_label``), ``None`` for a run that
+    nobody proposed: then ``conditions`` are its settings. ``actual`` corrects conditions of a known
+    run. ``replicate`` adds to values that are there, ``correct`` supersedes them (``which``: the
+    replicate meant).
+    """
+
+    experiment: str | None = None
+    is_label: bool = False
+    label: str | None = None
+    conditions: Mapping[str, Value] = field(default_factory=dict)
+    actual: Mapping[str, Value] = field(default_factory=dict)
+    results: Mapping[str, float] = field(default_factory=dict)
+    replicate: bool = False
+    correct: bool = False
+    which: int | None = None
+    failure: FailureKind | None = None
+    abandon: bool = False
+    running: bool = False
+    note: str | None = None
+    micrographs: tuple[Path, ...] = ()
+
+
+def check_flags(entry: Entry) -> None:
+    """Refuse what contradicts itself, whatever the run.
+
+    Raises:
+        UsageError: contradicting flags, or nothing to record.
+    """
+    flags = {
+        "--failed": entry.failure is not None,
+        "--abandon": entry.abandon,
+        "--running": entry.running,
+    }
+    given = [name for name, is_given in flags.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} contradict one another; keep one")
+    if entry.results and given:
+        why = {
+            "--failed": "a failed run gave no mat to test. If it could be tested it is no failed "
+            "run: log the results, and the flaw with --note",
+            "--abandon": "an abandoned run has no results to record",
+            "--running": "results complete a run",
+        }[given[0]]
+        raise UsageError(f"{given[0]} and results ({', '.join(entry.results)}): {why}")
+    if entry.replicate and entry.correct:
+        raise UsageError("--replicate adds a value, --correct replaces one; keep one of them")
+    if (entry.replicate or entry.correct) and not entry.results:
+        flag = "--replicate" if entry.replicate else "--correct"
+        raise UsageError(f"{flag} needs a result, such as elongation.longitudinal=88")
+    if entry.which is not None and not entry.correct:
+        raise UsageError("--which names the replicate that --correct replaces; add --correct")
+    if entry.experiment is None and (entry.replicate or entry.correct or entry.abandon):
+        raise UsageError("--new is a run of its own: --replicate, --correct, --abandon do not fit")
+    says_something = (
+        entry.results
+        or given
+        or entry.actual
+        or entry.note is not None
+        or entry.micrographs
+        or entry.experiment is None
+    )
+    if not says_something:
+        raise UsageError("nothing to record: give outcome=value, --actual, --failed, --note …")
+
+
+def refuse_results(experiment: ExperimentRecord) -> None:
+    """Refuse results of a run that was given up.
+
+    Raises:
+        StateError: it is abandoned or failed; the message tells how to take it up again.
+    """
+    if experiment.status in (Status.ABANDONED, Status.FAILED):
+        kind = f" ({experiment.failure})" if experiment.failure else ""
+        raise StateError(
+            f"experiment {experiment.id} is {experiment.status}{kind}: it takes no results. "
+            f"If that was a mistake, run `engine log {experiment.id} --running` first"
+        )
+
+
+def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
+    """Return what the run becomes, or ``None`` if it stays as it is.
+
+    Raises:
+        StateError: the step does not fit the state it is in.
+    """
+    has_results = bool(experiment.measurements)
+    if entry.results:
+        return Status.COMPLETED
+    if entry.failure is not None:
+        if has_results:
+            raise StateError(
+                f"experiment {experiment.id} has results: a failed run gives no mat to test. "
+                "Put the flaw in its --note, or leave the run out of the model with --abandon"
+            )
+        return Status.FAILED
+    if entry.abandon:
+        if experiment.status is Status.ABANDONED:
+            raise StateError(f"experiment {experiment.id} is abandoned already")
+        return Status.ABANDONED
+    if not entry.running:
+        return None
+    if experiment.status is Status.COMPLETED:
+        raise StateError(
+            f"experiment {experiment.id} is completed; correct its results with --correct"
+        )
+    return Status.COMPLETED if has_results else Status.RUNNING
+
+
+def unknown_name(name: str, campaign: Campaign) -> str:
+    """Say that ``name`` is no outcome, and what was probably meant."""
+    parameters = {p.name: p for p in campaign.parameters}
+    if name in parameters:
+        flag = "--at" if parameters[name].role == "ambient" else "--actual"
+        return f"'{name}' is a parameter: give it as {flag} {name}=…, or with --new"
+    inside = [outcome for outcome in campaign.outcomes if outcome.partition(".")[0] == name]
+    if inside:
+        return f"'{name}' is measured in several directions: give {' or '.join(inside)}"
+    known = [*campaign.outcomes, *parameters]
+    return (
+        f"unknown outcome '{name}'.{nearest_name(name, known)} "
+        f"Known: {', '.join(campaign.outcomes)}"
+    )
