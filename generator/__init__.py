@@ -1,1 +1,1 @@
-"""Micrographs from conditions. Empty in this version: the diffusion generator comes with a later one."""
+"""Micrographs from conditions. Empty so far: the diffusion generator comes in a later version."""

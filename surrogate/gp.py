@@ -16,8 +16,8 @@ k          kernel: ARD Matérn-5/2 + isotropic Matérn-5/2            —
 
 The isotropic part repairs the calibration of the ARD part, which alone tends to near-linear,
 overconfident fits. Priors (standardised outcomes): σ² ~ LogNormal(−1, 1), because specimens of one
-mat scatter widely; a ~ LogNormal(−0.7, 1); lengthscales of the ARD part follow Hvarfner et al.
-2024 (*Vanilla Bayesian Optimization Performs Great in High Dimensions*), scaled with √d.
+mat scatter widely; a ~ LogNormal(−0.7, 1); ℓ ~ LogNormal(0.5, 0.7) in the unit cube, shorter than
+BoTorch's dimension-scaled default, which smooths small designs flat.
 
 Replicates enter as rows with equal conditions: an exact GP weighs them by itself.
 """
@@ -55,7 +55,7 @@ class GPConfig:
 
     noise: tuple[float, float] = (-1.0, 1.0)
     outputscale: tuple[float, float] = (-0.7, 1.0)
-    isotropic_lengthscale: tuple[float, float] = (0.5, 0.7)
+    lengthscale: tuple[float, float] = (0.5, 0.7)
     max_iterations: int = 200
     gradient_tolerance: float = 1e-3
     min_noise: float = 1e-4
@@ -164,20 +164,16 @@ def _likelihood(config: GPConfig, batch_shape: torch.Size) -> GaussianLikelihood
 
 
 def _kernel(d: int, config: GPConfig, batch_shape: torch.Size) -> Kernel:
-    ard_prior = LogNormalPrior(math.sqrt(2) + 0.5 * math.log(d), math.sqrt(3))
-    ard = MaternKernel(
-        nu=2.5,
-        ard_num_dims=d,
-        batch_shape=batch_shape,
-        lengthscale_prior=ard_prior,
-        lengthscale_constraint=GreaterThan(2.5e-2, transform=None, initial_value=ard_prior.mode),
-    )
-    isotropic = MaternKernel(
-        nu=2.5,
-        batch_shape=batch_shape,
-        lengthscale_prior=LogNormalPrior(*config.isotropic_lengthscale),
-        lengthscale_constraint=GreaterThan(2.5e-2, transform=None, initial_value=1.0),
-    )
+    def matern(n_lengthscales: int | None) -> MaternKernel:
+        return MaternKernel(
+            nu=2.5,
+            ard_num_dims=n_lengthscales,
+            batch_shape=batch_shape,
+            lengthscale_prior=LogNormalPrior(*config.lengthscale),
+            lengthscale_constraint=GreaterThan(2.5e-2, transform=None, initial_value=1.0),
+        )
+
+    ard, isotropic = matern(d), matern(None)
     return _scaled(ard, config, batch_shape) + _scaled(isotropic, config, batch_shape)
 
 
@@ -204,7 +200,7 @@ def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
     """
     means, covariances = [], []
     members = model.models if isinstance(model, ModelListGP) else [model]
-    with torch.no_grad(), gpytorch.settings.fast_pred_var(False):
+    with torch.no_grad(), gpytorch.settings.debug(False):
         for member in members:
             member.eval()
             batch = member.num_outputs > 1

@@ -36,6 +36,7 @@ from botorch.utils.sampling import draw_sobol_normal_samples
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from torch import Tensor
 
+from engine.propose.fused_kernel import without_compiling
 from surrogate.gp import joint_moments
 
 _MAX_SOBOL_DIMENSION = 21_000
@@ -169,13 +170,14 @@ def build_acquisition(draws: Tensor, baseline: Tensor, goal: Goal) -> torch.nn.M
             prune_baseline=False,
             cache_root=False,
         )
-    return qLogNoisyExpectedHypervolumeImprovement(
-        model,
-        goal.reference,
-        baseline_index,
-        sampler=sampler,
-        objective=IdentityMCMultiOutputObjective(outcomes=list(range(n_objectives))),
-        constraints=constraints,
-        prune_baseline=False,
-        cache_root=False,
-    )
+    with without_compiling():
+        return qLogNoisyExpectedHypervolumeImprovement(
+            model,
+            goal.reference,
+            baseline_index,
+            sampler=sampler,
+            objective=IdentityMCMultiOutputObjective(outcomes=list(range(n_objectives))),
+            constraints=constraints,
+            prune_baseline=False,
+            cache_root=False,
+        )

@@ -22,6 +22,7 @@ from engine.campaign import Campaign, LinearConstraint, Value
 from engine.errors import ModelError, UsageError
 from engine.history import History, Run
 from engine.propose.batch import DistinctLimits
+from engine.propose.fused_kernel import without_compiling
 from engine.propose.room import Room
 from engine.propose.space import Space
 from engine.propose.spacefilling import fill_space
@@ -63,7 +64,8 @@ def generate_with_ax(
         held.update({p.name: float(x) for p, x in zip(space.ambient, room.typical, strict=True)})
         started = time.perf_counter()
         try:
-            trials = client.get_next_trials(max_trials=n, fixed_parameters=held or None)
+            with without_compiling():
+                trials = client.get_next_trials(max_trials=n, fixed_parameters=held or None)
         except (
             Exception
         ) as error:  # Ax's own tree is wide; whatever it is, the user can go on with gp

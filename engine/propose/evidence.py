@@ -1,38 +1,100 @@
-"""Who leads: the model or space-filling? Left-out runs decide, not a fixed count."""
+"""Who leads: the model or space-filling? Left-out runs decide, not a fixed count.
+
+With few runs the hyperparameters follow the data at hand, so each fold is predicted by a model
+fitted without it; with many, leaving one out at held hyperparameters says the same at once.
+
+Notation
+--------
+======  ==================================================================  =========
+symbol  meaning                                                             shape
+======  ==================================================================  =========
+g       gain of a left-out value: log p(value | model fitted to the         (n,)
+        others) − log p(value | mean and spread of the others), summed
+        over the objectives
+t       mean(g) / (sd(g) / √n): how surely the model beats the mean         scalar
+======  ==================================================================  =========
+"""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import torch
+from torch import Tensor
 
 from engine.propose.forecaster import Forecaster
-from surrogate.gp import leave_one_out
+from surrogate.gp import fit_outcomes, leave_one_out
 
-_MIN_Q2 = 0.0
-"""Mean predictive R² over the objectives above which the model leads."""
+_FOLDS = 5
+_MANY = 64
+"""Rows from which leaving one out at held hyperparameters is enough."""
+_SURE = 2.0
+"""t above which the model leads: the mean is beaten in some 98 of 100 such cases."""
 
 
-def predictive_r2(forecaster: Forecaster, n_outcomes: int) -> float:
-    """Return the mean leave-one-out R² (Q²) of the first ``n_outcomes`` outcomes.
+@dataclass(frozen=True)
+class Evidence:
+    """What leaving out one run after the other says of the model.
 
-    1 is perfect, 0 is no better than the mean of the other runs. Replicates of a run are left out
-    one by one.
+    ``r2``: mean leave-one-out R² over the objectives; 1 is perfect, 0 no better than the mean.
+    ``t``: how many standard errors the model's predictive density is above the mean's.
     """
-    scores = []
-    for observed, predicted, _ in list(zip(*leave_one_out(forecaster.model), strict=True))[
-        :n_outcomes
-    ]:
+
+    r2: float
+    t: float
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the model predicts left-out runs better than their mean, beyond doubt."""
+        return self.t > _SURE
+
+
+def weigh(forecaster: Forecaster, n_objectives: int) -> Evidence:
+    """Weigh the model against the mean on the first ``n_objectives`` outcomes of ``forecaster``."""
+    scores, gains = [], []
+    few = len(forecaster.data.X) < _MANY
+    members = _refitted(forecaster) if few else zip(*leave_one_out(forecaster.model), strict=True)
+    for observed, mean, variance in list(members)[:n_objectives]:
         n = len(observed)
-        others_mean = (observed.sum() - observed) / (n - 1)
-        errors = ((observed - predicted) ** 2).sum()
-        scores.append(1.0 - float(errors / ((observed - others_mean) ** 2).sum()))
-    return float(torch.tensor(scores).mean())
+        others = (observed.sum() - observed) / (n - 1)
+        spread = ((observed**2).sum() - observed**2) / (n - 1) - others**2
+        spread = spread.clamp_min(1e-9) * n / max(1, n - 2)
+        errors = ((observed - mean) ** 2).sum()
+        scores.append(1.0 - float(errors / ((observed - others) ** 2).sum()))
+        gains.append(
+            _log_density(observed, mean, variance) - _log_density(observed, others, spread)
+        )
+    return Evidence(sum(scores) / len(scores), _t_value(gains))
 
 
-def model_leads(n_finished: int, n_parameters: int, q2: float, cold_start: int) -> bool:
-    """Decide whether the model chooses the next batch.
+def _refitted(forecaster: Forecaster) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Predict each fold of runs from a model fitted to the others: values, means, variances."""
+    X, Y = torch.from_numpy(forecaster.data.X), torch.from_numpy(forecaster.data.Y)
+    run = torch.from_numpy(forecaster.data.run)
+    mean, variance = torch.full_like(Y, torch.nan), torch.full_like(Y, torch.nan)
+    for fold in range(_FOLDS):
+        out = run % _FOLDS == fold
+        if out.any() and ((~torch.isnan(Y[~out])).sum(dim=0) >= 2).all():
+            model = fit_outcomes(X[~out], Y[~out])
+            with torch.no_grad():
+                posterior = model.posterior(X[out], observation_noise=True)
+                mean[out], variance[out] = posterior.mean, posterior.variance
+    seen = ~torch.isnan(Y) & ~torch.isnan(mean)
+    return [
+        (Y[seen[:, i], i], mean[seen[:, i], i], variance[seen[:, i], i]) for i in range(Y.shape[1])
+    ]
 
-    ``cold_start`` > 0 replaces the evidence by a fixed count of finished runs.
-    """
-    if cold_start > 0:
-        return n_finished >= cold_start
-    return n_finished > n_parameters and q2 > _MIN_Q2
+
+def _log_density(value: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    return -0.5 * ((value - mean) ** 2 / variance + variance.log())
+
+
+def _t_value(gains: list[Tensor]) -> float:
+    """Return t of the summed gains; objectives seen on different runs are taken one by one."""
+    same_runs = len({len(gain) for gain in gains}) == 1
+    total = torch.stack(gains).sum(dim=0) if same_runs else torch.cat(gains)
+    n = len(total)
+    if n < 3:
+        return 0.0
+    return float(total.mean() / (total.std() / math.sqrt(n)).clamp_min(1e-9))

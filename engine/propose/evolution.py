@@ -44,6 +44,7 @@ def evolve(
         signs = np.array([objective.sign for objective in campaign.objectives])
         F = -signs * np.array([[np.mean(run.outcomes[name]) for name in names] for run in parents])
         X = _unit(space, space.settings_of([run.conditions for run in parents]))
+        X, F = _one_each(X, F)
         for attempt in range(_GENERATIONS_AT_MOST):
             for row in _offspring(X, F, n, seed + 7919 * attempt):
                 setting = space.snap_unit(row, fixed)
@@ -79,6 +80,14 @@ def _unit(space: Space, settings: Array) -> Array:
         [p.bounds[1] if p.is_numeric else len(p.choices or ()) - 1.0 for p in space.controlled]
     )
     return np.clip((settings - low) / (high - low), 0.0, 1.0)
+
+
+def _one_each(X: Array, F: Array) -> tuple[Array, Array]:
+    """Merge runs of one setting into one individual with their mean."""
+    unique, place = np.unique(X, axis=0, return_inverse=True)
+    sums = np.zeros((len(unique), F.shape[1]))
+    np.add.at(sums, place.ravel(), F)
+    return unique, sums / np.bincount(place.ravel())[:, None]
 
 
 def _offspring(X: Array, F: Array, n: int, seed: int) -> Array:

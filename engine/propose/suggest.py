@@ -13,7 +13,7 @@ from engine.campaign import Value
 from engine.errors import ModelError, UsageError, nearest_name
 from engine.history import History, Run
 from engine.propose.batch import DistinctLimits, order_to_run
-from engine.propose.evidence import model_leads, predictive_r2
+from engine.propose.evidence import weigh
 from engine.propose.explain import Explainer, nearest_run
 from engine.propose.forecaster import Forecaster, fit_feasibility, outcomes_with_data
 from engine.propose.model_based import Search, modelled_outcomes, reference_point
@@ -153,7 +153,7 @@ def _gp(task: _Task) -> _Answer:
     outcomes = modelled_outcomes(campaign)
     n_finished = sum(all(o in run.outcomes for o in outcomes) for run in history.finished)
     n_parameters = len(task.space.controlled)
-    if not model_leads(n_finished, n_parameters, 1.0, task.settings.cold_start):
+    if n_finished <= max(n_parameters, task.settings.cold_start - 1):
         task.notes.append(
             f"cold start: {n_finished} finished runs are too few for {n_parameters} parameters; "
             "the batch fills the space."
@@ -162,13 +162,14 @@ def _gp(task: _Task) -> _Answer:
     started = time.perf_counter()
     reference, notes = reference_point(campaign, history.finished, explore=request.explore)
     forecaster = Forecaster.fit(history, task.settings, outcomes=outcomes)
-    q2 = predictive_r2(forecaster, len(campaign.objectives))
+    evidence = weigh(forecaster, len(campaign.objectives))
     task.seconds["fit"] = time.perf_counter() - started
     task.notes += [*notes, *forecaster.data.notes]
-    if not model_leads(n_finished, n_parameters, q2, task.settings.cold_start):
+    if task.settings.cold_start == 0 and not evidence.suffices:
         task.notes.append(
-            f"cold start: after {n_finished} runs the model predicts left-out runs no better than "
-            f"their mean (R² {q2:.2f}); the batch fills the space."
+            f"cold start: after {n_finished} runs the model does not surely predict left-out runs "
+            f"better than their mean (R² {evidence.r2:.2f}, t {evidence.t:.1f}); the batch fills "
+            "the space."
         )
         return _sobol(task)
     search = Search(
