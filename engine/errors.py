@@ -10,7 +10,7 @@
     ├── StateError                 the step does not fit the state (results for an abandoned run)
     └── ModelError                 the surrogate cannot be fitted to, or asked about, these data
 
-The database has its own tree (``db.errors``); the command line treats ``DatabaseError`` as exit code 1.
+The database has its own tree (``db.errors``): the command line exits with 1 on a ``DatabaseError``.
 """
 
 from __future__ import annotations
@@ -89,6 +89,6 @@ class ModelError(SpinneretError):
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the known name closest to ``name``, or an empty string."""
+    """Return ``" Did you mean 'x'?"`` for the known name closest to ``name``, or nothing."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""

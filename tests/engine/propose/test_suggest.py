@@ -160,7 +160,7 @@ def test_a_model_that_predicts_nothing_does_not_lead(
     )
     batch = suggest(History(toy, runs), ProposeRequest(n=2, seed=1), quick)
     assert batch.strategy == "sobol"
-    assert any("does not surely predict" in note for note in batch.notes)
+    assert any("no better than their mean" in note for note in batch.notes)
 
 
 def test_two_runs_at_one_place_with_different_results(

@@ -167,9 +167,9 @@ def _gp(task: _Task) -> _Answer:
     task.notes += [*notes, *forecaster.data.notes]
     if task.settings.cold_start == 0 and not evidence.suffices:
         task.notes.append(
-            f"cold start: after {n_finished} runs the model does not surely predict left-out runs "
-            f"better than their mean (R² {evidence.r2:.2f}, t {evidence.t:.1f}); the batch fills "
-            "the space."
+            f"cold start: after {n_finished} runs the model predicts left-out runs no better "
+            f"than their mean (R² {evidence.r2:.2f}, t {evidence.t:.1f}); the batch fills the "
+            "space."
         )
         return _sobol(task)
     search = Search(
