@@ -54,10 +54,14 @@ def print_latency(document: Mapping[str, Any]) -> None:
         f"seed {config['seed']}, median of {config['repeats']}",
     )
     middles = [_middle(entry) for entry in measured]
-    parts = list(dict.fromkeys(part for middle in middles for part in middle if part != "total"))
+    parts = list(
+        dict.fromkeys(
+            part for middle in middles for part in middle if part not in ("total", "generation")
+        )
+    )
     rows = []
     for entry, middle in zip(measured, middles, strict=True):
-        totals = [repeat["total"] for repeat in entry["seconds"]]
+        totals = [repeat["generation"] for repeat in entry["seconds"]]
         rows.append(
             [
                 entry["strategy"],
@@ -83,9 +87,9 @@ def print_latency(document: Mapping[str, Any]) -> None:
 
 
 def _middle(entry: Mapping[str, Any]) -> Mapping[str, float]:
-    """Return the repeat whose total is nearest to the median."""
+    """Return the repeat whose generation is nearest to the median."""
     repeats: list[Mapping[str, float]] = entry["seconds"]
-    return min(repeats, key=lambda repeat: abs(repeat["total"] - entry["median"]))
+    return min(repeats, key=lambda repeat: abs(repeat["generation"] - entry["median"]))
 
 
 def _screen() -> Console:
