@@ -15,8 +15,8 @@ k          kernel: ARD Matérn-5/2 + isotropic Matérn-5/2            —
 .. math:: k(x, x') = a_1\, M_{5/2}(x, x'; \ell_1 … \ell_d) + a_2\, M_{5/2}(x, x'; \ell)
 
 The isotropic part repairs the calibration of the ARD part, which alone tends to near-linear,
-overconfident fits. Priors (standardised outcomes): σ² ~ LogNormal(−1, 1), because specimens of one
-mat scatter widely; a ~ LogNormal(−0.7, 1); ℓ ~ LogNormal(0.5, 0.7) in the unit cube, shorter than
+overconfident fits. Priors (standardised outcomes): σ² ~ LogNormal(−0.5, 0.5), because specimens
+of one mat scatter widely and few runs cannot tell noise from signal; a ~ LogNormal(−0.7, 1); ℓ ~ LogNormal(0.5, 0.7) in the unit cube, shorter than
 BoTorch's dimension-scaled default, which smooths small designs flat.
 
 Replicates enter as rows with equal conditions: an exact GP weighs them by itself.
@@ -53,7 +53,7 @@ from surrogate.errors import FitError, InputError
 class GPConfig:
     """Priors (location and scale of log-normals, standardised outcomes) and the fit's budget."""
 
-    noise: tuple[float, float] = (-1.0, 1.0)
+    noise: tuple[float, float] = (-0.5, 0.5)
     outputscale: tuple[float, float] = (-0.7, 1.0)
     lengthscale: tuple[float, float] = (0.5, 0.7)
     max_iterations: int = 200
