@@ -16,8 +16,9 @@ k          kernel: ARD Matérn-5/2 + isotropic Matérn-5/2            —
 
 The isotropic part repairs the calibration of the ARD part, which alone tends to near-linear,
 overconfident fits. Priors (standardised outcomes): σ² ~ LogNormal(−0.5, 0.5), because specimens
-of one mat scatter widely and few runs cannot tell noise from signal; a ~ LogNormal(−0.7, 1); ℓ ~ LogNormal(0.5, 0.7) in the unit cube, shorter than
-BoTorch's dimension-scaled default, which smooths small designs flat.
+of one mat scatter widely and few runs cannot tell noise from signal; a ~ LogNormal(−0.7, 1);
+ℓ ~ LogNormal(0.5, 0.7) in the unit cube, shorter than BoTorch's dimension-scaled default, which
+smooths small designs flat.
 
 Replicates enter as rows with equal conditions: an exact GP weighs them by itself.
 """
