@@ -82,6 +82,11 @@ class Parameter(_Frozen):
             )
         else:
             self._check_range(self.low, self.high)
+        if self.role == "ambient" and self.choices is not None:
+            raise ValueError(
+                f"parameter '{self.name}' is ambient: a reading of the room is a number; give low and "
+                "high instead of choices"
+            )
         if self.role == "ambient" and (self.hard_to_change or self.max_distinct):
             raise ValueError(
                 f"parameter '{self.name}' is ambient: the room gives it, so hard_to_change and "

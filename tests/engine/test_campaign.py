@@ -31,6 +31,7 @@ def refusal(make, **fields) -> str:
         ({"choices": [3.0, 1.0]}, "rising order"),
         ({"choices": ["a", "b"], "low": 0}, "both choices and low/high/step"),
         ({"low": 0, "high": 1, "role": "ambient", "hard_to_change": True}, "the room gives it"),
+        ({"choices": ["dry", "wet"], "role": "ambient"}, "a reading of the room is a number"),
         ({"low": 0, "high": 1, "stepp": 1}, "Extra inputs"),
     ],
 )
