@@ -6,5 +6,7 @@ truth        the true front of a lab that knows its truth
 closed_loop  strategy against lab, round by round        replay   strategy against a table
 running      many (strategy, seed) at once, kept as they finish
 scores       curves → comparison, with paired bootstrap intervals
-latency      seconds of a proposal, beside Ax            plots    the picture of the curves
+latency      seconds of a proposal, beside Ax            plots    the pictures
+accuracy     models on held-out runs of a table          predictors  the models, by name
+prediction_scores  held-out measurements → R², coverage, NLPD
 """

@@ -1,12 +1,16 @@
-"""The picture of a comparison: mean score by number of experiments, with 95 % bands."""
+"""The benchmarks' pictures: score by number of experiments, R² by outcome, 95 % intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from engine.campaign import Campaign
 from engine.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe & Ito's colours, which stay apart for the colour-blind.
 COLOURS = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442")
@@ -18,7 +22,6 @@ def plot_comparison(document: Mapping[str, Any], path: Path) -> None:
     Raises:
         DataError: the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     summary = document["summary"]
@@ -39,6 +42,52 @@ def plot_comparison(document: Mapping[str, Any], path: Path) -> None:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
+    _save(figure, path)
+
+
+def plot_accuracy(document: Mapping[str, Any], path: Path) -> None:
+    """Draw R² by outcome and model, with 95 % intervals, of an accuracy document as PNG.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    summary, config = document["summary"], document["config"]
+    campaign = Campaign(**document["campaign"])
+    rows = [*summary["outcomes"], None]
+    models = summary["models"]
+    figure = Figure(figsize=(7.0, 1.4 + 0.13 * len(rows) * (len(models) + 1)), layout="constrained")
+    axes = figure.add_subplot()
+    for index, (name, found) in enumerate(models.items()):
+        shift = 0.7 * ((index + 0.5) / len(models) - 0.5)
+        values = [found["mean_r2"] if o is None else found["r2"][o] for o in rows]
+        bounds = [found["mean_r2_interval"] if o is None else found["r2_interval"][o] for o in rows]
+        places = [row + shift for row in range(len(rows))]
+        colour = COLOURS[(index + 1) % len(COLOURS)]
+        axes.plot(values, places, "o", color=colour, markersize=4, label=name)
+        for place, bound in zip(places, bounds, strict=True):
+            if bound is not None:
+                axes.plot(bound, [place, place], color=colour, linewidth=1.2)
+    axes.axhline(len(rows) - 1.5, color="black", linewidth=0.6)
+    axes.set_yticks(range(len(rows)), ["mean" if o is None else campaign.heading(o) for o in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel("R² of held-out measurements")
+    axes.set_title(
+        f"accuracy on {config['table']}: {config['folds']} folds by recipe\n"
+        "95 % bootstrap intervals over recipes",
+        fontsize="medium",
+        loc="left",
+    )
+    axes.grid(alpha=0.25, axis="x")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(frameon=False, loc="outside lower center", ncols=min(len(models), 5))
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     FigureCanvasAgg(figure)
     try:
         figure.savefig(path, format="png", dpi=150)

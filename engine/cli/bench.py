@@ -1,69 +1,55 @@
-"""``engine bench``: strategies against a lab, against a finished table, against the clock."""
+"""``engine bench``: strategies against a lab, a finished table, the clock; models by accuracy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.bench_accuracy import accuracy
+from engine.cli.bench_options import (
+    BatchOption,
+    BudgetOption,
+    CampaignOption,
+    ConstraintOption,
+    FirstSeedOption,
+    FormatOption,
+    JobsOption,
+    ObjectivesOption,
+    OutOption,
+    PlotOption,
+    ResumeOption,
+    SeedsOption,
+    StartOption,
+    StrategyOption,
+    TableOption,
+    TemplateOption,
+    campaign_for,
+    check_folders,
+    progress_bar,
+    words,
+)
 from engine.cli.bench_tables import print_comparison, print_latency
-from engine.cli.output import JsonOption, console, print_json, say
+from engine.cli.output import JsonOption, print_json, say
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.bench.running import Step
-    from engine.campaign import Campaign
-
-StrategyOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--strategy", help="sobol, gp, ax or nsga2; repeat it to compare.", show_default="sobol, gp"
-    ),
-]
-SeedsOption = Annotated[int, typer.Option("--seeds", help="Paired repetitions.")]
-FirstSeedOption = Annotated[int, typer.Option("--first-seed", help="Seed of the first repetition.")]
-StartOption = Annotated[int, typer.Option("--start", help="Experiments before the first batch.")]
-BatchOption = Annotated[int, typer.Option("--batch", help="Experiments in a batch.")]
-BudgetOption = Annotated[int, typer.Option("--budget", help="Experiments in all.")]
-ObjectivesOption = Annotated[
-    str | None,
-    typer.Option(
-        "--objectives",
-        help="Outcomes by commas, each outcome, outcome:min or outcome:max:THRESHOLD.",
-        show_default="the campaign's",
-    ),
-]
-ConstraintOption = Annotated[
-    list[str] | None,
-    typer.Option("--constraint", help="Such as 'elastic_modulus.longitudinal >= 0.2'; repeatable."),
-]
-OutOption = Annotated[
-    Path | None,
-    typer.Option("--out", help="Keep results here (JSON), written as each repetition finishes."),
-]
-ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Go on with the results already in --out.")
-]
-PlotOption = Annotated[Path | None, typer.Option("--plot", help="Draw the comparison here (PNG).")]
-JobsOption = Annotated[
-    int, typer.Option("--jobs", help="Processes, one thread each; 0 takes one a core.")
-]
-TableOption = Annotated[Path | None, typer.Option("--table", help="A finished table.")]
-FormatOption = Annotated[str, typer.Option("--format", help="table or matmcl.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     bench = typer.Typer(
-        help="Compare strategies: on a lab, on a finished table, by the clock.",
+        help="Compare strategies on a lab, on a finished table, by the clock; and models.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
     bench.command("closed-loop")(closed_loop)
     bench.command("replay")(replay)
+    bench.command("accuracy")(accuracy)
     bench.command("latency")(latency)
     app.add_typer(bench, name="bench")
 
@@ -92,18 +78,18 @@ def closed_loop(
     from engine.bench import closed_loop as bench
 
     config = bench.ClosedLoopConfig(
-        strategies=_words(strategies) or ("sobol", "gp"),
+        strategies=words(strategies) or ("sobol", "gp"),
         n_seeds=seeds,
         first_seed=first_seed,
         start=start,
         batch=batch,
         budget=budget,
         lab=lab,
-        objectives=_words([objectives] if objectives else None),
+        objectives=words([objectives] if objectives else None),
         constraints=tuple(constraint or ()),
         keep_limits=keep_limits,
     )
-    _check_folders(out, plot)
+    check_folders(out, plot)
     n_jobs = _jobs(jobs)
     with _progress(len(config.tasks) * budget) as tell:
         document = bench.closed_loop(config, jobs=n_jobs, out=out, resume=resume, tell=tell)
@@ -113,15 +99,8 @@ def closed_loop(
 def replay(
     table: TableOption = None,
     table_format: FormatOption = "table",
-    campaign: Annotated[
-        Path | None, typer.Option("--campaign", help="TOML file with the [campaign].")
-    ] = None,
-    template: Annotated[
-        str | None,
-        typer.Option(
-            "--template", help="Campaign of a template.", show_default="nanofibre for matmcl"
-        ),
-    ] = None,
+    campaign: CampaignOption = None,
+    template: TemplateOption = None,
     strategies: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,17 +129,17 @@ def replay(
         raise UsageError("expected a finished table: --table FILE")
     config = bench.ReplayConfig(
         table=table.name,
-        strategies=_words(strategies) or ("random", "gp"),
+        strategies=words(strategies) or ("random", "gp"),
         n_seeds=seeds,
         first_seed=first_seed,
         start=start,
         batch=batch,
         budget=budget,
-        objectives=_words([objectives] if objectives else None),
+        objectives=words([objectives] if objectives else None),
         constraints=tuple(constraint or ()),
     )
-    _check_folders(out, plot)
-    found = _campaign(campaign, template, table_format)
+    check_folders(out, plot)
+    found = campaign_for(campaign, template, table_format)
     runs = bench.read_pool(table, found, table_format=table_format)
     n_jobs = _jobs(jobs)
     with _progress(len(config.tasks) * budget) as tell:
@@ -207,9 +186,9 @@ def latency(
         peer="ax" if peer else None,
         peer_threads=tuple(peer_threads or ()),
     )
-    _check_folders(out)
+    check_folders(out)
     if table is not None:
-        campaign = _campaign(None, "nanofibre", table_format)
+        campaign = campaign_for(None, "nanofibre", table_format)
         runs = read_pool(table, campaign, table_format=table_format)
     else:
         campaign, runs = bench.virtual_runs(observations, seed)
@@ -225,11 +204,6 @@ def latency(
     print_latency(document)
 
 
-def _words(given: Sequence[str] | None) -> tuple[str, ...]:
-    """Split by commas, so that ``--strategy gp,ax`` and ``--strategy gp --strategy ax`` are one."""
-    return tuple(part.strip() for word in given or () for part in word.split(",") if part.strip())
-
-
 def _jobs(jobs: int) -> int:
     from engine.bench.environment import usable_cores
 
@@ -238,48 +212,11 @@ def _jobs(jobs: int) -> int:
     return jobs or usable_cores()
 
 
-def _check_folders(*paths: Path | None) -> None:
-    for path in paths:
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(
-                f"{path}: expected a folder at {path.absolute().parent}; make it first"
-            )
-        if path is not None and path.is_dir():
-            raise UsageError(f"{path}: expected a file's name, got a folder")
-
-
-def _campaign(file: Path | None, template: str | None, table_format: str) -> Campaign:
-    from engine.settings import parse_campaign, read_campaign_file
-
-    if file is not None:
-        if template is not None:
-            raise UsageError("--campaign and --template: give one of the two")
-        return read_campaign_file(file)
-    if template is None and table_format != "matmcl":
-        raise UsageError("expected the campaign of the table: --campaign FILE.toml or --template")
-    import tomllib
-
-    from engine.initialising import template_text
-
-    definition = tomllib.loads(template_text(template or "nanofibre"))["campaign"]
-    return parse_campaign(definition, f"--template {template or 'nanofibre'}")
-
-
 @contextmanager
 def _progress(n_experiments: int) -> Iterator[Callable[[Step], None]]:
     """Show a bar over all experiments of all (strategy, seed), on standard error."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn  # isort: skip
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     done: dict[tuple[str, int], int] = {}
-    with Progress(*columns, console=console(to_stderr=True)) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("experiments", total=n_experiments)
 
         def tell(step: Step) -> None:

@@ -16,10 +16,10 @@ MOST_CHECKPOINTS = 11
 
 def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
     """Print a closed-loop or replay document: scores by experiments, then beside the baseline."""
-    screen, summary = _screen(), document["summary"]
+    screen, summary = report_screen(), document["summary"]
     unit, scale = _unit(document)
     first, last = document["seeds"]
-    _line(
+    print_line(
         screen,
         f"{document['score']}{unit} after so many experiments, mean of seeds {first}–{last}",
     )
@@ -30,7 +30,7 @@ def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
     ]
     screen.print(grid(["strategy", *(str(summary["checkpoints"][i]) for i in shown)], rows))
     baseline = summary["baseline"]
-    _line(
+    print_line(
         screen,
         f"after {summary['checkpoints'][-1]} experiments; how many it takes to reach {baseline}'s "
         "final mean, and how many times fewer (95 % bootstrap intervals, paired over seeds)",
@@ -42,13 +42,13 @@ def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
     ]
     screen.print(grid([*headings, "experiments", "acceleration", "batch [s]"], rows))
     threads = f"{jobs} {'job' if jobs == 1 else 'jobs'} of 1 thread"
-    _where(screen, document, threads)
+    print_where(screen, document, threads)
 
 
 def print_latency(document: Mapping[str, Any]) -> None:
     """Print a latency document: seconds by part, the ratio, the whole process."""
-    screen, config, measured = _screen(), document["config"], document["measured"]
-    _line(
+    screen, config, measured = report_screen(), document["config"], document["measured"]
+    print_line(
         screen,
         f"{config['n']} suggestions from {config['observations']} observations, "
         f"seed {config['seed']}, median of {config['repeats']}",
@@ -75,15 +75,15 @@ def print_latency(document: Mapping[str, Any]) -> None:
     columns = [f"{part} [s]" for part in ("imports", *parts, "generation", "range")]
     screen.print(grid(["strategy", "threads", *columns], rows))
     if document["ratio"] is not None:
-        _line(screen, f"Ax's generation, at its fastest, takes {document['ratio']:.1f} × ours")
+        print_line(screen, f"Ax's generation, at its fastest, takes {document['ratio']:.1f} × ours")
     if document.get("process_seconds"):
         whole = sorted(document["process_seconds"])
-        _line(
+        print_line(
             screen,
             f"engine propose --n {config['n']} --json, from start to exit: "
             f"{whole[len(whole) // 2]:.1f} s",
         )
-    _where(screen, document, f"threads for ours: {measured[0]['threads']}")
+    print_where(screen, document, f"threads for ours: {measured[0]['threads']}")
 
 
 def _middle(entry: Mapping[str, Any]) -> Mapping[str, float]:
@@ -92,7 +92,7 @@ def _middle(entry: Mapping[str, Any]) -> Mapping[str, float]:
     return min(repeats, key=lambda repeat: abs(repeat["generation"] - entry["median"]))
 
 
-def _screen() -> Console:
+def report_screen() -> Console:
     """Return a console on standard output; into a file or pipe, wide enough for the tables."""
     screen = console()
     if not screen.is_terminal:
@@ -100,14 +100,16 @@ def _screen() -> Console:
     return screen
 
 
-def _line(screen: Console, text: str) -> None:
+def print_line(screen: Console, text: str) -> None:
+    """Print a line as it stands; into a file or pipe, unbroken."""
     screen.print(text, markup=False, soft_wrap=not screen.is_terminal)
 
 
-def _where(screen: Console, document: Mapping[str, Any], threads: str) -> None:
+def print_where(screen: Console, document: Mapping[str, Any], threads: str) -> None:
+    """Print on which machine, with which threads and versions, a document came about."""
     from engine.bench.environment import environment_line
 
-    _line(screen, environment_line(document["environment"], threads=threads))
+    print_line(screen, environment_line(document["environment"], threads=threads))
 
 
 def _unit(document: Mapping[str, Any]) -> tuple[str, float]:

@@ -1,0 +1,287 @@
+"""Accuracy on held-out runs: the splits, the scores, the models, the command."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import lognorm, norm
+from typer.testing import CliRunner
+
+from engine.bench.accuracy import AccuracyConfig, accuracy, folds_of, recipes_of
+from engine.bench.latency import virtual_runs, write_table
+from engine.bench.prediction_scores import Held, OutOfFold, normal_nlpd, resamples, summarise
+from engine.bench.predictors import MODELS, Predicted, check_models
+from engine.campaign import Campaign, Objective, Parameter, Property
+from engine.cli.app import app
+from engine.errors import DataError, ModelError, UsageError
+from engine.history import History, Run
+
+CAMPAIGN = Campaign(
+    name="rows",
+    parameters=(
+        Parameter(name="x", low=0.0, high=1.0),
+        Parameter(name="k", choices=("low", "high")),
+        Parameter(name="warmth", role="ambient", low=0.0, high=2.0),
+    ),
+    properties=(
+        Property(name="y", unit="%"),
+        Property(name="s", unit="MPa", scale="log", minimum=0.0),
+        Property(name="never", unit="nm"),
+    ),
+    objectives=(Objective(outcome="y", threshold=0.0),),
+)
+
+
+@pytest.fixture(autouse=True)
+def small_forest(monkeypatch):
+    monkeypatch.setattr("engine.bench.predictors.N_TREES", 20)
+
+
+@pytest.fixture
+def runs():
+    """24 runs of 12 recipes, each spun in two rooms; some with a second specimen of y."""
+    rng = np.random.default_rng(0)
+    found = []
+    for number in range(24):
+        x, k = (number % 12) / 11, ("low", "high")[number % 2]
+        warmth = float(rng.uniform(0, 2))
+        y = 3 * x + 0.2 * warmth + 0.05 * rng.standard_normal()
+        values = {"y": (y, y + 0.02) if number % 3 == 0 else (y,)}
+        if number != 5:
+            values["s"] = (float(np.exp(x + (k == "high") + 0.1 * rng.standard_normal())),)
+        found.append(Run({"x": x, "k": k, "warmth": warmth}, values, label=f"m{number}"))
+    return found
+
+
+def oracle(history, conditions, outcomes, *, level, seed):
+    """Know y and s without noise; tell that it saw the other recipes only."""
+    seen = {(run.conditions["x"], run.conditions["k"]) for run in history.finished}
+    assert seen.isdisjoint((c["x"], c["k"]) for c in conditions)
+    assert all(set(c) == {"x", "k", "warmth"} for c in conditions)
+    truth = {
+        "y": [3 * c["x"] + 0.2 * c["warmth"] for c in conditions],
+        "s": [float(np.exp(c["x"] + (c["k"] == "high"))) for c in conditions],
+    }
+    return Predicted(np.array([truth[outcome] for outcome in outcomes]).T)
+
+
+def engine(*words):
+    return CliRunner().invoke(app, ["bench", "accuracy", *map(str, words)])
+
+
+# -- splits ---------------------------------------------------------------------------------------
+
+
+def test_runs_with_the_same_settings_are_one_recipe(runs):
+    recipes = recipes_of(CAMPAIGN, runs)
+    assert recipes.tolist() == [number % 12 for number in range(24)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 8), min_size=9, max_size=40), st.integers(2, 5), st.integers(0, 99))
+def test_a_recipe_is_never_torn_and_folds_are_even(draws, n_folds, seed):
+    recipes = np.unique(np.array(draws + list(range(9))), return_inverse=True)[1]
+    folds = folds_of(recipes, n_folds, [seed, 0])
+    for recipe in range(recipes.max() + 1):
+        assert len(set(folds[recipes == recipe])) == 1
+    sizes = [len(set(recipes[folds == fold])) for fold in range(n_folds)]
+    assert max(sizes) - min(sizes) <= 1
+    assert (folds == folds_of(recipes, n_folds, [seed, 0])).all()
+
+
+# -- scores ---------------------------------------------------------------------------------------
+
+
+def test_scores_on_paper():
+    y = np.array([1.0, 2.0, 3.0, 4.0])
+    held = Held(y, np.zeros(4, dtype=int), np.arange(4), np.arange(4))
+    said = {
+        "random_forest": OutOfFold(np.full((1, 4), 2.5)),
+        "half": OutOfFold(
+            2.5 + (y[None] - 2.5) / 2, lower=y[None] - [[1, 1, 1, -1]], upper=y[None] + 1,
+            nlpd=np.array([[1.0, 2.0, 3.0, 4.0]]),
+        ),
+    }  # fmt: skip
+    summary = summarise(held, said, ["y"], "random_forest")
+    forest, half = summary["models"]["random_forest"], summary["models"]["half"]
+    assert forest["mean_r2"] == pytest.approx(0.0)
+    assert forest["coverage"] is forest["nlpd"] is forest["difference"] is None
+    assert half["r2"]["y"] == pytest.approx(0.75)
+    assert half["coverage"]["y"] == pytest.approx(0.75)
+    assert half["mean_nlpd"] == pytest.approx(2.5)
+    assert half["difference"] == pytest.approx(0.75)
+    low, high = half["difference_interval"]
+    assert 0.7 <= low <= high
+
+
+def test_r2_of_repeats_is_the_mean_of_theirs_and_resamples_keep_recipes_whole():
+    rng = np.random.default_rng(3)
+    y = rng.standard_normal(30)
+    held = Held(y, np.zeros(30, dtype=int), np.arange(30), np.repeat(np.arange(10), 3))
+    mean = y + 0.5 * rng.standard_normal((2, 30))
+    one, two = (
+        summarise(held, {"a": OutOfFold(mean[i : i + 1])}, ["y"], "a")["models"]["a"]["mean_r2"]
+        for i in (0, 1)
+    )
+    both = summarise(held, {"a": OutOfFold(mean)}, ["y"], "a")["models"]["a"]
+    assert both["mean_r2"] == pytest.approx((one + two) / 2)
+    assert both["r2_interval"]["y"][0] < both["mean_r2"] < both["r2_interval"]["y"][1]
+    C = resamples(10)
+    assert (C[0] == 1).all()
+    assert (C.sum(axis=1) == 10).all()
+
+
+def test_the_density_is_that_of_the_outcome_in_its_unit():
+    value, centre, variance = np.array([0.5, 2.0]), np.array([0.1, 0.4]), np.array([0.3, 0.2])
+    sd = np.sqrt(variance)
+    assert normal_nlpd(value, centre, variance, is_log=False) == pytest.approx(
+        -norm.logpdf(value, centre, sd)
+    )
+    assert normal_nlpd(value, centre, variance, is_log=True) == pytest.approx(
+        -lognorm.logpdf(value, sd, scale=np.exp(centre))
+    )
+
+
+# -- the benchmark --------------------------------------------------------------------------------
+
+
+def test_all_models_meet_the_same_folds_and_the_better_one_wins(runs):
+    names = ("random_forest", "mean", "oracle")
+    told = []
+    config = AccuracyConfig("rows.csv", folds=3, repeats=2, models=names)
+    document = accuracy(config, CAMPAIGN, runs, models={"oracle": oracle}, tell=told.append)
+    assert len(told) == config.n_steps == 18
+    assert document["data"] == {
+        "experiments": 24,
+        "recipes": 12,
+        "measurements": 55,
+        "outcomes_left_out": ["never"],
+    }
+    models = document["summary"]["models"]
+    assert document["summary"]["baseline"] == "random_forest"
+    assert models["oracle"]["mean_r2"] > 0.9 > models["random_forest"]["mean_r2"]
+    assert models["mean"]["mean_r2"] < 0.05
+    assert models["oracle"]["difference_interval"][0] > 0
+    measured = document["measurements"]
+    assert np.shape(measured["fold"]) == (2, 55)
+    assert measured["fold"][0] != measured["fold"][1]
+    assert np.shape(document["predictions"]["oracle"]["mean"]) == (2, 55)
+    again = accuracy(config, CAMPAIGN, runs, models={"oracle": oracle})
+    assert again["predictions"] == document["predictions"]
+    json.dumps(document, allow_nan=False)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_predicts_in_the_outcomes_units(name, runs):
+    found = MODELS[name].predict(
+        History(CAMPAIGN, tuple(runs[:20])),
+        [run.conditions for run in runs[20:]],
+        ("y", "s"),
+        level=0.9,
+        seed=1,
+    )
+    assert all(part.shape == (4, 2) for part in found.parts())
+    assert (found.mean > 0).all()
+    if name in ("gp", "botorch"):
+        measured = np.array([[run.outcomes["y"][0], run.outcomes["s"][0]] for run in runs[20:]])
+        assert np.abs(found.mean - measured).max() < 1.0
+    if found.lower is not None:
+        assert (found.lower < found.mean).all()
+        assert (found.mean < found.upper).all()
+        assert found.variance.min() > 0
+
+
+def test_a_model_that_fails_is_named_with_its_fold(runs):
+    def broken(history, conditions, outcomes, *, level, seed):
+        raise ModelError("no luck")
+
+    def short(history, conditions, outcomes, *, level, seed):
+        return Predicted(np.zeros((1, 1)))
+
+    config = AccuracyConfig("rows.csv", folds=2, models=("broken",))
+    with pytest.raises(ModelError, match="broken, repeat 1, fold 1: no luck"):
+        accuracy(config, CAMPAIGN, runs, models={"broken": broken})
+    with pytest.raises(ModelError, match="expected \\(12, 2\\) finite numbers"):
+        accuracy(config, CAMPAIGN, runs, models={"broken": short})
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "told"),
+    [
+        ({"folds": 13}, UsageError, "at most the table's 12 recipes"),
+        ({"folds": 1}, UsageError, "--folds: expected at least 2"),
+        ({"repeats": 0}, UsageError, "--repeats"),
+        ({"seed": -1}, UsageError, "--seed"),
+        ({"models": ("forest",)}, UsageError, "--model: expected one of gp"),
+        ({"outcomes": ("yy",)}, UsageError, "unknown outcome 'yy'"),
+        ({"outcomes": ("never",)}, DataError, "differing results of never"),
+    ],
+)
+def test_refuses_with_a_mend(runs, change, error, told):
+    with pytest.raises(error, match=told):
+        accuracy(AccuracyConfig("rows.csv", **change), CAMPAIGN, runs)
+
+
+def test_names_of_models_are_taken_once():
+    assert check_models(["gp", "mean", "gp"]) == ("gp", "mean")
+    assert check_models(["mine"], brought=["mine"]) == ("mine",)
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(tmp_path):
+    campaign, found = virtual_runs(16, seed=0)
+    path = tmp_path / "runs.csv"
+    write_table(path, campaign, found)
+    return path
+
+
+def test_the_command_prints_units_seed_and_versions(table, tmp_path):
+    result = engine(
+        "--table", table, "--template", "nanofibre", "--folds", 2, "--seed", 7,
+        "--model", "gp,random_forest", "--model", "mean",
+        "--outcomes", "elongation.longitudinal,fracture_strength.transverse",
+        "--plot", tmp_path / "plot.png",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    for expected in ("elongation.longitudinal [%]", "[MPa]", "seed 7", "R² − random_forest",
+                     "[nat]", "scikit-learn", "cores", "1 thread", "90 % interval"):  # fmt: skip
+        assert expected in result.stdout
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_is_one_document_and_what_out_keeps(table, tmp_path):
+    out = tmp_path / "out.json"
+    result = engine("--table", table, "--template", "nanofibre", "--folds", 2, "--model", "mean",
+                    "--out", out, "--json")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document == json.loads(out.read_text())
+    assert document["kind"] == "accuracy"
+    assert len(document["summary"]["outcomes"]) == 10
+    assert document["environment"]["versions"]["scikit-learn"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "code"),
+    [
+        ([], "--table FILE", 2),
+        (["--table", "x.csv"], "--campaign FILE.toml", 2),
+        (["--table", "x.csv", "--format", "matmcl"], "no such file", 1),
+        (["--table", "x.csv", "--format", "xls", "--template", "blank"], "--format", 2),
+        (["--table", "x.csv", "--format", "matmcl", "--folds", "1"], "--folds", 2),
+        (["--table", "x.csv", "--format", "matmcl", "--model", "gpp"], "Did you mean 'gp'", 2),
+        (["--table", "x.csv", "--format", "matmcl", "--out", "/no/such/f.json"], "folder", 2),
+    ],
+)
+def test_mistakes_are_told_in_a_line(words, told, code):
+    result = engine(*words)
+    assert result.exit_code == code, result.output
+    assert told in result.stderr
+    assert "Traceback" not in result.output
