@@ -84,8 +84,8 @@ class Parameter(_Frozen):
             self._check_range(self.low, self.high)
         if self.role == "ambient" and self.choices is not None:
             raise ValueError(
-                f"parameter '{self.name}' is ambient: a reading of the room is a number; give low and "
-                "high instead of choices"
+                f"parameter '{self.name}' is ambient: a reading of the room is a number; give low "
+                "and high instead of choices"
             )
         if self.role == "ambient" and (self.hard_to_change or self.max_distinct):
             raise ValueError(
