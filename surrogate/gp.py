@@ -134,6 +134,12 @@ def _fit_group(
         mean_module=make_mean(batch_shape) if make_mean is not None else None,
         outcome_transform=Standardize(m=m),
     )
+    # What BoTorch needs to take single outcomes out of the batch: each parameter's batch dimension.
+    model._subset_batch_dict = {
+        name: -parameter.ndim
+        for name, parameter in model.named_parameters()
+        if m > 1 and parameter.shape[:1] == batch_shape
+    }
     mll = ExactMarginalLogLikelihood(model.likelihood, model)
     with warnings.catch_warnings():
         # An early stop at max_iterations is a budget, not a fault; replicates need jitter.

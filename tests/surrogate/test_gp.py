@@ -56,6 +56,26 @@ def test_missing_values_leave_the_other_outcomes_alone() -> None:
         )
 
 
+def test_outcomes_that_share_rows_are_taken_out_of_their_batch_whole() -> None:
+    X, Y = data(20)
+    some = torch.cat([Y, Y.flip(1) ** 2], dim=1)
+    some[::4, 2:] = torch.nan  # two pairs: the first measured on every row, the second on some
+    model = fit_outcomes(X, some)
+    pair = fit_outcomes(X, some[:, :2])
+    points = torch.rand(5, 3, generator=torch.Generator().manual_seed(4), dtype=torch.double)
+    assert model.num_outputs == 4
+    for moments, alone in zip(
+        joint_moments(model, points), joint_moments(pair, points), strict=True
+    ):
+        torch.testing.assert_close(moments[:2], alone)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model.posterior(points, observation_noise=True).variance[:, :2],
+            pair.posterior(points, observation_noise=True).variance,
+        )
+    assert all(torch.isfinite(part).all() for row in leave_one_out(model) for part in row)
+
+
 @pytest.mark.parametrize("holes", [False, True])
 def test_joint_moments_are_the_posterior(holes: bool) -> None:
     X, Y = data(20)
