@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,7 @@ def generate_with_ax(
         UsageError: the campaign has an equality between parameters, which Ax does not take.
         ModelError: Ax could not generate.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quietly():
         warnings.simplefilter("ignore")
         client, skipped = build_client(space, history, seed)
         held: dict[str, Any] = {**fixed}
@@ -108,6 +109,17 @@ def generate_with_ax(
     return AxAnswer(np.stack(chosen), seconds, tuple(notes))
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep from the terminal what Ax logs of each trial; every logger of its has its own level."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def build_client(space: Space, history: History, seed: int) -> tuple[Any, int]:
     """Return an Ax ``Client`` that knows the campaign and its runs, and how many runs it refused.
 
@@ -116,8 +128,6 @@ def build_client(space: Space, history: History, seed: int) -> tuple[Any, int]:
     """
     from ax.api.client import Client
 
-    for logger in ("ax", "botorch"):  # Ax sets its own level while it is imported
-        logging.getLogger(logger).setLevel(logging.ERROR)
     campaign = history.campaign
     client = Client(random_seed=seed)
     client.configure_experiment(
