@@ -363,6 +363,12 @@ class Campaign(_Frozen):
         return tuple(name for prop in self.properties for name in prop.outcomes)
 
     @cached_property
+    def wanted_outcomes(self) -> tuple[str, ...]:
+        """The outcomes that decide what is worth running: objectives, then constrained ones."""
+        constrained = [name for constraint in self.constraints for name in constraint.terms]
+        return tuple(dict.fromkeys([*(o.outcome for o in self.objectives), *constrained]))
+
+    @cached_property
     def _property_of(self) -> dict[str, Property]:
         return {name: prop for prop in self.properties for name in prop.outcomes}
 

@@ -13,7 +13,10 @@ from engine.workspace import Workspace
 
 @dataclass(frozen=True)
 class Best:
-    """The best value of one objective so far: the mean of a completed run's replicates."""
+    """The best value of one objective so far: the mean of a completed run's replicates.
+
+    Runs known to break a constraint do not count.
+    """
 
     objective: Objective
     value: float | None
@@ -31,7 +34,8 @@ class Standing:
     """Everything that ``engine status`` shows.
 
     ``pending`` in the order of their ids, ``latest`` by their newest result, newest first;
-    ``n_beyond_all`` counts completed runs on the right side of every threshold.
+    ``n_beyond_all`` counts completed runs on the right side of every threshold; ``n_breaking``
+    those known to break a constraint, which count nowhere else.
     """
 
     record: CampaignRecord
@@ -41,6 +45,7 @@ class Standing:
     latest: tuple[ExperimentRecord, ...]
     best: tuple[Best, ...]
     n_beyond_all: int
+    n_breaking: int = 0
 
 
 def standing(workspace: Workspace, *, n_latest: int = 5) -> Standing:
@@ -54,7 +59,8 @@ def standing(workspace: Workspace, *, n_latest: int = 5) -> Standing:
         experiments = tx.experiments.list(record.id)
         counts = tx.experiments.count(record.id)
     finished = [e for e in experiments if e.status is Status.COMPLETED and e.measurements]
-    beyond = [{e.id for e in finished if _is_beyond(e, o)} for o in campaign.objectives]
+    sound = [e for e in finished if not _breaks_a_constraint(e, campaign)]
+    beyond = [{e.id for e in sound if _is_beyond(e, o)} for o in campaign.objectives]
     newest = sorted(finished, key=lambda e: (_newest_result(e), e.id), reverse=True)
     return Standing(
         record=record,
@@ -63,10 +69,11 @@ def standing(workspace: Workspace, *, n_latest: int = 5) -> Standing:
         pending=tuple(e for e in experiments if e.status.is_pending),
         latest=tuple(newest[:n_latest]),
         best=tuple(
-            _best(finished, objective, len(ids))
+            _best(sound, objective, len(ids))
             for objective, ids in zip(campaign.objectives, beyond, strict=True)
         ),
         n_beyond_all=len(set.intersection(*beyond)),
+        n_breaking=len(finished) - len(sound),
     )
 
 
@@ -74,6 +81,16 @@ def mean_of(experiment: ExperimentRecord, outcome: str) -> float | None:
     """Return the mean of an outcome's replicates, ``None`` where it was not measured."""
     values = [m.value for m in experiment.measurements if m.outcome == outcome]
     return sum(values) / len(values) if values else None
+
+
+def _breaks_a_constraint(experiment: ExperimentRecord, campaign: Campaign) -> bool:
+    """Whether a constrained outcome was measured, and its mean is on the wrong side."""
+    for constraint in campaign.constraints:
+        means = {name: mean_of(experiment, name) for name in constraint.terms}
+        known = {name: mean for name, mean in means.items() if mean is not None}
+        if len(known) == len(means) and not constraint.is_met(known):
+            return True
+    return False
 
 
 def _newest_result(experiment: ExperimentRecord) -> datetime:
@@ -85,8 +102,8 @@ def _is_beyond(experiment: ExperimentRecord, objective: Objective) -> bool:
     return mean is not None and objective.sign * (mean - objective.threshold) > 0
 
 
-def _best(finished: Sequence[ExperimentRecord], objective: Objective, n_beyond: int) -> Best:
-    means = [(mean_of(experiment, objective.outcome), experiment) for experiment in finished]
+def _best(runs: Sequence[ExperimentRecord], objective: Objective, n_beyond: int) -> Best:
+    means = [(mean_of(experiment, objective.outcome), experiment) for experiment in runs]
     measured = [(objective.sign * mean, e) for mean, e in means if mean is not None]
     if not measured:
         return Best(objective, None, None, 0)

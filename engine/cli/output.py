@@ -75,6 +75,11 @@ def _plain(message: str) -> str:
     return message.replace("[", r"\[")
 
 
+def count(n: int, noun: str) -> str:
+    """Return ``1 run``, ``2 runs``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def split_assignments(words: Iterable[str] | None, option: str) -> dict[str, str]:
     """Read ``["voltage=18", "flow_rate=0.4"]`` as a mapping.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from engine.cli.output import (
     ConfigOption,
     JsonOption,
     console,
+    count,
     grid,
     number,
     print_json,
@@ -93,7 +95,12 @@ def propose(
         bool, typer.Option("--dry-run", help="Show the batch, record nothing.")
     ] = False,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Also write the batch as a worksheet.")
+        Path | None,
+        typer.Option(
+            "--csv",
+            help="Also write the batch as a worksheet: fill in the results, then "
+            "`engine log --file` it.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -132,8 +139,6 @@ def propose(
         _refuse_place(csv)
         with _progress() as tell:
             proposed = propose_batch(workspace, request, record=not dry_run, progress=tell)
-    if csv is not None:
-        _write_worksheet(csv, proposed)
     if as_json:
         print_json(batch_document(proposed))
     _show(proposed.campaign, proposed.batch, proposed.experiment_ids, to_stderr=as_json)
@@ -144,6 +149,8 @@ def propose(
             f"batch {proposed.batch_id} recorded (seed {request.seed}). Log a result with "
             f"`engine log {proposed.experiment_ids[0]} OUTCOME=VALUE …`."
         )
+    if csv is not None:
+        _write_worksheet(csv, proposed)
 
 
 def replay(
@@ -263,8 +270,13 @@ def _count(text: str, name: str) -> int:
 
 def _refuse_place(path: Path | None) -> None:
     """Refuse, before anything is computed, a file that could not be written."""
-    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+    if path is None:
+        return
+    folder = path.resolve().parent
+    if path.is_dir() or not folder.is_dir():
         raise UsageError(f"--csv: expected a file in an existing folder, got {path}")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--csv {path}: the folder {folder} cannot be written; name another")
 
 
 # -- showing ------------------------------------------------------------------------------------
@@ -321,23 +333,25 @@ def _show(
     screen = console(to_stderr=to_stderr)
     for note in batch.notes:
         warn(note)
-    objectives = [o.outcome for o in campaign.objectives]
+    shown = campaign.wanted_outcomes
     settings = [p.name for p in campaign.controlled]
     rows = [
         [
             "–" if id_ is None else str(id_),
             *(_cell(s.conditions[name]) for name in settings),
-            *(_expected(s.outcomes.get(name)) for name in objectives),
+            *(_expected(s.outcomes.get(name)) for name in shown),
             f"{s.p_success:.0%}",
         ]
         for id_, s in zip(ids, batch.suggestions, strict=True)
     ]
-    headings = ["run", *map(campaign.heading, settings), *map(campaign.heading, objectives), "mat?"]
-    screen.print(
-        grid(headings, rows, title=f"{len(rows)} runs, in the order to run them ({batch.strategy})")
-    )
+    headings = ["run", *map(campaign.heading, settings), *map(campaign.heading, shown), "success"]
+    screen.print(f"{count(len(rows), 'run')}, in the order to run them ({batch.strategy})")
+    screen.print(grid(headings, rows))
     for id_, s in zip(ids, batch.suggestions, strict=True):
         screen.print(f"  {'–' if id_ is None else id_}  {s.reason}", style="dim", markup=False)
+    if campaign.constraints:
+        held = ", ".join(map(str, campaign.constraints))
+        screen.print(f"meant to hold: {held}.", markup=False)
     if batch.suggestions and batch.suggestions[0].ambient:
         room = ", ".join(
             f"{name} {value:.4g} {campaign.unit_of(name)}".rstrip()
@@ -349,8 +363,8 @@ def _show(
             values = [s.conditions[parameter.name] for s in batch.suggestions]
             changes = sum(a != b for a, b in pairwise(values))
             screen.print(
-                f"{parameter.name}: {len(set(values))} values, {changes} "
-                f"change{'s' if changes != 1 else ''} within the batch.",
+                f"{parameter.name}: {count(len(set(values)), 'value')}, "
+                f"{count(changes, 'change')} within the batch.",
                 markup=False,
             )
 
@@ -369,6 +383,7 @@ def _expected(forecast: Forecast | None) -> str:
 
 
 def _write_worksheet(path: Path, proposed: ProposedBatch) -> None:
+    """Write settings, empty cells for what becomes of each run, and what to expect of it."""
     from engine.initialising import write_aside
 
     campaign = proposed.campaign
@@ -377,6 +392,8 @@ def _write_worksheet(path: Path, proposed: ProposedBatch) -> None:
     ]
     headings = ["experiment", "order"]
     headings += [campaign.heading(p.name) for p in (*campaign.controlled, *campaign.ambient)]
+    to_fill = [*map(campaign.heading, campaign.outcomes), "failed", "note"]
+    headings += to_fill
     headings += [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
     headings += ["p_success", "reason"]
     rows = []
@@ -384,6 +401,7 @@ def _write_worksheet(path: Path, proposed: ProposedBatch) -> None:
         given = {**s.conditions, **s.ambient}
         row: list[Any] = [id_ or "", s.order]
         row += [given[p.name] for p in (*campaign.controlled, *campaign.ambient)]
+        row += [""] * len(to_fill)
         for name in outcomes:
             row += _triple(s.outcomes.get(name))
         rows.append([*row, s.p_success, s.reason])

@@ -53,6 +53,7 @@ def _status_document(found: Standing) -> dict[str, Any]:
             for best in found.best
         ],
         "beyond_all_thresholds": found.n_beyond_all,
+        "breaking_constraints": found.n_breaking,
     }
 
 
@@ -78,18 +79,21 @@ def _print_status(found: Standing) -> None:
     if found.pending:
         rows = [[*_names(e), *_values(e, names), e.status.value] for e in found.pending]
         _print_grid([*headings, "status"], rows, "Pending")
-    objectives = [objective.outcome for objective in campaign.objectives]
+    shown = campaign.wanted_outcomes
     if found.latest:
         from engine.standing import mean_of
 
         rows = [
-            [*_names(e), *_values(e, names), *(_shown(mean_of(e, name)) for name in objectives)]
+            [*_names(e), *_values(e, names), *(_shown(mean_of(e, name)) for name in shown)]
             for e in found.latest
         ]
-        _print_grid([*headings, *map(campaign.heading, objectives)], rows, "Last results")
+        _print_grid([*headings, *map(campaign.heading, shown)], rows, "Last results")
         rows = [_best_row(best, campaign) for best in found.best]
         _print_grid(["objective", "goal", "threshold", "best", "id", "beyond"], rows, "Best so far")
         typer.echo(f"beyond every threshold: {found.n_beyond_all}")
+        if campaign.constraints:
+            held = ", ".join(map(str, campaign.constraints))
+            typer.echo(f"breaking a constraint ({held}), counted nowhere else: {found.n_breaking}")
 
 
 def _best_row(best: Best, campaign: Campaign) -> list[str]:

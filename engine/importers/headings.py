@@ -37,6 +37,9 @@ RESERVED: dict[str, Kind] = {
 }
 """Headings that mean the same in every campaign, unless one of its own names is spelt so."""
 
+FORECAST = ("mean", "lower", "upper")
+"""What follows an outcome's name and a dot in the headings of a forecast."""
+
 _WITH_UNIT = re.compile(r"^(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))$")
 _UNITS = {"degC": "°C", "C": "°C", "deg": "°", "percent": "%", "%RH": "%"}
 
@@ -131,7 +134,8 @@ def map_headings(
 ) -> tuple[Columns, list[RowProblem]]:
     """Say what each heading means, and what is wrong with those that are not understood.
 
-    With ``only``, columns of other kinds and unknown ones are left aside without a word.
+    With ``only``, columns of other kinds and unknown ones are left aside without a word, as are
+    the forecasts that `engine propose --csv` and `engine score` write.
     """
     wanted = set(only) if only is not None else None
     known: list[Column] = []
@@ -164,7 +168,10 @@ def map_headings(
         return Columns(tuple(known), disputed=frozenset(disputed)), problems
     ignored = []
     taken = {column.name for column in known} | disputed
+    forecasts = _forecasts(unknown, vocabulary)
     for heading in unknown:
+        if heading in forecasts:
+            continue
         problem, meant = _judge_unknown(heading, vocabulary, taken)
         if problem is None:
             ignored.append(heading)
@@ -183,6 +190,17 @@ def _meaning(heading: str, vocabulary: Vocabulary) -> tuple[tuple[Kind, str] | N
         return None, None
     unit = match["square"] if match["square"] is not None else match["round"]
     return vocabulary.lookup(match["name"].strip()), unit
+
+
+def _forecasts(headings: Iterable[str], vocabulary: Vocabulary) -> set[str]:
+    """Return the headings ``<outcome>.mean``, ``.lower``, ``.upper``, where all three stand."""
+    present = set(headings)
+    return {
+        f"{outcome}.{part}"
+        for outcome in vocabulary.campaign.outcomes
+        for part in FORECAST
+        if present.issuperset(f"{outcome}.{each}" for each in FORECAST)
+    }
 
 
 def _judge_unknown(

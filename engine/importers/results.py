@@ -28,6 +28,9 @@ _RESERVED: dict[str, Kind] = {
     "replicate": "replicate",
 }
 
+WORKSHEET = ("order", "p_success", "reason")
+"""Columns of the worksheet of `engine propose --csv` that say nothing of what became of a run."""
+
 
 def read_entries(
     path: Path,
@@ -41,8 +44,9 @@ def read_entries(
     """Read results of runs that are recorded already.
 
     ``experiment`` (or ``id``) holds the number that ``engine status`` shows, ``label`` the label.
-    Columns named after parameters hold conditions as really run. With ``correct`` a column
-    ``replicate`` tells which value is meant; without, numbers above 1 add a further value.
+    Columns named after parameters hold conditions as really run. Where a table has columns for
+    results and a row has none, the run is awaited, and nothing is recorded of it. With ``correct``
+    a column ``replicate`` tells which value is meant; without, numbers above 1 add a further value.
 
     Returns the entries by row, and warnings.
 
@@ -63,19 +67,23 @@ def read_entries(
     reader = CellReader(campaign, uses_decimal_comma(raw, columns))
     entries: dict[int, Entry] = {}
     n_silent = 0
+    awaits_results = bool(columns.of_kind("outcome", "failed"))
     for number, texts in zip(raw.numbers, raw.rows, strict=True):
         entry = _entry(number, texts, columns, reader, replicate=replicate, correct=correct)
-        if entry.results or entry.actual or entry.failure or entry.note:
+        says_what_became = entry.results or entry.failure or entry.note
+        if says_what_became or (entry.actual and not awaits_results):
             entries[number] = entry
         else:
             n_silent += 1
     if reader.problems:
         raise ImportRefusedError(raw.source, reader.problems)
     warnings = list(raw.notes)
-    if columns.ignored:
-        warnings.append(f"columns left aside: {', '.join(columns.ignored)}")
+    ignored = [heading for heading in columns.ignored if heading not in WORKSHEET]
+    if ignored:
+        warnings.append(f"columns left aside: {', '.join(ignored)}")
     if n_silent:
-        warnings.append(f"{n_silent} rows hold nothing to record")
+        rows = "1 row holds" if n_silent == 1 else f"{n_silent} rows hold"
+        warnings.append(f"{rows} no result, failure or note: nothing to record")
     return entries, warnings
 
 

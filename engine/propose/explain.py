@@ -62,7 +62,7 @@ class Explainer:
             f"{value:.3g} {self.campaign.unit_of(o.outcome)}".rstrip()
             for value, o in zip(point, self.objectives, strict=True)
         )
-        caution = f"; {p_success:.0%} chance of a mat" if p_success < 0.8 else ""
+        caution = f"; {p_success:.0%} chance of success" if p_success < 0.8 else ""
         beaten = (front <= gains).all(axis=1) & (front < gains).any(axis=1)
         dominated = ((front >= gains).all(axis=1) & (front > gains).any(axis=1)).any()
         if dominated or not len(front):

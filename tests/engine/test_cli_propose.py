@@ -68,6 +68,31 @@ def test_a_worksheet_for_the_bench(filled: Path, engine) -> None:
     assert [row["order"] for row in rows] == ["1", "2"]
     assert float(rows[0]["voltage [kV]"]) >= 16
     assert rows[0]["elongation.longitudinal.mean"]
+    assert rows[0]["elongation.longitudinal [%]"] == rows[0]["failed"] == ""
+
+
+def test_a_worksheet_that_cannot_be_written_is_refused_before_anything_is_recorded(
+    engine, folder: Path, state: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state()
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    answer = engine("propose", "--n", 2, "--csv", "sheet.csv")
+    assert answer.exit_code == 2
+    assert f"the folder {folder} cannot be written" in answer.err
+    assert state() == before
+
+
+def test_constrained_outcomes_are_shown_beside_the_objectives(filled: Path, engine) -> None:
+    config = filled / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    rule = "yield_strength.transverse <= 900"
+    text = text.replace("\nconstraints = []", f'\nconstraints = ["{rule}"]')
+    config.write_text(text, encoding="utf-8")
+    assert engine("campaign", "revise").exit_code == 0
+    answer = engine("propose", "--n", 1, *AT, "--strategy", "sobol")
+    assert answer.out.startswith("1 run, in the order to run them (sobol)")
+    assert "yield_strength" in answer.out
+    assert f"meant to hold: {rule}." in answer.out
 
 
 def test_score_gives_back_the_table_with_forecasts_and_ranks(filled: Path, engine) -> None:

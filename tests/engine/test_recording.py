@@ -220,7 +220,7 @@ def test_a_file_of_results(engine, folder) -> None:
     )
     answer = engine("log", "--file", path, "--json")
     assert [item["experiment"] for item in answer.json["recorded"]] == [1, 1, 2]
-    assert "1 rows hold nothing" in answer.json["warnings"][0]
+    assert "1 row holds no result" in answer.json["warnings"][0]
     assert engine("show", 1, "--json").json["outcomes"] == {ALONG: [88.0, 89.0]}
     assert engine("show", 1, "--json").json["conditions"]["humidity"] == 55
     assert engine("show", "B", "--json").json["failure"] == "drips"
@@ -246,6 +246,43 @@ def test_a_file_of_results_is_taken_whole_or_not(engine, folder, state) -> None:
         path = write(folder / "t.csv", headings, ["1"] * len(headings))
         assert engine("log", "--file", path).exit_code == 1
     assert state() == before
+
+
+def test_a_worksheet_comes_back_with_results(engine, folder) -> None:
+    for _ in range(3):
+        engine("log", "--new", *SETTINGS, f"{ALONG}=88", "--at", "humidity=50")
+    engine("propose", "--n", 2, "--strategy", "sobol", "--csv", "sheet.csv")
+    rows = list(csv.reader((folder / "sheet.csv").read_text(encoding="utf-8").splitlines()))
+    rows[1][rows[0].index(f"{ALONG} [%]")] = "77"
+    forecasts = [f"{ALONG}.{part}" for part in ("mean", "lower", "upper")]
+    path = write(
+        folder / "filled.csv",
+        [*rows[0], *forecasts],
+        *([*row, "80", "60", "100"] for row in rows[1:]),
+    )
+    done = engine("log", "--file", path, "--json")
+    (recorded,) = done.json["recorded"]
+    assert recorded["values"][0]["value"] == 77
+    assert done.json["warnings"] == ["1 row holds no result, failure or note: nothing to record"]
+    assert engine("show", rows[2][0], "--json").json["actual"] == {}
+
+
+def test_status_leaves_out_runs_that_break_a_constraint(engine, folder) -> None:
+    config = folder / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    rule = "elastic_modulus.longitudinal >= 0.2"
+    text = text.replace("\nconstraints = []", f'\nconstraints = ["{rule}"]')
+    config.write_text(text, encoding="utf-8")
+    assert engine("campaign", "revise").exit_code == 0
+    strong = ("fracture_strength.longitudinal=9", f"{ALONG}=99")
+    engine("log", "--new", *SETTINGS, *strong, "elastic_modulus.longitudinal=0.1")
+    engine("log", "--new", *SETTINGS, "fracture_strength.longitudinal=7", f"{ALONG}=88")
+    told = engine("status", "--json").json
+    assert (told["beyond_all_thresholds"], told["breaking_constraints"]) == (1, 1)
+    assert {item["experiment"] for item in told["best"]} == {2}
+    shown = engine("status").out
+    assert f"breaking a constraint ({rule})" in shown
+    assert "[MPa/%]" in shown
 
 
 def test_a_file_of_corrections(engine, folder) -> None:

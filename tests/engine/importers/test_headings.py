@@ -57,6 +57,16 @@ def test_what_nearly_fits_is_refused(vocabulary, heading, told) -> None:
     assert told in problem.expected
 
 
+def test_forecasts_of_our_own_are_left_aside_but_a_lone_mean_is_not(vocabulary) -> None:
+    name = "elongation.longitudinal"
+    columns, problems = map_headings(
+        [f"{name}.{p}" for p in ("mean", "lower", "upper")], vocabulary
+    )
+    assert (columns.known, columns.ignored, problems) == ((), (), [])
+    _, problems = map_headings([f"{name}.mean"], vocabulary)
+    assert "Did you mean 'elongation.longitudinal'?" in problems[0].expected
+
+
 def test_what_means_nothing_is_left_aside(vocabulary) -> None:
     columns, problems = map_headings(["operator", "voltage", "voltage_setpoint", ""], vocabulary)
     assert problems == []
