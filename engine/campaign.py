@@ -383,6 +383,15 @@ class Campaign(_Frozen):
                 return parameter
         raise KeyError(name)
 
+    def broken_by(self, conditions: Mapping[str, Value]) -> tuple[LinearConstraint, ...]:
+        """Return the parameter constraints that ``conditions`` name whole and do not meet."""
+        known = {k: float(v) for k, v in conditions.items() if not isinstance(v, str)}
+        return tuple(
+            constraint
+            for constraint in self.parameter_constraints
+            if constraint.terms.keys() <= known.keys() and not constraint.is_met(known)
+        )
+
     def unit_of(self, name: str) -> str:
         """Return the unit of a parameter or outcome."""
         prop = self._property_of.get(name)

@@ -171,7 +171,9 @@ def write_aside(path: Path, content: str | bytes) -> None:
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     except OSError as error:
-        raise StateError(f"{path.parent} cannot be written: {error.strerror}") from error
+        raise StateError(
+            f"the folder {path.resolve().parent} cannot be written: {error.strerror}"
+        ) from error
     aside = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -30,15 +30,18 @@ def far_from_expected(
     *,
     seen: Sequence[ExperimentRecord],
     predictions: Sequence[PredictionRecord],
+    experiment: int | str = "ID",
 ) -> list[str]:
     """Return a warning for each of ``results`` that lies far off.
 
     ``seen``: the campaign's other runs. ``predictions``: what was said of this one.
+    ``experiment`` is what the warning calls it.
     """
+    mend = f"a slip? `engine log {experiment} --correct` mends it"
     predicted = {prediction.outcome: prediction for prediction in predictions}
     values: dict[str, list[float]] = {outcome: [] for outcome in results}
-    for experiment in seen:
-        for measurement in experiment.measurements:
+    for other in seen:
+        for measurement in other.measurements:
             if measurement.outcome in values:
                 values[measurement.outcome].append(measurement.value)
     warnings = []
@@ -49,14 +52,12 @@ def far_from_expected(
         if prediction is not None and _is_far_from_prediction(value, prediction):
             warnings.append(
                 f"{heading} = {value:g} is far from what was predicted, {prediction.mean:.4g} "
-                f"({prediction.lower:.4g} … {prediction.upper:.4g}); a slip? "
-                "`engine log ID --correct` mends it"
+                f"({prediction.lower:.4g} … {prediction.upper:.4g}); {mend}"
             )
         elif is_far_from_seen(value, values[outcome], is_log=is_log):
             warnings.append(
                 f"{heading} = {value:g} is far from everything seen so far, "
-                f"{min(values[outcome]):.4g} … {max(values[outcome]):.4g}; a slip? "
-                "`engine log ID --correct` mends it"
+                f"{min(values[outcome]):.4g} … {max(values[outcome]):.4g}; {mend}"
             )
     return warnings
 

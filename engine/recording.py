@@ -12,6 +12,7 @@ from db.records import (
     NewExperiment,
     Origin,
     Status,
+    Value,
 )
 from db.session import Transaction
 from engine.campaign import Campaign
@@ -132,9 +133,12 @@ class Recorder:
             entry.results,
             seen=[other for other in self.seen if other.id != experiment.id],
             predictions=self.tx.batches.predictions_of(experiment.id),
+            experiment=experiment.id,
         )
         after = self.tx.experiments.get(experiment.id)
         assert after is not None  # noqa: S101 -- found above, in this transaction
+        if entry.conditions or entry.actual:
+            warnings += self._broken_constraints(after.conditions)
         return Recorded(
             after, entry.experiment is None, tuple(values), n_micrographs, tuple(warnings)
         )
@@ -175,6 +179,13 @@ class Recorder:
                         f"searched, {low:g} … {high:g}; kept"
                     )
         return warnings
+
+    def _broken_constraints(self, conditions: Mapping[str, Value]) -> list[str]:
+        return [
+            f"{', '.join(f'{name} = {conditions[name]:g}' for name in constraint.terms)} does not "
+            f"meet {constraint}; kept"
+            for constraint in self.campaign.broken_by(conditions)
+        ]
 
     def _create(self, entry: Entry) -> ExperimentRecord:
         conditions = {**entry.conditions, **entry.actual}

@@ -154,8 +154,12 @@ def read_campaign_file(path: Path) -> Campaign:
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}") from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as text: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
     return parse_campaign(content.get("campaign", content), str(path))
 
 
@@ -187,11 +191,20 @@ def describe_validation(error: ValidationError, model: type[BaseModel], source: 
                 f" Known here: {', '.join(sorted(known))}"
             )
         else:
-            message = finding["msg"].removeprefix("Value error, ")
+            message = _in_words(finding["type"], finding["msg"])
             got = finding["input"]
             shown = f" (got {got!r})" if isinstance(got, str | int | float | bool) else ""
             lines.append(f"{location}: {message}{shown}" if location else message)
     return f"{source}: " + "\n".join(lines)
+
+
+def _in_words(kind: str, message: str) -> str:
+    if kind == "string_pattern_mismatch":
+        return (
+            "expected a name of letters, digits and underscores that begins with a letter "
+            "(outcomes: name.direction; a campaign's name may hold blanks, '.' and '-')"
+        )
+    return message.removeprefix("Value error, ")
 
 
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

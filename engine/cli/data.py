@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli import log, status
-from engine.cli.output import ConfigOption, JsonOption, console, print_json, say, warn
+from engine.cli.output import ConfigOption, JsonOption, console, count, print_json, say, warn
 
 if TYPE_CHECKING:
     from engine.importers.importing import ImportReport, Progress
@@ -168,21 +168,24 @@ def _import_document(report: ImportReport) -> dict[str, object]:
 def _print_report(report: ImportReport, update: bool) -> None:
     would = "would be " if report.is_dry_run else ""
     lines = [
-        f"{report.n_added} experiments {would}added, {report.n_measurements} measurements",
+        f"{count(report.n_added, 'experiment')} {would}added, "
+        f"{count(report.n_measurements, 'measurement')}",
         f"{report.n_unchanged} unchanged",
     ]
     if report.n_extended:
-        lines.append(f"{report.n_extended} recorded experiments {would}completed with more")
+        lines.append(
+            f"{count(report.n_extended, 'recorded experiment')} {would}completed with more"
+        )
     if report.n_changed:
-        what = f"{would}corrected ({report.n_corrections} values)" if update else "differ"
+        what = f"{would}corrected ({count(report.n_corrections, 'value')})" if update else "differ"
         lines.append(f"{report.n_changed} {what}")
     if report.n_micrographs:
-        lines.append(f"{report.n_micrographs} micrographs {would}kept")
+        lines.append(f"{count(report.n_micrographs, 'micrograph')} {would}kept")
     typer.echo(f"{report.source} → {report.campaign}: {'; '.join(lines)}")
     for difference in report.differences[:50]:
         typer.echo(f"  {difference}")
     if report.problems:
-        say(f"the file would be refused, {len(report.problems)} problems:")
+        say(f"the file would be refused, {count(len(report.problems), 'problem')}:")
         for problem in report.problems[:50]:
             say(f"  {problem}")
 

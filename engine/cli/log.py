@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db.records import FailureKind
-from engine.cli.output import ConfigOption, JsonOption, print_json, split_assignments, warn
+from engine.cli.output import ConfigOption, JsonOption, count, print_json, split_assignments, warn
 from engine.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ def _sentence(item: Recorded, campaign: Campaign) -> str:
         old = f", was {value.superseded:g}" if value.superseded is not None else ""
         parts.append(f"{campaign.heading(value.outcome)}{which} = {value.value:g}{old}")
     if item.n_micrographs:
-        parts.append(f"{item.n_micrographs} micrographs")
+        parts.append(count(item.n_micrographs, "micrograph"))
     status = experiment.status.value
     kind = f" ({experiment.failure.value})" if experiment.failure else ""
     return f"{name} is {status}{kind}" + (f": {', '.join(parts)}" if parts else "")

@@ -210,6 +210,7 @@ def score(
     new measurement, or the level in the settings), then the rank: 1 promises most beyond the runs
     so far. A missing ambient value is taken to be the mean of the readings.
     """
+    from engine.importers.runs import outside_the_search
     from engine.importers.table import read_conditions
     from engine.initialising import write_aside
     from engine.loop import score as score_candidates
@@ -223,6 +224,10 @@ def score(
         table, conditions = read_conditions(
             file, campaign, max_rows=workspace.settings.imports.max_rows, sheet=sheet
         )
+        for warning in outside_the_search(
+            campaign, conditions, "candidate", then="scored all the same"
+        ):
+            warn(warning)
         with _progress() as tell:
             campaign, forecasts, ranks = score_candidates(
                 workspace, conditions, seed=seed, progress=tell

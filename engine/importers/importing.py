@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from db.records import CampaignRecord, NewExperiment, Origin, Status
+from db.records import CampaignRecord, ExperimentRecord, NewExperiment, Origin, Status
 from db.session import Transaction
 from engine.campaign import Campaign
 from engine.errors import (
@@ -19,7 +20,7 @@ from engine.errors import (
 )
 from engine.importers.planning import Extension, ImportPlan, plan_import
 from engine.importers.runs import ImportedRun, ImportedTable
-from engine.micrographs import StoredMicrograph, store_micrograph
+from engine.micrographs import StoredMicrograph, inspect_picture, store_micrograph
 from engine.workspace import Workspace
 
 FORMATS = ("table", "matmcl")
@@ -95,7 +96,9 @@ def import_file(
     if dry_run:
         with workspace.database.read() as tx:
             recorded = tx.experiments.list(record.id)
-        return _forecast(table, record, plan_import(table.runs, recorded, campaign), update)
+        forecast = _forecast(table, record, plan_import(table.runs, recorded, campaign), update)
+        n_new, problems = _look_at_pictures(workspace, table, recorded)
+        return replace(forecast, n_micrographs=n_new, problems=(*forecast.problems, *problems))
     pictures = _store(workspace, table, progress)
     with workspace.database.write("import", detail=str(path)) as tx:
         if tx.campaigns.active() != record:
@@ -152,7 +155,6 @@ def _forecast(
         n_unchanged=len(plan.unchanged),
         n_measurements=n_new + sum(_count(extension.results) for extension in touched),
         n_corrections=sum(_count(e.corrections) for e in plan.changed) if update else 0,
-        n_micrographs=sum(len(run.micrographs) for run in table.runs),
         differences=tuple(map(str, plan.differences)),
         problems=tuple(_problems(plan, update)),
         warnings=table.warnings,
@@ -161,6 +163,28 @@ def _forecast(
 
 def _count(results: Mapping[str, Mapping[int, float]]) -> int:
     return sum(map(len, results.values()))
+
+
+def _look_at_pictures(
+    workspace: Workspace, table: ImportedTable, recorded: Sequence[ExperimentRecord]
+) -> tuple[int, list[RowProblem]]:
+    """Return how many micrographs are new to their run, and why any cannot be kept."""
+    known = {e.label: {picture.sha256 for picture in e.micrographs} for e in recorded if e.label}
+    limit = workspace.settings.storage.max_image_megapixels
+    n_new, problems = 0, []
+    for run in table.runs:
+        seen = set(known.get(run.label or "", ()))
+        for path in run.micrographs:
+            try:
+                inspect_picture(path, path, limit)
+                with path.open("rb") as file:
+                    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            except (DataError, OSError) as error:
+                problems.append(RowProblem(run.row, "micrograph", None, str(error)))
+                continue
+            n_new += sha256 not in seen
+            seen.add(sha256)
+    return n_new, problems
 
 
 def _store(

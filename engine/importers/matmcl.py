@@ -2,7 +2,8 @@
 
 The table has the columns ``ID, f, c, v, r, t, w, dir, fracture, elongation, elastic modulus,
 tangent modulus, yield`` (``dir``: 1 along the collector's rotation, 0 across it), mapped through
-the campaign's aliases. The folder has ``table/*.csv`` and ``images/preprocessed/<ID>/*.jpg``.
+the campaign's aliases. The folder has ``table/*.csv`` (or the tables themselves) and
+``images/preprocessed/<ID>/*.jpg``.
 
 Reference: Wu et al., npj Computational Materials 11, 276 (2025).
 """
@@ -72,9 +73,11 @@ def _find(path: Path) -> tuple[list[Path], Path | None]:
         raise NotFoundError(f"{path}: no such file or folder")
     if not path.is_dir():
         return [path], None
-    tables = sorted((path / "table").glob("*.csv"))
+    tables = sorted((path / "table").glob("*.csv")) or sorted(path.glob("*.csv"))
     if not tables:
-        raise DataError(f"{path}: expected MatMCL's layout with table/*.csv in it, found none")
+        raise DataError(
+            f"{path}: expected MatMCL's layout with table/*.csv (or *.csv) in it, found none"
+        )
     images = path / "images" / "preprocessed"
     return tables, images if images.is_dir() else None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,19 +79,33 @@ def contradiction(n_values: int, status: Status, failure: FailureKind | None) ->
 
 
 def outside_warnings(campaign: Campaign, runs: tuple[ImportedRun, ...]) -> list[str]:
-    """Count, parameter by parameter, the runs from outside the range that is searched."""
+    """Count, range by range and constraint by constraint, the runs from outside the search."""
+    return outside_the_search(campaign, [run.all_conditions for run in runs], "run", then="kept")
+
+
+def outside_the_search(
+    campaign: Campaign, rows: Sequence[Mapping[str, Value]], noun: str, *, then: str
+) -> list[str]:
+    """Return a warning for each range left and each parameter constraint broken.
+
+    ``noun`` is what a row is, ``then`` what becomes of it.
+    """
     warnings = []
     for parameter in campaign.parameters:
         if parameter.is_categorical:
             continue
         low, high = parameter.bounds
-        values = (run.all_conditions.get(parameter.name) for run in runs)
+        values = (row.get(parameter.name) for row in rows)
         n = sum(1 for value in values if isinstance(value, float) and not low <= value <= high)
         if n:
             warnings.append(
-                f"{n} {'run lies' if n == 1 else 'runs lie'} outside the range searched of "
-                f"{campaign.heading(parameter.name)}, {low:g} … {high:g}; kept: the model uses them"
+                f"{n} {f'{noun} lies' if n == 1 else f'{noun}s lie'} outside the range searched of "
+                f"{campaign.heading(parameter.name)}, {low:g} … {high:g}; {then}"
             )
+    broken = Counter(str(c) for row in rows for c in campaign.broken_by(row))
+    for constraint, n in broken.items():
+        verb = f"{noun} does" if n == 1 else f"{noun}s do"
+        warnings.append(f"{n} {verb} not meet {constraint}; {then}")
     return warnings
 
 

@@ -155,6 +155,14 @@ def test_slack_is_the_room_left() -> None:
     assert not exactly.is_met({"a": 0.4, "b": 0.7})
 
 
+def test_conditions_that_break_a_constraint_are_found(mixture) -> None:
+    parts = {"polymer": 0.6, "plasticiser": 0.2, "filler": 0.1, "solvent": "water"}
+    (broken,) = mixture.broken_by(parts)
+    assert str(broken) == "polymer + plasticiser + filler == 1"
+    assert mixture.broken_by({**parts, "filler": 0.2}) == ()
+    assert mixture.broken_by({"polymer": 0.6}) == ()
+
+
 def test_the_sign_always_maximises() -> None:
     assert Objective(outcome="y", threshold=0).sign == 1.0
     assert Objective(outcome="y", goal="minimize", threshold=0).sign == -1.0

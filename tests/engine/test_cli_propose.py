@@ -146,6 +146,13 @@ def test_candidates_that_cannot_be(filled: Path, engine) -> None:
     assert "collector_speed" in answer.err
 
 
+def test_candidates_outside_the_search_are_scored_and_told(filled: Path, engine) -> None:
+    Path("far.csv").write_text("f,c,v,r\n0.4,18,18,400\n0.4,18,30,400\n", encoding="utf-8")
+    answer = engine("score", "far.csv", "--out", "scored.csv")
+    assert answer.exit_code == 0
+    assert "1 candidate lies outside the range searched of voltage [kV]" in answer.err
+
+
 def test_scoring_needs_results(engine) -> None:
     Path("candidates.csv").write_text(CANDIDATES, encoding="utf-8")
     answer = engine("score", "candidates.csv")

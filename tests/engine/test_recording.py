@@ -191,6 +191,7 @@ def test_values_far_off_are_recorded_with_a_warning(engine) -> None:
     assert usual.json["warnings"] == []
     odd = engine("log", "--new", *SETTINGS, f"{ALONG}=1010", "--json")
     assert "far from everything seen" in odd.json["warnings"][0]
+    assert "`engine log 11 --correct` mends it" in odd.json["warnings"][0]
     assert "warning:" in odd.err
     assert odd.json["values"][0]["value"] == 1010
 
@@ -198,6 +199,27 @@ def test_values_far_off_are_recorded_with_a_warning(engine) -> None:
 def test_settings_outside_the_range_are_recorded_with_a_warning(engine) -> None:
     done = engine("log", "--new", *SETTINGS[:2], "voltage=30", SETTINGS[3], "--json")
     assert "outside the range searched" in done.json["warnings"][0]
+
+
+def test_settings_that_break_a_constraint_are_told(engine, folder) -> None:
+    config = folder / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    rule = "voltage - 20*flow_rate >= 12"
+    rules = f'parameter_constraints = ["{rule}"]'
+    config.write_text(text.replace("parameter_constraints = []", rules), encoding="utf-8")
+    assert engine("campaign", "revise").exit_code == 0
+    done = engine("log", "--new", *SETTINGS, "--json")
+    told = f"voltage = 18, flow_rate = 0.4 does not meet {rule}; kept"
+    assert done.json["warnings"] == [told]
+    assert engine("log", 1, "--actual", "voltage=21", "--json").json["warnings"] == []
+    path = write(
+        folder / "t.csv",
+        ["flow_rate", "concentration", "voltage", "collector_speed"],
+        ["0.4", "18", "18", "400"],
+        ["0.4", "18", "22", "400"],
+    )
+    warnings = engine("import", path, "--dry-run", "--json").json["warnings"]
+    assert f"1 run does not meet {rule}; kept" in warnings
 
 
 def write(path, headings, *rows):

@@ -65,6 +65,7 @@ def test_the_file_is_read_and_the_environment_wins(config, monkeypatch) -> None:
         ("[compute]\nthreads = -1", "compute.threads: "),
         ("[[campaign.parameters]]\nnme = 'a'", "unknown key 'campaign.parameters.0.nme'."),
         ("[propose\n", "is not valid TOML"),
+        ("[[campaign.parameters]]\nname = 'a b'", "letters, digits and underscores"),
     ],
 )
 def test_what_cannot_be_used_is_told_with_its_place(config, line, told) -> None:
@@ -115,6 +116,11 @@ def test_a_campaign_file_is_a_table_or_a_whole_file(tmp_path) -> None:
     assert read_campaign_file(inner) == read_campaign_file(
         ROOT / "engine" / "templates" / "mixture.toml"
     )
-    for path in (tmp_path / "none.toml", tmp_path):
-        with pytest.raises(ConfigError, match="cannot be read"):
-            read_campaign_file(path)
+    (tmp_path / "broken.toml").write_text("[campaign\n", encoding="utf-8")
+    for name, told in (
+        ("none.toml", "no such file$"),
+        (".", "cannot be read"),
+        ("broken.toml", "not valid TOML"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            read_campaign_file(tmp_path / name)

@@ -153,6 +153,25 @@ def test_importing_the_folder_keeps_the_pictures_once(engine, folder, published)
     assert [picture["original_name"] for picture in shown] == ["2_8.jpg", "2_9.jpg", "2_10.jpg"]
 
 
+def test_a_dry_run_looks_at_the_pictures(engine, published) -> None:
+    tell = ("import", published, "--format", "matmcl", "--dry-run", "--json")
+    assert engine(*tell).json["micrographs"] == 4
+    engine("import", published, "--format", "matmcl")
+    assert engine(*tell).json["micrographs"] == 0
+    (published / "images" / "preprocessed" / "2" / "2_9.jpg").write_bytes(b"\xff\xd8\xff no")
+    answer = engine(*tell)
+    assert answer.exit_code == 1
+    assert "2_9.jpg" in answer.json["problems"][0]["expected"]
+
+
+def test_the_tables_may_lie_in_the_folder_itself(published, nanofibre) -> None:
+    for path in (published / "table").iterdir():
+        path.rename(published / path.name)
+    table = read_runs(published, nanofibre, max_rows=100)
+    assert [run.label for run in table.runs] == ["11", "2", "7"]
+    assert sum(len(run.micrographs) for run in table.runs) == 4
+
+
 def test_a_damaged_picture_refuses_the_folder(engine, state, published) -> None:
     (published / "images" / "preprocessed" / "2" / "2_9.jpg").write_bytes(b"\xff\xd8\xff no")
     before = state()
