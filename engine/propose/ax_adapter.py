@@ -126,6 +126,9 @@ def build_client(space: Space, history: History, seed: int) -> tuple[Any, int]:
     Raises:
         UsageError: the campaign has an equality between parameters.
     """
+    inequalities = [
+        _inequality(constraint) for constraint in history.campaign.parameter_constraints
+    ]
     from ax.api.client import Client
 
     campaign = history.campaign
@@ -133,7 +136,7 @@ def build_client(space: Space, history: History, seed: int) -> tuple[Any, int]:
     client.configure_experiment(
         name=campaign.name,
         parameters=_parameters(space, history),
-        parameter_constraints=[_inequality(c) for c in campaign.parameter_constraints],
+        parameter_constraints=inequalities,
     )
     metrics = {name: f"outcome_{i}" for i, name in enumerate(campaign.outcomes)}
     client.configure_optimization(
@@ -142,7 +145,11 @@ def build_client(space: Space, history: History, seed: int) -> tuple[Any, int]:
         ),
         outcome_constraints=_outcome_constraints(campaign, metrics),
     )
-    client.configure_generation_strategy(initialization_random_seed=seed)
+    # A client that had lived through the campaign would be past its start; a rebuilt one would put
+    # the centre of the space, once more, in the first place of every batch.
+    client.configure_generation_strategy(
+        initialization_random_seed=seed, initialize_with_center=not history.finished
+    )
     wanted = {o.outcome for o in campaign.objectives}
     wanted |= {name for c in campaign.constraints for name in c.terms}
     fill = typical_ambient(space, history.finished)

@@ -16,7 +16,7 @@ from engine.propose.batch import DistinctLimits, order_to_run
 from engine.propose.evidence import weigh
 from engine.propose.explain import Explainer, nearest_run
 from engine.propose.forecaster import Forecaster, fit_feasibility, outcomes_with_data
-from engine.propose.model_based import Search, modelled_outcomes, reference_point
+from engine.propose.model_based import Search, reference_point
 from engine.propose.request import Forecast, ProposeRequest, Suggestion, SuggestionBatch
 from engine.propose.room import Room, plan_room
 from engine.propose.space import Space
@@ -26,6 +26,8 @@ from engine.settings import ProposeSettings
 Array = NDArray[np.float64]
 
 MAX_BATCH = 100
+_FEWEST_RUNS = 5
+"""Fewer left-out runs are no evidence of anything."""
 
 
 @dataclass
@@ -150,13 +152,14 @@ def _sobol(task: _Task) -> _Answer:
 def _gp(task: _Task) -> _Answer:
     history, request = task.history, task.request
     campaign = history.campaign
-    outcomes = modelled_outcomes(campaign)
+    outcomes = campaign.wanted_outcomes
     n_finished = sum(all(o in run.outcomes for o in outcomes) for run in history.finished)
     n_parameters = len(task.space.controlled)
-    if n_finished <= max(n_parameters, task.settings.cold_start - 1):
+    needed = max(n_parameters + 1, _FEWEST_RUNS, task.settings.cold_start)
+    if n_finished < needed:
         task.notes.append(
-            f"cold start: {n_finished} finished runs are too few for {n_parameters} parameters; "
-            "the batch fills the space."
+            f"cold start: the model leads from {needed} finished runs on, so far there "
+            f"{'is 1' if n_finished == 1 else f'are {n_finished}'}; the batch fills the space."
         )
         return _sobol(task)
     started = time.perf_counter()
@@ -384,7 +387,7 @@ def _choose_by_model(
     campaign = history.campaign
     reference, _ = reference_point(campaign, history.finished, explore=True)
     try:
-        forecaster = Forecaster.fit(history, settings, outcomes=modelled_outcomes(campaign))
+        forecaster = Forecaster.fit(history, settings, outcomes=campaign.wanted_outcomes)
     except ModelError:
         return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
     room = plan_room(space, history, {}, robust=False, n_readings=1)
@@ -411,13 +414,13 @@ def rank_conditions(
     forecaster = Forecaster.fit(history, settings)
     space = forecaster.space
     forecasts = forecaster.predict(conditions)
-    missing = [o for o in modelled_outcomes(campaign) if o not in forecaster.outcomes]
+    missing = [o for o in campaign.wanted_outcomes if o not in forecaster.outcomes]
     if missing:
         raise ModelError(
             f"expected results of {', '.join(missing)} to rank by, found none to learn from"
         )
     reference, _ = reference_point(campaign, history.finished, explore=True)
-    focused = Forecaster.fit(history, settings, outcomes=modelled_outcomes(campaign))
+    focused = Forecaster.fit(history, settings, outcomes=campaign.wanted_outcomes)
     room = plan_room(space, history, {}, robust=False, n_readings=1)
     search = Search(history, focused, reference, room=room, settings=settings, seed=seed)
     X = space.encode(conditions, forecaster.data.fill)

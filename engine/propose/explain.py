@@ -47,9 +47,20 @@ class Explainer:
         self.values = np.array(
             [[forecast[o.outcome].mean for o in self.objectives] for forecast in expected]
         ).reshape(len(expected), len(self.objectives))
-        mask = front_mask(self.values, self.objectives)
+        allowed = np.array([self._is_allowed(forecast) for forecast in expected], dtype=bool)
+        mask = allowed.copy()
+        mask[allowed] = front_mask(self.values[allowed], self.objectives)
         self.front = self.values[mask]
         self.front_runs = [run for run, is_on in zip(runs, mask, strict=True) if is_on]
+
+    def _is_allowed(self, forecast: Mapping[str, Forecast]) -> bool:
+        """Whether a run is expected to meet the outcome constraints; others make no front."""
+        means = {name: f.mean for name, f in forecast.items()}
+        return all(
+            constraint.is_met(means)
+            for constraint in self.campaign.constraints
+            if set(constraint.terms) <= set(means)
+        )
 
     def reason(
         self, forecast: Mapping[str, Forecast], p_success: float, nearest: Run | None, far: float

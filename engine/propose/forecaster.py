@@ -154,8 +154,13 @@ def outcomes_with_data(history: History) -> tuple[str, ...]:
         if len(values) >= 2 and np.ptp(values) > 1e-12 * max(1.0, abs(values[0])):
             found.append(outcome)
     if not found:
+        if history.n_finished >= 2:
+            raise ModelError(
+                f"every outcome has the same value in all of {history.n_finished} finished runs: "
+                "there is nothing to learn from. Correct it (`engine log ID --correct`)."
+            )
         raise ModelError(
-            "expected at least 2 finished runs with differing results to learn from, got "
+            "expected at least 2 finished runs with results to learn from, got "
             f"{history.n_finished}: log or import more."
         )
     return tuple(found)

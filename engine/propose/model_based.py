@@ -53,13 +53,6 @@ class _Rows:
     p_success: Array
 
 
-def modelled_outcomes(campaign: Campaign) -> tuple[str, ...]:
-    """Return the objectives, in order, then the constrained outcomes."""
-    objectives = [objective.outcome for objective in campaign.objectives]
-    constrained = [next(iter(c.terms)) for c in campaign.constraints]
-    return tuple(dict.fromkeys([*objectives, *constrained]))
-
-
 class Search:
     """One search for a batch: the fitted objectives, the goal, and what may be chosen."""
 

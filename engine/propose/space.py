@@ -175,9 +175,10 @@ class Space:
                 break
         if not found:
             rules = ", ".join(map(str, self.campaign.parameter_constraints)) or "none"
+            held = ", ".join(_assignment(*pair) for pair in (fixed or {}).items()) or "none"
             raise UsageError(
                 "no setting satisfies the bounds, the steps and the parameter constraints together "
-                f"(constraints: {rules}; fixed: {dict(fixed or {})}). Widen or drop one of them."
+                f"(constraints: {rules}; fixed: {held}). Widen or drop one of them."
             )
         return np.stack(list(found.values())[:n])
 
@@ -291,20 +292,24 @@ class Space:
             UsageError: unknown or ambient parameter, or a value the instrument does not have.
         """
         for name, value in fixed.items():
+            asked = f"--fix {_assignment(name, value)}"
             if name not in self._names:
                 hint = nearest_name(name, self._names)
                 why = (
-                    "is ambient: state it with --at"
+                    "is ambient: state it with --at."
                     if name in {p.name for p in self.ambient}
                     else f"is not a controlled parameter.{hint}"
                 )
-                raise UsageError(
-                    f"--fix {name}={value}: '{name}' {why} Known: {', '.join(self._names)}"
-                )
+                known = ", ".join(self._names)
+                raise UsageError(f"{asked}: '{name}' {why} Known: {known}")
             problem = self.campaign.parameter(name).problem_as_setting(value)
             if problem is not None:
-                raise UsageError(f"--fix {name}={value}: {problem}")
+                raise UsageError(f"{asked}: {problem}")
 
     def missing_ambient(self, runs: Sequence[Run]) -> int:
         """Return how many runs lack an ambient reading."""
         return sum(any(p.name not in run.conditions for p in self.ambient) for run in runs)
+
+
+def _assignment(name: str, value: Value) -> str:
+    return f"{name}={value}" if isinstance(value, str) else f"{name}={value:g}"

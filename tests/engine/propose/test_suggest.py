@@ -1,5 +1,6 @@
 """Every strategy keeps the same promises; what the request cannot have is refused."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -295,3 +296,22 @@ def test_ranking_prefers_what_extends_the_front(history: History, quick: Propose
     forecasts, values = rank_conditions(history, [poor, rich], quick, seed=0)
     assert values[1] > values[0]
     assert forecasts[1]["strength"].mean > forecasts[0]["strength"].mean
+
+
+def test_three_runs_are_no_evidence(toy: Campaign, runs_of, quick: ProposeSettings) -> None:
+    batch = suggest(History(toy, runs_of(toy, 4)), ProposeRequest(n=2, seed=1), quick)
+    assert batch.strategy == "sobol"
+    assert any("leads from 5 finished runs on, so far there are 4" in n for n in batch.notes)
+
+
+def test_runs_that_break_a_constraint_make_no_front(
+    toy_with, runs_of, quick: ProposeSettings
+) -> None:
+    campaign = toy_with(constraints=["stretch >= 2.5"])
+    history = History(campaign, runs_of(campaign, 30))
+    broken = {r.id for r in history.finished if r.outcomes["stretch"][0] < 1.5}
+    batch = suggest(history, ProposeRequest(n=5, seed=1, at={"room": 20.0}), quick)
+    for suggestion in batch.suggestions:
+        if suggestion.reason_kind == "improves_front":
+            named = {int(word) for word in re.findall(r"run (\d+)", suggestion.reason)}
+            assert not named & broken
