@@ -345,7 +345,7 @@ def _show(
             "–" if id_ is None else str(id_),
             *(_cell(s.conditions[name]) for name in settings),
             *(_expected(s.outcomes.get(name)) for name in shown),
-            f"{s.p_success:.0%}",
+            "–" if s.nearest is None else f"{s.p_success:.0%}",
         ]
         for id_, s in zip(ids, batch.suggestions, strict=True)
     ]
@@ -425,11 +425,13 @@ def _scored_csv(
 ) -> str:
     outcomes = list(forecasts[0]) if forecasts else []
     added = [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
+    # A file that was scored before gets new scores in place of the old ones.
+    kept = [i for i, heading in enumerate(headings) if heading not in {*added, "rank"}]
     body = [
-        [*row, *(x for name in outcomes for x in _triple(forecast[name])), rank]
+        [*(row[i] for i in kept), *(x for name in outcomes for x in _triple(forecast[name])), rank]
         for row, forecast, rank in zip(rows, forecasts, ranks, strict=True)
     ]
-    return _csv_text([*headings, *added, "rank"], body)
+    return _csv_text([*(headings[i] for i in kept), *added, "rank"], body)
 
 
 def _csv_text(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -108,6 +108,8 @@ def test_score_gives_back_the_table_with_forecasts_and_ranks(filled: Path, engin
     assert headings[-1] == "rank"
     assert [row["who"] for row in rows] == ["Ann", "Bo", "Cy"]
     assert sorted(row["rank"] for row in rows) == ["1", "2", "3"]
+    again = engine("score", "scored.csv")
+    assert again.out == Path("scored.csv").read_text(encoding="utf-8")
     printed = engine("score", "candidates.csv")
     assert printed.out == Path("scored.csv").read_text(encoding="utf-8")
     assert len(engine("score", "candidates.csv", "--json").json["rows"]) == 3
