@@ -27,8 +27,7 @@ from engine.errors import (
     UsageError,
     nearest_name,
 )
-from engine.importers.importing import register_micrograph
-from engine.micrographs import StoredMicrograph, store_micrograph
+from engine.pictures.adding import PreparedMicrograph, prepare, register
 from engine.plausibility import far_from_expected
 from engine.workspace import Workspace
 
@@ -57,8 +56,12 @@ class Recorded:
     warnings: tuple[str, ...]
 
 
-def record(workspace: Workspace, entry: Entry, *, detail: str | None = None) -> Recorded:
+def record(
+    workspace: Workspace, entry: Entry, *, detail: str | None = None, measured: bool = True
+) -> Recorded:
     """Record what became of one run, in one transaction.
+
+    Its micrographs are measured first, unless ``measured`` is false (they can be later).
 
     Raises:
         UsageError: flags that contradict one another, unknown names.
@@ -67,11 +70,7 @@ def record(workspace: Workspace, entry: Entry, *, detail: str | None = None) -> 
         StateError: the run's state does not allow it; the message tells what does.
     """
     check_flags(entry)
-    limit = workspace.settings.storage.max_image_megapixels
-    pictures = {
-        path: store_micrograph(path, workspace.data_dir, max_megapixels=limit)
-        for path in entry.micrographs
-    }
+    pictures = {path: prepare(workspace, path, measured=measured) for path in entry.micrographs}
     with workspace.database.write("log", detail=detail) as tx:
         return _recorder(workspace, tx, pictures).record(entry)
 
@@ -99,7 +98,7 @@ def record_all(
 
 
 def _recorder(
-    workspace: Workspace, tx: Transaction, pictures: Mapping[Path, StoredMicrograph]
+    workspace: Workspace, tx: Transaction, pictures: Mapping[Path, PreparedMicrograph]
 ) -> Recorder:
     campaign_record, campaign = workspace.active_campaign(tx)
     seen = tx.experiments.list(campaign_record.id, newest=N_SEEN)
@@ -114,7 +113,7 @@ class Recorder:
     campaign_record: CampaignRecord
     campaign: Campaign
     seen: Sequence[ExperimentRecord]
-    pictures: Mapping[Path, StoredMicrograph]
+    pictures: Mapping[Path, PreparedMicrograph]
 
     def record(self, entry: Entry) -> Recorded:
         """Record one entry; see :func:`record` for what is raised."""
@@ -275,19 +274,10 @@ class Recorder:
             self.tx.experiments.set_status(experiment.id, status, failure=entry.failure)
 
     def _register(self, experiment: ExperimentRecord, entry: Entry) -> int:
-        known = {picture.sha256 for picture in experiment.micrographs}
         for path in entry.micrographs:
-            picture = self.pictures[path]
-            if picture.sha256 in known:
-                raise StateError(f"{path}: experiment {experiment.id} has this micrograph already")
-            other = self.tx.micrographs.find(self.campaign_record.id, picture.sha256)
-            if other is not None:
-                raise StateError(
-                    f"{path}: the same picture belongs to experiment {other.experiment_id}; "
-                    "a micrograph shows one mat"
-                )
-            known.add(picture.sha256)
-            register_micrograph(self.tx, experiment.id, replace(picture, original_name=path.name))
+            new = self.pictures[path]
+            new = replace(new, stored=replace(new.stored, original_name=path.name))
+            register(self.tx, self.campaign_record.id, experiment, new)
         return len(entry.micrographs)
 
 

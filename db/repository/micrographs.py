@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select, insert
+from sqlalchemy import Select, insert, update
 
 from db.models import experiments as e
 from db.models import micrographs as p
@@ -77,6 +77,35 @@ class Micrographs:
         statement = insert(p).values(values).returning(p.c.id)
         id_ = self._scope.connection.execute(statement).scalar_one()
         return self._select(select_micrographs().where(p.c.id == id_))[0]
+
+    def get(self, id_: int) -> MicrographRecord | None:
+        """Return a picture by its number."""
+        if not 0 < id_ < 2**63:
+            return None
+        found = self._select(select_micrographs().where(p.c.id == id_))
+        return found[0] if found else None
+
+    def set_measured(self, record: MicrographRecord) -> None:
+        """Replace what was read off a picture: scale, rotation axis, crop and statistics.
+
+        They follow from the file, which never changes, so the row holds the newest reading only.
+
+        Raises:
+            ConflictError: a scale, axis or crop that cannot be.
+        """
+        assert self._scope.change_id  # noqa: S101 -- who measured it anew, and when
+        left, top, right, bottom = record.crop or (None, None, None, None)
+        values = {
+            "nm_per_pixel": record.nm_per_pixel,
+            "nm_per_pixel_source": record.nm_per_pixel_source,
+            "rotation_axis": record.rotation_axis,
+            "crop_left": left,
+            "crop_top": top,
+            "crop_right": right,
+            "crop_bottom": bottom,
+            "statistics": None if record.statistics is None else dict(record.statistics),
+        }
+        self._scope.connection.execute(update(p).where(p.c.id == record.id).values(values))
 
     def find(self, campaign_id: int, sha256: str) -> MicrographRecord | None:
         """Return the first picture of a campaign with that content, if there is one."""

@@ -211,7 +211,7 @@ def _print_experiment(
         _print_predictions(found, campaign, predictions)
     for picture in found.micrographs:
         size = f"{picture.width_px} × {picture.height_px} px"
-        typer.echo(f"micrograph {picture.original_name}: {size}, {picture.path}")
+        typer.echo(f"micrograph {picture.id}: {picture.original_name}, {size}, {picture.path}")
 
 
 def _print_predictions(

@@ -21,6 +21,7 @@ from engine.errors import (
 from engine.importers.planning import Extension, ImportPlan, plan_import
 from engine.importers.runs import ImportedRun, ImportedTable
 from engine.micrographs import StoredMicrograph, inspect_picture, store_micrograph
+from engine.pictures.adding import PreparedMicrograph, fields_of
 from engine.workspace import Workspace
 
 FORMATS = ("table", "matmcl")
@@ -296,16 +297,8 @@ class _Writer:
 
 
 def register_micrograph(tx: Transaction, experiment_id: int, picture: StoredMicrograph) -> None:
-    """Write the row of a picture that lies in the data folder."""
-    tx.micrographs.add(
-        experiment_id,
-        sha256=picture.sha256,
-        path=picture.path,
-        original_name=picture.original_name,
-        width_px=picture.width_px,
-        height_px=picture.height_px,
-        n_bytes=picture.n_bytes,
-    )
+    """Write the row of a picture that lies in the data folder; `micrograph measure` measures it."""
+    tx.micrographs.add(experiment_id, **fields_of(PreparedMicrograph(picture)))
 
 
 def _new_experiment(run: ImportedRun) -> NewExperiment:

@@ -92,7 +92,9 @@ def test_real_micrographs(tmp_path, shared_data) -> None:
         assert store(path, tmp_path / "data", limit=100.0).width_px >= 640
 
 
-def test_log_keeps_pictures_and_refuses_one_of_another_mat(engine, folder, state, picture) -> None:
+def test_log_keeps_pictures_and_refuses_one_of_another_mat(engine, folder, state, tmp_path) -> None:
+    picture = tmp_path / "mat.png"
+    Image.effect_noise((64, 64), 50).save(picture)
     engine("log", "--new", *SETTINGS)
     done = engine("log", 1, "--micrograph", picture, "--json").json
     assert done["micrographs"] == 1

@@ -1,0 +1,269 @@
+"""``engine micrograph``: pictures of mats, and what they show in numbers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, warn
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from db.records import MicrographRecord
+    from engine.pictures.adding import AddReport
+
+ScaleOption = Annotated[
+    float | None,
+    typer.Option(
+        "--nm-per-pixel",
+        help="Pixel size in nm.",
+        show_default="what the instrument wrote, else lengths are in pixels",
+    ),
+]
+AxisOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rotation-axis",
+        help="Where the collector's rotation lies in the picture: x (along its width) or y.",
+        show_default="x",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(
+        help="Pictures of mats: keep them, measure fibres, directions and pores.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    group.command()(add)
+    group.command("import")(import_)
+    group.command()(show)
+    group.command()(measure)
+    app.add_typer(group, name="micrograph")
+
+
+def add(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="TIFF, PNG or JPEG.")],
+    *,
+    experiment: Annotated[
+        str, typer.Option("--experiment", metavar="ID", help="The run's number or label.")
+    ],
+    nm_per_pixel: ScaleOption = None,
+    rotation_axis: AxisOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep pictures of a run's mat and measure them: all of them, or none.
+
+    The pixel size is taken from the instrument (a Hitachi .txt beside the picture, Zeiss or FEI
+    tags inside it); the data bar is found and left out.
+    """
+    from engine.pictures.adding import HowTaken
+    from engine.pictures.adding import add as add_pictures
+    from engine.workspace import Workspace
+
+    how = HowTaken(nm_per_pixel, rotation_axis)
+    with Workspace.open(config) as workspace, _bar("measuring") as progress:
+        report = add_pictures(workspace, files, experiment, how, progress)
+    _tell(report, as_json)
+
+
+def import_(
+    folder: Annotated[
+        Path, typer.Argument(help="Pictures <ID>_<k>.tif, or images/preprocessed/<ID>/.")
+    ],
+    *,
+    nm_per_pixel: ScaleOption = None,
+    rotation_axis: AxisOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep and measure every picture of a folder whose name tells its run; twice is once.
+
+    ID is a run's label, or where none is labelled so, its number.
+    """
+    from engine.pictures.adding import HowTaken, import_folder
+    from engine.workspace import Workspace
+
+    how = HowTaken(nm_per_pixel, rotation_axis)
+    with Workspace.open(config) as workspace, _bar("measuring") as progress:
+        report = import_folder(workspace, folder, how, progress)
+    _tell(report, as_json)
+
+
+def show(
+    id_: Annotated[int, typer.Argument(metavar="ID", help="The micrograph's number.")],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The overlay to write, a PNG.", show_default="in the data folder"),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a picture's statistics, and draw what was measured over it.
+
+    In the overlay centrelines are coloured by diameter (blue thin, red thick), pores are blue,
+    beads ringed red; the rose shows directions, its white line the collector's rotation.
+    """
+    from engine.pictures.showing import show as show_picture
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        shown = show_picture(workspace, id_, out)
+    if as_json:
+        print_json({**_document(shown.micrograph), "overlay": str(shown.overlay)})
+        return
+    _print_one(shown.micrograph)
+    typer.echo(f"overlay: {shown.overlay}")
+
+
+def measure(
+    ids: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="[ID]...", help="Micrographs' numbers.", show_default=False),
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All of the campaign.")] = False,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="All that are not measured yet.")
+    ] = False,
+    nm_per_pixel: ScaleOption = None,
+    rotation_axis: AxisOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure kept pictures anew and record it, with another pixel size or axis if you like."""
+    from engine.pictures.adding import HowTaken
+    from engine.pictures.showing import measure_again
+    from engine.workspace import Workspace
+
+    if sum((bool(ids), every, missing)) != 1:
+        raise UsageError("expected micrographs' numbers, --all or --missing: one of the three")
+    how = HowTaken(nm_per_pixel, rotation_axis)
+    with Workspace.open(config) as workspace, _bar("measuring") as progress:
+        done = measure_again(workspace, ids or [], how, only_missing=missing, progress=progress)
+    if as_json:
+        print_json({"measured": [_document(picture) for picture in done]})
+        return
+    _print_table(done)
+    typer.echo(f"{len(done)} micrographs measured")
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show a progress bar on standard error, where somebody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console(to_stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda n, total: bar.update(task, completed=n, total=total)
+
+
+def _tell(report: AddReport, as_json: bool) -> None:
+    for warning in report.warnings:
+        warn(warning)
+    if as_json:
+        print_json(
+            {
+                "added": [_document(picture) for picture in report.added],
+                "known": report.n_known,
+                "warnings": list(report.warnings),
+            }
+        )
+        return
+    _print_table(report.added)
+    known = f", {report.n_known} known already" if report.n_known else ""
+    typer.echo(f"{len(report.added)} micrographs added{known}")
+
+
+def _document(picture: MicrographRecord) -> dict[str, Any]:
+    return {
+        "micrograph": picture.id,
+        "experiment": picture.experiment_id,
+        "original_name": picture.original_name,
+        "path": picture.path,
+        "sha256": picture.sha256,
+        "width_px": picture.width_px,
+        "height_px": picture.height_px,
+        "nm_per_pixel": picture.nm_per_pixel,
+        "nm_per_pixel_source": picture.nm_per_pixel_source,
+        "rotation_axis": picture.rotation_axis,
+        "crop": list(picture.crop) if picture.crop else None,
+        "statistics": dict(picture.statistics) if picture.statistics else None,
+    }
+
+
+def _print_table(pictures: Sequence[MicrographRecord]) -> None:
+    if not pictures:
+        return
+    rows = []
+    for picture in pictures:
+        statistics = picture.statistics or {}
+        diameter = statistics.get("diameter") or {}
+        unit = statistics.get("unit", "")
+        rows.append(
+            [
+                str(picture.id),
+                str(picture.experiment_id),
+                picture.original_name,
+                _number(picture.nm_per_pixel),
+                picture.nm_per_pixel_source or "unknown",
+                f"{_number(diameter.get('mean'))} ± {_number(diameter.get('sd'))} {unit}",
+                _number(statistics.get("order"), 2),
+                _number(statistics.get("porosity"), 2),
+            ]
+        )
+    headings = ["micrograph", "run", "file", "scale [nm/px]", "read from", "diameter ± SD",
+                "order [–]", "areal porosity [–]"]  # fmt: skip
+    console().print(grid(headings, rows))
+
+
+def _print_one(picture: MicrographRecord) -> None:
+    statistics = picture.statistics or {}
+    typer.echo(
+        f"micrograph {picture.id} of experiment {picture.experiment_id}: {picture.original_name}, "
+        f"{picture.width_px} × {picture.height_px} px"
+    )
+    scale = f"{picture.nm_per_pixel:g} nm" if picture.nm_per_pixel else "unknown, lengths in pixels"
+    source = f" ({picture.nm_per_pixel_source})" if picture.nm_per_pixel else ""
+    typer.echo(f"pixel size: {scale}{source}")
+    if picture.crop:
+        left, top, right, bottom = picture.crop
+        typer.echo(f"measured: columns {left}–{right}, rows {top}–{bottom} (without the data bar)")
+    unit = statistics["unit"]
+    blank = [""] * 4
+    rows = [
+        _row(f"fibre diameter [{unit}]", statistics["diameter"]),
+        _row(f"pore diameter [{unit}]", statistics["pore"]),
+        ["order S [–]", str(statistics["n_directions"]), _number(statistics["order"], 3), *blank],
+        ["areal porosity [–]", "", _number(statistics["porosity"], 3), *blank],
+        ["bead fraction [–]", str(statistics["n_beads"]), _number(statistics["bead_fraction"], 3),
+         *blank],
+    ]  # fmt: skip
+    console().print(grid(["", "n", "mean", "SD", "5 %", "median", "95 %"], rows))
+
+
+def _row(name: str, distribution: Mapping[str, Any]) -> list[str]:
+    quantiles = distribution["quantiles"] or [None] * 5
+    shown = (distribution["mean"], distribution["sd"], quantiles[0], quantiles[2], quantiles[4])
+    return [name, str(distribution["n"]), *map(_number, shown)]
+
+
+def _number(value: float | None, digits: int | None = None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if digits is None else f"{value:.{digits}f}"

@@ -1,0 +1,1 @@
+"""Micrographs as the instrument gave them: grey values, pixel size, data bar, statistics."""

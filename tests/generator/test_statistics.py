@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from engine.lab.physics import Microstructure
+from engine.lab.render import render_known
+from generator.overlay import overlay
+from generator.pores import least_error_threshold, pore_diameters
+from generator.statistics import Distribution, MicrostructureStatistics, measure
+
+
+def drawn(seed=0, nm_per_pixel=60.0, shape=(160, 160), **changes):
+    values = {
+        "diameter_nm": 620.0, "diameter_cv": 0.2, "order": 0.1,
+        "porosity": 0.78, "bead_fraction": 0.0, "fusion": 0.2,
+    }  # fmt: skip
+    mat = Microstructure(**{k: np.asarray(v) for k, v in {**values, **changes}.items()})
+    rng = np.random.default_rng(seed)
+    return render_known(mat, rng, shape=shape, nm_per_pixel=nm_per_pixel)
+
+
+def stripes(width_px: float, angle_deg: float, shape=(160, 200), gap=3.0):
+    """Bright bars of one width on a dark ground, with soft edges and a little noise."""
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
+    angle = np.radians(angle_deg)
+    across = y * np.cos(angle) - x * np.sin(angle)
+    period = gap * width_px
+    off = np.abs((across + 0.5 * period) % period - 0.5 * period)
+    noise = np.random.default_rng(1).normal(0.0, 3.0, shape)
+    return 40.0 + 120.0 * np.clip(0.5 * width_px - off + 0.5, 0.0, 1.0) + noise
+
+
+@pytest.mark.parametrize("width", [5.0, 9.0, 14.0, 22.0])
+@pytest.mark.parametrize("angle", [0.0, 27.0, 90.0, 140.0])
+def test_bars_of_one_width_and_direction(width, angle):
+    found = measure(stripes(width, angle)).statistics
+    assert found.diameter.mean == pytest.approx(width, rel=0.06)
+    assert found.order == pytest.approx(np.cos(2 * np.radians(angle)), abs=0.05)
+    assert found.porosity == pytest.approx(2 / 3, abs=0.05)
+    assert found.unit == "px"
+
+
+def test_the_rotation_axis_turns_the_order():
+    flat = stripes(9.0, 0.0)
+    along, across = (measure(flat, rotation_axis=axis).statistics for axis in ("x", "y"))
+    assert along.order == pytest.approx(-across.order)
+    assert along.diameter == across.diameter
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_drawn_mat_is_measured_as_it_is(seed):
+    picture, truth = drawn(seed, shape=(256, 256))
+    found = measure(picture, 60.0).statistics
+    assert found.diameter.mean == pytest.approx(truth.diameter_nm, rel=0.15)
+    assert found.order == pytest.approx(truth.order, abs=0.12)
+    assert found.porosity == pytest.approx(truth.porosity, abs=0.05)
+    assert found.unit == "nm"
+    assert sum(found.directions) == pytest.approx(1.0)
+
+
+def test_units_scale_with_the_pixel():
+    picture, _ = drawn()
+    in_px, in_nm = measure(picture).statistics, measure(picture, 60.0).statistics
+    assert in_nm.diameter.mean == pytest.approx(60.0 * in_px.diameter.mean)
+    assert in_nm.pore.quantiles == pytest.approx([60.0 * v for v in in_px.pore.quantiles])
+    assert in_nm.order == in_px.order
+
+
+def test_brightness_does_not_matter():
+    picture, _ = drawn()
+    plain = measure(picture).statistics
+    deep = measure(picture.astype(float) * 200.0 + 900.0).statistics
+    assert deep.diameter.mean == pytest.approx(plain.diameter.mean, rel=1e-3)
+    assert deep.porosity == pytest.approx(plain.porosity, abs=1e-3)
+
+
+def test_statistics_go_through_json():
+    picture, _ = drawn()
+    found = measure(picture, 60.0).statistics
+    document = json.loads(json.dumps(found.as_json()))
+    assert MicrostructureStatistics.from_json(document) == found
+    with pytest.raises(ValueError, match="version"):
+        MicrostructureStatistics.from_json({**document, "version": 0})
+    with pytest.raises(ValueError, match="expected microstructure statistics"):
+        MicrostructureStatistics.from_json({"version": found.version})
+
+
+def test_nothing_to_measure_is_told_as_nothing():
+    found = measure(np.full((40, 40), 7.0)).statistics
+    assert (found.diameter.n, found.diameter.mean, found.order) == (0, None, None)
+    assert (found.porosity, found.n_beads) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("picture", "scale", "words"),
+    [
+        (np.zeros((8, 40)), None, "at least 16"),
+        (np.zeros((40, 40, 3)), None, "at least 16"),
+        (np.full((40, 40), np.nan), None, "finite"),
+        (np.zeros((40, 40)), 0.0, "above 0"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(picture, scale, words):
+    with pytest.raises(ValueError, match=words):
+        measure(picture, scale)
+    with pytest.raises(ValueError, match="rotation axis"):
+        measure(np.zeros((40, 40)), rotation_axis="z")
+
+
+def test_the_overlay_shows_the_picture():
+    picture, _ = drawn()
+    drawn_over = overlay(measure(picture, 60.0))
+    assert drawn_over.shape == (*picture.shape, 3)
+    assert drawn_over.dtype == np.uint8
+    assert (drawn_over[..., 0] != drawn_over[..., 2]).any()
+    assert overlay(measure(np.full((40, 40), 7.0))).shape == (40, 40, 3)
+
+
+def test_pores_are_circles_of_their_area():
+    mask = np.zeros((30, 30), dtype=bool)
+    mask[5:10, 5:10] = True
+    mask[:3, 20:25] = True  # cut by the border
+    assert pore_diameters(mask) == pytest.approx([2 * np.sqrt(25 / np.pi)])
+
+
+def test_the_threshold_of_least_error_parts_unlike_classes():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(20, 2, 500), rng.normal(120, 30, 9500)]).reshape(100, 100)
+    assert 25 < least_error_threshold(values.astype(np.float32)) < 55
+    assert least_error_threshold(np.full((9, 9), 3.0, dtype=np.float32)) is None
+
+
+def test_distributions_weigh():
+    weighed = Distribution.of(np.array([1.0, 3.0]), np.array([3.0, 1.0]))
+    assert (weighed.n, weighed.mean) == (2, 1.5)
+    assert Distribution.of(np.zeros(0)) == Distribution(0)
