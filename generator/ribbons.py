@@ -38,14 +38,14 @@ THINNEST, LEAST, MOST = 2, 5, 10
 N_LEVELS = 6
 THIN, PART = 7.0, 320
 FAINTEST = 0.2
-NOISE_FACTOR = 4.0
+NOISE_FACTOR = 7.0
 UNLIKE_EDGES = 5.0
-RESTLESS, RESTLESS_FINE = 0.2, 0.5
+RESTLESS, RESTLESS_FINE = 0.15, 0.5
 RIM_WIDTH, RIM_STRENGTH = 0.4, 0.5
 BUNDLE_WIDTH, BUNDLE_STRENGTH = 0.85, 0.9
 PARALLEL = np.radians(15.0)
 ACCEPTED = (0.4, 2.2)
-"""Widths kept, relative to the median by area: rims are thinner, chance pairs of edges wider."""
+"""Widths kept, relative to the median by area and contrast: rims are thinner, pairs wider."""
 
 
 @dataclass(frozen=True)
@@ -287,6 +287,8 @@ def _refined_widths(
     good = (weaker > 0) & (stronger < UNLIKE_EDGES * weaker)
     good &= np.abs(after - before) < 2.4
     good &= (measured >= thinnest - 0.5) & (measured < MOST + 0.5)
+    off = 0.5 * (after - before)
+    y, x = y + off * np.cos(angle), x - off * np.sin(angle)
     return Ribbons(y, x, measured, angle, weaker, np.ones(y.size)).only(good)
 
 
@@ -376,8 +378,8 @@ def _connected(ribbons: Ribbons, least: float) -> Ribbons:
     """Keep centrelines of at least ``least`` times their width (and of three points)."""
     keep = np.zeros(len(ribbons), dtype=np.bool_)
     for scale, members in _by_level(ribbons):
-        y = (ribbons.y[members] / scale).astype(np.intp)
-        x = (ribbons.x[members] / scale).astype(np.intp)
+        y = np.maximum(ribbons.y[members] / scale, 0).astype(np.intp)
+        x = np.maximum(ribbons.x[members] / scale, 0).astype(np.intp)
         line = np.zeros((y.max() + 1, x.max() + 1), dtype=np.bool_)
         line[y, x] = True
         labels = ndi.label(line, np.ones((3, 3)))[0][y, x]
@@ -392,7 +394,7 @@ def _accepted(ribbons: Ribbons) -> Ribbons:
         if not len(ribbons):
             break
         order = np.argsort(ribbons.width)
-        area = np.cumsum((ribbons.width * ribbons.length)[order])
+        area = np.cumsum((ribbons.width * ribbons.length * ribbons.strength**2)[order])
         middle = ribbons.width[order[int(np.searchsorted(area, 0.5 * area[-1]))]]
         low, high = ACCEPTED[0] * middle, ACCEPTED[1] * middle
         ribbons = ribbons.only((ribbons.width > low) & (ribbons.width < high))

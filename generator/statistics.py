@@ -159,7 +159,7 @@ def measure(
     middle = float(np.median(fibres.width)) if len(fibres) else 0.0
     beads = find_beads(image, middle)
     in_bead = bead_mask(beads, image.shape)
-    fibres = fibres.only(~in_bead[_pixels(fibres)])
+    fibres = fibres.only(~in_bead[_pixels(fibres, image.shape)])
     angle = seen.angle if rotation_axis == "x" else seen.angle - 0.5 * np.pi
     covered = int((~void).sum())
     statistics = MicrostructureStatistics(
@@ -195,8 +195,12 @@ def _checked(grey: ArrayLike, nm_per_pixel: float | None, rotation_axis: str) ->
     return image
 
 
-def _pixels(fibres: Ribbons) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    return np.rint(fibres.y).astype(np.intp), np.rint(fibres.x).astype(np.intp)
+def _pixels(fibres: Ribbons, shape: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    y, x = np.rint(fibres.y), np.rint(fibres.x)
+    return (
+        np.clip(y, 0, shape[0] - 1).astype(np.intp),
+        np.clip(x, 0, shape[1] - 1).astype(np.intp),
+    )
 
 
 def _directions(angle: NDArray[np.float64], length: NDArray[np.float64]) -> tuple[float, ...]:
