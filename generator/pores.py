@@ -49,7 +49,8 @@ def least_error_threshold(values: Image) -> float | None:
     """Return the grey value between ground and fibres; ``None`` where there is but one class.
 
     Minimises J(t) = 1 + 2 Σ p ln σ − 2 Σ p ln p over both sides of t (Kittler and Illingworth's
-    equation 15); one class is what is described no worse by a single normal law.
+    equation 15), up to Otsu's threshold: beyond it bright fibres would part from the rest. One
+    class is what is described no worse by a single normal law.
     """
     low, high = np.quantile(values, [0.0005, 0.9995])
     if not high > low:
@@ -62,7 +63,8 @@ def least_error_threshold(values: Image) -> float | None:
     first, second = np.cumsum(share * middle), np.cumsum(share * middle**2)
     width = edges[1] - edges[0]
     whole = second[-1] - first[-1] ** 2 + width**2 / 12
-    for i in range(2, N_BINS - 3):
+    between = (first[-1] * p - first) ** 2 / np.maximum(p * (1.0 - p), 1e-12)
+    for i in range(2, min(N_BINS - 4, int(between[:-1].argmax())) + 1):
         if not 0.002 < p[i] < 0.998:
             continue
         below, above = p[i], 1.0 - p[i]
