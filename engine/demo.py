@@ -190,7 +190,7 @@ class _Stage:
             result = self.lab.run(suggestion.conditions, ambient, self._generator(2, id_))
             with self._picture(id_, result) as pictures:
                 entry = _entry(result, experiment=str(id_), actual=ambient, micrographs=pictures)
-                record(self.workspace, entry, measured=False)
+                record(self.workspace, entry)
             tried.append(Tried(id_, suggestion, result))
         played = Round(
             number=number,

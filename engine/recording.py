@@ -56,12 +56,11 @@ class Recorded:
     warnings: tuple[str, ...]
 
 
-def record(
-    workspace: Workspace, entry: Entry, *, detail: str | None = None, measured: bool = True
-) -> Recorded:
+def record(workspace: Workspace, entry: Entry, *, detail: str | None = None) -> Recorded:
     """Record what became of one run, in one transaction.
 
-    Its micrographs are measured first, unless ``measured`` is false (they can be later).
+    Its micrographs are checked and kept; measuring them takes too long to wait for at the bench
+    (``engine micrograph measure --missing``).
 
     Raises:
         UsageError: flags that contradict one another, unknown names.
@@ -70,7 +69,7 @@ def record(
         StateError: the run's state does not allow it; the message tells what does.
     """
     check_flags(entry)
-    pictures = {path: prepare(workspace, path, measured=measured) for path in entry.micrographs}
+    pictures = {path: prepare(workspace, path, measured=False) for path in entry.micrographs}
     with workspace.database.write("log", detail=detail) as tx:
         return _recorder(workspace, tx, pictures).record(entry)
 

@@ -72,7 +72,8 @@ def prepare(
         workspace: whose data folder and limits.
         source: the file.
         how: what the user says of it.
-        measured: whether to compute statistics; without, the picture is only checked and kept.
+        measured: whether to compute statistics; without, the picture is only checked and kept,
+            with the pixel size that the instrument wrote.
 
     Raises:
         NotFoundError: no such file.
@@ -85,14 +86,19 @@ def prepare(
     if not source.is_file():
         raise DataError(f"{source}: expected a picture file, got a folder or device")
     refuse_broken_name(source)
+    from engine.pictures.scale import scale_of
+
     if not measured:
+        stored = store_micrograph(source, workspace.data_dir, max_megapixels=limit)
+        scale = scale_of(source, stored.width_px, how.nm_per_pixel)
         return PreparedMicrograph(
-            store_micrograph(source, workspace.data_dir, max_megapixels=limit),
+            stored,
+            nm_per_pixel=scale.nm_per_pixel if scale else None,
+            nm_per_pixel_source=scale.source if scale else None,
             rotation_axis=how.rotation_axis,
         )
     from engine.pictures.databar import find_crop
     from engine.pictures.reading import read_grey
-    from engine.pictures.scale import scale_of
 
     grey = read_grey(source, max_megapixels=limit)
     scale = scale_of(source, grey.shape[1], how.nm_per_pixel)
