@@ -68,6 +68,11 @@ def suggest(
     space = Space(history.campaign)
     task = _check(history, request, settings, space)
     answer = _STRATEGIES[request.strategy](task)
+    if len(answer.settings) < request.n and answer.strategy != "sobol":
+        task.notes.append(
+            "the limits leave too few new settings around the best ones; the batch fills the space."
+        )
+        answer = _sobol(task)
     found = len(answer.settings)
     if found < request.n:
         raise ModelError(

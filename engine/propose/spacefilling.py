@@ -15,6 +15,7 @@ from engine.propose.space import Space
 Array = NDArray[np.float64]
 
 _SCRAMBLES = 24
+_WIDE_POOL = 2048
 
 
 def fill_space(
@@ -35,7 +36,9 @@ def fill_space(
     """
     best, best_score = np.empty((0, len(space.controlled))), np.inf
     for scramble in range(_SCRAMBLES):
-        pool = space.sample(8 * n + 64, seed * _SCRAMBLES + scramble, fixed)
+        # A pool that left the batch short is too small for the limits: look at more of the space.
+        size = _WIDE_POOL if scramble and len(best) < n else 8 * n + 64
+        pool = space.sample(size, seed * _SCRAMBLES + scramble, fixed)
         batch = _take(space, pool, n, taken=taken, limits=limits, chosen=chosen)
         if len(batch) < len(best):
             continue

@@ -240,7 +240,10 @@ def test_constant_outcomes(toy: Campaign, runs_of, quick: ProposeSettings) -> No
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     n=st.integers(1, 9),
@@ -315,3 +318,18 @@ def test_runs_that_break_a_constraint_make_no_front(
         if suggestion.reason_kind == "improves_front":
             named = {int(word) for word in re.findall(r"run (\d+)", suggestion.reason)}
             assert not named & broken
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("seed", [18378, 3])
+def test_a_tight_limit_is_met_where_it_can_be(
+    toy: Campaign, runs_of, quick: ProposeSettings, strategy: str, seed: int
+) -> None:
+    """One value of b leaves eleven settings, some of them run before: found all the same."""
+    history = History(toy, runs_of(toy, 10, seed % 1000))
+    request = ProposeRequest(
+        n=8, seed=seed, strategy=strategy, max_distinct={"b": 1}, explore=True, forecast=False
+    )
+    batch = suggest(history, request, quick)
+    assert len(set(keys(history, batch))) == 8
+    assert len({s.conditions["b"] for s in batch.suggestions}) == 1
