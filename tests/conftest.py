@@ -1,0 +1,9 @@
+"""Hypothesis draws the same cases at each run of the continuous integration, others at the bench."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
