@@ -1,4 +1,4 @@
-"""Hypothesis draws the same cases at each run of the continuous integration, others at the bench."""
+"""Hypothesis draws the same cases at each run of continuous integration, others at the bench."""
 
 import os
 
