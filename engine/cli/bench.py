@@ -61,7 +61,9 @@ def closed_loop(
     start: StartOption = 8,
     batch: BatchOption = 8,
     budget: BudgetOption = 56,
-    lab: Annotated[str, typer.Option("--lab", help="virtual, older, or module:Class.")] = "virtual",
+    lab: Annotated[
+        str, typer.Option("--lab", help="virtual, older, unlike, or module:Class.")
+    ] = "virtual",
     objectives: ObjectivesOption = None,
     constraint: ConstraintOption = None,
     keep_limits: Annotated[

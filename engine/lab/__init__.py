@@ -2,6 +2,7 @@
 
 from engine.lab.loading import load_lab
 from engine.lab.protocol import KnownLab, Lab, LabResult, reference_ambient
+from engine.lab.unlike import UnlikeLab
 from engine.lab.virtual import OlderLab, VirtualLab
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Lab",
     "LabResult",
     "OlderLab",
+    "UnlikeLab",
     "VirtualLab",
     "load_lab",
     "reference_ambient",

@@ -13,11 +13,12 @@ from engine.lab.protocol import Lab
 BUILT_IN = {
     "virtual": "engine.lab.virtual:VirtualLab",
     "older": "engine.lab.virtual:OlderLab",
+    "unlike": "engine.lab.unlike:UnlikeLab",
 }
 
 
 def load_lab(name: str) -> Lab:
-    """Return the lab called ``virtual``, ``older`` or ``module:Class``.
+    """Return the lab called ``virtual``, ``older``, ``unlike`` or ``module:Class``.
 
     A module is looked for in the current folder too. The class is made without arguments.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.campaign import Campaign, Objective, Parameter, Property
-from engine.lab import KnownLab, Lab, LabResult, OlderLab, VirtualLab, reference_ambient
+from engine.lab import KnownLab, Lab, LabResult, OlderLab, UnlikeLab, VirtualLab, reference_ambient
 
 
 class TinyLab:
@@ -26,7 +26,7 @@ class TinyLab:
         return LabResult({"y": float(conditions["x"]) + rng.normal()})
 
 
-LABS = {"virtual": VirtualLab, "older": OlderLab, "tiny": TinyLab}
+LABS = {"virtual": VirtualLab, "older": OlderLab, "unlike": UnlikeLab, "tiny": TinyLab}
 
 
 @pytest.fixture(params=LABS)
