@@ -17,6 +17,7 @@ proposals            why an experiment was proposed, and its place in the batch
 predictions          what was said of an experiment before it was run
 model_versions       surrogates and generators: candidate, champion (one a kind) or retired
 refresh_runs         when and why a model was trained, and what came of it
+sources              what models are pretrained on besides: references, re-read at each training
 ===================  ==========================================================================
 
 These are SQLAlchemy's typed tables, not mapped classes: repositories turn rows straight into
@@ -52,7 +53,16 @@ from sqlalchemy import (
     text,
 )
 
-from db.records import FailureKind, ModelKind, ModelStatus, Origin, RefreshOutcome, Stage, Status
+from db.records import (
+    FailureKind,
+    ModelKind,
+    ModelStatus,
+    Origin,
+    RefreshOutcome,
+    SourceKind,
+    Stage,
+    Status,
+)
 from db.types import Json, UtcDateTime
 
 metadata = MetaData(
@@ -244,6 +254,17 @@ class RefreshRunColumns(_WithChange):
     model_version_id: Named[int | None] = Column(ForeignKey("model_versions.id"))
 
 
+class SourceColumns(_WithChange):
+    """What to pretrain on: a reference. Without a campaign it serves all of them."""
+
+    campaign_id: Named[int | None] = Column(ForeignKey("campaigns.id"))
+    name: Named[str] = Column(String)
+    kind: Named[str] = Column(String)
+    definition: Named[Any] = Column(Json, nullable=False)
+    fingerprint: Named[str] = Column(String)
+    removed_change_id: Named[int | None] = Column(ForeignKey("changes.id"))
+
+
 def _in_its_campaign() -> ForeignKeyConstraint:
     # The revision must be one of the same campaign.
     return ForeignKeyConstraint(
@@ -401,4 +422,27 @@ refresh_runs = Table(
     RefreshRunColumns,
     _one_of("outcome", RefreshOutcome),
     _check("finished_unless_running", "(outcome = 'running') = (finished_at IS NULL)"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    SourceColumns,
+    _one_of("kind", SourceKind),
+    _check("name_given", "length(name) > 0"),
+    _check("fingerprint_length", "length(fingerprint) = 64"),
+)
+# A name serves once among the sources in use, in a campaign and among those of all campaigns.
+Index(
+    "uq_sources_campaign_id_name",
+    sources.c.campaign_id,
+    sources.c.name,
+    unique=True,
+    sqlite_where=text("removed_change_id IS NULL"),
+)
+Index(
+    "uq_sources_name_of_all",
+    sources.c.name,
+    unique=True,
+    sqlite_where=text("removed_change_id IS NULL AND campaign_id IS NULL"),
 )

@@ -275,3 +275,30 @@ class RefreshRunRecord:
     outcome: RefreshOutcome
     log: str | None
     model_version_id: int | None
+
+
+class SourceKind(StrEnum):
+    """What a source is: where its runs are read from."""
+
+    CAMPAIGN = "campaign"
+    DATABASE = "database"
+    TABLE = "table"
+    MATMCL = "matmcl"
+    SIMULATED = "simulated"
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """A reference to runs made elsewhere; ``campaign_id`` is ``None`` where it serves all.
+
+    ``fingerprint`` is the SHA-256 of what was read when the source was added.
+    """
+
+    id: int
+    campaign_id: int | None
+    name: str
+    kind: SourceKind
+    definition: Mapping[str, Any]
+    fingerprint: str
+    created_at: datetime
+    created_by: str

@@ -30,7 +30,15 @@ from sqlalchemy.pool import QueuePool
 from db.errors import DatabaseError, NotADatabaseError, SchemaMismatchError
 from db.models import changes
 from db.records import ChangeRecord
-from db.repository import Batches, Campaigns, Experiments, Measurements, Micrographs, Models
+from db.repository import (
+    Batches,
+    Campaigns,
+    Experiments,
+    Measurements,
+    Micrographs,
+    Models,
+    Sources,
+)
 from db.repository.scope import Change, Scope
 from db.revisions import HEAD, REVISIONS
 from db.translate import not_a_database, translated, unreadable
@@ -48,6 +56,7 @@ class Transaction:
         self.experiments = Experiments(self._scope)
         self.batches = Batches(self._scope, self.experiments)
         self.models = Models(self._scope)
+        self.sources = Sources(self._scope)
 
     def watermark(self) -> int:
         """Return the highest change id but the one being written; 0 when there is none."""

@@ -6,5 +6,14 @@ from db.repository.experiments import Experiments
 from db.repository.measurements import Measurements
 from db.repository.micrographs import Micrographs
 from db.repository.models import Models
+from db.repository.sources import Sources
 
-__all__ = ["Batches", "Campaigns", "Experiments", "Measurements", "Micrographs", "Models"]
+__all__ = [
+    "Batches",
+    "Campaigns",
+    "Experiments",
+    "Measurements",
+    "Micrographs",
+    "Models",
+    "Sources",
+]

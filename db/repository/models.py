@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, and_, insert, select, update
 
 from db.models import changes
 from db.models import model_versions as v
@@ -60,8 +60,27 @@ class Models:
         statement = insert(v).values(values).returning(v.c.id)
         return self._scope.connection.execute(statement).scalar_one()
 
-    def list(self, campaign_id: int) -> list[ModelVersionRecord]:
-        """Return a campaign's model versions, oldest first."""
+    def get(self, id_: int) -> ModelVersionRecord | None:
+        """Return a model version by its number."""
+        found = self._select(v.c.id == id_)
+        return found[0] if found else None
+
+    def champion(self, campaign_id: int, kind: ModelKind) -> ModelVersionRecord | None:
+        """Return the version of its kind that a campaign uses, if there is one."""
+        found = self._select(_champion(campaign_id, kind))
+        return found[0] if found else None
+
+    def retire_champion(self, campaign_id: int, kind: ModelKind) -> int | None:
+        """Make room for another champion; return the id of the one that retired, if any did."""
+        former = self.champion(campaign_id, kind)
+        if former is None:
+            return None
+        assert self._scope.change_id  # noqa: S101 -- who retired it, and when
+        statement = update(v).where(v.c.id == former.id).values(status=ModelStatus.RETIRED)
+        self._scope.connection.execute(statement)
+        return former.id
+
+    def _select(self, condition: ColumnElement[bool]) -> list[ModelVersionRecord]:
         statement = (
             select(
                 v.c.id,
@@ -77,10 +96,21 @@ class Models:
                 changes.c.actor,
             )
             .join(changes, changes.c.id == v.c.change_id)
-            .where(v.c.campaign_id == campaign_id)
+            .where(condition)
             .order_by(v.c.id)
         )
         return [
             ModelVersionRecord(id_, campaign, ModelKind(kind), ModelStatus(status), *rest)
             for id_, campaign, kind, status, *rest in self._scope.connection.execute(statement)
         ]
+
+    # Last in its class: below it, annotations would take `list` for this method.
+    def list(self, campaign_id: int) -> list[ModelVersionRecord]:
+        """Return a campaign's model versions, oldest first."""
+        return self._select(v.c.campaign_id == campaign_id)
+
+
+def _champion(campaign_id: int, kind: ModelKind) -> ColumnElement[bool]:
+    return and_(
+        v.c.campaign_id == campaign_id, v.c.kind == kind, v.c.status == ModelStatus.CHAMPION
+    )

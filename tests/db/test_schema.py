@@ -199,10 +199,10 @@ class TestCheck:
         assert any(finding in found for found in findings), findings
 
     def test_an_older_one(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("db.schema.HEAD", "0002")
-        monkeypatch.setattr("db.schema.REVISIONS", ("0001", "0002"))
+        monkeypatch.setattr("db.schema.HEAD", "0003")
+        monkeypatch.setattr("db.schema.REVISIONS", ("0001", "0002", "0003"))
         (finding,) = check(sqlite_url)
-        assert finding.endswith("this version needs 0002: run `engine db upgrade`")
+        assert finding.endswith("this version needs 0003: run `engine db upgrade`")
 
 
 class TestBackup:

@@ -96,9 +96,9 @@ class TestOpening:
         assert sqlite_file.read_bytes() == before
 
     def test_an_older_one(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("db.session.HEAD", "0002")
-        monkeypatch.setattr("db.session.REVISIONS", ("0001", "0002"))
-        with pytest.raises(SchemaMismatchError, match=r"0001.*needs 0002: run `engine db upgrade`"):
+        monkeypatch.setattr("db.session.HEAD", "0003")
+        monkeypatch.setattr("db.session.REVISIONS", ("0001", "0002", "0003"))
+        with pytest.raises(SchemaMismatchError, match=r"0002.*needs 0003: run `engine db upgrade`"):
             Database.open(sqlite_url)
 
     def test_a_damaged_one(self, database: Database, sqlite_file: Path) -> None:
