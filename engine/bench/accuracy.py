@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from engine.bench.environment import environment
 from engine.bench.prediction_scores import Held, OutOfFold, normal_nlpd, summarise
-from engine.bench.predictors import BASELINE, MODELS, Entry, Predicted, Predictor, check_models
+from engine.bench.predictors import (
+    MODELS,
+    Entry,
+    Predicted,
+    Predictor,
+    check_against,
+    check_models,
+)
 from engine.bench.running import one_thread
 from engine.campaign import Campaign
 from engine.errors import DataError, ModelError, SpinneretError, UsageError, nearest_name
@@ -34,6 +41,9 @@ KIND = "accuracy"
 class AccuracyConfig:
     """What is compared, on which table. No ``outcomes`` means all that can be learnt.
 
+    ``against``: the models to which differences are told; without any, those of
+    :data:`~engine.bench.predictors.AGAINST` that are compared, or the first model.
+
     Raises:
         UsageError: numbers that make no benchmark.
     """
@@ -44,6 +54,7 @@ class AccuracyConfig:
     repeats: int = 1
     outcomes: tuple[str, ...] = ()
     models: tuple[str, ...] = tuple(MODELS)
+    against: tuple[str, ...] = ()
     level: float = 0.9
 
     def __post_init__(self) -> None:
@@ -97,6 +108,7 @@ def accuracy(
     """
     brought = {name: Entry(predict, "brought along") for name, predict in (models or {}).items()}
     config = replace(config, models=check_models(config.models, brought=brought))
+    config = replace(config, against=check_against(config.against, config.models))
     outcomes, left_out = _choose_outcomes(config, campaign, runs)
     kept = [run for run in runs if any(run.outcomes.get(outcome) for outcome in outcomes)]
     recipes = recipes_of(campaign, kept)
@@ -110,8 +122,7 @@ def accuracy(
     job = _Job(config, campaign, kept, outcomes, held)
     with one_thread():
         predicted, folds, seconds = job.run(entries, recipes, tell)
-    baseline = BASELINE if BASELINE in predicted else config.models[0]
-    summary = summarise(held, predicted, outcomes, baseline)
+    summary = summarise(held, predicted, outcomes, config.against)
     for name, found in summary["models"].items():
         found["seconds_per_fold"] = float(np.median(seconds[name]))
         found["about"] = entries[name].about
@@ -296,6 +307,7 @@ def _told(config: AccuracyConfig) -> dict[str, Any]:
         "seed": config.seed,
         "repeats": config.repeats,
         "models": list(config.models),
+        "against": list(config.against),
         "level": config.level,
         "split": "by recipe",
     }

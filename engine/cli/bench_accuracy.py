@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import stdev
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,8 @@ from engine.cli.output import JsonOption, grid, print_json, say
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from engine.bench.accuracy import FoldDone
     from engine.campaign import Campaign
 
@@ -46,8 +49,16 @@ def accuracy(
         list[str] | None,
         typer.Option(
             "--model",
-            help="gp, botorch, random_forest, gradient_boosting or mean; repeat it to compare.",
+            help="A model (they are listed under the table); repeat it to compare.",
             show_default="all",
+        ),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against",
+            help="Tell the differences to this model, paired, with 90 % intervals; repeatable.",
+            show_default="botorch, gp",
         ),
     ] = None,
     out: Annotated[
@@ -60,7 +71,7 @@ def accuracy(
 ) -> None:
     """Predict held-out runs of a finished table from their conditions, by several models."""
     from engine.bench import accuracy as bench
-    from engine.bench.predictors import MODELS, check_models
+    from engine.bench.predictors import MODELS, check_against, check_models
     from engine.bench.replay import read_pool
     from engine.bench.running import write_json
 
@@ -73,7 +84,9 @@ def accuracy(
         repeats=repeats,
         outcomes=words([outcomes] if outcomes else None),
         models=check_models(words(models) or MODELS),
+        against=words(against),
     )
+    check_against(config.against, config.models)
     check_folders(out, plot)
     found = campaign_for(campaign, template, table_format)
     runs = read_pool(table, found, table_format=table_format)
@@ -136,12 +149,10 @@ def print_accuracy(document: Mapping[str, Any], campaign: Campaign) -> None:
             "of the density predicted per unit of the outcome (NLPD)",
         )
         screen.print(_density_grid(dense, headings))
-    print_line(
-        screen, "means over outcomes, with 95 % bootstrap intervals over recipes, paired by model"
-    )
-    baseline = summary["baseline"]
-    columns = ["model", "R²", f"R² − {baseline}", "covered [%]", "NLPD [nat]", "a fold [s]"]
+    print_line(screen, "means over outcomes, with 95 % bootstrap intervals over recipes")
+    columns = ["model", "R²", "SD of splits", "covered [%]", "NLPD [nat]", "a fold [s]"]
     screen.print(grid(columns, [_means_row(name, found) for name, found in models.items()]))
+    _print_differences(screen, summary)
     for name, found in models.items():
         print_line(screen, f"{name}: {found['about']}")
     if data["outcomes_left_out"]:
@@ -171,14 +182,33 @@ def _score(found: Model, score: str, outcome: str | None) -> Any:
     return found[f"mean_{score}"] if outcome is None else found[score][outcome]
 
 
+def _print_differences(screen: Console, summary: Mapping[str, Any]) -> None:
+    level = _percent(summary["difference_level"], 0)
+    for reference in summary["against"]:
+        rows = [
+            [name, *(_difference(found["differences"][reference], part) for part in ("r2", "nlpd"))]
+            for name, found in summary["models"].items()
+            if name != reference
+        ]
+        if rows:
+            print_line(
+                screen, f"less {reference}, paired by recipe, with {level} % bootstrap intervals"
+            )
+            screen.print(grid(["model", f"R² − {reference}", f"NLPD − {reference} [nat]"], rows))
+
+
+def _difference(found: Mapping[str, Any], part: str) -> str:
+    if found[part] is None:
+        return "–"
+    return f"{found[part]:+.3f}{_interval(found[f'{part}_interval'])}"
+
+
 def _means_row(name: str, found: Model) -> list[str]:
-    covered, nlpd, difference = found["mean_coverage"], found["mean_nlpd"], found["difference"]
+    covered, nlpd, repeats = found["mean_coverage"], found["mean_nlpd"], found["mean_r2_by_repeat"]
     return [
         name,
         f"{found['mean_r2']:.3f}{_interval(found['mean_r2_interval'])}",
-        f"{difference:+.3f}{_interval(found['difference_interval'])}"
-        if difference is not None
-        else "–",
+        f"{stdev(repeats):.3f}" if len(repeats) > 1 else "–",
         f"{_percent(covered)}{_interval(found['mean_coverage_interval'], 100.0, 1)}"
         if covered is not None
         else "–",

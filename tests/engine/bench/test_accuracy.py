@@ -38,7 +38,8 @@ CAMPAIGN = Campaign(
 
 @pytest.fixture(autouse=True)
 def small_forest(monkeypatch):
-    monkeypatch.setattr("engine.bench.predictors.N_TREES", 20)
+    monkeypatch.setattr("engine.bench.peers.N_TREES", 20)
+    monkeypatch.setattr("engine.bench.paper_mlp.EPOCHS", 30)
 
 
 @pytest.fixture
@@ -106,15 +107,18 @@ def test_scores_on_paper():
             nlpd=np.array([[1.0, 2.0, 3.0, 4.0]]),
         ),
     }  # fmt: skip
-    summary = summarise(held, said, ["y"], "random_forest")
+    summary = summarise(held, said, ["y"], ["random_forest"])
     forest, half = summary["models"]["random_forest"], summary["models"]["half"]
     assert forest["mean_r2"] == pytest.approx(0.0)
-    assert forest["coverage"] is forest["nlpd"] is forest["difference"] is None
+    assert forest["coverage"] is forest["nlpd"] is None
+    assert forest["differences"] == {}
     assert half["r2"]["y"] == pytest.approx(0.75)
     assert half["coverage"]["y"] == pytest.approx(0.75)
     assert half["mean_nlpd"] == pytest.approx(2.5)
-    assert half["difference"] == pytest.approx(0.75)
-    low, high = half["difference_interval"]
+    difference = half["differences"]["random_forest"]
+    assert difference["r2"] == pytest.approx(0.75)
+    assert difference["nlpd"] is difference["nlpd_interval"] is None
+    low, high = difference["r2_interval"]
     assert 0.7 <= low <= high
 
 
@@ -124,11 +128,12 @@ def test_r2_of_repeats_is_the_mean_of_theirs_and_resamples_keep_recipes_whole():
     held = Held(y, np.zeros(30, dtype=int), np.arange(30), np.repeat(np.arange(10), 3))
     mean = y + 0.5 * rng.standard_normal((2, 30))
     one, two = (
-        summarise(held, {"a": OutOfFold(mean[i : i + 1])}, ["y"], "a")["models"]["a"]["mean_r2"]
+        summarise(held, {"a": OutOfFold(mean[i : i + 1])}, ["y"], ["a"])["models"]["a"]["mean_r2"]
         for i in (0, 1)
     )
-    both = summarise(held, {"a": OutOfFold(mean)}, ["y"], "a")["models"]["a"]
+    both = summarise(held, {"a": OutOfFold(mean)}, ["y"], ["a"])["models"]["a"]
     assert both["mean_r2"] == pytest.approx((one + two) / 2)
+    assert both["mean_r2_by_repeat"] == pytest.approx([one, two])
     assert both["r2_interval"]["y"][0] < both["mean_r2"] < both["r2_interval"]["y"][1]
     C = resamples(10)
     assert (C[0] == 1).all()
@@ -162,10 +167,11 @@ def test_all_models_meet_the_same_folds_and_the_better_one_wins(runs):
         "outcomes_left_out": ["never"],
     }
     models = document["summary"]["models"]
-    assert document["summary"]["baseline"] == "random_forest"
+    assert document["summary"]["against"] == ["random_forest"]
     assert models["oracle"]["mean_r2"] > 0.9 > models["random_forest"]["mean_r2"]
     assert models["mean"]["mean_r2"] < 0.05
-    assert models["oracle"]["difference_interval"][0] > 0
+    assert models["oracle"]["differences"]["random_forest"]["r2_interval"][0] > 0
+    assert models["mean"]["differences"]["random_forest"]["r2_interval"][1] < 0
     measured = document["measurements"]
     assert np.shape(measured["fold"]) == (2, 55)
     assert measured["fold"][0] != measured["fold"][1]
@@ -195,6 +201,35 @@ def test_every_model_predicts_in_the_outcomes_units(name, runs):
         assert found.variance.min() > 0
 
 
+def test_the_published_network_learns_both_directions_at_once():
+    """y differs by direction, z has none: one row a direction, masked where nothing is measured."""
+    from engine.bench.paper_mlp import Layout
+
+    layout = Layout.of(["y.along", "z", "y.across"])
+    Y = np.array([[1.0, 2.0, 3.0], [4.0, np.nan, 6.0]])
+    targets = layout.targets(Y)
+    assert targets.shape == (6, 2)
+    np.testing.assert_array_equal(layout.outcomes(targets), Y)
+    inputs = layout.inputs(np.array([[0.1], [0.2]]))
+    assert inputs.shape == (6, 4)
+    assert (inputs[:3, 0] == 0.1).all()
+    assert (inputs[:, 1:].sum(axis=1) == 1).all()
+
+
+def test_the_published_network_fits_a_line_and_repeats_itself():
+    from engine.bench.paper_mlp import fit_and_predict
+
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(120, 2))
+    Y = np.stack([10 + 3 * X[:, 0], 5 - 2 * X[:, 1]], axis=1)
+    Y[::7, 1] = np.nan
+    asked = rng.uniform(size=(20, 2))
+    found = fit_and_predict(X, Y, np.arange(120), asked, seed=1)
+    assert np.abs(found[:, 0] - (10 + 3 * asked[:, 0])).max() < 0.6
+    again = fit_and_predict(X, Y, np.arange(120), asked, seed=1)
+    np.testing.assert_array_equal(found, again)
+
+
 def test_a_model_that_fails_is_named_with_its_fold(runs):
     def broken(history, conditions, outcomes, *, level, seed):
         raise ModelError("no luck")
@@ -216,6 +251,7 @@ def test_a_model_that_fails_is_named_with_its_fold(runs):
         ({"folds": 1}, UsageError, "--folds: expected at least 2"),
         ({"repeats": 0}, UsageError, "--repeats"),
         ({"seed": -1}, UsageError, "--seed"),
+        ({"against": ("gpp",)}, UsageError, "Did you mean 'gp'"),
         ({"models": ("forest",)}, UsageError, "--model: expected one of gp"),
         ({"outcomes": ("yy",)}, UsageError, "unknown outcome 'yy'"),
         ({"outcomes": ("never",)}, DataError, "differing results of never"),
@@ -250,7 +286,8 @@ def test_the_command_prints_units_seed_and_versions(table, tmp_path):
         "--plot", tmp_path / "plot.png",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    for expected in ("elongation.longitudinal [%]", "[MPa]", "seed 7", "R² − random_forest",
+    for expected in ("elongation.longitudinal [%]", "[MPa]", "seed 7", "R² − gp",
+                     "paired by recipe", "90 % bootstrap",
                      "[nat]", "scikit-learn", "cores", "1 thread", "90 % interval"):  # fmt: skip
         assert expected in result.stdout
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
@@ -277,6 +314,7 @@ def test_json_is_one_document_and_what_out_keeps(table, tmp_path):
         (["--table", "x.csv", "--format", "xls", "--template", "blank"], "--format", 2),
         (["--table", "x.csv", "--format", "matmcl", "--folds", "1"], "--folds", 2),
         (["--table", "x.csv", "--format", "matmcl", "--model", "gpp"], "Did you mean 'gp'", 2),
+        (["--table", "x.csv", "--format", "matmcl", "--against", "x"], "--against", 2),
         (["--table", "x.csv", "--format", "matmcl", "--out", "/no/such/f.json"], "folder", 2),
     ],
 )
@@ -285,3 +323,24 @@ def test_mistakes_are_told_in_a_line(words, told, code):
     assert result.exit_code == code, result.output
     assert told in result.stderr
     assert "Traceback" not in result.output
+
+
+# -- knowledge from sources ------------------------------------------------------------------------
+
+
+def test_knowledge_reaches_the_surrogate_and_its_lack_changes_nothing(runs, monkeypatch):
+    from engine.bench import knowledge
+    from engine.propose import Forecaster
+
+    told = []
+    real = Forecaster.fit
+
+    def spy(history, settings, *, outcomes, **more):
+        told.append(more)
+        return real(history, settings, outcomes=outcomes)
+
+    monkeypatch.setattr(Forecaster, "fit", spy)
+    history = History(CAMPAIGN, tuple(runs))
+    knowledge.fit(history, ("y",))
+    knowledge.fit(history, ("y",), lambda campaign: {"of": campaign.name})
+    assert told == [{}, {"knowledge": {"of": "rows"}}]
