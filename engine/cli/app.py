@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from engine import __version__
-from engine.cli import bench, campaign, data, database, demo, micrograph, propose, report
+from engine.cli import bench, campaign, data, database, demo, micrograph, predict, propose, report
 from engine.errors import SpinneretError
 
 
@@ -67,7 +67,7 @@ def _root(
     pass
 
 
-for _module in (data, micrograph, campaign, database, propose, report, demo, bench):
+for _module in (data, micrograph, campaign, database, propose, predict, report, demo, bench):
     _module.register(app)
 
 

@@ -106,10 +106,11 @@ class Forecaster:
         """Return work-space means and variances, (n, m) each, at X (n, d)."""
         means, variances = [], []
         with torch.no_grad():
-            for part in torch.from_numpy(X).split(1024):
-                posterior = self.model.posterior(part.unsqueeze(1), observation_noise=with_noise)
-                means.append(posterior.mean.squeeze(1).numpy())
-                variances.append(posterior.variance.squeeze(1).numpy())
+            # Points together: one by one as a batch, each would carry the training data along.
+            for part in torch.from_numpy(X).split(128):
+                posterior = self.model.posterior(part, observation_noise=with_noise)
+                means.append(posterior.mean.numpy())
+                variances.append(posterior.variance.numpy())
         return np.concatenate(means), np.concatenate(variances)
 
     def p_success(self, conditions: Sequence[Mapping[str, Value]]) -> list[float]:

@@ -1,0 +1,277 @@
+"""``engine predict``: what to expect of conditions, and what drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.output import (
+    ConfigOption,
+    JsonOption,
+    console,
+    count,
+    grid,
+    print_json,
+    say,
+    split_assignments,
+    warn,
+)
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from engine.campaign import Campaign, Value
+    from engine.predicting import Drive, Prediction, Predictions
+    from engine.propose.request import Forecast
+    from engine.workspace import Workspace
+
+_MOST_DRIVES = 4
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(predict)
+
+
+def predict(
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A condition; repeat it for each."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", help="CSV or Excel: one row of conditions each, headings as for import."
+        ),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--at",
+            metavar="NAME=VALUE",
+            help="The room, e.g. temperature=22; repeat it. What is not stated is the mean of the "
+            "readings.",
+        ),
+    ] = None,
+    level: Annotated[
+        float | None,
+        typer.Option(
+            "--level", help="Share of measurements inside the interval.", show_default="settings"
+        ),
+    ] = None,
+    sheet: Annotated[
+        str | None, typer.Option(help="Sheet of an Excel file.", show_default="the first")
+    ] = None,
+    drives: Annotated[
+        bool, typer.Option("--drives/--no-drives", help="Tell what drives each outcome.")
+    ] = True,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Predict the outcomes of conditions, with intervals, and what drives them.
+
+    Means and intervals are of one new measurement. What drives an outcome is how its mean changes
+    from the lower to the upper end of each parameter's range, the others held as asked. Conditions
+    outside the bounds or far from all data are warned of. Nothing is recorded.
+    """
+    from engine.predicting import predict as predict_conditions
+    from engine.workspace import Workspace
+
+    if (given is None) == (file is None):
+        raise UsageError("expected conditions: --set NAME=VALUE …, or --file FILE; one of the two")
+    with Workspace.open(config) as workspace:
+        with workspace.database.read() as tx:
+            _, campaign = workspace.active_campaign(tx)
+        conditions = _conditions(workspace, campaign, given, file, at, sheet)
+        with console(to_stderr=True).status("starting") as status:
+            found = predict_conditions(
+                workspace,
+                conditions,
+                level=level,
+                drives=drives,
+                progress=lambda message: status.update(f"{message} …"),
+            )
+    for note in found.notes:
+        (warn if "stands in" in note else say)(note)
+    if as_json:
+        print_json(predictions_document(found))
+        return
+    _show(found)
+
+
+def _conditions(
+    workspace: Workspace,
+    campaign: Campaign,
+    given: Sequence[str] | None,
+    file: Path | None,
+    at: Sequence[str] | None,
+    sheet: str | None,
+) -> list[dict[str, Value]]:
+    from engine.asking import combined, read_words, require_controlled
+    from engine.importers.table import read_conditions
+    from engine.predicting import MAX_ROWS
+
+    room = read_words(campaign, split_assignments(at, "--at"), "--at", only_ambient=True)
+    if file is None:
+        if sheet is not None:
+            raise UsageError("--sheet is for an Excel --file")
+        words = read_words(campaign, split_assignments(given, "--set"), "--set")
+        require_controlled(campaign, words, "--set")
+        return [combined(words, room)]
+    limit = min(MAX_ROWS, workspace.settings.imports.max_rows)
+    _, rows = read_conditions(file, campaign, max_rows=limit, sheet=sheet)
+    if not rows:
+        raise UsageError(f"{file}: expected at least one row of conditions, got none")
+    return [{**room, **row} for row in rows]
+
+
+# -- showing ------------------------------------------------------------------------------------
+
+
+def predictions_document(found: Predictions) -> dict[str, Any]:
+    """Return the JSON document of predictions."""
+    campaign = found.campaign
+    return {
+        "campaign": campaign.name,
+        "level": found.level,
+        "finished_runs": found.n_finished,
+        "units": {
+            name: campaign.unit_of(name)
+            for name in (*(p.name for p in campaign.parameters), *campaign.outcomes)
+        },
+        "notes": list(found.notes),
+        "rows": [_row_document(campaign, row) for row in found.rows],
+    }
+
+
+def _row_document(campaign: Campaign, row: Prediction) -> dict[str, Any]:
+    return {
+        "conditions": dict(row.conditions),
+        "assumed": list(row.assumed),
+        "outcomes": {
+            name: {
+                "mean": f.mean,
+                "lower": f.lower,
+                "upper": f.upper,
+                "unit": campaign.unit_of(name),
+            }
+            for name, f in row.outcomes.items()
+        },
+        "p_success": row.p_success,
+        "remoteness": row.remoteness,
+        "warnings": list(row.warnings),
+        "drives": {
+            outcome: [
+                {
+                    "parameter": drive.parameter,
+                    "change": drive.change,
+                    "span": drive.span,
+                    "highest_at": drive.best,
+                    "monotone": drive.is_monotone,
+                }
+                for drive in drives
+            ]
+            for outcome, drives in row.drives.items()
+        },
+    }
+
+
+def _show(found: Predictions) -> None:
+    if len(found.rows) == 1:
+        _show_one(found, found.rows[0])
+        return
+    campaign, screen = found.campaign, console()
+    shown = campaign.wanted_outcomes
+    names = [p.name for p in campaign.parameters]
+    rows = [
+        [
+            str(place),
+            *(_cell(row.conditions[name]) for name in names),
+            *(_expected(row.outcomes.get(name)) for name in shown),
+            f"{row.p_success:.0%}",
+        ]
+        for place, row in enumerate(found.rows, 1)
+    ]
+    headings = ["row", *map(campaign.heading, names), *map(campaign.heading, shown), "success"]
+    screen.print(
+        f"{count(len(rows), 'row')}: mean and {found.level:.0%} interval of one new measurement, "
+        f"learnt from {count(found.n_finished, 'finished run')}"
+    )
+    screen.print(grid(headings, rows))
+    for place, row in enumerate(found.rows, 1):
+        for warning in row.warnings:
+            warn(f"row {place}: {warning}")
+    if any(row.drives for row in found.rows):
+        screen.print("strongest first, change of the mean over each parameter's range:")
+        table = [
+            [str(place), campaign.heading(outcome), *_strongest(campaign, row.drives[outcome])]
+            for place, row in enumerate(found.rows, 1)
+            for outcome in shown
+            if outcome in row.drives
+        ]
+        screen.print(grid(["row", "outcome", *_ranks(campaign)], table))
+
+
+def _show_one(found: Predictions, row: Prediction) -> None:
+    campaign, screen = found.campaign, console()
+    asked = ", ".join(
+        f"{name} {_cell(value)} {campaign.unit_of(name)}".rstrip()
+        for name, value in row.conditions.items()
+    )
+    screen.print(asked, markup=False)
+    table = [
+        [campaign.heading(name), f"{f.mean:.4g}", f"{f.lower:.4g}", f"{f.upper:.4g}"]
+        for name, f in row.outcomes.items()
+    ]
+    screen.print(grid(["outcome", "mean", f"{found.level:.0%} from", "to"], table))
+    screen.print(
+        f"success {row.p_success:.0%}; intervals are of one new measurement, learnt from "
+        f"{count(found.n_finished, 'finished run')}.",
+        markup=False,
+    )
+    for warning in row.warnings:
+        warn(warning)
+    if row.drives:
+        screen.print(
+            "what drives them: change of the mean over each parameter's range, the others as "
+            "asked, strongest first"
+        )
+        rows = [
+            [campaign.heading(outcome), *_strongest(campaign, drives)]
+            for outcome, drives in row.drives.items()
+        ]
+        screen.print(grid(["outcome", *_ranks(campaign)], rows))
+        ranges = ", ".join(
+            f"{p.name} {p.bounds[0]:g} … {p.bounds[1]:g} {p.unit}".rstrip()
+            for p in campaign.parameters
+            if not p.is_categorical
+        )
+        screen.print(f"ranges: {ranges}", style="dim", markup=False)
+
+
+def _ranks(campaign: Campaign) -> list[str]:
+    n = min(_MOST_DRIVES, len(campaign.parameters))
+    return ["strongest", "second", "third", "fourth"][:n]
+
+
+def _strongest(campaign: Campaign, drives: Sequence[Drive]) -> list[str]:
+    return [_drive(campaign, drive) for drive in drives[:_MOST_DRIVES]]
+
+
+def _drive(campaign: Campaign, drive: Drive) -> str:
+    if drive.is_monotone and drive.change is not None:
+        return f"{drive.parameter} {drive.change:+.3g}"
+    where = f"{_cell(drive.best)} {campaign.unit_of(drive.parameter)}".rstrip()
+    return f"{drive.parameter} {drive.span:.3g}, highest at {where}"
+
+
+def _cell(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _expected(forecast: Forecast | None) -> str:
+    if forecast is None:
+        return "–"
+    return f"{forecast.mean:.3g} ({forecast.lower:.3g}–{forecast.upper:.3g})"
