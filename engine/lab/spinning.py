@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -71,7 +70,7 @@ class SpinningLab(ABC):
         Raises:
             DataError: a parameter is missing or cannot be (a flow rate of 0).
         """
-        columns = self._checked({**conditions, **ambient})
+        columns = self._filled(self._checked({**conditions, **ambient}))
         lot = rng.standard_normal(N_LOT)
         mat = self._structure(columns, lot)
         failure = self._failure(columns, rng)
@@ -104,7 +103,7 @@ class SpinningLab(ABC):
         self, conditions: Mapping[str, Value], ambient: Mapping[str, float]
     ) -> Microstructure:
         """Return the mean lot's structure."""
-        return self._structure(self._checked({**conditions, **ambient}), np.zeros(N_LOT))
+        return self.microstructure_columns(self._checked({**conditions, **ambient}))
 
     def microstructure_columns(
         self, columns: Mapping[str, ArrayLike], lot: Array | None = None
@@ -117,7 +116,8 @@ class SpinningLab(ABC):
     ) -> dict[str, Array]:
         """Return the probability of each kind of failure at many settings."""
         filled = self._filled(columns)
-        return self._failures(filled, self.microstructure_columns(filled, lot))
+        mat = self._structure(filled, np.zeros(N_LOT) if lot is None else lot)
+        return self._failures(filled, mat)
 
     def failure_probability(
         self, conditions: Mapping[str, Value], ambient: Mapping[str, float]
@@ -135,15 +135,19 @@ class SpinningLab(ABC):
         return None
 
     def _filled(self, columns: Mapping[str, ArrayLike]) -> dict[str, Array]:
-        """Return the columns as floating-point arrays (a lab may add what it keeps fixed)."""
-        return {name: np.asarray(value, dtype=np.float64) for name, value in columns.items()}
+        """Return the columns as arrays of one shape (a lab may add what it keeps fixed)."""
+        shape = np.broadcast_shapes(*(np.shape(value) for value in columns.values()))
+        return {
+            name: np.broadcast_to(np.asarray(value, dtype=np.float64), shape)
+            for name, value in columns.items()
+        }
 
-    def _checked(self, conditions: Mapping[str, Value]) -> dict[str, Array]:
+    def _checked(self, conditions: Mapping[str, Value]) -> dict[str, float]:
         names = [p.name for p in self.campaign.parameters]
         missing = [name for name in names if name not in conditions]
         if missing:
             raise DataError(f"the lab needs {', '.join(names)}; missing: {', '.join(missing)}")
-        values: dict[str, Any] = {}
+        values: dict[str, float] = {}
         for name in names:
             value = conditions[name]
             if isinstance(value, str) or not np.isfinite(value):
@@ -153,4 +157,4 @@ class SpinningLab(ABC):
             if name in _NOT_NEGATIVE and value < 0:
                 raise DataError(f"the lab needs {name} of at least 0, got {value:g}")
             values[name] = float(value)
-        return self._filled(values)
+        return values
