@@ -1,0 +1,205 @@
+"""Units of the field, and how to get from one to another: always ``factor · value + offset``.
+
+The registry is pint's, with definitions of its own: only units that a spinning lab writes, so that
+a misspelt one is refused instead of being taken for, say, a gibibyte per hour.
+
+- Per cent by mass (``%``, ``wt%``, ``% w/w``) is one thing, and so are mass per volume
+  (``% w/v``, 10 mg/mL) and volume per volume (``vol%``); none becomes another without a density.
+- A collector's speed counts turns: 1 Hz is 60 rpm, and 2π rad/s is as much.
+- ``°C`` and ``°F`` have an offset.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import DataError, nearest_name
+
+if TYPE_CHECKING:
+    from pint import UnitRegistry
+
+MAX_LENGTH = 40
+
+_DEFINITIONS = """
+nano- = 1e-9 = n-
+micro- = 1e-6 = u-
+milli- = 1e-3 = m-
+centi- = 1e-2 = c-
+kilo- = 1e3 = k-
+mega- = 1e6 = M-
+giga- = 1e9 = G-
+meter = [length] = m = metre
+second = [time] = s = sec
+gram = [mass] = g
+ampere = [current] = A
+kelvin = [temperature]; offset: 0 = K
+mole = [substance] = mol
+turn = [] = revolution = rev
+radian = turn / 6.283185307179586 = rad
+minute = 60 * second = min
+hour = 60 * minute = h = hr
+day = 24 * hour = d
+hertz = turn / second = Hz
+rpm = turn / minute
+degree_Celsius = kelvin; offset: 273.15 = degC
+degree_Fahrenheit = 5 / 9 * kelvin; offset: 255.37222222222223 = degF
+angle_degree = turn / 360 = deg
+liter = 1e-3 * meter ** 3 = L = l = litre
+newton = kilogram * meter / second ** 2 = N
+pascal = newton / meter ** 2 = Pa
+joule = newton * meter = J
+watt = joule / second = W
+volt = watt / ampere = V
+ohm = volt / ampere
+siemens = ampere / volt = S
+poise = 0.1 * pascal * second = P
+bar = 1e5 * pascal
+dalton = gram / mole = Da
+inch = 0.0254 * meter = in
+pound_per_square_inch = 6894.757293168 * pascal = psi
+percent = 0.01
+part_per_million = 1e-6 = ppm
+volume_fraction = [volume_fraction]
+volume_percent = 0.01 * volume_fraction
+mass_volume_percent = 10 * gram / liter
+gauge = [gauge]
+"""
+
+_WORDS = {
+    "%": "percent",
+    "wt%": "percent",
+    "wt.%": "percent",
+    "wt.-%": "percent",
+    "%wt": "percent",
+    "%w/w": "percent",
+    "w/w%": "percent",
+    "%(w/w)": "percent",
+    "w%": "percent",
+    "mass%": "percent",
+    "m%": "percent",
+    "%rh": "percent",
+    "rh%": "percent",
+    "%r.h.": "percent",
+    "percent": "percent",
+    "%w/v": "mass_volume_percent",
+    "w/v%": "mass_volume_percent",
+    "%(w/v)": "mass_volume_percent",
+    "wt/vol%": "mass_volume_percent",
+    "vol%": "volume_percent",
+    "vol.%": "volume_percent",
+    "vol.-%": "volume_percent",
+    "%v/v": "volume_percent",
+    "v/v%": "volume_percent",
+    "%(v/v)": "volume_percent",
+    "r/min": "rpm",
+    "u/min": "rpm",
+    "rev/min": "rpm",
+    "r.p.m.": "rpm",
+    "rps": "hertz",
+    "°c": "degC",
+    "c": "degC",
+    "celsius": "degC",
+    "°f": "degF",
+    "f": "degF",
+    "fahrenheit": "degF",
+    "°": "deg",
+}
+"""Ways of writing, in lower case and without blanks, that arithmetic cannot read."""
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_SIGNS = str.maketrans(
+    {"·": "*", "⋅": "*", "∙": "*", "×": "*", "−": "-", "^": " ", "µ": "u", "μ": "u"}
+)
+_NAMES = re.compile(r"[A-Za-z_ */().-]+")
+_POWER = re.compile(r"(?<=[A-Za-z])\*\*[+-]?[0-9](?![0-9*])|^1(?= */)")
+_KNOWN = (
+    "mL/h", "µL/min", "kV", "rpm", "r/min", "Hz", "cm", "mm", "µm", "nm", "°C", "K", "%", "wt%",
+    "MPa", "GPa", "kPa", "g/mL", "mg/mL", "mPa·s", "µS/cm", "mN/m", "kg/mol", "m/s", "min", "gauge",
+)  # fmt: skip
+
+
+class UnitError(DataError):
+    """A unit that nobody knows, or two that measure different things."""
+
+
+def affine(unit: str, target: str) -> tuple[float, float]:
+    """Return factor and offset: ``value [target] = factor · value [unit] + offset``.
+
+    An empty unit on either side says nothing, and the values are taken as they are.
+
+    Raises:
+        UnitError: one of the two is unknown, or they measure different things.
+    """
+    if not unit.strip() or not target.strip() or unit == target:
+        return 1.0, 0.0
+    return _affine(unit, target)
+
+
+@cache
+def _affine(unit: str, target: str) -> tuple[float, float]:
+    registry = _registry()
+    here, there = _parse(unit), _parse(target)
+    if registry.get_dimensionality(here) != registry.get_dimensionality(there):
+        raise UnitError(f"expected a unit that can become {target}, got {unit}")
+    at_0, at_1 = (float(registry.Quantity(v, here).to(there).magnitude) for v in (0.0, 1.0))
+    return at_1 - at_0, at_0
+
+
+def check_unit(unit: str) -> None:
+    """Refuse a unit that cannot be read; an empty one is none.
+
+    Raises:
+        UnitError: nobody knows it.
+    """
+    if unit.strip():
+        _parse(unit)
+
+
+def same_kind(unit: str, target: str) -> bool:
+    """Whether values of one unit can become values of the other (an empty one can be any)."""
+    try:
+        affine(unit, target)
+    except UnitError:
+        return False
+    return True
+
+
+@cache
+def _registry() -> UnitRegistry[Any]:
+    from pint import UnitRegistry
+
+    registry: UnitRegistry[Any] = UnitRegistry(None, cache_folder=None)
+    registry.load_definitions(_DEFINITIONS.strip().splitlines())
+    return registry
+
+
+@cache
+def _parse(unit: str) -> Any:
+    text = "".join(unit.split())
+    words = _WORDS.get(unicodedata.normalize("NFKC", text).casefold())
+    if words is None:
+        words = "gauge" if text in ("G", "ga") else _arithmetic(unit)
+    if len(unit) <= MAX_LENGTH and _is_harmless(words):
+        try:
+            return _registry().parse_units(words)
+        except Exception:  # noqa: S110 -- pint's parser raises what it likes
+            pass
+    hint = nearest_name(unit, _KNOWN)
+    raise UnitError(
+        f"the unit '{unit[:MAX_LENGTH]}' is not known.{hint} Known are such as {', '.join(_KNOWN)}"
+    )
+
+
+def _is_harmless(words: str) -> bool:
+    """Whether only names, products, quotients and powers of one digit stand there."""
+    rest = _POWER.sub("", words)
+    return "**" not in rest and _NAMES.fullmatch(rest) is not None
+
+
+def _arithmetic(unit: str) -> str:
+    """Write products, quotients and powers the way pint reads them: ``N/mm²`` → ``N/mm**2``."""
+    text = unit.strip().translate(_SUPERSCRIPTS).translate(_SIGNS).replace("%", "percent")
+    return re.sub(r"(?<=[A-Za-z]) *\** *([+-]?[0-9]+)", r"**\1", text)

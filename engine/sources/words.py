@@ -1,0 +1,84 @@
+"""One thing, many names: what electrospinning papers and lab books call their parameters.
+
+Names are compared without case, blanks, ``_``, ``-`` and dots. A single letter is taken only where
+its unit says what it stands for: ``v [kV]`` is a voltage, ``v`` alone is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.importers.headings import loosely
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "flow_rate": (
+        "feed rate", "feeding rate", "feedrate", "flowrate", "flow", "solution flow rate",
+        "solution feed rate", "polymer flow rate", "pump rate", "pumping rate", "infusion rate",
+        "injection rate", "extrusion rate", "syringe rate", "f", "q",
+    ),
+    "concentration": (
+        "conc", "polymer concentration", "solution concentration", "polymer content",
+        "solid content", "solids content", "weight concentration", "mass fraction",
+        "weight fraction", "c",
+    ),
+    "voltage": (
+        "applied voltage", "high voltage", "spinning voltage", "needle voltage", "potential",
+        "applied potential", "electric potential", "potential difference", "hv", "v", "u",
+    ),
+    "collector_speed": (
+        "collector rotation speed", "collector rotational speed", "collector rotation",
+        "collector velocity", "rotation speed", "rotational speed", "rotating speed",
+        "rotation rate", "rotational velocity", "drum speed", "drum rotation speed",
+        "mandrel speed", "mandrel rotation speed", "roller speed", "winding speed",
+        "collection speed", "take up speed", "speed", "rpm", "r",
+    ),
+    "distance": (
+        "tip to collector distance", "tip to collector", "tip collector distance",
+        "needle to collector distance", "needle to collector", "needle collector distance",
+        "nozzle to collector distance", "nozzle collector distance",
+        "spinneret to collector distance",
+        "collector distance", "collecting distance", "collection distance", "working distance",
+        "spinning distance", "electrospinning distance", "tcd", "gap", "d", "h",
+    ),
+    "temperature": (
+        "room temperature", "ambient temperature", "air temperature", "chamber temperature",
+        "environment temperature", "temp", "t",
+    ),
+    "humidity": (
+        "relative humidity", "rel humidity", "ambient humidity", "room humidity", "air humidity",
+        "chamber humidity", "moisture", "rh", "w",
+    ),
+    "needle_gauge": ("gauge", "needle size", "needle", "g"),
+    "needle_diameter": (
+        "inner diameter of needle", "needle inner diameter", "nozzle diameter", "tip diameter",
+        "needle id", "orifice diameter",
+    ),
+    "molecular_weight": ("molar mass", "molecular mass", "mw", "polymer molecular weight"),
+    "viscosity": ("solution viscosity", "dynamic viscosity"),
+    "conductivity": ("solution conductivity", "electrical conductivity", "electric conductivity"),
+    "surface_tension": ("solution surface tension",),
+    "spinning_time": ("time", "duration", "spinning duration", "deposition time"),
+    "fibre_fraction": (
+        "fiber fraction", "fibre content", "fiber content", "fibre volume fraction",
+        "fiber volume fraction", "vf",
+    ),
+    "matrix_modulus": ("modulus of matrix", "matrix stiffness", "matrix elastic modulus"),
+}  # fmt: skip
+
+_CANONICAL = {
+    loosely(word): loosely(name) for name, words in SYNONYMS.items() for word in (name, *words)
+}
+
+
+_COMMON = {"flow", "gap", "needle", "potential", "speed", "time"}
+
+
+def canonical(word: str) -> str:
+    """Return the name under which a parameter's synonyms meet."""
+    plain = loosely(word)
+    return _CANONICAL.get(plain, plain)
+
+
+def needs_unit(word: str) -> bool:
+    """Whether a word is too short or too common to mean anything without its unit."""
+    return len(loosely(word)) == 1 or loosely(word) in _COMMON
