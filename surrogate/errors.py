@@ -2,7 +2,8 @@
 
 SurrogateError
 ├── FitError           no hyperparameters could be found for these data
-└── InputError         tensors of the wrong shape, or not finite
+├── InputError         tensors of the wrong shape, or not finite
+└── CheckpointError    a stored model that cannot be used: damaged, foreign, or of other parameters
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class FitError(SurrogateError):
 
 class InputError(SurrogateError):
     """Tensors have the wrong shape, or are not finite where they must be."""
+
+
+class CheckpointError(SurrogateError):
+    """A stored model cannot be used: damaged, a pickle, or not what was asked for."""

@@ -1,0 +1,262 @@
+"""Which rows and tiles a step of the training sees: a pure function of the seed and the step.
+
+Nothing here remembers anything, so a run that is taken up again at step s sees what it would have
+seen. Simulated labs come whole (or as a drawn subset of their rows), because their likelihood is
+one of all their rows together; rows of other sources come one by one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrogate.errors import InputError
+from surrogate.matmcl.config import TrainSettings
+from surrogate.matmcl.data import SourceTensors
+from surrogate.matmcl.model import ENSEMBLE
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one source: T (n, p, 3), outcomes (n, m), lab 0 … L − 1 (n,)."""
+
+    source: str
+    table: Tensor
+    outcomes: Tensor
+    lab: Tensor
+
+    def to(self, device: torch.device) -> Rows:
+        """Return the same rows on a device."""
+        return Rows(
+            self.source, self.table.to(device), self.outcomes.to(device), self.lab.to(device)
+        )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Conditions T (n, p, 3) and a tile of each (n, s, s) uint8."""
+
+    table: Tensor
+    tiles: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from, and the generator that goes on to vary its tiles."""
+
+    rows: tuple[Rows, ...]
+    pairs: Pairs | None
+    generator: torch.Generator
+
+
+def drawn_from(*words: object) -> torch.Generator:
+    """Return a CPU generator whose state follows from ``words`` alone."""
+    digest = hashlib.blake2b(repr(words).encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+class _Cycle:
+    """Endless passes over 0 … count − 1, each in a new order, read in slices of ``size``."""
+
+    def __init__(self, count: int, size: int, *words: object) -> None:
+        self._count, self._size, self._words = count, min(size, count), words
+        self._known: tuple[int, Tensor] = (-1, torch.empty(0))
+
+    def at(self, step: int) -> Tensor:
+        """Return the slice of a step, (size,)."""
+        start, left, parts = step * self._size, self._size, []
+        while left:
+            epoch, offset = divmod(start, self._count)
+            part = self._order(epoch)[offset : offset + left]
+            parts.append(part)
+            start, left = start + len(part), left - len(part)
+        return torch.cat(parts)
+
+    def _order(self, epoch: int) -> Tensor:
+        if self._known[0] != epoch:
+            generator = drawn_from(*self._words, epoch)
+            self._known = epoch, torch.randperm(self._count, generator=generator)
+        return self._known[1]
+
+
+class _Groups:
+    """Members of each group of a label vector: group g is ``order[start[g] : start[g + 1]]``."""
+
+    def __init__(self, labels: Tensor) -> None:
+        _, inverse, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+        self._order = torch.argsort(inverse, stable=True)
+        self._start = [0, *torch.cumsum(counts, dim=0).tolist()]
+
+    def __len__(self) -> int:
+        return len(self._start) - 1
+
+    def __getitem__(self, group: int) -> Tensor:
+        return self._order[self._start[group] : self._start[group + 1]]
+
+
+class Plan:
+    """Batches and held-out rows of several sources.
+
+    Args:
+        sources: checked already.
+        settings: sizes, seed, share held out.
+        rank, world: which of how many processes this is; each sees other batches.
+
+    Raises:
+        InputError: so much is held out that nothing is left.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[SourceTensors],
+        settings: TrainSettings,
+        *,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._sources, self._settings = tuple(sources), settings
+        self._rank, self._world = rank, world
+        self._groups, self._train, self._held = [], [], []
+        self._cycles = []
+        for source in sources:
+            groups = _Groups(source.lab if source.name == ENSEMBLE else _settings_of(source))
+            kept, held = self._split(source.name, len(groups))
+            self._held.append(held)
+            if source.name != ENSEMBLE:  # rows one by one, replicates on one side of the split
+                kept = torch.cat([groups[int(group)] for group in kept])
+            size = settings.labs_per_batch if source.name == ENSEMBLE else settings.rows_per_batch
+            self._groups.append(groups)
+            self._train.append(kept)
+            self._cycles.append(_Cycle(len(kept), size, settings.seed, source.name))
+        self._owners, self._tiles_of = self._pictured()
+        count = settings.tiles_per_batch
+        self._pairs = _Cycle(len(self._owners), count, settings.seed, "tiles")
+
+    def _split(self, name: str, count: int) -> tuple[Tensor, Tensor]:
+        order = torch.randperm(count, generator=drawn_from(self._settings.seed, name, "held"))
+        n_held = int(count * self._settings.holdout)
+        if n_held >= count:
+            raise InputError(f"source '{name}': nothing is left to learn from; lower holdout")
+        return order[n_held:].sort().values, order[:n_held].sort().values
+
+    def _pictured(self) -> tuple[list[tuple[int, int]], list[list[Tensor]]]:
+        """Return (source, row) of every training row with tiles, and for each source its tiles."""
+        owners: list[tuple[int, int]] = []
+        tiles: list[list[Tensor]] = []
+        for place, source in enumerate(self._sources):
+            members: list[Tensor] = []
+            if source.tile_owner is not None and len(source.tile_owner):
+                is_kept = torch.zeros(len(source.table), dtype=torch.bool)
+                is_kept[self._training_rows(place)] = True
+                groups = _Groups(source.tile_owner)
+                for group in range(len(groups)):
+                    row = int(source.tile_owner[groups[group][0]])
+                    if is_kept[row]:
+                        owners.append((place, len(members)))
+                        members.append(groups[group])
+            tiles.append(members)
+        return owners, tiles
+
+    def _training_rows(self, place: int) -> Tensor:
+        if self._sources[place].name != ENSEMBLE:
+            return self._train[place]
+        return torch.cat([self._groups[place][int(lab)] for lab in self._train[place]])
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether there are two rows with tiles at least."""
+        return len(self._owners) >= 2
+
+    @property
+    def has_held_out(self) -> bool:
+        """Whether anything is held out."""
+        return any(len(held) for held in self._held)
+
+    def batch(self, step: int, *, with_pairs: bool) -> Batch:
+        """Return the batch of one step; ``with_pairs`` asks for tiles too."""
+        turn = step * self._world + self._rank
+        generator = drawn_from(self._settings.seed, "step", turn)
+        rows = tuple(
+            self._rows(place, self._cycles[place].at(turn), generator)
+            for place in range(len(self._sources))
+        )
+        pairs = self._draw_pairs(turn, generator) if with_pairs and self.has_pairs else None
+        return Batch(rows, pairs, generator)
+
+    def held_out(self) -> Iterator[Rows]:
+        """Yield every held-out row, some labs or rows at a time, nothing hidden."""
+        for place, source in enumerate(self._sources):
+            for some in self._held[place].split(64):
+                members = [self._groups[place][int(group)] for group in some]
+                if members:
+                    yield _take(source, members)
+
+    def _rows(self, place: int, chosen: Tensor, generator: torch.Generator) -> Rows:
+        source, limit = self._sources[place], self._settings.rows_per_lab
+        if source.name != ENSEMBLE:
+            rows = self._train[place][chosen]
+            return _hide(_take(source, [rows]), self._settings.mask_rate, generator)
+        members = [self._groups[place][int(lab)] for lab in self._train[place][chosen]]
+        if limit:
+            members = [
+                lab[torch.randperm(len(lab), generator=generator)[:limit]] for lab in members
+            ]
+        return _hide(_take(source, members), self._settings.mask_rate, generator)
+
+    def _draw_pairs(self, turn: int, generator: torch.Generator) -> Pairs:
+        tables, tiles = [], []
+        chosen = self._pairs.at(turn // self._settings.contrastive_every)
+        luck = torch.rand(len(chosen), generator=generator).tolist()
+        for index, where in zip(chosen.tolist(), luck, strict=True):
+            place, member = self._owners[index]
+            source, own = self._sources[place], self._tiles_of[place][member]
+            tile = int(own[int(where * len(own))])
+            assert source.tiles is not None and source.tile_owner is not None  # noqa: S101, PT018
+            tiles.append(source.tiles[tile])
+            tables.append(source.table[int(source.tile_owner[tile])])
+        table = torch.stack(tables)
+        each = torch.arange(len(table))
+        hidden = _without(table, each, len(table), self._settings.mask_rate, generator)
+        return Pairs(hidden, torch.stack(tiles))
+
+
+def _settings_of(source: SourceTensors) -> Tensor:
+    """Number the rows by their conditions: replicates of one setting share a number."""
+    table = source.table.nan_to_num() * (source.table[..., 2:] > 0.5)
+    return torch.unique(table.flatten(1), dim=0, return_inverse=True)[1]
+
+
+def _take(source: SourceTensors, members: Sequence[Tensor]) -> Rows:
+    rows = torch.cat(list(members))
+    lab = torch.repeat_interleave(
+        torch.arange(len(members)), torch.tensor([len(one) for one in members])
+    )
+    return Rows(source.name, source.table[rows], source.outcomes[rows], lab)
+
+
+def _hide(rows: Rows, rate: float, generator: torch.Generator) -> Rows:
+    """Hide some parameters: of a whole lab at once in the ensemble, of single rows elsewhere."""
+    by_lab = rows.source == ENSEMBLE
+    unit = rows.lab if by_lab else torch.arange(len(rows.lab))
+    count = int(rows.lab[-1]) + 1 if by_lab else len(unit)
+    return Rows(
+        rows.source,
+        _without(rows.table, unit, count, rate, generator),
+        rows.outcomes,
+        rows.lab,
+    )
+
+
+def _without(
+    table: Tensor, unit: Tensor, count: int, rate: float, generator: torch.Generator
+) -> Tensor:
+    if rate == 0:
+        return table
+    hidden = torch.rand(count, table.shape[1], generator=generator) < rate
+    kept = table.clone()
+    kept[..., 2] *= (~hidden[unit]).to(table.dtype)
+    return kept

@@ -1,0 +1,100 @@
+"""What a model learns from: encoded conditions, standardised outcomes, tiles, by source."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from surrogate.errors import InputError
+from surrogate.matmcl.config import MatMCLConfig
+from surrogate.matmcl.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class SourceTensors:
+    """One source, on the CPU.
+
+    Attributes:
+        name: among the model's sources.
+        table: (n, p, 3) float: z, place in the campaign's range, 1 where present.
+        outcomes: (n, m) float, standardised within the row's lab; NaN where not measured.
+        lab: (n,) int64, which lab a row comes from; any numbers.
+        tiles: (t, s, s) uint8, or ``None``.
+        tile_owner: (t,) int64, the row that a tile shows; ``None`` without tiles.
+    """
+
+    name: str
+    table: Tensor
+    outcomes: Tensor
+    lab: Tensor
+    tiles: Tensor | None = None
+    tile_owner: Tensor | None = None
+
+
+def check_sources(
+    sources: Sequence[SourceTensors], vocabulary: Vocabulary, config: MatMCLConfig
+) -> None:
+    """See that every source fits the model.
+
+    Raises:
+        InputError: nothing to learn from, a shape or type that does not fit, or a present
+            parameter or outcome that is infinite.
+    """
+    if not sources:
+        raise InputError("expected at least one source to learn from, got none")
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        raise InputError(f"expected each source once, got {', '.join(names)}")
+    for source in sources:
+        _check_rows(source, vocabulary)
+        _check_tiles(source, config)
+
+
+def _check_rows(source: SourceTensors, vocabulary: Vocabulary) -> None:
+    n, p, m = len(source.table), len(vocabulary.parameters), len(vocabulary.outcomes)
+    found = [tuple(one.shape) for one in (source.table, source.outcomes, source.lab)]
+    if found != [(n, p, 3), (n, m), (n,)] or n == 0:
+        raise InputError(
+            f"source '{source.name}': expected table (n, {p}, 3), outcomes (n, {m}) and lab (n,) "
+            f"with n above 0, got {found}"
+        )
+    present = source.table[..., 2] > 0.5
+    if not torch.isfinite(source.table[present]).all():
+        raise InputError(f"source '{source.name}': a present parameter is NaN or infinite")
+    if not present.any():
+        raise InputError(f"source '{source.name}' has none of the model's parameters")
+    if torch.isinf(source.outcomes).any():
+        raise InputError(f"source '{source.name}': expected outcomes finite or NaN, got infinity")
+
+
+def _check_tiles(source: SourceTensors, config: MatMCLConfig) -> None:
+    tiles, owner = source.tiles, source.tile_owner
+    if tiles is None and owner is None:
+        return
+    side = config.tile_px
+    if tiles is None or owner is None or owner.shape != tiles.shape[:1]:
+        raise InputError(f"source '{source.name}': expected an owner for each tile")
+    if tiles.dtype != torch.uint8 or tuple(tiles.shape[1:]) != (side, side):
+        raise InputError(
+            f"source '{source.name}': expected tiles (t, {side}, {side}) of uint8, "
+            f"got {tuple(tiles.shape)} of {tiles.dtype}"
+        )
+    if len(owner) and not (int(owner.min()) >= 0 and int(owner.max()) < len(source.table)):
+        raise InputError(f"source '{source.name}': a tile's owner is not one of its rows")
+
+
+def fingerprint(sources: Sequence[SourceTensors]) -> str:
+    """Return a SHA-256 of everything in the sources: equal data, equal fingerprint."""
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.name.encode())
+        for one in (source.table, source.outcomes, source.lab, source.tiles, source.tile_owner):
+            if one is not None:
+                digest.update(f"{tuple(one.shape)}{one.dtype}".encode())
+                flat = one.detach().cpu().contiguous().view(-1)
+                digest.update(flat.view(torch.uint8).numpy() if len(flat) else b"")
+    return digest.hexdigest()

@@ -1,0 +1,151 @@
+r"""The losses, as plain functions of tensors.
+
+Contrastive (GMC, Poklukar et al. 2022, as used by Wu et al. 2025). For each modality t, v, the 2n
+unit vectors of joint and modality embeddings, each with its counterpart as the positive and the
+other 2n − 2 as negatives:
+
+.. math:: L_\mathrm{GMC} = \sum_{u \in \{t, v\}} \frac{1}{2 n_u} \sum_{a}
+          -\ln \frac{\exp(z_a \cdot z_{a'} / \tau)}{\sum_{b \ne a} \exp(z_a \cdot z_b / \tau)}
+
+Simulated labs. A lab of the ensemble is one draw of a function; its outcome o at conditions x is
+
+.. math:: y = h_0(x) + \sum_{k=1}^{K} w_k h_k(x) + \varepsilon, \quad w_k \sim N(0, 1), \quad
+          \varepsilon \sim N(0, \sigma_o^2)
+
+so that with :math:`U = [h_1 … h_K]` the lab's values are :math:`N(h_0, U U^T + \sigma_o^2 I)`, a
+probabilistic PCA (Tipping & Bishop 1999) whose loadings are functions of the conditions. Maximising
+the exact marginal likelihood over many labs makes the heads a learnt prior over labs: neural
+empirical Bayes, as in ALPaCA (Harrison, Sharma & Pavone 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from surrogate.errors import InputError
+
+_LEAST_LOG_NOISE = math.log(1e-4)
+_HUBER = 2.0
+
+
+def gmc_loss(
+    joint: Tensor,
+    modalities: Sequence[Tensor],
+    present: Sequence[Tensor] | None = None,
+    *,
+    temperature: float = 0.1,
+) -> Tensor:
+    """GMC's contrastive loss of the joint embedding against each single modality.
+
+    Args:
+        joint: (n, r) unit vectors, the joint embeddings.
+        modalities: each (n, r) unit vectors.
+        present: for each modality (n,) bool, where it exists; ``None`` means everywhere. Rows
+            without it are neither positives nor negatives of that modality.
+        temperature: τ.
+
+    Returns:
+        The loss, a scalar; a modality with fewer than two rows adds nothing.
+
+    Raises:
+        InputError: shapes do not fit.
+    """
+    masks = present if present is not None else [None] * len(modalities)
+    if len(masks) != len(modalities) or any(one.shape != joint.shape for one in modalities):
+        raise InputError(
+            f"expected modalities of shape {tuple(joint.shape)} and a mask for each, "
+            f"got {[tuple(one.shape) for one in modalities]} and {len(masks)} masks"
+        )
+    total = joint.new_zeros(())
+    for modality, mask in zip(modalities, masks, strict=True):
+        rows = slice(None) if mask is None else mask
+        both = torch.cat([joint[rows], modality[rows]])
+        n = len(both) // 2
+        if n < 2:
+            continue
+        itself = torch.eye(2 * n, dtype=torch.bool, device=both.device)
+        similarity = (both @ both.T / temperature).masked_fill(itself, -torch.inf)
+        counterpart = torch.arange(2 * n, device=both.device).roll(n)
+        total = total + functional.cross_entropy(similarity, counterpart)
+    return total
+
+
+def lab_likelihood(H: Tensor, y: Tensor, lab_index: Tensor, log_noise: Tensor) -> Tensor:
+    r"""Exact log marginal likelihood of each lab and outcome, by Woodbury's identity on K.
+
+    With residuals :math:`r = y - h_0`, :math:`A = I_K + U^T U / \sigma^2` and
+    :math:`b = U^T r / \sigma^2`:
+
+    .. math:: \ln p = -\tfrac{1}{2} \left( n \ln 2 \pi \sigma^2 + \ln |A| + r^T r / \sigma^2
+              - b^T A^{-1} b \right)
+
+    Args:
+        H: (n, m, 1 + K) mean head and deviation heads at each row.
+        y: (n, m) outcomes, standardised within their lab; NaN where not measured.
+        lab_index: (n,) which lab a row belongs to, 0 … L − 1.
+        log_noise: (m,) ln σ² of each outcome.
+
+    Returns:
+        (L, m) log likelihoods of what was measured; 0 where a lab lacks an outcome.
+
+    Raises:
+        InputError: shapes do not fit.
+    """
+    if H.ndim != 3 or y.shape != H.shape[:2] or lab_index.shape != y.shape[:1]:
+        raise InputError(
+            f"expected H (n, m, J), y (n, m) and lab_index (n,), "
+            f"got {tuple(H.shape)}, {tuple(y.shape)} and {tuple(lab_index.shape)}"
+        )
+    seen = ~torch.isnan(y)
+    inverse = torch.exp(-log_noise.clamp_min(_LEAST_LOG_NOISE))  # (m,) 1/σ²
+    r = torch.where(seen, y.nan_to_num() - H[..., 0], 0.0)
+    U = H[..., 1:] * seen.unsqueeze(-1)
+    n_labs = int(lab_index.max()) + 1 if len(y) else 0
+    member = functional.one_hot(lab_index, n_labs).to(H.dtype).T  # (L, n): sums in a fixed order
+    count = member @ seen.to(H.dtype)
+    squares = (member @ r.square()) * inverse
+    log_det = torch.zeros_like(squares)
+    gained = torch.zeros_like(squares)
+    K = U.shape[-1]
+    if K:
+        outer = (U.unsqueeze(-1) * U.unsqueeze(-2)).flatten(1)
+        gram = (member @ outer).unflatten(-1, (-1, K, K)) * inverse[:, None, None]
+        b = (member @ (U * r.unsqueeze(-1)).flatten(1)).unflatten(-1, (-1, K)) * inverse[:, None]
+        factor = torch.linalg.cholesky(gram + torch.eye(K, dtype=H.dtype, device=H.device))
+        log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
+        half = torch.linalg.solve_triangular(factor, b.unsqueeze(-1), upper=False)
+        gained = half.square().sum(dim=(-2, -1))
+    return -0.5 * (count * (math.log(2 * math.pi) - inverse.log()) + log_det + squares - gained)
+
+
+def masked_regression(mean: Tensor, y: Tensor, log_noise: Tensor) -> Tensor:
+    r"""Huber's loss on residuals in units of a learnt σ, averaged over what was measured.
+
+    .. math:: \rho_2((y - \mu) / \sigma) + \ln \sigma, \quad \rho_2(r) = r^2 / 2 \text{ for }
+              |r| \le 2, \text{ else } 2 |r| - 2
+
+    Args:
+        mean: (n, m) predictions.
+        y: (n, m) outcomes, NaN where not measured.
+        log_noise: (m,) ln σ².
+
+    Returns:
+        A scalar; 0 if nothing was measured.
+
+    Raises:
+        InputError: shapes do not fit.
+    """
+    if mean.shape != y.shape:
+        raise InputError(f"expected y of shape {tuple(mean.shape)}, got {tuple(y.shape)}")
+    seen = ~torch.isnan(y)
+    half = 0.5 * log_noise.clamp_min(_LEAST_LOG_NOISE)
+    scaled = torch.where(seen, y.nan_to_num() - mean, 0.0) * torch.exp(-half)
+    each = functional.huber_loss(
+        scaled, torch.zeros_like(scaled), reduction="none", delta=_HUBER
+    ) + half.expand_as(scaled)
+    return (each * seen).sum() / seen.sum().clamp_min(1)

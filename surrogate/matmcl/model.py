@@ -1,0 +1,178 @@
+"""The model: three encoders, one projector, property heads.
+
+Notation
+--------
+=====  ==================================================================  ====================
+f_t    table encoder                                                       (n, p, 3) → (n, l)
+f_v    vision encoder                                                      (n, 1, s, s) → (n, l)
+f_m    joint encoder of both latents                                       (n, 2 l) → (n, l)
+g      projector, shared by all three, onto the unit sphere                (n, l) → (n, r)
+h_0    mean head of a source: what it says of an outcome                   (n, m)
+h_k    deviation heads of ``ensemble``, k = 1 … K: how labs differ         (n, m, K)
+=====  ==================================================================  ====================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from surrogate.errors import InputError
+from surrogate.matmcl.config import MatMCLConfig
+from surrogate.matmcl.table_encoders import table_encoder
+from surrogate.matmcl.vocabulary import Vocabulary
+
+ENSEMBLE = "ensemble"
+"""The source of simulated labs: the one with deviation heads."""
+
+_DEVIATION_START = 0.3
+
+
+class MatMCL(nn.Module):
+    """Encoders, projector and heads of one vocabulary.
+
+    Args:
+        config: the model's shape.
+        vocabulary: its p parameters and m outcomes.
+        sources: names of what it learns from; each has heads of its own.
+        with_vision: ``False`` leaves f_v and f_m out (proposals need neither), which spares
+            loading transformers.
+        vision_config: the backbone's stored configuration (see ``VisionEncoder``).
+
+    Raises:
+        InputError: no source, a source named twice, or a backbone that cannot be built.
+    """
+
+    def __init__(
+        self,
+        config: MatMCLConfig,
+        vocabulary: Vocabulary,
+        sources: Sequence[str] = (ENSEMBLE,),
+        *,
+        with_vision: bool = True,
+        vision_config: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.vocabulary = vocabulary
+        self.sources = tuple(sources)
+        if not self.sources or len(set(self.sources)) < len(self.sources):
+            raise InputError(f"expected one source or more, each once, got {list(sources)}")
+        m, latent = len(vocabulary.outcomes), config.latent_dim
+        self.table = table_encoder(config, len(vocabulary.parameters))
+        self.projector = nn.Sequential(
+            nn.Linear(latent, latent), nn.SiLU(), nn.Linear(latent, config.projection_dim)
+        )
+        self.property_heads = nn.ModuleList(
+            _Head(config, m, self._columns(name)) for name in self.sources
+        )
+        self.log_noise = nn.Parameter(torch.full((len(self.sources), m), -1.0))
+        """ln σ² of each source and outcome, in outcomes standardised within their lab."""
+        self.vision: nn.Module | None = None
+        self.joint: nn.Module | None = None
+        if with_vision:
+            from surrogate.matmcl.vision_encoder import VisionEncoder
+
+            self.vision = VisionEncoder(config, vision_config)
+            self.joint = nn.Sequential(
+                nn.Linear(2 * latent, config.width), nn.SiLU(), nn.Linear(config.width, latent)
+            )
+
+    def _columns(self, source: str) -> int:
+        return 1 + self.config.n_deviations if source == ENSEMBLE else 1
+
+    def table_latent(self, T: Tensor) -> Tensor:
+        """f_t: conditions (n, p, 3) → (n, latent_dim). Gradients flow to T.
+
+        Raises:
+            InputError: T has another shape.
+        """
+        return self.table(T)
+
+    def vision_latent(self, tiles: Tensor) -> Tensor:
+        """f_v: tiles (n, 1, s, s), 0…1 → (n, latent_dim).
+
+        Raises:
+            InputError: tiles of another size, or a model that was loaded for its table only.
+        """
+        if self.vision is None:
+            raise InputError("this model was loaded for tables only: load it with parts='all'")
+        side = self.config.tile_px
+        if tiles.ndim != 4 or tuple(tiles.shape[1:]) != (1, side, side):
+            raise InputError(
+                f"expected tiles of shape (n, 1, {side}, {side}), got {tuple(tiles.shape)}"
+            )
+        return self.vision(tiles)
+
+    def joint_latent(self, T: Tensor, tiles: Tensor) -> Tensor:
+        """f_m: conditions (n, p, 3) with their tiles (n, 1, s, s) → (n, latent_dim).
+
+        Raises:
+            InputError: as of :meth:`vision_latent` and :meth:`table_latent`.
+        """
+        return self.merge(self.table_latent(T), self.vision_latent(tiles))
+
+    def merge(self, table: Tensor, vision: Tensor) -> Tensor:
+        """f_m on latents that are there already, (n, latent_dim) each.
+
+        Raises:
+            InputError: the model was loaded for its table only.
+        """
+        if self.joint is None:
+            raise InputError("this model was loaded for tables only: load it with parts='all'")
+        return self.joint(torch.cat([table, vision], dim=-1))
+
+    def project(self, latent: Tensor) -> Tensor:
+        """g: latent (n, latent_dim) → the unit sphere (n, projection_dim)."""
+        return functional.normalize(self.projector(latent), dim=-1)
+
+    def heads(self, T: Tensor, source: str | None = None) -> Tensor:
+        """Return what a source says of conditions T (n, p, 3): (n, m, J).
+
+        J is 1 + K for ``ensemble`` (mean head, then deviation heads), else 1. ``None`` asks
+        ``ensemble`` where the model has it, else its first source.
+
+        Raises:
+            InputError: no such source, or T has another shape.
+        """
+        if source is None:
+            source = ENSEMBLE if ENSEMBLE in self.sources else self.sources[0]
+        return self.head_of(self.table_latent(T), source)
+
+    def head_of(self, latent: Tensor, source: str) -> Tensor:
+        """Return a source's heads (n, m, J) on table latents (n, latent_dim).
+
+        Raises:
+            InputError: no such source.
+        """
+        return self.property_heads[self.source_index(source)](latent)
+
+    def source_index(self, source: str) -> int:
+        """Return the place of a source among :attr:`sources`.
+
+        Raises:
+            InputError: no such source.
+        """
+        if source not in self.sources:
+            raise InputError(f"expected one of {', '.join(self.sources)}, got source '{source}'")
+        return self.sources.index(source)
+
+
+class _Head(nn.Module):
+    """One hidden layer from the table latent to J functions of each outcome."""
+
+    def __init__(self, config: MatMCLConfig, n_outcomes: int, columns: int) -> None:
+        super().__init__()
+        self._shape = (n_outcomes, columns)
+        self.enter = nn.Linear(config.latent_dim, config.width)
+        self.leave = nn.Linear(config.width, n_outcomes * columns)
+        with torch.no_grad():
+            self.leave.weight.view(n_outcomes, columns, -1)[:, 1:] *= _DEVIATION_START
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Latent (n, l) → (n, m, J)."""
+        return self.leave(functional.silu(self.enter(latent))).unflatten(-1, self._shape)

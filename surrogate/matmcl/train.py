@@ -1,0 +1,288 @@
+"""One training loop for everything: all sources, both kinds of loss, on whatever hardware is there.
+
+On a CPU every number follows from model, data and settings (and the count of threads); each step
+draws what is random from the seed and its own number, so a resumed run goes on exactly.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor
+
+from surrogate.errors import FitError, InputError
+from surrogate.matmcl.batches import Plan, drawn_from
+from surrogate.matmcl.config import TrainSettings
+from surrogate.matmcl.data import SourceTensors, check_sources, fingerprint
+from surrogate.matmcl.embedding import as_float
+from surrogate.matmcl.model import MatMCL
+from surrogate.matmcl.objective import Objective, source_loss
+from surrogate.matmcl.progress_state import TrainingState, forget, latest, restore, store
+from surrogate.matmcl.tiles import augment
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
+
+_FREE = ("device", "checkpoint_every")  # may differ when a training is taken up again
+_NOT_DECAYED = ("log_noise", "missing")
+
+
+def train(
+    model: MatMCL,
+    sources: Sequence[SourceTensors],
+    settings: TrainSettings | None = None,
+    *,
+    checkpoint_dir: Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> list[dict[str, float]]:
+    """Train a model in place.
+
+    Args:
+        model: with its vision encoder if tiles are to be learnt from; left in evaluation mode, on
+            the device where it was.
+        sources: what to learn from; each a source of the model.
+        settings: the budget; defaults if ``None``.
+        checkpoint_dir: where to keep ``step-…`` folders (only the last one stays). The first
+            interrupt (Ctrl-C) writes one and raises ``KeyboardInterrupt``, a second one raises at
+            once. ``None`` keeps nothing.
+        resume: go on from the last folder there, if any; else what is there is removed.
+        progress: called with (step, steps, losses) at every report.
+
+    Returns:
+        The reports: ``step``, ``loss``, ``source.<name>``, ``contrastive``, ``held_out``, ``rate``.
+
+    Raises:
+        InputError: sources do not fit the model.
+        FitError: the loss is no longer finite.
+        CheckpointError: the folder cannot be written, or holds another training.
+    """
+    settings = settings or TrainSettings()
+    check_sources(sources, model.vocabulary, model.config)
+    for source in sources:
+        model.source_index(source.name)
+    home = model.log_noise.device
+    accelerator = make_accelerator(settings)
+    devices = [accelerator.device] if accelerator.device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            return _Training(model, sources, settings, accelerator, checkpoint_dir, progress).run(
+                resume=resume
+            )
+    finally:
+        model.to(home).eval()
+
+
+def make_accelerator(settings: TrainSettings) -> Accelerator:
+    """Return an ``accelerate`` accelerator on the settings' device and precision.
+
+    Raises:
+        InputError: a GPU is asked for, and there is none.
+    """
+    wants_cpu = settings.device == "cpu"
+    on_gpu = not wants_cpu and torch.cuda.is_available()
+    if settings.device.startswith("cuda") and not on_gpu:
+        raise InputError(f"expected a GPU for device '{settings.device}', got none; use 'auto'")
+    if settings.device.startswith("cuda:") and on_gpu:
+        torch.cuda.set_device(settings.device)
+    has_bf16 = on_gpu and torch.cuda.is_bf16_supported()
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bf16" if has_bf16 else "no"
+    # Accelerate keeps one state for the whole process; a second training may want another.
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+    return Accelerator(
+        cpu=wants_cpu,
+        mixed_precision=precision,
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+@dataclass
+class _Training:
+    """One run of :func:`train`."""
+
+    model: MatMCL
+    sources: Sequence[SourceTensors]
+    settings: TrainSettings
+    accelerator: Accelerator
+    folder: Path | None
+    progress: Progress | None
+
+    def __post_init__(self) -> None:
+        self.model.to(self.accelerator.device)
+        self.plan = Plan(
+            self.sources,
+            self.settings,
+            rank=self.accelerator.process_index,
+            world=self.accelerator.num_processes,
+        )
+        self.optimiser = make_optimiser(self.model, self.settings)
+        self.state = TrainingState()
+        kept = {k: v for k, v in self.settings.to_dict().items() if k not in _FREE}
+        self.identity: dict[str, Any] = {"settings": kept, "data": ""}
+        if self.folder is not None:
+            self.identity["data"] = fingerprint(self.sources)
+
+    def run(self, *, resume: bool) -> list[dict[str, float]]:
+        """Take every step that is left."""
+        self._start(resume=resume)
+        objective, optimiser = self.accelerator.prepare(Objective(self.model), self.optimiser)
+        with interruptible() as is_interrupted:
+            while not self.state.is_done:
+                losses = self._step(objective, optimiser)
+                self.state.step += 1
+                self._look()
+                self._report(losses)
+                is_stopped = is_interrupted()
+                if is_stopped or self.state.is_done or self._is_due(self.settings.checkpoint_every):
+                    self._keep()
+                if is_stopped:
+                    raise KeyboardInterrupt
+        return self.state.history
+
+    def _start(self, *, resume: bool) -> None:
+        if self.folder is None:
+            return
+        found = latest(self.folder) if resume else None
+        if found is not None:
+            self.state = restore(found, self.model, self.optimiser, self.identity)
+        elif self.accelerator.is_main_process:
+            forget(self.folder)
+        self.accelerator.wait_for_everyone()
+
+    def _step(self, objective: torch.nn.Module, optimiser: Any) -> dict[str, Tensor]:
+        step, settings, device = self.state.step, self.settings, self.accelerator.device
+        objective.train()
+        torch.manual_seed(drawn_from(settings.seed, "dropout", step).initial_seed())
+        wants_pairs = (
+            self.model.vision is not None
+            and self.model.config.contrastive_weight > 0
+            and step % settings.contrastive_every == 0
+        )
+        batch = self.plan.batch(step, with_pairs=wants_pairs)
+        rows = tuple(some.to(device) for some in batch.rows)
+        table = tiles = None
+        if batch.pairs is not None:
+            table = batch.pairs.table.to(device)
+            tiles = as_float(batch.pairs.tiles.to(device).unsqueeze(1))
+            tiles = augment(tiles, settings, batch.generator)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate(step, settings)
+        losses: dict[str, Tensor] = objective(rows, table, tiles)
+        self.accelerator.backward(losses["loss"])
+        self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
+        optimiser.step()
+        optimiser.zero_grad()
+        return losses
+
+    def _is_due(self, every: int) -> bool:
+        return self.state.step % every == 0
+
+    def _look(self) -> None:
+        """Look at the held-out loss now and then; remember the best weights, stop without gain."""
+        state, settings = self.state, self.settings
+        is_last = state.step >= settings.steps
+        if self.plan.has_held_out and (is_last or self._is_due(settings.evaluate_every)):
+            loss = self._held_out()
+            if state.best_loss is None or loss < state.best_loss:
+                weights = self.model.state_dict()
+                state.best_loss, state.stale = loss, 0
+                state.best = {name: one.detach().clone() for name, one in weights.items()}
+            else:
+                state.stale += 1
+            state.history.append({"step": float(state.step), "held_out": loss})
+        state.is_done = is_last or state.stale >= settings.patience
+        if state.is_done and state.best:
+            self.model.load_state_dict(state.best)
+
+    def _held_out(self) -> float:
+        """Return the mean over sources of the held-out loss per measured value."""
+        self.model.eval()
+        sums: dict[str, float] = {}
+        counts: dict[str, int] = {}
+        with torch.no_grad():
+            for rows in self.plan.held_out():
+                measured = int((~torch.isnan(rows.outcomes)).sum())
+                loss = float(source_loss(self.model, rows.to(self.accelerator.device)))
+                sums[rows.source] = sums.get(rows.source, 0.0) + loss * measured
+                counts[rows.source] = counts.get(rows.source, 0) + measured
+        return sum(sums[name] / max(counts[name], 1) for name in sums) / len(sums)
+
+    def _report(self, losses: Mapping[str, Tensor]) -> None:
+        state, settings = self.state, self.settings
+        is_told = state.is_done or self._is_due(settings.report_every)
+        if not (is_told or self._is_due(settings.checkpoint_every)):
+            return
+        told = {name: float(value.detach()) for name, value in losses.items()}
+        if not math.isfinite(told["loss"]):
+            raise FitError(
+                f"the loss is {told['loss']} at step {state.step}: expected a finite one; lower "
+                f"learning_rate (it is {settings.learning_rate:g})"
+            )
+        if not is_told:
+            return
+        told |= {"step": float(state.step), "rate": rate(state.step - 1, settings)}
+        if state.history and state.history[-1].get("step") == state.step:
+            told |= state.history.pop()
+        state.history.append(told)
+        if self.progress is not None and self.accelerator.is_main_process:
+            self.progress(state.step, settings.steps, told)
+
+    def _keep(self) -> None:
+        if self.folder is not None and self.accelerator.is_main_process:
+            store(self.folder, self.model, self.optimiser, self.state, self.identity)
+        self.accelerator.wait_for_everyone()
+
+
+def make_optimiser(model: MatMCL, settings: TrainSettings) -> torch.optim.AdamW:
+    """Return AdamW; weight decay on matrices only, not on biases, norms or noise."""
+    decayed: list[Tensor] = []
+    free: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        is_matrix = parameter.ndim > 1 and not name.endswith(_NOT_DECAYED)
+        (decayed if is_matrix else free).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate)
+
+
+def rate(step: int, settings: TrainSettings) -> float:
+    """Return the learning rate of a step: linear warm-up, then half a cosine to zero."""
+    if step < settings.warmup:
+        return settings.learning_rate * (step + 1) / settings.warmup
+    share = (step - settings.warmup) / max(settings.steps - settings.warmup, 1)
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first interrupt into a flag that is read between steps; the second one raises."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
