@@ -62,7 +62,7 @@ def closed_loop(
     batch: BatchOption = 8,
     budget: BudgetOption = 56,
     lab: Annotated[
-        str, typer.Option("--lab", help="virtual, older, unlike, or module:Class.")
+        str, typer.Option("--lab", help="virtual, older, unlike, composite, or module:Class.")
     ] = "virtual",
     objectives: ObjectivesOption = None,
     constraint: ConstraintOption = None,

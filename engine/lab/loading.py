@@ -14,11 +14,12 @@ BUILT_IN = {
     "virtual": "engine.lab.virtual:VirtualLab",
     "older": "engine.lab.virtual:OlderLab",
     "unlike": "engine.lab.unlike:UnlikeLab",
+    "composite": "engine.lab.composite:CompositeLab",
 }
 
 
 def load_lab(name: str) -> Lab:
-    """Return the lab called ``virtual``, ``older``, ``unlike`` or ``module:Class``.
+    """Return the lab called ``virtual``, ``older``, ``unlike``, ``composite`` or ``module:Class``.
 
     A module is looked for in the current folder too. The class is made without arguments.
 

@@ -22,8 +22,8 @@ NM_PER_PIXEL = 60.0
 N_LOT = 4
 """Lot draws e0 … e3, N(0, 1): diameter, order, beads, porosity."""
 
-_POSITIVE = ("flow_rate", "concentration", "voltage", "distance")
-_NOT_NEGATIVE = ("collector_speed", "humidity")
+_POSITIVE = ("flow_rate", "concentration", "voltage", "distance", "matrix_modulus")
+_NOT_NEGATIVE = ("collector_speed", "humidity", "fibre_fraction")
 
 
 class SpinningLab(ABC):

@@ -14,10 +14,9 @@ from importlib.resources import files
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from engine.campaign import Campaign, Value
-from engine.errors import DataError, UsageError
+from engine.campaign import Campaign
+from engine.errors import UsageError
 from engine.lab.constants import LabConstants
 from engine.lab.physics import (
     Array,
@@ -28,17 +27,13 @@ from engine.lab.physics import (
     properties,
     structure,
 )
-from engine.lab.protocol import LabResult, Picture
-from engine.lab.render import render
+from engine.lab.spinning import SpinningLab
 from engine.settings import parse_campaign
 
-NM_PER_PIXEL = 60.0
 OLDER_SEED = 1987
-_POSITIVE = ("flow_rate", "concentration", "voltage")
-_NAMES = (*_POSITIVE, "collector_speed", "temperature", "humidity")
 
 
-class VirtualLab:
+class VirtualLab(SpinningLab):
     """Conditions and room → hidden microstructure → micrograph and ten outcomes, with noise.
 
     ``variant="older"`` is another lab of the same kind: every sensitivity differs by about 30 %,
@@ -82,74 +77,17 @@ class VirtualLab:
             "humidity": round(float(np.clip(humidity, *law.humidity_range)), 1),
         }
 
-    def run(
-        self,
-        conditions: Mapping[str, Value],
-        ambient: Mapping[str, float],
-        rng: np.random.Generator,
-    ) -> LabResult:
-        """Spin one mat, look at it and pull it in both directions.
+    def _structure(self, columns: Mapping[str, Array], lot: Array) -> Microstructure:
+        return structure(Drive.of(columns), self.constants, lot=lot)
 
-        Raises:
-            DataError: a parameter is missing or cannot be (a flow rate of 0).
-        """
-        drive = Drive.of(_checked({**conditions, **ambient}))
-        mat = structure(drive, self.constants, lot=rng.standard_normal(4))
-        failure = self._failure(drive, rng)
-        factors = measurement_factors(self.constants, rng)
-        picture_seed = int(rng.integers(2**63))
-        if failure in ("no_jet", "drips"):
-            return LabResult(failure=failure)
+    def _ideal(self, columns: Mapping[str, Array], mat: Microstructure) -> dict[str, Array]:
+        return properties(Drive.of(columns), mat, self.constants)
 
-        def micrograph(shape: tuple[int, int]) -> Picture:
-            generator = np.random.default_rng(picture_seed)
-            return render(mat, generator, shape=shape, nm_per_pixel=NM_PER_PIXEL)
+    def _failures(self, columns: Mapping[str, Array], mat: Microstructure) -> dict[str, Array]:
+        return failure_probabilities(Drive.of(columns), mat, self.constants.failure)
 
-        outcomes = (
-            {name: float(v) * factors[name] for name, v in self._ideal(drive, mat).items()}
-            if failure is None
-            else {}
-        )
-        return LabResult(outcomes, failure, micrograph, NM_PER_PIXEL)
-
-    def truth(
-        self, conditions: Mapping[str, Value], ambient: Mapping[str, float]
-    ) -> dict[str, float]:
-        """Return the ten outcomes of the mean lot without noise (their medians over many runs)."""
-        columns = _checked({**conditions, **ambient})
-        return {name: float(value) for name, value in self.truth_columns(columns).items()}
-
-    def truth_columns(self, columns: Mapping[str, ArrayLike]) -> dict[str, Array]:
-        """Return the truth of many settings: columns by parameter, room included, in one shape."""
-        drive = Drive.of(columns)
-        return self._ideal(drive, structure(drive, self.constants))
-
-    def microstructure(
-        self, conditions: Mapping[str, Value], ambient: Mapping[str, float]
-    ) -> Microstructure:
-        """Return the mean lot's structure."""
-        return structure(Drive.of(_checked({**conditions, **ambient})), self.constants)
-
-    def failure_probability(
-        self, conditions: Mapping[str, Value], ambient: Mapping[str, float]
-    ) -> float:
-        """Return the probability that a run gives no mat to pull."""
-        drive = Drive.of(_checked({**conditions, **ambient}))
-        mat = structure(drive, self.constants)
-        odds = failure_probabilities(drive, mat, self.constants.failure)
-        return 1.0 - float(np.prod([1.0 - p for p in odds.values()]))
-
-    def _ideal(self, drive: Drive, mat: Microstructure) -> dict[str, Array]:
-        return properties(drive, mat, self.constants)
-
-    def _failure(self, drive: Drive, rng: np.random.Generator) -> str | None:
-        mat = structure(drive, self.constants)
-        odds = failure_probabilities(drive, mat, self.constants.failure)
-        draws = rng.random(len(odds))
-        for (kind, p), draw in zip(odds.items(), draws, strict=True):
-            if draw < p:
-                return kind
-        return None
+    def _factors(self, rng: np.random.Generator) -> dict[str, float]:
+        return measurement_factors(self.constants, rng)
 
 
 class OlderLab(VirtualLab):
@@ -164,20 +102,3 @@ def nanofibre_campaign() -> Campaign:
     """Return the campaign of the nanofibre template."""
     text = files("engine").joinpath("templates/nanofibre.toml").read_text(encoding="utf-8")
     return parse_campaign(tomllib.loads(text)["campaign"], "templates/nanofibre.toml")
-
-
-def _checked(conditions: Mapping[str, Value]) -> dict[str, float]:
-    missing = [name for name in _NAMES if name not in conditions]
-    if missing:
-        raise DataError(f"the virtual lab needs {', '.join(_NAMES)}; missing: {', '.join(missing)}")
-    values: dict[str, float] = {}
-    for name in _NAMES:
-        value = conditions[name]
-        if isinstance(value, str) or not np.isfinite(value):
-            raise DataError(f"the virtual lab needs a finite {name}, got {value!r}")
-        if name in _POSITIVE and value <= 0:
-            raise DataError(f"the virtual lab needs {name} above 0, got {value:g}")
-        if name in ("collector_speed", "humidity") and value < 0:
-            raise DataError(f"the virtual lab needs {name} of at least 0, got {value:g}")
-        values[name] = float(value)
-    return values

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from engine.campaign import Campaign, Objective, Parameter, Property
-from engine.lab import KnownLab, Lab, LabResult, OlderLab, UnlikeLab, VirtualLab, reference_ambient
+from engine.lab import (
+    CompositeLab,
+    KnownLab,
+    Lab,
+    LabResult,
+    OlderLab,
+    UnlikeLab,
+    VirtualLab,
+    reference_ambient,
+)
+from engine.lab.ensemble import bad_lab, draw_lab, family_lab
 
 
 class TinyLab:
@@ -26,7 +36,16 @@ class TinyLab:
         return LabResult({"y": float(conditions["x"]) + rng.normal()})
 
 
-LABS = {"virtual": VirtualLab, "older": OlderLab, "unlike": UnlikeLab, "tiny": TinyLab}
+LABS = {
+    "virtual": VirtualLab,
+    "older": OlderLab,
+    "unlike": UnlikeLab,
+    "composite": CompositeLab,
+    "simulated": lambda: draw_lab(7),
+    "family": lambda: family_lab(7),
+    "bad": lambda: bad_lab(7),
+    "tiny": TinyLab,
+}
 
 
 @pytest.fixture(params=LABS)

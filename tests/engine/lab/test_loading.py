@@ -3,13 +3,14 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import UsageError
-from engine.lab import OlderLab, UnlikeLab, VirtualLab, load_lab
+from engine.lab import CompositeLab, OlderLab, UnlikeLab, VirtualLab, load_lab
 
 
 def test_built_in_labs_by_name():
     assert type(load_lab("virtual")) is VirtualLab
     assert type(load_lab("older")) is OlderLab
     assert type(load_lab("unlike")) is UnlikeLab
+    assert type(load_lab("composite")) is CompositeLab
 
 
 def test_module_and_class():
@@ -29,7 +30,7 @@ def test_a_module_in_the_current_folder(tmp_path, monkeypatch):
     ("name", "told"),
     [
         ("virtuel", "Did you mean 'virtual'"),
-        ("engine.lab.virtual:", "expected virtual, older, unlike or module:Class"),
+        ("engine.lab.virtual:", "expected virtual, older, unlike, composite or module:Class"),
         ("no_such_module:Lab", "ModuleNotFoundError"),
         ("engine.lab.virtual:NoSuchLab", "AttributeError"),
         ("builtins:dict", "missing: campaign, room, run"),
