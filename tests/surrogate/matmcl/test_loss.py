@@ -114,7 +114,8 @@ def test_regression_is_masked_and_robust() -> None:
     assert loss.item() == pytest.approx((0.5 + 2 * 100 - 2) / 2)
     loss.backward()
     torch.testing.assert_close(mean.grad, torch.tensor([[0.0], [-0.5], [-1.0]]))
-    assert float(masked_regression(mean, torch.full((3, 1), torch.nan), torch.zeros(1))) == 0
+    nothing = torch.full((3, 1), torch.nan)
+    assert masked_regression(mean, nothing, torch.zeros(1)).item() == 0
 
 
 def test_wrong_shapes_are_told() -> None:
