@@ -46,10 +46,10 @@ class AlignmentLaw:
 
     @classmethod
     def draw_from(cls, rng: np.random.Generator, ranges: Ranges) -> AlignmentLaw:
-        """Draw a law; the fastest setting lies at 0.5 to 3 times the jet's speed."""
+        """Draw a law; the fastest setting lies at 0.7 to 3 times the jet's speed."""
         radius = uniform(rng, 0.03, 0.15)
         fastest = ranges.span("collector_speed")[1] or 1000.0
-        reach = float(np.exp(rng.uniform(np.log(0.5), np.log(3.0))))
+        reach = float(np.exp(rng.uniform(np.log(0.7), np.log(3.0))))
         return cls(
             form=pick(rng, ORDER_FORMS),
             radius_m=radius,

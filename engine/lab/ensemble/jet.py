@@ -157,7 +157,7 @@ class BeadLaw:
         """Draw a law: beads begin from well below the range to somewhat inside it."""
         half = ranges.half_width("concentration")
         return cls(
-            onset=-half + normal(rng, -0.12, 0.18, -0.6, 0.6 * half),
+            onset=-half + normal(rng, -0.18, 0.15, -0.6, 0.4 * half),
             width=log_uniform(rng, 0.03, 0.12),
             most=uniform(rng, 0.4, 0.95),
             flow_rate=normal(rng, 0.06, 0.06),
