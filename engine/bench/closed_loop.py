@@ -10,29 +10,30 @@ known truth is scored by what it measured.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.bench import sources
+from engine.bench.at_the_bench import START_STREAM, STRATEGY_STREAM, Bench, generator
+from engine.bench.labs import changes_with_seed, lab_of
 from engine.bench.objectives import with_objectives, without_limits
 from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks, timed_round
-from engine.bench.scores import Protocol, summarise
+from engine.bench.scores import Protocol, reference_of, summarise
 from engine.bench.strategies import Strategy, check_names, strategy
 from engine.bench.truth import Truth
-from engine.campaign import Campaign, Value
-from engine.errors import DataError, UsageError
-from engine.history import History, Run
-from engine.lab import Lab, load_lab
+from engine.campaign import Campaign
+from engine.errors import DataError, UsageError, nearest_name
+from engine.lab import Lab
 from engine.pareto import hypervolume_so_far
 
 KIND = "closed-loop"
 MOST_AT_ONCE = 100
 """The largest batch that strategies are asked for."""
-
-START_STREAM, ROOM_STREAM, NOISE_STREAM, STRATEGY_STREAM = range(4)
+STARTS = ("sobol", "source")
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,13 @@ class ClosedLoopConfig:
 
     ``keep_limits`` keeps the campaign's hard-to-change parameters and their ``max_distinct``;
     without it strategies that cannot keep to such limits are compared on the same terms.
+    ``start_by``: ``sobol``, the same first experiments for all strategies, or ``source``: each
+    strategy chooses its own, which only differs where it knows something beforehand.
+    ``reference``: the strategy whose final score the others are to reach (``gp``, if none is named
+    and it runs). ``checkpoints``: where pretrained sources are kept.
 
     Raises:
-        UsageError: numbers that make no benchmark.
+        UsageError: numbers that make no benchmark, or an unknown way to start.
     """
 
     strategies: tuple[str, ...] = ("sobol", "gp")
@@ -56,9 +61,17 @@ class ClosedLoopConfig:
     objectives: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     keep_limits: bool = False
+    start_by: str = "sobol"
+    reference: str = ""
+    checkpoints: Path | None = None
 
     def __post_init__(self) -> None:
         check_sizes(self.n_seeds, self.first_seed, self.start, self.batch, self.budget)
+        if self.start_by not in STARTS:
+            raise UsageError(
+                f"--start-by: expected {' or '.join(STARTS)}, got '{self.start_by}'."
+                f"{nearest_name(self.start_by, STARTS)}"
+            )
 
     @property
     def tasks(self) -> list[Task]:
@@ -76,6 +89,7 @@ class ClosedLoopConfig:
         return {
             "lab": self.lab,
             "start": self.start,
+            "start_by": self.start_by,
             "batch": self.batch,
             "budget": self.budget,
             "objectives": list(self.objectives),
@@ -126,15 +140,41 @@ def closed_loop(
     """
     brought = Brought(lab, dict(strategies or {}))
     config = replace(config, strategies=check_names(config.strategies, brought=brought.strategies))
-    lab = lab if lab is not None else load_lab(config.lab)
-    campaign = campaign_of(config, lab)
-    truth = known_truth(lab, campaign)
+    reference = reference_of(config.reference, config.strategies)
     results = ResultFile(out, KIND, config.conditions())
+    arenas = Arenas(config, lab)
+    arenas.truth(config.first_seed)
     results.resume() if resume else results.refuse_loss()
-    work = partial(run_task, config, campaign, brought)
-    for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell):
-        results.add(replace(trace, curve=_curve(trace, campaign, truth)))
-    return results.write(_findings(config, campaign, truth, results.traces))
+    with sources.checkpoints(config.checkpoints) as folder:
+        work = partial(run_task, replace(config, checkpoints=folder), brought)
+        for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell):
+            campaign, truth = arenas.campaign(trace.seed), arenas.truth(trace.seed)
+            results.add(replace(trace, curve=_curve(trace, campaign, truth)))
+    return results.write(_findings(config, arenas, reference, results.traces))
+
+
+@dataclass
+class Arenas:
+    """Lab, campaign and truth of each seed, each worked out once."""
+
+    config: ClosedLoopConfig
+    brought: Lab | None
+    _truths: dict[int, Truth | None] = field(default_factory=dict)
+
+    def lab(self, seed: int) -> Lab:
+        """Return the lab of repetition ``seed``."""
+        return self.brought if self.brought is not None else lab_of(self.config.lab, seed)
+
+    def campaign(self, seed: int) -> Campaign:
+        """Return the campaign of repetition ``seed``."""
+        return campaign_of(self.config, self.lab(seed))
+
+    def truth(self, seed: int) -> Truth | None:
+        """Return the truth of repetition ``seed``, or ``None`` where the lab knows none."""
+        key = seed if self.brought is None and changes_with_seed(self.config.lab) else 0
+        if key not in self._truths:
+            self._truths[key] = known_truth(self.lab(seed), self.campaign(seed))
+        return self._truths[key]
 
 
 def campaign_of(config: ClosedLoopConfig, lab: Lab) -> Campaign:
@@ -176,29 +216,20 @@ class Brought:
     strategies: Mapping[str, Strategy]
 
 
-def run_task(
-    config: ClosedLoopConfig,
-    campaign: Campaign,
-    brought: Brought,
-    task: Task,
-    tell: Tell,
-) -> Trace:
+def run_task(config: ClosedLoopConfig, brought: Brought, task: Task, tell: Tell) -> Trace:
     """Run one strategy from one seed; the trace has no curve yet."""
-    bench = Bench(
-        lab=brought.lab if brought.lab is not None else load_lab(config.lab),
-        campaign=campaign,
-        seed=task.seed,
-        runs=[],
-    )
-    choose = brought.strategies.get(task.strategy) or strategy(task.strategy)
+    arenas = Arenas(config, brought.lab)
+    bench = Bench(arenas.lab(task.seed), arenas.campaign(task.seed), task.seed, [])
+    choose = brought.strategies.get(task.strategy) or _named(config, task)
     begin = brought.strategies.get("sobol") or strategy("sobol")
+    begin = choose if config.start_by == "source" else begin
     rounds: list[dict[str, Any]] = []
     while len(bench.runs) < config.budget:
         is_start = not bench.runs
         n = config.start if is_start else min(config.batch, config.budget - len(bench.runs))
-        # The start is the same for all: its seed knows nothing of the strategy.
+        # The start's seed knows nothing of the strategy: without a source all start alike.
         stream = START_STREAM if is_start else STRATEGY_STREAM
-        seed = int(_generator(task.seed, stream, len(rounds)).integers(2**31))
+        seed = int(generator(task.seed, stream, len(rounds)).integers(2**31))
         with timed_round(task, len(bench.runs)) as round_:
             choice = (begin if is_start else choose)(bench.history, n, seed, bench.today())
         if not choice.settings:
@@ -209,55 +240,13 @@ def run_task(
     return Trace(task.strategy, task.seed, tuple(bench.runs), tuple(rounds))
 
 
-@dataclass
-class Bench:
-    """The lab's bench during one task: what was run, in which room, with which noise."""
-
-    lab: Lab
-    campaign: Campaign
-    seed: int
-    runs: list[dict[str, Any]]
-    day: int = 0
-
-    @property
-    def history(self) -> History:
-        """What a strategy may know."""
-        finished = [run for run in self.runs if run["failure"] is None]
-        failed = [run for run in self.runs if run["failure"] is not None]
-        return History(
-            self.campaign, tuple(map(_as_run, finished)), (), tuple(map(_as_run, failed))
-        )
-
-    def today(self) -> dict[str, float]:
-        """Return the room of the day on which the next runs begin."""
-        return self.lab.room(_generator(self.seed, ROOM_STREAM, self.day))
-
-    def run(self, settings: Sequence[Mapping[str, Value]], per_day: int) -> None:
-        """Run ``settings`` in order, at most ``per_day`` on one day."""
-        for index, conditions in enumerate(settings):
-            day = self.day + index // per_day
-            ambient = self.lab.room(_generator(self.seed, ROOM_STREAM, day))
-            noise = _generator(self.seed, NOISE_STREAM, len(self.runs))
-            result = self.lab.run(conditions, ambient, noise)
-            self.runs.append(
-                {
-                    "conditions": dict(conditions),
-                    "ambient": ambient,
-                    "outcomes": {name: float(v) for name, v in result.outcomes.items()},
-                    "failure": result.failure,
-                    "day": day,
-                }
-            )
-        self.day = self.runs[-1]["day"] + 1
-
-
-def _as_run(run: Mapping[str, Any]) -> Run:
-    outcomes = {name: (value,) for name, value in run["outcomes"].items()}
-    return Run({**run["conditions"], **run["ambient"]}, outcomes)
-
-
-def _generator(seed: int, stream: int, index: int) -> np.random.Generator:
-    return np.random.default_rng([seed, stream, index])
+def _named(config: ClosedLoopConfig, task: Task) -> Strategy:
+    """Return a strategy by name, with its knowledge: pretrained here and now where it must be."""
+    if not sources.is_sourced(task.strategy):
+        return strategy(task.strategy)
+    folder = config.checkpoints or Path()
+    known = sources.provider(task.strategy, truth=config.lab, seed=task.seed, folder=folder)
+    return strategy(task.strategy, known)
 
 
 def _curve(trace: Trace, campaign: Campaign, truth: Truth | None) -> tuple[float, ...]:
@@ -288,15 +277,17 @@ def _measured(trace: Trace, campaign: Campaign) -> np.ndarray[Any, Any]:
 
 
 def _findings(
-    config: ClosedLoopConfig, campaign: Campaign, truth: Truth | None, traces: Sequence[Trace]
+    config: ClosedLoopConfig, arenas: Arenas, reference: str, traces: Sequence[Trace]
 ) -> dict[str, Any]:
     chosen = [t for t in traces if Task(t.strategy, t.seed) in set(config.tasks)]
+    truth = arenas.truth(config.first_seed)
+    seeds = sorted({trace.seed for trace in chosen})
     found: dict[str, Any] = {
         "complete": True,
         "score": "hypervolume fraction" if truth is not None else "measured hypervolume",
         "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
-        "campaign": campaign.definition(),
-        "summary": summarise(chosen, config.strategies, config.protocol),
+        "campaign": arenas.campaign(config.first_seed).definition(),
+        "summary": summarise(chosen, config.strategies, config.protocol, reference),
         "truth": None,
     }
     if truth is not None:
@@ -304,5 +295,10 @@ def _findings(
             "ambient": dict(truth.ambient),
             "hypervolume": truth.hypervolume,
             "front": truth.front[1].tolist(),
+            "hypervolumes": {
+                str(seed): each.hypervolume
+                for seed in seeds
+                if (each := arenas.truth(seed)) is not None
+            },
         }
     return found

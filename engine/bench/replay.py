@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from db.records import Status
+from engine.bench import sources
 from engine.bench.closed_loop import check_sizes
 from engine.bench.objectives import with_objectives, without_limits
 from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks, timed_round
-from engine.bench.scores import Protocol, summarise
+from engine.bench.scores import Protocol, reference_of, summarise
 from engine.bench.strategies import PoolStrategy, check_names, pool_strategy
 from engine.campaign import Campaign
 from engine.errors import DataError, UsageError
@@ -34,6 +35,9 @@ FORMATS = ("table", "matmcl")
 class ReplayConfig:
     """What is compared, on which table, with how many experiments.
 
+    ``reference``: the strategy whose score after ``read_at`` experiments (the budget, if that is
+    less) the others are to reach; ``gp``, if none is named and it runs.
+
     Raises:
         UsageError: numbers that make no benchmark.
     """
@@ -47,9 +51,15 @@ class ReplayConfig:
     budget: int = 60
     objectives: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    reference: str = ""
+    read_at: int = 40
 
     def __post_init__(self) -> None:
         check_sizes(self.n_seeds, self.first_seed, self.start, self.batch, self.budget)
+        if self.read_at < self.start:
+            raise UsageError(
+                f"--read-at: expected at least the start's {self.start}, got {self.read_at}"
+            )
 
     @property
     def tasks(self) -> list[Task]:
@@ -60,7 +70,7 @@ class ReplayConfig:
     @property
     def protocol(self) -> Protocol:
         """When scores are read."""
-        return Protocol(self.start, self.batch, self.budget)
+        return Protocol(self.start, self.batch, self.budget, min(self.read_at, self.budget))
 
     def conditions(self) -> dict[str, Any]:
         """Return what must be equal for results to stand in one table."""
@@ -127,6 +137,12 @@ def replay(
     """
     brought = dict(strategies or {})
     config = replace(config, strategies=check_names(config.strategies, brought=brought))
+    trained = [name for name in config.strategies if sources.is_trained(name)]
+    if trained:
+        raise UsageError(
+            f"--strategy: expected sources that exist before a replay, got {', '.join(trained)}"
+        )
+    reference = reference_of(config.reference, config.strategies)
     campaign = campaign_of(config, campaign, runs)
     pool = Pool.of(campaign, runs)
     if config.budget > len(pool.runs):
@@ -141,7 +157,7 @@ def replay(
         chosen = pool.values[[run["row"] for run in trace.runs]]
         curve = hypervolume_so_far(chosen, campaign.objectives) / pool.hypervolume
         results.add(replace(trace, curve=tuple(curve.tolist())))
-    return results.write(_findings(config, pool, results.traces))
+    return results.write(_findings(config, pool, reference, results.traces))
 
 
 def campaign_of(config: ReplayConfig, campaign: Campaign, runs: Sequence[Run]) -> Campaign:
@@ -207,7 +223,7 @@ def run_task(
     tell: Tell,
 ) -> Trace:
     """Choose rows until the budget is spent; the trace has no curve yet."""
-    choose = brought.get(task.strategy) or pool_strategy(task.strategy)
+    choose = brought.get(task.strategy) or _named(task)
     start = np.random.default_rng([task.seed, 0]).permutation(len(pool.runs))[: config.start]
     taken = [int(row) for row in start]
     rounds: list[dict[str, Any]] = [{"n": len(taken), "led_by": "start", "seconds": {"total": 0.0}}]
@@ -229,7 +245,17 @@ def run_task(
     return Trace(task.strategy, task.seed, runs, tuple(rounds))
 
 
-def _findings(config: ReplayConfig, pool: Pool, traces: Sequence[Trace]) -> dict[str, Any]:
+def _named(task: Task) -> PoolStrategy:
+    if not sources.is_sourced(task.strategy):
+        return pool_strategy(task.strategy)
+    # A table is no lab that others could be related to: what needs pretraining is refused before.
+    known = sources.provider(task.strategy, truth="standard", seed=task.seed, folder=Path())
+    return pool_strategy(task.strategy, known)
+
+
+def _findings(
+    config: ReplayConfig, pool: Pool, reference: str, traces: Sequence[Trace]
+) -> dict[str, Any]:
     wanted = set(config.tasks)
     chosen = [trace for trace in traces if Task(trace.strategy, trace.seed) in wanted]
     return {
@@ -237,6 +263,6 @@ def _findings(config: ReplayConfig, pool: Pool, traces: Sequence[Trace]) -> dict
         "score": "pool-hypervolume fraction",
         "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
         "campaign": pool.campaign.definition(),
-        "summary": summarise(chosen, config.strategies, config.protocol),
+        "summary": summarise(chosen, config.strategies, config.protocol, reference),
         "pool": {"runs": len(pool.runs), "hypervolume": pool.hypervolume},
     }

@@ -6,9 +6,11 @@ that tests and notebooks can bring their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from engine.bench import sources
+from engine.bench.knowledge import KnowledgeProvider, keywords, nothing
 from engine.campaign import Value
 from engine.errors import UsageError, nearest_name
 from engine.history import History
@@ -34,9 +36,12 @@ PoolStrategy = Callable[[History, Sequence[Mapping[str, Value]], int, int], list
 """(history, settings to choose from, how many, seed) → their indices."""
 
 
-def strategy(name: str) -> Strategy:
-    """Return the strategy of ``engine.propose`` called ``name``, with its default settings."""
-    inner = ALIASES.get(name, name)
+def strategy(name: str, provider: KnowledgeProvider = nothing) -> Strategy:
+    """Return the strategy of ``engine.propose`` called ``name``, with its default settings.
+
+    ``provider``: what ``matmcl`` knows beforehand; ``matmcl:older`` is ``matmcl`` that knows more.
+    """
+    inner = _inner(name)
 
     def choose(history: History, n: int, seed: int, at: Mapping[str, float]) -> Choice:
         from engine.propose import suggest
@@ -47,16 +52,17 @@ def strategy(name: str) -> Strategy:
         request = ProposeRequest(
             n=n, seed=seed, strategy=inner, at=at, explore=True, forecast=False
         )
-        batch = suggest(history, request, ProposeSettings())
+        known = keywords(history.campaign, provider)
+        batch = suggest(history, request, ProposeSettings(), **known)
         settings = [suggestion.conditions for suggestion in batch.suggestions]
         return Choice(settings, batch.strategy, batch.seconds)
 
     return choose
 
 
-def pool_strategy(name: str) -> PoolStrategy:
-    """Return the pool strategy of ``engine.propose`` called ``name``."""
-    inner = ALIASES.get(name, name)
+def pool_strategy(name: str, provider: KnowledgeProvider = nothing) -> PoolStrategy:
+    """Return the pool strategy of ``engine.propose`` called ``name``; see :func:`strategy`."""
+    inner = _inner(name)
 
     def choose(
         history: History, pool: Sequence[Mapping[str, Value]], n: int, seed: int
@@ -64,21 +70,29 @@ def pool_strategy(name: str) -> PoolStrategy:
         from engine.propose import choose_from_pool
         from engine.settings import ProposeSettings
 
+        known = keywords(history.campaign, provider)
         return choose_from_pool(
-            history, pool, n, strategy=inner, seed=seed, settings=ProposeSettings()
+            history, pool, n, strategy=inner, seed=seed, settings=ProposeSettings(), **known
         )
 
     return choose
 
 
-def check_names(names: Iterable[str], *, brought: Iterable[str] = ()) -> tuple[str, ...]:
+def _inner(name: str) -> str:
+    return sources.STRATEGY if sources.is_sourced(name) else ALIASES.get(name, name)
+
+
+def check_names(names: Iterable[str], *, brought: Collection[str] = ()) -> tuple[str, ...]:
     """Return the names, each once, in order.
 
     Raises:
         UsageError: a name that is neither known nor brought along.
     """
-    known = (*NAMES, *ALIASES, *brought)
+    known = (*NAMES, *ALIASES, *brought, *sources.names())
     for name in names:
+        if sources.is_sourced(name) and sources.names() and name not in brought:
+            sources.check(name, "--strategy")
+            continue
         if name not in known:
             raise UsageError(
                 f"--strategy: expected one of {', '.join(known)}, got '{name}'."

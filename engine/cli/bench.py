@@ -14,6 +14,7 @@ from engine.cli.bench_options import (
     BatchOption,
     BudgetOption,
     CampaignOption,
+    CheckpointsOption,
     ConstraintOption,
     FirstSeedOption,
     FormatOption,
@@ -21,6 +22,7 @@ from engine.cli.bench_options import (
     ObjectivesOption,
     OutOption,
     PlotOption,
+    ReferenceOption,
     ResumeOption,
     SeedsOption,
     StartOption,
@@ -61,11 +63,25 @@ def closed_loop(
     start: StartOption = 8,
     batch: BatchOption = 8,
     budget: BudgetOption = 56,
+    start_by: Annotated[
+        str,
+        typer.Option(
+            "--start-by", help="sobol: all start alike; source: each by what it knows beforehand."
+        ),
+    ] = "sobol",
     lab: Annotated[
-        str, typer.Option("--lab", help="virtual, older, unlike, composite, or module:Class.")
-    ] = "virtual",
+        str,
+        typer.Option(
+            "--truth",
+            "--lab",
+            help="standard, family (another lab each seed), unlike, lots, older, composite, "
+            "module:Class, or FILE.toml with a virtual lab's constants.",
+        ),
+    ] = "standard",
     objectives: ObjectivesOption = None,
     constraint: ConstraintOption = None,
+    reference: ReferenceOption = None,
+    checkpoints: CheckpointsOption = None,
     keep_limits: Annotated[
         bool,
         typer.Option("--keep-limits", help="Keep the campaign's max_distinct on each batch."),
@@ -90,6 +106,9 @@ def closed_loop(
         objectives=words([objectives] if objectives else None),
         constraints=tuple(constraint or ()),
         keep_limits=keep_limits,
+        start_by=start_by,
+        reference=reference or "",
+        checkpoints=checkpoints,
     )
     check_folders(out, plot)
     n_jobs = _jobs(jobs)
@@ -107,7 +126,8 @@ def replay(
         list[str] | None,
         typer.Option(
             "--strategy",
-            help="random (or sobol), gp, ax or nsga2; repeat it to compare.",
+            help="Such as random (or sobol), gp, ax or nsga2 (an unknown one lists all); repeat "
+            "it to compare.",
             show_default="random, gp",
         ),
     ] = None,
@@ -118,6 +138,11 @@ def replay(
     budget: BudgetOption = 60,
     objectives: ObjectivesOption = None,
     constraint: ConstraintOption = None,
+    reference: ReferenceOption = None,
+    read_at: Annotated[
+        int,
+        typer.Option("--read-at", help="Experiments after which the reference's score is read."),
+    ] = 40,
     out: OutOption = None,
     resume: ResumeOption = False,
     plot: PlotOption = None,
@@ -139,6 +164,8 @@ def replay(
         budget=budget,
         objectives=words([objectives] if objectives else None),
         constraints=tuple(constraint or ()),
+        reference=reference or "",
+        read_at=read_at,
     )
     check_folders(out, plot)
     found = campaign_for(campaign, template, table_format)

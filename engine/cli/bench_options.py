@@ -19,7 +19,25 @@ if TYPE_CHECKING:
 StrategyOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--strategy", help="sobol, gp, ax or nsga2; repeat it to compare.", show_default="sobol, gp"
+        "--strategy",
+        help="Such as sobol, gp, ax or nsga2 (an unknown one lists all); repeat it to compare.",
+        show_default="sobol, gp",
+    ),
+]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reference",
+        help="The strategy whose score the others are to reach with fewer experiments.",
+        show_default="gp, or the first",
+    ),
+]
+CheckpointsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoints",
+        help="Folder that keeps the sources pretrained for the benchmark, and gives them back.",
+        show_default="none is kept",
     ),
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", help="Paired repetitions.")]

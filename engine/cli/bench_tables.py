@@ -41,8 +41,52 @@ def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
         for name, found in summary["strategies"].items()
     ]
     screen.print(grid([*headings, "experiments", "acceleration", "batch [s]"], rows))
+    _print_reach(screen, summary, unit, scale)
     threads = f"{jobs} {'job' if jobs == 1 else 'jobs'} of 1 thread"
     print_where(screen, document, threads)
+
+
+def _print_reach(screen: Console, summary: Mapping[str, Any], unit: str, scale: float) -> None:
+    reference, at = summary["reference"], summary["read_at"]
+    found = {name: each["reach"] for name, each in summary["strategies"].items()}
+    rows = [
+        _reach_row(name, reach, scale)
+        for name, reach in found.items()
+        if reach is not None and name != reference
+    ]
+    if not rows or found[reference] is None:
+        return
+    print_line(
+        screen,
+        f"experiments to reach what {reference} has after {at}, "
+        f"{scale * found[reference]['target']:.1f}{unit} in the mean, read between batches along a "
+        "line: of the mean curves, with 95 % bootstrap intervals over paired seeds, and seed by "
+        "seed; > and 'never' count as the budget",
+    )
+    columns = [
+        "strategy",
+        "experiments",
+        f"ratio to {at}",
+        "ratio by seed.mean",
+        "ratio by seed.median",
+        "never [seeds]",
+        f"final − {reference}.± SE{unit}",
+    ]
+    screen.print(grid(columns, rows))
+
+
+def _reach_row(name: str, reach: Mapping[str, Any], scale: float) -> list[str]:
+    by_seed, error = reach["by_seed"], reach["final_difference_se"]
+    return [
+        name,
+        f"{'>' if reach['is_censored'] else ''}{reach['experiments']:.1f}",
+        f"{reach['ratio']:.2f}{_interval(reach['ratio_interval'], 1.0, 2)}",
+        f"{by_seed['ratio']:.2f}",
+        f"{by_seed['ratio_median']:.2f}",
+        f"{sum(by_seed['censored'])} of {len(by_seed['censored'])}",
+        f"{scale * reach['final_difference']:+.1f}"
+        + (f" ± {scale * error:.1f}" if error is not None else ""),
+    ]
 
 
 def print_latency(document: Mapping[str, Any]) -> None:

@@ -182,6 +182,8 @@ def test_thresholds_out_of_reach_are_told(run):
         ({"batch": 0}, "--batch"),
         ({"start": 101, "budget": 200}, "--start: expected 1 to 100, got 101"),
         ({"first_seed": -1}, "--first-seed"),
+        ({"start_by": "sorce"}, "Did you mean 'source'"),
+        ({"reference": "gp"}, "--reference: expected one of the strategies compared"),
         ({"budget": 4}, "more experiments than the start's 4"),
         ({"strategies": ("sobl",)}, "Did you mean 'sobol'"),
         ({"objectives": ("q",)}, "unknown outcome 'q'"),
@@ -214,3 +216,28 @@ def test_a_failing_worker_stops_the_others():
 def test_one_objective_is_enough(run):
     document = run(objectives=("z",))
     assert document["traces"][0]["curve"][-1] > 0.5
+
+
+def test_each_strategy_can_make_its_own_start(run, strategies):
+    def empty_handed(history, n, seed, at):
+        if not history.finished and not history.failed:
+            return strategies["sweep"](history, n, seed, at)
+        return strategies["sobol"](history, n, seed, at)
+
+    brought = {"sobol": strategies["sobol"], "sweep": empty_handed}
+    traces = by_task(run(brought=brought, start_by="source"))
+    assert [r["conditions"]["x"] for r in traces["sweep", 0]["runs"][:4]] == [0.0, 0.1, 0.2, 0.3]
+    same = by_task(run(brought=brought))
+    assert same["sweep", 0]["runs"][:4] == same["sobol", 0]["runs"][:4]
+    assert same["sobol", 0]["runs"][:4] == traces["sobol", 0]["runs"][:4]
+
+
+def test_a_family_has_another_lab_each_seed_with_a_front_of_its_own():
+    config = ClosedLoopConfig(("sobol",), n_seeds=2, start=4, batch=4, budget=8, lab="family")
+    document = closed_loop(config)
+    first, second = document["truth"]["hypervolumes"].values()
+    assert first != second
+    for trace in document["traces"]:
+        assert 0 < trace["curve"][-1] <= 1
+    one, other = (t["runs"][0] for t in document["traces"])
+    assert one["outcomes"] != other["outcomes"]

@@ -12,7 +12,7 @@ from engine.lab.virtual import nanofibre_campaign
 
 CONFIG = {
     "table": "rows.csv", "strategies": ("random", "best"), "n_seeds": 4, "start": 5,
-    "batch": 3, "budget": 12,
+    "batch": 3, "budget": 12, "read_at": 8,
 }  # fmt: skip
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = ROOT / os.environ.get("SPINNERET_DATA", "../shared/data") / "matmcl" / "nanofibre_200.csv"
@@ -42,6 +42,8 @@ def test_who_finds_the_best_row_first_wins(run):
     assert best["mean"][1] == pytest.approx(1.0)
     assert best["difference"] > 0
     assert summary["checkpoints"] == [5, 8, 11, 12]
+    assert (summary["reference"], summary["read_at"]) == ("random", 8)
+    assert best["reach"]["ratio"] < 1
 
 
 def test_strategies_see_only_what_was_revealed(run, pool_strategies):
@@ -73,6 +75,8 @@ def test_refuses_picks_that_are_none(run):
         ({"budget": 31}, "at most the table's 30 completed runs"),
         ({"strategies": ("bset",)}, "Did you mean 'best'"),
         ({"n_seeds": 0}, "--seeds"),
+        ({"read_at": 3}, "--read-at: expected at least the start's 5"),
+        ({"reference": "gp"}, "--reference"),
     ],
 )
 def test_refuses_with_a_mend(run, change, told):
