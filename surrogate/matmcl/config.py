@@ -78,10 +78,11 @@ class MatMCLConfig(_Document):
             names = ", ".join(VISION_ENCODERS)
             expected = f"{names} or the path of a local transformers folder (with a '/')"
             _refuse(where, "vision_encoder", self.vision_encoder, expected)
-        for name in ("width", "depth", "latent_dim", "projection_dim"):
-            _whole(where, name, getattr(self, name), 1)
-        _whole(where, "n_deviations", self.n_deviations, 0)
-        _whole(where, "tile_px", self.tile_px, 16)
+        for name in ("width", "latent_dim", "projection_dim"):
+            _whole(where, name, getattr(self, name), 1, 8192)
+        _whole(where, "depth", self.depth, 1, 64)
+        _whole(where, "n_deviations", self.n_deviations, 0, 256)
+        _whole(where, "tile_px", self.tile_px, 16, 2048)
         if self.table_encoder == "ft_transformer" and self.width % 4:
             _refuse(where, "width", self.width, "a multiple of 4 (attention heads)")
         _number(where, "nm_per_pixel", self.nm_per_pixel, 0.0, math.inf, open_below=True)
@@ -164,9 +165,10 @@ def _is_path(text: object) -> bool:
     return isinstance(text, str) and ("/" in text or "\\" in text or Path(text).is_dir())
 
 
-def _whole(where: str, name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        _refuse(where, name, value, f"a whole number of at least {least}")
+def _whole(where: str, name: str, value: object, least: int, most: int = 2**62) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        upper = f" and at most {most}" if most < 2**62 else ""
+        _refuse(where, name, value, f"a whole number of at least {least}{upper}")
 
 
 def _number(

@@ -105,22 +105,28 @@ def lab_likelihood(H: Tensor, y: Tensor, lab_index: Tensor, log_noise: Tensor) -
     inverse = torch.exp(-log_noise.clamp_min(_LEAST_LOG_NOISE))  # (m,) 1/σ²
     r = torch.where(seen, y.nan_to_num() - H[..., 0], 0.0)
     U = H[..., 1:] * seen.unsqueeze(-1)
-    n_labs = int(lab_index.max()) + 1 if len(y) else 0
-    member = functional.one_hot(lab_index, n_labs).to(H.dtype).T  # (L, n): sums in a fixed order
-    count = member @ seen.to(H.dtype)
-    squares = (member @ r.square()) * inverse
-    log_det = torch.zeros_like(squares)
-    gained = torch.zeros_like(squares)
-    K = U.shape[-1]
-    if K:
-        outer = (U.unsqueeze(-1) * U.unsqueeze(-2)).flatten(1)
-        gram = (member @ outer).unflatten(-1, (-1, K, K)) * inverse[:, None, None]
-        b = (member @ (U * r.unsqueeze(-1)).flatten(1)).unflatten(-1, (-1, K)) * inverse[:, None]
-        factor = torch.linalg.cholesky(gram + torch.eye(K, dtype=H.dtype, device=H.device))
-        log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
-        half = torch.linalg.solve_triangular(factor, b.unsqueeze(-1), upper=False)
-        gained = half.square().sum(dim=(-2, -1))
+    per_lab = torch.bincount(lab_index)
+    # Rows of a lab side by side, (L, m, most rows of a lab, …), so that sums are matrix products.
+    packed = _pack(torch.cat([r.unsqueeze(-1), U], dim=-1), lab_index, per_lab).transpose(1, 2)
+    count = _pack(seen.to(H.dtype), lab_index, per_lab).sum(dim=1)
+    inner = packed.transpose(-2, -1) @ packed * inverse[:, None, None]  # (L, m, 1 + K, 1 + K)
+    squares, b, gram = inner[..., 0, 0], inner[..., 1:, :1], inner[..., 1:, 1:]
+    factor = torch.linalg.cholesky(gram + torch.eye(U.shape[-1], dtype=H.dtype, device=H.device))
+    log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
+    half = torch.linalg.solve_triangular(factor, b, upper=False)
+    gained = half.square().sum(dim=(-2, -1))
     return -0.5 * (count * (math.log(2 * math.pi) - inverse.log()) + log_det + squares - gained)
+
+
+def _pack(rows: Tensor, lab_index: Tensor, per_lab: Tensor) -> Tensor:
+    """Return rows (n, …) as (L, most rows of a lab, …), filled up with zeros."""
+    most = int(per_lab.max()) if len(per_lab) else 0
+    order = torch.argsort(lab_index, stable=True)
+    start = torch.cumsum(per_lab, dim=0) - per_lab
+    place = torch.arange(len(rows), device=rows.device) - start[lab_index[order]]
+    slots = lab_index[order] * most + place
+    empty = rows.new_zeros(len(per_lab) * most, *rows.shape[1:])
+    return empty.index_copy(0, slots, rows[order]).unflatten(0, (len(per_lab), most))
 
 
 def masked_regression(mean: Tensor, y: Tensor, log_noise: Tensor) -> Tensor:

@@ -151,6 +151,27 @@ class MatMCL(nn.Module):
         """
         return self.property_heads[self.source_index(source)](latent)
 
+    def with_sources(self, names: Sequence[str]) -> MatMCL:
+        """Return a copy with new heads for ``names`` beside those that are there.
+
+        That is how a stored model goes on learning from what it has not seen.
+
+        Raises:
+            InputError: a name is a source already, or the model was loaded for its table only.
+        """
+        if self.vision is None:
+            raise InputError("this model was loaded for tables only: load it with parts='all'")
+        backbone: Mapping[str, Any] = self.vision.backbone_config
+        wider = MatMCL(
+            self.config, self.vocabulary, (*self.sources, *names), vision_config=backbone
+        )
+        wider.to(device=self.log_noise.device, dtype=self.log_noise.dtype)
+        known = {k: v for k, v in self.state_dict().items() if k != "log_noise"}
+        wider.load_state_dict(known, strict=False)
+        with torch.no_grad():
+            wider.log_noise[: len(self.sources)] = self.log_noise
+        return wider.train(self.training)
+
     def source_index(self, source: str) -> int:
         """Return the place of a source among :attr:`sources`.
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from surrogate.errors import CheckpointError
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".joblib")
+_LONGEST_JSON = 64 * 2**20
 _MEND = "Point at a folder that `save_checkpoint` wrote (model.safetensors and matmcl.json)"
 
 
@@ -81,8 +82,13 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        CheckpointError: the file is missing, or is not a JSON object.
+        CheckpointError: the file is missing, far too long, or not a JSON object.
     """
+    if path.is_file() and path.stat().st_size > _LONGEST_JSON:
+        raise CheckpointError(
+            f"{path}: expected at most {_LONGEST_JSON:,} bytes of JSON, got "
+            f"{path.stat().st_size:,}. {_MEND}"
+        )
     try:
         document = json.loads(_read(path).decode())
     except ValueError as error:

@@ -145,7 +145,7 @@ class _Training:
                 self.state.step += 1
                 self._look()
                 self._report(losses)
-                is_stopped = is_interrupted()
+                is_stopped = self._anywhere(is_interrupted())
                 if is_stopped or self.state.is_done or self._is_due(self.settings.checkpoint_every):
                     self._keep()
                 if is_stopped:
@@ -239,6 +239,14 @@ class _Training:
         state.history.append(told)
         if self.progress is not None and self.accelerator.is_main_process:
             self.progress(state.step, settings.steps, told)
+
+    def _anywhere(self, asked: bool) -> bool:
+        """Whether any process was asked to stop: all stop after the same step."""
+        if self.accelerator.num_processes == 1:
+            return asked
+        if asked:
+            self.accelerator.set_trigger()
+        return bool(self.accelerator.check_trigger())
 
     def _keep(self) -> None:
         if self.folder is not None and self.accelerator.is_main_process:

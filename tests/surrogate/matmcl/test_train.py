@@ -167,6 +167,16 @@ def test_progress_is_told() -> None:
     assert {"loss", "source.ensemble", "contrastive", "rate", "step"} == set(told[0][2])
 
 
+def test_pictures_may_be_learnt_from_in_bfloat16() -> None:
+    single, half = (
+        train(make(), [simulated()], dataclasses.replace(BRIEF, precision=precision))
+        for precision in ("no", "bf16")
+    )
+    assert half != single
+    for a, b in zip(single, half, strict=True):
+        assert a == pytest.approx(b, rel=0.1, abs=0.1)
+
+
 def test_without_pictures_the_table_side_learns_alone() -> None:
     history = train(make(), [simulated(tiles=False)], BRIEF)
     assert "contrastive" not in history[-1]
