@@ -10,12 +10,13 @@ nothing that needs it is offered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.campaign import Campaign
+from engine.errors import UsageError
 from engine.history import History, Run
 from engine.lab.protocol import Picture
 
@@ -45,16 +46,40 @@ class SourceRuns:
 class Connection:
     """How knowledge is had.
 
-    ``starter``: provider of the packaged checkpoint. ``load``: folder of a checkpoint → provider.
-    ``pretrain``: sources, folder to write a checkpoint to, seed.
+    ``starter``: the folder of the packaged checkpoint. ``load``: campaign, folder of a checkpoint
+    and, for outcomes of other names, the sources' outcome for each of them → knowledge.
+    ``pretrain``: sources, folder to write a checkpoint to (not there yet), seed.
     """
 
-    starter: KnowledgeProvider
-    load: Callable[[Path], KnowledgeProvider]
+    starter: Path
+    load: Callable[[Campaign, Path, Mapping[str, str]], object]
     pretrain: Callable[[Sequence[SourceRuns], Path, int], None]
 
 
 CONNECTION: Connection | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointKnowledge:
+    """The provider of a checkpoint's folder; ``outcomes``: ours → theirs, where names differ."""
+
+    folder: Path
+    outcomes: tuple[tuple[str, str], ...] = ()
+
+    def __call__(self, campaign: Campaign) -> object:
+        """Return what the checkpoint knows of ``campaign``."""
+        return connection().load(campaign, self.folder, dict(self.outcomes))
+
+
+def connection() -> Connection:
+    """Return how knowledge is had.
+
+    Raises:
+        UsageError: there is no way to it.
+    """
+    if CONNECTION is None:
+        raise UsageError("matmcl is not connected (engine.bench.knowledge.CONNECTION)")
+    return CONNECTION
 
 
 def nothing(campaign: Campaign) -> None:

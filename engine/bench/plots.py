@@ -85,6 +85,45 @@ def plot_accuracy(document: Mapping[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
+def plot_learning(document: Mapping[str, Any], path: Path) -> None:
+    """Draw R² and NLPD by number of experiments, row by row, of a learning document as PNG.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    summary = document["summary"]
+    rows = summary["rows"]
+    figure = Figure(figsize=(9.0, 4.2 + 0.09 * len(rows)), layout="constrained")
+    panels = {"r2": "R² of the truth without noise", "nlpd": "NLPD of measurements [nat]"}
+    for place, (score, label) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, 2, place + 1)
+        for index, (name, found) in enumerate(rows.items()):
+            if found[score] is None:
+                continue
+            colour, marker = COLOURS[index % len(COLOURS)], "os^v"[index // len(COLOURS) % 4]
+            mean = found[score]["mean"]
+            axes.plot(summary["sizes"], mean, color=colour, marker=marker, markersize=4, label=name)
+            if found[score]["interval"] is not None:
+                low, high = found[score]["interval"]
+                axes.fill_between(
+                    summary["sizes"], low, high, color=colour, alpha=0.12, linewidth=0
+                )
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(summary["sizes"], [str(n) for n in summary["sizes"]])
+        axes.set_xlabel("experiments")
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=4)
+    figure.suptitle(
+        f"{document['kind']}: mean over seeds, 95 % bootstrap interval", fontsize="medium"
+    )
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

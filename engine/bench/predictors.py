@@ -59,7 +59,7 @@ def paper_mlp(
 def _sourced() -> dict[str, Entry]:
     if knowledge.CONNECTION is None:
         return {}
-    starter = surrogate(knowledge.CONNECTION.starter)
+    starter = surrogate(knowledge.CheckpointKnowledge(knowledge.CONNECTION.starter))
     return {"matmcl": Entry(starter, "the same with the starter's heads in their mean")}
 
 

@@ -19,12 +19,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from engine.bench import knowledge
-from engine.bench.knowledge import Connection, KnowledgeProvider, SourceRuns, nothing
+from engine.bench.knowledge import (
+    CheckpointKnowledge,
+    KnowledgeProvider,
+    SourceRuns,
+    connection,
+    nothing,
+)
 from engine.bench.labs import FIRST_FAMILY_SEED, lab_of, older_labs, source_runs
 from engine.errors import UsageError, nearest_name
 from engine.lab import Lab
@@ -82,39 +88,44 @@ def provider(name: str, *, truth: str, seed: int, folder: Path) -> KnowledgeProv
         UsageError: see :func:`check`.
     """
     check(name, "--strategy")
-    connection = _connection()
     source = name.partition(":")[2] or "starter"
     if source == "none":
         return nothing
+    outcomes = outcome_names(truth)
     if source == "starter":
-        return connection.starter
+        return CheckpointKnowledge(connection().starter, outcomes)
     if not is_trained(name):
-        return connection.load(Path(source))
+        return CheckpointKnowledge(Path(source), outcomes)
     place = folder / f"{source}-{Path(truth).stem.replace(':', '-')}-{seed}"
     if not place.is_dir():
-        runs = _sources(
-            source.removesuffix(BLIND), truth, seed, 0 if source.endswith(BLIND) else PICTURE_PX
-        )
-        pretrained(runs, place, seed)
-    return connection.load(place)
+        picture_px = 0 if source.endswith(BLIND) else PICTURE_PX
+        pretrain(_sources(source.removesuffix(BLIND), truth, seed, picture_px), place, seed)
+    return CheckpointKnowledge(place, outcomes)
 
 
-def pretrained(sources: list[SourceRuns], place: Path, seed: int) -> KnowledgeProvider:
-    """Pretrain on ``sources``, keep the checkpoint at ``place`` and return its provider.
+def outcome_names(truth: str) -> tuple[tuple[str, str], ...]:
+    """Return which outcome of sources speaks for one of another name at ``truth``."""
+    if truth != "composite":
+        return ()
+    from engine.lab.composite import SOURCE_OUTCOMES
+
+    return tuple(SOURCE_OUTCOMES.items())
+
+
+def pretrain(sources: Sequence[SourceRuns], place: Path, seed: int) -> None:
+    """Pretrain on ``sources`` and keep the checkpoint at ``place``.
 
     It is written aside and put in place whole; where another process was first, its own stays.
     """
-    connection = _connection()
     place.parent.mkdir(parents=True, exist_ok=True)
     aside = place.with_name(f".{place.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        connection.pretrain(sources, aside, seed)
+        connection().pretrain(sources, aside, seed)
         if not place.is_dir():
             aside.rename(place)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return connection.load(place)
 
 
 @contextmanager
@@ -125,12 +136,6 @@ def checkpoints(folder: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="spinneret-bench-") as temporary:
         yield Path(temporary)
-
-
-def _connection() -> Connection:
-    if knowledge.CONNECTION is None:
-        raise UsageError(f"{STRATEGY} is not connected (engine.bench.knowledge.CONNECTION)")
-    return knowledge.CONNECTION
 
 
 def _sources(kind: str, truth: str, seed: int, picture_px: int) -> list[SourceRuns]:

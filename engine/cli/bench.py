@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from engine.cli.bench_accuracy import accuracy
+from engine.cli.bench_learning import ablation, calibration, composite
 from engine.cli.bench_options import (
     BatchOption,
     BudgetOption,
@@ -31,15 +31,13 @@ from engine.cli.bench_options import (
     TemplateOption,
     campaign_for,
     check_folders,
-    progress_bar,
+    jobs_of,
+    step_progress,
     words,
 )
 from engine.cli.bench_tables import print_comparison, print_latency
 from engine.cli.output import JsonOption, print_json, say
 from engine.errors import UsageError
-
-if TYPE_CHECKING:
-    from engine.bench.running import Step
 
 
 def register(app: typer.Typer) -> None:
@@ -52,6 +50,9 @@ def register(app: typer.Typer) -> None:
     bench.command("closed-loop")(closed_loop)
     bench.command("replay")(replay)
     bench.command("accuracy")(accuracy)
+    bench.command("calibration")(calibration)
+    bench.command("ablation")(ablation)
+    bench.command("composite")(composite)
     bench.command("latency")(latency)
     app.add_typer(bench, name="bench")
 
@@ -111,8 +112,8 @@ def closed_loop(
         checkpoints=checkpoints,
     )
     check_folders(out, plot)
-    n_jobs = _jobs(jobs)
-    with _progress(len(config.tasks) * budget) as tell:
+    n_jobs = jobs_of(jobs)
+    with step_progress(len(config.tasks) * budget) as tell:
         document = bench.closed_loop(config, jobs=n_jobs, out=out, resume=resume, tell=tell)
     _finish(document, n_jobs, out, plot, as_json)
 
@@ -170,8 +171,8 @@ def replay(
     check_folders(out, plot)
     found = campaign_for(campaign, template, table_format)
     runs = bench.read_pool(table, found, table_format=table_format)
-    n_jobs = _jobs(jobs)
-    with _progress(len(config.tasks) * budget) as tell:
+    n_jobs = jobs_of(jobs)
+    with step_progress(len(config.tasks) * budget) as tell:
         document = bench.replay(config, found, runs, jobs=n_jobs, out=out, resume=resume, tell=tell)
     _finish(document, n_jobs, out, plot, as_json)
 
@@ -231,32 +232,6 @@ def latency(
         print_json(document)
         return
     print_latency(document)
-
-
-def _jobs(jobs: int) -> int:
-    from engine.bench.environment import usable_cores
-
-    if jobs < 0:
-        raise UsageError(f"--jobs: expected 0 (one a core) or more, got {jobs}")
-    return jobs or usable_cores()
-
-
-@contextmanager
-def _progress(n_experiments: int) -> Iterator[Callable[[Step], None]]:
-    """Show a bar over all experiments of all (strategy, seed), on standard error."""
-    done: dict[tuple[str, int], int] = {}
-    with progress_bar() as progress:
-        bar = progress.add_task("experiments", total=n_experiments)
-
-        def tell(step: Step) -> None:
-            done[step.task.strategy, step.task.seed] = step.n_done
-            progress.update(
-                bar,
-                completed=sum(done.values()),
-                description=f"{step.task.strategy}, seed {step.task.seed}",
-            )
-
-        yield tell
 
 
 def _finish(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from engine.errors import UsageError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from engine.bench.running import Step
     from engine.campaign import Campaign
 
 StrategyOption = Annotated[
@@ -134,3 +136,34 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
     )
     return Progress(*columns, console=console(to_stderr=True))
+
+
+def jobs_of(jobs: int) -> int:
+    """Return how many processes ``--jobs`` means.
+
+    Raises:
+        UsageError: below 0.
+    """
+    from engine.bench.environment import usable_cores
+
+    if jobs < 0:
+        raise UsageError(f"--jobs: expected 0 (one a core) or more, got {jobs}")
+    return jobs or usable_cores()
+
+
+@contextmanager
+def step_progress(n_experiments: int) -> Iterator[Callable[[Step], None]]:
+    """Show a bar over all experiments of all (strategy, seed), on standard error."""
+    done: dict[tuple[str, int], int] = {}
+    with progress_bar() as progress:
+        bar = progress.add_task("experiments", total=n_experiments)
+
+        def tell(step: Step) -> None:
+            done[step.task.strategy, step.task.seed] = step.n_done
+            progress.update(
+                bar,
+                completed=sum(done.values()),
+                description=f"{step.task.strategy}, seed {step.task.seed}",
+            )
+
+        yield tell

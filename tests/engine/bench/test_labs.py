@@ -116,7 +116,7 @@ def test_older_labs_are_related_and_differ():
 
 
 @pytest.fixture
-def connected(monkeypatch):
+def connected(monkeypatch, tmp_path):
     """A connection whose checkpoint is a list of names; its knowledge is the list."""
     log = []
 
@@ -125,10 +125,14 @@ def connected(monkeypatch):
         folder.mkdir()
         (folder / "names.txt").write_text(",".join(source.name for source in found))
 
-    def load(folder):
-        return lambda campaign: (folder / "names.txt").read_text().split(",")
+    def load(campaign, folder, outcomes):
+        found = (folder / "names.txt").read_text().split(",")
+        return [*found, *outcomes.values()][:2]
 
-    monkeypatch.setattr(knowledge, "CONNECTION", Connection(lambda c: ["starter"], load, pretrain))
+    starter = tmp_path / "packaged"
+    starter.mkdir()
+    (starter / "names.txt").write_text("starter")
+    monkeypatch.setattr(knowledge, "CONNECTION", Connection(starter, load, pretrain))
     monkeypatch.setattr(sources, "N_RUNS", 3)
     monkeypatch.setattr(sources, "PICTURE_PX", 16)
     return log
@@ -143,7 +147,7 @@ def test_without_a_connection_nothing_is_offered():
 
 def test_sources_are_pretrained_once_for_each_seed(connected, tmp_path):
     def known(name, seed):
-        found = sources.provider(name, truth="standard", seed=seed, folder=tmp_path)
+        found = sources.provider(name, truth="standard", seed=seed, folder=tmp_path / "kept")
         return found(VirtualLab().campaign)
 
     assert known("matmcl", 0) == known("matmcl:starter", 0) == ["starter"]
@@ -152,10 +156,10 @@ def test_sources_are_pretrained_once_for_each_seed(connected, tmp_path):
     known("matmcl:older-blind", 1)
     assert known("matmcl:bad", 0) == ["bad 1"]
     assert connected == [(("older 1",), [3]), (("older 1",), [0]), (("bad 1",), [3])]
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
+    assert sorted(p.name for p in (tmp_path / "kept").iterdir()) == [
         "bad-standard-0", "older-blind-standard-1", "older-standard-0",
     ]  # fmt: skip
-    assert known(f"matmcl:{tmp_path / 'bad-standard-0'}", 5) == ["bad 1"]
+    assert known(f"matmcl:{tmp_path / 'kept' / 'bad-standard-0'}", 5) == ["bad 1"]
 
 
 def test_eight_campaigns_are_eight_sources(connected, tmp_path):
@@ -184,3 +188,9 @@ def test_a_strategy_is_told_what_is_known(monkeypatch):
     strategy("matmcl:older", lambda campaign: "much")(history, 2, 0, {})
     assert told == {"knowledge": "much", "strategy": "matmcl"}
     assert nothing(VirtualLab().campaign) is None
+
+
+def test_of_a_composite_the_mats_outcomes_speak(connected, tmp_path):
+    found = sources.provider("matmcl", truth="composite", seed=0, folder=tmp_path)
+    campaign = lab_of("composite").campaign
+    assert found(campaign) == ["starter", "fracture_strength.longitudinal"]
