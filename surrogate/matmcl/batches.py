@@ -184,7 +184,10 @@ class Plan:
             self._rows(place, self._cycles[place].at(turn), generator)
             for place in range(len(self._sources))
         )
-        pairs = self._draw_pairs(turn, generator) if with_pairs and self.has_pairs else None
+        pairs = None
+        if with_pairs and self.has_pairs:
+            seen = step // self._settings.contrastive_every * self._world + self._rank
+            pairs = self._draw_pairs(self._pairs.at(seen), generator)
         return Batch(rows, pairs, generator)
 
     def held_out(self) -> Iterator[Rows]:
@@ -207,9 +210,8 @@ class Plan:
             ]
         return _hide(_take(source, members), self._settings.mask_rate, generator)
 
-    def _draw_pairs(self, turn: int, generator: torch.Generator) -> Pairs:
+    def _draw_pairs(self, chosen: Tensor, generator: torch.Generator) -> Pairs:
         tables, tiles = [], []
-        chosen = self._pairs.at(turn // self._settings.contrastive_every)
         luck = torch.rand(len(chosen), generator=generator).tolist()
         for index, where in zip(chosen.tolist(), luck, strict=True):
             place, member = self._owners[index]

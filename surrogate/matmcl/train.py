@@ -131,6 +131,7 @@ class _Training:
         self.optimiser = make_optimiser(self.model, self.settings)
         self.state = TrainingState()
         kept = {k: v for k, v in self.settings.to_dict().items() if k not in _FREE}
+        kept["processes"] = self.accelerator.num_processes
         self.identity: dict[str, Any] = {"settings": kept, "data": ""}
         if self.folder is not None:
             self.identity["data"] = fingerprint(self.sources)
@@ -165,11 +166,12 @@ class _Training:
     def _step(self, objective: torch.nn.Module, optimiser: Any) -> dict[str, Tensor]:
         step, settings, device = self.state.step, self.settings, self.accelerator.device
         objective.train()
-        torch.manual_seed(drawn_from(settings.seed, "dropout", step).initial_seed())
+        luck = drawn_from(settings.seed, "dropout", step, self.accelerator.process_index)
+        torch.manual_seed(luck.initial_seed())
         wants_pairs = (
             self.model.vision is not None
             and self.model.config.contrastive_weight > 0
-            and step % settings.contrastive_every == 0
+            and (step + 1) % settings.contrastive_every == 0
         )
         batch = self.plan.batch(step, with_pairs=wants_pairs)
         rows = tuple(some.to(device) for some in batch.rows)

@@ -177,6 +177,17 @@ def test_pictures_may_be_learnt_from_in_bfloat16() -> None:
         assert a == pytest.approx(b, rel=0.1, abs=0.1)
 
 
+def test_pictures_every_other_step_take_their_turns() -> None:
+    settings = dataclasses.replace(BRIEF, contrastive_every=2, report_every=1)
+    history = train(make(), [simulated()], settings)
+    assert ["contrastive" in entry for entry in history] == [False, True] * 4
+    source, seen = simulated(), []
+    plan = Plan([source], dataclasses.replace(settings, mask_rate=0.0, tiles_per_batch=20))
+    for step in (1, 3, 5):
+        seen += plan.batch(step, with_pairs=True).pairs.table[:, 0, 0].tolist()
+    assert sorted(seen) == sorted(source.table[source.tile_owner, 0, 0].tolist())
+
+
 def test_without_pictures_the_table_side_learns_alone() -> None:
     history = train(make(), [simulated(tiles=False)], BRIEF)
     assert "contrastive" not in history[-1]
