@@ -9,7 +9,18 @@ import typer
 from typer.core import TyperGroup
 
 from engine import __version__
-from engine.cli import bench, campaign, data, database, demo, micrograph, predict, propose, report
+from engine.cli import (
+    bench,
+    campaign,
+    data,
+    database,
+    demo,
+    micrograph,
+    predict,
+    propose,
+    report,
+    source,
+)
 from engine.errors import SpinneretError
 
 
@@ -67,7 +78,9 @@ def _root(
     pass
 
 
-for _module in (data, micrograph, campaign, database, propose, predict, report, demo, bench):
+for _module in (
+    data, micrograph, campaign, database, source, propose, predict, report, demo, bench,
+):  # fmt: skip
     _module.register(app)
 
 

@@ -185,11 +185,17 @@ def _meaning(heading: str, vocabulary: Vocabulary) -> tuple[tuple[Kind, str] | N
     whole = vocabulary.lookup(heading)
     if whole is not None:
         return whole, None
+    name, unit = split_heading(heading)
+    return (None, None) if unit is None else (vocabulary.lookup(name), unit)
+
+
+def split_heading(heading: str) -> tuple[str, str | None]:
+    """Return a heading's name and the unit in its brackets: ``Voltage (kV)``, ``v [kV]``."""
     match = _WITH_UNIT.match(heading)
     if match is None:
-        return None, None
+        return heading, None
     unit = match["square"] if match["square"] is not None else match["round"]
-    return vocabulary.lookup(match["name"].strip()), unit
+    return match["name"].strip(), unit
 
 
 def _forecasts(headings: Iterable[str], vocabulary: Vocabulary) -> set[str]:

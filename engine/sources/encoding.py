@@ -30,7 +30,7 @@ from engine.campaign import Campaign, Value
 from engine.errors import UsageError, nearest_name
 from engine.importers.headings import loosely
 from engine.sources.units import UnitError, affine
-from engine.sources.words import canonical, needs_unit
+from engine.sources.words import canonical, canonical_outcome, needs_unit
 
 Array = NDArray[np.float64]
 
@@ -186,14 +186,15 @@ def match_outcomes(
     Raises:
         UsageError: ``names`` maps what neither side has.
     """
-    known = {loosely(name): place for place, name in enumerate(vocabulary.outcomes)}
     told = _told_outcomes(outcomes, vocabulary.outcomes, names)
     found = {own: vocabulary.outcomes.index(name) for own, name in told.items()}
-    for own in outcomes:
-        for word in (own, *(aliases or {}).get(own, ())):
-            place = known.get(loosely(word))
-            if own not in found and place is not None and place not in found.values():
-                found[own] = place
+    for alike in (loosely, canonical_outcome):
+        known = {alike(name): place for place, name in enumerate(vocabulary.outcomes)}
+        for own in outcomes:
+            for word in (own, *(aliases or {}).get(own, ())):
+                place = known.get(alike(word))
+                if own not in found and place is not None and place not in found.values():
+                    found[own] = place
     return {own: found[own] for own in outcomes if own in found}
 
 

@@ -94,6 +94,8 @@ _WORDS = {
     "%v/v": "volume_percent",
     "v/v%": "volume_percent",
     "%(v/v)": "volume_percent",
+    "kv": "kV",
+    "rpm": "rpm",
     "r/min": "rpm",
     "u/min": "rpm",
     "rev/min": "rpm",

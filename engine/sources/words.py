@@ -70,6 +70,28 @@ _CANONICAL = {
 }
 
 
+OUTCOMES: Mapping[str, tuple[str, ...]] = {
+    "fracture_strength": (
+        "tensile strength", "ultimate tensile strength", "ultimate strength", "breaking strength",
+        "strength at break", "fracture stress", "stress at break", "uts",
+    ),
+    "elongation": (
+        "elongation at break", "strain at break", "breaking strain", "breaking elongation",
+        "fracture strain", "ultimate strain", "failure strain",
+    ),
+    "elastic_modulus": ("young's modulus", "youngs modulus", "tensile modulus", "young modulus"),
+    "yield_strength": ("yield stress",),
+    "fibre_diameter": (
+        "mean fibre diameter", "average fibre diameter", "fibre diameter mean", "mean diameter",
+        "average diameter", "diameter",
+    ),
+    "order_parameter": ("orientation order", "orientation parameter", "degree of alignment"),
+}  # fmt: skip
+
+_CANONICAL_OUTCOMES = {
+    loosely(word): loosely(name) for name, words in OUTCOMES.items() for word in (name, *words)
+}
+
 _COMMON = {"flow", "gap", "needle", "potential", "speed", "time"}
 
 
@@ -77,6 +99,13 @@ def canonical(word: str) -> str:
     """Return the name under which a parameter's synonyms meet."""
     plain = loosely(word)
     return _CANONICAL.get(plain, plain)
+
+
+def canonical_outcome(word: str) -> str:
+    """Return the name under which an outcome's synonyms meet; a direction after a dot is kept."""
+    stem, dot, direction = word.replace("fiber", "fibre").replace("Fiber", "fibre").partition(".")
+    plain = loosely(stem)
+    return f"{_CANONICAL_OUTCOMES.get(plain, plain)}{dot}{direction.casefold()}"
 
 
 def needs_unit(word: str) -> bool:

@@ -1,0 +1,296 @@
+"""``engine source``: runs made elsewhere that the surrogate is pretrained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.output import (
+    ConfigOption,
+    JsonOption,
+    console,
+    count,
+    grid,
+    print_json,
+    split_assignments,
+    warn,
+)
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from engine.sources.encoding import Match
+    from engine.sources.managing import Described
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The source's name.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(
+        help="What the surrogate is pretrained on besides: older campaigns, tables, simulations.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    group.command()(add)
+    group.command("list")(list_)
+    group.command()(show)
+    group.command()(remove)
+    app.add_typer(group, name="source")
+
+
+def add(
+    name: NameArgument,
+    *,
+    campaign: Annotated[
+        str | None, typer.Option(help="Another campaign of this database (or of --database).")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="Another workspace's folder, its database's file, or a URL; without --campaign "
+            "its active campaign."
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="A CSV, TSV or Excel file; a row is a run.")
+    ] = None,
+    matmcl: Annotated[
+        Path | None,
+        typer.Option(help="MatMCL's published table, or its folder with the micrographs."),
+    ] = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Simulated labs, drawn from the literature's laws.")
+    ] = False,
+    labs: Annotated[
+        int | None, typer.Option(help="How many simulated labs.", show_default="256")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the first simulated lab.", show_default="0")
+    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="A workbook's sheet.")] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file: [names] ours = theirs, [units] name = unit."),
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="OURS=THEIRS",
+            help="A parameter or outcome of the campaign, and what the source calls it.",
+        ),
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option("--unit", metavar="NAME=UNIT", help="A unit that the source does not tell."),
+    ] = None,
+    nm_per_pixel: Annotated[
+        float | None,
+        typer.Option("--nm-per-pixel", help="Pixel size of its micrographs that state none, nm."),
+    ] = None,
+    all_campaigns: Annotated[
+        bool, typer.Option("--all-campaigns", help="Let it serve every campaign of the database.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record a source: a reference that `engine pretrain` reads anew. Nothing is copied.
+
+    Names match by spelling, alias or synonym (feed rate, tip-to-collector distance …), units are
+    converted; what the campaign and the source call differently is said with --map. A source
+    without any parameter of the campaign is refused.
+    """
+    from engine.sources import managing
+    from engine.workspace import Workspace
+
+    told = managing.read_mapping(mapping) if mapping is not None else {}
+    told["names"] = {**told.get("names", {}), **split_assignments(map_, "--map")}
+    told["units"] = {**told.get("units", {}), **split_assignments(unit, "--unit")}
+    for key, value in (("sheet", sheet), ("nm_per_pixel", nm_per_pixel)):
+        if value is not None:
+            told[key] = value
+    with Workspace.open(config) as workspace:
+        definition = managing.definition_of(
+            workspace,
+            campaign=campaign,
+            database=database,
+            table=table,
+            matmcl=matmcl,
+            simulated=simulated,
+            labs=labs,
+            seed=seed,
+            mapping=told,
+        )
+        added = managing.add(workspace, name, definition, of_all=all_campaigns)
+    _tell(added, as_json)
+    if not as_json:
+        typer.echo("next: `engine pretrain` trains the surrogate on all sources")
+
+
+def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the active campaign's sources, and those that serve every campaign."""
+    from engine.sources.managing import list_sources
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        found = list_sources(workspace)
+    if as_json:
+        print_json({"sources": [_brief(one) for one in found]})
+        return
+    if not found:
+        typer.echo("no sources; add one with `engine source add`")
+        return
+    rows = [
+        [
+            one.record.name,
+            str(one.record.kind),
+            one.definition.place,
+            "every campaign" if one.record.campaign_id is None else "this campaign",
+            f"{one.record.created_at:%Y-%m-%d}",
+            one.record.fingerprint[:12],
+        ]
+        for one in found
+    ]
+    headings = ["source", "kind", "where", "serves", "added (UTC)", "fingerprint"]
+    console().print(grid(headings, rows))
+
+
+def show(
+    name: NameArgument,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a source anew: its runs, what the model understands of them, and what it does not."""
+    from engine.sources.managing import describe
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        found = describe(workspace, name)
+    _tell(found, as_json)
+
+
+def remove(
+    name: NameArgument,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a source out of use. What was trained on it stays as it is."""
+    from engine.sources.managing import remove as remove_source
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        record = remove_source(workspace, name)
+    if as_json:
+        print_json({"removed": record.name, "kind": str(record.kind)})
+    else:
+        typer.echo(f"source '{record.name}' removed; models trained on it are kept")
+
+
+def _brief(one: Described) -> dict[str, Any]:
+    return {
+        "name": one.record.name,
+        "kind": str(one.record.kind),
+        "definition": one.definition.as_json(),
+        "serves_every_campaign": one.record.campaign_id is None,
+        "added": one.record.created_at.isoformat(),
+        "fingerprint_when_added": one.record.fingerprint,
+    }
+
+
+def _tell(found: Described, as_json: bool) -> None:
+    data, understood, language = found.data, found.understood, found.language
+    if data is None or understood is None or language is None:
+        raise UsageError(found.problem or f"source '{found.record.name}' was not read")
+    for note in data.notes:
+        warn(f"source '{data.name}': {note}")
+    if found.has_changed:
+        warn(f"source '{data.name}' reads otherwise than when it was added")
+    words = language.words
+    if as_json:
+        print_json(
+            {
+                **_brief(found),
+                "fingerprint": data.fingerprint,
+                "has_changed": found.has_changed,
+                "n_runs": len(data.runs),
+                "n_micrographs": data.n_pictures,
+                "n_micrographs_with_scale": data.n_scaled,
+                "parameters": [
+                    {
+                        "name": match.axis.name,
+                        "unit": match.axis.unit,
+                        "means": words.parameters[match.index].name,
+                        "in_unit": words.parameters[match.index].unit,
+                        "factor": match.factor,
+                        "offset": match.offset,
+                        "in_campaign": match.index in understood.common,
+                    }
+                    for match in understood.axes.matches
+                ],
+                "parameters_left_out": dict(understood.axes.left_out),
+                "outcomes": {own: words.outcomes[i] for own, i in understood.outcomes.items()},
+                "outcomes_left_out": [
+                    one.name for one in data.outcomes if one.name not in understood.outcomes
+                ],
+                "notes": list(data.notes),
+            }
+        )
+        return
+    _print(found)
+
+
+def _print(found: Described) -> None:
+    data, understood, language = found.data, found.understood, found.language
+    if data is None or understood is None or language is None:
+        return
+    words = language.words
+    pictures = count(data.n_pictures, "micrograph")
+    if data.n_pictures and data.n_scaled < data.n_pictures:
+        pictures += f", {data.n_pictures - data.n_scaled} of them without pixel size, not learnt"
+    typer.echo(
+        f"source '{data.name}': {found.definition.place}; {count(len(data.runs), 'run')}, "
+        f"{pictures}; fingerprint {data.fingerprint[:12]}"
+    )
+    rows = [
+        [
+            _heading(match.axis.name, match.axis.unit),
+            _heading(words.parameters[match.index].name, words.parameters[match.index].unit),
+            _conversion(match),
+            _range(match),
+            "yes" if match.index in understood.common else "no",
+        ]
+        for match in understood.axes.matches
+    ]
+    headings = ["parameter", "means", "converted", "range there", "in the campaign"]
+    console().print(grid(headings, rows))
+    outcomes = [
+        [one.name, words.outcomes[understood.outcomes[one.name]], "log" if one.is_log else "linear"]
+        for one in data.outcomes
+        if one.name in understood.outcomes
+    ]
+    console().print(grid(["outcome", "means", "scale"], outcomes))
+    for name, why in understood.axes.left_out.items():
+        typer.echo(f"parameter left out: {name} ({why})")
+    left = [one.name for one in data.outcomes if one.name not in understood.outcomes]
+    if left:
+        typer.echo(f"outcomes left out: {', '.join(left)}")
+
+
+def _conversion(match: Match) -> str:
+    if (match.factor, match.offset) == (1.0, 0.0):
+        return "as it is"
+    offset = f" {'+' if match.offset > 0 else '−'} {abs(match.offset):g}" if match.offset else ""
+    return f"× {match.factor:g}{offset}"
+
+
+def _range(match: Match) -> str:
+    if match.axis.low is None or match.axis.high is None:
+        return "–"
+    unit = f" {match.axis.unit}" if match.axis.unit else ""
+    return f"{match.axis.low:g} … {match.axis.high:g}{unit}"
+
+
+def _heading(name: str, unit: str) -> str:
+    return f"{name} [{unit}]" if unit else name

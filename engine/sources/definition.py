@@ -1,0 +1,137 @@
+"""What a source is, as the database keeps it: where its runs are, and what its words mean here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from db.records import SourceKind
+from engine.errors import DataError, UsageError
+from engine.sources.units import UnitError, check_unit
+
+ENSEMBLE = "ensemble"
+"""What a model calls all simulated labs together."""
+
+MAX_LABS = 4096
+MOST_SEEDS = 100_000
+"""Simulated labs of higher seeds are for benchmarks: no model may learn from them."""
+
+_NAME = re.compile(r"\w[\w .-]{0,63}")
+
+
+class SourceDefinition(BaseModel):
+    """Where a source's runs are read, each time anew.
+
+    Attributes:
+        kind: campaign, database, table, matmcl or simulated.
+        campaign: of this or the other database.
+        database: a SQLite file or URL of another database.
+        path: of a table, or of MatMCL's published folder. Relative paths count from the folder of
+            config.toml, so that a workspace may be moved.
+        sheet: of a workbook.
+        labs, seed: how many simulated labs, and the first one's seed.
+        names: our parameter, property or outcome → what the source calls it.
+        units: the source's name (or ours) → its unit, where the source does not tell.
+        nm_per_pixel: of the source's micrographs, where no instrument wrote it [nm/px].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: SourceKind
+    campaign: str | None = None
+    database: str | None = None
+    path: str | None = None
+    sheet: str | None = None
+    labs: int | None = Field(None, ge=1, le=MAX_LABS)
+    seed: int | None = Field(None, ge=0, lt=MOST_SEEDS)
+    names: dict[str, str] = {}
+    units: dict[str, str] = {}
+    nm_per_pixel: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        needed = {
+            SourceKind.CAMPAIGN: ("campaign",),
+            SourceKind.DATABASE: ("database", "campaign"),
+            SourceKind.TABLE: ("path",),
+            SourceKind.MATMCL: ("path",),
+            SourceKind.SIMULATED: ("labs", "seed"),
+        }[self.kind]
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a source of the kind {self.kind} needs {', '.join(missing)}")
+        if (self.seed or 0) + (self.labs or 0) > MOST_SEEDS:
+            raise ValueError(
+                f"simulated labs have seeds below {MOST_SEEDS:,}; the others are kept for "
+                "benchmarks: take a lower --seed or fewer --labs"
+            )
+        for unit in self.units.values():
+            try:
+                check_unit(unit)
+            except UnitError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the definition as plain JSON types."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @property
+    def place(self) -> str:
+        """Where the runs are, in a few words."""
+        kind: Literal["campaign", "database", "table", "matmcl", "simulated"] = self.kind.value
+        if kind == "campaign":
+            return f"campaign '{self.campaign}'"
+        if kind == "database":
+            return f"campaign '{self.campaign}' of {self.database}"
+        if kind == "simulated":
+            return f"{self.labs} simulated labs from seed {self.seed}"
+        return f"{self.path}" + (f", sheet {self.sheet}" if self.sheet else "")
+
+
+def make_definition(**values: Any) -> SourceDefinition:
+    """Return a definition, telling what is wrong in one sentence.
+
+    Raises:
+        UsageError: it cannot be.
+    """
+    try:
+        return SourceDefinition(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{where}: {message}" if where else message) from error
+
+
+def definition_from(stored: Mapping[str, Any], name: str) -> SourceDefinition:
+    """Return a recorded definition.
+
+    Raises:
+        DataError: it was recorded by a version that knows other kinds or keys.
+    """
+    try:
+        return SourceDefinition(**stored)
+    except ValidationError as error:
+        raise DataError(
+            f"source '{name}' was recorded by another version of Spinneret: "
+            f"{error.errors()[0]['msg']}. Remove and add it again (`engine source remove {name}`)"
+        ) from error
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that a source cannot have.
+
+    Raises:
+        UsageError: other characters, too long, or what a model calls its simulated labs.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            "NAME: expected up to 64 letters, digits, blanks, '_', '.', '-' that begin with a "
+            f"letter or digit, got '{name}'"
+        )
+    if name == ENSEMBLE:
+        raise UsageError(f"NAME: '{ENSEMBLE}' is what a model calls simulated labs; choose another")

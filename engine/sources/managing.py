@@ -1,0 +1,234 @@
+"""``engine source``: what a model is to be pretrained on. References are kept, never copies."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from db.records import SourceKind, SourceRecord
+from db.session import Transaction
+from engine.campaign import Campaign
+from engine.errors import ConfigError, NotFoundError, UsageError, nearest_name
+from engine.sources.base import base_words
+from engine.sources.definition import SourceDefinition, check_name, definition_from, make_definition
+from engine.sources.matching import Language, Understood, common_language, refuse_strangers
+from engine.sources.reading import (
+    SourceData,
+    active_campaign_of,
+    read_definition,
+    read_source,
+    refuse_own_runs,
+)
+from engine.workspace import Workspace
+
+_MAPPING_KEYS = {"names", "units", "nm_per_pixel", "sheet"}
+
+
+@dataclass(frozen=True)
+class Described:
+    """A source with everything that is to be told of it.
+
+    ``data`` and what follows it are missing where the source cannot be read now; ``problem`` says
+    why. ``has_changed``: what was read differs from what was read when the source was added.
+    """
+
+    record: SourceRecord
+    definition: SourceDefinition
+    data: SourceData | None = None
+    language: Language | None = None
+    problem: str | None = None
+
+    @property
+    def understood(self) -> Understood | None:
+        """What the model understands of it."""
+        return self.language.sources[self.record.name] if self.language else None
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether it reads otherwise than when it was added."""
+        return self.data is not None and self.data.fingerprint != self.record.fingerprint
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a mapping file: ``[names]`` ours = theirs, ``[units]`` name = unit, and two settings.
+
+    Raises:
+        ConfigError: no such file, not TOML, or a key that is not known.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"--mapping: {path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"--mapping: {path} cannot be read as TOML: {error}") from error
+    for key, value in content.items():
+        if key not in _MAPPING_KEYS:
+            raise ConfigError(
+                f"--mapping: {path}: unknown key '{key}'.{nearest_name(key, _MAPPING_KEYS)} "
+                f"Known: {', '.join(sorted(_MAPPING_KEYS))}"
+            )
+        if key in ("names", "units") and not (
+            isinstance(value, dict) and all(isinstance(word, str) for word in value.values())
+        ):
+            raise ConfigError(f'--mapping: {path}: expected [{key}] to hold name = "text" lines')
+    return content
+
+
+def definition_of(
+    workspace: Workspace,
+    *,
+    campaign: str | None = None,
+    database: str | None = None,
+    table: Path | None = None,
+    matmcl: Path | None = None,
+    simulated: bool = False,
+    labs: int | None = None,
+    seed: int | None = None,
+    mapping: Mapping[str, Any] | None = None,
+) -> SourceDefinition:
+    """Return the definition that the command's words ask for.
+
+    Paths that lie in the workspace are kept relative to it, others absolute.
+
+    Raises:
+        UsageError: none or several kinds of source, or options that belong to another kind.
+    """
+    asked = {
+        SourceKind.DATABASE: database is not None,
+        SourceKind.TABLE: table is not None,
+        SourceKind.MATMCL: matmcl is not None,
+        SourceKind.SIMULATED: simulated,
+    }
+    kinds = [kind for kind, is_asked in asked.items() if is_asked]
+    if campaign is not None and not kinds:
+        kinds = [SourceKind.CAMPAIGN]
+    options = "--campaign NAME, --database, --table, --matmcl or --simulated"
+    if len(kinds) != 1:
+        raise UsageError(f"expected one of {options}, got {len(kinds) or 'none'} of them")
+    (kind,) = kinds
+    if campaign is not None and kind not in (SourceKind.CAMPAIGN, SourceKind.DATABASE):
+        raise UsageError("--campaign: is for campaigns of this or (with --database) another one")
+    if (labs is not None or seed is not None) and kind is not SourceKind.SIMULATED:
+        raise UsageError("--labs and --seed: are for --simulated labs")
+    values: dict[str, Any] = {"kind": kind, **(mapping or {})}
+    if values.get("sheet") is not None and kind is not SourceKind.TABLE:
+        raise UsageError("--sheet: is for --table")
+    if kind is SourceKind.SIMULATED:
+        values |= {"labs": 256 if labs is None else labs, "seed": 0 if seed is None else seed}
+    elif kind in (SourceKind.TABLE, SourceKind.MATMCL):
+        values["path"] = _kept_path(workspace, table or matmcl or Path())
+    else:
+        values["campaign"] = campaign
+    if database is not None:
+        values["database"] = (
+            database if "://" in database else _kept_path(workspace, Path(database))
+        )
+        values["campaign"] = campaign or active_campaign_of(workspace, values["database"])
+    return make_definition(**values)
+
+
+def _kept_path(workspace: Workspace, path: Path) -> str:
+    resolved, root = path.expanduser().resolve(), workspace.root.resolve()
+    return str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
+
+
+def add(
+    workspace: Workspace, name: str, definition: SourceDefinition, *, of_all: bool = False
+) -> Described:
+    """Read a source, see that the active campaign understands it, and record it.
+
+    Args:
+        workspace: whose database and active campaign.
+        name: what it is to be called.
+        definition: where it is.
+        of_all: whether it serves every campaign of the database, not only the active one.
+
+    Raises:
+        UsageError: a name that cannot be, a mapping of what is not there, or the campaign itself.
+        NotFoundError, DataError, DatabaseError: it cannot be read, or has nothing in common.
+        ConflictError: a source of that name exists already.
+    """
+    check_name(name)
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        _refuse_taken(tx, record.id, name)
+    data, _ = refuse_own_runs(workspace, read_definition(workspace, name, definition))
+    language = common_language(campaign, base_words(), [data.vocable])
+    understood = language.sources[name]
+    refuse_strangers(
+        campaign, data.vocable, understood, has_pictures=data.n_scaled > 0, notes=data.notes
+    )
+    with workspace.database.write("source add", detail=f"{name}: {definition.place}") as tx:
+        added = tx.sources.add(
+            None if of_all else record.id,
+            name=name,
+            kind=definition.kind,
+            definition=definition.as_json(),
+            fingerprint=data.fingerprint,
+        )
+    return Described(added, definition, data, language)
+
+
+def _refuse_taken(tx: Transaction, campaign_id: int, name: str) -> None:
+    from db.errors import ConflictError
+
+    if any(source.name == name for source in tx.sources.list(campaign_id)):
+        raise ConflictError(
+            f"a source '{name}' exists already; choose another name, or take that one away first: "
+            f"`engine source remove {name}`"
+        )
+
+
+def sources_of(
+    workspace: Workspace, names: Sequence[str] = ()
+) -> tuple[Campaign, int, list[SourceRecord]]:
+    """Return the active campaign, its id, and its sources (those of ``names``, or all).
+
+    Raises:
+        NotFoundError: no source of that name.
+    """
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        found = tx.sources.list(record.id)
+    known = [source.name for source in found]
+    for name in names:
+        if name not in known:
+            raise NotFoundError(
+                f"there is no source '{name}'.{nearest_name(name, known)} "
+                f"Recorded: {', '.join(known) or 'none; add one with `engine source add`'}"
+            )
+    return campaign, record.id, [s for s in found if not names or s.name in names]
+
+
+def describe(workspace: Workspace, name: str) -> Described:
+    """Read a source anew and say what the active campaign's model understands of it.
+
+    Raises:
+        NotFoundError: no source of that name, or what it refers to is gone.
+        DataError, DatabaseError: it cannot be read.
+    """
+    campaign, _, (record,) = sources_of(workspace, [name])
+    data, _ = refuse_own_runs(workspace, read_source(workspace, record), most_share=1.0)
+    language = common_language(campaign, base_words(), [data.vocable])
+    return Described(record, data.definition, data, language)
+
+
+def list_sources(workspace: Workspace) -> list[Described]:
+    """Return the active campaign's sources, without reading them."""
+    _, _, records = sources_of(workspace)
+    return [Described(one, definition_from(one.definition, one.name)) for one in records]
+
+
+def remove(workspace: Workspace, name: str) -> SourceRecord:
+    """Take a source out of use. Models that were trained on it stay as they are.
+
+    Raises:
+        NotFoundError: no source of that name.
+    """
+    _, _, (record,) = sources_of(workspace, [name])
+    with workspace.database.write("source remove", detail=name) as tx:
+        tx.sources.remove(record.id)
+    return record

@@ -1,0 +1,259 @@
+"""A campaign, its sources and the model in one language: who means what, and what is new.
+
+A link ``ours = theirs`` ties a name of the campaign (or of the model) to one of the source; what is
+not linked matches by name, alias and synonym. Where the campaign has a word that the model lacks,
+and a source has its counterpart, the model learns a new word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.campaign import Campaign
+from engine.errors import DataError, UsageError, nearest_name
+from engine.sources.base import Spec, Words
+from engine.sources.encoding import (
+    Axis,
+    Matching,
+    Names,
+    axes_of,
+    match_axes,
+    match_outcomes,
+    outcome_places,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An outcome as a source has it; ``is_log``: whether its scatter grows with its value."""
+
+    name: str
+    unit: str = ""
+    is_log: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vocable:
+    """What a source says of itself: its parameters and outcomes, and links ``ours = theirs``."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    outcomes: tuple[Outcome, ...]
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Understood:
+    """One source in the model's words.
+
+    ``axes``: which parameters are understood; ``outcomes``: own name → place among the model's;
+    ``common``: places of the parameters that source and campaign share.
+    """
+
+    axes: Matching
+    outcomes: Mapping[str, int]
+    common: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Language:
+    """The model's words once all sources are in, and what everybody's names mean in them."""
+
+    words: Words
+    names: Names
+    sources: Mapping[str, Understood]
+
+
+def common_language(campaign: Campaign, base: Words, sources: Sequence[Vocable]) -> Language:
+    """Find one vocabulary for a campaign and its sources, beginning with the model's ``base``.
+
+    Raises:
+        UsageError: a link names what is not there.
+        UnitError: a linked parameter has a unit that cannot become the other's.
+    """
+    builder = _Builder(campaign, base)
+    for source in sources:
+        builder.link(source)
+    for source in sources:
+        builder.add_new_words(source)
+    names = Names(dict(builder.parameters), dict(builder.outcomes))
+    words = builder.words
+    own = set(match_axes(axes_of(campaign), words, names).found.values())
+    understood = {}
+    for source in sources:
+        told = builder.told[source.name]
+        axes = match_axes(source.axes, words, told)
+        outcomes = match_outcomes(
+            [one.name for one in source.outcomes],
+            words,
+            told,
+            {one.name: one.aliases for one in source.outcomes},
+        )
+        common = tuple(sorted(own & set(axes.found.values())))
+        understood[source.name] = Understood(axes, outcomes, common)
+    return Language(words, names, understood)
+
+
+def refuse_strangers(
+    campaign: Campaign,
+    source: Vocable,
+    found: Understood,
+    *,
+    has_pictures: bool,
+    notes: Sequence[str] = (),
+) -> None:
+    """Refuse a source that has no parameter in common with a campaign, or nothing to learn from.
+
+    Raises:
+        DataError: it lists both sides and how to map them.
+    """
+    told = "".join(f"\n  {note}" for note in notes)
+    if not found.common:
+        theirs = "; ".join(
+            f"{_label(axis)}: {found.axes.left_out.get(axis.name, 'not in this campaign')}"
+            for axis in source.axes
+        )
+        ours = ", ".join(campaign.heading(p.name) for p in campaign.parameters)
+        raise DataError(
+            f"source '{source.name}' has no parameter in common with the campaign "
+            f"'{campaign.name}'.\n  the source has: {theirs or 'no parameter at all'}\n"
+            f"  the campaign has: {ours}{told}\n  Say which mean the same with --map OURS=THEIRS, "
+            "and the unit of a column that does not state it with --unit NAME=UNIT."
+        )
+    if not found.outcomes and not has_pictures:
+        theirs = ", ".join(one.name for one in source.outcomes) or "none"
+        raise DataError(
+            f"source '{source.name}' has no outcome that the model or the campaign "
+            f"'{campaign.name}' knows, and no micrographs: there is nothing to learn.\n"
+            f"  the source has: {theirs}\n  the campaign has: {', '.join(campaign.outcomes)}"
+            f"{told}\n"
+            "  Say which mean the same with --map OURS=THEIRS."
+        )
+
+
+class _Builder:
+    """Collects what names mean, source after source."""
+
+    def __init__(self, campaign: Campaign, base: Words) -> None:
+        self.campaign = campaign
+        self.words = base
+        self.axes = {axis.name: axis for axis in axes_of(campaign)}
+        self.parameters: dict[str, str] = {}
+        self.outcomes: dict[str, str] = {}
+        self.told: dict[str, Names] = {}
+
+    def link(self, source: Vocable) -> None:
+        """Take a source's links."""
+        parameters: dict[str, str] = {}
+        outcomes: dict[str, str] = {}
+        axes = {axis.name: axis for axis in source.axes}
+        whole = [one.name for one in source.outcomes]
+        stems = {name.partition(".")[0] for name in whole}
+        for ours, theirs in source.links.items():
+            if theirs in axes:
+                parameters[theirs] = self._parameter(source, ours, axes[theirs])
+            elif theirs in whole:
+                outcomes[theirs] = self._outcome(source, ours, theirs)
+            elif theirs in stems:
+                for name in whole:
+                    if name.startswith(f"{theirs}."):
+                        full = ours + name.removeprefix(theirs)
+                        if self._knows_outcome(full):
+                            outcomes[name] = self._outcome(source, full, name)
+                if not any(name.startswith(f"{theirs}.") for name in outcomes):
+                    self._outcome(source, ours, theirs)  # tells what is there
+            else:
+                known = [*axes, *whole, *sorted(stems)]
+                raise UsageError(
+                    f"--map {ours}={theirs}: source '{source.name}' has no '{theirs}'."
+                    f"{nearest_name(theirs, known)} It has: {', '.join(map(_label, source.axes))}; "
+                    f"{', '.join(whole)}"
+                )
+        self.told[source.name] = Names(parameters, outcomes)
+
+    def _parameter(self, source: Vocable, ours: str, theirs: Axis) -> str:
+        """Return the model's word for a parameter of the campaign that is theirs as well."""
+        known = {spec.name for spec in self.words.parameters}
+        if ours not in self.axes:
+            if ours in known:
+                return ours
+            everything = [*self.axes, *sorted(known - set(self.axes))]
+            raise UsageError(
+                f"--map {ours}={theirs.name}: neither the campaign '{self.campaign.name}' nor the "
+                f"model has a parameter '{ours}'.{nearest_name(ours, everything)} There are: "
+                f"{', '.join(everything)}"
+            )
+        found = self._matched()
+        if ours in found:
+            return self.words.parameters[found[ours]].name
+        alone = match_axes((theirs,), self.words).found
+        place = alone.get(theirs.name)
+        if place is not None and place not in found.values():
+            self.parameters[ours] = self.words.parameters[place].name
+            return self.parameters[ours]
+        return self._new_parameter(self.axes[ours])
+
+    def _outcome(self, source: Vocable, ours: str, theirs: str) -> str:
+        if not self._knows_outcome(ours):
+            known = sorted({*self.campaign.outcomes, *self.words.outcomes})
+            raise UsageError(
+                f"--map {ours}={theirs}: neither the campaign '{self.campaign.name}' nor the model "
+                f"has an outcome '{ours}'.{nearest_name(ours, known)} There are: {', '.join(known)}"
+            )
+        if ours not in self.campaign.outcomes:
+            return ours
+        places = outcome_places(self.campaign, self.words, Names(outcomes=self.outcomes))
+        if ours in places:
+            return self.words.outcomes[places[ours]]
+        alone = match_outcomes([theirs], self.words).get(theirs)
+        if alone is not None and alone not in places.values():
+            self.outcomes[ours] = self.words.outcomes[alone]
+            return self.outcomes[ours]
+        self.words = Words(self.words.parameters, (*self.words.outcomes, ours))
+        return ours
+
+    def _knows_outcome(self, name: str) -> bool:
+        return name in self.campaign.outcomes or name in self.words.outcomes
+
+    def add_new_words(self, source: Vocable) -> None:
+        """Let the model learn the campaign's words that it lacks and this source has."""
+        told = self.told[source.name]
+        found = self._matched()
+        lacking = [a for a in self.axes.values() if a.name not in found and not a.is_categorical]
+        open_axes = match_axes(source.axes, self.words, told).left_out
+        theirs = [axis for axis in source.axes if axis.name in open_axes]
+        pseudo = Words(tuple(_spec(axis) for axis in lacking), ())
+        matching = match_axes(theirs, pseudo)
+        for match in matching.matches:
+            name = self._new_parameter(lacking[match.index])
+            told = Names({**told.parameters, match.axis.name: name}, told.outcomes)
+        self.told[source.name] = told
+        places = outcome_places(self.campaign, self.words, Names(outcomes=self.outcomes))
+        left = tuple(name for name in self.campaign.outcomes if name not in places)
+        aliases = {one.name: one.aliases for one in source.outcomes}
+        taken = match_outcomes(list(aliases), self.words, told, aliases)
+        free = [name for name in aliases if name not in taken]
+        for name, place in match_outcomes(free, Words((), left), None, aliases).items():
+            self.words = Words(self.words.parameters, (*self.words.outcomes, left[place]))
+            told = Names(told.parameters, {**told.outcomes, name: left[place]})
+        self.told[source.name] = told
+
+    def _matched(self) -> dict[str, int]:
+        told = Names(parameters=self.parameters)
+        return match_axes(tuple(self.axes.values()), self.words, told).found
+
+    def _new_parameter(self, axis: Axis) -> str:
+        self.words = Words((*self.words.parameters, _spec(axis)), self.words.outcomes)
+        return axis.name
+
+
+def _spec(axis: Axis) -> Spec:
+    """Return a new word of the model: its scale is the campaign's own range."""
+    low, high = axis.low or 0.0, axis.high if axis.high is not None else 1.0
+    return Spec(axis.name, axis.unit, False, (low + high) / 2.0, (high - low) / 2.0)
+
+
+def _label(axis: Axis) -> str:
+    return f"{axis.name} [{axis.unit}]" if axis.unit else axis.name

@@ -1,0 +1,428 @@
+"""A source's runs, read anew each time: conditions and outcomes by its own names, in its own units.
+
+Nothing is copied: what was read is known by its fingerprint, a SHA-256 of every definition, value
+and picture that came along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from db.errors import DatabaseError
+from db.records import ExperimentRecord, MicrographRecord, SourceKind, SourceRecord, Status
+from db.session import Database, Transaction
+from db.urls import resolve_url, sqlite_path
+from engine.campaign import Campaign, Value
+from engine.errors import DataError, NotFoundError, StateError, UsageError
+from engine.settings import CONFIG_NAME
+from engine.sources.definition import SourceDefinition, definition_from
+from engine.sources.encoding import Axis, axes_of
+from engine.sources.matching import Outcome, Vocable
+from engine.workspace import Workspace, definition_of
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One micrograph of a source's run, where it lies; nothing of it is read yet.
+
+    ``crop``: left, top, right, bottom [px] without the data bar, where that is known.
+    ``rotation_axis``: how the collector's rotation lies in it, x where not told.
+    """
+
+    path: Path
+    nm_per_pixel: float | None = None
+    crop: tuple[int, int, int, int] | None = None
+    rotation_axis: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceRun:
+    """One run. ``lab`` tells the laboratories of one source apart."""
+
+    label: str
+    conditions: Mapping[str, Value]
+    outcomes: Mapping[str, tuple[float, ...]]
+    pictures: tuple[Picture, ...] = ()
+    lab: int = 0
+
+
+@dataclass(frozen=True)
+class SourceData:
+    """Everything read from one source.
+
+    ``fingerprint``: SHA-256 of what was read. ``notes``: what the user should know of it.
+    """
+
+    name: str
+    definition: SourceDefinition
+    axes: tuple[Axis, ...]
+    outcomes: tuple[Outcome, ...]
+    runs: tuple[SourceRun, ...]
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+    watermark: int | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def vocable(self) -> Vocable:
+        """What the source says of itself."""
+        return Vocable(self.name, self.axes, self.outcomes, self.links)
+
+    @property
+    def n_pictures(self) -> int:
+        """How many micrographs its runs have."""
+        return sum(len(run.pictures) for run in self.runs)
+
+    @property
+    def n_scaled(self) -> int:
+        """How many of them have a pixel size, without which they cannot be learnt from."""
+        return sum(p.nm_per_pixel is not None for run in self.runs for p in run.pictures)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one of the readers brings, before it is fingerprinted."""
+
+    axes: tuple[Axis, ...]
+    outcomes: tuple[Outcome, ...]
+    runs: tuple[SourceRun, ...]
+    notes: tuple[str, ...] = ()
+    watermark: int | None = None
+    links: Mapping[str, str] | None = None
+
+
+def read_source(workspace: Workspace, record: SourceRecord) -> SourceData:
+    """Read a recorded source.
+
+    Raises:
+        NotFoundError, DataError, DatabaseError: it is not there any more, or cannot be read.
+        UsageError: it is the campaign itself.
+    """
+    definition = definition_from(record.definition, record.name)
+    return read_definition(workspace, record.name, definition)
+
+
+def source_runs(workspace: Workspace, record: SourceRecord) -> Iterator[SourceRun]:
+    """Yield a source's runs: label, raw conditions and outcomes by its own names, micrographs.
+
+    Raises:
+        NotFoundError, DataError, DatabaseError: as of :func:`read_source`.
+    """
+    yield from read_source(workspace, record).runs
+
+
+def read_definition(workspace: Workspace, name: str, definition: SourceDefinition) -> SourceData:
+    """Read what a definition names, for the active campaign.
+
+    Raises:
+        NotFoundError, DataError, DatabaseError: it is not there, or cannot be read.
+        UsageError: it is the active campaign itself, or units of names that it has not.
+    """
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        if definition.kind is SourceKind.CAMPAIGN:
+            if definition.campaign == record.name:
+                raise _itself(record.name)
+            found = _campaign(tx, str(definition.campaign), workspace.data_dir)
+    if definition.kind is SourceKind.DATABASE:
+        found = _database(workspace, definition, record.name)
+    elif definition.kind is SourceKind.SIMULATED:
+        from engine.sources.simulated import read_simulated
+
+        found = read_simulated(definition)
+    elif definition.kind in (SourceKind.TABLE, SourceKind.MATMCL):
+        from engine.sources.tables import read_matmcl, read_table_source
+
+        reader = read_table_source if definition.kind is SourceKind.TABLE else read_matmcl
+        limit = workspace.settings.imports.max_rows
+        found = reader(place_of(workspace, definition), definition, campaign, limit)
+    if not found.runs:
+        raise DataError(
+            f"source '{name}': expected finished runs with results in {definition.place}, found "
+            "none; there is nothing to learn from"
+        )
+    found = _with_units(found, definition, name)
+    return SourceData(
+        name,
+        definition,
+        found.axes,
+        found.outcomes,
+        _with_scale(found.runs, definition.nm_per_pixel),
+        _fingerprint(found),
+        found.notes,
+        found.watermark,
+        definition.names if found.links is None else found.links,
+    )
+
+
+def place_of(workspace: Workspace, definition: SourceDefinition) -> Path:
+    """Return a source's file or folder; relative paths count from the folder of config.toml."""
+    return workspace.root / Path(definition.path or "").expanduser()
+
+
+def refuse_own_runs(
+    workspace: Workspace, data: SourceData, *, most_share: float = 0.5
+) -> tuple[SourceData, int]:
+    """Leave out runs whose very results the active campaign has recorded; return how many.
+
+    Heads that were fitted on a campaign's own results say of them what they were told, and the
+    surrogate's trust in them would be misplaced.
+
+    Raises:
+        DataError: more than ``most_share`` of the runs are the campaign's own.
+    """
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        own = {_signature(e.replicates()) for e in tx.experiments.list(record.id)}
+    own.discard(())
+    kept = tuple(run for run in data.runs if _signature(run.outcomes) not in own)
+    n_own = len(data.runs) - len(kept)
+    if n_own > most_share * len(data.runs):
+        raise DataError(
+            f"source '{data.name}': {n_own} of its {len(data.runs)} runs are recorded in the "
+            f"campaign '{record.name}' itself. A model that has learnt a campaign's own results is "
+            "sure of them for no good reason; use runs that were made elsewhere."
+        )
+    if not n_own:
+        return data, 0
+    note = f"{n_own} runs left out: the campaign '{record.name}' has recorded them itself"
+    return replace(data, runs=kept, notes=(*data.notes, note)), n_own
+
+
+def _signature(outcomes: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
+    """Return what tells one run's results from another's; a single value tells nothing."""
+    values = sorted(f"{value:.9g}" for values in outcomes.values() for value in values)
+    return tuple(values) if len(values) > 1 else ()
+
+
+def _itself(name: str) -> UsageError:
+    return UsageError(
+        f"'{name}' is the active campaign: it cannot be a source of its own model. Its results "
+        "are learnt from at each proposal anyway; name another campaign"
+    )
+
+
+def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> Found:
+    record = tx.campaigns.get(name)
+    if record is None:
+        known = ", ".join(campaign.name for campaign in tx.campaigns.list()) or "none"
+        raise NotFoundError(f"there is no campaign '{name}'; recorded are: {known}")
+    campaign = definition_of(record)
+    experiments = tx.experiments.list(record.id, status=[Status.COMPLETED])
+    runs = [_run(one, campaign, data_dir) for one in experiments]
+    notes = []
+    if data_dir is None and any(one.micrographs for one in experiments):
+        notes.append("its micrographs are left out: no config.toml tells where its data folder is")
+    return Found(
+        axes_of(campaign),
+        outcomes_of(campaign),
+        tuple(run for run in runs if run.outcomes),
+        tuple(notes),
+        tx.watermark(),
+    )
+
+
+def outcomes_of(campaign: Campaign) -> tuple[Outcome, ...]:
+    """Return a campaign's outcomes, with their units and scales."""
+    return tuple(
+        Outcome(
+            outcome,
+            prop.unit,
+            prop.scale == "log",
+            tuple(word + outcome.removeprefix(prop.name) for word in prop.aliases),
+        )
+        for prop in campaign.properties
+        for outcome in prop.outcomes
+    )
+
+
+def _run(experiment: ExperimentRecord, campaign: Campaign, data_dir: Path | None) -> SourceRun:
+    known, outcomes = {p.name for p in campaign.parameters}, set(campaign.outcomes)
+    return SourceRun(
+        experiment.label or str(experiment.id),
+        {k: v for k, v in experiment.conditions.items() if k in known},
+        {k: v for k, v in experiment.replicates().items() if k in outcomes},
+        tuple(_picture(one, data_dir) for one in experiment.micrographs) if data_dir else (),
+    )
+
+
+def _picture(record: MicrographRecord, data_dir: Path) -> Picture:
+    path = (data_dir / record.path).resolve()
+    if not path.is_relative_to(data_dir.resolve()):
+        raise DataError(f"micrograph {record.id}: its path '{record.path}' leaves the data folder")
+    return Picture(path, record.nm_per_pixel, record.crop, record.rotation_axis, record.sha256)
+
+
+def _database(workspace: Workspace, definition: SourceDefinition, own_campaign: str) -> Found:
+    url, data_dir = other_database(workspace, str(definition.database))
+    if _same_database(url, workspace.database.url) and definition.campaign == own_campaign:
+        raise _itself(own_campaign)
+    with Database.open(url) as database, database.read() as tx:
+        return _campaign(tx, str(definition.campaign), data_dir)
+
+
+def other_database(workspace: Workspace, place: str) -> tuple[str, Path | None]:
+    """Return the URL of another database, and its data folder where its config.toml tells.
+
+    ``place``: a workspace's folder, its config.toml, a SQLite file or an SQLAlchemy URL.
+
+    Raises:
+        NotFoundError: no such file.
+        DataError: it is no configuration, or a password stands in the URL.
+    """
+    if "://" in place:
+        from urllib.parse import urlsplit
+
+        if urlsplit(place).password:
+            raise DataError(
+                "--database: a password in the URL would be recorded; leave it out and put it in "
+                "~/.pgpass"
+            )
+        url = resolve_url(place, workspace.root)
+        path = sqlite_path(url)
+        return url, _data_dir_beside(path) if path else None
+    path = workspace.root / Path(place).expanduser()
+    if not path.exists():
+        raise NotFoundError(f"{path}: no such database or folder")
+    config = path / CONFIG_NAME if path.is_dir() else path
+    if config.suffix == ".toml" or path.is_dir():
+        content = _toml(config)
+        url = str(content.get("database", {}).get("url", "sqlite:///spinneret.db"))
+        return resolve_url(url, config.parent), _data_dir(config, content)
+    return f"sqlite:///{path.resolve()}", _data_dir_beside(path.resolve())
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotFoundError(f"{path}: no such configuration") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def _data_dir(config: Path, content: Mapping[str, Any]) -> Path:
+    folder = str(content.get("storage", {}).get("data_dir", "spinneret-data"))
+    return config.parent / Path(folder).expanduser()
+
+
+def _data_dir_beside(database: Path) -> Path | None:
+    config = database.parent / CONFIG_NAME
+    if not config.is_file():
+        return None
+    content = _toml(config)
+    url = str(content.get("database", {}).get("url", "sqlite:///spinneret.db"))
+    theirs = sqlite_path(resolve_url(url, config.parent))
+    same = theirs is not None and theirs.resolve() == database.resolve()
+    return _data_dir(config, content) if same else None
+
+
+def _same_database(one: str, other: str) -> bool:
+    paths = sqlite_path(one), sqlite_path(other)
+    if paths[0] is not None and paths[1] is not None:
+        return paths[0].resolve() == paths[1].resolve()
+    return one == other
+
+
+def active_campaign_of(workspace: Workspace, place: str) -> str:
+    """Return the name of the active campaign of another database.
+
+    Raises:
+        NotFoundError, DatabaseError: no such database, or no active campaign in it.
+    """
+    url, _ = other_database(workspace, place)
+    with Database.open(url) as database, database.read() as tx:
+        record = tx.campaigns.active()
+        if record is None:
+            known = ", ".join(campaign.name for campaign in tx.campaigns.list()) or "none"
+            raise StateError(
+                f"{database.name} has no active campaign; name one with --campaign ({known})"
+            )
+        return record.name
+
+
+def _with_units(found: Found, definition: SourceDefinition, name: str) -> Found:
+    """Give parameters the units that the user states, by the source's names or by ours."""
+    stated = dict(definition.units)
+    links = definition.names if found.links is None else found.links
+    for ours, theirs in links.items():
+        if ours in stated:
+            stated[theirs] = stated.pop(ours)
+    known = {axis.name for axis in found.axes}
+    for word, unit in stated.items():
+        if word not in known:
+            raise UsageError(
+                f"--unit {word}={unit}: source '{name}' has no parameter '{word}'. It has: "
+                f"{', '.join(axis.name for axis in found.axes)}"
+            )
+    axes = tuple(replace(axis, unit=stated.get(axis.name, axis.unit)) for axis in found.axes)
+    return replace(found, axes=axes)
+
+
+def _with_scale(runs: tuple[SourceRun, ...], nm_per_pixel: float | None) -> tuple[SourceRun, ...]:
+    """Give a stated pixel size to the pictures that have none."""
+    if nm_per_pixel is None:
+        return runs
+    return tuple(
+        replace(
+            run,
+            pictures=tuple(
+                replace(p, nm_per_pixel=p.nm_per_pixel or nm_per_pixel) for p in run.pictures
+            ),
+        )
+        for run in runs
+    )
+
+
+def _fingerprint(found: Found) -> str:
+    document = {
+        "axes": [[a.name, a.unit, a.low, a.high] for a in found.axes],
+        "outcomes": [[o.name, o.unit, o.is_log] for o in found.outcomes],
+        "runs": [
+            [
+                run.lab,
+                run.label,
+                sorted(run.conditions.items()),
+                sorted((name, list(values)) for name, values in run.outcomes.items()),
+                [[_content(p), p.nm_per_pixel, p.crop] for p in run.pictures],
+            ]
+            for run in found.runs
+        ],
+    }
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _content(picture: Picture) -> str:
+    """Return a picture's content hash: as recorded, or from its file."""
+    if picture.sha256 is not None:
+        return picture.sha256
+    try:
+        with picture.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{picture.path} cannot be read: {error.strerror}") from error
+
+
+__all__ = [
+    "DatabaseError",
+    "Found",
+    "Picture",
+    "SourceData",
+    "SourceRun",
+    "active_campaign_of",
+    "other_database",
+    "outcomes_of",
+    "place_of",
+    "read_definition",
+    "read_source",
+    "refuse_own_runs",
+    "source_runs",
+]
