@@ -9,7 +9,8 @@ stopped 20 epochs after the best on validation runs.
 
 They freeze the encoder after contrastive training against micrographs. Where runs have none there
 is nothing to contrast: encoder and head are then trained together, on the same rows and loss. The
-validation runs, 15 % of those to learn from, are drawn by recipe.
+validation runs, 15 % of those to learn from, are drawn by recipe. With a pretrained checkpoint the
+recipe is whole: its frozen, unit-norm table latent beside the direction, and the head alone learns.
 
 Notation: X (n, d) conditions in the unit cube and the direction, one column each; Y (n, q)
 standardised properties, NaN where not measured; a run gives one row for each direction.
@@ -17,10 +18,11 @@ standardised properties, NaN where not measured; a run gives one row for each di
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,7 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.bench.prediction import Predicted
-from engine.campaign import Value
+from engine.campaign import Campaign, Value
 from engine.history import History
 from engine.propose.space import Space
 from engine.propose.training import from_work, training_data
@@ -115,14 +117,21 @@ class Layout:
         return np.asarray(table[:, self.direction, self.column])
 
 
+Encode = Callable[[Sequence[Mapping[str, Value]]], Array]
+"""Conditions (n) → frozen latents (n, k)."""
+
+
 def predict(
     history: History,
     conditions: Sequence[Mapping[str, Value]],
     outcomes: Sequence[str],
     *,
     seed: int,
+    encode: Encode | None = None,
 ) -> Predicted:
     """Train on ``history.finished`` and return the means at ``conditions``, in the outcomes' units.
+
+    With ``encode`` the head alone is trained, on what it returns.
 
     Raises:
         ModelError: too few results, or an outcome that never varies.
@@ -133,16 +142,60 @@ def predict(
     raw = np.stack(
         [from_work(campaign, outcome, data.Y[:, i]) for i, outcome in enumerate(outcomes)], axis=1
     )
-    X, Y = layout.inputs(data.X), layout.targets(raw)
+    known, asked = data.X, space.encode(conditions, data.fill)
+    if encode is not None:
+        runs = [run for run in history.finished if any(o in run.outcomes for o in outcomes)]
+        known, asked = encode([run.conditions for run in runs])[data.run], encode(conditions)
     recipe = np.repeat(np.unique(data.X, axis=0, return_inverse=True)[1], layout.n_directions)
-    asked = layout.inputs(space.encode(conditions, data.fill))
-    return Predicted(layout.outcomes(fit_and_predict(X, Y, recipe.ravel(), asked, seed=seed)))
+    found = fit_and_predict(
+        layout.inputs(known),
+        layout.targets(raw),
+        recipe.ravel(),
+        layout.inputs(asked),
+        seed=seed,
+        make=TableNetwork if encode is None else head,
+    )
+    return Predicted(layout.outcomes(found))
 
 
-def fit_and_predict(X: Array, Y: Array, recipe: Index, asked: Array, *, seed: int) -> Array:
-    """Train the network on rows X (n, d), Y (n, q) and return its answers at ``asked`` (k, q).
+def checkpoint_latent(folder: Path, campaign: Campaign) -> Encode:
+    """Return the frozen latent of a checkpoint's table side, of unit length, as an encoder.
 
-    ``recipe``: (n,) which rows must not be torn between training and validation.
+    Raises:
+        CheckpointError: the folder holds no checkpoint that can be read.
+    """
+    from engine.sources.encoding import encode_conditions
+    from surrogate.matmcl.checkpoint import load_checkpoint
+
+    model = load_checkpoint(folder, parts="table")
+
+    def encode(conditions: Sequence[Mapping[str, Value]]) -> Array:
+        T = encode_conditions(campaign, model.vocabulary, conditions)
+        with torch.no_grad():
+            latent: Tensor = model.project(model.table_latent(torch.from_numpy(T).float()))
+        return latent.double().numpy()
+
+    return encode
+
+
+def head(d: int, q: int) -> nn.Module:
+    """Return the head alone: latents (n, d) → standardised properties (n, q)."""
+    return _layers(d, HEAD_WIDTH, q, HEAD_LAYERS, dropout=DROPOUT)
+
+
+def fit_and_predict(
+    X: Array,
+    Y: Array,
+    recipe: Index,
+    asked: Array,
+    *,
+    seed: int,
+    make: Callable[[int, int], nn.Module] = TableNetwork,
+) -> Array:
+    """Train a network on rows X (n, d), Y (n, q) and return its answers at ``asked`` (k, q).
+
+    ``recipe``: (n,) which rows must not be torn between training and validation. ``make``: the
+    network for d inputs and q outputs.
     """
     known = ~np.isnan(Y).all(axis=1)
     X, Y, recipe = X[known], Y[known], recipe[known]
@@ -156,7 +209,7 @@ def fit_and_predict(X: Array, Y: Array, recipe: Index, asked: Array, *, seed: in
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = TableNetwork(X.shape[1], Y.shape[1])
+        network = make(X.shape[1], Y.shape[1])
         targets = torch.from_numpy((Y - mean) / sd).float()
         held = torch.from_numpy(is_validation)
         _train(network, inputs(X), targets, held)
@@ -173,7 +226,7 @@ def _validation_rows(recipe: Index, seed: int) -> NDArray[np.bool_]:
     return np.isin(recipe, drawn)
 
 
-def _train(network: TableNetwork, X: Tensor, Y: Tensor, held: Tensor) -> None:
+def _train(network: nn.Module, X: Tensor, Y: Tensor, held: Tensor) -> None:
     """Train in place, and keep the weights that were best on the rows ``held`` (n,)."""
     X_t, Y_t, X_v, Y_v = X[~held], Y[~held], X[held], Y[held]
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)

@@ -6,6 +6,7 @@ A further model is one more entry of :data:`MODELS`, or is brought along by the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from engine.bench import knowledge
 from engine.bench.knowledge import KnowledgeProvider, fit, nothing
@@ -20,7 +21,7 @@ from engine.bench.peers import (
 )
 from engine.bench.prediction import Entry, Predicted, Predictor, forecast
 from engine.campaign import Value
-from engine.errors import UsageError, nearest_name
+from engine.errors import ModelError, UsageError, nearest_name
 from engine.history import History
 
 __all__ = ["MODELS", "Entry", "Predicted", "Predictor", "check_against", "check_models"]
@@ -56,11 +57,41 @@ def paper_mlp(
     return predict(history, conditions, outcomes, seed=seed)
 
 
+def frozen_mlp(folder: Path) -> Predictor:
+    """Return the published head on the frozen table latent of a checkpoint."""
+
+    def predict(
+        history: History,
+        conditions: Sequence[Mapping[str, Value]],
+        outcomes: Sequence[str],
+        *,
+        level: float,
+        seed: int,
+    ) -> Predicted:
+        from engine.bench import paper_mlp
+        from surrogate.errors import SurrogateError
+
+        try:
+            encode = paper_mlp.checkpoint_latent(folder, history.campaign)
+        except SurrogateError as error:
+            raise ModelError(f"the checkpoint cannot be used: {error}") from error
+        return paper_mlp.predict(history, conditions, outcomes, seed=seed, encode=encode)
+
+    return predict
+
+
 def _sourced() -> dict[str, Entry]:
     if knowledge.CONNECTION is None:
         return {}
-    starter = surrogate(knowledge.CheckpointKnowledge(knowledge.CONNECTION.starter))
-    return {"matmcl": Entry(starter, "the same with the starter's heads in their mean")}
+    folder = knowledge.CONNECTION.starter
+    starter = surrogate(knowledge.CheckpointKnowledge(folder))
+    return {
+        "matmcl": Entry(starter, "`gp` with the starter's heads in its mean"),
+        "frozen_mlp": Entry(
+            frozen_mlp(folder),
+            "the recipe of Wu et al. (2025): an MLP head on the starter's frozen table latent",
+        ),
+    }
 
 
 AGAINST = ("botorch", "gp")

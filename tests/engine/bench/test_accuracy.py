@@ -344,3 +344,32 @@ def test_knowledge_reaches_the_surrogate_and_its_lack_changes_nothing(runs, monk
     knowledge.fit(history, ("y",))
     knowledge.fit(history, ("y",), lambda campaign: {"of": campaign.name})
     assert told == [{}, {"knowledge": {"of": "rows"}}]
+
+
+def test_the_published_head_reads_a_checkpoints_frozen_latent(tmp_path):
+    from engine.bench.labs import finished_runs, lab_of
+    from engine.bench.paper_mlp import checkpoint_latent
+    from engine.bench.predictors import frozen_mlp
+    from surrogate.matmcl.checkpoint import save_checkpoint
+    from surrogate.matmcl.config import MatMCLConfig
+    from surrogate.matmcl.model import MatMCL
+    from surrogate.matmcl.vocabulary import ParameterSpec, Vocabulary
+
+    lab = lab_of("standard")
+    words = (
+        ParameterSpec("concentration", "%", True, 2.9, 0.3),
+        ParameterSpec("collector_speed", "rpm", False, 800.0, 800.0),
+    )
+    config = MatMCLConfig(width=8, depth=1, latent_dim=6, projection_dim=5, tile_px=16)
+    save_checkpoint(tmp_path / "kept", MatMCL(config, Vocabulary(words, lab.campaign.outcomes)))
+    runs = [run for run, _ in finished_runs(lab, 24, 0)]
+    conditions = [run.conditions for run in runs[20:]]
+    latent = checkpoint_latent(tmp_path / "kept", lab.campaign)(conditions)
+    assert latent.shape == (4, 5)
+    assert np.linalg.norm(latent, axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    history, outcomes = History(lab.campaign, tuple(runs[:20])), lab.campaign.outcomes
+    found = frozen_mlp(tmp_path / "kept")(history, conditions, outcomes, level=0.9, seed=0)
+    assert found.mean.shape == (4, 10)
+    assert np.isfinite(found.mean).all()
+    with pytest.raises(ModelError, match="the checkpoint cannot be used"):
+        frozen_mlp(tmp_path / "none")(history, conditions, outcomes, level=0.9, seed=0)
