@@ -59,7 +59,7 @@ def _print_reach(screen: Console, summary: Mapping[str, Any], unit: str, scale: 
     print_line(
         screen,
         f"experiments to reach what {reference} has after {at}, "
-        f"{scale * found[reference]['target']:.1f}{unit} in the mean, read between batches along a "
+        f"{scale * found[reference]['target']:.1f}{unit.replace('[', '').replace(']', '')} in the mean, read between batches along a "
         "line: of the mean curves, with 95 % bootstrap intervals over paired seeds, and seed by "
         "seed; > and 'never' count as the budget",
     )
@@ -77,10 +77,11 @@ def _print_reach(screen: Console, summary: Mapping[str, Any], unit: str, scale: 
 
 def _reach_row(name: str, reach: Mapping[str, Any], scale: float) -> list[str]:
     by_seed, error = reach["by_seed"], reach["final_difference_se"]
+    more = ">" if reach["is_censored"] else ""
     return [
         name,
-        f"{'>' if reach['is_censored'] else ''}{reach['experiments']:.1f}",
-        f"{reach['ratio']:.2f}{_interval(reach['ratio_interval'], 1.0, 2)}",
+        f"{more}{reach['experiments']:.1f}",
+        f"{more}{reach['ratio']:.2f}{_interval(reach['ratio_interval'], 1.0, 2)}",
         f"{by_seed['ratio']:.2f}",
         f"{by_seed['ratio_median']:.2f}",
         f"{sum(by_seed['censored'])} of {len(by_seed['censored'])}",
