@@ -48,6 +48,7 @@ def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
 
 def _print_reach(screen: Console, summary: Mapping[str, Any], unit: str, scale: float) -> None:
     reference, at = summary["reference"], summary["read_at"]
+    plain = unit.replace("[", "").replace("]", "")
     found = {name: each["reach"] for name, each in summary["strategies"].items()}
     rows = [
         _reach_row(name, reach, scale)
@@ -59,7 +60,7 @@ def _print_reach(screen: Console, summary: Mapping[str, Any], unit: str, scale: 
     print_line(
         screen,
         f"experiments to reach what {reference} has after {at}, "
-        f"{scale * found[reference]['target']:.1f}{unit.replace('[', '').replace(']', '')} in the mean, read between batches along a "
+        f"{scale * found[reference]['target']:.1f}{plain} in the mean, read between batches along a "
         "line: of the mean curves, with 95 % bootstrap intervals over paired seeds, and seed by "
         "seed; > and 'never' count as the budget",
     )
