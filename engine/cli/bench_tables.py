@@ -60,8 +60,8 @@ def _print_reach(screen: Console, summary: Mapping[str, Any], unit: str, scale: 
     print_line(
         screen,
         f"experiments to reach what {reference} has after {at}, "
-        f"{scale * found[reference]['target']:.1f}{plain} in the mean, read between batches along a "
-        "line: of the mean curves, with 95 % bootstrap intervals over paired seeds, and seed by "
+        f"{scale * found[reference]['target']:.1f}{plain} in the mean, read between batches along "
+        "a line: of the mean curves, with 95 % bootstrap intervals over paired seeds, and seed by "
         "seed; > and 'never' count as the budget",
     )
     columns = [
