@@ -190,7 +190,7 @@ def prior_variance(model: Any, X: Array) -> Array:
     columns = []
     with torch.no_grad():
         for member in getattr(model, "models", [model]):
-            points = torch.from_numpy(X)
+            points = member.transform_inputs(torch.from_numpy(X))
             if member.num_outputs > 1:
                 points = points.expand(member.num_outputs, *points.shape)
             variance = member.forward(points).variance.reshape(member.num_outputs, -1)

@@ -19,6 +19,7 @@ from engine.cli import (
     predict,
     propose,
     report,
+    retrieve,
     source,
 )
 from engine.errors import SpinneretError
@@ -79,7 +80,7 @@ def _root(
 
 
 for _module in (
-    data, micrograph, campaign, database, source, propose, predict, report, demo, bench,
+    data, micrograph, campaign, database, source, propose, predict, retrieve, report, demo, bench,
 ):  # fmt: skip
     _module.register(app)
 

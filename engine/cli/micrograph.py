@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, warn
+from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
     group.command("import")(import_)
     group.command()(show)
     group.command()(measure)
+    group.command()(check)
     app.add_typer(group, name="micrograph")
 
 
@@ -70,7 +71,7 @@ def add(
     from engine.workspace import Workspace
 
     how = HowTaken(nm_per_pixel, rotation_axis)
-    with Workspace.open(config) as workspace, _bar("measuring") as progress:
+    with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
         report = add_pictures(workspace, files, experiment, how, progress)
     _tell(report, as_json)
 
@@ -93,7 +94,7 @@ def import_(
     from engine.workspace import Workspace
 
     how = HowTaken(nm_per_pixel, rotation_axis)
-    with Workspace.open(config) as workspace, _bar("measuring") as progress:
+    with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
         report = import_folder(workspace, folder, how, progress)
     _tell(report, as_json)
 
@@ -148,7 +149,7 @@ def measure(
     if sum((bool(ids), every, missing)) != 1:
         raise UsageError("expected micrographs' numbers, --all or --missing: one of the three")
     how = HowTaken(nm_per_pixel, rotation_axis)
-    with Workspace.open(config) as workspace, _bar("measuring") as progress:
+    with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
         done = measure_again(workspace, ids or [], how, only_missing=missing, progress=progress)
     if as_json:
         print_json({"measured": [_document(picture) for picture in done]})
@@ -157,8 +158,37 @@ def measure(
     typer.echo(f"{len(done)} micrographs measured")
 
 
+def check(
+    false_share: Annotated[
+        float,
+        typer.Option("--false-share", help="Share of false flags among flags that is put up with."),
+    ] = 0.1,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Flag runs whose mat is not what their conditions promise.
+
+    What each run's pictures show is compared with what all other runs lead one to expect of its
+    conditions: in measured statistics, and in the model's space of pictures and conditions. A
+    flagged run looks mislabelled (exchanged with another), drifted (runs beside it in time are off
+    the same way), or neither. Nothing is recorded.
+    """
+    from engine.cli.misfits import checked_document, print_checked
+    from engine.retrieval.checking import check as check_workspace
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace, counting_bar("looking") as progress:
+        found = check_workspace(workspace, false_share=false_share, progress=progress)
+    for note in found.notes:
+        say(note)
+    if as_json:
+        print_json(checked_document(found))
+        return
+    print_checked(found)
+
+
 @contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+def counting_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Show a progress bar on standard error, where somebody watches."""
     if not sys.stderr.isatty():
         yield None

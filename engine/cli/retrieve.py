@@ -1,0 +1,248 @@
+"""``engine retrieve``: conditions → micrographs, and a micrograph → the runs nearest to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.micrograph import AxisOption, ScaleOption, counting_bar
+from engine.cli.output import (
+    ConfigOption,
+    JsonOption,
+    console,
+    count,
+    grid,
+    print_json,
+    say,
+    split_assignments,
+)
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from engine.retrieval.gallery import Item, Statistics
+    from engine.retrieval.search import Match, Retrieved
+
+GALLERIES = ("campaign", "sources", "all")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(retrieve)
+
+
+def retrieve(
+    conditions: Annotated[
+        str | None,
+        typer.Option(
+            "--conditions",
+            metavar="NAME=VALUE,…",
+            help="Find micrographs that look as these conditions should.",
+        ),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="One of the conditions; repeat it."),
+    ] = None,
+    micrograph: Annotated[
+        Path | None,
+        typer.Option("--micrograph", metavar="FILE", help="Find the runs nearest to this picture."),
+    ] = None,
+    nm_per_pixel: ScaleOption = None,
+    rotation_axis: AxisOption = None,
+    k: Annotated[int, typer.Option("--k", "-k", help="How many.")] = 6,
+    gallery: Annotated[
+        str,
+        typer.Option("--gallery", help="campaign, sources (other campaigns of the database), all."),
+    ] = "campaign",
+    contact_sheet: Annotated[
+        Path | None,
+        typer.Option("--contact-sheet", metavar="PNG", help="Also write the pictures, one scale."),
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Find micrographs by conditions, or runs and their conditions by a micrograph.
+
+    Similarity is the cosine in the space in which the model puts conditions and pictures; beside it
+    stands the difference in measured statistics, of a picture to the query's, or to what the
+    campaign's runs lead one to expect of the conditions. Conditions that are not stated are left
+    open. Nothing is recorded.
+    """
+    from engine.retrieval.search import by_conditions, by_micrograph
+    from engine.workspace import Workspace
+
+    words = _words(conditions, given)
+    if bool(words) == (micrograph is not None):
+        raise UsageError("expected --conditions NAME=VALUE,… or --micrograph FILE; one of the two")
+    if micrograph is None and (nm_per_pixel is not None or rotation_axis is not None):
+        raise UsageError("--nm-per-pixel and --rotation-axis belong to --micrograph")
+    which = _gallery(gallery)
+    _refuse_place(contact_sheet)
+    with Workspace.open(config) as workspace:
+        with counting_bar("looking") as progress:
+            if micrograph is not None:
+                found = by_micrograph(
+                    workspace,
+                    micrograph,
+                    nm_per_pixel=nm_per_pixel,
+                    rotation_axis=rotation_axis,
+                    k=k,
+                    which=which,
+                    progress=progress,
+                )
+            else:
+                from engine.asking import read_words
+
+                with workspace.database.read() as tx:
+                    _, campaign = workspace.active_campaign(tx)
+                asked = read_words(campaign, words, "--conditions" if conditions else "--set")
+                found = by_conditions(workspace, asked, k=k, which=which, progress=progress)
+        limit = workspace.settings.storage.max_image_megapixels
+    if contact_sheet is not None:
+        from engine.retrieval.contact_sheet import query_panel, write_contact_sheet
+
+        panel = None
+        if micrograph is not None:
+            panel = query_panel(micrograph, found, rotation_axis, max_megapixels=limit)
+        write_contact_sheet(found, contact_sheet, max_megapixels=limit, query=panel)
+    for note in found.notes:
+        say(note)
+    if as_json:
+        print_json(retrieved_document(found))
+    else:
+        _show(found)
+    if contact_sheet is not None:
+        say(f"pictures: {contact_sheet}")
+
+
+def _words(conditions: str | None, given: Sequence[str] | None) -> dict[str, str]:
+    listed = [word for word in (conditions or "").split(",") if word.strip()]
+    if conditions is not None and not listed:
+        raise UsageError("--conditions: expected name=value,… such as voltage=18, got nothing")
+    return split_assignments([*listed, *(given or ())], "--conditions")
+
+
+def _gallery(word: str) -> Any:
+    from engine.errors import nearest_name
+
+    if word not in GALLERIES:
+        raise UsageError(
+            f"--gallery: expected {', '.join(GALLERIES)}, got '{word}'."
+            f"{nearest_name(word, GALLERIES)}"
+        )
+    return word
+
+
+def _refuse_place(path: Path | None) -> None:
+    """Refuse, before anything is computed, a file that could not be written."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise UsageError(f"--contact-sheet: expected a file in an existing folder, got {path}")
+
+
+# -- showing ------------------------------------------------------------------------------------
+
+
+def retrieved_document(found: Retrieved) -> dict[str, Any]:
+    """Return the JSON document of an answer."""
+    return {
+        "campaign": found.campaign.name,
+        "model": found.model,
+        "model_sha256": found.model_id,
+        "gallery": found.n_gallery,
+        "query_statistics": {**_statistics(found.statistics), "expected": found.is_expected},
+        "matches": [_match(place, match) for place, match in enumerate(found.matches, 1)],
+        "notes": list(found.notes),
+    }
+
+
+def _match(place: int, match: Match) -> dict[str, Any]:
+    item = match.item
+    return {
+        "rank": place,
+        "similarity": match.similarity,
+        "conditions_similarity": match.conditions_similarity,
+        "source": item.source,
+        "experiment": item.experiment_id,
+        "label": item.label,
+        "micrograph": item.micrograph.id,
+        "path": item.micrograph.path,
+        "conditions": dict(item.conditions),
+        "units": {name: item.campaign.unit_of(name) for name in item.conditions},
+        "statistics": _statistics(item.statistics),
+        "difference": _statistics(match.difference),
+    }
+
+
+def _statistics(statistics: Statistics) -> dict[str, float | None]:
+    return {
+        "diameter_nm": statistics.diameter_nm,
+        "order": statistics.order,
+        "porosity": statistics.porosity,
+    }
+
+
+def _show(found: Retrieved) -> None:
+    screen = console()
+    names = list(dict.fromkeys(name for match in found.matches for name in match.item.conditions))
+    is_picture = not found.is_expected
+    headings = [
+        "run",
+        "similarity [–]",
+        *(["to its conditions [–]"] if is_picture else []),
+        "diameter [nm]",
+        "Δ diameter [nm]",
+        "order [–]",
+        "Δ order [–]",
+        "porosity [–]",
+        "Δ porosity [–]",
+        *(_heading(found, name) for name in names),
+    ]
+    rows = []
+    for match in found.matches:
+        own, off = match.item.statistics, match.difference
+        promised = match.conditions_similarity
+        rows.append(
+            [
+                match.item.run,
+                f"{match.similarity:.3f}",
+                *(["–" if promised is None else f"{promised:.3f}"] if is_picture else []),
+                _number(own.diameter_nm, ".0f"),
+                _number(off.diameter_nm, "+.0f"),
+                _number(own.order, ".2f"),
+                _number(off.order, "+.2f"),
+                _number(own.porosity, ".2f"),
+                _number(off.porosity, "+.2f"),
+                *(_value(match.item, name) for name in names),
+            ]
+        )
+    what = "expected of these conditions" if found.is_expected else "the picture shows"
+    screen.print(
+        f"{count(len(rows), 'micrograph')} of {found.n_gallery}, most similar first ({found.model})"
+    )
+    told = found.statistics
+    if any(value is not None for value in told.values):
+        screen.print(
+            f"{what}: diameter {_number(told.diameter_nm, '.0f')} nm, order "
+            f"{_number(told.order, '.2f')}, porosity {_number(told.porosity, '.2f')}; Δ is the "
+            "run's minus that"
+        )
+    screen.print(grid(headings, rows))
+
+
+def _heading(found: Retrieved, name: str) -> str:
+    item = next(m.item for m in found.matches if name in m.item.conditions)
+    return item.campaign.heading(name)
+
+
+def _value(item: Item, name: str) -> str:
+    value = item.conditions.get(name)
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -1,0 +1,1 @@
+"""Conditions ⇄ micrographs: which mats look as these conditions should, and the other way round."""

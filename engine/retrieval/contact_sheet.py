@@ -1,0 +1,142 @@
+"""Retrieved micrographs side by side, all at one scale, as a PNG."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from engine.errors import DataError
+from engine.pictures.databar import find_crop
+from engine.pictures.reading import read_grey
+from engine.retrieval.encoder import levelled, read_picture
+from engine.retrieval.gallery import Item
+from engine.retrieval.search import Retrieved
+
+SIDE_PX = 300
+_MARGIN, _LINE, _COLUMNS = 12, 17, 4
+_INK, _GROUND = (20, 20, 20), (255, 255, 255)
+_BAR_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture with its scale and the lines below it."""
+
+    grey: NDArray[np.float32]
+    nm_per_pixel: float
+    lines: tuple[str, ...]
+
+
+def write_contact_sheet(
+    retrieved: Retrieved,
+    path: Path,
+    *,
+    max_megapixels: float,
+    query: Panel | None = None,
+) -> None:
+    """Write the retrieved pictures (the query first, if it is a picture) to ``path``.
+
+    Every panel shows the same field of view, the smallest of them all, and a bar of its length.
+
+    Raises:
+        NotFoundError, DataError: a picture is gone or damaged, or ``path`` cannot be written.
+    """
+    panels = [query] if query is not None else []
+    for match in retrieved.matches:
+        picture = match.item.micrograph
+        grey = read_picture(
+            match.item.path,
+            max_megapixels=max_megapixels,
+            crop=picture.crop,
+            rotation_axis=picture.rotation_axis,
+            name=picture.original_name,
+        )
+        lines = (f"{match.item.run}   similarity {match.similarity:.2f}", *_told(match.item))
+        panels.append(Panel(grey, picture.nm_per_pixel or 1.0, lines))
+    sheet = draw(panels)
+    aside = path.with_name(f".{path.name}.part-{os.getpid()}")
+    try:
+        sheet.save(aside, format="PNG")
+        aside.replace(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def query_panel(
+    file: Path, retrieved: Retrieved, rotation_axis: str | None, *, max_megapixels: float
+) -> Panel:
+    """Return the panel of the picture that was asked with.
+
+    Raises:
+        NotFoundError, DataError: it cannot be read.
+    """
+    whole = read_grey(file, max_megapixels=max_megapixels)
+    grey = read_picture(
+        file, max_megapixels=max_megapixels, crop=find_crop(whole), rotation_axis=rotation_axis
+    )
+    return Panel(grey, retrieved.nm_per_pixel or 1.0, ("the query", file.name))
+
+
+def _told(item: Item) -> tuple[str, ...]:
+    words = [
+        f"{name} {value:g} {item.campaign.unit_of(name)}".rstrip()
+        if not isinstance(value, str)
+        else f"{name} {value}"
+        for name, value in item.conditions.items()
+    ]
+    return tuple(", ".join(words[place : place + 2]) for place in range(0, len(words), 2))
+
+
+def draw(panels: Sequence[Panel]) -> Image.Image:
+    """Return the sheet of at least one panel."""
+    field = min(min(panel.grey.shape) * panel.nm_per_pixel for panel in panels)
+    n_lines = max(len(panel.lines) for panel in panels)
+    cell = (SIDE_PX + _MARGIN, SIDE_PX + _MARGIN + _LINE * n_lines)
+    columns = min(_COLUMNS, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    size = (columns * cell[0] + _MARGIN, rows * cell[1] + _MARGIN)
+    sheet = Image.new("RGB", size, _GROUND)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default()
+    for place, panel in enumerate(panels):
+        left = _MARGIN + place % columns * cell[0]
+        top = _MARGIN + place // columns * cell[1]
+        sheet.paste(_thumbnail(panel, field), (left, top))
+        _scale_bar(pen, left, top, field)
+        for line, text in enumerate(panel.lines):
+            below = top + SIDE_PX + 2 + line * _LINE
+            pen.text((left, below), _fitting(text, font), fill=_INK, font=font)
+    return sheet
+
+
+def _thumbnail(panel: Panel, field: float) -> Image.Image:
+    side = max(1, min(round(field / panel.nm_per_pixel), *panel.grey.shape))
+    top, left = ((length - side) // 2 for length in panel.grey.shape)
+    shown = levelled(panel.grey)[top : top + side, left : left + side]
+    return Image.fromarray(shown).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
+
+
+def _scale_bar(pen: ImageDraw.ImageDraw, left: int, top: int, field: float) -> None:
+    micrometres = field * _BAR_SHARE / 1000
+    magnitude = 10 ** math.floor(math.log10(micrometres))
+    length = max(step for step in (1, 2, 5) if step * magnitude <= micrometres) * magnitude
+    width = round(SIDE_PX * length * 1000 / field)
+    x, y = left + 10, top + SIDE_PX - 14
+    pen.rectangle((x - 4, y - 16, x + max(width, 40) + 4, y + 8), fill=(0, 0, 0))
+    pen.rectangle((x, y, x + width, y + 3), fill=_GROUND)
+    pen.text((x, y - 14), f"{length:g} um", fill=_GROUND)
+
+
+def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    shown = text
+    while shown and font.getlength(shown) > SIDE_PX:
+        shown = shown[:-2]
+    return shown if shown == text else f"{shown[:-1]}…"

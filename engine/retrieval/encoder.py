@@ -1,0 +1,176 @@
+"""The model that puts conditions and micrographs into one space, and what it says of either.
+
+Notation
+--------
+=====  ==============================================================  =========
+t      g(f_t(conditions)), unit length                                 (n, r)
+v      g(f_v(tile)), averaged over a picture's tiles, unit length      (n, r)
+=====  ==============================================================  =========
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.records import ModelKind
+from db.session import Transaction
+from engine.campaign import Campaign, Value
+from engine.errors import DataError, ModelError, NotFoundError
+from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    from surrogate.matmcl.model import MatMCL
+
+Array = NDArray[np.float64]
+
+TILES = 16
+"""Tiles of a micrograph; more bring nothing on the virtual lab's pictures of 30 µm."""
+
+_BATCH = 64
+STARTER = ("engine.sources", "starter")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A trained MatMCL with its identity: ``id`` is the SHA-256 of its weights.
+
+    ``name``: how it is called in messages.
+    """
+
+    model: MatMCL
+    id: str
+    name: str
+    n_tiles: int = TILES
+
+    def of_conditions(self, campaign: Campaign, conditions: Sequence[Mapping[str, Value]]) -> Array:
+        """Return t (n, r) of conditions in the campaign's units; missing ones are masked.
+
+        Raises:
+            ModelError: the campaign shares no parameter with the model.
+        """
+        import torch
+
+        from engine.sources.encoding import encode_conditions
+
+        table = np.asarray(encode_conditions(campaign, self.model.vocabulary, conditions))
+        if len(table) and not (table[..., 2] > 0.5).any():
+            raise ModelError(
+                f"{self.name} knows none of the stated parameters; it knows "
+                f"{', '.join(self.model.vocabulary.names)}"
+            )
+        with torch.no_grad():
+            latent = self.model.table_latent(torch.as_tensor(table, dtype=torch.float32))
+            return np.asarray(self.model.project(latent).double().numpy())
+
+    def of_picture(self, grey: NDArray[np.float32], nm_per_pixel: float, seed: int) -> Array:
+        """Return v (r,) of a grey picture (height, width), any scale, rotation along the width.
+
+        ``seed`` decides where the tiles are cut.
+
+        Raises:
+            SurrogateError: the picture is too small or too coarse for one tile.
+        """
+        import torch
+
+        from surrogate.matmcl.tiles import cut_tiles
+        from surrogate.retrieval import mean_direction
+
+        tiles = cut_tiles(
+            levelled(grey),
+            nm_per_pixel,
+            config=self.model.config,
+            n=self.n_tiles,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        found = self.of_tiles(tiles)
+        owner = torch.zeros(len(found), dtype=torch.long)
+        return np.asarray(mean_direction(torch.from_numpy(found), owner, 1)[0].numpy())
+
+    def of_tiles(self, tiles: Any) -> Array:
+        """Return v (t, r) of single tiles (t, s, s), uint8."""
+        import torch
+
+        parts = []
+        with torch.no_grad():
+            for some in tiles.split(_BATCH):
+                latent = self.model.vision_latent(some.unsqueeze(1).float() / 255.0)
+                parts.append(self.model.project(latent))
+        return np.asarray(torch.cat(parts).double().numpy())
+
+
+def levelled(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return grey values of any scale as 0 … 255: 8 bit as they are, deeper ones by their range."""
+    if grey.size and grey.min() >= 0.0 and 1.0 < grey.max() <= 255.0:
+        return np.asarray(np.rint(grey), dtype=np.uint8)
+    low, high = np.quantile(grey, [0.001, 0.999])
+    share = (grey - low) / max(float(high - low), 1e-9)
+    return np.asarray(np.rint(255.0 * np.clip(share, 0.0, 1.0)), dtype=np.uint8)
+
+
+def open_encoder(workspace: Workspace, tx: Transaction, campaign_id: int) -> Encoder:
+    """Load the campaign's champion (kind surrogate), else the starter that ships with the package.
+
+    Raises:
+        ModelError: there is neither, or it cannot be loaded.
+    """
+    champion = tx.models.champion(campaign_id, ModelKind.SURROGATE)
+    if champion is not None:
+        path = workspace.data_dir / champion.artifact_path
+        folder = path if path.is_dir() else path.parent
+        return load_encoder(folder, f"model version {champion.id}")
+    starter = files(STARTER[0]).joinpath(STARTER[1])
+    if not starter.is_dir():
+        raise ModelError(
+            "expected a model that knows micrographs, found none: train one with `engine pretrain`"
+        )
+    with as_file(starter) as folder:
+        return load_encoder(Path(folder), "the starter")
+
+
+def load_encoder(folder: Path, name: str) -> Encoder:
+    """Load a checkpoint's folder.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    from surrogate.errors import SurrogateError
+    from surrogate.matmcl.checkpoint import load_checkpoint, read_card
+
+    try:
+        return Encoder(load_checkpoint(folder), read_card(folder).sha256, name)
+    except SurrogateError as error:
+        raise ModelError(f"{name} cannot be used: {error}") from error
+
+
+def read_picture(
+    path: Path,
+    *,
+    max_megapixels: float,
+    crop: tuple[int, int, int, int] | None = None,
+    rotation_axis: str | None = None,
+    name: str | None = None,
+) -> NDArray[np.float32]:
+    """Read a picture, cut off what is outside ``crop``, turn the rotation along its width.
+
+    Raises:
+        NotFoundError: the file is gone.
+        DataError: no picture, or a damaged one.
+    """
+    from engine.pictures.reading import read_grey
+
+    if not path.is_file():
+        raise NotFoundError(f"{name or path}: the file is not there")
+    grey = read_grey(path, max_megapixels=max_megapixels, name=name)
+    if crop is not None:
+        left, top, right, bottom = crop
+        grey = grey[top:bottom, left:right]
+    if not grey.size:
+        raise DataError(f"{name or path}: nothing is left inside its crop box")
+    return np.ascontiguousarray(np.rot90(grey)) if rotation_axis == "y" else grey

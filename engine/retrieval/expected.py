@@ -1,0 +1,170 @@
+"""What a mat of given conditions should measure: one GP for each statistic, on the campaign's runs.
+
+Notation
+--------
+=====  ===========================================================================  ==========
+Y      ln diameter, order, logit porosity of each run (means over its micrographs);  (n, 3)
+       NaN where not known
+z      (Y − its leave-one-out mean) / its leave-one-out standard deviation           (n, 3)
+=====  ===========================================================================  ==========
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.campaign import Campaign, Value
+from engine.errors import ModelError
+from engine.history import Run
+from engine.propose.space import Space
+from engine.propose.training import typical_ambient
+from engine.retrieval.gallery import Item, Statistics
+from surrogate.errors import SurrogateError
+from surrogate.gp import fit_outcomes, leave_one_out
+
+Array = NDArray[np.float64]
+
+NAMES = ("diameter", "order", "porosity")
+_LEAST_SHARE = 1e-3
+LEAST_RUNS = 12
+"""Fewer runs with statistics say nothing of the others."""
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A finished run with micrographs: conditions, mean statistics Y (3,), its place in time."""
+
+    experiment_id: int
+    label: str | None
+    conditions: Mapping[str, Value]
+    Y: Array
+    n_pictures: int
+
+    @property
+    def name(self) -> str:
+        """Label, or number."""
+        return self.label or str(self.experiment_id)
+
+
+def measured_runs(campaign: Campaign, items: Sequence[Item]) -> list[MeasuredRun]:
+    """Return the runs of ``items``, in order of their numbers; every controlled parameter known."""
+    controlled = {parameter.name for parameter in campaign.controlled}
+    grouped: dict[int, list[Item]] = {}
+    for item in items:
+        if controlled <= item.conditions.keys():
+            grouped.setdefault(item.experiment_id, []).append(item)
+    return [
+        MeasuredRun(
+            id_,
+            group[0].label,
+            group[0].conditions,
+            _mean([row(item.statistics) for item in group]),
+            len(group),
+        )
+        for id_, group in sorted(grouped.items())
+    ]
+
+
+def row(statistics: Statistics) -> Array:
+    """Return a picture's Y (3,), NaN where it shows nothing."""
+    diameter, order, porosity = statistics.values
+    return np.array(
+        [
+            np.log(diameter) if diameter is not None and diameter > 0 else np.nan,
+            np.nan if order is None else order,
+            np.nan if porosity is None else _logit(porosity),
+        ]
+    )
+
+
+def _logit(share: float) -> float:
+    inside = min(max(share, _LEAST_SHARE), 1.0 - _LEAST_SHARE)
+    return math.log(inside / (1.0 - inside))
+
+
+def _mean(rows: Sequence[Array]) -> Array:
+    stacked = np.stack(rows)
+    n = (~np.isnan(stacked)).sum(axis=0)
+    return np.where(n > 0, np.nansum(stacked, axis=0) / np.maximum(n, 1), np.nan)
+
+
+class StatisticsModel:
+    """GPs fitted to the statistics of runs; columns of ``Y`` that say too little are left out.
+
+    ``columns``: (c,) which of :data:`NAMES` are modelled.
+    """
+
+    def __init__(self, space: Space, model: Any, fill: Array, columns: Sequence[int], Y: Array):
+        self.space = space
+        self.model = model
+        self.fill = fill
+        self.columns = tuple(columns)
+        self.Y = Y
+
+    @classmethod
+    def fit(cls, campaign: Campaign, runs: Sequence[MeasuredRun]) -> StatisticsModel:
+        """Fit to the runs' statistics.
+
+        Raises:
+            ModelError: fewer than :data:`LEAST_RUNS` have any, or the fit fails.
+        """
+        space = Space(campaign)
+        Y = np.stack([run.Y for run in runs]) if runs else np.zeros((0, len(NAMES)))
+        seen = (~np.isnan(Y)).sum(axis=0)
+        spread = _spread(Y)
+        columns = [j for j in range(len(NAMES)) if seen[j] >= LEAST_RUNS and spread[j] > 1e-9]
+        if not columns:
+            raise ModelError(
+                f"expected statistics of at least {LEAST_RUNS} runs with micrographs, got "
+                f"{int(seen.max(initial=0))}: add pictures (`engine micrograph add`), or measure "
+                "them (`engine micrograph measure --missing`)"
+            )
+        fill = typical_ambient(space, [Run(run.conditions) for run in runs])
+        X = torch.from_numpy(space.encode([run.conditions for run in runs], fill))
+        try:
+            model = fit_outcomes(X, torch.from_numpy(Y[:, columns]))
+        except SurrogateError as error:
+            raise ModelError(f"the statistics' model could not be fitted: {error}") from error
+        return cls(space, model, fill, columns, Y)
+
+    def left_out(self) -> tuple[Array, Array]:
+        """Return leave-one-out means and standard deviations (n, 3); NaN where nothing is known."""
+        mean, sd = np.full(self.Y.shape, np.nan), np.full(self.Y.shape, np.nan)
+        _, means, variances = leave_one_out(self.model)
+        for column, m, v in zip(self.columns, means, variances, strict=True):
+            seen = ~np.isnan(self.Y[:, column])
+            values = self.Y[seen, column]
+            centre, scale = values.mean(), values.std(ddof=1)
+            mean[seen, column] = m.numpy() * scale + centre
+            sd[seen, column] = np.sqrt(v.numpy()) * scale
+        return mean, sd
+
+    def expect(self, conditions: Sequence[Mapping[str, Value]]) -> tuple[Array, Array]:
+        """Return means and standard deviations (n, 3) of a new run's statistics."""
+        X = torch.from_numpy(self.space.encode(conditions, self.fill))
+        mean = np.full((len(X), len(NAMES)), np.nan)
+        sd = mean.copy()
+        with torch.no_grad():
+            posterior = self.model.posterior(X, observation_noise=True)
+            mean[:, self.columns] = posterior.mean.numpy()
+            sd[:, self.columns] = posterior.variance.sqrt().numpy()
+        return mean, sd
+
+
+def _spread(Y: Array) -> Array:
+    return np.array([np.std(y[~np.isnan(y)]) if (~np.isnan(y)).any() else 0.0 for y in Y.T])
+
+
+def as_statistics(y: Array) -> Statistics:
+    """Return a row of Y (3,) as statistics."""
+    known = [None if np.isnan(value) else float(value) for value in y]
+    diameter = None if known[0] is None else float(np.exp(known[0]))
+    porosity = None if known[2] is None else 1.0 / (1.0 + math.exp(-known[2]))
+    return Statistics(diameter, known[1], porosity)

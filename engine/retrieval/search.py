@@ -1,0 +1,241 @@
+"""Both ways over the gallery: conditions → micrographs, micrograph → runs with their conditions.
+
+Similarity is the cosine in MatMCL's projected space. For conditions it is that of their latent to
+each picture's; for a picture that of its latent to each other picture's, with the similarity to
+that run's conditions told beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.campaign import Campaign, Value
+from engine.compute import limit_threads
+from engine.errors import DataError, ModelError, UsageError
+from engine.retrieval.encoder import Encoder, open_encoder, read_picture
+from engine.retrieval.expected import StatisticsModel, as_statistics, measured_runs
+from engine.retrieval.gallery import (
+    Gallery,
+    Item,
+    Progress,
+    Statistics,
+    Which,
+    collect,
+    embed,
+    embed_picture,
+)
+from engine.workspace import Workspace
+from surrogate.retrieval import cosine_similarity, top_k
+
+Array = NDArray[np.float64]
+
+MOST = 100
+
+
+@dataclass(frozen=True)
+class Match:
+    """One retrieved micrograph.
+
+    ``similarity``: cosine of the latents, −1 … 1. ``conditions_similarity``: of the query picture
+    to this run's conditions (``None`` for a query by conditions). ``difference``: its statistics −
+    the query's.
+    """
+
+    item: Item
+    similarity: float
+    conditions_similarity: float | None
+    difference: Statistics
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """The answer, most similar first.
+
+    ``statistics``: of the query picture, or expected of the query conditions (``is_expected``).
+    """
+
+    campaign: Campaign
+    model: str
+    model_id: str
+    n_gallery: int
+    statistics: Statistics
+    is_expected: bool
+    matches: tuple[Match, ...]
+    notes: tuple[str, ...]
+    nm_per_pixel: float | None = None
+
+
+def by_conditions(
+    workspace: Workspace,
+    conditions: Mapping[str, Value],
+    *,
+    k: int = 6,
+    which: Which = "campaign",
+    progress: Progress | None = None,
+) -> Retrieved:
+    """Return the ``k`` micrographs of finished runs that look as these conditions should.
+
+    Parameters that are not stated are left open (masked), not filled in.
+
+    Raises:
+        UsageError: no condition, or k that cannot be.
+        ModelError: no model, or one that knows none of the parameters.
+        NotFoundError: no micrograph in the gallery.
+    """
+    if not conditions:
+        raise UsageError("expected conditions such as --set voltage=18, got none")
+    encoder, items, campaign = _opened(workspace, k, which)
+    query = encoder.of_conditions(campaign, [conditions])
+    gallery = embed(workspace, encoder, items, progress)
+    values, places = top_k(_similarity(query, gallery.v), k)
+    expected, notes = _expected(campaign, items, conditions)
+    matches = [
+        Match(
+            gallery.items[place],
+            value,
+            None,
+            gallery.items[place].statistics.minus(expected),
+        )
+        for value, place in zip(values[0].tolist(), places[0].tolist(), strict=True)
+    ]
+    return _answer(
+        campaign,
+        encoder,
+        gallery,
+        statistics=expected,
+        matches=matches,
+        notes=notes,
+        is_expected=True,
+    )
+
+
+def by_micrograph(
+    workspace: Workspace,
+    file: Path,
+    *,
+    nm_per_pixel: float | None = None,
+    rotation_axis: str | None = None,
+    k: int = 6,
+    which: Which = "campaign",
+    progress: Progress | None = None,
+) -> Retrieved:
+    """Return the ``k`` micrographs most like the one in ``file``, with their runs' conditions.
+
+    Its data bar is found and left out; nothing is recorded.
+
+    Raises:
+        UsageError: k or a scale that cannot be.
+        NotFoundError: no such file, or no micrograph in the gallery.
+        DataError: no picture, one whose scale nobody wrote, or one too small for a tile.
+        ModelError: no model.
+    """
+    from engine.pictures.adding import HowTaken, measure_cropped
+    from engine.pictures.databar import find_crop
+    from engine.pictures.reading import read_grey
+    from engine.pictures.scale import scale_of
+
+    how = HowTaken(nm_per_pixel, rotation_axis)
+    limit = workspace.settings.storage.max_image_megapixels
+    if not file.is_file():
+        read_picture(file, max_megapixels=limit)  # says what is wrong with it
+    grey = read_grey(file, max_megapixels=limit)
+    scale = scale_of(file, grey.shape[1], how.nm_per_pixel)
+    if scale is None:
+        raise DataError(
+            f"{file}: nobody wrote its scale, and pictures of different scales cannot be compared; "
+            "state --nm-per-pixel"
+        )
+    crop = find_crop(grey)
+    encoder, items, campaign = _opened(workspace, k, which)
+    measured = measure_cropped(grey, scale.nm_per_pixel, how.rotation_axis, crop, str(file))
+    shown = read_picture(file, max_megapixels=limit, crop=crop, rotation_axis=how.rotation_axis)
+    with file.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    query = embed_picture(encoder, shown, scale.nm_per_pixel, sha256)[None]
+    gallery = embed(workspace, encoder, items, progress)
+    values, places = top_k(_similarity(query, gallery.v), k)
+    own = Statistics.of(measured.statistics.as_json())
+    matches = [
+        _matched(encoder, query, gallery.items[place], value, own)
+        for value, place in zip(values[0].tolist(), places[0].tolist(), strict=True)
+    ]
+    return _answer(
+        campaign,
+        encoder,
+        gallery,
+        statistics=own,
+        matches=matches,
+        nm_per_pixel=scale.nm_per_pixel,
+    )
+
+
+def _opened(workspace: Workspace, k: int, which: Which) -> tuple[Encoder, list[Item], Campaign]:
+    if not 1 <= k <= MOST:
+        raise UsageError(f"--k: expected 1 to {MOST}, got {k}")
+    limit_threads(workspace.settings.compute.threads)
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        items = collect(workspace, tx, which)
+        encoder = open_encoder(workspace, tx, record.id)
+    return encoder, items, campaign
+
+
+def _matched(encoder: Encoder, query: Array, item: Item, value: float, own: Statistics) -> Match:
+    try:
+        t = encoder.of_conditions(item.campaign, [item.conditions])
+        promised: float | None = float(_similarity(query, t)[0, 0])
+    except ModelError:
+        promised = None
+    return Match(item, value, promised, item.statistics.minus(own))
+
+
+def _expected(
+    campaign: Campaign, items: Sequence[Item], conditions: Mapping[str, Value]
+) -> tuple[Statistics, list[str]]:
+    """Return what the campaign's own runs lead one to measure at these conditions."""
+    if any(p.name not in conditions for p in campaign.controlled):
+        return Statistics(), [
+            "not every setting is stated: no statistics are expected to compare with"
+        ]
+    own = [item for item in items if item.source is None]
+    try:
+        model = StatisticsModel.fit(campaign, measured_runs(campaign, own))
+    except ModelError as error:
+        return Statistics(), [f"no statistics are expected to compare with: {error}"]
+    return as_statistics(model.expect([conditions])[0][0]), []
+
+
+def _similarity(queries: Array, gallery: Array) -> Any:
+    return cosine_similarity(torch.from_numpy(queries), torch.from_numpy(gallery))
+
+
+def _answer(
+    campaign: Campaign,
+    encoder: Encoder,
+    gallery: Gallery,
+    *,
+    statistics: Statistics,
+    matches: Sequence[Match],
+    notes: Sequence[str] = (),
+    is_expected: bool = False,
+    nm_per_pixel: float | None = None,
+) -> Retrieved:
+    return Retrieved(
+        campaign=campaign,
+        model=encoder.name,
+        model_id=encoder.id,
+        n_gallery=len(gallery.items),
+        statistics=statistics,
+        is_expected=is_expected,
+        matches=tuple(matches),
+        notes=(*gallery.notes, *notes),
+        nm_per_pixel=nm_per_pixel,
+    )

@@ -1,0 +1,143 @@
+"""``engine retrieve``: both ways over the gallery."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.workspace import Workspace
+
+
+def words_of(conditions) -> str:
+    return ",".join(f"{name}={value:g}" for name, value in conditions.items())
+
+
+def test_conditions_find_pictures_of_such_mats(pictured: Path, engine, mats) -> None:
+    answer = engine("retrieve", "--conditions", words_of(mats.conditions[3]), "--k", 5, "--json")
+    assert answer.exit_code == 0, answer.err
+    document = answer.json
+    assert (document["gallery"], len(document["matches"])) == (40, 5)
+    assert document["model"].startswith("model version")
+    similarities = [match["similarity"] for match in document["matches"]]
+    assert similarities == sorted(similarities, reverse=True)
+    assert -1 <= similarities[-1] <= similarities[0] <= 1
+    match = document["matches"][0]
+    assert match["label"].startswith("M")
+    assert match["units"]["voltage"] == "kV"
+    assert document["query_statistics"]["expected"] is True
+    expected = document["query_statistics"]["diameter_nm"]
+    off = match["statistics"]["diameter_nm"] - expected
+    assert match["difference"]["diameter_nm"] == pytest.approx(off)
+
+
+def test_what_is_found_resembles_what_was_asked_more_than_chance(pictured: Path, engine, mats):
+    true = np.array([np.log(s["diameter"]["mean"]) for s in mats.statistics])
+    errors = []
+    for i in range(0, 40, 5):
+        document = engine(
+            "retrieve", "--conditions", words_of(mats.conditions[i]), "--k", 3, "--json"
+        ).json
+        found = [np.log(m["statistics"]["diameter_nm"]) for m in document["matches"]]
+        errors.append(np.abs(np.mean(found) - true[i]))
+    by_chance = np.abs(true[:, None] - true[None]).mean()
+    assert np.mean(errors) < 0.7 * by_chance
+
+
+def test_a_micrograph_finds_itself_and_its_run(pictured: Path, engine, mats) -> None:
+    answer = engine("retrieve", "--micrograph", "M7.png", "--nm-per-pixel", 120, "--json")
+    assert answer.exit_code == 0, answer.err
+    document = answer.json
+    first = document["matches"][0]
+    assert first["label"] == "M7"
+    assert first["similarity"] == pytest.approx(1.0, abs=1e-6)
+    assert first["conditions"] == pytest.approx(mats.conditions[7])
+    assert -1 <= first["conditions_similarity"] <= 1
+    assert document["query_statistics"]["expected"] is False
+    assert len(document["matches"]) == 6
+
+
+def test_the_table_has_units_and_a_contact_sheet_goes_with_it(pictured: Path, engine) -> None:
+    answer = engine(
+        "retrieve", "--micrograph", "M7.png", "--nm-per-pixel", 120, "--contact-sheet", "sheet.png"
+    )
+    assert answer.exit_code == 0, answer.err
+    for word in ("similarity", "[nm]", "[kV]", "M7", "porosity", "the picture shows"):
+        assert word in answer.out
+    with Image.open("sheet.png") as sheet:
+        assert sheet.size[0] > 1000
+        assert len(set(sheet.convert("L").resize((64, 64)).tobytes())) > 20
+
+
+def test_some_conditions_are_enough(pictured: Path, engine) -> None:
+    answer = engine("retrieve", "--set", "concentration=22", "--set", "v=18", "--k", 2)
+    assert answer.exit_code == 0, answer.err
+    assert "not every setting is stated" in answer.err
+
+
+def test_embeddings_are_kept_and_may_be_deleted_or_damaged(pictured: Path, engine) -> None:
+    ask = ("retrieve", "--set", "concentration=22", "--json")
+    before = engine(*ask).json
+    with Workspace.open(pictured / "config.toml") as workspace:
+        (kept,) = (workspace.data_dir / "embeddings").iterdir()
+        pictures = workspace.data_dir / "micrographs"
+    gone = pictures.rename(pictures.with_name("elsewhere"))
+    again = engine(*ask)
+    assert again.exit_code == 0, again.err
+    got = [m["similarity"] for m in again.json["matches"]]
+    assert got == pytest.approx([m["similarity"] for m in before["matches"]], abs=1e-6)
+    gone.rename(pictures)
+    for spoilt in (b"", b"no archive", kept.read_bytes()[:200]):
+        kept.write_bytes(spoilt)
+        assert engine(*ask).json["matches"][0]["label"] == before["matches"][0]["label"]
+
+
+def test_nothing_is_recorded(pictured: Path, engine, state) -> None:
+    before = state()
+    assert engine("retrieve", "--set", "concentration=22").exit_code == 0
+    assert engine("retrieve", "--micrograph", "M1.png", "--nm-per-pixel", 120).exit_code == 0
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "expected"),
+    [
+        ((), 2, "one of the two"),
+        (("--set", "voltage=18", "--micrograph", "M1.png"), 2, "one of the two"),
+        (("--conditions", ","), 2, "got nothing"),
+        (("--conditions", "voltag=18"), 2, "Did you mean 'voltage'"),
+        (("--conditions", "voltage=much"), 2, "voltage"),
+        (("--set", "voltage=18", "--nm-per-pixel", "3"), 2, "belong to --micrograph"),
+        (("--set", "voltage=18", "--gallery", "source"), 2, "Did you mean 'sources'"),
+        (("--set", "voltage=18", "--gallery", "sources"), 1, "found none"),
+        (("--set", "voltage=18", "--k", "0"), 2, "--k"),
+        (("--set", "voltage=18", "--contact-sheet", "no/where.png"), 2, "existing folder"),
+        (("--micrograph", "M1.png"), 1, "--nm-per-pixel"),
+        (("--micrograph", "M1.png", "--nm-per-pixel", "-1"), 2, "above 0"),
+        (("--micrograph", "M1.png", "--nm-per-pixel", "1"), 1, "too small"),
+        (("--micrograph", "nowhere.png", "--nm-per-pixel", "120"), 1, "not there"),
+        (("--micrograph", "text.png", "--nm-per-pixel", "120"), 1, "not a picture"),
+    ],
+)
+def test_bad_words_are_refused(pictured: Path, engine, words, code: int, expected: str) -> None:
+    Path("text.png").write_text("no picture", encoding="utf-8")
+    answer = engine("retrieve", *words)
+    assert answer.exit_code == code, answer.err
+    assert expected in answer.err
+
+
+def test_a_pickle_is_no_model(pictured: Path, engine) -> None:
+    with Workspace.open(pictured / "config.toml") as workspace:
+        weights = workspace.data_dir / "models" / "1" / "model.safetensors"
+    weights.write_bytes(b"\x80\x04\x95" + weights.read_bytes()[3:])
+    answer = engine("retrieve", "--set", "voltage=18")
+    assert answer.exit_code == 1
+    assert "cannot be used" in answer.err
+
+
+def test_an_empty_gallery_is_told(engine, champion) -> None:
+    answer = engine("retrieve", "--set", "voltage=18")
+    assert answer.exit_code == 1
+    assert "engine micrograph add" in answer.err
