@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from db.records import BatchRecord, CampaignRecord, NewProposal
 from db.session import Transaction
@@ -19,7 +20,11 @@ from engine.history import History
 from engine.propose.request import Forecast, ProposeRequest, Suggestion, SuggestionBatch
 from engine.remembering import history_of
 from engine.settings import ProposeSettings
+from engine.sources.serving import folder_of, serving_folder
 from engine.workspace import Workspace, definition_of
+
+if TYPE_CHECKING:
+    from engine.sources.knowledge import Knowledge
 
 Progress = Callable[[str], None]
 
@@ -49,6 +54,7 @@ class Snapshot:
     record: CampaignRecord
     history: History
     watermark: int
+    checkpoint: Path | None = None
 
     @property
     def campaign(self) -> Campaign:
@@ -89,7 +95,9 @@ def propose(
     for _ in range(_ATTEMPTS):
         tell("reading the campaign")
         snapshot = read_snapshot(workspace)
-        batch = compute(snapshot.history, request, workspace, settings, tell)
+        batch = compute(
+            snapshot.history, request, workspace, settings, tell, checkpoint=snapshot.checkpoint
+        )
         if not record:
             return ProposedBatch(
                 snapshot.campaign, request, batch, None, (None,) * len(batch.suggestions)
@@ -102,7 +110,7 @@ def propose(
                 snapshot.record,
                 strategy=batch.strategy,
                 seed=request.seed,
-                request=_as_json(request, settings, workspace),
+                request=_as_json(request, settings, workspace, batch.surrogate),
                 watermark=snapshot.watermark,
                 versions=versions(),
                 proposals=[_new_proposal(s, settings.level) for s in batch.suggestions],
@@ -131,8 +139,10 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress | None = N
         experiments = tx.experiments.list(found.campaign_id, watermark=found.watermark)
         history = history_of(campaign, experiments)
         recorded = [tx.experiments.get(p.experiment_id) for p in tx.batches.proposals(batch_id)]
+        checkpoint = _checkpoint_of(workspace, tx, found)
     request, settings = _from_json(found)
-    batch = compute(history, request, workspace, settings, progress or (lambda _: None))
+    tell = progress or (lambda _: None)
+    batch = compute(history, request, workspace, settings, tell, checkpoint=checkpoint)
     then = [dict(e.proposed) for e in recorded if e is not None]
     now = [{**s.conditions, **s.ambient} for s in batch.suggestions]
     return Replayed(
@@ -167,9 +177,9 @@ def score(
         progress("fitting and ranking")
     from engine.propose import rank_conditions
 
-    forecasts, values = rank_conditions(
-        snapshot.history, conditions, workspace.settings.propose, seed
-    )
+    settings = workspace.settings.propose
+    knowledge = knowledge_for(snapshot.campaign, settings.strategy, snapshot.checkpoint)
+    forecasts, values = rank_conditions(snapshot.history, conditions, settings, seed, knowledge)
     order = sorted(range(len(values)), key=lambda row: -values[row])
     ranks = [0] * len(values)
     for rank, row in enumerate(order):
@@ -181,7 +191,21 @@ def read_snapshot(workspace: Workspace) -> Snapshot:
     """Read the active campaign and all its experiments, consistently."""
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        return Snapshot(record, _history(tx, record, campaign), tx.watermark())
+        checkpoint = serving_folder(workspace, tx, record.id)
+        return Snapshot(record, _history(tx, record, campaign), tx.watermark(), checkpoint)
+
+
+def knowledge_for(campaign: Campaign, strategy: str, checkpoint: Path | None) -> Knowledge | None:
+    """Return what the pretrained surrogate knows of a campaign, if the strategy asks it.
+
+    Raises:
+        ModelError: the checkpoint cannot be read.
+    """
+    if strategy != "matmcl" or checkpoint is None:
+        return None
+    from engine.sources.knowledge import knowledge_of
+
+    return knowledge_of(campaign, checkpoint)
 
 
 def compute(
@@ -190,14 +214,25 @@ def compute(
     workspace: Workspace,
     settings: ProposeSettings,
     tell: Progress,
+    *,
+    checkpoint: Path | None = None,
 ) -> SuggestionBatch:
-    """Choose a batch, with the workspace's thread count. Writes nothing."""
+    """Choose a batch, with the workspace's thread count. Writes nothing.
+
+    ``checkpoint``: the folder of the pretrained surrogate that serves.
+    """
     tell("loading the numerical libraries")
     limit_threads(workspace.settings.compute.threads)
     from engine.propose import suggest
 
+    knowledge = knowledge_for(history.campaign, request.strategy, checkpoint)
     tell(f"choosing {request.n} runs")
-    return suggest(history, request, settings)
+    return suggest(history, request, settings, knowledge)
+
+
+def _checkpoint_of(workspace: Workspace, tx: Transaction, found: BatchRecord) -> Path | None:
+    digest = found.request.get("surrogate")
+    return None if not digest else folder_of(workspace, tx, found.campaign_id, digest)
 
 
 def _history(tx: Transaction, record: CampaignRecord, campaign: Campaign) -> History:
@@ -221,10 +256,11 @@ def _new_proposal(suggestion: Suggestion, level: float) -> NewProposal:
 
 
 def _as_json(
-    request: ProposeRequest, settings: ProposeSettings, workspace: Workspace
+    request: ProposeRequest, settings: ProposeSettings, workspace: Workspace, surrogate: str | None
 ) -> dict[str, Any]:
     return {
         **asdict(request),
+        "surrogate": surrogate,
         "settings": settings.model_dump(mode="json"),
         "threads": workspace.settings.compute.threads,
     }
@@ -234,6 +270,7 @@ def _from_json(found: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
     stored = dict(found.request)
     settings = ProposeSettings(**stored.pop("settings"))
     stored.pop("threads", None)
+    stored.pop("surrogate", None)
     return replace(ProposeRequest(n=1, seed=0), **stored), settings
 
 

@@ -58,13 +58,19 @@ class ProposeSettings(_Section):
     """How the next runs are chosen."""
 
     n: int = Field(8, ge=1, le=100)
-    strategy: Literal["gp", "sobol", "ax", "nsga2"] = "gp"
+    strategy: Literal["matmcl", "gp", "sobol", "ax", "nsga2"] = "matmcl"
     level: float = Field(0.9, gt=0.5, lt=1.0)
     mc_samples: int = Field(64, ge=8, le=4096)
     raw_samples: int = Field(512, ge=16, le=65536)
     restarts: int = Field(8, ge=1, le=256)
     ambient_readings: int = Field(6, ge=1, le=64)
     cold_start: int = Field(0, ge=0)
+
+
+class SurrogateSettings(_Section):
+    """What MatMCL brings along: ``auto`` is the campaign's champion, or else the starter."""
+
+    pretrained: Literal["auto", "starter", "none"] = "auto"
 
 
 class ComputeSettings(_Section):
@@ -84,6 +90,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     imports: ImportSettings = ImportSettings()
     propose: ProposeSettings = ProposeSettings()
+    surrogate: SurrogateSettings = SurrogateSettings()
     compute: ComputeSettings = ComputeSettings()
     campaign: Campaign | None = None
 
@@ -239,6 +246,7 @@ __all__ = [
     "ProposeSettings",
     "Settings",
     "StorageSettings",
+    "SurrogateSettings",
     "describe_validation",
     "find_config",
     "load_settings",

@@ -1,4 +1,6 @@
-r"""The plain Gaussian-process surrogate: one GP for each outcome, fitted together where data allow.
+r"""The Gaussian-process surrogate: one GP for each outcome, fitted together where data allow.
+
+Plain, or with the heads of sources in its mean and kernel (:mod:`surrogate.sourced`).
 
 Notation
 --------
@@ -27,7 +29,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gpytorch
@@ -48,6 +50,7 @@ from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
 from surrogate.errors import FitError, InputError
+from surrogate.sourced import Extension, Heads, SourcePrior
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def fit_outcomes(
     Y: Tensor,
     *,
     config: GPConfig | None = None,
-    make_mean: Callable[[torch.Size], torch.nn.Module] | None = None,
+    heads: Heads | None = None,
+    prior: SourcePrior | None = None,
 ) -> Model:
     """Fit one GP to each column of ``Y`` and return them as one BoTorch model.
 
@@ -78,7 +82,8 @@ def fit_outcomes(
         X: (n, d) conditions in the unit cube, finite.
         Y: (n, m) outcomes in work space; NaN where not measured.
         config: priors and budget.
-        make_mean: builds the mean module for a batch shape; a constant mean if ``None``.
+        heads: what sources say of conditions (:mod:`surrogate.sourced`); ``None``: plain GPs.
+        prior: beliefs in the sources.
 
     Returns:
         A model with ``m`` outputs, in float64, in evaluation mode.
@@ -96,12 +101,25 @@ def fit_outcomes(
     fitted: dict[int, Model] = {}
     for mask, outcomes in groups.items():
         rows = torch.tensor(mask, device=X.device)
-        model = _fit_group(X[rows], Y[rows][:, outcomes], config, make_mean)
+        extension = None
+        if heads is not None:
+            batch = torch.Size([len(outcomes)] if len(outcomes) > 1 else [])
+            extension = Extension.build(heads, outcomes, X, prior or SourcePrior(), batch)
+        model = _fit_group(X[rows], Y[rows][:, outcomes], config, extension)
         if len(groups) == 1:
             return model
         for place, outcome in enumerate(outcomes):
-            fitted[outcome] = model.subset_output([place]) if len(outcomes) > 1 else model
+            fitted[outcome] = _one_of(model, place) if len(outcomes) > 1 else model
     return ModelListGP(*(fitted[outcome] for outcome in range(Y.shape[-1])))
+
+
+def _one_of(model: SingleTaskGP, place: int) -> SingleTaskGP:
+    """Take one outcome out of a batched model, its inputs before the heads included."""
+    one: SingleTaskGP = model.subset_output([place])
+    before_heads = getattr(model, "_original_train_inputs", None)
+    if before_heads is not None:
+        one._original_train_inputs = tuple(x[place] for x in before_heads)
+    return one
 
 
 def _check(X: Tensor, Y: Tensor) -> None:
@@ -122,17 +140,19 @@ def _fit_group(
     X: Tensor,
     Y: Tensor,
     config: GPConfig,
-    make_mean: Callable[[torch.Size], torch.nn.Module] | None,
+    extension: Extension | None,
 ) -> SingleTaskGP:
     m = Y.shape[-1]
     batch_shape = torch.Size([m]) if m > 1 else torch.Size([])
+    kernel = _kernel(X.shape[-1], config, batch_shape)
     model = SingleTaskGP(
         X,
         Y,
         likelihood=_likelihood(config, batch_shape),
-        covar_module=_kernel(X.shape[-1], config, batch_shape),
-        mean_module=make_mean(batch_shape) if make_mean is not None else None,
+        covar_module=kernel if extension is None else kernel + extension.kernel,
+        mean_module=None if extension is None else extension.mean,
         outcome_transform=Standardize(m=m),
+        input_transform=None if extension is None else extension.transform,
     )
     # What BoTorch needs to take single outcomes out of the batch: each parameter's batch dimension.
     model._subset_batch_dict = {
@@ -140,6 +160,10 @@ def _fit_group(
         for name, parameter in model.named_parameters()
         if m > 1 and parameter.shape[:1] == batch_shape
     }
+    if m > 1:
+        model._subset_batch_dict |= {
+            name: -2 for name, _ in model.named_buffers() if name.endswith("read.columns")
+        }
     mll = ExactMarginalLogLikelihood(model.likelihood, model)
     with warnings.catch_warnings():
         # An early stop at max_iterations is a budget, not a fault; replicates need jitter.
@@ -175,6 +199,7 @@ def _kernel(d: int, config: GPConfig, batch_shape: torch.Size) -> Kernel:
         return MaternKernel(
             nu=2.5,
             ard_num_dims=n_lengthscales,
+            active_dims=tuple(range(d)),
             batch_shape=batch_shape,
             lengthscale_prior=LogNormalPrior(*config.lengthscale),
             lengthscale_constraint=GreaterThan(2.5e-2, transform=None, initial_value=1.0),
@@ -211,7 +236,10 @@ def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
         for member in members:
             member.eval()
             batch = member.num_outputs > 1
-            prediction = member(X.expand(member.num_outputs, *X.shape) if batch else X)
+            inputs = member.transform_inputs(X)
+            prediction = member(
+                inputs.expand(member.num_outputs, *inputs.shape) if batch else inputs
+            )
             transform = member.outcome_transform
             scale = transform.stdvs.reshape(-1, 1)
             shift = transform.means.reshape(-1, 1)

@@ -4,8 +4,8 @@ A *knowledge provider* answers, for a campaign, what the surrogate of ``matmcl``
 its first run; ``None`` means nothing. Providers travel to worker processes, so they are plain data
 and load at the first call.
 
-:data:`CONNECTION` is how they reach the models. While it is ``None`` there is no ``matmcl``, and
-nothing that needs it is offered.
+:data:`CONNECTION` is how they reach the models (:mod:`engine.bench.pretraining`). Were it ``None``,
+there would be no ``matmcl``, and nothing that needs it would be offered.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.bench import pretraining
 from engine.campaign import Campaign
 from engine.errors import UsageError
 from engine.history import History, Run
 from engine.lab.protocol import Picture
+from engine.sources.serving import STARTER
 
 if TYPE_CHECKING:
     from engine.propose.forecaster import Forecaster
@@ -56,7 +58,7 @@ class Connection:
     pretrain: Callable[[Sequence[SourceRuns], Path, int], None]
 
 
-CONNECTION: Connection | None = None
+CONNECTION: Connection | None = Connection(STARTER, pretraining.load, pretraining.pretrain)
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.batch_view import (
+    batch_document,
+    outcomes_document,
+    progress_shown,
+    scored_csv,
+    show_batch,
+    write_worksheet,
+)
 from engine.cli.output import (
     ConfigOption,
     JsonOption,
-    console,
-    count,
-    grid,
     number,
     print_json,
     say,
@@ -27,11 +30,7 @@ from engine.cli.output import (
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from engine.campaign import Campaign, Value
-    from engine.loop import ProposedBatch
-    from engine.propose.request import Forecast, Suggestion, SuggestionBatch
 
 Numbers = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")]
 
@@ -78,7 +77,9 @@ def propose(
     ] = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help="gp, sobol, ax or nsga2.", show_default="[propose] strategy, gp"),
+        typer.Option(
+            help="matmcl, gp, sobol, ax or nsga2.", show_default="[propose] strategy, matmcl"
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -137,11 +138,11 @@ def propose(
             replicates=replicates,
         )
         _refuse_place(csv)
-        with _progress() as tell:
+        with progress_shown() as tell:
             proposed = propose_batch(workspace, request, record=not dry_run, progress=tell)
     if as_json:
         print_json(batch_document(proposed))
-    _show(proposed.campaign, proposed.batch, proposed.experiment_ids, to_stderr=as_json)
+    show_batch(proposed.campaign, proposed.batch, proposed.experiment_ids, to_stderr=as_json)
     if proposed.batch_id is None:
         say("dry run: nothing was recorded.")
     else:
@@ -150,7 +151,7 @@ def propose(
             f"`engine log {proposed.experiment_ids[0]} OUTCOME=VALUE …`."
         )
     if csv is not None:
-        _write_worksheet(csv, proposed)
+        write_worksheet(csv, proposed)
 
 
 def replay(
@@ -168,7 +169,7 @@ def replay(
     from engine.loop import replay as replay_batch
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace, _progress() as tell:
+    with Workspace.open(config) as workspace, progress_shown() as tell:
         replayed = replay_batch(workspace, batch, progress=tell)
     if as_json:
         again = ProposedBatch(
@@ -181,7 +182,7 @@ def replay(
                 "differences": list(replayed.differences),
             }
         )
-    _show(replayed.campaign, replayed.batch, replayed.experiment_ids, to_stderr=as_json)
+    show_batch(replayed.campaign, replayed.batch, replayed.experiment_ids, to_stderr=as_json)
     if replayed.differences:
         for line in replayed.differences:
             warn(line)
@@ -228,7 +229,7 @@ def score(
             campaign, conditions, "candidate", then="scored all the same"
         ):
             warn(warning)
-        with _progress() as tell:
+        with progress_shown() as tell:
             campaign, forecasts, ranks = score_candidates(
                 workspace, conditions, seed=seed, progress=tell
             )
@@ -237,14 +238,14 @@ def score(
             {
                 "campaign": campaign.name,
                 "rows": [
-                    {"conditions": c, "outcomes": _outcomes(f), "rank": r}
+                    {"conditions": c, "outcomes": outcomes_document(f), "rank": r}
                     for c, f, r in zip(conditions, forecasts, ranks, strict=True)
                 ],
             }
         )
         if out is None:
             return
-    text = _scored_csv(table.headings, table.rows, forecasts, ranks)
+    text = scored_csv(table.headings, table.rows, forecasts, ranks)
     if out is None:
         typer.echo(text, nl=False)
     else:
@@ -282,164 +283,3 @@ def _refuse_place(path: Path | None) -> None:
         raise UsageError(f"--csv: expected a file in an existing folder, got {path}")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"--csv {path}: the folder {folder} cannot be written; name another")
-
-
-# -- showing ------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Show what is being done on standard error, where that is a terminal."""
-    with console(to_stderr=True).status("starting") as status:
-        yield lambda message: status.update(f"{message} …")
-
-
-def batch_document(proposed: ProposedBatch) -> dict[str, Any]:
-    """Return the JSON document of a batch."""
-    return {
-        "batch": proposed.batch_id,
-        "campaign": proposed.campaign.name,
-        "seed": proposed.request.seed,
-        "strategy": proposed.batch.strategy,
-        "notes": list(proposed.batch.notes),
-        "seconds": dict(proposed.batch.seconds),
-        "proposals": [_suggestion(id_, suggestion) for id_, suggestion in proposed.numbered],
-    }
-
-
-def _suggestion(id_: int | None, suggestion: Suggestion) -> dict[str, Any]:
-    return {
-        "id": id_,
-        "order": suggestion.order,
-        "conditions": dict(suggestion.conditions),
-        "ambient": dict(suggestion.ambient),
-        "outcomes": _outcomes(suggestion.outcomes),
-        "p_success": suggestion.p_success,
-        "reason_kind": suggestion.reason_kind,
-        "reason": suggestion.reason,
-        "nearest": suggestion.nearest.id if suggestion.nearest else None,
-        "acquisition_value": suggestion.acquisition_value,
-    }
-
-
-def _outcomes(forecasts: Mapping[str, Forecast]) -> dict[str, dict[str, float]]:
-    return {
-        name: {"mean": f.mean, "lower": f.lower, "upper": f.upper} for name, f in forecasts.items()
-    }
-
-
-def _show(
-    campaign: Campaign,
-    batch: SuggestionBatch,
-    ids: Sequence[int | None],
-    *,
-    to_stderr: bool,
-) -> None:
-    screen = console(to_stderr=to_stderr)
-    for note in batch.notes:
-        warn(note)
-    shown = campaign.wanted_outcomes
-    settings = [p.name for p in campaign.controlled]
-    rows = [
-        [
-            "–" if id_ is None else str(id_),
-            *(_cell(s.conditions[name]) for name in settings),
-            *(_expected(s.outcomes.get(name)) for name in shown),
-            "–" if s.nearest is None else f"{s.p_success:.0%}",
-        ]
-        for id_, s in zip(ids, batch.suggestions, strict=True)
-    ]
-    headings = ["run", *map(campaign.heading, settings), *map(campaign.heading, shown), "success"]
-    screen.print(f"{count(len(rows), 'run')}, in the order to run them ({batch.strategy})")
-    screen.print(grid(headings, rows))
-    for id_, s in zip(ids, batch.suggestions, strict=True):
-        screen.print(f"  {'–' if id_ is None else id_}  {s.reason}", style="dim", markup=False)
-    if campaign.constraints:
-        held = ", ".join(map(str, campaign.constraints))
-        screen.print(f"meant to hold: {held}.", markup=False)
-    if batch.suggestions and batch.suggestions[0].ambient:
-        room = ", ".join(
-            f"{name} {value:.4g} {campaign.unit_of(name)}".rstrip()
-            for name, value in batch.suggestions[0].ambient.items()
-        )
-        screen.print(f"meant for {room}; intervals are of one new measurement.", markup=False)
-    for parameter in campaign.controlled:
-        if parameter.hard_to_change:
-            values = [s.conditions[parameter.name] for s in batch.suggestions]
-            changes = sum(a != b for a, b in pairwise(values))
-            screen.print(
-                f"{parameter.name}: {count(len(set(values)), 'value')}, "
-                f"{count(changes, 'change')} within the batch.",
-                markup=False,
-            )
-
-
-def _cell(value: Value) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
-
-
-def _expected(forecast: Forecast | None) -> str:
-    if forecast is None:
-        return "–"
-    return f"{forecast.mean:.3g} ({forecast.lower:.3g}–{forecast.upper:.3g})"
-
-
-# -- files ----------------------------------------------------------------------------------------
-
-
-def _write_worksheet(path: Path, proposed: ProposedBatch) -> None:
-    """Write settings, empty cells for what becomes of each run, and what to expect of it."""
-    from engine.initialising import write_aside
-
-    campaign = proposed.campaign
-    outcomes = [
-        name for name in campaign.outcomes if any(name in s.outcomes for _, s in proposed.numbered)
-    ]
-    headings = ["experiment", "order"]
-    headings += [campaign.heading(p.name) for p in (*campaign.controlled, *campaign.ambient)]
-    to_fill = [*map(campaign.heading, campaign.outcomes), "failed", "note"]
-    headings += to_fill
-    headings += [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
-    headings += ["p_success", "reason"]
-    rows = []
-    for id_, s in proposed.numbered:
-        given = {**s.conditions, **s.ambient}
-        row: list[Any] = [id_ or "", s.order]
-        row += [given[p.name] for p in (*campaign.controlled, *campaign.ambient)]
-        row += [""] * len(to_fill)
-        for name in outcomes:
-            row += _triple(s.outcomes.get(name))
-        rows.append([*row, s.p_success, s.reason])
-    write_aside(path, _csv_text(headings, rows))
-
-
-def _triple(forecast: Forecast | None) -> list[Any]:
-    return ["", "", ""] if forecast is None else [forecast.mean, forecast.lower, forecast.upper]
-
-
-def _scored_csv(
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    forecasts: Sequence[Mapping[str, Forecast]],
-    ranks: Sequence[int],
-) -> str:
-    outcomes = list(forecasts[0]) if forecasts else []
-    added = [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
-    # A file that was scored before gets new scores in place of the old ones.
-    kept = [i for i, heading in enumerate(headings) if heading not in {*added, "rank"}]
-    body = [
-        [*(row[i] for i in kept), *(x for name in outcomes for x in _triple(forecast[name])), rank]
-        for row, forecast, rank in zip(rows, forecasts, ranks, strict=True)
-    ]
-    return _csv_text([*(headings[i] for i in kept), *added, "rank"], body)
-
-
-def _csv_text(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    import csv
-    import io
-
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(headings)
-    writer.writerows(rows)
-    return stream.getvalue()

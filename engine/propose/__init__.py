@@ -10,15 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.propose.choosing import choose_from_pool, rank_conditions, suggest
+    from engine.propose.choosing import suggest
     from engine.propose.forecaster import Forecaster
+    from engine.propose.pool import choose_from_pool, rank_conditions
 
 __all__ = ["Forecaster", "choose_from_pool", "rank_conditions", "suggest"]
 
-_HOMES = {"Forecaster": "engine.propose.forecaster"}
+_HOMES = {
+    "Forecaster": "engine.propose.forecaster",
+    "choose_from_pool": "engine.propose.pool",
+    "rank_conditions": "engine.propose.pool",
+    "suggest": "engine.propose.choosing",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "engine.propose.choosing")), name)
+    return getattr(import_module(_HOMES[name]), name)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.campaign import Value
 from engine.errors import ModelError, UsageError, nearest_name
 from engine.history import History, Run
 from engine.propose.batch import DistinctLimits, order_to_run
@@ -21,7 +21,12 @@ from engine.propose.request import Forecast, ProposeRequest, Suggestion, Suggest
 from engine.propose.room import Room, plan_room
 from engine.propose.space import Space
 from engine.propose.spacefilling import fill_space
+from engine.propose.start import guided_settings
 from engine.settings import ProposeSettings
+from surrogate.sourced import Heads
+
+if TYPE_CHECKING:
+    from engine.sources.knowledge import Knowledge
 
 Array = NDArray[np.float64]
 
@@ -43,6 +48,7 @@ class _Task:
     taken: set[tuple[float, ...]]
     notes: list[str]
     seconds: dict[str, float]
+    knowledge: Knowledge | None
 
 
 @dataclass(frozen=True)
@@ -54,20 +60,23 @@ class _Answer:
 
 
 def suggest(
-    history: History, request: ProposeRequest, settings: ProposeSettings
+    history: History,
+    request: ProposeRequest,
+    settings: ProposeSettings,
+    knowledge: Knowledge | None = None,
 ) -> SuggestionBatch:
     """Choose the next ``request.n`` runs.
 
-    Deterministic for a history, a request (with its seed) and settings, on one machine and one
-    thread count.
+    Deterministic for a history, a request (with its seed), settings and knowledge, on one machine
+    and one thread count. ``knowledge`` is what the sources say; only ``matmcl`` asks it.
 
     Raises:
         UsageError: the request cannot be met whatever the data say.
         ModelError: the data do not allow what was asked.
     """
     space = Space(history.campaign)
-    task = _check(history, request, settings, space)
-    answer = _STRATEGIES[request.strategy](task)
+    task = _check(history, request, settings, space, knowledge)
+    answer = STRATEGIES[request.strategy](task)
     if len(answer.settings) < request.n and answer.strategy != "sobol":
         task.notes.append(
             "the limits leave too few new settings around the best ones; the batch fills the space."
@@ -83,22 +92,32 @@ def suggest(
     suggestions = _describe(task, answer)
     task.seconds["explain"] = time.perf_counter() - started
     return SuggestionBatch(
-        answer.strategy, request.seed, suggestions, tuple(dict.fromkeys(task.notes)), task.seconds
+        answer.strategy,
+        request.seed,
+        suggestions,
+        tuple(dict.fromkeys(task.notes)),
+        task.seconds,
+        task.knowledge.sha256 if task.knowledge is not None else None,
+        answer.forecaster.sources if answer.forecaster is not None else (),
     )
 
 
 def _check(
-    history: History, request: ProposeRequest, settings: ProposeSettings, space: Space
+    history: History,
+    request: ProposeRequest,
+    settings: ProposeSettings,
+    space: Space,
+    knowledge: Knowledge | None,
 ) -> _Task:
     if request.n < 1 or request.n > MAX_BATCH:
         raise UsageError(
             f"--n: expected a batch of 1 to {MAX_BATCH} runs, got {request.n}; "
             "a batch is what is spun before the next look at the results."
         )
-    if request.strategy not in _STRATEGIES:
+    if request.strategy not in STRATEGIES:
         raise UsageError(
             f"--strategy: unknown strategy '{request.strategy}'."
-            f"{nearest_name(request.strategy, _STRATEGIES)} Known: {', '.join(_STRATEGIES)}"
+            f"{nearest_name(request.strategy, STRATEGIES)} Known: {', '.join(STRATEGIES)}"
         )
     space.check_fixed(request.fixed)
     runs = (*history.finished, *history.failed, *history.pending)
@@ -117,6 +136,7 @@ def _check(
         taken,
         [],
         {},
+        knowledge if request.strategy == "matmcl" else None,
     )
 
 
@@ -154,13 +174,18 @@ def _sobol(task: _Task) -> _Answer:
     return _Answer(settings, "sobol")
 
 
-def _gp(task: _Task) -> _Answer:
+def _model_led(task: _Task) -> _Answer:
+    """``gp``, and ``matmcl``: the same search, whose model may know what sources found."""
     history, request = task.history, task.request
     campaign = history.campaign
     outcomes = campaign.wanted_outcomes
     n_finished = sum(all(o in run.outcomes for o in outcomes) for run in history.finished)
-    n_parameters = len(task.space.controlled)
-    needed = max(n_parameters + 1, _FEWEST_RUNS, task.settings.cold_start)
+    needed = max(len(task.space.controlled) + 1, _FEWEST_RUNS, task.settings.cold_start)
+    heads = task.knowledge.heads(outcomes) if task.knowledge is not None else None
+    if task.knowledge is None and request.strategy == "matmcl":
+        task.notes.append("no source to learn from: the plain Gaussian process leads.")
+    if heads is not None and n_finished < _FEWEST_RUNS:
+        return _source_guided(task, heads)
     if n_finished < needed:
         task.notes.append(
             f"cold start: the model leads from {needed} finished runs on, so far there "
@@ -169,23 +194,60 @@ def _gp(task: _Task) -> _Answer:
         return _sobol(task)
     started = time.perf_counter()
     reference, notes = reference_point(campaign, history.finished, explore=request.explore)
-    forecaster = Forecaster.fit(history, task.settings, outcomes=outcomes)
-    evidence = weigh(forecaster, len(campaign.objectives))
-    task.seconds["fit"] = time.perf_counter() - started
+    forecaster = Forecaster.fit(history, task.settings, outcomes=outcomes, knowledge=task.knowledge)
+    trusted = any(source.used for source in forecaster.sources)
     task.notes += [*notes, *forecaster.data.notes]
-    if task.settings.cold_start == 0 and not evidence.suffices:
-        task.notes.append(
-            f"cold start: after {n_finished} runs the model predicts left-out runs no better "
-            f"than their mean (R² {evidence.r2:.2f}, t {evidence.t:.1f}); the batch fills the "
-            "space."
-        )
-        return _sobol(task)
+    if task.settings.cold_start == 0 and not trusted:
+        evidence = weigh(forecaster, len(campaign.objectives))
+        if not evidence.suffices:
+            task.notes.append(
+                f"cold start: after {n_finished} runs the model predicts left-out runs no better "
+                f"than their mean (R² {evidence.r2:.2f}, t {evidence.t:.1f}); the batch fills the "
+                "space."
+            )
+            return _sobol(task)
+    task.seconds["fit"] = time.perf_counter() - started
     search = Search(
         history, forecaster, reference, room=task.room, settings=task.settings, seed=request.seed
     )
     picked = search.pick(request.n, taken=task.taken, limits=task.limits, fixed=request.fixed)
     task.seconds.update(picked.seconds)
-    return _Answer(picked.settings, "gp", picked.values, forecaster)
+    return _Answer(picked.settings, request.strategy, picked.values, forecaster)
+
+
+def _source_guided(task: _Task, heads: Heads) -> _Answer:
+    """Before any result: half the batch where sources expect the front, half fills the space."""
+    started = time.perf_counter()
+    guided = guided_settings(
+        task.space,
+        task.history.campaign,
+        heads,
+        (task.request.n + 1) // 2,
+        room=task.room,
+        settings=task.settings,
+        seed=task.request.seed,
+        taken=task.taken,
+        limits=task.limits,
+        fixed=task.request.fixed,
+    )
+    runs = (*task.history.finished, *task.history.failed, *task.history.pending)
+    known = task.space.settings_of([run.conditions for run in runs])
+    rest = fill_space(
+        task.space,
+        task.request.n - len(guided),
+        task.request.seed,
+        taken=task.taken | {task.space.key(row) for row in guided},
+        known=known,
+        limits=task.limits,
+        fixed=task.request.fixed,
+        chosen=list(guided),
+    )
+    task.seconds["search"] = time.perf_counter() - started
+    task.notes.append(
+        f"start: {len(guided)} of the runs are where the sources expect the best trade-offs, the "
+        "others fill the space."
+    )
+    return _Answer(np.concatenate([guided, rest]), "matmcl")
 
 
 def _ax(task: _Task) -> _Answer:
@@ -223,8 +285,9 @@ def _nsga2(task: _Task) -> _Answer:
     return _Answer(settings, "nsga2")
 
 
-_STRATEGIES: dict[str, Callable[[_Task], _Answer]] = {
-    "gp": _gp,
+STRATEGIES: dict[str, Callable[[_Task], _Answer]] = {
+    "matmcl": _model_led,
+    "gp": _model_led,
     "sobol": _sobol,
     "ax": _ax,
     "nsga2": _nsga2,
@@ -291,7 +354,9 @@ def _forecasts(task: _Task, answer: _Answer) -> tuple[list[dict[str, Forecast]],
         rest = tuple(name for name in outcomes if name not in done)
         models = [forecaster] if forecaster is not None else []
         if rest:
-            models.append(Forecaster.fit(history, task.settings, outcomes=rest))
+            models.append(
+                Forecaster.fit(history, task.settings, outcomes=rest, knowledge=task.knowledge)
+            )
     except ModelError as error:
         task.notes.append(f"no forecasts: {error}")
         return forecasts, None
@@ -331,105 +396,3 @@ def _success(task: _Task, answer: _Answer, settings: Array) -> list[float]:
     )
     probability = feasibility.probability(X).reshape(len(settings), len(readings))
     return [float(p) for p in probability.mean(axis=1)]
-
-
-# -- finished tables ----------------------------------------------------------------------------
-
-
-def choose_from_pool(
-    history: History,
-    pool: Sequence[Mapping[str, Value]],
-    n: int,
-    *,
-    strategy: str,
-    seed: int,
-    settings: ProposeSettings,
-) -> list[int]:
-    """Choose ``n`` of the conditions in ``pool`` (ambient values included); return their indices.
-
-    ``gp`` maximises its acquisition function over the pool; ``sobol`` picks at random; ``ax`` and
-    ``nsga2`` propose freely, and the nearest conditions of the pool are taken.
-    """
-    if strategy not in _STRATEGIES:
-        raise UsageError(f"unknown strategy '{strategy}'. Known: {', '.join(_STRATEGIES)}")
-    n = min(n, len(pool))
-    space = Space(history.campaign)
-    if strategy == "sobol":
-        return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
-    if strategy == "gp":
-        return _choose_by_model(history, space, pool, n, seed=seed, settings=settings)
-    request = ProposeRequest(n=n, seed=seed, strategy=strategy, explore=True, forecast=False)
-    wanted = suggest(history, request, settings)
-    targets = space.cube(
-        space.settings_of([s.conditions for s in wanted.suggestions]),
-        np.tile(plan_room(space, history, {}, robust=False, n_readings=1).typical, (n, 1)),
-    )
-    return nearest_in_pool(
-        space.encode(pool, plan_room(space, history, {}, robust=False, n_readings=1).typical),
-        targets,
-    )
-
-
-def nearest_in_pool(X: Array, targets: Array) -> list[int]:
-    """Return, for each target in turn, the nearest row of X that is not taken yet."""
-    chosen: list[int] = []
-    for target in targets:
-        distances = np.linalg.norm(X - target, axis=1)
-        distances[chosen] = np.inf
-        chosen.append(int(np.argmin(distances)))
-    return chosen
-
-
-def _choose_by_model(
-    history: History,
-    space: Space,
-    pool: Sequence[Mapping[str, Value]],
-    n: int,
-    *,
-    seed: int,
-    settings: ProposeSettings,
-) -> list[int]:
-    campaign = history.campaign
-    reference, _ = reference_point(campaign, history.finished, explore=True)
-    try:
-        forecaster = Forecaster.fit(history, settings, outcomes=campaign.wanted_outcomes)
-    except ModelError:
-        return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
-    room = plan_room(space, history, {}, robust=False, n_readings=1)
-    search = Search(history, forecaster, reference, room=room, settings=settings, seed=seed)
-    return search.pick_from(space.encode(pool, forecaster.data.fill), n).picks
-
-
-def rank_conditions(
-    history: History,
-    conditions: Sequence[Mapping[str, Value]],
-    settings: ProposeSettings,
-    seed: int,
-) -> tuple[list[dict[str, Forecast]], list[float]]:
-    """Forecast conditions that the user brings, and value each alone as the next run.
-
-    Returns:
-        Forecasts, one for each row, of all outcomes that have data; and the logarithm of the
-        expected hypervolume improvement with the probability of success, the higher the better.
-
-    Raises:
-        ModelError: too few results to learn from.
-    """
-    campaign = history.campaign
-    forecaster = Forecaster.fit(history, settings)
-    space = forecaster.space
-    forecasts = forecaster.predict(conditions)
-    missing = [o for o in campaign.wanted_outcomes if o not in forecaster.outcomes]
-    if missing:
-        raise ModelError(
-            f"expected results of {', '.join(missing)} to rank by, found none to learn from"
-        )
-    reference, _ = reference_point(campaign, history.finished, explore=True)
-    focused = Forecaster.fit(history, settings, outcomes=campaign.wanted_outcomes)
-    room = plan_room(space, history, {}, robust=False, n_readings=1)
-    search = Search(history, focused, reference, room=room, settings=settings, seed=seed)
-    X = space.encode(conditions, forecaster.data.fill)
-    values = [
-        search.pick_from(part, 0).first_values for part in np.array_split(X, max(1, len(X) // 512))
-    ]
-    return forecasts, [float(v) for v in np.concatenate(values)]

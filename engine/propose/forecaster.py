@@ -14,16 +14,17 @@ from scipy.stats import norm
 from engine.campaign import Value
 from engine.errors import DataError, ModelError
 from engine.history import History
-from engine.propose.request import Forecast
+from engine.propose.request import Forecast, SourceShare
 from engine.propose.room import Room
 from engine.propose.space import Space
 from engine.propose.training import TrainingData, from_work, training_data
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
-from surrogate.gp import fit_outcomes
+from surrogate.trust import fit_trusting
 
 if TYPE_CHECKING:
     from engine.settings import ProposeSettings
+    from engine.sources.knowledge import Knowledge
 
 Array = NDArray[np.float64]
 
@@ -38,12 +39,15 @@ class Forecaster:
         data: TrainingData,
         feasibility: Feasibility,
         level: float,
+        *,
+        sources: Sequence[SourceShare] = (),
     ) -> None:
         self.space = space
         self.model = model
         self.data = data
         self.feasibility = feasibility
         self.level = level
+        self.sources = tuple(sources)
 
     @classmethod
     def fit(
@@ -52,8 +56,11 @@ class Forecaster:
         settings: ProposeSettings,
         *,
         outcomes: Sequence[str] | None = None,
+        knowledge: Knowledge | None = None,
     ) -> Forecaster:
         """Fit one Gaussian process to each outcome (those with data, if ``outcomes`` is ``None``).
+
+        With ``knowledge`` the sources' heads stand in the mean, as far as the data trust them.
 
         Raises:
             ModelError: too few results, an outcome that never varies, or a fit that fails.
@@ -61,11 +68,18 @@ class Forecaster:
         space = Space(history.campaign)
         wanted = tuple(outcomes) if outcomes is not None else outcomes_with_data(history)
         data = training_data(history, space, wanted)
+        heads = knowledge.heads(wanted) if knowledge is not None else None
         try:
-            model = fit_outcomes(torch.from_numpy(data.X), torch.from_numpy(data.Y))
+            model, use = fit_trusting(torch.from_numpy(data.X), torch.from_numpy(data.Y), heads)
         except SurrogateError as error:
             raise ModelError(f"the surrogate could not be fitted: {error}") from error
-        return cls(space, model, data, fit_feasibility(space, history), settings.level)
+        shares = [
+            SourceShare(s.name, s.trust, s.used, dict(zip(wanted, s.weights, strict=True)))
+            for s in use
+        ]
+        return cls(
+            space, model, data, fit_feasibility(space, history), settings.level, sources=shares
+        )
 
     @property
     def outcomes(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The ``gp`` strategy: Gaussian processes, qLogNEHVI on posterior draws, search on the grid.
+"""``gp`` and ``matmcl``: Gaussian processes, qLogNEHVI on posterior draws, search on the grid.
 
 Two passes. The first looks at a few hundred settings spread over the whole space, judged in the
 typical room. The second looks closely around the winners and averages (or fears the worst) over all

@@ -62,11 +62,27 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class SourceShare:
+    """What one source of the pretrained surrogate contributed.
+
+    ``trust``: how probable it is that the results are better explained with it, 0 … 1; ``used``:
+    whether it stands in the model's mean; ``weights``: by outcome, the share that its head earned.
+    """
+
+    name: str
+    trust: float
+    used: bool
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class SuggestionBatch:
     """The answer: suggestions in the order to run them, and what the user should know.
 
     ``strategy`` is the one that led (``sobol`` during a cold start even if ``gp`` was asked).
     ``seconds`` tells where the time went: ``fit``, ``acquisition``, ``optimise``, ``explain``.
+    ``surrogate``: SHA-256 of the pretrained surrogate's weights, if one was asked; ``sources``:
+    what each of its sources contributed.
     """
 
     strategy: str
@@ -74,3 +90,5 @@ class SuggestionBatch:
     suggestions: tuple[Suggestion, ...]
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    surrogate: str | None = None
+    sources: tuple[SourceShare, ...] = ()

@@ -33,7 +33,8 @@ def test_json_is_one_document_and_nothing_else(filled: Path, engine) -> None:
     assert answer.exit_code == 0
     document = answer.json
     assert (document["campaign"], document["seed"]) == ("nanofibre", 7)
-    assert document["strategy"] in ("gp", "sobol")
+    assert document["strategy"] in ("matmcl", "sobol")
+    assert [source["name"] for source in document["sources"]] in ([], ["ensemble"])
     assert isinstance(document["batch"], int)
     assert [p["order"] for p in document["proposals"]] == [1, 2, 3]
     first = document["proposals"][0]
@@ -166,6 +167,12 @@ def test_the_first_batch_of_a_new_lab(engine) -> None:
     answer = engine("propose", "--json")
     assert answer.exit_code == 0
     assert len(answer.json["proposals"]) == 8
+    assert answer.json["strategy"] == "matmcl"
+    assert any("sources expect" in note for note in answer.json["notes"])
+    assert json.dumps(answer.json["proposals"][0]["outcomes"]) == "{}"
+
+
+def test_the_first_batch_of_a_new_lab_without_sources_fills_the_space(engine) -> None:
+    answer = engine("propose", "--json", "--strategy", "gp")
     assert answer.json["strategy"] == "sobol"
     assert any("cold start" in note for note in answer.json["notes"])
-    assert json.dumps(answer.json["proposals"][0]["outcomes"]) == "{}"

@@ -1,0 +1,194 @@
+"""A batch as people and scripts see it: tables, JSON, worksheets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.output import console, count, grid, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.campaign import Campaign, Value
+    from engine.loop import ProposedBatch
+    from engine.propose.request import Forecast, SourceShare, Suggestion, SuggestionBatch
+
+
+@contextmanager
+def progress_shown() -> Iterator[Callable[[str], None]]:
+    """Show what is being done on standard error, where that is a terminal."""
+    with console(to_stderr=True).status("starting") as status:
+        yield lambda message: status.update(f"{message} …")
+
+
+def batch_document(proposed: ProposedBatch) -> dict[str, Any]:
+    """Return the JSON document of a batch."""
+    return {
+        "batch": proposed.batch_id,
+        "campaign": proposed.campaign.name,
+        "seed": proposed.request.seed,
+        "strategy": proposed.batch.strategy,
+        "notes": list(proposed.batch.notes),
+        "seconds": dict(proposed.batch.seconds),
+        "surrogate": proposed.batch.surrogate,
+        "sources": [
+            {"name": s.name, "trust": s.trust, "used": s.used, "weights": dict(s.weights)}
+            for s in proposed.batch.sources
+        ],
+        "proposals": [_suggestion(id_, suggestion) for id_, suggestion in proposed.numbered],
+    }
+
+
+def _suggestion(id_: int | None, suggestion: Suggestion) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "order": suggestion.order,
+        "conditions": dict(suggestion.conditions),
+        "ambient": dict(suggestion.ambient),
+        "outcomes": outcomes_document(suggestion.outcomes),
+        "p_success": suggestion.p_success,
+        "reason_kind": suggestion.reason_kind,
+        "reason": suggestion.reason,
+        "nearest": suggestion.nearest.id if suggestion.nearest else None,
+        "acquisition_value": suggestion.acquisition_value,
+    }
+
+
+def outcomes_document(forecasts: Mapping[str, Forecast]) -> dict[str, dict[str, float]]:
+    """Return forecasts as JSON types."""
+    return {
+        name: {"mean": f.mean, "lower": f.lower, "upper": f.upper} for name, f in forecasts.items()
+    }
+
+
+def show_batch(
+    campaign: Campaign,
+    batch: SuggestionBatch,
+    ids: Sequence[int | None],
+    *,
+    to_stderr: bool,
+) -> None:
+    """Print a batch as a table, with the reasons and what it rests on."""
+    screen = console(to_stderr=to_stderr)
+    for note in batch.notes:
+        warn(note)
+    shown = campaign.wanted_outcomes
+    settings = [p.name for p in campaign.controlled]
+    rows = [
+        [
+            "–" if id_ is None else str(id_),
+            *(_cell(s.conditions[name]) for name in settings),
+            *(_expected(s.outcomes.get(name)) for name in shown),
+            "–" if s.nearest is None else f"{s.p_success:.0%}",
+        ]
+        for id_, s in zip(ids, batch.suggestions, strict=True)
+    ]
+    headings = ["run", *map(campaign.heading, settings), *map(campaign.heading, shown), "success"]
+    screen.print(f"{count(len(rows), 'run')}, in the order to run them ({batch.strategy})")
+    screen.print(grid(headings, rows))
+    for id_, s in zip(ids, batch.suggestions, strict=True):
+        screen.print(f"  {'–' if id_ is None else id_}  {s.reason}", style="dim", markup=False)
+    for source in batch.sources:
+        screen.print(_share(source), markup=False)
+    if campaign.constraints:
+        held = ", ".join(map(str, campaign.constraints))
+        screen.print(f"meant to hold: {held}.", markup=False)
+    if batch.suggestions and batch.suggestions[0].ambient:
+        room = ", ".join(
+            f"{name} {value:.4g} {campaign.unit_of(name)}".rstrip()
+            for name, value in batch.suggestions[0].ambient.items()
+        )
+        screen.print(f"meant for {room}; intervals are of one new measurement.", markup=False)
+    for parameter in campaign.controlled:
+        if parameter.hard_to_change:
+            values = [s.conditions[parameter.name] for s in batch.suggestions]
+            changes = sum(a != b for a, b in pairwise(values))
+            screen.print(
+                f"{parameter.name}: {count(len(set(values)), 'value')}, "
+                f"{count(changes, 'change')} within the batch.",
+                markup=False,
+            )
+
+
+def _share(source: SourceShare) -> str:
+    """Say what a source contributed, e.g. ``source ensemble: trusted (99 %), weights …``."""
+    if not source.used:
+        return (
+            f"source {source.name}: left aside, the results do not bear it out "
+            f"(trust {source.trust:.0%})."
+        )
+    weights = ", ".join(f"{weight:.2f} {name}" for name, weight in source.weights.items())
+    return f"source {source.name}: trusted ({source.trust:.0%}), weight in the mean {weights}."
+
+
+def _cell(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def _expected(forecast: Forecast | None) -> str:
+    if forecast is None:
+        return "–"
+    return f"{forecast.mean:.3g} ({forecast.lower:.3g}–{forecast.upper:.3g})"
+
+
+def write_worksheet(path: Path, proposed: ProposedBatch) -> None:
+    """Write settings, empty cells for what becomes of each run, and what to expect of it."""
+    from engine.initialising import write_aside
+
+    campaign = proposed.campaign
+    outcomes = [
+        name for name in campaign.outcomes if any(name in s.outcomes for _, s in proposed.numbered)
+    ]
+    headings = ["experiment", "order"]
+    headings += [campaign.heading(p.name) for p in (*campaign.controlled, *campaign.ambient)]
+    to_fill = [*map(campaign.heading, campaign.outcomes), "failed", "note"]
+    headings += to_fill
+    headings += [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
+    headings += ["p_success", "reason"]
+    rows = []
+    for id_, s in proposed.numbered:
+        given = {**s.conditions, **s.ambient}
+        row: list[Any] = [id_ or "", s.order]
+        row += [given[p.name] for p in (*campaign.controlled, *campaign.ambient)]
+        row += [""] * len(to_fill)
+        for name in outcomes:
+            row += _triple(s.outcomes.get(name))
+        rows.append([*row, s.p_success, s.reason])
+    write_aside(path, _csv_text(headings, rows))
+
+
+def _triple(forecast: Forecast | None) -> list[Any]:
+    return ["", "", ""] if forecast is None else [forecast.mean, forecast.lower, forecast.upper]
+
+
+def scored_csv(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    forecasts: Sequence[Mapping[str, Forecast]],
+    ranks: Sequence[int],
+) -> str:
+    """Return a table with its forecasts and ranks, as CSV."""
+    outcomes = list(forecasts[0]) if forecasts else []
+    added = [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
+    # A file that was scored before gets new scores in place of the old ones.
+    kept = [i for i, heading in enumerate(headings) if heading not in {*added, "rank"}]
+    body = [
+        [*(row[i] for i in kept), *(x for name in outcomes for x in _triple(forecast[name])), rank]
+        for row, forecast, rank in zip(rows, forecasts, ranks, strict=True)
+    ]
+    return _csv_text([*(headings[i] for i in kept), *added, "rank"], body)
+
+
+def _csv_text(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    import csv
+    import io
+
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(rows)
+    return stream.getvalue()

@@ -1,0 +1,137 @@
+"""Choosing among conditions that exist: a finished table's rows, or a list the user brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.campaign import Value
+from engine.errors import ModelError, UsageError
+from engine.history import History
+from engine.propose.choosing import STRATEGIES, suggest
+from engine.propose.forecaster import Forecaster
+from engine.propose.model_based import Search, reference_point
+from engine.propose.request import Forecast, ProposeRequest
+from engine.propose.room import plan_room
+from engine.propose.space import Space
+from engine.settings import ProposeSettings
+
+if TYPE_CHECKING:
+    from engine.sources.knowledge import Knowledge
+
+Array = NDArray[np.float64]
+
+_MODELS = ("gp", "matmcl")
+
+
+def choose_from_pool(
+    history: History,
+    pool: Sequence[Mapping[str, Value]],
+    n: int,
+    *,
+    strategy: str,
+    seed: int,
+    settings: ProposeSettings,
+    knowledge: Knowledge | None = None,
+) -> list[int]:
+    """Choose ``n`` of the conditions in ``pool`` (ambient values included); return their indices.
+
+    ``gp`` and ``matmcl`` (with ``knowledge`` of sources) maximise their acquisition function over
+    the pool; ``sobol`` picks at random; ``ax`` and ``nsga2`` propose freely, and the nearest
+    conditions of the pool are taken.
+    """
+    if strategy not in STRATEGIES:
+        raise UsageError(f"unknown strategy '{strategy}'. Known: {', '.join(STRATEGIES)}")
+    n = min(n, len(pool))
+    space = Space(history.campaign)
+    if strategy == "sobol":
+        return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
+    if strategy in _MODELS:
+        known = knowledge if strategy == "matmcl" else None
+        return _choose_by_model(
+            history, space, pool, n, seed=seed, settings=settings, knowledge=known
+        )
+    request = ProposeRequest(n=n, seed=seed, strategy=strategy, explore=True, forecast=False)
+    wanted = suggest(history, request, settings)
+    targets = space.cube(
+        space.settings_of([s.conditions for s in wanted.suggestions]),
+        np.tile(plan_room(space, history, {}, robust=False, n_readings=1).typical, (n, 1)),
+    )
+    return nearest_in_pool(
+        space.encode(pool, plan_room(space, history, {}, robust=False, n_readings=1).typical),
+        targets,
+    )
+
+
+def nearest_in_pool(X: Array, targets: Array) -> list[int]:
+    """Return, for each target in turn, the nearest row of X that is not taken yet."""
+    chosen: list[int] = []
+    for target in targets:
+        distances = np.linalg.norm(X - target, axis=1)
+        distances[chosen] = np.inf
+        chosen.append(int(np.argmin(distances)))
+    return chosen
+
+
+def _choose_by_model(
+    history: History,
+    space: Space,
+    pool: Sequence[Mapping[str, Value]],
+    n: int,
+    *,
+    seed: int,
+    settings: ProposeSettings,
+    knowledge: Knowledge | None,
+) -> list[int]:
+    campaign = history.campaign
+    reference, _ = reference_point(campaign, history.finished, explore=True)
+    try:
+        forecaster = Forecaster.fit(
+            history, settings, outcomes=campaign.wanted_outcomes, knowledge=knowledge
+        )
+    except ModelError:
+        return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
+    room = plan_room(space, history, {}, robust=False, n_readings=1)
+    search = Search(history, forecaster, reference, room=room, settings=settings, seed=seed)
+    return search.pick_from(space.encode(pool, forecaster.data.fill), n).picks
+
+
+def rank_conditions(
+    history: History,
+    conditions: Sequence[Mapping[str, Value]],
+    settings: ProposeSettings,
+    seed: int,
+    knowledge: Knowledge | None = None,
+) -> tuple[list[dict[str, Forecast]], list[float]]:
+    """Forecast conditions that the user brings, and value each alone as the next run.
+
+    Returns:
+        Forecasts, one for each row, of all outcomes that have data; and the logarithm of the
+        expected hypervolume improvement with the probability of success, the higher the better.
+
+    Raises:
+        ModelError: too few results to learn from.
+    """
+    campaign = history.campaign
+    forecaster = Forecaster.fit(history, settings, knowledge=knowledge)
+    space = forecaster.space
+    forecasts = forecaster.predict(conditions)
+    missing = [o for o in campaign.wanted_outcomes if o not in forecaster.outcomes]
+    if missing:
+        raise ModelError(
+            f"expected results of {', '.join(missing)} to rank by, found none to learn from"
+        )
+    reference, _ = reference_point(campaign, history.finished, explore=True)
+    focused = Forecaster.fit(
+        history, settings, outcomes=campaign.wanted_outcomes, knowledge=knowledge
+    )
+    room = plan_room(space, history, {}, robust=False, n_readings=1)
+    search = Search(history, focused, reference, room=room, settings=settings, seed=seed)
+    X = space.encode(conditions, forecaster.data.fill)
+    values = [
+        search.pick_from(part, 0).first_values for part in np.array_split(X, max(1, len(X) // 512))
+    ]
+    return forecasts, [float(v) for v in np.concatenate(values)]

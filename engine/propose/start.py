@@ -1,0 +1,73 @@
+"""The first runs of a campaign whose sources know something: where they expect the front.
+
+No result is at hand, so nothing has units yet: the heads speak in standardised outcomes, and an
+outcome's threshold stands at the middle of what they expect over the space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.campaign import Campaign, Value
+from engine.propose.acquisition import Goal, build_acquisition
+from engine.propose.batch import DistinctLimits, pick_greedily
+from engine.propose.room import Room
+from engine.propose.space import Space
+from engine.settings import ProposeSettings
+from surrogate.sourced import Heads, SourcePrior, prior_draws
+
+Array = NDArray[np.float64]
+
+
+def guided_settings(
+    space: Space,
+    campaign: Campaign,
+    heads: Heads,
+    n: int,
+    *,
+    room: Room,
+    settings: ProposeSettings,
+    seed: int,
+    taken: set[tuple[float, ...]],
+    limits: DistinctLimits,
+    fixed: Mapping[str, Value],
+) -> Array:
+    """Return up to ``n`` new settings (≤ n, c) that promise most hypervolume a priori.
+
+    Args:
+        space: the campaign's.
+        campaign: its objectives count; outcome constraints wait for results.
+        heads: of the wanted outcomes, objectives first.
+        n: how many.
+        room: judged in its typical reading.
+        settings: how many settings to look at, how many draws.
+        seed: of both.
+        taken: settings that may not come again.
+        limits: on distinct values.
+        fixed: parameters that are held.
+    """
+    unique = {space.key(row): row for row in space.sample(settings.raw_samples, seed, fixed)}
+    pool = np.array([row for key, row in unique.items() if key not in taken])
+    if not len(pool):
+        return np.empty((0, len(space.controlled)))
+    X = torch.from_numpy(space.cube(pool, np.tile(room.typical, (len(pool), 1))))
+    k = len(campaign.objectives)
+    signs = torch.tensor([o.sign for o in campaign.objectives], dtype=torch.double)
+    with torch.no_grad():
+        draws = prior_draws(heads(X), heads.layout, SourcePrior(), settings.mc_samples, seed)
+    draws = draws[..., :k] * signs
+    reference = draws.mean(dim=(0, 1))
+    points = torch.cat([reference.expand(len(draws), 1, k), draws], dim=1)
+    choice = pick_greedily(
+        build_acquisition(points, torch.zeros(1, dtype=torch.long), Goal(reference)),
+        torch.arange(1, points.shape[1], dtype=points.dtype),
+        torch.zeros(0, dtype=points.dtype),
+        n,
+        bonus=np.zeros(len(pool)),
+        allowed=lambda picks: limits.allowed(pool, [pool[i] for i in picks]),
+    )
+    return pool[choice.picks]

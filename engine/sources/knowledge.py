@@ -1,0 +1,115 @@
+"""What the sources know of one campaign: the heads of a checkpoint, read off the campaign's cube.
+
+The checkpoint is the campaign's champion, or else the starter that ships with the package. Loading
+takes the table side only: a proposal needs no picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import ModelError
+from engine.sources.encoding import Names, cube_mapping, outcome_places
+from engine.sources.serving import STARTER
+from surrogate.cube import CubeHeads
+from surrogate.errors import CheckpointError
+from surrogate.matmcl.checkpoint import CheckpointCard, load_checkpoint, read_card
+from surrogate.matmcl.model import ENSEMBLE, MatMCL
+from surrogate.sourced import HeadLayout, Heads
+
+if TYPE_CHECKING:
+    from engine.campaign import Campaign
+
+
+class Knowledge:
+    """The heads of one checkpoint as one campaign sees them.
+
+    Args:
+        campaign: whose conditions and outcomes are asked about.
+        model: MatMCL, for its table side at least.
+        identity: says which checkpoint it is, to people.
+        sha256: of its weights, for the record.
+        names: what the campaign's own names stand for, where told.
+        exclude: sources that must not count for this campaign.
+    """
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        model: MatMCL,
+        identity: str,
+        *,
+        sha256: str = "",
+        names: Names | None = None,
+        exclude: Sequence[str] = (),
+    ) -> None:
+        self.campaign = campaign
+        self.identity = identity
+        self.sha256 = sha256
+        self._model = model
+        self._mapping = cube_mapping(campaign, model.vocabulary, names)
+        self._places = outcome_places(campaign, model.vocabulary, names)
+        sources = tuple(name for name in model.sources if name not in exclude)
+        self._layout: HeadLayout | None = None
+        if sources:
+            self._layout = HeadLayout(sources, tuple(map(self._deviations, sources)))
+
+    def _deviations(self, source: str) -> int:
+        return self._model.config.n_deviations if source == ENSEMBLE else 0
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The model's parameters that the campaign has."""
+        return tuple(
+            name
+            for name, column in zip(self._model.vocabulary.names, self._mapping.column, strict=True)
+            if column >= 0
+        )
+
+    def heads(self, outcomes: Sequence[str]) -> Heads | None:
+        """Return the heads of ``outcomes``; ``None`` where model and campaign share too little."""
+        places = [self._places.get(outcome) for outcome in outcomes]
+        if self._layout is None or not self.parameters or all(p is None for p in places):
+            return None
+        return CubeHeads(self._model, self._mapping, places, self._layout)
+
+
+def starter_knowledge(campaign: Campaign) -> Knowledge:
+    """Return what the starter that ships with the package knows of a campaign.
+
+    Raises:
+        ModelError: the package's files are damaged.
+    """
+    return knowledge_of(campaign, STARTER)
+
+
+def knowledge_of(campaign: Campaign, folder: Path, names: Names | None = None) -> Knowledge:
+    """Return what a checkpoint's folder knows of a campaign.
+
+    ``names``: what the campaign's own names stand for; as the checkpoint notes them if left out.
+
+    Raises:
+        ModelError: the checkpoint cannot be read.
+    """
+    model, card = _loaded(folder.resolve())
+    digest = card.sha256
+    if names is None:
+        noted = card.extra.get("names", {})
+        names = Names(noted.get("parameters", {}), noted.get("outcomes", {}))
+    identity = f"{folder.name} {digest[:12]}"
+    return Knowledge(campaign, model, identity, sha256=digest, names=names)
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: Path) -> tuple[MatMCL, CheckpointCard]:
+    try:
+        card = read_card(folder)
+        model = load_checkpoint(folder, parts="table")
+    except CheckpointError as error:
+        raise ModelError(f"the pretrained surrogate cannot be used: {error}") from error
+    model = model.double().eval()
+    model.requires_grad_(requires_grad=False)
+    return model, card

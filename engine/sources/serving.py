@@ -1,0 +1,46 @@
+"""Which pretrained surrogate serves a campaign. Loads no numerical library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from db.records import ModelKind, ModelStatus
+from db.session import Transaction
+from engine.errors import ModelError
+from engine.workspace import Workspace
+
+STARTER = Path(__file__).parent / "starter"
+"""The checkpoint that ships with the package."""
+
+
+def serving_folder(workspace: Workspace, tx: Transaction, campaign_id: int) -> Path | None:
+    """Return the checkpoint that serves a campaign: its champion, or else the starter.
+
+    ``[surrogate] pretrained`` may ask for the starter alone, or for none.
+    """
+    wanted = workspace.settings.surrogate.pretrained
+    if wanted == "none":
+        return None
+    if wanted == "auto":
+        for version in reversed(tx.models.list(campaign_id)):
+            if version.kind == ModelKind.SURROGATE and version.status == ModelStatus.CHAMPION:
+                return workspace.data_dir / version.artifact_path
+    return STARTER
+
+
+def folder_of(workspace: Workspace, tx: Transaction, campaign_id: int, sha256: str) -> Path:
+    """Return the checkpoint whose weights have this SHA-256, as a batch recorded it.
+
+    Raises:
+        ModelError: neither the starter nor any version of the campaign is that one.
+    """
+    if json.loads((STARTER / "matmcl.json").read_text(encoding="utf-8"))["sha256"] == sha256:
+        return STARTER
+    for version in tx.models.list(campaign_id):
+        if version.sha256 == sha256:
+            return workspace.data_dir / version.artifact_path
+    raise ModelError(
+        f"the batch was chosen with the pretrained surrogate {sha256[:12]}, which this version of "
+        "the package does not ship and the database does not list: it cannot be computed again."
+    )
