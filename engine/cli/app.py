@@ -17,6 +17,7 @@ from engine.cli import (
     demo,
     micrograph,
     predict,
+    pretrain,
     propose,
     report,
     retrieve,
@@ -80,7 +81,8 @@ def _root(
 
 
 for _module in (
-    data, micrograph, campaign, database, source, propose, predict, retrieve, report, demo, bench,
+    data, micrograph, campaign, database, source, pretrain, propose, predict, retrieve, report,
+    demo, bench,
 ):  # fmt: skip
     _module.register(app)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,16 +31,6 @@ def table(folder: Path) -> Path:
     path = folder / "old.csv"
     path.write_text(TABLE, encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def other(initialised: Path, tmp_path: Path, fill: Callable[[Workspace, int], None]) -> Path:
-    """Return another workspace's folder with twelve runs and a micrograph."""
-    made = tmp_path / "other"
-    shutil.copytree(initialised, made)
-    with Workspace.open(made / "config.toml") as workspace:
-        fill(workspace, 12)
-    return made
 
 
 class TestTable:

@@ -1,0 +1,138 @@
+"""``engine pretrain``: a surrogate that has learnt from every source."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
+
+if TYPE_CHECKING:
+    from engine.sources.champion import Pretrained
+
+Tell = Callable[[str, int, int, Mapping[str, float]], None]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(pretrain)
+
+
+def pretrain(
+    *,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="A source to learn from; may be repeated.", show_default="all"),
+    ] = None,
+    start: Annotated[
+        str,
+        typer.Option("--from", help="What to begin with: starter, scratch, or a checkpoint."),
+    ] = "starter",
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Updates of the weights.", show_default="600; 2000 from scratch"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
+    device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")] = (
+        "auto"
+    ),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted training, same options.")
+    ] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the surrogate on all sources and make it the one that proposals use.
+
+    The former one is kept and retires. An interrupt (Ctrl-C) leaves everything as it was; --resume
+    goes on from there. Held-out R² tells how well each source is understood; what a source is
+    worth to the campaign is told by `engine propose`.
+    """
+    from engine.sources.pretraining import PretrainRequest
+    from engine.sources.pretraining import pretrain as pretrain_now
+    from engine.workspace import Workspace
+
+    request = PretrainRequest(tuple(source or ()), start, steps, seed, device, resume)
+    try:
+        with Workspace.open(config) as workspace, _bar() as tell:
+            done = pretrain_now(workspace, request, tell)
+    except KeyboardInterrupt:
+        say("interrupted; `engine pretrain --resume` with the same options goes on from there")
+        raise
+    for note in done.notes:
+        warn(note)
+    if as_json:
+        print_json(_document(done))
+    else:
+        _print(done)
+
+
+@contextmanager
+def _bar() -> Iterator[Tell]:
+    """Show a progress bar with losses on standard error, where somebody watches."""
+    if not sys.stderr.isatty():
+        yield lambda what, n, total, losses: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[losses]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console(to_stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None, losses="")
+
+        def tell(what: str, n: int, total: int, losses: Mapping[str, float]) -> None:
+            shown = "  ".join(
+                f"{name.removeprefix('source.')} {value:.3f}"
+                for name, value in losses.items()
+                if name not in ("step", "rate")
+            )
+            bar.update(task, description=what, completed=n, total=total, losses=shown)
+
+        yield tell
+
+
+def _document(done: Pretrained) -> dict[str, Any]:
+    return {
+        "model": done.model_id,
+        "artifact": done.artifact,
+        "sha256": done.sha256,
+        "watermark": done.watermark,
+        "retired": done.former_id,
+        "metrics": dict(done.metrics),
+        "notes": list(done.notes),
+    }
+
+
+def _print(done: Pretrained) -> None:
+    scores: Mapping[str, Mapping[str, float]] = done.metrics["r2_held_out"]
+    rows = []
+    for source in done.metrics["sources"]:
+        found = scores.get(source["name"], {})
+        mean = f"{sum(found.values()) / len(found):.2f}" if found else "–"
+        rows.append(
+            [
+                source["name"],
+                source["kind"],
+                str(source["runs"]),
+                str(source["held_out_runs"]),
+                str(source["tiles"]),
+                str(len(found)) if found else "–",
+                mean,
+            ]
+        )
+    headings = ["source", "kind", "runs", "held out", "tiles", "outcomes scored", "mean R² [–]"]
+    console().print(grid(headings, rows))
+    replayed = done.metrics["replayed_labs"]
+    labs = f", {replayed} simulated labs" if replayed else ""
+    typer.echo(
+        f"model {done.model_id} is the champion: {done.artifact} "
+        f"({done.metrics['steps']} steps{labs}, sha256 {done.sha256[:12]})"
+    )
+    if done.former_id is not None:
+        typer.echo(f"model {done.former_id} retired; its files are kept")

@@ -1,0 +1,333 @@
+"""``engine pretrain``: a surrogate that has learnt from all sources, made champion in one step.
+
+Until the very end nothing that proposals use is touched: an interrupt leaves the old champion, and
+an interrupted training is kept apart to be taken up again (:mod:`engine.sources.champion` puts the
+new one in its place).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from db.records import SourceKind
+from engine.campaign import Campaign
+from engine.compute import limit_threads, versions
+from engine.errors import DataError, ModelError, UsageError
+from engine.sources.base import Spec, Words
+from engine.sources.champion import FOLDER, Pretrained, keep, register
+from engine.sources.definition import ENSEMBLE
+from engine.sources.ensemble_data import EnsembleDesign, ensemble_tensors, starter_vocabulary
+from engine.sources.managing import sources_of
+from engine.sources.matching import common_language, refuse_strangers
+from engine.sources.reading import SourceData, read_source, refuse_own_runs
+from engine.sources.serving import STARTER
+from engine.sources.tensors import SourceRows, scores, source_rows
+from engine.workspace import Workspace
+from surrogate.errors import CheckpointError, FitError, InputError
+from surrogate.matmcl.checkpoint import load_checkpoint
+from surrogate.matmcl.config import MatMCLConfig, TrainSettings
+from surrogate.matmcl.data import SourceTensors
+from surrogate.matmcl.growing import grown
+from surrogate.matmcl.model import MatMCL
+from surrogate.matmcl.train import train
+from surrogate.matmcl.vocabulary import ParameterSpec, Vocabulary
+
+Tell = Callable[[str, int, int, Mapping[str, float]], None]
+"""Called with what is being done, how much of it is done, of how much, and the losses if any."""
+
+STARTS = ("starter", "scratch")
+REPLAYED_LABS = range(192)
+"""Simulated labs that are looked at again, lest the starter's heads forget them."""
+
+SETTINGS_PER_LAB = 32
+STEPS_FROM_CHECKPOINT, STEPS_FROM_SCRATCH = 600, 2000
+RATE_FROM_CHECKPOINT, RATE_FROM_SCRATCH = 1e-3, 3e-3
+
+
+@dataclass(frozen=True)
+class PretrainRequest:
+    """What to train, and how.
+
+    Attributes:
+        sources: names; all of the campaign's where empty.
+        start: ``starter``, ``scratch``, or a checkpoint's folder.
+        steps: updates; 600 from a checkpoint and 2000 from scratch where not given.
+        seed: of everything drawn at random.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        resume: go on with an interrupted training of the same request.
+    """
+
+    sources: tuple[str, ...] = ()
+    start: str = "starter"
+    steps: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    resume: bool = False
+
+
+def pretrain(workspace: Workspace, request: PretrainRequest, tell: Tell) -> Pretrained:
+    """Train on the active campaign's sources, keep the checkpoint, make it champion.
+
+    Raises:
+        NotFoundError: no source of that name, or what it refers to is gone.
+        DataError, DatabaseError: a source cannot be read, or has nothing in common.
+        UsageError: no source at all, or options that cannot be.
+        ModelError: the checkpoint to start from cannot be used, or the training diverges.
+    """
+    limit_threads(workspace.settings.compute.threads)
+    with workspace.database.read() as tx:
+        watermark = tx.watermark()
+    asked = _read(workspace, request, tell)
+    try:
+        return _train(workspace, request, tell, asked, watermark)
+    except (InputError, CheckpointError, FitError) as error:
+        raise ModelError(str(error)) from error
+
+
+def state_folder(workspace: Workspace, campaign_id: int) -> Path:
+    """Return where an interrupted training is kept."""
+    return workspace.data_dir / FOLDER / f".pretraining-{campaign_id}"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What there is to learn from, as read just now."""
+
+    campaign: Campaign
+    campaign_id: int
+    data: tuple[SourceData, ...]
+    notes: tuple[str, ...]
+
+
+def _read(workspace: Workspace, request: PretrainRequest, tell: Tell) -> _Asked:
+    campaign, campaign_id, records = sources_of(workspace, request.sources)
+    if not records:
+        raise UsageError(
+            "there is no source to learn from: add one with `engine source add`. Without sources "
+            "the starter that ships with Spinneret serves as it is"
+        )
+    found, notes = [], []
+    for place, record in enumerate(records):
+        tell(f"reading {record.name}", place, len(records), {})
+        data, n_own = refuse_own_runs(workspace, read_source(workspace, record))
+        if n_own:
+            notes.append(f"source '{record.name}': {data.notes[-1]}")
+        if data.fingerprint != record.fingerprint:
+            notes.append(f"source '{record.name}' reads otherwise than when it was added")
+        found.append(data)
+    return _Asked(campaign, campaign_id, tuple(found), tuple(notes))
+
+
+def _train(
+    workspace: Workspace, request: PretrainRequest, tell: Tell, asked: _Asked, watermark: int
+) -> Pretrained:
+    campaign, data, notes = asked.campaign, asked.data, list(asked.notes)
+    start = _start(request.start)
+    measured = [one for one in data if one.definition.kind is not SourceKind.SIMULATED]
+    language = common_language(campaign, _words(start), [one.vocable for one in measured])
+    for one in measured:
+        refuse_strangers(
+            campaign,
+            one.vocable,
+            language.sources[one.name],
+            has_pictures=one.n_scaled > 0,
+            notes=one.notes,
+        )
+    vocabulary = _vocabulary(language.words)
+    config = MatMCLConfig() if start is None else start.config
+    rows = [
+        source_rows(
+            one,
+            language.sources[one.name],
+            vocabulary,
+            config,
+            seed=request.seed,
+            max_megapixels=workspace.settings.storage.max_image_megapixels,
+            progress=partial(_tell_pictures, tell, one.name),
+        )
+        for one in measured
+    ]
+    notes += [f"source '{r.tensors.name}': {note}" for r in rows for note in r.notes]
+    labs = _labs(data, start)
+    tensors = [one.tensors for one in rows]
+    if labs:
+        has_tiles = any(one.tiles is not None for one in tensors) or start is None
+        tensors.insert(0, _ensemble(labs, vocabulary, config, has_tiles, tell))
+    model = _model(start, config, vocabulary, [one.name for one in tensors], request.seed)
+    folder = state_folder(workspace, asked.campaign_id)
+    history = _fit(model, tensors, _settings(request, start), folder, tell, resume=request.resume)
+    metrics = {
+        "r2_held_out": {one.tensors.name: scores(model, one) for one in rows},
+        "losses": history[-1] if history else {},
+        "sources": [_source_note(one, rows) for one in data],
+        "replayed_labs": len(labs),
+        "start": request.start,
+        "steps": int(history[-1]["step"]) if history else 0,
+        "seed": request.seed,
+        "versions": {**versions(), "device": request.device},
+        "parameters": list(vocabulary.names),
+        "outcomes": list(vocabulary.outcomes),
+    }
+    extra = {
+        "campaign": campaign.name,
+        "names": {
+            "parameters": dict(language.names.parameters),
+            "outcomes": dict(language.names.outcomes),
+        },
+        "sources": metrics["sources"],
+    }
+    kept = keep(workspace, model, extra=extra, watermark=watermark, seed=request.seed)
+    done = register(
+        workspace, asked.campaign_id, kept, metrics=metrics, watermark=watermark,
+        start=request.start,
+    )  # fmt: skip
+    shutil.rmtree(folder, ignore_errors=True)
+    return replace(done, notes=tuple(notes))
+
+
+# -- what to begin with ------------------------------------------------------------------------
+
+
+def _start(start: str) -> MatMCL | None:
+    """Return the model to go on with; ``None``: begin anew.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        UsageError: there is none.
+    """
+    if start == "scratch":
+        return None
+    folder = STARTER if start == "starter" else Path(start).expanduser()
+    if start != "starter" and not folder.exists():
+        raise UsageError(
+            f"--from: expected {', '.join(STARTS)} or a checkpoint's folder, got '{start}'"
+        )
+    return load_checkpoint(folder)
+
+
+def _words(start: MatMCL | None) -> Words:
+    vocabulary = starter_vocabulary() if start is None else start.vocabulary
+    specs = [
+        Spec(one.name, one.unit, one.log, one.centre, one.scale) for one in vocabulary.parameters
+    ]
+    return Words(tuple(specs), tuple(vocabulary.outcomes))
+
+
+def _vocabulary(words: Words) -> Vocabulary:
+    specs = [
+        ParameterSpec(one.name, one.unit, one.log, one.centre, one.scale)
+        for one in words.parameters
+    ]
+    return Vocabulary(tuple(specs), words.outcomes)
+
+
+def _model(
+    start: MatMCL | None, config: MatMCLConfig, vocabulary: Vocabulary, names: list[str], seed: int
+) -> MatMCL:
+    if start is not None:
+        return grown(start, vocabulary, names, seed=seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MatMCL(config, vocabulary, names)
+
+
+def _settings(request: PretrainRequest, start: MatMCL | None) -> TrainSettings:
+    is_new = start is None
+    return TrainSettings(
+        steps=request.steps or (STEPS_FROM_SCRATCH if is_new else STEPS_FROM_CHECKPOINT),
+        learning_rate=RATE_FROM_SCRATCH if is_new else RATE_FROM_CHECKPOINT,
+        contrastive_every=4,
+        mask_rate=0.1,
+        holdout=0.15,
+        evaluate_every=50,
+        patience=6,
+        seed=request.seed,
+        device=request.device,
+        checkpoint_every=100,
+    )
+
+
+# -- what to learn from --------------------------------------------------------------------------
+
+
+def _tell_pictures(tell: Tell, name: str, n: int, total: int) -> None:
+    tell(f"micrographs of {name}", n, total, {})
+
+
+def _labs(data: Sequence[SourceData], start: MatMCL | None) -> list[int]:
+    """Return the seeds of the simulated labs to learn from: those asked for, else some replayed."""
+    seeds: set[int] = set()
+    for one in data:
+        if one.definition.kind is SourceKind.SIMULATED:
+            first = one.definition.seed or 0
+            seeds |= set(range(first, first + (one.definition.labs or 0)))
+    if not seeds and start is not None and ENSEMBLE in start.sources:
+        seeds = set(REPLAYED_LABS)
+    return sorted(seeds)
+
+
+def _ensemble(
+    labs: list[int], vocabulary: Vocabulary, config: MatMCLConfig, has_tiles: bool, tell: Tell
+) -> SourceTensors:
+    """Return the labs' tensors; outcomes that no simulated lab has are NaN."""
+    known = starter_vocabulary()
+    own = Vocabulary(vocabulary.parameters, known.outcomes)
+    design = EnsembleDesign(labs, settings=SETTINGS_PER_LAB, pictures=1 if has_tiles else 0)
+    found = ensemble_tensors(
+        design, own, config, lambda n, total: tell("simulated labs", n, total, {})
+    )
+    outcomes = torch.full((len(found.outcomes), len(vocabulary.outcomes)), float("nan"))
+    for place, name in enumerate(vocabulary.outcomes):
+        if name in known.outcomes:
+            outcomes[:, place] = found.outcomes[:, known.outcomes.index(name)]
+    return replace(found, outcomes=outcomes)
+
+
+def _source_note(data: SourceData, rows: Sequence[SourceRows]) -> dict[str, Any]:
+    own = next((one for one in rows if one.tensors.name == data.name), None)
+    return {
+        "name": data.name,
+        "kind": str(data.definition.kind),
+        "definition": data.definition.as_json(),
+        "fingerprint": data.fingerprint,
+        "runs": len(data.runs),
+        "held_out_runs": 0 if own is None else len(own.held_table),
+        "tiles": 0 if own is None else own.n_tiles,
+    }
+
+
+def _fit(
+    model: MatMCL,
+    tensors: Sequence[SourceTensors],
+    settings: TrainSettings,
+    folder: Path,
+    tell: Tell,
+    *,
+    resume: bool,
+) -> list[dict[str, float]]:
+    if resume and not folder.is_dir():
+        raise UsageError("--resume: there is no interrupted training; leave it out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be made: {error.strerror}") from error
+    try:
+        return train(
+            model,
+            tensors,
+            settings,
+            checkpoint_dir=folder,
+            resume=resume,
+            progress=lambda step, steps, losses: tell("training", step, steps, losses),
+        )
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # empty: nothing was learnt that could be taken up again

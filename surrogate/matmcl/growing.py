@@ -1,0 +1,117 @@
+"""A model that goes on learning: further parameters, outcomes and sources, nothing forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from surrogate.errors import InputError
+from surrogate.matmcl.model import ENSEMBLE, MatMCL
+from surrogate.matmcl.vocabulary import Vocabulary
+
+
+def grown(
+    model: MatMCL, vocabulary: Vocabulary, sources: Sequence[str], *, seed: int = 0
+) -> MatMCL:
+    """Return a copy of a model with another vocabulary and other sources.
+
+    What both have is taken over by name. Weights of an MLP that read a new parameter begin at 0:
+    where it is missing, the copy says what the model says. Heads of a new source begin as the mean
+    head of ``ensemble`` where the model has one, so that few rows have little to teach; everything
+    else that is new begins at random.
+
+    Args:
+        model: with its vision encoder.
+        vocabulary: parameters that both have must be scaled alike.
+        sources: of the copy; heads of others are left behind.
+        seed: of what begins at random.
+
+    Raises:
+        InputError: the model was loaded for its table only, or a parameter is scaled otherwise.
+    """
+    if model.vision is None:
+        raise InputError("this model was loaded for tables only: load it with parts='all'")
+    known = {spec.name: spec for spec in model.vocabulary.parameters}
+    for spec in vocabulary.parameters:
+        if known.get(spec.name, spec) != spec:
+            raise InputError(f"{spec.name}: the model knows it on another scale or in another unit")
+    backbone: Mapping[str, Any] = model.vision.backbone_config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        copy = MatMCL(model.config, vocabulary, sources, vision_config=backbone)
+    copy.to(device=model.log_noise.device, dtype=model.log_noise.dtype)
+    places = _Places(model, copy)
+    old = model.state_dict()
+    new = copy.state_dict()
+    for name, tensor in new.items():
+        if name.startswith("table."):
+            _table(name, tensor, old[name], places)
+        elif name.startswith("property_heads."):
+            _head(name, tensor, old, places)
+        elif name == "log_noise":
+            _log_noise(tensor, old[name], places)
+        else:
+            tensor.copy_(old[name])
+    copy.load_state_dict(new)
+    return copy.train(model.training)
+
+
+class _Places:
+    """Where in both models the same parameter, outcome or source stands."""
+
+    def __init__(self, old: MatMCL, new: MatMCL) -> None:
+        self.parameters = _shared(old.vocabulary.names, new.vocabulary.names)
+        self.outcomes = _shared(old.vocabulary.outcomes, new.vocabulary.outcomes)
+        self.n_old, self.n_new = len(old.vocabulary.names), len(new.vocabulary.names)
+        self.m_old, self.m_new = len(old.vocabulary.outcomes), len(new.vocabulary.outcomes)
+        mean = old.sources.index(ENSEMBLE) if ENSEMBLE in old.sources else None
+        self.heads = [
+            old.sources.index(name) if name in old.sources else mean for name in new.sources
+        ]
+
+
+def _shared(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
+    return [(old.index(name), place) for place, name in enumerate(new) if name in old]
+
+
+def _table(name: str, new: Tensor, old: Tensor, places: _Places) -> None:
+    if name == "table.enter.weight":  # (width, 3p), parameter by parameter
+        new.zero_()
+        here, there = (w.view(len(w), -1, 3) for w in (new, old))
+        for was, place in places.parameters:
+            here[:, place] = there[:, was]
+    elif name in ("table.missing", "table.scale", "table.offset"):
+        for was, place in places.parameters:
+            new[place] = old[was]
+        if name == "table.offset":  # its last row is [CLS]
+            new[-1] = old[-1]
+    else:
+        new.copy_(old)
+
+
+def _head(name: str, new: Tensor, old: Mapping[str, Tensor], places: _Places) -> None:
+    _, index, part = name.split(".", 2)
+    was = places.heads[int(index)]
+    if was is None:
+        return
+    source = old[f"property_heads.{was}.{part}"]
+    if not part.startswith("leave"):
+        new.copy_(source)
+        return
+    here, there = (
+        new.view(places.m_new, -1, *new.shape[1:]),
+        source.view(places.m_old, -1, *source.shape[1:]),
+    )
+    columns = min(here.shape[1], there.shape[1])
+    for outcome, place in places.outcomes:
+        here[place, :columns] = there[outcome, :columns]
+
+
+def _log_noise(new: Tensor, old: Tensor, places: _Places) -> None:
+    for place, was in enumerate(places.heads):
+        if was is not None:
+            for outcome, there in places.outcomes:
+                new[place, there] = old[was, outcome]
