@@ -124,6 +124,46 @@ def plot_learning(document: Mapping[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
+def plot_retrieval(document: Mapping[str, Any], path: Path) -> None:
+    """Draw recall by k and the median rank of a retrieval document, both ways, as PNG.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    summary, config = document["summary"], document["config"]
+    methods = summary["methods"]
+    ways = list(next(iter(methods.values())))
+    figure = Figure(figsize=(9.0, 4.4), layout="constrained")
+    for place, way in enumerate(ways):
+        axes = figure.add_subplot(1, len(ways), place + 1)
+        cuts = sorted(int(k.partition("@")[2]) for k in summary["chance"] if "@" in k)
+        chance = [summary["chance"][f"recall@{k}"] for k in cuts]
+        axes.plot(cuts, chance, color="black", linestyle=":", label="chance")
+        for index, (name, method) in enumerate(methods.items()):
+            found = [method[way][f"recall@{k}"] for k in cuts]
+            colour = COLOURS[index % len(COLOURS)]
+            label = f"{name} (median rank {method[way]['median rank']['value']:.1f})"
+            axes.plot(cuts, [f["value"] for f in found], "o-", color=colour, label=label)
+            low, high = zip(*(f["interval"] for f in found), strict=True)
+            axes.fill_between(cuts, low, high, color=colour, alpha=0.12, linewidth=0)
+        axes.set_xticks(cuts)
+        axes.set_xlabel("k")
+        axes.set_ylabel("recall@k")
+        axes.set_ylim(0.0, 1.0)
+        axes.set_title(way, fontsize="medium", loc="left")
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize="x-small")
+    figure.suptitle(
+        f"retrieval among {config['n']} held-out mats, {len(summary['seeds'])} seeds; "
+        "95 % bootstrap intervals",
+        fontsize="medium",
+    )
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
