@@ -216,13 +216,13 @@ def _model_led(task: _Task) -> _Answer:
 
 
 def _source_guided(task: _Task, heads: Heads) -> _Answer:
-    """Before any result: half the batch where sources expect the front, half fills the space."""
+    """Before any result: the batch goes where sources expect the front."""
     started = time.perf_counter()
-    guided = guided_settings(
+    settings = guided_settings(
         task.space,
         task.history.campaign,
         heads,
-        (task.request.n + 1) // 2,
+        task.request.n,
         room=task.room,
         settings=task.settings,
         seed=task.request.seed,
@@ -230,24 +230,9 @@ def _source_guided(task: _Task, heads: Heads) -> _Answer:
         limits=task.limits,
         fixed=task.request.fixed,
     )
-    runs = (*task.history.finished, *task.history.failed, *task.history.pending)
-    known = task.space.settings_of([run.conditions for run in runs])
-    rest = fill_space(
-        task.space,
-        task.request.n - len(guided),
-        task.request.seed,
-        taken=task.taken | {task.space.key(row) for row in guided},
-        known=known,
-        limits=task.limits,
-        fixed=task.request.fixed,
-        chosen=list(guided),
-    )
     task.seconds["search"] = time.perf_counter() - started
-    task.notes.append(
-        f"start: {len(guided)} of the runs are where the sources expect the best trade-offs, the "
-        "others fill the space."
-    )
-    return _Answer(np.concatenate([guided, rest]), "matmcl")
+    task.notes.append("start: the batch lies where the sources expect the best trade-offs.")
+    return _Answer(settings, "matmcl")
 
 
 def _ax(task: _Task) -> _Answer:

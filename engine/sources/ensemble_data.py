@@ -91,7 +91,8 @@ def ensemble_tensors(
 
 
 def _columns(lab: SimulatedLab, n: int, rng: np.random.Generator) -> dict[str, Array]:
-    columns = dict(lab.design(n, seed=int(rng.integers(2**31))))
+    balanced = lab.design(1 << (n - 1).bit_length(), seed=int(rng.integers(2**31)))
+    columns = {name: values[:n] for name, values in balanced.items()}
     columns.update(lab.rooms(rng, n))
     return columns
 

@@ -27,7 +27,7 @@ from surrogate.matmcl.loss import lab_likelihood
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.train import train
 
-N_LABS, N_HELD_OUT = 3000, 200
+N_LABS, N_STEPS, N_HELD_OUT = 3000, 4000, 200
 MAX_BYTES = 8 * 2**20
 
 
@@ -35,7 +35,8 @@ def make_starter(
     folder: Path,
     *,
     labs: int = N_LABS,
-    steps: int = 4000,
+    steps: int = N_STEPS,
+    held_out: int = N_HELD_OUT,
     seed: int = 0,
     config: MatMCLConfig | None = None,
     console: Console | None = None,
@@ -46,6 +47,7 @@ def make_starter(
         folder: where the checkpoint goes.
         labs: simulated labs to learn from.
         steps: of training.
+        held_out: labs that the figures are taken from.
         seed: of the training.
         config: the model's shape.
         console: for progress.
@@ -57,7 +59,7 @@ def make_starter(
     vocabulary = starter_vocabulary()
     started = time.perf_counter()
     with _bars(console) as bars:
-        drawing = bars.add_task(f"drawing {labs} labs", total=labs + N_HELD_OUT)
+        drawing = bars.add_task(f"drawing {labs} labs", total=labs + held_out)
 
         def drawn(offset: int) -> None:
             bars.update(drawing, completed=offset)
@@ -65,8 +67,8 @@ def make_starter(
         data = ensemble_tensors(
             EnsembleDesign(PRETRAINING_SEEDS[:labs]), vocabulary, config, lambda i, _: drawn(i)
         )
-        held_out = ensemble_tensors(
-            EnsembleDesign(PRETRAINING_SEEDS[-N_HELD_OUT:]),
+        unseen = ensemble_tensors(
+            EnsembleDesign(PRETRAINING_SEEDS[-held_out:], pictures=0),
             vocabulary,
             config,
             lambda i, _: drawn(labs + i),
@@ -81,7 +83,7 @@ def make_starter(
 
         settings = TrainSettings(steps=steps, seed=seed, contrastive_every=4)
         train(model, [data], settings, progress=told)
-    figures = {**measure(model, held_out), "labs": float(labs), "steps": float(steps)}
+    figures = {**measure(model, unseen), "labs": float(labs), "steps": float(steps)}
     figures["minutes"] = (time.perf_counter() - started) / 60
     save_checkpoint(
         folder,
@@ -122,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=STARTER, help="folder of the checkpoint")
     parser.add_argument("--labs", type=int, default=N_LABS)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=N_STEPS)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     limit_threads(0)
