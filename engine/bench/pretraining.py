@@ -21,18 +21,24 @@ if TYPE_CHECKING:
 STEPS, RATE = 600, 1e-3
 TILES_PER_PICTURE = 2
 REPLAYED_LABS = range(192)
+BAD = "bad"
 
 
 def load(campaign: Campaign, folder: Path, outcomes: Mapping[str, str]) -> Knowledge:
     """Return what a checkpoint knows of a campaign; ``outcomes``: ours → theirs."""
     from engine.sources.encoding import Names
     from engine.sources.knowledge import knowledge_of
+    from surrogate.matmcl.checkpoint import read_card
 
-    return knowledge_of(campaign, folder, Names(outcomes=dict(outcomes)))
+    left_out = read_card(folder).extra.get("left_out", ())
+    return knowledge_of(campaign, folder, Names(outcomes=dict(outcomes)), exclude=left_out)
 
 
 def pretrain(sources: Sequence[SourceRuns], folder: Path, seed: int) -> None:
-    """Train on the sources from the starter on, and write the checkpoint to ``folder``."""
+    """Train on the sources from the starter on, and write the checkpoint to ``folder``.
+
+    A misleading source stands alone: beside the starter's heads it would do no harm to speak of.
+    """
     from engine.sources.ensemble_data import EnsembleDesign, ensemble_tensors
     from surrogate.matmcl.checkpoint import load_checkpoint, save_checkpoint
     from surrogate.matmcl.config import TrainSettings
@@ -49,7 +55,9 @@ def pretrain(sources: Sequence[SourceRuns], folder: Path, seed: int) -> None:
     labs = ensemble_tensors(replay, vocabulary, config)
     settings = TrainSettings(steps=STEPS, learning_rate=RATE, seed=seed, contrastive_every=4)
     train(model, [labs, *tensors], settings)
-    save_checkpoint(folder, model, seed=seed, extra={"sources": [one.name for one in sources]})
+    is_bad = any(one.name.startswith(BAD) for one in sources)
+    extra = {"sources": [one.name for one in sources], "left_out": [ENSEMBLE] if is_bad else []}
+    save_checkpoint(folder, model, seed=seed, extra=extra)
 
 
 def source_tensors(

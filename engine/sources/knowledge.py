@@ -86,10 +86,17 @@ def starter_knowledge(campaign: Campaign) -> Knowledge:
     return knowledge_of(campaign, STARTER)
 
 
-def knowledge_of(campaign: Campaign, folder: Path, names: Names | None = None) -> Knowledge:
+def knowledge_of(
+    campaign: Campaign,
+    folder: Path,
+    names: Names | None = None,
+    *,
+    exclude: Sequence[str] = (),
+) -> Knowledge:
     """Return what a checkpoint's folder knows of a campaign.
 
     ``names``: what the campaign's own names stand for; as the checkpoint notes them if left out.
+    ``exclude``: sources that are not to count.
 
     Raises:
         ModelError: the checkpoint cannot be read.
@@ -100,7 +107,7 @@ def knowledge_of(campaign: Campaign, folder: Path, names: Names | None = None) -
         noted = card.extra.get("names", {})
         names = Names(noted.get("parameters", {}), noted.get("outcomes", {}))
     identity = f"{folder.name} {digest[:12]}"
-    return Knowledge(campaign, model, identity, sha256=digest, names=names)
+    return Knowledge(campaign, model, identity, sha256=digest, names=names, exclude=exclude)
 
 
 @lru_cache(maxsize=4)
