@@ -7,8 +7,13 @@ import platform
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from engine import __version__
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _LIBRARIES = (
@@ -43,6 +48,25 @@ def limit_threads(configured: int) -> int:
 
     torch.set_num_threads(n)
     return n
+
+
+def device_of(configured: str) -> torch.device:
+    """Return the device to compute on.
+
+    Raises:
+        UsageError: a GPU is asked for that is not there.
+    """
+    import torch
+
+    if configured == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(configured)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"[propose] device: expected a device of this machine, got '{configured}', and torch "
+            f"sees {torch.cuda.device_count()} GPUs: set it to auto or cpu"
+        )
+    return device
 
 
 @cache

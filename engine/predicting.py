@@ -23,7 +23,7 @@ from engine.asking import outside_of
 from engine.campaign import Campaign, Parameter, Value
 from engine.compute import limit_threads
 from engine.errors import UsageError
-from engine.loop import read_snapshot
+from engine.loop import knowledge_for, read_snapshot
 from engine.propose.request import Forecast
 from engine.workspace import Workspace
 
@@ -117,14 +117,16 @@ def predict(
     _check(conditions, level)
     tell = progress or (lambda _: None)
     tell("reading the campaign")
-    history = read_snapshot(workspace).history
+    snapshot = read_snapshot(workspace)
+    history = snapshot.history
     settings = workspace.settings.propose
     tell("loading the numerical libraries")
     limit_threads(workspace.settings.compute.threads)
     from engine.propose.forecaster import Forecaster
 
     tell(f"learning from {history.n_finished} runs")
-    forecaster = Forecaster.fit(history, settings)
+    knowledge = knowledge_for(snapshot.campaign, settings.strategy, snapshot.checkpoint)
+    forecaster = Forecaster.fit(history, settings, knowledge=knowledge)
     tell(f"predicting {len(conditions)} rows")
     return ask(forecaster, history, conditions, level or settings.level, drives=drives)
 

@@ -12,7 +12,7 @@ T       table input: standardised value, place in the range −1…1, present   
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,7 +63,10 @@ class Mapping(Protocol):
 
 
 class TableModel(Protocol):
-    """What is needed of MatMCL here."""
+    """What is needed of MatMCL here: a torch module with heads."""
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        """Yield the weights; X is taken to their device."""
 
     def heads(self, T: Tensor, source: str | None = None) -> Tensor:
         """Map T (n, p, 3) to the heads (n, m, J) of one source."""
@@ -115,6 +118,7 @@ class CubeHeads:
         self._encode = CubeEncoder(mapping)
         self._outcomes = list(outcomes)
         self._layout = sources
+        self._home = next(iter(model.parameters()), torch.empty(0)).device
 
     @property
     def layout(self) -> HeadLayout:
@@ -124,9 +128,9 @@ class CubeHeads:
     def __call__(self, X: Tensor) -> Tensor:
         """Map X (..., d) to (..., m, J)."""
         flat = X.reshape(-1, X.shape[-1])
-        T = self._encode(flat)
+        T = self._encode(flat.to(self._home))
         every = torch.cat([self._model.heads(T, name) for name in self._layout.names], dim=-1)
-        known = torch.tensor([i is not None for i in self._outcomes], device=X.device)
-        places = torch.tensor([i or 0 for i in self._outcomes], device=X.device)
+        known = torch.tensor([i is not None for i in self._outcomes], device=every.device)
+        places = torch.tensor([i or 0 for i in self._outcomes], device=every.device)
         chosen = every[:, places, :] * known.to(every).unsqueeze(-1)
-        return chosen.reshape(*X.shape[:-1], *chosen.shape[1:])
+        return chosen.reshape(*X.shape[:-1], *chosen.shape[1:]).to(X.device)

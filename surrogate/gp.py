@@ -228,9 +228,11 @@ def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
         X: (p, d) points in the unit cube.
 
     Returns:
-        Means (m, p) and covariances (m, p, p) in work space.
+        Means (m, p) and covariances (m, p, p) in work space, on the device of X.
     """
     means, covariances = [], []
+    home = X.device
+    X = X.to(device_of_model(model))
     members = model.models if isinstance(model, ModelListGP) else [model]
     with torch.no_grad(), gpytorch.settings.debug(False):
         for member in members:
@@ -247,7 +249,12 @@ def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
             covariance = prediction.covariance_matrix.reshape(member.num_outputs, len(X), len(X))
             means.append(mean * scale + shift)
             covariances.append(covariance * scale.unsqueeze(-1) ** 2)
-    return torch.cat(means), torch.cat(covariances)
+    return torch.cat(means).to(home), torch.cat(covariances).to(home)
+
+
+def device_of_model(model: Model) -> torch.device:
+    """Return where a model lives."""
+    return next(model.parameters()).device
 
 
 def leave_one_out(
@@ -278,7 +285,7 @@ def leave_one_out(
                 variance.reshape(-1, y.shape[-1]),
                 strict=True,
             ):
-                observed.append(target)
-                means.append(mean)
-                variances.append(var)
+                observed.append(target.cpu())
+                means.append(mean.cpu())
+                variances.append(var.cpu())
     return observed, means, variances

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from engine.campaign import Value
+from engine.compute import device_of
 from engine.errors import DataError, ModelError
 from engine.history import History
 from engine.propose.request import Forecast, SourceShare
@@ -20,6 +21,7 @@ from engine.propose.space import Space
 from engine.propose.training import TrainingData, from_work, training_data
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
+from surrogate.gp import device_of_model
 from surrogate.trust import fit_trusting
 
 if TYPE_CHECKING:
@@ -70,7 +72,9 @@ class Forecaster:
         data = training_data(history, space, wanted)
         heads = knowledge.heads(wanted) if knowledge is not None else None
         try:
-            model, use = fit_trusting(torch.from_numpy(data.X), torch.from_numpy(data.Y), heads)
+            device = device_of(settings.device)
+            X, Y = (torch.from_numpy(part).to(device) for part in (data.X, data.Y))
+            model, use = fit_trusting(X, Y, heads)
         except SurrogateError as error:
             raise ModelError(f"the surrogate could not be fitted: {error}") from error
         shares = [
@@ -121,10 +125,10 @@ class Forecaster:
         means, variances = [], []
         with torch.no_grad():
             # Points together: one by one as a batch, each would carry the training data along.
-            for part in torch.from_numpy(X).split(128):
+            for part in torch.from_numpy(X).to(device_of_model(self.model)).split(128):
                 posterior = self.model.posterior(part, observation_noise=with_noise)
-                means.append(posterior.mean.numpy())
-                variances.append(posterior.variance.numpy())
+                means.append(posterior.mean.cpu().numpy())
+                variances.append(posterior.variance.cpu().numpy())
         return np.concatenate(means), np.concatenate(variances)
 
     def p_success(self, conditions: Sequence[Mapping[str, Value]]) -> list[float]:

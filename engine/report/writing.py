@@ -90,6 +90,7 @@ def model_sensitivity(
     material: Material, workspace: Workspace
 ) -> tuple[Sensitivity | None, str | None]:
     """Fit the model to everything known and ask it; or say why that cannot be done yet."""
+    from engine.loop import knowledge_for, read_snapshot
     from engine.remembering import history_of
 
     campaign = material.campaign
@@ -110,7 +111,10 @@ def model_sensitivity(
     if not outcomes:
         return None, f"No outcome has been measured on {needed} runs yet."
     try:
-        forecaster = Forecaster.fit(history, workspace.settings.propose, outcomes=outcomes)
+        snapshot = read_snapshot(workspace)
+        settings = workspace.settings.propose
+        knowledge = knowledge_for(campaign, settings.strategy, snapshot.checkpoint)
+        forecaster = Forecaster.fit(history, settings, outcomes=outcomes, knowledge=knowledge)
     except ModelError as error:
         return None, f"The model could not be fitted: {error}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -29,6 +30,9 @@ class Two:
 
 class Sums:
     """Heads that add up what is present: outcome o, column j → (o + 1)(j + 1) Σ T."""
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        return iter(())
 
     def heads(self, T: Tensor, source: str | None = None) -> Tensor:
         columns = 3 if source == "ensemble" else 1
