@@ -30,7 +30,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gpytorch
 import torch
@@ -94,6 +94,9 @@ def fit_outcomes(
     """
     _check(X, Y)
     config = config or GPConfig()
+    prior = prior or SourcePrior()
+    if heads is not None:
+        config = replace(config, outputscale=prior.residual)
     seen = ~torch.isnan(Y)
     groups: dict[tuple[bool, ...], list[int]] = {}
     for outcome in range(Y.shape[-1]):
@@ -104,7 +107,7 @@ def fit_outcomes(
         extension = None
         if heads is not None:
             batch = torch.Size([len(outcomes)] if len(outcomes) > 1 else [])
-            extension = Extension.build(heads, outcomes, X, prior or SourcePrior(), batch)
+            extension = Extension.build(heads, outcomes, X, prior, batch)
         model = _fit_group(X[rows], Y[rows][:, outcomes], config, extension)
         if len(groups) == 1:
             return model
