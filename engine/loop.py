@@ -17,7 +17,13 @@ from engine.campaign import Campaign, Value
 from engine.compute import limit_threads, versions
 from engine.errors import ModelError, NotFoundError
 from engine.history import History
-from engine.propose.request import Forecast, ProposeRequest, Suggestion, SuggestionBatch
+from engine.propose.request import (
+    SOURCED_STRATEGIES,
+    Forecast,
+    ProposeRequest,
+    Suggestion,
+    SuggestionBatch,
+)
 from engine.remembering import history_of
 from engine.settings import ProposeSettings
 from engine.sources.serving import folder_of, serving_folder
@@ -201,7 +207,7 @@ def knowledge_for(campaign: Campaign, strategy: str, checkpoint: Path | None) ->
     Raises:
         ModelError: the checkpoint cannot be read.
     """
-    if strategy != "matmcl" or checkpoint is None:
+    if strategy not in SOURCED_STRATEGIES or checkpoint is None:
         return None
     from engine.sources.knowledge import knowledge_of
 

@@ -58,7 +58,7 @@ class ProposeSettings(_Section):
     """How the next runs are chosen."""
 
     n: int = Field(8, ge=1, le=100)
-    strategy: Literal["matmcl", "gp", "sobol", "ax", "nsga2"] = "matmcl"
+    strategy: Literal["matmcl", "gp", "sobol", "ax", "ax-matmcl", "nsga2"] = "matmcl"
     level: float = Field(0.9, gt=0.5, lt=1.0)
     mc_samples: int = Field(64, ge=8, le=4096)
     raw_samples: int = Field(512, ge=16, le=65536)

@@ -120,6 +120,10 @@ class CubeHeads:
         self._layout = sources
         self._home = next(iter(model.parameters()), torch.empty(0)).device
 
+    def __deepcopy__(self, memo: dict[int, object]) -> CubeHeads:
+        """Share them: they never change, and Ax copies a model's options at each fit."""
+        return self
+
     @property
     def layout(self) -> HeadLayout:
         """Which columns belong to which source."""

@@ -27,10 +27,8 @@ Replicates enter as rows with equal conditions: an exact GP weighs them by itsel
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import gpytorch
 import torch
@@ -39,30 +37,14 @@ from botorch.exceptions.warnings import BotorchWarning
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import ModelListGP, SingleTaskGP
 from botorch.models.model import Model
-from botorch.models.transforms.outcome import Standardize
-from gpytorch.constraints import GreaterThan
-from gpytorch.kernels import Kernel, MaternKernel, ScaleKernel
-from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.mlls import ExactMarginalLogLikelihood
-from gpytorch.priors import LogNormalPrior
 from linear_operator.utils.errors import NanError, NotPSDError
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
 from surrogate.errors import FitError, InputError
-from surrogate.sourced import Extension, Heads, SourcePrior
-
-
-@dataclass(frozen=True)
-class GPConfig:
-    """Priors (location and scale of log-normals, standardised outcomes) and the fit's budget."""
-
-    noise: tuple[float, float] = (-0.5, 0.5)
-    outputscale: tuple[float, float] = (-0.7, 1.0)
-    lengthscale: tuple[float, float] = (0.5, 0.7)
-    max_iterations: int = 200
-    gradient_tolerance: float = 1e-3
-    min_noise: float = 1e-4
+from surrogate.sourced import Heads, SourcePrior
+from surrogate.sourced_gp import GPConfig, SourcedGP
 
 
 def fit_outcomes(
@@ -94,9 +76,6 @@ def fit_outcomes(
     """
     _check(X, Y)
     config = config or GPConfig()
-    prior = prior or SourcePrior()
-    if heads is not None:
-        config = replace(config, outputscale=prior.residual)
     seen = ~torch.isnan(Y)
     groups: dict[tuple[bool, ...], list[int]] = {}
     for outcome in range(Y.shape[-1]):
@@ -104,11 +83,15 @@ def fit_outcomes(
     fitted: dict[int, Model] = {}
     for mask, outcomes in groups.items():
         rows = torch.tensor(mask, device=X.device)
-        extension = None
-        if heads is not None:
-            batch = torch.Size([len(outcomes)] if len(outcomes) > 1 else [])
-            extension = Extension.build(heads, outcomes, X, prior, batch)
-        model = _fit_group(X[rows], Y[rows][:, outcomes], config, extension)
+        model = SourcedGP(
+            X[rows],
+            Y[rows][:, outcomes],
+            heads=heads,
+            outcomes=outcomes,
+            config=config,
+            prior=prior,
+        )
+        fit_hyperparameters(model, config)
         if len(groups) == 1:
             return model
         for place, outcome in enumerate(outcomes):
@@ -139,34 +122,12 @@ def _check(X: Tensor, Y: Tensor) -> None:
         raise InputError(f"expected at least two values for each outcome, got {counts.tolist()}")
 
 
-def _fit_group(
-    X: Tensor,
-    Y: Tensor,
-    config: GPConfig,
-    extension: Extension | None,
-) -> SingleTaskGP:
-    m = Y.shape[-1]
-    batch_shape = torch.Size([m]) if m > 1 else torch.Size([])
-    kernel = _kernel(X.shape[-1], config, batch_shape)
-    model = SingleTaskGP(
-        X,
-        Y,
-        likelihood=_likelihood(config, batch_shape),
-        covar_module=kernel if extension is None else kernel + extension.kernel,
-        mean_module=None if extension is None else extension.mean,
-        outcome_transform=Standardize(m=m),
-        input_transform=None if extension is None else extension.transform,
-    )
-    # What BoTorch needs to take single outcomes out of the batch: each parameter's batch dimension.
-    model._subset_batch_dict = {
-        name: -parameter.ndim
-        for name, parameter in model.named_parameters()
-        if m > 1 and parameter.shape[:1] == batch_shape
-    }
-    if m > 1:
-        model._subset_batch_dict |= {
-            name: -2 for name, _ in model.named_buffers() if name.endswith("read.columns")
-        }
+def fit_hyperparameters(model: SingleTaskGP, config: GPConfig) -> SingleTaskGP:
+    """Maximise the evidence (with the priors) of one model in place; return it, ready to be asked.
+
+    Raises:
+        FitError: no hyperparameters could be found.
+    """
     mll = ExactMarginalLogLikelihood(model.likelihood, model)
     with warnings.catch_warnings():
         # An early stop at max_iterations is a budget, not a fault; replicates need jitter.
@@ -182,45 +143,10 @@ def _fit_group(
             )
         except (ModelFittingError, BotorchError, NanError, NotPSDError, RuntimeError) as error:
             raise FitError(
-                f"no hyperparameters could be found for {tuple(Y.shape)} values: {error}"
+                f"no hyperparameters could be found for {tuple(model.train_targets.shape)} "
+                f"values: {error}"
             ) from error
     return model.eval()
-
-
-def _likelihood(config: GPConfig, batch_shape: torch.Size) -> GaussianLikelihood:
-    return GaussianLikelihood(
-        noise_prior=LogNormalPrior(*config.noise),
-        noise_constraint=GreaterThan(
-            config.min_noise, transform=None, initial_value=math.exp(config.noise[0])
-        ),
-        batch_shape=batch_shape,
-    )
-
-
-def _kernel(d: int, config: GPConfig, batch_shape: torch.Size) -> Kernel:
-    def matern(n_lengthscales: int | None) -> MaternKernel:
-        return MaternKernel(
-            nu=2.5,
-            ard_num_dims=n_lengthscales,
-            active_dims=tuple(range(d)),
-            batch_shape=batch_shape,
-            lengthscale_prior=LogNormalPrior(*config.lengthscale),
-            lengthscale_constraint=GreaterThan(2.5e-2, transform=None, initial_value=1.0),
-        )
-
-    ard, isotropic = matern(d), matern(None)
-    return _scaled(ard, config, batch_shape) + _scaled(isotropic, config, batch_shape)
-
-
-def _scaled(kernel: Kernel, config: GPConfig, batch_shape: torch.Size) -> ScaleKernel:
-    return ScaleKernel(
-        kernel,
-        batch_shape=batch_shape,
-        outputscale_prior=LogNormalPrior(*config.outputscale),
-        outputscale_constraint=GreaterThan(
-            1e-4, transform=None, initial_value=math.exp(config.outputscale[0])
-        ),
-    )
 
 
 def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:

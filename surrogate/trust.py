@@ -21,8 +21,9 @@ from botorch.models.model import Model
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
 
-from surrogate.gp import GPConfig, fit_outcomes
+from surrogate.gp import fit_outcomes
 from surrogate.sourced import HeadLayout, Heads, SourcePrior, head_weights
+from surrogate.sourced_gp import GPConfig
 
 _MANY = 160
 """Rows that suffice to weigh a source; with more, a sample of them is asked."""
@@ -61,6 +62,12 @@ class _Part:
 
     def __call__(self, X: Tensor) -> Tensor:
         return self._heads(X)[..., self._columns]
+
+
+def trusted(heads: Heads | None, used: Sequence[bool]) -> Heads | None:
+    """Return the heads of those sources that are ``used``, one flag for each; ``None`` if none."""
+    chosen = [source for source, is_used in enumerate(used) if is_used]
+    return _Part(heads, chosen) if heads is not None and chosen else None
 
 
 def fit_trusting(
@@ -106,7 +113,7 @@ def fit_trusting(
     if len(rows) == len(X) and len(used) <= 1:
         model = alone[used[0]] if used else plain
     else:
-        chosen = _Part(heads, used) if used else None
+        chosen = trusted(heads, [share >= 0.5 for share in trust])
         model = fit_outcomes(X, Y, config=config, heads=chosen, prior=prior)
     weights = head_weights(model, Y.shape[-1], len(used))
     return model, tuple(

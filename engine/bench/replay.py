@@ -21,7 +21,7 @@ from engine.bench.closed_loop import check_sizes
 from engine.bench.objectives import with_objectives, without_limits
 from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks, timed_round
 from engine.bench.scores import Protocol, reference_of, summarise
-from engine.bench.strategies import PoolStrategy, check_names, pool_strategy
+from engine.bench.strategies import PoolStrategy, check_names, pool_strategy, sourced
 from engine.campaign import Campaign
 from engine.errors import DataError, UsageError
 from engine.history import History, Run
@@ -137,7 +137,7 @@ def replay(
     """
     brought = dict(strategies or {})
     config = replace(config, strategies=check_names(config.strategies, brought=brought))
-    trained = [name for name in config.strategies if sources.is_trained(name)]
+    trained = [name for name in config.strategies if sources.is_trained(sourced(name) or "")]
     if trained:
         raise UsageError(
             f"--strategy: expected sources that exist before a replay, got {', '.join(trained)}"
@@ -246,10 +246,11 @@ def run_task(
 
 
 def _named(task: Task) -> PoolStrategy:
-    if not sources.is_sourced(task.strategy):
+    asked = sourced(task.strategy)
+    if asked is None:
         return pool_strategy(task.strategy)
     # A table is no lab that others could be related to: what needs pretraining is refused before.
-    known = sources.provider(task.strategy, truth="standard", seed=task.seed, folder=Path())
+    known = sources.provider(asked, truth="standard", seed=task.seed, folder=Path())
     return pool_strategy(task.strategy, known)
 
 

@@ -17,6 +17,8 @@ from engine.history import History
 
 NAMES = ("sobol", "gp", "ax", "nsga2")
 ALIASES = {"random": "sobol"}
+BY_AX = "ax-matmcl"
+"""``matmcl`` searched by Ax: ``ax-matmcl:older`` knows what ``matmcl:older`` knows."""
 BASELINES = ("sobol", "random")
 
 
@@ -78,8 +80,15 @@ def pool_strategy(name: str, provider: KnowledgeProvider = nothing) -> PoolStrat
     return choose
 
 
+def sourced(name: str) -> str | None:
+    """Return the ``matmcl…`` whose knowledge a strategy asks; ``None`` for one that asks none."""
+    inner, colon, which = name.partition(":")
+    name = f"{sources.STRATEGY}{colon}{which}" if inner == BY_AX else name
+    return name if sources.is_sourced(name) else None
+
+
 def _inner(name: str) -> str:
-    return sources.STRATEGY if sources.is_sourced(name) else ALIASES.get(name, name)
+    return name.partition(":")[0] if sourced(name) else ALIASES.get(name, name)
 
 
 def check_names(names: Iterable[str], *, brought: Collection[str] = ()) -> tuple[str, ...]:
@@ -88,10 +97,12 @@ def check_names(names: Iterable[str], *, brought: Collection[str] = ()) -> tuple
     Raises:
         UsageError: a name that is neither known nor brought along.
     """
-    known = (*NAMES, *ALIASES, *brought, *sources.names())
+    offered = sources.names()
+    known = (*NAMES, *ALIASES, *brought, *((BY_AX, *offered) if offered else ()))
     for name in names:
-        if sources.is_sourced(name) and sources.names() and name not in brought:
-            sources.check(name, "--strategy")
+        asked = sourced(name)
+        if asked is not None and offered and name not in brought:
+            sources.check(asked, "--strategy")
             continue
         if name not in known:
             raise UsageError(

@@ -129,8 +129,8 @@ def replay(
         list[str] | None,
         typer.Option(
             "--strategy",
-            help="Such as random (or sobol), gp, ax or nsga2 (an unknown one lists all); repeat "
-            "it to compare.",
+            help="Such as random (or sobol), gp, matmcl, ax, ax-matmcl or nsga2 (an unknown one "
+            "lists all); repeat it to compare.",
             show_default="random, gp",
         ),
     ] = None,

@@ -22,7 +22,8 @@ StrategyOption = Annotated[
     list[str] | None,
     typer.Option(
         "--strategy",
-        help="Such as sobol, gp, ax or nsga2 (an unknown one lists all); repeat it to compare.",
+        help="Such as sobol, gp, matmcl, ax, ax-matmcl or nsga2 (an unknown one lists all); "
+        "repeat it to compare.",
         show_default="sobol, gp",
     ),
 ]

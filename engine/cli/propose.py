@@ -78,7 +78,8 @@ def propose(
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="matmcl, gp, sobol, ax or nsga2.", show_default="[propose] strategy, matmcl"
+            help="matmcl, gp, sobol, ax, ax-matmcl or nsga2.",
+            show_default="[propose] strategy, matmcl",
         ),
     ] = None,
     seed: Annotated[

@@ -1,9 +1,10 @@
 """Ax as a guest: its experiment is rebuilt in memory for each call, and nothing is stored in it.
 
-The only module that imports Ax. The ``ax`` strategy is Ax's own default generation ("fast" method:
-Sobol, then Gaussian processes and sequential-greedy qLogNEHVI), given the campaign's search space,
-constraints, thresholds, results and pending runs. Ax knows no instrument steps at a bearable cost,
-so its settings are snapped afterwards.
+Only this module and :mod:`engine.propose.ax_surrogate` import Ax. The ``ax`` strategy is Ax's own
+default generation ("fast" method: Sobol, then Gaussian processes and sequential-greedy qLogNEHVI),
+given the campaign's search space, constraints, thresholds, results and pending runs; ``ax-matmcl``
+is the same with the engine's surrogate. Ax knows no instrument steps at a bearable cost, so its
+settings are snapped afterwards.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from numpy.typing import NDArray
 from engine.campaign import Campaign, LinearConstraint, Value
 from engine.errors import ModelError, UsageError
 from engine.history import History, Run
+from engine.propose.ax_surrogate import Guide, guided_strategy
 from engine.propose.batch import DistinctLimits
 from engine.propose.fused_kernel import without_compiling
+from engine.propose.model_based import work_bound
 from engine.propose.room import Room
 from engine.propose.space import Space
-from engine.propose.spacefilling import fill_space
-from engine.propose.training import typical_ambient
+from engine.propose.spacefilling import take_then_fill
+from engine.propose.training import to_work, typical_ambient
 
 Array = NDArray[np.float64]
 
@@ -51,16 +54,18 @@ def generate_with_ax(
     taken: set[tuple[float, ...]],
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
+    guide: Guide | None = None,
 ) -> AxAnswer:
-    """Ask Ax's default generation for ``n`` runs in the typical room.
+    """Ask Ax for ``n`` runs in the typical room: its default generation, or with ``guide``'s model.
 
     Raises:
-        UsageError: the campaign has an equality between parameters, which Ax does not take.
+        UsageError: the campaign has an equality between parameters or a limit on an objective,
+            which Ax does not take.
         ModelError: Ax could not generate.
     """
     with warnings.catch_warnings(), _quietly():
         warnings.simplefilter("ignore")
-        client, skipped = build_client(space, history, seed)
+        client, skipped = build_client(space, history, seed, guide)
         held: dict[str, Any] = {**fixed}
         held.update({p.name: float(x) for p, x in zip(space.ambient, room.typical, strict=True)})
         started = time.perf_counter()
@@ -77,36 +82,16 @@ def generate_with_ax(
     notes = []
     if skipped:
         notes.append(f"Ax was not told of {skipped} runs outside the bounds: it takes none.")
-    settings = space.settings_of([dict(parameters) for parameters in trials.values()])
-    chosen: list[Array] = []
-    seen = set(taken)
-    for row in settings:
-        snapped = space.snap(row)
-        if (
-            space.key(snapped) not in seen
-            and space.is_feasible(snapped[None])[0]
-            and limits.allowed(snapped[None], chosen)[0]
-        ):
-            seen.add(space.key(snapped))
-            chosen.append(snapped)
-    if len(chosen) < n:
+    rows = space.settings_of([dict(parameters) for parameters in trials.values()])
+    settings, filled = take_then_fill(
+        space, history, map(space.snap, rows), n, seed, taken=taken, limits=limits, fixed=fixed
+    )
+    if filled:
         notes.append(
-            f"{n - len(chosen)} of Ax's settings fell on runs that exist, or out of the limits, "
+            f"{filled} of Ax's settings fell on runs that exist, or out of the limits, "
             "once on the instrument's steps; space-filling took their place."
         )
-        known = space.settings_of([run.conditions for run in history.finished])
-        rest = fill_space(
-            space,
-            n - len(chosen),
-            seed,
-            taken=seen,
-            known=known,
-            limits=limits,
-            fixed=fixed,
-            chosen=chosen,
-        )
-        chosen.extend(rest)
-    return AxAnswer(np.stack(chosen), seconds, tuple(notes))
+    return AxAnswer(settings, seconds, tuple(notes))
 
 
 @contextmanager
@@ -120,11 +105,15 @@ def _quietly() -> Iterator[None]:
         logging.disable(before)
 
 
-def build_client(space: Space, history: History, seed: int) -> tuple[Any, int]:
+def build_client(
+    space: Space, history: History, seed: int, guide: Guide | None = None
+) -> tuple[Any, int]:
     """Return an Ax ``Client`` that knows the campaign and its runs, and how many runs it refused.
 
+    With ``guide``, results and thresholds are in work space.
+
     Raises:
-        UsageError: the campaign has an equality between parameters.
+        UsageError: the campaign has an equality between parameters, or a limit on an objective.
     """
     inequalities = [
         _inequality(constraint) for constraint in history.campaign.parameter_constraints
@@ -143,13 +132,16 @@ def build_client(space: Space, history: History, seed: int) -> tuple[Any, int]:
         objective=", ".join(
             f"{'-' if o.sign < 0 else ''}{metrics[o.outcome]}" for o in campaign.objectives
         ),
-        outcome_constraints=_outcome_constraints(campaign, metrics),
+        outcome_constraints=_outcome_constraints(campaign, metrics, guide),
     )
     # A client that had lived through the campaign would be past its start; a rebuilt one would put
     # the centre of the space, once more, in the first place of every batch.
-    client.configure_generation_strategy(
-        initialization_random_seed=seed, initialize_with_center=not history.finished
-    )
+    if guide is None:
+        client.configure_generation_strategy(
+            initialization_random_seed=seed, initialize_with_center=not history.finished
+        )
+    else:
+        client.set_generation_strategy(guided_strategy(space, guide, metrics))
     wanted = {o.outcome for o in campaign.objectives}
     wanted |= {name for c in campaign.constraints for name in c.terms}
     fill = typical_ambient(space, history.finished)
@@ -159,12 +151,21 @@ def build_client(space: Space, history: History, seed: int) -> tuple[Any, int]:
             skipped += 1
             continue
         index = client.attach_trial(_ax_conditions(space, run, fill))
-        results = {metrics[o]: float(np.mean(run.outcomes[o])) for o in wanted if o in run.outcomes}
+        results = {
+            metrics[o]: _result(campaign, o, run, in_work_space=guide is not None)
+            for o in wanted
+            if o in run.outcomes
+        }
         if run in history.failed:
             client.mark_trial_failed(index)
         elif len(results) == len(wanted):
             client.complete_trial(index, raw_data=results)
     return client, skipped
+
+
+def _result(campaign: Campaign, outcome: str, run: Run, *, in_work_space: bool) -> float:
+    values = np.array(run.outcomes[outcome])
+    return float(np.mean(to_work(campaign, outcome, values) if in_work_space else values))
 
 
 def _parameters(space: Space, history: History) -> list[Any]:
@@ -212,21 +213,34 @@ def _ax_conditions(space: Space, run: Run, fill: Array) -> dict[str, Any]:
 def _inequality(constraint: LinearConstraint) -> str:
     if constraint.operator == "==":
         raise UsageError(
-            f"Ax takes no equality between parameters ('{constraint}'): use --strategy gp, "
+            f"Ax takes no equality between parameters ('{constraint}'): use --strategy matmcl, gp, "
             "sobol or nsga2."
         )
     return str(constraint)
 
 
-def _outcome_constraints(campaign: Campaign, metrics: Mapping[str, str]) -> list[str]:
+def _outcome_constraints(
+    campaign: Campaign, metrics: Mapping[str, str], guide: Guide | None
+) -> list[str]:
+    thresholds = [o.threshold for o in campaign.objectives]
+    if guide is not None:
+        thresholds = [o.sign * x for o, x in zip(campaign.objectives, guide.reference, strict=True)]
     rules = [
-        f"{metrics[o.outcome]} {'>=' if o.sign > 0 else '<='} {o.threshold!r}"
-        for o in campaign.objectives
+        f"{metrics[o.outcome]} {'>=' if o.sign > 0 else '<='} {float(x)!r}"
+        for o, x in zip(campaign.objectives, thresholds, strict=True)
     ]
     if len(campaign.objectives) == 1:
         rules = []
     for constraint in campaign.constraints:
         name, factor = next(iter(constraint.terms.items()))
+        if name in {o.outcome for o in campaign.objectives}:
+            raise UsageError(
+                f"Ax takes no limit on an objective ('{constraint}') beside its threshold: use "
+                "--strategy matmcl, gp, sobol or nsga2."
+            )
         upper = (constraint.operator == "<=") == (factor > 0)
-        rules.append(f"{metrics[name]} {'<=' if upper else '>='} {constraint.bound / factor!r}")
+        bound = constraint.bound / factor
+        if guide is not None:
+            bound = work_bound(campaign, name, bound)
+        rules.append(f"{metrics[name]} {'<=' if upper else '>='} {bound!r}")
     return rules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,15 +17,23 @@ from engine.propose.evidence import weigh
 from engine.propose.explain import Explainer, nearest_run
 from engine.propose.forecaster import Forecaster, fit_feasibility, outcomes_with_data
 from engine.propose.model_based import Search, reference_point
-from engine.propose.request import Forecast, ProposeRequest, Suggestion, SuggestionBatch
+from engine.propose.request import (
+    SOURCED_STRATEGIES,
+    Forecast,
+    ProposeRequest,
+    Suggestion,
+    SuggestionBatch,
+)
 from engine.propose.room import Room, plan_room
 from engine.propose.space import Space
 from engine.propose.spacefilling import fill_space
 from engine.propose.start import guided_settings
 from engine.settings import ProposeSettings
 from surrogate.sourced import Heads
+from surrogate.trust import trusted
 
 if TYPE_CHECKING:
+    from engine.propose.ax_surrogate import Guide
     from engine.sources.knowledge import Knowledge
 
 Array = NDArray[np.float64]
@@ -68,7 +76,8 @@ def suggest(
     """Choose the next ``request.n`` runs.
 
     Deterministic for a history, a request (with its seed), settings and knowledge, on one machine
-    and one thread count. ``knowledge`` is what the sources say; only ``matmcl`` asks it.
+    and one thread count. ``knowledge`` is what the sources say; only
+    ``matmcl`` and ``ax-matmcl`` ask it.
 
     Raises:
         UsageError: the request cannot be met whatever the data say.
@@ -136,7 +145,7 @@ def _check(
         taken,
         [],
         {},
-        knowledge if request.strategy == "matmcl" else None,
+        knowledge if request.strategy in SOURCED_STRATEGIES else None,
     )
 
 
@@ -175,14 +184,14 @@ def _sobol(task: _Task) -> _Answer:
 
 
 def _model_led(task: _Task) -> _Answer:
-    """``gp``, and ``matmcl``: the same search, whose model may know what sources found."""
+    """``gp``, ``matmcl``, ``ax-matmcl``: a model searches, and may know what sources found."""
     history, request = task.history, task.request
     campaign = history.campaign
     outcomes = campaign.wanted_outcomes
     n_finished = sum(all(o in run.outcomes for o in outcomes) for run in history.finished)
     needed = max(len(task.space.controlled) + 1, _FEWEST_RUNS, task.settings.cold_start)
     heads = task.knowledge.heads(outcomes) if task.knowledge is not None else None
-    if task.knowledge is None and request.strategy == "matmcl":
+    if task.knowledge is None and request.strategy in SOURCED_STRATEGIES:
         task.notes.append("no source to learn from: the plain Gaussian process leads.")
     if heads is not None and n_finished < _FEWEST_RUNS:
         return _source_guided(task, heads)
@@ -207,6 +216,8 @@ def _model_led(task: _Task) -> _Answer:
             )
             return _sobol(task)
     task.seconds["fit"] = time.perf_counter() - started
+    if request.strategy == "ax-matmcl":
+        return _by_ax(task, forecaster, heads, reference)
     search = Search(
         history, forecaster, reference, room=task.room, settings=task.settings, seed=request.seed
     )
@@ -232,10 +243,28 @@ def _source_guided(task: _Task, heads: Heads) -> _Answer:
     )
     task.seconds["search"] = time.perf_counter() - started
     task.notes.append("start: the batch lies where the sources expect the best trade-offs.")
-    return _Answer(settings, "matmcl")
+    return _Answer(settings, task.request.strategy)
 
 
-def _ax(task: _Task) -> _Answer:
+def _ax_matmcl(task: _Task) -> _Answer:
+    """As ``matmcl``, but Ax fits the surrogate and searches."""
+    from engine.propose.ax_surrogate import check_columns
+
+    check_columns(task.space)
+    return _model_led(task)
+
+
+def _by_ax(
+    task: _Task, forecaster: Forecaster, heads: Heads | None, reference: Sequence[float]
+) -> _Answer:
+    from engine.propose.ax_surrogate import Guide
+
+    believed = trusted(heads, [source.used for source in forecaster.sources])
+    answer = _ax(task, Guide(believed, forecaster.outcomes, tuple(reference)))
+    return replace(answer, strategy="ax-matmcl", forecaster=forecaster)
+
+
+def _ax(task: _Task, guide: Guide | None = None) -> _Answer:
     from engine.propose.ax_adapter import generate_with_ax
 
     answer = generate_with_ax(
@@ -247,6 +276,7 @@ def _ax(task: _Task) -> _Answer:
         taken=task.taken,
         limits=task.limits,
         fixed=task.request.fixed,
+        guide=guide,
     )
     task.notes += answer.notes
     task.seconds["generate"] = answer.seconds
@@ -275,6 +305,7 @@ STRATEGIES: dict[str, Callable[[_Task], _Answer]] = {
     "gp": _model_led,
     "sobol": _sobol,
     "ax": _ax,
+    "ax-matmcl": _ax_matmcl,
     "nsga2": _nsga2,
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 
 from engine.campaign import Value
-from engine.history import History
+from engine.history import History, Run
 from engine.propose.batch import DistinctLimits
 from engine.propose.space import Space
-from engine.propose.spacefilling import fill_space
+from engine.propose.spacefilling import take_then_fill
 
 Array = NDArray[np.float64]
 
@@ -35,43 +35,34 @@ def evolve(
 
     Where too few differing offspring come, the rest is space-filling.
     """
-    campaign = history.campaign
-    names = [objective.outcome for objective in campaign.objectives]
+    names = [objective.outcome for objective in history.campaign.objectives]
     parents = [run for run in history.finished if all(name in run.outcomes for name in names)]
-    chosen: list[Array] = []
-    seen = set(taken)
-    if len(parents) >= 2:
-        signs = np.array([objective.sign for objective in campaign.objectives])
-        F = -signs * np.array([[np.mean(run.outcomes[name]) for name in names] for run in parents])
-        X = _unit(space, space.settings_of([run.conditions for run in parents]))
-        X, F = _one_each(X, F)
-        for attempt in range(_GENERATIONS_AT_MOST):
-            for row in _offspring(X, F, n, seed + 7919 * attempt):
-                setting = space.snap_unit(row, fixed)
-                if (
-                    len(chosen) < n
-                    and space.key(setting) not in seen
-                    and space.is_feasible(setting[None])[0]
-                    and limits.allowed(setting[None], chosen)[0]
-                ):
-                    seen.add(space.key(setting))
-                    chosen.append(setting)
-            if len(chosen) == n:
-                break
-    known = space.settings_of([run.conditions for run in history.finished])
-    if len(chosen) < n:
-        rest = fill_space(
-            space,
-            n - len(chosen),
-            seed,
-            taken=seen,
-            known=known,
-            limits=limits,
-            fixed=fixed,
-            chosen=chosen,
-        )
-        chosen.extend(rest)
-    return np.stack(chosen) if chosen else np.empty((0, len(space.controlled)))
+    settings, _ = take_then_fill(
+        space,
+        history,
+        _descendants(space, parents, n, seed, fixed=fixed) if len(parents) >= 2 else (),
+        n,
+        seed,
+        taken=taken,
+        limits=limits,
+        fixed=fixed,
+    )
+    return settings
+
+
+def _descendants(
+    space: Space, parents: Sequence[Run], n: int, seed: int, *, fixed: Mapping[str, Value]
+) -> Iterator[Array]:
+    """Yield snapped settings (c,), one generation of the parents' offspring after another."""
+    objectives = space.campaign.objectives
+    names = [objective.outcome for objective in objectives]
+    signs = np.array([objective.sign for objective in objectives])
+    F = -signs * np.array([[np.mean(run.outcomes[name]) for name in names] for run in parents])
+    X = _unit(space, space.settings_of([run.conditions for run in parents]))
+    X, F = _one_each(X, F)
+    for attempt in range(_GENERATIONS_AT_MOST):
+        for row in _offspring(X, F, n, seed + 7919 * attempt):
+            yield space.snap_unit(row, fixed)
 
 
 def _unit(space: Space, settings: Array) -> Array:

@@ -228,7 +228,7 @@ def _goal(campaign: Campaign, outcomes: Sequence[str], reference: Sequence[float
     for constraint in campaign.constraints:
         name, factor = next(iter(constraint.terms.items()))
         column = outcomes.index(name)
-        bound = float(_work_bound(campaign, name, constraint.bound / factor))
+        bound = float(work_bound(campaign, name, constraint.bound / factor))
         upper = (constraint.operator == "<=") == (factor > 0)
         # The draws carry the objective's sign already: an upper bound on a minimised objective is a
         # lower bound on its negative.
@@ -237,7 +237,8 @@ def _goal(campaign: Campaign, outcomes: Sequence[str], reference: Sequence[float
     return Goal(torch.tensor(reference, dtype=torch.double), tuple(limits))
 
 
-def _work_bound(campaign: Campaign, outcome: str, bound: float) -> float:
+def work_bound(campaign: Campaign, outcome: str, bound: float) -> float:
+    """Take a bound on an outcome to work space; one that no logarithm reaches becomes −1000."""
     if campaign.property_of(outcome).scale == "log" and bound <= 0:
         return -1e3
     return float(to_work(campaign, outcome, np.array(bound)))
@@ -255,7 +256,7 @@ def reference_point(
     for objective in campaign.objectives:
         name, sign = objective.outcome, objective.sign
         values = np.array([np.mean(run.outcomes[name]) for run in finished if name in run.outcomes])
-        threshold = sign * _work_bound(campaign, name, objective.threshold)
+        threshold = sign * work_bound(campaign, name, objective.threshold)
         work = sign * to_work(campaign, name, values)
         if work.max() <= threshold:
             best = campaign.heading(name), float(values[np.argmax(work)])

@@ -40,8 +40,8 @@ def choose_from_pool(
     """Choose ``n`` of the conditions in ``pool`` (ambient values included); return their indices.
 
     ``gp`` and ``matmcl`` (with ``knowledge`` of sources) maximise their acquisition function over
-    the pool; ``sobol`` picks at random; ``ax`` and ``nsga2`` propose freely, and the nearest
-    conditions of the pool are taken.
+    the pool; ``sobol`` picks at random; ``ax``, ``ax-matmcl`` and ``nsga2`` propose freely, and the
+    nearest conditions of the pool are taken.
     """
     if strategy not in STRATEGIES:
         raise UsageError(f"unknown strategy '{strategy}'. Known: {', '.join(STRATEGIES)}")
@@ -55,7 +55,7 @@ def choose_from_pool(
             history, space, pool, n, seed=seed, settings=settings, knowledge=known
         )
     request = ProposeRequest(n=n, seed=seed, strategy=strategy, explore=True, forecast=False)
-    wanted = suggest(history, request, settings)
+    wanted = suggest(history, request, settings, knowledge)
     targets = space.cube(
         space.settings_of([s.conditions for s in wanted.suggestions]),
         np.tile(plan_room(space, history, {}, robust=False, n_readings=1).typical, (n, 1)),

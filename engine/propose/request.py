@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from engine.campaign import Value
 from engine.history import Run
 
+SOURCED_STRATEGIES = ("matmcl", "ax-matmcl")
+"""The strategies whose model knows what sources found."""
+
 
 @dataclass(frozen=True)
 class ProposeRequest:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from engine.campaign import Value
+from engine.history import History
 from engine.propose.batch import DistinctLimits
 from engine.propose.space import Space
 
@@ -46,6 +47,59 @@ def fill_space(
         if len(batch) > len(best) or score < best_score:
             best, best_score = batch, score
     return best
+
+
+def take_then_fill(
+    space: Space,
+    history: History,
+    candidates: Iterable[Array],
+    n: int,
+    seed: int,
+    *,
+    taken: set[tuple[float, ...]],
+    limits: DistinctLimits,
+    fixed: Mapping[str, Value],
+) -> tuple[Array, int]:
+    """Take the first ``n`` new settings that can be set; where they are fewer, fill the space.
+
+    Args:
+        space: the campaign's geometry.
+        history: its finished runs are what the rest is spread beside.
+        candidates: settings (c,) on the instrument's steps, best first; read no further than
+            needed.
+        n: how many settings are wanted.
+        seed: of the space-filling.
+        taken: settings that must not come again.
+        limits: of distinct values in the batch.
+        fixed: controlled parameters that are held.
+
+    Returns:
+        Up to ``n`` settings (n, c), and how many of them fill the space.
+    """
+    chosen: list[Array] = []
+    seen = set(taken)
+    for setting in candidates:
+        if (
+            space.key(setting) not in seen
+            and space.is_feasible(setting[None])[0]
+            and limits.allowed(setting[None], chosen)[0]
+        ):
+            seen.add(space.key(setting))
+            chosen.append(setting)
+        if len(chosen) == n:
+            return np.stack(chosen), 0
+    known = space.settings_of([run.conditions for run in history.finished])
+    rest = fill_space(
+        space,
+        n - len(chosen),
+        seed,
+        taken=seen,
+        known=known,
+        limits=limits,
+        fixed=fixed,
+        chosen=chosen,
+    )
+    return np.concatenate([np.reshape(chosen, (-1, len(space.controlled))), rest]), len(rest)
 
 
 def _take(

@@ -16,7 +16,7 @@ from engine.bench.labs import (
     source_runs,
     truths,
 )
-from engine.bench.strategies import check_names, strategy
+from engine.bench.strategies import check_names, sourced, strategy
 from engine.errors import UsageError
 from engine.lab import VirtualLab
 from engine.lab.constants import LabConstants
@@ -168,10 +168,14 @@ def test_eight_campaigns_are_eight_sources(connected, tmp_path):
 
 
 def test_names_of_knowledge_are_checked(connected, tmp_path):
-    names = ("matmcl", "matmcl:eight-blind", f"matmcl:{tmp_path}")
+    names = ("matmcl", "matmcl:eight-blind", f"matmcl:{tmp_path}", "ax-matmcl", "ax-matmcl:bad")
     assert check_names([*names, "gp"]) == (*names, "gp")
     with pytest.raises(UsageError, match="Did you mean 'matmcl:older'"):
         check_names(["matmcl:oldr"])
+    with pytest.raises(UsageError, match="Did you mean 'matmcl:older'"):
+        check_names(["ax-matmcl:oldr"])
+    assert (sourced("ax-matmcl:bad"), sourced("ax-matmcl")) == ("matmcl:bad", "matmcl")
+    assert sourced("ax") is None
     assert sources.is_trained("matmcl:older-blind")
     assert not sources.is_trained("matmcl:starter")
 
@@ -187,6 +191,8 @@ def test_a_strategy_is_told_what_is_known(monkeypatch):
     history = type("History", (), {"campaign": VirtualLab().campaign})
     strategy("matmcl:older", lambda campaign: "much")(history, 2, 0, {})
     assert told == {"knowledge": "much", "strategy": "matmcl"}
+    strategy("ax-matmcl:older", lambda campaign: "much")(history, 2, 0, {})
+    assert told == {"knowledge": "much", "strategy": "ax-matmcl"}
     assert nothing(VirtualLab().campaign) is None
 
 

@@ -1,0 +1,112 @@
+"""Ax's generation with the engine's own surrogate: the strategy ``ax-matmcl``.
+
+Ax's modular BoTorch generator is handed :class:`surrogate.sourced_gp.SourcedGP` as its model class,
+one configuration for each outcome, so that each reads the heads of its own outcome. Ax fits it and
+searches with qLogNEHVI, as it does with its own models.
+
+Columns
+-------
+Ax keeps the order of the parameters, controlled then ambient, and hands the model raw values; the
+model's input transform scales them by the *campaign's* bounds. So a column is that of
+:meth:`engine.propose.space.Space.cube`, also for a room that was outside its range (Ax's own bounds
+are wider there) and for numeric choices. Named choices are one-hot in another order in Ax and are
+refused.
+
+Outcomes reach Ax in work space (:mod:`engine.propose.training`), the mean of a run's replicates
+each, and are standardised there; Ax's winsorising and its bi-logarithm are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from engine.errors import UsageError
+from engine.propose.space import Space
+from surrogate.sourced import Heads
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What leads Ax's generation: the sources that the results trust, and where to beat the front.
+
+    ``heads``: of ``outcomes``, in their order; ``None`` where no source is trusted.
+    ``reference``: the objectives' thresholds in work space, with the signs of maximisation.
+    """
+
+    heads: Heads | None
+    outcomes: tuple[str, ...]
+    reference: Sequence[float]
+
+
+def check_columns(space: Space) -> None:
+    """Refuse a campaign whose columns Ax writes otherwise.
+
+    Raises:
+        UsageError: a parameter is a choice between names.
+    """
+    named = [p.name for p in (*space.controlled, *space.ambient) if p.is_categorical]
+    if named:
+        raise UsageError(
+            f"--strategy ax-matmcl: Ax encodes the named choices of {', '.join(named)} otherwise "
+            "than the sources do; use --strategy matmcl."
+        )
+
+
+def guided_strategy(space: Space, guide: Guide, metrics: Mapping[str, str]) -> Any:
+    """Return the Ax ``GenerationStrategy`` that searches with the engine's surrogate throughout.
+
+    Args:
+        space: the campaign's geometry.
+        guide: what leads.
+        metrics: Ax's name of each outcome.
+    """
+    from ax.adapter.registry import Generators, MBM_X_trans
+    from ax.adapter.transforms.derelativize import Derelativize
+    from ax.adapter.transforms.standardize_y import StandardizeY
+    from ax.generation_strategy.generation_node import GenerationNode
+    from ax.generation_strategy.generation_strategy import GenerationStrategy
+    from ax.generation_strategy.generator_spec import GeneratorSpec
+
+    generator = GeneratorSpec(
+        generator_enum=Generators.BOTORCH_MODULAR,
+        generator_kwargs={
+            "surrogate_spec": surrogate_spec(space, guide, metrics),
+            "transforms": [*MBM_X_trans, Derelativize, StandardizeY],
+        },
+    )
+    node = GenerationNode(name="MatMCL", generator_specs=[generator], should_deduplicate=True)
+    return GenerationStrategy(name="ax-matmcl", nodes=[node])
+
+
+def surrogate_spec(space: Space, guide: Guide, metrics: Mapping[str, str]) -> Any:
+    """Return the Ax ``SurrogateSpec``: the engine's model class, once for each outcome."""
+    from ax.generators.torch.botorch_modular.surrogate import SurrogateSpec
+    from ax.generators.torch.botorch_modular.utils import ModelConfig
+    from botorch.models.transforms.input import Normalize
+    from botorch.models.transforms.outcome import Standardize
+
+    from surrogate.sourced_gp import SourcedGP
+
+    bounds = torch.tensor(
+        [p.bounds for p in (*space.controlled, *space.ambient)], dtype=torch.double
+    ).T
+    return SurrogateSpec(
+        metric_to_model_configs={
+            metrics[outcome]: [
+                ModelConfig(
+                    botorch_model_class=SourcedGP,
+                    model_options={"heads": guide.heads, "outcomes": [place]},
+                    input_transform_classes=[Normalize],
+                    input_transform_options={"Normalize": {"d": space.d, "bounds": bounds}},
+                    outcome_transform_classes=[Standardize],
+                    outcome_transform_options={"Standardize": {"m": 1}},
+                    name=f"{outcome} with sources",
+                )
+            ]
+            for place, outcome in enumerate(guide.outcomes)
+        }
+    )
