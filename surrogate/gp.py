@@ -28,7 +28,8 @@ Replicates enter as rows with equal conditions: an exact GP weighs them by itsel
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import gpytorch
 import torch
@@ -83,20 +84,31 @@ def fit_outcomes(
     fitted: dict[int, Model] = {}
     for mask, outcomes in groups.items():
         rows = torch.tensor(mask, device=X.device)
-        model = SourcedGP(
-            X[rows],
-            Y[rows][:, outcomes],
-            heads=heads,
-            outcomes=outcomes,
-            config=config,
-            prior=prior,
-        )
-        fit_hyperparameters(model, config)
+        build = partial(SourcedGP, heads=heads, outcomes=outcomes, config=config, prior=prior)
+        model = _fit_group(build, X[rows], Y[rows][:, outcomes], config)
         if len(groups) == 1:
             return model
         for place, outcome in enumerate(outcomes):
             fitted[outcome] = _one_of(model, place) if len(outcomes) > 1 else model
     return ModelListGP(*(fitted[outcome] for outcome in range(Y.shape[-1])))
+
+
+def _fit_group(
+    build: Callable[[Tensor, Tensor], SourcedGP], X: Tensor, Y: Tensor, config: GPConfig
+) -> SourcedGP:
+    """Fit to all rows, or take the hyperparameters of a sample where there are many."""
+    model = build(X, Y)
+    if len(X) <= config.fit_rows:
+        fit_hyperparameters(model, config)
+        return model
+    generator = torch.Generator().manual_seed(len(X))
+    rows = torch.randperm(len(X), generator=generator)[: config.fit_rows].sort().values.to(X.device)
+    sample = build(X[rows], Y[rows])
+    fit_hyperparameters(sample, config)
+    with torch.no_grad():
+        for mine, fitted in zip(model.parameters(), sample.parameters(), strict=True):
+            mine.copy_(fitted)
+    return model.eval()
 
 
 def _one_of(model: SingleTaskGP, place: int) -> SingleTaskGP:

@@ -32,7 +32,11 @@ from surrogate.sourced import Extension, Heads, SourcePrior
 
 @dataclass(frozen=True)
 class GPConfig:
-    """Priors (location and scale of log-normals, standardised outcomes) and the fit's budget."""
+    """Priors (location and scale of log-normals, standardised outcomes) and the fit's budget.
+
+    ``fit_rows``: with more rows than this, hyperparameters are fitted to a sample of so many; the
+    posterior is exact on all rows all the same.
+    """
 
     noise: tuple[float, float] = (-0.5, 0.5)
     outputscale: tuple[float, float] = (-0.7, 1.0)
@@ -40,6 +44,7 @@ class GPConfig:
     max_iterations: int = 200
     gradient_tolerance: float = 1e-3
     min_noise: float = 1e-4
+    fit_rows: int = 400
 
 
 class SourcedGP(SingleTaskGP):

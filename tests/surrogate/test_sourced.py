@@ -11,6 +11,7 @@ from torch import Tensor
 from surrogate.errors import InputError
 from surrogate.gp import fit_outcomes, joint_moments, leave_one_out
 from surrogate.sourced import AppendHeads, HeadLayout, SourcePrior, head_weights, prior_draws
+from surrogate.sourced_gp import GPConfig
 from surrogate.trust import evidence, fit_trusting
 
 D, M = 4, 2
@@ -157,3 +158,13 @@ def test_draws_before_any_result_spread_about_the_mean_head() -> None:
     draws = prior_draws(heads(X), heads.layout, SourcePrior(), 4000, seed=1)
     assert draws.shape == (4000, 5, M)
     assert torch.allclose(draws.mean(dim=0), 0.7 * heads(X)[..., 0], atol=0.06)
+
+
+def test_many_rows_share_the_hyperparameters_of_a_sample_and_are_all_learnt_from() -> None:
+    X, Y = data(90)
+    config = GPConfig(fit_rows=30)
+    test, _ = data(200, seed=1)
+    many = fit_outcomes(X, Y, heads=Linear(), config=config)
+    assert many.train_inputs[0].shape[-2] == 90
+    few = fit_outcomes(X[:30], Y[:30], heads=Linear(), config=config)
+    assert error(many, test) < error(few, test)
