@@ -44,7 +44,7 @@ from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
 from surrogate.errors import FitError, InputError
-from surrogate.sourced import Heads, SourcePrior
+from surrogate.sourced import Heads, SourcePrior, exact
 from surrogate.sourced_gp import GPConfig, SourcedGP
 
 
@@ -175,7 +175,7 @@ def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
     home = X.device
     X = X.to(device_of_model(model))
     members = model.models if isinstance(model, ModelListGP) else [model]
-    with torch.no_grad(), gpytorch.settings.debug(False):
+    with torch.no_grad(), gpytorch.settings.debug(False), exact():
         for member in members:
             member.eval()
             batch = member.num_outputs > 1

@@ -26,10 +26,12 @@ the plain GP's kernel on the raw conditions.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+import gpytorch
 import torch
 from botorch.models import ModelListGP
 from botorch.models.model import Model
@@ -41,6 +43,8 @@ from gpytorch.priors import LogNormalPrior
 from torch import Tensor
 
 from surrogate.errors import InputError
+
+_MOST_ROWS = 20_000
 
 
 class Heads(Protocol):
@@ -260,14 +264,13 @@ def head_weights(model: Model, m: int, n_sources: int) -> Tensor:
     """
     weights = torch.zeros(m, n_sources, dtype=torch.double)
     place = 0
-    with torch.no_grad():
+    with torch.no_grad(), exact():
         for member in model.models if isinstance(model, ModelListGP) else [model]:
             member.eval()
             if isinstance(member.mean_module, HeadMean):
-                X, y = member.train_inputs[0], member.train_targets
-                prior = member.likelihood(member.forward(X))
-                residual = (y - prior.mean).unsqueeze(-1)
-                solved = torch.linalg.solve(prior.covariance_matrix, residual)
+                X = member.train_inputs[0]
+                member(X[..., :1, :])  # makes the cache of (K + σ² I)⁻¹ (y − μ), used later too
+                solved = member.prediction_strategy.mean_cache.unsqueeze(-1)
                 mean = member.mean_module
                 heads = mean.read(X)[..., mean.weights > 0]
                 kernel = member.covar_module.kernels[-1]
@@ -278,6 +281,13 @@ def head_weights(model: Model, m: int, n_sources: int) -> Tensor:
                 weights[place : place + member.num_outputs] = found.reshape(-1, n_sources).cpu()
             place += member.num_outputs
     return weights
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Factorise however many rows there are: GPyTorch would iterate from 800 on."""
+    with gpytorch.settings.max_cholesky_size(_MOST_ROWS), gpytorch.settings.fast_pred_var():
+        yield
 
 
 def prior_draws(H: Tensor, layout: HeadLayout, prior: SourcePrior, n: int, seed: int) -> Tensor:

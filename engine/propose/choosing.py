@@ -386,7 +386,8 @@ def _forecasts(task: _Task, answer: _Answer) -> tuple[list[dict[str, Forecast]],
     if any(name not in outcomes for name in objectives):
         return forecasts, None
     runs = [run for run in history.finished if run.outcomes]
-    expected = _expected_at(models, runs)
+    # The one that chose knows every objective and constraint; the rest is not asked of all runs.
+    expected = _expected_at([forecaster] if forecaster is not None else models, runs)
     return forecasts, Explainer(campaign, runs, expected)
 
 

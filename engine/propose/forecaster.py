@@ -22,6 +22,7 @@ from engine.propose.training import TrainingData, from_work, training_data
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
 from surrogate.gp import device_of_model
+from surrogate.sourced import exact
 from surrogate.trust import fit_trusting
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Forecaster:
     def moments(self, X: Array, *, with_noise: bool = True) -> tuple[Array, Array]:
         """Return work-space means and variances, (n, m) each, at X (n, d)."""
         means, variances = [], []
-        with torch.no_grad():
+        with torch.no_grad(), exact():
             # Points together: one by one as a batch, each would carry the training data along.
             for part in torch.from_numpy(X).to(device_of_model(self.model)).split(128):
                 posterior = self.model.posterior(part, observation_noise=with_noise)
