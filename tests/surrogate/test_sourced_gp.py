@@ -79,8 +79,10 @@ def test_raw_inputs_and_one_outcome_give_what_the_batch_gives(
 
 def test_known_noise_takes_the_place_of_learned_noise(data: tuple[Tensor, Tensor]) -> None:
     X, Y = data
-    model = SourcedGP(X, Y, torch.full_like(Y, 1e-6), heads=Slopes()).eval()
-    assert torch.allclose(model.posterior(X).mean, Y, atol=1e-2)
+    known = SourcedGP(X, Y, torch.full_like(Y, 1e-6), heads=Slopes()).eval()
+    learned = SourcedGP(X, Y, heads=Slopes()).eval()
+    errors = [(model.posterior(X).mean - Y).abs().max() for model in (known, learned)]
+    assert errors[0] < 0.1 * errors[1]
 
 
 def test_gradients_reach_raw_inputs(data: tuple[Tensor, Tensor]) -> None:
