@@ -1,8 +1,8 @@
 """A picture of what was measured on a micrograph, laid over it.
 
-Centrelines coloured by diameter, with the width they were given drawn across now and then; pores
-tinted blue; beads ringed red; the directions as a rose in the corner, its bold line the rotation.
-Crossings carry no centreline: they are left out.
+From an edge that is taken for a fibre's outline a bar goes across that fibre as far as it is thick,
+coloured by that diameter (blue thin, red thick): it should end on the opposite edge. Pores are
+tinted blue, beads ringed red; in the corner the directions as a rose, its bold line the rotation.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from PIL import ImageDraw
 
+from generator.reading import Reading
 from generator.statistics import Measured, MicrostructureStatistics
 
 Colour = tuple[int, int, int]
-TICK_EVERY = 24
+SURE = 0.7
+MOST_BARS = 900
 _STOPS = np.array(
     [(48, 80, 220), (32, 180, 240), (60, 220, 90), (250, 210, 40), (245, 80, 30)], dtype=np.float64
 )
@@ -30,25 +32,29 @@ def overlay(measured: Measured) -> NDArray[np.uint8]:
     scaled = np.clip(255.0 * (grey - low) / max(high - low, 1e-9), 0.0, 255.0)
     base: NDArray[np.float64] = np.repeat(scaled[:, :, None], 3, axis=2)
     base[measured.air] = 0.6 * base[measured.air] + np.array([0.0, 40.0, 100.0])
-    fibres = measured.fibres
-    y, x = np.rint(fibres.y).astype(np.intp), np.rint(fibres.x).astype(np.intp)
-    most = float(np.quantile(fibres.width, 0.98)) if len(fibres) else 1.0
-    colours = _colours(fibres.width / most)
-    for dy in (0, 1):
-        for dx in (0, 1):
-            row = np.clip(y + dy, 0, base.shape[0] - 1)
-            base[row, np.clip(x + dx, 0, base.shape[1] - 1)] = colours
     picture = Pictures.fromarray(base.astype(np.uint8))
     draw = ImageDraw.Draw(picture)
-    rows, columns = fibres.at(np.array([-0.5, 0.5]))
-    for i in range(0, len(fibres), TICK_EVERY):
-        ends = [(columns[i, 0], rows[i, 0]), (columns[i, 1], rows[i, 1])]
-        draw.line(ends, fill=tuple(map(int, colours[i])))
-    for row, column, radius in measured.beads:
+    _bars(draw, measured.reading, measured.block)
+    for row, column, radius in measured.beads / measured.block:
         box = (column - radius, row - radius, column + radius, row + radius)
         draw.ellipse(box, outline=(255, 40, 40), width=2)
     _rose(draw, measured.statistics, min(picture.size))
     return np.asarray(picture)
+
+
+def _bars(draw: ImageDraw.ImageDraw, reading: Reading, block: int) -> None:
+    if reading.mean_diameter is None:
+        return
+    sure = np.flatnonzero(reading.fibre > SURE)
+    sure = sure[:: max(1, sure.size // MOST_BARS)]
+    diameter = reading.diameter
+    span = np.log(diameter[sure] / reading.mean_diameter)
+    colours = _colours(0.5 + span / (2.0 * math.log(2.5)))
+    start = reading.in_picture(*reading.edges.at(0.0))
+    end = reading.in_picture(*reading.edges.at(diameter))
+    for i, colour in zip(sure, colours, strict=True):
+        ends = [(place[1][i] / block, place[0][i] / block) for place in (start, end)]
+        draw.line(ends, fill=tuple(map(int, colour)))
 
 
 def _colours(share: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from generator.ribbons import Image
+from generator.outlines import Image
 
 N_BINS = 128
 SMOOTHING_PX = 1.0

@@ -111,8 +111,9 @@ def show(
 ) -> None:
     """Show a picture's statistics, and draw what was measured over it.
 
-    In the overlay centrelines are coloured by diameter (blue thin, red thick), pores are blue,
-    beads ringed red; the rose shows directions, its white line the collector's rotation.
+    In the overlay a bar goes across a fibre from its edge as far as it is thick (blue thin, red
+    thick); pores are blue, beads ringed red. The rose shows directions, its white line the
+    collector's rotation.
     """
     from engine.pictures.showing import show as show_picture
     from engine.workspace import Workspace
@@ -274,8 +275,8 @@ def _print_one(picture: MicrographRecord) -> None:
     if picture.crop:
         left, top, right, bottom = picture.crop
         typer.echo(f"measured: columns {left}–{right}, rows {top}–{bottom} (without the data bar)")
-    unit = statistics["unit"]
-    blank = [""] * 4
+    unit, blank = statistics["unit"], [""] * 4
+    errors = statistics.get("standard_errors") or {}
     rows = [
         _row(f"fibre diameter [{unit}]", statistics["diameter"]),
         _row(f"pore diameter [{unit}]", statistics["pore"]),
@@ -284,7 +285,11 @@ def _print_one(picture: MicrographRecord) -> None:
         ["bead fraction [–]", str(statistics["n_beads"]), _number(statistics["bead_fraction"], 3),
          *blank],
     ]  # fmt: skip
-    console().print(grid(["", "n", "mean", "SD", "5 %", "median", "95 %"], rows))
+    names = ("diameter", "", "order", "porosity", "bead_fraction")
+    for row, name in zip(rows, names, strict=True):
+        row.insert(3, _number(errors.get(name), None if name == "diameter" else 3))
+    headings = ["", "n", "mean", "± SE", "SD", "5 %", "median", "95 %"]
+    console().print(grid(headings, rows))
 
 
 def _row(name: str, distribution: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,126 @@
+"""Edges of a picture, and what it looks like across each: the patches in which fibres are measured.
+
+An edge is where grey changes most along its normal (Canny, PAMI 8, 679 (1986)), the normal being
+the structure tensor's. Each edge is looked at twice, once for the fibre that may lie on either
+side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage as ndi
+
+Array = NDArray[np.float64]
+Image = NDArray[np.float32]
+
+SIGMA, TENSOR_SIGMA = 1.0, 1.5
+ACROSS = np.arange(-7.0, 24.0)
+ALONG = np.array([-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0])
+N_FEATURES = ACROSS.size * ALONG.size + 1
+NOISE_FACTOR, FAINTEST = 2.5, 0.03
+BORDER_PX = 3
+LEAST_VIEW_PX = 12.0
+"""So deep into the fibre there must be picture: what the border cuts looks too thick."""
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """Places of edges, each (n,): ``y``, ``x`` [px]; the unit normal ``down``, ``right``.
+
+    The normal points into what may be a fibre. ``length``: the length of edge it stands for [px].
+    """
+
+    y: Array
+    x: Array
+    down: Array
+    right: Array
+    length: Array
+
+    def __len__(self) -> int:
+        return self.y.size
+
+    def only(self, which: NDArray[np.bool_]) -> Outlines:
+        """Return the chosen ones."""
+        return Outlines(*(column[which] for column in vars(self).values()))
+
+    def at(self, depth: Array | float) -> tuple[Array, Array]:
+        """Return rows and columns of places so deep inside [px]."""
+        return self.y + depth * self.down, self.x + depth * self.right
+
+
+def noise_of(grey: Image) -> float:
+    """Return the noise's standard deviation: median of a Laplacian (after Immerkær, 1996)."""
+    kernel = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], dtype=np.float32)
+    return float(1.4826 * np.median(np.abs(ndi.convolve(grey, kernel))) / 6.0)
+
+
+def find_outlines(image: Image, noise: float, most: int, rng: np.random.Generator) -> Outlines:
+    """Return up to ``most`` edges, drawn at random, each from both its sides.
+
+    Args:
+        image: (height, width).
+        noise: standard deviation of the grey values' noise.
+        most: how many edges are enough.
+        rng: chooses them.
+    """
+    slope_y = ndi.gaussian_filter(image, SIGMA, order=(1, 0))
+    slope_x = ndi.gaussian_filter(image, SIGMA, order=(0, 1))
+    yy, xx, xy = (
+        ndi.gaussian_filter(product, TENSOR_SIGMA)
+        for product in (slope_y * slope_y, slope_x * slope_x, slope_y * slope_x)
+    )
+    normal = 0.5 * np.arctan2(2.0 * xy, xx - yy)
+    slope = np.abs(slope_y * np.sin(normal) + slope_x * np.cos(normal))
+    least = NOISE_FACTOR * noise / (np.sqrt(8.0 * np.pi) * SIGMA**2)
+    candidate = slope > max(least, FAINTEST * float(np.quantile(slope, 0.95)), 1e-9)
+    candidate[:BORDER_PX] = candidate[-BORDER_PX:] = False
+    candidate[:, :BORDER_PX] = candidate[:, -BORDER_PX:] = False
+    y, x = np.nonzero(candidate)
+    down, right = np.sin(normal[y, x]), np.cos(normal[y, x])
+    before, after = (
+        ndi.map_coordinates(slope, [y + k * down, x + k * right], order=1) for k in (-1.0, 1.0)
+    )
+    here = slope[y, x]
+    peak = np.flatnonzero((here > before) & (here >= after))
+    share = 1.0
+    if peak.size > most:
+        share = most / peak.size
+        peak = np.sort(rng.permutation(peak)[:most])
+    y, x, down, right = y[peak], x[peak], down[peak], right[peak]
+    bend = before[peak] - 2.0 * here[peak] + after[peak]
+    off = np.clip(0.5 * (before[peak] - after[peak]) / np.minimum(bend, -1e-9), -0.7, 0.7)
+    length = 1.0 / (share * np.maximum(np.abs(down), np.abs(right)))  # pixels follow 8 neighbours
+    y, x = y + off * down, x + off * right
+    both = [np.concatenate([one, two]) for one, two in
+            ((y, y), (x, x), (down, -down), (right, -right), (length, length))]  # fmt: skip
+    edges = Outlines(*(one.astype(np.float64) for one in both))
+    rows, columns = edges.at(LEAST_VIEW_PX)
+    inside = (rows >= 0) & (rows < image.shape[0]) & (columns >= 0) & (columns < image.shape[1])
+    return edges.only(np.asarray(inside))
+
+
+def patches(image: Image, outlines: Outlines, spread: float) -> Image:
+    """Return (n, :data:`N_FEATURES`): grey across and along each edge, without its own scale.
+
+    ``spread``: standard deviation of the picture's grey values; the last feature is the logarithm
+    of the patch's own share of it.
+    """
+    planes = []
+    for along in ALONG:
+        rows = outlines.y[:, None] + ACROSS * outlines.down[:, None]
+        columns = outlines.x[:, None] + ACROSS * outlines.right[:, None]
+        rows, columns = (
+            rows + along * outlines.right[:, None],
+            columns - along * outlines.down[:, None],
+        )
+        planes.append(
+            ndi.map_coordinates(image, [rows, columns], order=1, mode="nearest", output=np.float32)
+        )
+    patch = np.concatenate(planes, axis=1)
+    patch -= patch.mean(axis=1, keepdims=True)
+    own = patch.std(axis=1, keepdims=True) + np.float32(1e-6 * max(spread, 1e-6))
+    strength = np.log(own / max(spread, 1e-6))
+    return np.concatenate([patch / own, np.clip(strength, -5.0, 3.0)], axis=1).astype(np.float32)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from generator.judge import BEAD, CENTRES, FIRST_BIN, N_CLASSES, NONE, Judge, adapted, soft_bins
+from generator.judge import the_judge as shipped
+from generator.outlines import N_FEATURES, find_outlines, noise_of, patches
+from generator.scenes import draw_scene
+from generator.train_judge import classes, gathered, save, train
+
+
+def test_scenes_tell_their_truth():
+    for seed in range(6):
+        scene = draw_scene(np.random.default_rng(seed), 64)
+        covered = scene.order > 0
+        assert scene.grey.shape == scene.bead.shape == (64, 64)
+        assert np.isfinite(scene.grey).all()
+        assert set(np.unique(scene.bead)) <= {0.0, 1.0}
+        assert not scene.bead[~covered].any()
+        assert ((scene.diameter > 0) == covered).all()
+        plain = covered & (scene.bead == 0)
+        assert (scene.local[plain] <= 1.51 * scene.diameter[plain]).all()
+    again = draw_scene(np.random.default_rng(5), 64)
+    assert (again.grey == scene.grey).all()
+
+
+def test_bins_keep_the_mean():
+    sizes = np.array([1.5, 3.3, 12.0, 32.0])
+    shares = soft_bins(sizes)
+    assert shares.sum(axis=-1) == pytest.approx(1.0)
+    assert shares @ CENTRES == pytest.approx(sizes, rel=4e-3)
+    assert soft_bins(np.array(100.0))[-1] == 1.0
+
+
+def test_a_step_is_an_edge_seen_from_both_sides():
+    image = np.zeros((40, 50), dtype=np.float32)
+    image[:, 20:] = 100.0
+    edges = find_outlines(image, 0.0, 1000, np.random.default_rng(0))
+    assert edges.x == pytest.approx(19.5, abs=0.1)
+    assert np.abs(edges.right) == pytest.approx(1.0)
+    assert edges.length.sum() == pytest.approx(2 * 34)
+    half = find_outlines(image, 0.0, 17, np.random.default_rng(0))
+    assert len(half) == 34
+    assert half.length.sum() == pytest.approx(2 * 34)
+    seen = patches(image, edges, float(image.std()))
+    assert seen.shape == (len(edges), N_FEATURES)
+    brighter = patches(7.0 * image + 3.0, edges, float(7.0 * image.std()))
+    assert brighter == pytest.approx(seen, abs=1e-3)
+
+
+def test_the_noise_is_told_from_the_picture():
+    noise = np.random.default_rng(0).normal(0.0, 3.0, (200, 200)).astype(np.float32)
+    assert noise_of(noise) == pytest.approx(3.0, rel=0.05)
+
+
+def test_shares_are_found_though_the_judge_expects_others():
+    rng = np.random.default_rng(0)
+    prior, true = np.array([0.5, 0.25, 0.25]), np.array([0.1, 0.2, 0.7])
+    density = np.array([[0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.2, 0.2, 0.6]])
+    kind = rng.choice(3, 20_000, p=true)
+    looks = (rng.random(20_000)[:, None] > density[kind].cumsum(axis=1)).sum(axis=1)
+    seen = prior * density[:, looks].T
+    seen = (seen / seen.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares, kinds = adapted(seen, prior, np.ones(20_000), steps=200)
+    assert shares == pytest.approx(true, abs=0.03)
+    assert kinds.sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_judge_learns_and_is_kept(tmp_path, capsys):
+    lessons = gathered(4, 0)
+    truth = classes(lessons)
+    assert truth.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert truth.shape[1] == N_CLASSES
+    model = train(lessons, epochs=8, seed=0)
+    lines = capsys.readouterr().out.split()
+    assert float(lines[2]) > float(lines[-3])
+    save(model, truth.mean(axis=0), tmp_path / "judge.safetensors")
+    from safetensors.numpy import load_file
+
+    judge = Judge(load_file(tmp_path / "judge.safetensors"))
+    seen, swelling = judge(lessons.patches)
+    assert seen.sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+    assert (swelling >= 1.0).all()
+    assert judge.prior.sum() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_shipped_judge_knows_outlines():
+    lessons = gathered(12, 987)
+    seen, _ = shipped()(lessons.patches)
+    right = (seen[:, NONE] < 0.5) == (lessons.outline > 0.5)
+    assert right.mean() > 0.8
+    sure = (lessons.outline > 0.5) & (lessons.bead < 0.5) & (seen[:, FIRST_BIN:].sum(axis=1) > 0.5)
+    bins = seen[sure, FIRST_BIN:]
+    told = np.log(bins @ CENTRES / bins.sum(axis=1))
+    assert np.corrcoef(told, np.log(lessons.diameter[sure]))[0, 1] > 0.6
+    assert seen[:, BEAD].max() <= 1.0
