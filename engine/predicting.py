@@ -189,15 +189,17 @@ def prior_variance(model: Any, X: Array) -> Array:
     import numpy as np
     import torch
 
+    from surrogate.gp import device_of_model
+
     columns = []
     with torch.no_grad():
         for member in getattr(model, "models", [model]):
-            points = member.transform_inputs(torch.from_numpy(X))
+            points = member.transform_inputs(torch.from_numpy(X).to(device_of_model(model)))
             if member.num_outputs > 1:
                 points = points.expand(member.num_outputs, *points.shape)
             variance = member.forward(points).variance.reshape(member.num_outputs, -1)
             scale = member.outcome_transform.stdvs.reshape(-1, 1)
-            columns.append((variance * scale**2).numpy())
+            columns.append((variance * scale**2).cpu().numpy())
     return np.concatenate(columns).T
 
 

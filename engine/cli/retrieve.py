@@ -55,7 +55,7 @@ def retrieve(
     k: Annotated[int, typer.Option("--k", "-k", help="How many.")] = 6,
     gallery: Annotated[
         str,
-        typer.Option("--gallery", help="campaign, sources (other campaigns of the database), all."),
+        typer.Option("--gallery", help="campaign, sources (`engine source list`), all."),
     ] = "campaign",
     contact_sheet: Annotated[
         Path | None,
@@ -167,10 +167,10 @@ def _match(place: int, match: Match) -> dict[str, Any]:
         "source": item.source,
         "experiment": item.experiment_id,
         "label": item.label,
-        "micrograph": item.micrograph.id,
-        "path": item.micrograph.path,
+        "micrograph": item.micrograph_id,
+        "path": str(item.picture.path),
         "conditions": dict(item.conditions),
-        "units": {name: item.campaign.unit_of(name) for name in item.conditions},
+        "units": {name: item.unit_of(name) for name in item.conditions},
         "statistics": _statistics(item.statistics),
         "difference": _statistics(match.difference),
     }
@@ -234,7 +234,8 @@ def _show(found: Retrieved) -> None:
 
 def _heading(found: Retrieved, name: str) -> str:
     item = next(m.item for m in found.matches if name in m.item.conditions)
-    return item.campaign.heading(name)
+    unit = item.unit_of(name)
+    return f"{name} [{unit}]" if unit else name
 
 
 def _value(item: Item, name: str) -> str:

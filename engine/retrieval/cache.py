@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import MicrographRecord
+from engine.sources.reading import Picture
 
 FOLDER = "embeddings"
 Array = NDArray[np.float64]
 
 
-def key_of(picture: MicrographRecord, n_tiles: int) -> str:
-    """Return the key of a kept picture's embedding: 64 hexadecimal digits."""
+def key_of(picture: Picture, digest: str, n_tiles: int) -> str:
+    """Return the key of a picture's embedding, its content being ``digest``: 64 hex digits."""
     words = (
-        picture.sha256,
+        digest,
         picture.nm_per_pixel,
         picture.crop,
         picture.rotation_axis or "x",

@@ -15,6 +15,7 @@ from engine.retrieval.check import Checked, check_runs
 from engine.retrieval.encoder import Encoder, open_encoder
 from engine.retrieval.expected import MeasuredRun, StatisticsModel, measured_runs
 from engine.retrieval.gallery import Gallery, Progress, collect, embed
+from engine.sources.encoding import axes_of
 from engine.workspace import Workspace
 from surrogate.retrieval import cosine_similarity, mean_direction
 
@@ -35,11 +36,11 @@ def check(
     encoder: Encoder | None = None
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        items = collect(workspace, tx, "campaign")
         try:
             encoder = open_encoder(workspace, tx, record.id)
         except ModelError as error:
             notes.append(f"without the latent: {error}")
+    items, _ = collect(workspace, "campaign")
     runs = measured_runs(campaign, items)
     if not runs:
         raise ModelError(
@@ -75,9 +76,9 @@ def _similarity(
 ) -> Array:
     """Return s (n, n) of run i's pictures to run j's conditions; NaN where nothing is embedded."""
     place = {run.experiment_id: i for i, run in enumerate(runs)}
-    owner = torch.tensor([place[item.experiment_id] for item in gallery.items])
+    owner = torch.tensor([place[item.experiment_id or 0] for item in gallery.items])
     v = mean_direction(torch.from_numpy(gallery.v), owner, len(runs))
-    t = encoder.of_conditions(campaign, [run.conditions for run in runs])
+    t = encoder.of_conditions(axes_of(campaign), [run.conditions for run in runs])
     similarity: Array = cosine_similarity(v, torch.from_numpy(t)).numpy()
     absent = np.setdiff1d(np.arange(len(runs)), owner.numpy())
     similarity[absent] = np.nan

@@ -50,13 +50,12 @@ def write_contact_sheet(
     """
     panels = [query] if query is not None else []
     for match in retrieved.matches:
-        picture = match.item.micrograph
+        picture = match.item.picture
         grey = read_picture(
-            match.item.path,
+            picture.path,
             max_megapixels=max_megapixels,
             crop=picture.crop,
             rotation_axis=picture.rotation_axis,
-            name=picture.original_name,
         )
         lines = (f"{match.item.run}   similarity {match.similarity:.2f}", *_told(match.item))
         panels.append(Panel(grey, picture.nm_per_pixel or 1.0, lines))
@@ -88,7 +87,7 @@ def query_panel(
 
 def _told(item: Item) -> tuple[str, ...]:
     words = [
-        f"{name} {value:g} {item.campaign.unit_of(name)}".rstrip()
+        f"{name} {value:g} {item.unit_of(name)}".rstrip()
         if not isinstance(value, str)
         else f"{name} {value}"
         for name, value in item.conditions.items()

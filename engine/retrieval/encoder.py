@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import ModelKind
 from db.session import Transaction
-from engine.campaign import Campaign, Value
+from engine.campaign import Value
 from engine.errors import DataError, ModelError, NotFoundError
+from engine.sources.encoding import Axis, encode_axes, match_axes
+from engine.sources.serving import STARTER, serving_folder
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ TILES = 16
 """Tiles of a micrograph; more bring nothing on the virtual lab's pictures of 30 µm."""
 
 _BATCH = 64
-STARTER = ("engine.sources", "starter")
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,18 @@ class Encoder:
     name: str
     n_tiles: int = TILES
 
-    def of_conditions(self, campaign: Campaign, conditions: Sequence[Mapping[str, Value]]) -> Array:
-        """Return t (n, r) of conditions in the campaign's units; missing ones are masked.
+    def of_conditions(
+        self, axes: Sequence[Axis], conditions: Sequence[Mapping[str, Value]]
+    ) -> Array:
+        """Return t (n, r) of conditions in the units of ``axes``; missing ones are masked.
 
         Raises:
-            ModelError: the campaign shares no parameter with the model.
+            ModelError: none of them is a parameter that the model knows.
         """
         import torch
 
-        from engine.sources.encoding import encode_conditions
-
-        table = np.asarray(encode_conditions(campaign, self.model.vocabulary, conditions))
+        words = self.model.vocabulary
+        table = np.asarray(encode_axes(match_axes(axes, words), words, conditions))
         if len(table) and not (table[..., 2] > 0.5).any():
             raise ModelError(
                 f"{self.name} knows none of the stated parameters; it knows "
@@ -106,32 +106,25 @@ class Encoder:
 
 
 def levelled(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return grey values of any scale as 0 … 255: 8 bit as they are, deeper ones by their range."""
-    if grey.size and grey.min() >= 0.0 and 1.0 < grey.max() <= 255.0:
-        return np.asarray(np.rint(grey), dtype=np.uint8)
-    low, high = np.quantile(grey, [0.001, 0.999])
-    share = (grey - low) / max(float(high - low), 1e-9)
+    """Return grey values of any scale as 0 … 255 by their range, as pretraining does."""
+    low, high = np.percentile(grey, (0.5, 99.5))
+    share = (grey - low) / max(float(high - low), 1e-6)
     return np.asarray(np.rint(255.0 * np.clip(share, 0.0, 1.0)), dtype=np.uint8)
 
 
 def open_encoder(workspace: Workspace, tx: Transaction, campaign_id: int) -> Encoder:
-    """Load the campaign's champion (kind surrogate), else the starter that ships with the package.
+    """Load the model that serves the campaign: its champion, else the starter of the package.
 
     Raises:
         ModelError: there is neither, or it cannot be loaded.
     """
-    champion = tx.models.champion(campaign_id, ModelKind.SURROGATE)
-    if champion is not None:
-        path = workspace.data_dir / champion.artifact_path
-        folder = path if path.is_dir() else path.parent
-        return load_encoder(folder, f"model version {champion.id}")
-    starter = files(STARTER[0]).joinpath(STARTER[1])
-    if not starter.is_dir():
+    folder = serving_folder(workspace, tx, campaign_id)
+    if folder is None:
         raise ModelError(
-            "expected a model that knows micrographs, found none: train one with `engine pretrain`"
+            "expected a model that knows micrographs, but config.toml asks for none: set "
+            '[surrogate] pretrained = "auto"'
         )
-    with as_file(starter) as folder:
-        return load_encoder(Path(folder), "the starter")
+    return load_encoder(folder, "the starter" if folder == STARTER else folder.name)
 
 
 def load_encoder(folder: Path, name: str) -> Encoder:
@@ -173,4 +166,4 @@ def read_picture(
         grey = grey[top:bottom, left:right]
     if not grey.size:
         raise DataError(f"{name or path}: nothing is left inside its crop box")
-    return np.ascontiguousarray(np.rot90(grey)) if rotation_axis == "y" else grey
+    return np.ascontiguousarray(grey.T) if rotation_axis == "y" else grey

@@ -54,11 +54,11 @@ class MeasuredRun:
 
 
 def measured_runs(campaign: Campaign, items: Sequence[Item]) -> list[MeasuredRun]:
-    """Return the runs of ``items``, in order of their numbers; every controlled parameter known."""
+    """Return the campaign's own runs among ``items`` that know every setting, by number."""
     controlled = {parameter.name for parameter in campaign.controlled}
     grouped: dict[int, list[Item]] = {}
     for item in items:
-        if controlled <= item.conditions.keys():
+        if item.experiment_id is not None and controlled <= item.conditions.keys():
             grouped.setdefault(item.experiment_id, []).append(item)
     return [
         MeasuredRun(

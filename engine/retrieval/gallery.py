@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import ExperimentRecord, MicrographRecord, SourceKind, Status
+from db.errors import DatabaseError
+from db.records import ExperimentRecord, SourceKind, SourceRecord, Status
 from db.session import Transaction
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, NotFoundError, SpinneretError
 from engine.retrieval.cache import EmbeddingCache, key_of
 from engine.retrieval.encoder import Encoder, read_picture
-from engine.workspace import Workspace, definition_of
+from engine.sources.encoding import Axis, axes_of
+from engine.sources.reading import Picture, SourceData, read_source
+from engine.workspace import Workspace
 
 Array = NDArray[np.float64]
 Which = Literal["campaign", "sources", "all"]
@@ -61,24 +65,28 @@ class Statistics:
 class Item:
     """One micrograph of a finished run.
 
-    ``source``: whose gallery it is from, ``None`` for the campaign itself. ``conditions`` are in
-    the units of ``campaign``, which is the source's own.
+    ``source``: whose gallery it is from, ``None`` for the campaign itself. ``conditions`` are by
+    the names and in the units of ``axes``, which are the source's own. ``experiment_id`` and
+    ``micrograph_id`` are those of the campaign's own database rows.
     """
 
-    campaign: Campaign
     source: str | None
-    experiment_id: int
-    label: str | None
+    axes: tuple[Axis, ...]
+    label: str
     conditions: Mapping[str, Value]
-    micrograph: MicrographRecord
-    path: Path
-    statistics: Statistics
+    picture: Picture
+    statistics: Statistics = Statistics()
+    experiment_id: int | None = None
+    micrograph_id: int | None = None
 
     @property
     def run(self) -> str:
         """How its run is called: label or number, and where it is not the campaign's, whose."""
-        name = self.label or str(self.experiment_id)
-        return name if self.source is None else f"{self.source}: {name}"
+        return self.label if self.source is None else f"{self.source}: {self.label}"
+
+    def unit_of(self, name: str) -> str:
+        """Return the unit of one of its conditions."""
+        return next((axis.unit for axis in self.axes if axis.name == name), "")
 
 
 @dataclass(frozen=True)
@@ -90,46 +98,78 @@ class Gallery:
     notes: tuple[str, ...] = ()
 
 
-def collect(workspace: Workspace, tx: Transaction, which: Which) -> list[Item]:
+def collect(workspace: Workspace, which: Which) -> tuple[list[Item], list[str]]:
     """Return the micrographs of finished runs: of the active campaign, its sources, or all.
 
-    Sources are those campaigns of this database that `engine source add` named.
+    Sources are those that `engine source add` named; one that cannot be read is left out, with a
+    note.
     """
-    record, campaign = workspace.active_campaign(tx)
     items: list[Item] = []
-    if which in ("campaign", "all"):
-        items += _items(workspace, tx.experiments.list(record.id), campaign, None)
-    if which in ("sources", "all"):
-        for source in tx.sources.list(record.id):
-            name = source.definition.get("campaign")
-            other = tx.campaigns.get(name) if isinstance(name, str) else None
-            if source.kind is SourceKind.CAMPAIGN and other and other.id != record.id:
-                runs = tx.experiments.list(other.id)
-                items += _items(workspace, runs, definition_of(other), source.name)
-    return items
+    notes: list[str] = []
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        sources = tx.sources.list(record.id) if which != "campaign" else []
+        if which != "sources":
+            items += _own(workspace, tx.experiments.list(record.id), campaign)
+        known = _measured(tx, sources)
+    for source in sources:
+        try:
+            items += _of_source(read_source(workspace, source), known)
+        except (SpinneretError, DatabaseError) as error:
+            notes.append(f"source '{source.name}' is left out: {error}")
+    return items, notes
 
 
-def _items(
-    workspace: Workspace,
-    experiments: Sequence[ExperimentRecord],
-    campaign: Campaign,
-    source: str | None,
+def _own(
+    workspace: Workspace, experiments: Sequence[ExperimentRecord], campaign: Campaign
 ) -> Iterator[Item]:
-    names = {parameter.name for parameter in campaign.parameters}
+    names, axes = {parameter.name for parameter in campaign.parameters}, axes_of(campaign)
     for experiment in experiments:
         if experiment.status is not Status.COMPLETED:
             continue
         conditions = {k: v for k, v in experiment.conditions.items() if k in names}
-        for picture in experiment.micrographs:
+        for row in experiment.micrographs:
             yield Item(
-                campaign=campaign,
-                source=source,
-                experiment_id=experiment.id,
-                label=experiment.label,
+                source=None,
+                axes=axes,
+                label=experiment.label or str(experiment.id),
                 conditions=conditions,
-                micrograph=picture,
-                path=workspace.data_dir / picture.path,
-                statistics=Statistics.of(picture.statistics),
+                picture=Picture(
+                    workspace.data_dir / row.path,
+                    row.nm_per_pixel,
+                    row.crop,
+                    row.rotation_axis,
+                    row.sha256,
+                ),
+                statistics=Statistics.of(row.statistics),
+                experiment_id=experiment.id,
+                micrograph_id=row.id,
+            )
+
+
+def _measured(tx: Transaction, sources: Sequence[SourceRecord]) -> dict[str, Statistics]:
+    """Return what is measured of the pictures of source campaigns in this database, by content."""
+    known: dict[str, Statistics] = {}
+    for source in sources:
+        name = source.definition.get("campaign")
+        if source.kind is not SourceKind.CAMPAIGN or not isinstance(name, str):
+            continue
+        campaign = tx.campaigns.get(name)
+        for experiment in tx.experiments.list(campaign.id) if campaign else []:
+            known |= {row.sha256: Statistics.of(row.statistics) for row in experiment.micrographs}
+    return known
+
+
+def _of_source(data: SourceData, known: Mapping[str, Statistics]) -> Iterator[Item]:
+    for run in data.runs:
+        for picture in run.pictures:
+            yield Item(
+                source=data.name,
+                axes=data.axes,
+                label=run.label,
+                conditions=run.conditions,
+                picture=picture,
+                statistics=known.get(picture.sha256 or "", Statistics()),
             )
 
 
@@ -152,13 +192,15 @@ def embed(
     left_out: dict[str, int] = {}
     limit = workspace.settings.storage.max_image_megapixels
     for n, item in enumerate(items, 1):
-        key = key_of(item.micrograph, encoder.n_tiles)
-        if key not in cache.known:
-            try:
-                cache.put(key, _vector(encoder, item, limit))
-            except SpinneretError as error:
-                why = str(error)
-                left_out[why] = left_out.get(why, 0) + 1
+        key = ""
+        try:
+            digest = item.picture.sha256 or digest_of(item.picture.path)
+            key = key_of(item.picture, digest, encoder.n_tiles)
+            if key not in cache.known:
+                cache.put(key, _vector(encoder, item.picture, digest, limit))
+        except SpinneretError as error:
+            why = str(error)
+            left_out[why] = left_out.get(why, 0) + 1
         if key in cache.known:
             kept.append(item)
             vectors.append(cache.known[key])
@@ -176,19 +218,33 @@ def embed(
     return Gallery(tuple(kept), np.stack(vectors), notes)
 
 
-def _vector(encoder: Encoder, item: Item, max_megapixels: float) -> Array:
-    picture = item.micrograph
+def _vector(encoder: Encoder, picture: Picture, digest: str, max_megapixels: float) -> Array:
     if picture.nm_per_pixel is None:
         raise DataError("a picture whose scale nobody stated (`engine micrograph measure ID "
                         "--nm-per-pixel …`)")  # fmt: skip
     grey = read_picture(
-        item.path,
+        picture.path,
         max_megapixels=max_megapixels,
         crop=picture.crop,
         rotation_axis=picture.rotation_axis,
-        name=picture.original_name,
     )
-    return embed_picture(encoder, grey, picture.nm_per_pixel, picture.sha256)
+    return embed_picture(encoder, grey, picture.nm_per_pixel, digest)
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a picture's bytes.
+
+    Raises:
+        NotFoundError: it is gone.
+        DataError: it cannot be read.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"{path.name}: the file is not there")
+    try:
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from error
 
 
 def embed_picture(

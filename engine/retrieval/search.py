@@ -7,7 +7,6 @@ that run's conditions told beside it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +28,11 @@ from engine.retrieval.gallery import (
     Statistics,
     Which,
     collect,
+    digest_of,
     embed,
     embed_picture,
 )
+from engine.sources.encoding import axes_of
 from engine.workspace import Workspace
 from surrogate.retrieval import cosine_similarity, top_k
 
@@ -92,8 +93,8 @@ def by_conditions(
     """
     if not conditions:
         raise UsageError("expected conditions such as --set voltage=18, got none")
-    encoder, items, campaign = _opened(workspace, k, which)
-    query = encoder.of_conditions(campaign, [conditions])
+    encoder, items, campaign, left_out = _opened(workspace, k, which)
+    query = encoder.of_conditions(axes_of(campaign), [conditions])
     gallery = embed(workspace, encoder, items, progress)
     values, places = top_k(_similarity(query, gallery.v), k)
     expected, notes = _expected(campaign, items, conditions)
@@ -112,7 +113,7 @@ def by_conditions(
         gallery,
         statistics=expected,
         matches=matches,
-        notes=notes,
+        notes=[*left_out, *notes],
         is_expected=True,
     )
 
@@ -154,12 +155,10 @@ def by_micrograph(
             "state --nm-per-pixel"
         )
     crop = find_crop(grey)
-    encoder, items, campaign = _opened(workspace, k, which)
+    encoder, items, campaign, left_out = _opened(workspace, k, which)
     measured = measure_cropped(grey, scale.nm_per_pixel, how.rotation_axis, crop, str(file))
     shown = read_picture(file, max_megapixels=limit, crop=crop, rotation_axis=how.rotation_axis)
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    query = embed_picture(encoder, shown, scale.nm_per_pixel, sha256)[None]
+    query = embed_picture(encoder, shown, scale.nm_per_pixel, digest_of(file))[None]
     gallery = embed(workspace, encoder, items, progress)
     values, places = top_k(_similarity(query, gallery.v), k)
     own = Statistics.of(measured.statistics.as_json())
@@ -173,24 +172,27 @@ def by_micrograph(
         gallery,
         statistics=own,
         matches=matches,
+        notes=left_out,
         nm_per_pixel=scale.nm_per_pixel,
     )
 
 
-def _opened(workspace: Workspace, k: int, which: Which) -> tuple[Encoder, list[Item], Campaign]:
+def _opened(
+    workspace: Workspace, k: int, which: Which
+) -> tuple[Encoder, list[Item], Campaign, list[str]]:
     if not 1 <= k <= MOST:
         raise UsageError(f"--k: expected 1 to {MOST}, got {k}")
     limit_threads(workspace.settings.compute.threads)
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        items = collect(workspace, tx, which)
         encoder = open_encoder(workspace, tx, record.id)
-    return encoder, items, campaign
+    items, notes = collect(workspace, which)
+    return encoder, items, campaign, notes
 
 
 def _matched(encoder: Encoder, query: Array, item: Item, value: float, own: Statistics) -> Match:
     try:
-        t = encoder.of_conditions(item.campaign, [item.conditions])
+        t = encoder.of_conditions(item.axes, [item.conditions])
         promised: float | None = float(_similarity(query, t)[0, 0])
     except ModelError:
         promised = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def test_conditions_find_pictures_of_such_mats(pictured: Path, engine, mats) -> 
     assert answer.exit_code == 0, answer.err
     document = answer.json
     assert (document["gallery"], len(document["matches"])) == (40, 5)
-    assert document["model"].startswith("model version")
+    assert document["model"] == "1"
     similarities = [match["similarity"] for match in document["matches"]]
     assert similarities == sorted(similarities, reverse=True)
     assert -1 <= similarities[-1] <= similarities[0] <= 1
@@ -141,3 +142,33 @@ def test_an_empty_gallery_is_told(engine, champion) -> None:
     answer = engine("retrieve", "--set", "voltage=18")
     assert answer.exit_code == 1
     assert "engine micrograph add" in answer.err
+
+
+def test_the_starter_serves_until_a_model_is_trained(engine, folder: Path, mats, record_mats):
+    record_mats(folder, mats, list(range(len(mats.pictures))))
+    answer = engine("retrieve", "--conditions", words_of(mats.conditions[0]), "--json")
+    assert answer.exit_code == 0, answer.err
+    assert answer.json["model"] == "the starter"
+    assert len(answer.json["matches"]) == 6
+
+
+def test_pictures_of_a_source_are_found_with_its_conditions(
+    champion, engine, initialised: Path, tmp_path: Path, mats, record_mats
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(initialised, other)
+    record_mats(other, mats, list(range(len(mats.pictures))))
+    assert engine("source", "add", "old", "--database", other).exit_code == 0
+    ask = ("retrieve", "--micrograph", other / "M5.png", "--nm-per-pixel", 120)
+    found = engine(*ask, "--gallery", "sources", "--k", 1, "--json")
+    assert found.exit_code == 0, found.err
+    first = found.json["matches"][0]
+    assert (first["source"], first["label"], first["experiment"]) == ("old", "M5", None)
+    assert first["conditions"] == pytest.approx(mats.conditions[5])
+    assert first["similarity"] == pytest.approx(1.0, abs=1e-6)
+    assert engine(*ask, "--gallery", "campaign").exit_code == 1
+    shutil.rmtree(other / "spinneret-data" / "micrographs")
+    shutil.rmtree(other)
+    gone = engine("retrieve", "--set", "voltage=18", "--gallery", "all")
+    assert gone.exit_code == 1
+    assert "no finished run has one" in gone.err
