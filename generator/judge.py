@@ -22,6 +22,9 @@ NONE, BEAD, FIRST_BIN = 0, 1, 2
 N_CLASSES = FIRST_BIN + N_BINS
 CENTRES: NDArray[np.float64] = np.geomspace(1.5, 32.0, N_BINS)
 WEIGHTS = "judge.safetensors"
+TOO_FEW = 1e-6
+SPREADS = (0.1, 0.75)
+"""Of ln diameter, that a mat can have."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def adapted(
     """Return what a picture holds of each class, and the edges' classes in the light of that.
 
     The judge expects what it learned from; a picture has shares of its own. They are found by
-    expectation maximisation (Saerens, Latinne and Decaestecker, Neural Computation 14, 21 (2002)).
+    expectation maximisation (Saerens, Latinne and Decaestecker, Neural Computation 14, 21 (2002)),
+    the diameters being log-normal: free shares run away where most fibres are half hidden.
 
     Args:
         seen: (n, classes) probabilities.
@@ -77,12 +81,26 @@ def adapted(
     """
     likelihood = seen / np.maximum(prior, 1e-6).astype(np.float32)
     weight = (length / length.sum()).astype(np.float32)
-    share = (prior if start is None else start).astype(np.float32)
+    share = np.array(prior if start is None else start, dtype=np.float64)
     for _ in range(steps):
-        joint = likelihood @ share
-        share = share * ((weight / np.maximum(joint, 1e-12)) @ likelihood)
-    found = likelihood * share
-    return share.astype(np.float64), found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)
+        joint = likelihood @ share.astype(np.float32)
+        share *= (weight / np.maximum(joint, 1e-12)) @ likelihood
+        share[FIRST_BIN:] = _log_normal(share[FIRST_BIN:])
+    found = likelihood * share.astype(np.float32)
+    return share, found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)
+
+
+def _log_normal(bins: Array) -> Array:
+    """Return shares of the same sum, mean and spread over ln diameter, of normal shape."""
+    total = float(bins.sum())
+    if not total > TOO_FEW:
+        return bins
+    places = np.log(CENTRES)
+    middle = bins @ places / total
+    spread = np.sqrt(bins @ (places - middle) ** 2 / total)
+    off = (places - middle) / np.clip(spread, *SPREADS)
+    shape = np.exp(-0.5 * off**2)
+    return np.asarray(total * shape / shape.sum())
 
 
 @lru_cache(maxsize=1)

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
-from generator.judge import BEAD, CENTRES, FIRST_BIN, N_BINS, Judge, adapted, the_judge
+from generator.judge import BEAD, CENTRES, FIRST_BIN, Judge, adapted, the_judge
 from generator.outlines import Array, Image, Outlines, find_outlines, noise_of, patches
 
 HANDY_PX = (5.0, 11.0)
 MOST_MEGAPIXELS = 1.6
 MOST_EDGES = 6000
 FEWEST_EDGES = 30
-TRUSTED = (0.25, 3.5)
-"""Diameters that are believed, in medians: rims are thinner, clots wider."""
-
 COARSEST_PX = 64
 SEED = 0
 
@@ -68,13 +65,8 @@ class Reading:
 
     @property
     def lengths(self) -> Array:
-        """Shares of the edges' length by diameter; what is far from the median is no fibre."""
-        bins = self.shares[FIRST_BIN:]
-        middle = CENTRES[
-            int(np.searchsorted(np.cumsum(bins), 0.5 * bins.sum()).clip(0, N_BINS - 1))
-        ]
-        trusted = (middle * TRUSTED[0] < CENTRES) & (middle * TRUSTED[1] > CENTRES)
-        return np.asarray(np.where(trusted, bins, 0.0))
+        """Shares of the edges' length by diameter, (bins,)."""
+        return self.shares[FIRST_BIN:]
 
     @property
     def mean_diameter(self) -> float | None:

@@ -71,7 +71,7 @@ def draw_scene(rng: np.random.Generator, side: int = 144) -> Scene:
     middle = math.exp(rng.uniform(math.log(THINNEST_PX), math.log(THICKEST_PX)))
     layers = math.exp(rng.uniform(math.log(0.25), math.log(5.0)))
     if rng.random() < 0.5:
-        layers = rng.uniform(1.5, 4.5)
+        layers = rng.uniform(1.5, 5.0)
     reach = 0.5 * math.sqrt(2.0) * side
     n = int(np.clip(layers * 2.0 * reach / middle, 2, 600))
     sigma = math.sqrt(math.log1p(rng.uniform(0.03, 0.65) ** 2))
@@ -241,10 +241,16 @@ def _photographed(grey: Plane, rng: np.random.Generator, diameter: float) -> Pla
         y, x, size = *rng.uniform(0, side, 2), rng.uniform(5.0, 30.0)
         grey = grey + np.exp(-0.5 * ((rows - y) ** 2 + (columns - x) ** 2) / size**2)
     bent = np.maximum(grey, 0.0) ** rng.uniform(0.7, 1.5)
+    doubled = side % 2 == 0 and rng.random() < 0.3  # as thin fibres are looked at
+    if doubled:
+        bent = bent.reshape(side // 2, 2, side // 2, 2).mean(axis=(1, 3))
     spread = float(bent.std()) + 1e-3
     grain = rng.uniform(0.0, 1.0) if rng.random() < 0.3 else 0.0
-    noise = rng.standard_normal((side, side))
+    noise = rng.standard_normal(bent.shape)
     if grain:
         noise = ndi.gaussian_filter(noise, grain)
         noise /= noise.std()
-    return np.asarray(bent + rng.uniform(0.0, 0.4) * spread * noise, dtype=np.float32)
+    shown = bent + rng.uniform(0.0, 0.4) * spread * noise
+    if doubled:
+        shown = ndi.zoom(shown, 2, order=3, grid_mode=True, mode="nearest")
+    return np.asarray(shown, dtype=np.float32)

@@ -130,7 +130,7 @@ def save(model: nn.Sequential, prior: Image, path: Path) -> None:
 def main() -> None:
     """Draw, teach, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=3600)
+    parser.add_argument("--scenes", type=int, default=4800)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--processes", type=int, default=2, help="that draw")
