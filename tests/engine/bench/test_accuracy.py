@@ -252,7 +252,7 @@ def test_a_model_that_fails_is_named_with_its_fold(runs):
         ({"repeats": 0}, UsageError, "--repeats"),
         ({"seed": -1}, UsageError, "--seed"),
         ({"against": ("gpp",)}, UsageError, "Did you mean 'gp'"),
-        ({"models": ("forest",)}, UsageError, "--model: expected one of gp"),
+        ({"models": ("forest",)}, UsageError, "--model: expected one of matmcl"),
         ({"outcomes": ("yy",)}, UsageError, "unknown outcome 'yy'"),
         ({"outcomes": ("never",)}, DataError, "differing results of never"),
     ],

@@ -236,6 +236,7 @@ def test_ablation_json_is_one_document(monkeypatch):
 
 
 def test_composite_runs(monkeypatch):
+    monkeypatch.setattr(knowledge, "CONNECTION", None)  # pretraining is tested on its own
     monkeypatch.setattr("engine.bench.paper_mlp.EPOCHS", 2)
     result = engine("composite", "--sizes", 8, "--seeds", 1, "--test", 8, "--jobs", 1)
     assert result.exit_code == 0, result.output
