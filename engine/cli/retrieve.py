@@ -68,8 +68,9 @@ def retrieve(
 
     Similarity is the cosine in the space in which the model puts conditions and pictures; beside it
     stands the difference in measured statistics, of a picture to the query's, or to what the
-    campaign's runs lead one to expect of the conditions. Conditions that are not stated are left
-    open. Nothing is recorded.
+    campaign's runs lead one to expect of the conditions. The most similar make a shortlist of 20,
+    which measured diameter and order put in order. Conditions that are not stated are left open.
+    Nothing is recorded.
     """
     from engine.retrieval.search import by_conditions, by_micrograph
     from engine.workspace import Workspace
@@ -220,7 +221,7 @@ def _show(found: Retrieved) -> None:
         )
     what = "expected of these conditions" if found.is_expected else "the picture shows"
     screen.print(
-        f"{count(len(rows), 'micrograph')} of {found.n_gallery}, most similar first ({found.model})"
+        f"{count(len(rows), 'micrograph')} of {found.n_gallery}, nearest first ({found.model})"
     )
     told = found.statistics
     if any(value is not None for value in told.values):

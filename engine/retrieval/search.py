@@ -2,7 +2,8 @@
 
 Similarity is the cosine in MatMCL's projected space. For conditions it is that of their latent to
 each picture's; for a picture that of its latent to each other picture's, with the similarity to
-that run's conditions told beside it.
+that run's conditions told beside it. The most similar make a shortlist, which measured statistics
+put in order where they are known (:mod:`engine.retrieval.ordering`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from engine.campaign import Campaign, Value
 from engine.compute import limit_threads
 from engine.errors import DataError, ModelError, UsageError
 from engine.retrieval.encoder import Encoder, open_encoder, read_picture
-from engine.retrieval.expected import StatisticsModel, as_statistics, measured_runs
+from engine.retrieval.expected import StatisticsModel, as_statistics, measured_runs, row
 from engine.retrieval.gallery import (
     Gallery,
     Item,
@@ -32,9 +33,10 @@ from engine.retrieval.gallery import (
     embed,
     embed_picture,
 )
+from engine.retrieval.ordering import shortlisted
 from engine.sources.encoding import axes_of
 from engine.workspace import Workspace
-from surrogate.retrieval import cosine_similarity, top_k
+from surrogate.retrieval import cosine_similarity
 
 Array = NDArray[np.float64]
 
@@ -58,7 +60,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Retrieved:
-    """The answer, most similar first.
+    """The answer, nearest first.
 
     ``statistics``: of the query picture, or expected of the query conditions (``is_expected``).
     """
@@ -82,7 +84,7 @@ def by_conditions(
     which: Which = "campaign",
     progress: Progress | None = None,
 ) -> Retrieved:
-    """Return the ``k`` micrographs of finished runs that look as these conditions should.
+    """Return ``k`` micrographs of finished runs that look as these conditions should.
 
     Parameters that are not stated are left open (masked), not filled in.
 
@@ -96,16 +98,10 @@ def by_conditions(
     encoder, items, campaign, left_out = _opened(workspace, k, which)
     query = encoder.of_conditions(axes_of(campaign), [conditions])
     gallery = embed(workspace, encoder, items, progress)
-    values, places = top_k(_similarity(query, gallery.v), k)
     expected, notes = _expected(campaign, items, conditions)
     matches = [
-        Match(
-            gallery.items[place],
-            value,
-            None,
-            gallery.items[place].statistics.minus(expected),
-        )
-        for value, place in zip(values[0].tolist(), places[0].tolist(), strict=True)
+        Match(item, value, None, item.statistics.minus(expected))
+        for item, value in _first(gallery, query, expected, k)
     ]
     return _answer(
         campaign,
@@ -128,7 +124,7 @@ def by_micrograph(
     which: Which = "campaign",
     progress: Progress | None = None,
 ) -> Retrieved:
-    """Return the ``k`` micrographs most like the one in ``file``, with their runs' conditions.
+    """Return ``k`` micrographs most like the one in ``file``, with their runs' conditions.
 
     Its data bar is found and left out; nothing is recorded.
 
@@ -160,11 +156,9 @@ def by_micrograph(
     shown = read_picture(file, max_megapixels=limit, crop=crop, rotation_axis=how.rotation_axis)
     query = embed_picture(encoder, shown, scale.nm_per_pixel, digest_of(file))[None]
     gallery = embed(workspace, encoder, items, progress)
-    values, places = top_k(_similarity(query, gallery.v), k)
     own = Statistics.of(measured.statistics.as_json())
     matches = [
-        _matched(encoder, query, gallery.items[place], value, own)
-        for value, place in zip(values[0].tolist(), places[0].tolist(), strict=True)
+        _matched(encoder, query, item, value, own) for item, value in _first(gallery, query, own, k)
     ]
     return _answer(
         campaign,
@@ -188,6 +182,16 @@ def _opened(
         encoder = open_encoder(workspace, tx, record.id)
     items, notes = collect(workspace, which)
     return encoder, items, campaign, notes
+
+
+def _first(
+    gallery: Gallery, query: Array, statistics: Statistics, k: int
+) -> list[tuple[Item, float]]:
+    """Return the ``k`` first items for a query (1, r), with their similarities."""
+    similarity = _similarity(query, gallery.v)[0].numpy()
+    known = np.stack([row(item.statistics)[:2] for item in gallery.items])
+    places = shortlisted(similarity, known - row(statistics)[:2], k)
+    return [(gallery.items[place], float(similarity[place])) for place in places]
 
 
 def _matched(encoder: Encoder, query: Array, item: Item, value: float, own: Statistics) -> Match:

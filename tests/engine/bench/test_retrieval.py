@@ -43,7 +43,7 @@ def test_a_seed_gives_the_same_ranks_again_and_every_method_is_there() -> None:
     again, _ = run_seed(TOY, 100)
     assert first == again
     assert list(first) == [
-        "latent", "statistics", "expected latent", "together", "blend", "true mats",
+        "latent", "statistics", "expected latent", "statistics, latent", "re-ordered", "true mats",
     ]  # fmt: skip
     for method in first.values():
         for way in WAYS:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.retrieval.ordering import apart, shortlisted
 from engine.workspace import Workspace
 
 
@@ -22,9 +23,16 @@ def test_conditions_find_pictures_of_such_mats(pictured: Path, engine, mats) -> 
     document = answer.json
     assert (document["gallery"], len(document["matches"])) == (40, 5)
     assert document["model"] == "1"
-    similarities = [match["similarity"] for match in document["matches"]]
-    assert similarities == sorted(similarities, reverse=True)
-    assert -1 <= similarities[-1] <= similarities[0] <= 1
+    assert all(-1 <= match["similarity"] <= 1 for match in document["matches"])
+    off = [
+        np.hypot(
+            np.log1p(m["difference"]["diameter_nm"] / document["query_statistics"]["diameter_nm"])
+            / np.log(1.1),
+            m["difference"]["order"] / 0.1,
+        )
+        for m in document["matches"]
+    ]
+    assert off == sorted(off)
     match = document["matches"][0]
     assert match["label"].startswith("M")
     assert match["units"]["voltage"] == "kV"
@@ -48,16 +56,17 @@ def test_what_is_found_resembles_what_was_asked_more_than_chance(pictured: Path,
 
 
 def test_a_micrograph_finds_itself_and_its_run(pictured: Path, engine, mats) -> None:
-    answer = engine("retrieve", "--micrograph", "M7.png", "--nm-per-pixel", 120, "--json")
+    answer = engine(
+        "retrieve", "--micrograph", "M7.png", "--nm-per-pixel", 120, "--k", 20, "--json"
+    )
     assert answer.exit_code == 0, answer.err
     document = answer.json
-    first = document["matches"][0]
-    assert first["label"] == "M7"
-    assert first["similarity"] == pytest.approx(1.0, abs=1e-6)
-    assert first["conditions"] == pytest.approx(mats.conditions[7])
-    assert -1 <= first["conditions_similarity"] <= 1
+    (itself,) = (match for match in document["matches"] if match["label"] == "M7")
+    assert itself["similarity"] == pytest.approx(1.0, abs=1e-6)
+    assert itself["conditions"] == pytest.approx(mats.conditions[7])
+    assert -1 <= itself["conditions_similarity"] <= 1
     assert document["query_statistics"]["expected"] is False
-    assert len(document["matches"]) == 6
+    assert len(document["matches"]) == 20
 
 
 def test_the_table_has_units_and_a_contact_sheet_goes_with_it(pictured: Path, engine) -> None:
@@ -65,7 +74,7 @@ def test_the_table_has_units_and_a_contact_sheet_goes_with_it(pictured: Path, en
         "retrieve", "--micrograph", "M7.png", "--nm-per-pixel", 120, "--contact-sheet", "sheet.png"
     )
     assert answer.exit_code == 0, answer.err
-    for word in ("similarity", "[nm]", "[kV]", "M7", "porosity", "the picture shows"):
+    for word in ("similarity", "[nm]", "[kV]", "porosity", "the picture shows"):
         assert word in answer.out
     with Image.open("sheet.png") as sheet:
         assert sheet.size[0] > 1000
@@ -172,3 +181,14 @@ def test_pictures_of_a_source_are_found_with_its_conditions(
     gone = engine("retrieve", "--set", "voltage=18", "--gallery", "all")
     assert gone.exit_code == 1
     assert "no finished run has one" in gone.err
+
+
+def test_a_shortlist_is_put_in_order_by_what_was_measured() -> None:
+    similarity = np.linspace(1.0, 0.0, 50)
+    difference = np.stack([np.linspace(0.5, 0.01, 50), np.zeros(50)], axis=1)
+    difference[3] = np.nan
+    assert shortlisted(similarity, difference, 3).tolist() == [19, 18, 17]
+    assert shortlisted(similarity, difference, 20).tolist()[-1] == 3
+    assert shortlisted(similarity, np.full((50, 2), np.nan), 4).tolist() == [0, 1, 2, 3]
+    assert len(shortlisted(similarity, difference, 30)) == 30
+    assert apart(np.array([np.log(1.1), 0.0])) == pytest.approx(1.0)
