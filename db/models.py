@@ -16,8 +16,12 @@ batches              one call of ``engine propose`` each, with all it takes to r
 proposals            why an experiment was proposed, and its place in the batch
 predictions          what was said of an experiment before it was run
 model_versions       surrogates and generators: candidate, champion (one a kind) or retired
+promotions           which version served from when on, and why; the newest row tells which serves
 refresh_runs         when and why a model was trained, and what came of it
 sources              what models are pretrained on besides: references, re-read at each training
+leases               who does what only one may do at a time; the owner's heartbeat keeps it
+scheduled_jobs       what the scheduler is to run, and when next; rows change, and are no changes
+job_runs             every run of a job; the first row of a due moment is the claim to run it
 ===================  ==========================================================================
 
 These are SQLAlchemy's typed tables, not mapped classes: repositories turn rows straight into
@@ -55,6 +59,7 @@ from sqlalchemy import (
 
 from db.records import (
     FailureKind,
+    JobOutcome,
     ModelKind,
     ModelStatus,
     Origin,
@@ -240,6 +245,19 @@ class ModelVersionColumns(_WithChange):
     sha256: Named[str] = Column(String)
     watermark: Named[int]
     metrics: Named[Any] = Column(Json, nullable=False)
+    config: Named[Any] = Column(Json, nullable=True)
+    seed: Named[int | None] = Column(BigInteger)
+    versions: Named[Any] = Column(Json, nullable=True)
+    pruned_change_id: Named[int | None] = Column(ForeignKey("changes.id"))
+
+
+class PromotionColumns(_WithChange):
+    """A version that began to serve; none: the starter that ships with the program."""
+
+    campaign_id: Named[int] = Column(ForeignKey("campaigns.id"))
+    kind: Named[str] = Column(String)
+    model_version_id: Named[int | None] = Column(ForeignKey("model_versions.id"))
+    reason: Named[str | None] = Column(Text)
 
 
 class RefreshRunColumns(_WithChange):
@@ -252,6 +270,41 @@ class RefreshRunColumns(_WithChange):
     outcome: Named[str] = Column(String)
     log: Named[str | None] = Column(Text)
     model_version_id: Named[int | None] = Column(ForeignKey("model_versions.id"))
+    kind: Named[str] = Column(String, server_default=text("'surrogate'"))
+    watermark: Named[int | None]
+    report: Named[Any] = Column(Json, nullable=True)
+
+
+class LeaseColumns(TypedColumns):
+    """Who does what only one may do at a time. ``beats`` grows while the owner lives."""
+
+    name: Named[str] = Column(String, primary_key=True)
+    holder: Named[str] = Column(String)
+    owner: Named[str] = Column(String)
+    beats: Named[int] = Column(BigInteger)
+    acquired_at: Named[datetime] = Column(UtcDateTime)
+    heartbeat_at: Named[datetime] = Column(UtcDateTime)
+    ttl_s: Named[float] = Column(Double)
+
+
+class ScheduledJobColumns(TypedColumns):
+    """A job as plain JSON: a function by name, its arguments, its trigger. No moment: paused."""
+
+    id: Named[str] = Column(String, primary_key=True)
+    next_run_at: Named[datetime | None] = Column(UtcDateTime, index=True)
+    definition: Named[Any] = Column(Json, nullable=False)
+
+
+class JobRunColumns(_WithId):
+    """One run of a job."""
+
+    job_id: Named[str] = Column(String)
+    due_at: Named[datetime] = Column(UtcDateTime)
+    started_at: Named[datetime] = Column(UtcDateTime)
+    finished_at: Named[datetime | None] = Column(UtcDateTime)
+    outcome: Named[str] = Column(String)
+    owner: Named[str] = Column(String)
+    detail: Named[str | None] = Column(Text)
 
 
 class SourceColumns(_WithChange):
@@ -338,6 +391,7 @@ measurements = Table(
     metadata,
     MeasurementColumns,
     UniqueConstraint("experiment_id", "outcome", "replicate", "revision"),
+    Index(None, "change_id"),  # what is new since a watermark
     _check("replicate_positive", "replicate >= 1"),
     _check("revision_positive", "revision >= 1"),
     _check("first_supersedes_nothing", "(revision = 1) = (supersedes_id IS NULL)"),
@@ -350,6 +404,7 @@ micrographs = Table(
     MicrographColumns,
     UniqueConstraint("experiment_id", "sha256"),
     Index(None, "sha256"),
+    Index(None, "change_id"),
     _check("sha256_length", "length(sha256) = 64"),
     _check("size_positive", "width_px > 0 AND height_px > 0 AND n_bytes > 0"),
     _check("nm_per_pixel_positive", "nm_per_pixel > 0"),
@@ -416,11 +471,38 @@ Index(
     sqlite_where=text("status = 'champion'"),
 )
 
+promotions = Table(
+    "promotions",
+    metadata,
+    PromotionColumns,
+    Index(None, "campaign_id", "kind"),
+    _one_of("kind", ModelKind),
+)
+
 refresh_runs = Table(
     "refresh_runs",
     metadata,
     RefreshRunColumns,
+    _one_of("kind", ModelKind),
     _one_of("outcome", RefreshOutcome),
+    _check("finished_unless_running", "(outcome = 'running') = (finished_at IS NULL)"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    LeaseColumns,
+    _check("ttl_positive", "ttl_s > 0"),
+)
+
+scheduled_jobs = Table("scheduled_jobs", metadata, ScheduledJobColumns)
+
+job_runs = Table(
+    "job_runs",
+    metadata,
+    JobRunColumns,
+    UniqueConstraint("job_id", "due_at"),
+    _one_of("outcome", JobOutcome),
     _check("finished_unless_running", "(outcome = 'running') = (finished_at IS NULL)"),
 )
 

@@ -230,11 +230,12 @@ class ModelKind(StrEnum):
 
 
 class ModelStatus(StrEnum):
-    """Where a model version stands: ``candidate → champion → retired``."""
+    """Where a model version stands: ``candidate → champion → retired``, or ``rejected``."""
 
     CANDIDATE = "candidate"
     CHAMPION = "champion"
     RETIRED = "retired"
+    REJECTED = "rejected"
 
 
 class RefreshOutcome(StrEnum):
@@ -244,11 +245,30 @@ class RefreshOutcome(StrEnum):
     PROMOTED = "promoted"
     REJECTED = "rejected"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_verdict(self) -> bool:
+        """Whether the training came to an end and was judged."""
+        return self in (RefreshOutcome.PROMOTED, RefreshOutcome.REJECTED)
+
+
+class JobOutcome(StrEnum):
+    """What came of a job's run."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True)
 class ModelVersionRecord:
-    """A trained model: its file, what it was trained on, how well it does."""
+    """A trained model: its file, what it was trained on, how well it does.
+
+    ``config``, ``seed`` and ``versions`` are what it can be rebuilt from (versions recorded before
+    there were such columns have none); ``is_pruned``: its files were removed on purpose.
+    """
 
     id: int
     campaign_id: int
@@ -261,11 +281,31 @@ class ModelVersionRecord:
     metrics: Mapping[str, Any]
     created_at: datetime
     created_by: str
+    config: Mapping[str, Any] | None = None
+    seed: int | None = None
+    versions: Mapping[str, str] | None = None
+    is_pruned: bool = False
+
+
+@dataclass(frozen=True)
+class PromotionRecord:
+    """A version that began to serve; ``model_version_id`` is ``None`` for the starter."""
+
+    id: int
+    campaign_id: int
+    kind: ModelKind
+    model_version_id: int | None
+    reason: str | None
+    at: datetime
+    by: str
 
 
 @dataclass(frozen=True)
 class RefreshRunRecord:
-    """One training: why it began, when, and what came of it."""
+    """One training: why it began, when, and what came of it.
+
+    ``watermark``: the change up to which results were known to it; ``report``: plain JSON.
+    """
 
     id: int
     campaign_id: int
@@ -275,6 +315,45 @@ class RefreshRunRecord:
     outcome: RefreshOutcome
     log: str | None
     model_version_id: int | None
+    kind: ModelKind = ModelKind.SURROGATE
+    watermark: int | None = None
+    report: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class LeaseRecord:
+    """Who does what only one may do at a time. ``holder`` is the owner's proof."""
+
+    name: str
+    holder: str
+    owner: str
+    beats: int
+    acquired_at: datetime
+    heartbeat_at: datetime
+    ttl_s: float
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A scheduled job: plain JSON; without ``next_run_at`` it is paused."""
+
+    id: str
+    next_run_at: datetime | None
+    definition: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class JobRunRecord:
+    """One run of a job."""
+
+    id: int
+    job_id: str
+    due_at: datetime
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: JobOutcome
+    owner: str
+    detail: str | None
 
 
 class SourceKind(StrEnum):

@@ -34,9 +34,12 @@ from db.repository import (
     Batches,
     Campaigns,
     Experiments,
+    Leases,
     Measurements,
     Micrographs,
     Models,
+    Refreshes,
+    Schedule,
     Sources,
 )
 from db.repository.scope import Change, Scope
@@ -57,6 +60,9 @@ class Transaction:
         self.batches = Batches(self._scope, self.experiments)
         self.models = Models(self._scope)
         self.sources = Sources(self._scope)
+        self.refreshes = Refreshes(self._scope)
+        self.leases = Leases(self._scope)
+        self.schedule = Schedule(self._scope)
 
     def watermark(self) -> int:
         """Return the highest change id but the one being written; 0 when there is none."""

@@ -3,17 +3,23 @@
 from db.repository.batches import Batches
 from db.repository.campaigns import Campaigns
 from db.repository.experiments import Experiments
+from db.repository.leases import Leases
 from db.repository.measurements import Measurements
 from db.repository.micrographs import Micrographs
 from db.repository.models import Models
+from db.repository.refreshes import Refreshes
+from db.repository.schedule import Schedule
 from db.repository.sources import Sources
 
 __all__ = [
     "Batches",
     "Campaigns",
     "Experiments",
+    "Leases",
     "Measurements",
     "Micrographs",
     "Models",
+    "Refreshes",
+    "Schedule",
     "Sources",
 ]

@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from db.errors import DatabaseError
 from db.migrating import alembic_config, migrate, migrations_path
 from db.models import metadata
-from db.records import NewExperiment, Origin, Status
+from db.records import ModelKind, NewExperiment, Origin, Status
 from db.revisions import HEAD, REVISIONS
 from db.schema import backup, check, create, upgrade
 from db.session import Database
@@ -38,6 +38,7 @@ def statements(path: Path) -> dict[str, str]:
 
 
 def normalised(sql: str) -> str:
+    sql = re.sub(r'^CREATE TABLE "(\w+)"', r"CREATE TABLE \1", sql)  # as SQLite calls a rebuilt one
     lines = [" ".join(line.split()).rstrip(",") for line in sql.splitlines()]
     return "\n".join(sorted(line for line in lines if line))
 
@@ -105,6 +106,17 @@ class TestMigrations:
         assert record.conditions == {"voltage": 17.8, "polymer": "PCL"}
         assert first[0].replicates() == {"elongation.longitudinal": (80.0, 84.0)}
         assert proposed.proposal is not None
+
+    def test_what_served_before_is_told(self, tmp_path: Path) -> None:
+        path = tmp_path / "old.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript((OLD / "0002.sql").read_text(encoding="utf-8"))
+        upgrade(f"sqlite:///{path}")
+        with Database.open(f"sqlite:///{path}") as database, database.read() as tx:
+            (served,) = tx.models.promotions(1, ModelKind.SURROGATE)
+            (version,) = tx.models.list(1)
+        assert (served.model_version_id, served.by) == (version.id, "ben")
+        assert version.config is None
 
     def test_there_is_an_old_database_of_each_revision(self) -> None:
         assert sorted(path.stem for path in OLD.glob("*.sql")) == sorted(REVISIONS)
@@ -199,10 +211,10 @@ class TestCheck:
         assert any(finding in found for found in findings), findings
 
     def test_an_older_one(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("db.schema.HEAD", "0003")
-        monkeypatch.setattr("db.schema.REVISIONS", ("0001", "0002", "0003"))
+        monkeypatch.setattr("db.schema.HEAD", "9999")
+        monkeypatch.setattr("db.schema.REVISIONS", (*REVISIONS, "9999"))
         (finding,) = check(sqlite_url)
-        assert finding.endswith("this version needs 0003: run `engine db upgrade`")
+        assert finding.endswith("this version needs 9999: run `engine db upgrade`")
 
 
 class TestBackup:
