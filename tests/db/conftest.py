@@ -1,8 +1,7 @@
-"""A fresh database for each test: SQLite, and PostgreSQL where SPINNERET_TEST_POSTGRES is set."""
+"""A fresh database for each test: SQLite and a real PostgreSQL (see tests/conftest.py)."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,7 @@ from db.records import CampaignRecord, NewExperiment, Origin, Status
 from db.schema import create
 from db.session import Database
 
-POSTGRES = os.environ.get("SPINNERET_TEST_POSTGRES")
-BACKENDS = ["sqlite", *(["postgresql"] if POSTGRES else [])]
+BACKENDS = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
@@ -38,21 +36,23 @@ def sqlite_url(sqlite_file: Path) -> str:
 
 
 @pytest.fixture(params=BACKENDS)
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
+def url(request: pytest.FixtureRequest) -> str:
     """Return the URL of a fresh database of each kind."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite_url")
-        return
-    assert POSTGRES is not None
-    create(POSTGRES)
-    yield POSTGRES
-    _drop_everything(POSTGRES)
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    return str(request.getfixturevalue(name))
 
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
     """Return an open, empty database."""
     with Database.open(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
+    """Return an open, empty SQLite database, for what only a file has."""
+    with Database.open(sqlite_url) as opened:
         yield opened
 
 
@@ -75,13 +75,3 @@ def experiment_id(database: Database, campaign: CampaignRecord) -> int:
     )
     with database.write("log") as tx:
         return tx.experiments.add(campaign, [new])[0]
-
-
-def _drop_everything(url: str) -> None:
-    from sqlalchemy import create_engine, text
-
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()

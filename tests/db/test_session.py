@@ -102,7 +102,8 @@ class TestOpening:
         with pytest.raises(SchemaMismatchError, match=r"needs 9999: run `engine db upgrade`"):
             Database.open(sqlite_url)
 
-    def test_a_damaged_one(self, database: Database, sqlite_file: Path) -> None:
+    def test_a_damaged_one(self, sqlite_database: Database, sqlite_file: Path) -> None:
+        database = sqlite_database
         with database.write("init") as tx:
             campaign = tx.campaigns.create("mats", {})
             new = [NewExperiment(Origin.MANUAL, Status.RUNNING, note="x" * 500)] * 200
