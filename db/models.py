@@ -22,6 +22,11 @@ sources              what models are pretrained on besides: references, re-read 
 leases               who does what only one may do at a time; the owner's heartbeat keeps it
 scheduled_jobs       what the scheduler is to run, and when next; rows change, and are no changes
 job_runs             every run of a job; the first row of a due moment is the claim to run it
+users                who may come in at the web page, and as what
+sessions             who is logged in there; by hash, so that the table opens no door
+tokens               keys of programs, by hash, with what they may do
+tasks                what was asked of the background: propose, measure, refresh; and how it stands
+answers              what was answered to a request that carried a key, so that twice is once
 ===================  ==========================================================================
 
 These are SQLAlchemy's typed tables, not mapped classes: repositories turn rows straight into
@@ -64,9 +69,11 @@ from db.records import (
     ModelStatus,
     Origin,
     RefreshOutcome,
+    Role,
     SourceKind,
     Stage,
     Status,
+    TaskStatus,
 )
 from db.types import Json, UtcDateTime
 
@@ -318,6 +325,68 @@ class SourceColumns(_WithChange):
     removed_change_id: Named[int | None] = Column(ForeignKey("changes.id"))
 
 
+class UserColumns(_WithChange):
+    """Somebody who may log in, with role and password of now; ``changes`` tells who set them."""
+
+    name: Named[str] = Column(String, unique=True)
+    role: Named[str] = Column(String)
+    password_hash: Named[str] = Column(String)
+    removed_change_id: Named[int | None] = Column(ForeignKey("changes.id"))
+
+
+class SessionColumns(_WithId):
+    """Somebody logged in; without a user it is the one who started the server."""
+
+    token_hash: Named[str] = Column(String, unique=True)
+    user_id: Named[int | None] = Column(ForeignKey("users.id"))
+    actor: Named[str] = Column(String)
+    created_at: Named[datetime] = Column(UtcDateTime)
+    expires_at: Named[datetime] = Column(UtcDateTime)
+
+
+class TokenColumns(_WithChange):
+    """A program's key: what it may do is the lesser of its scope and its user's role."""
+
+    user_id: Named[int] = Column(ForeignKey("users.id"), index=True)
+    name: Named[str] = Column(String)
+    token_hash: Named[str] = Column(String, unique=True)
+    scope: Named[str] = Column(String)
+    expires_at: Named[datetime | None] = Column(UtcDateTime)
+    revoked_change_id: Named[int | None] = Column(ForeignKey("changes.id"))
+
+
+class TaskColumns(_WithId):
+    """Something done in the background. No change: what it records has changes of its own."""
+
+    campaign_id: Named[int] = Column(ForeignKey("campaigns.id"))
+    kind: Named[str] = Column(String)
+    actor: Named[str] = Column(String)
+    params: Named[Any] = Column(Json, nullable=False)
+    status: Named[str] = Column(String)
+    progress: Named[str | None] = Column(Text)
+    fraction: Named[float | None] = Column(Double)
+    result: Named[Any] = Column(Json, nullable=True)
+    error: Named[str | None] = Column(Text)
+    worker: Named[str | None] = Column(String)
+    is_cancelled: Named[bool] = Column(Boolean(create_constraint=True, name="is_cancelled"))
+    created_at: Named[datetime] = Column(UtcDateTime)
+    started_at: Named[datetime | None] = Column(UtcDateTime)
+    heartbeat_at: Named[datetime | None] = Column(UtcDateTime)
+    finished_at: Named[datetime | None] = Column(UtcDateTime)
+    rerun_of: Named[int | None] = Column(ForeignKey("tasks.id"))
+
+
+class AnswerColumns(_WithId):
+    """A request with a key of its own, written with what it wrote; its answer follows."""
+
+    actor: Named[str] = Column(String)
+    key: Named[str] = Column(String)
+    fingerprint: Named[str] = Column(String)
+    at: Named[datetime] = Column(UtcDateTime)
+    status: Named[int | None]
+    body: Named[Any] = Column(Json, nullable=True)
+
+
 def _in_its_campaign() -> ForeignKeyConstraint:
     # The revision must be one of the same campaign.
     return ForeignKeyConstraint(
@@ -527,4 +596,46 @@ Index(
     sources.c.name,
     unique=True,
     sqlite_where=text("removed_change_id IS NULL AND campaign_id IS NULL"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    UserColumns,
+    _one_of("role", Role),
+    _check("name_given", "length(name) > 0"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    SessionColumns,
+    Index(None, "user_id"),
+    _check("token_hash_length", "length(token_hash) = 64"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    TokenColumns,
+    _one_of("scope", Role),
+    _check("name_given", "length(name) > 0"),
+    _check("token_hash_length", "length(token_hash) = 64"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    TaskColumns,
+    Index(None, "status", "kind"),
+    _one_of("status", TaskStatus),
+    _check("fraction_is_share", "fraction BETWEEN 0 AND 1"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    AnswerColumns,
+    UniqueConstraint("actor", "key"),
+    Index(None, "at"),
 )

@@ -381,3 +381,135 @@ class SourceRecord:
     fingerprint: str
     created_at: datetime
     created_by: str
+
+
+class Role(StrEnum):
+    """What somebody may do: a viewer reads, an operator records, an admin decides and lets in."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        """0, 1, 2: a higher one may do all that a lower one may."""
+        return list(Role).index(self)
+
+
+@dataclass(frozen=True)
+class UserRecord:
+    """Somebody who may log in at the web page."""
+
+    id: int
+    name: str
+    role: Role
+    password_hash: str
+    is_removed: bool
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """Somebody logged in. ``user_id`` and ``role`` are ``None`` for who started the server."""
+
+    id: int
+    user_id: int | None
+    actor: str
+    role: Role | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """A program's key: whose, what it may do at most, until when."""
+
+    id: int
+    user_id: int
+    user: str
+    role: Role
+    name: str
+    scope: Role
+    created_at: datetime
+    expires_at: datetime | None
+    is_revoked: bool
+
+
+class TaskStatus(StrEnum):
+    """How a task stands: ``queued → running → done | failed | cancelled | interrupted``."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self not in (TaskStatus.QUEUED, TaskStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """Something done in the background: what was asked, how far it is, what came of it."""
+
+    id: int
+    campaign_id: int
+    kind: str
+    actor: str
+    params: Mapping[str, Any]
+    status: TaskStatus
+    progress: str | None
+    fraction: float | None
+    result: Mapping[str, Any] | None
+    error: str | None
+    worker: str | None
+    is_cancelled: bool
+    created_at: datetime
+    started_at: datetime | None
+    heartbeat_at: datetime | None
+    finished_at: datetime | None
+    rerun_of: int | None
+
+
+@dataclass(frozen=True)
+class AnswerRecord:
+    """What was answered to a request with a key; ``status`` is ``None`` until it is known."""
+
+    id: int
+    fingerprint: str
+    at: datetime
+    status: int | None
+    body: Any
+
+
+@dataclass(frozen=True)
+class TrailRecord:
+    """One thing that was recorded of an experiment: when, by whom, what.
+
+    ``kind``: ``status``, ``condition`` or ``measurement``; ``revision`` > 1 is a correction.
+    """
+
+    at: datetime
+    actor: str
+    change_id: int
+    kind: str
+    name: str
+    value: Value | None
+    revision: int
+    replicate: int | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class MeanRecord:
+    """The current replicates of one outcome of one experiment, in three numbers."""
+
+    experiment_id: int
+    outcome: str
+    mean: float
+    lowest: float
+    highest: float
+    n: int

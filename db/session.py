@@ -16,7 +16,7 @@ import getpass
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from db.errors import DatabaseError, NotADatabaseError, SchemaMismatchError
 from db.models import changes
 from db.records import ChangeRecord
 from db.repository import (
+    Answers,
     Batches,
     Campaigns,
     Experiments,
@@ -40,7 +41,11 @@ from db.repository import (
     Models,
     Refreshes,
     Schedule,
+    Sessions,
     Sources,
+    Tasks,
+    Tokens,
+    Users,
 )
 from db.repository.scope import Change, Scope
 from db.revisions import HEAD, REVISIONS
@@ -63,6 +68,11 @@ class Transaction:
         self.refreshes = Refreshes(self._scope)
         self.leases = Leases(self._scope)
         self.schedule = Schedule(self._scope)
+        self.users = Users(self._scope)
+        self.sessions = Sessions(self._scope)
+        self.tokens = Tokens(self._scope)
+        self.tasks = Tasks(self._scope)
+        self.answers = Answers(self._scope)
 
     def watermark(self) -> int:
         """Return the highest change id but the one being written; 0 when there is none."""
@@ -88,6 +98,28 @@ class Database:
         self.url = url
         self.name = display_name(url)
         self.busy_timeout_s = busy_timeout_s
+        self._actor: str | None = None
+        self._detail: str | None = None
+        self._before_commit: Callable[[Transaction], None] | None = None
+
+    def acting(
+        self,
+        actor: str,
+        *,
+        detail: str | None = None,
+        before_commit: Callable[[Transaction], None] | None = None,
+    ) -> Database:
+        """Return this database for somebody: every write through it is theirs.
+
+        Args:
+            actor: who does it, where a write does not say otherwise.
+            detail: what the audit trail tells besides, where a write does not say otherwise.
+            before_commit: called at the end of every write, inside its transaction; what it raises
+                undoes the write.
+        """
+        mine = Database(self._engine, self.url, self.busy_timeout_s)
+        mine._actor, mine._detail, mine._before_commit = actor, detail, before_commit
+        return mine
 
     @classmethod
     def open(cls, url: str, *, busy_timeout_s: float = 30.0) -> Database:
@@ -137,9 +169,13 @@ class Database:
             DatabaseBusyError: another process wrote for longer than the busy timeout.
             ReadOnlyDatabaseError: the file or its folder cannot be written.
         """
-        change = Change(actor or login_name(), action, detail)
+        who = actor or self._actor or login_name()
+        change = Change(who, action, detail or self._detail)
         with self._begin(action, write=True) as connection:
-            yield Transaction(connection, change)
+            transaction = Transaction(connection, change)
+            yield transaction
+            if self._before_commit is not None:
+                self._before_commit(transaction)
 
     @contextmanager
     def _begin(self, action: str, *, write: bool = False) -> Iterator[Connection]:

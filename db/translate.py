@@ -42,6 +42,8 @@ _MEANINGS = {
     "uq_sources_name": "a source of that name exists already",
     "ck_micrographs_crop_inside": "the crop box leaves the picture",
     "ck_micrographs_scale_has_source": "a pixel size needs to say where it was read from",
+    "uq_users_name": "a user of that name exists already",
+    "uq_answers_actor_key": "the idempotency key is taken",
     "ck_micrographs_size_positive": "a picture has no size",
 }
 

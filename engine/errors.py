@@ -8,6 +8,8 @@
     │   └── ImportRefusedError     rows of a file are wrong; carries every problem found
     ├── NotFoundError              an experiment, batch or campaign that does not exist
     ├── StateError                 the step does not fit the state (results for an abandoned run)
+    │   └── EditedMeanwhileError   somebody else changed it since it was looked at
+    ├── AccessError                who asks may not: a wrong password, too many of them
     └── ModelError                 the surrogate cannot be fitted to, or asked about, these data
 
 The database has its own tree (``db.errors``): the command line exits with 1 on a ``DatabaseError``.
@@ -82,6 +84,18 @@ class NotFoundError(SpinneretError):
 
 class StateError(SpinneretError):
     """The step does not fit the state that the experiment or campaign is in."""
+
+
+class EditedMeanwhileError(StateError):
+    """Somebody else changed it since it was looked at."""
+
+
+class AccessError(SpinneretError):
+    """Who asks may not come in, or not yet. ``wait_s``: how long to wait before trying again."""
+
+    def __init__(self, message: str, *, wait_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class ModelError(SpinneretError):

@@ -19,6 +19,7 @@ from engine.campaign import Campaign
 from engine.entries import Entry, check_flags, next_status, refuse_results, unknown_name
 from engine.errors import (
     DataError,
+    EditedMeanwhileError,
     ImportRefusedError,
     NotFoundError,
     RowProblem,
@@ -56,8 +57,16 @@ class Recorded:
     warnings: tuple[str, ...]
 
 
-def record(workspace: Workspace, entry: Entry, *, detail: str | None = None) -> Recorded:
+def record(
+    workspace: Workspace,
+    entry: Entry,
+    *,
+    detail: str | None = None,
+    version: int | None = None,
+) -> Recorded:
     """Record what became of one run, in one transaction.
+
+    ``version``: the newest change of the run that was seen; another one since then is refused.
 
     Its micrographs are checked and kept; measuring them takes too long to wait for at the bench
     (``engine micrograph measure --missing``).
@@ -67,11 +76,28 @@ def record(workspace: Workspace, entry: Entry, *, detail: str | None = None) -> 
         DataError: a value that cannot be, or a micrograph that cannot be kept.
         NotFoundError: no such experiment.
         StateError: the run's state does not allow it; the message tells what does.
+        EditedMeanwhileError: somebody else changed the run since ``version``.
     """
     check_flags(entry)
     pictures = {path: prepare(workspace, path, measured=False) for path in entry.micrographs}
     with workspace.database.write("log", detail=detail) as tx:
-        return _recorder(workspace, tx, pictures).record(entry)
+        recorder = _recorder(workspace, tx, pictures)
+        if version is not None and entry.experiment is not None:
+            _refuse_edited(tx, recorder, entry, version)
+        return recorder.record(entry)
+
+
+def _refuse_edited(tx: Transaction, recorder: Recorder, entry: Entry, version: int) -> None:
+    word = str(entry.experiment)
+    found = find_experiment(tx, recorder.campaign_record, word, is_label=entry.is_label)
+    newest = tx.experiments.version(found.id)
+    if newest != version:
+        last = [one for one in tx.experiments.trail(found.id) if one.change_id == newest]
+        who = f" by {last[0].actor}" if last else ""
+        raise EditedMeanwhileError(
+            f"experiment {found.id} was changed{who} since you opened it; nothing of yours was "
+            "recorded. Look at it again, then record what is still missing"
+        )
 
 
 def record_all(

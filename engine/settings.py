@@ -80,6 +80,14 @@ class ComputeSettings(_Section):
     threads: int = Field(0, ge=0, le=1024)
 
 
+class WebSettings(_Section):
+    """The page in the browser: how long somebody stays logged in, how much may be sent."""
+
+    session_hours: float = Field(12.0, gt=0, le=24 * 31)
+    max_upload_mb: float = Field(256.0, gt=0, le=65_536)
+    login_attempts: int = Field(10, ge=1, le=1000)
+
+
 class Settings(BaseSettings):
     """Every setting. Build it with :func:`load_settings`."""
 
@@ -93,6 +101,7 @@ class Settings(BaseSettings):
     propose: ProposeSettings = ProposeSettings()
     surrogate: SurrogateSettings = SurrogateSettings()
     compute: ComputeSettings = ComputeSettings()
+    web: WebSettings = WebSettings()
     campaign: Campaign | None = None
 
     @classmethod
@@ -248,6 +257,7 @@ __all__ = [
     "Settings",
     "StorageSettings",
     "SurrogateSettings",
+    "WebSettings",
     "describe_validation",
     "find_config",
     "load_settings",

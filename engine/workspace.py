@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,6 +47,20 @@ class Workspace:
     def data_dir(self) -> Path:
         """Where micrographs, reports and models are kept; a relative path counts from ``root``."""
         return self.root / self.settings.storage.data_dir.expanduser()
+
+    def acting(
+        self,
+        actor: str,
+        *,
+        detail: str | None = None,
+        before_commit: Callable[[Transaction], None] | None = None,
+    ) -> Workspace:
+        """Return this workspace for somebody: what is written through it is theirs.
+
+        See :meth:`db.session.Database.acting`.
+        """
+        database = self.database.acting(actor, detail=detail, before_commit=before_commit)
+        return replace(self, database=database)
 
     def active_campaign(self, tx: Transaction) -> tuple[CampaignRecord, Campaign]:
         """Return the active campaign: its row and its definition.

@@ -10,8 +10,11 @@ from db.repository.models import Models
 from db.repository.refreshes import Refreshes
 from db.repository.schedule import Schedule
 from db.repository.sources import Sources
+from db.repository.tasks import Answers, Tasks
+from db.repository.users import Sessions, Tokens, Users
 
 __all__ = [
+    "Answers",
     "Batches",
     "Campaigns",
     "Experiments",
@@ -21,5 +24,9 @@ __all__ = [
     "Models",
     "Refreshes",
     "Schedule",
+    "Sessions",
     "Sources",
+    "Tasks",
+    "Tokens",
+    "Users",
 ]

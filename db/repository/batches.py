@@ -93,6 +93,17 @@ class Batches:
         found = self._batches(_select_batches().where(b.c.id == batch_id))
         return found[0] if found else None
 
+    def of_change(self, detail: str) -> int | None:
+        """Return the newest batch whose change tells this detail, if there is one."""
+        statement = (
+            select(b.c.id)
+            .join(changes, changes.c.id == b.c.change_id)
+            .where(changes.c.detail == detail)
+            .order_by(b.c.id.desc())
+            .limit(1)
+        )
+        return self._scope.connection.execute(statement).scalar_one_or_none()
+
     def proposals(self, batch_id: int) -> list[ProposalRecord]:
         """Return a batch's proposals in the order to run them."""
         p = proposals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 
 from db.errors import ConflictError
 from db.models import condition_values as v
@@ -19,10 +19,12 @@ from db.records import (
     NewExperiment,
     Stage,
     Status,
+    TrailRecord,
     Value,
 )
 from db.repository.assembly import Wanted, read_experiments
 from db.repository.scope import Scope
+from db.repository.trail import trail_of, version_of
 
 
 class Experiments:
@@ -88,6 +90,28 @@ class Experiments:
         """Return one experiment with everything known of it."""
         found = read_experiments(self._scope.connection, Wanted(e.c.id == experiment_id))
         return found[0] if found else None
+
+    def version(self, experiment_id: int) -> int:
+        """Return the newest change that touched an experiment; 0 if there is no such one."""
+        return version_of(self._scope.connection, experiment_id)
+
+    def trail(self, experiment_id: int) -> list[TrailRecord]:
+        """Return what was recorded of an experiment, moment by moment."""
+        return trail_of(self._scope.connection, experiment_id)
+
+    def page(
+        self,
+        campaign_id: int,
+        *,
+        status: Collection[Status] | None = None,
+        before: int | None = None,
+        newest: int = 50,
+    ) -> list[ExperimentRecord]:
+        """Return ``newest`` experiments with ids below ``before``, in the order of their ids."""
+        condition = e.c.campaign_id == campaign_id
+        if before is not None:
+            condition = and_(condition, e.c.id < before)
+        return read_experiments(self._scope.connection, Wanted(condition, status, None, newest))
 
     def labels(self, campaign_id: int) -> dict[str, int]:
         """Return the ids of the experiments that have a label, by label."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, insert, select
 
 from db.errors import ConflictError
 from db.models import experiments as e
 from db.models import measurements as m
-from db.records import MeasurementRecord
+from db.records import MeanRecord, MeasurementRecord, Status
 from db.repository.assembly import measurement_record, select_measurements
 from db.repository.scope import Scope
 
@@ -119,6 +119,36 @@ class Measurements:
             .where(e.c.campaign_id == campaign_id, m.c.revision == 1)
         )
         return self._scope.connection.execute(statement).scalar_one()
+
+    def means(
+        self, campaign_id: int, outcomes: Collection[str], *, status: Status = Status.COMPLETED
+    ) -> list[MeanRecord]:
+        """Return mean, lowest, highest and number of the current replicates, run by run.
+
+        Of the experiments of that status only; the database does the sums.
+        """
+        later = m.alias("later")
+        statement = (
+            select(
+                m.c.experiment_id,
+                m.c.outcome,
+                func.avg(m.c.value),
+                func.min(m.c.value),
+                func.max(m.c.value),
+                func.count(),
+            )
+            .join(e, e.c.id == m.c.experiment_id)
+            .outerjoin(later, later.c.supersedes_id == m.c.id)
+            .where(
+                e.c.campaign_id == campaign_id,
+                e.c.status == status,
+                m.c.outcome.in_(list(outcomes)),
+                later.c.id.is_(None),
+            )
+            .group_by(m.c.experiment_id, m.c.outcome)
+            .order_by(m.c.experiment_id)
+        )
+        return [MeanRecord(*row) for row in self._scope.connection.execute(statement)]
 
     def _by_ids(self, ids: Sequence[int]) -> list[MeasurementRecord]:
         statement = select_measurements().where(m.c.id.in_(ids)).order_by(m.c.id)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.output import console, count, grid, warn
+from engine.documents import outcomes_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,13 +56,6 @@ def _suggestion(id_: int | None, suggestion: Suggestion) -> dict[str, Any]:
         "reason": suggestion.reason,
         "nearest": suggestion.nearest.id if suggestion.nearest else None,
         "acquisition_value": suggestion.acquisition_value,
-    }
-
-
-def outcomes_document(forecasts: Mapping[str, Forecast]) -> dict[str, dict[str, float]]:
-    """Return forecasts as JSON types."""
-    return {
-        name: {"mean": f.mean, "lower": f.lower, "upper": f.upper} for name, f in forecasts.items()
     }
 
 

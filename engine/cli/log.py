@@ -105,7 +105,9 @@ def log(
     for warning in (*warnings, *(warning for item in recorded for warning in item.warnings)):
         warn(warning)
     if as_json:
-        documents = [_document(item) for item in recorded]
+        from engine.documents import recorded_document
+
+        documents = [recorded_document(item) for item in recorded]
         print_json({"recorded": documents, "warnings": warnings} if file else documents[0])
         return
     for item in recorded:
@@ -258,30 +260,6 @@ def _log_file(
         correct=correct,
     )
     return record_all(workspace, entries, source=str(file)), warnings
-
-
-def _document(item: Recorded) -> dict[str, Any]:
-    experiment = item.experiment
-    return {
-        "experiment": experiment.id,
-        "label": experiment.label,
-        "new": item.is_new,
-        "status": experiment.status.value,
-        "failure": experiment.failure.value if experiment.failure else None,
-        "conditions": experiment.conditions,
-        "values": [
-            {
-                "outcome": value.outcome,
-                "replicate": value.replicate,
-                "value": value.value,
-                "superseded": value.superseded,
-            }
-            for value in item.values
-        ],
-        "micrographs": item.n_micrographs,
-        "note": experiment.note,
-        "warnings": list(item.warnings),
-    }
 
 
 def _sentence(item: Recorded, campaign: Campaign) -> str:

@@ -47,18 +47,9 @@ def stacked(heading: str) -> str:
 
 def print_json(document: Any) -> None:
     """Print ``document`` as one JSON document; NaN and infinity become ``null``."""
+    from engine.documents import finite
+
     sys.stdout.write(json.dumps(finite(document), ensure_ascii=False, indent=2) + "\n")
-
-
-def finite(value: Any) -> Any:
-    """Replace numbers that JSON has no word for by ``None``."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
 
 
 def warn(message: str) -> None:

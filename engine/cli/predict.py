@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -96,6 +96,8 @@ def predict(
     for note in found.notes:
         (warn if "stands in" in note else say)(note)
     if as_json:
+        from engine.documents import predictions_document
+
         print_json(predictions_document(found))
         return
     _show(found)
@@ -128,54 +130,6 @@ def _conditions(
 
 
 # -- showing ------------------------------------------------------------------------------------
-
-
-def predictions_document(found: Predictions) -> dict[str, Any]:
-    """Return the JSON document of predictions."""
-    campaign = found.campaign
-    return {
-        "campaign": campaign.name,
-        "level": found.level,
-        "finished_runs": found.n_finished,
-        "units": {
-            name: campaign.unit_of(name)
-            for name in (*(p.name for p in campaign.parameters), *campaign.outcomes)
-        },
-        "notes": list(found.notes),
-        "rows": [_row_document(campaign, row) for row in found.rows],
-    }
-
-
-def _row_document(campaign: Campaign, row: Prediction) -> dict[str, Any]:
-    return {
-        "conditions": dict(row.conditions),
-        "assumed": list(row.assumed),
-        "outcomes": {
-            name: {
-                "mean": f.mean,
-                "lower": f.lower,
-                "upper": f.upper,
-                "unit": campaign.unit_of(name),
-            }
-            for name, f in row.outcomes.items()
-        },
-        "p_success": row.p_success,
-        "remoteness": row.remoteness,
-        "warnings": list(row.warnings),
-        "drives": {
-            outcome: [
-                {
-                    "parameter": drive.parameter,
-                    "change": drive.change,
-                    "span": drive.span,
-                    "highest_at": drive.best,
-                    "monotone": drive.is_monotone,
-                }
-                for drive in drives
-            ]
-            for outcome, drives in row.drives.items()
-        },
-    }
 
 
 def _show(found: Predictions) -> None:

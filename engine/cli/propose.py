@@ -12,7 +12,6 @@ import typer
 
 from engine.cli.batch_view import (
     batch_document,
-    outcomes_document,
     progress_shown,
     scored_csv,
     show_batch,
@@ -27,6 +26,7 @@ from engine.cli.output import (
     split_assignments,
     warn,
 )
+from engine.documents import outcomes_document
 from engine.errors import UsageError
 
 if TYPE_CHECKING:

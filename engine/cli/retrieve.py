@@ -22,8 +22,8 @@ from engine.cli.output import (
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.retrieval.gallery import Item, Statistics
-    from engine.retrieval.search import Match, Retrieved
+    from engine.retrieval.gallery import Item
+    from engine.retrieval.search import Retrieved
 
 GALLERIES = ("campaign", "sources", "all")
 
@@ -112,6 +112,8 @@ def retrieve(
     for note in found.notes:
         say(note)
     if as_json:
+        from engine.documents import retrieved_document
+
         print_json(retrieved_document(found))
     else:
         _show(found)
@@ -144,45 +146,6 @@ def _refuse_place(path: Path | None) -> None:
 
 
 # -- showing ------------------------------------------------------------------------------------
-
-
-def retrieved_document(found: Retrieved) -> dict[str, Any]:
-    """Return the JSON document of an answer."""
-    return {
-        "campaign": found.campaign.name,
-        "model": found.model,
-        "model_sha256": found.model_id,
-        "gallery": found.n_gallery,
-        "query_statistics": {**_statistics(found.statistics), "expected": found.is_expected},
-        "matches": [_match(place, match) for place, match in enumerate(found.matches, 1)],
-        "notes": list(found.notes),
-    }
-
-
-def _match(place: int, match: Match) -> dict[str, Any]:
-    item = match.item
-    return {
-        "rank": place,
-        "similarity": match.similarity,
-        "conditions_similarity": match.conditions_similarity,
-        "source": item.source,
-        "experiment": item.experiment_id,
-        "label": item.label,
-        "micrograph": item.micrograph_id,
-        "path": str(item.picture.path),
-        "conditions": dict(item.conditions),
-        "units": {name: item.unit_of(name) for name in item.conditions},
-        "statistics": _statistics(item.statistics),
-        "difference": _statistics(match.difference),
-    }
-
-
-def _statistics(statistics: Statistics) -> dict[str, float | None]:
-    return {
-        "diameter_nm": statistics.diameter_nm,
-        "order": statistics.order,
-        "porosity": statistics.porosity,
-    }
 
 
 def _show(found: Retrieved) -> None:

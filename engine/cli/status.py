@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,45 +26,11 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     if drift is not None:
         warn(drift)
     if as_json:
-        print_json(_status_document(found))
+        from engine.documents import status_document
+
+        print_json(status_document(found))
     else:
         _print_status(found)
-
-
-def _status_document(found: Standing) -> dict[str, Any]:
-    return {
-        "campaign": found.record.name,
-        "revision": found.record.revision,
-        "counts": {status.value: n for status, n in found.counts.items()},
-        "pending": [_brief(experiment) for experiment in found.pending],
-        "latest": [
-            {**_brief(experiment), "outcomes": experiment.replicates()}
-            for experiment in found.latest
-        ],
-        "best": [
-            {
-                "outcome": best.objective.outcome,
-                "goal": best.objective.goal,
-                "threshold": best.objective.threshold,
-                "value": best.value,
-                "experiment": best.experiment.id if best.experiment else None,
-                "beyond_threshold": best.n_beyond,
-            }
-            for best in found.best
-        ],
-        "beyond_all_thresholds": found.n_beyond_all,
-        "breaking_constraints": found.n_breaking,
-    }
-
-
-def _brief(experiment: ExperimentRecord) -> dict[str, Any]:
-    return {
-        "experiment": experiment.id,
-        "label": experiment.label,
-        "status": experiment.status.value,
-        "batch": experiment.proposal.batch_id if experiment.proposal else None,
-        "conditions": experiment.conditions,
-    }
 
 
 def _print_status(found: Standing) -> None:
@@ -123,49 +89,11 @@ def show(
         measurements = tx.measurements.all(found.id)
         predictions = tx.batches.predictions_of(found.id)
     if as_json:
-        print_json(_show_document(found, campaign, measurements, predictions))
+        from engine.documents import show_document
+
+        print_json(show_document(found, campaign, measurements, predictions))
     else:
         _print_experiment(found, campaign, measurements, predictions)
-
-
-def _show_document(
-    found: ExperimentRecord,
-    campaign: Campaign,
-    measurements: Sequence[MeasurementRecord],
-    predictions: Sequence[PredictionRecord],
-) -> dict[str, Any]:
-    from engine.exporting import experiment_document, measurement_document, units_of
-
-    proposal = found.proposal
-    superseded = {m.supersedes_id for m in measurements}
-    return {
-        **experiment_document(found),
-        "conditions": found.conditions,
-        "outcomes": found.replicates(),
-        "units": units_of(campaign),
-        "measurements": [
-            {**measurement_document(m), "superseded": m.id in superseded} for m in measurements
-        ],
-        "proposal": None
-        if proposal is None
-        else {
-            "batch": proposal.batch_id,
-            "order": proposal.order,
-            "p_success": proposal.p_success,
-            "reason": proposal.reason,
-            "nearest": proposal.nearest_experiment_id,
-        },
-        "predictions": [
-            {
-                "outcome": prediction.outcome,
-                "mean": prediction.mean,
-                "lower": prediction.lower,
-                "upper": prediction.upper,
-                "level": prediction.level,
-            }
-            for prediction in predictions
-        ],
-    }
 
 
 def _print_experiment(

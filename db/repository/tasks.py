@@ -1,0 +1,212 @@
+"""Tasks of the background, and answers to requests that carry a key. Neither writes a change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from db.errors import ConflictError
+from db.models import answers as a
+from db.models import tasks as w
+from db.records import AnswerRecord, TaskRecord, TaskStatus
+from db.repository.scope import Scope
+
+
+class Tasks:
+    """What was asked of the background, and how it stands."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def add(
+        self,
+        campaign_id: int,
+        *,
+        kind: str,
+        actor: str,
+        params: Mapping[str, Any],
+        at: datetime,
+        rerun_of: int | None = None,
+    ) -> TaskRecord:
+        """Put a task into the queue."""
+        values = {
+            "campaign_id": campaign_id,
+            "kind": kind,
+            "actor": actor,
+            "params": dict(params),
+            "status": TaskStatus.QUEUED,
+            "is_cancelled": False,
+            "created_at": at,
+            "rerun_of": rerun_of,
+        }
+        statement = insert(w).values(values).returning(w.c.id)
+        id_ = self._scope.connection.execute(statement).scalar_one()
+        return self._select(w.c.id == id_)[0]
+
+    def claim(self, kinds: Collection[str], worker: str, at: datetime) -> TaskRecord | None:
+        """Take the oldest task of these kinds that waits; ``None`` if none does."""
+        waiting = select(func.min(w.c.id)).where(
+            w.c.status == TaskStatus.QUEUED, w.c.kind.in_(list(kinds))
+        )
+        id_: int | None = self._scope.connection.execute(waiting).scalar()
+        if id_ is None:
+            return None
+        values = {
+            "status": TaskStatus.RUNNING,
+            "worker": worker,
+            "started_at": at,
+            "heartbeat_at": at,
+        }
+        self._scope.connection.execute(update(w).where(w.c.id == id_).values(values))
+        return self.get(id_)
+
+    def has_waiting(self, kinds: Collection[str]) -> bool:
+        """Whether a task of these kinds waits; reads only."""
+        statement = (
+            select(w.c.id)
+            .where(w.c.status == TaskStatus.QUEUED, w.c.kind.in_(list(kinds)))
+            .limit(1)
+        )
+        return self._scope.connection.execute(statement).first() is not None
+
+    def beat(
+        self, id_: int, at: datetime, *, progress: str | None = None, fraction: float | None = None
+    ) -> bool:
+        """Say that a task is alive and how far it is; return whether it is to stop."""
+        values: dict[str, Any] = {"heartbeat_at": at}
+        if progress is not None:
+            values |= {"progress": progress, "fraction": fraction}
+        running = (w.c.id == id_, w.c.status == TaskStatus.RUNNING)
+        statement = update(w).where(*running).values(values).returning(w.c.is_cancelled)
+        found = self._scope.connection.execute(statement).scalar_one_or_none()
+        return found is None or found
+
+    def cancel(self, id_: int, at: datetime) -> None:
+        """Ask a running task to stop; one that still waits is cancelled at once."""
+        waiting = (w.c.id == id_, w.c.status == TaskStatus.QUEUED)
+        over = {"status": TaskStatus.CANCELLED, "finished_at": at, "is_cancelled": True}
+        self._scope.connection.execute(update(w).where(*waiting).values(over))
+        running = (w.c.id == id_, w.c.status == TaskStatus.RUNNING)
+        self._scope.connection.execute(update(w).where(*running).values(is_cancelled=True))
+
+    def finish(
+        self,
+        id_: int,
+        status: TaskStatus,
+        at: datetime,
+        *,
+        result: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Say what came of a running task; one that is over already stays as it is."""
+        values = {
+            "status": status,
+            "finished_at": at,
+            "result": None if result is None else dict(result),
+            "error": error,
+        }
+        running = (w.c.id == id_, w.c.status == TaskStatus.RUNNING)
+        self._scope.connection.execute(update(w).where(*running).values(values))
+
+    def get(self, id_: int) -> TaskRecord | None:
+        """Return one task."""
+        if not 0 < id_ < 2**63:
+            return None
+        found = self._select(w.c.id == id_)
+        return found[0] if found else None
+
+    def running(self) -> list[TaskRecord]:
+        """Return the tasks that somebody works at, or did when he died."""
+        return self._select(w.c.status == TaskStatus.RUNNING)
+
+    def _select(
+        self, *conditions: ColumnElement[bool], newest: int | None = None
+    ) -> list[TaskRecord]:
+        statement = (
+            select(
+                w.c.id,
+                w.c.campaign_id,
+                w.c.kind,
+                w.c.actor,
+                w.c.params,
+                w.c.status,
+                w.c.progress,
+                w.c.fraction,
+                w.c.result,
+                w.c.error,
+                w.c.worker,
+                w.c.is_cancelled,
+                w.c.created_at,
+                w.c.started_at,
+                w.c.heartbeat_at,
+                w.c.finished_at,
+                w.c.rerun_of,
+            )
+            .where(*conditions)
+            .order_by(w.c.id.desc())
+            .limit(newest)
+        )
+        rows = self._scope.connection.execute(statement)
+        return [_record(row) for row in rows]
+
+    # Last in its class: below it, annotations would take `list` for this method.
+    def list(
+        self,
+        campaign_id: int,
+        *,
+        kinds: Collection[str] | None = None,
+        before: int | None = None,
+        newest: int = 50,
+    ) -> list[TaskRecord]:
+        """Return so many of a campaign's tasks, newest first, those with ids below ``before``."""
+        conditions = [w.c.campaign_id == campaign_id]
+        if kinds is not None:
+            conditions.append(w.c.kind.in_(list(kinds)))
+        if before is not None:
+            conditions.append(w.c.id < before)
+        return self._select(*conditions, newest=newest)
+
+
+def _record(row: Row[*tuple[Any, ...]]) -> TaskRecord:
+    id_, campaign_id, kind, actor, params, status, *rest = row
+    return TaskRecord(id_, campaign_id, kind, actor, params, TaskStatus(status), *rest)
+
+
+class Answers:
+    """What was answered to requests that carry a key: twice the same is carried out once."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def begin(self, actor: str, key: str, fingerprint: str, at: datetime) -> None:
+        """Take the key, in the transaction that carries the request out.
+
+        Raises:
+            ConflictError: it is taken.
+        """
+        if self.find(actor, key) is not None:
+            raise ConflictError(f"the idempotency key '{key}' is taken")
+        values = {"actor": actor, "key": key, "fingerprint": fingerprint, "at": at}
+        self._scope.connection.execute(insert(a).values(values))
+
+    def finish(self, actor: str, key: str, status: int, body: Any) -> None:
+        """Keep the answer."""
+        mine = (a.c.actor == actor, a.c.key == key)
+        values = {"status": status, "body": body}
+        self._scope.connection.execute(update(a).where(*mine).values(values))
+
+    def find(self, actor: str, key: str) -> AnswerRecord | None:
+        """Return what is known of a key."""
+        statement = select(a.c.id, a.c.fingerprint, a.c.at, a.c.status, a.c.body).where(
+            a.c.actor == actor, a.c.key == key
+        )
+        row = self._scope.connection.execute(statement).one_or_none()
+        return None if row is None else AnswerRecord(*row)
+
+    def forget(self, before: datetime) -> None:
+        """Forget keys that are older than that."""
+        self._scope.connection.execute(delete(a).where(a.c.at < before))

@@ -1,0 +1,76 @@
+"""What was recorded of one experiment, moment by moment, and at which change it stands."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, union_all
+from sqlalchemy.engine import Connection
+
+from db.models import changes
+from db.models import condition_values as v
+from db.models import measurements as m
+from db.models import micrographs as p
+from db.models import status_changes as s
+from db.records import Stage, TrailRecord
+
+
+def version_of(connection: Connection, experiment_id: int) -> int:
+    """Return the newest change that touched an experiment; 0 if there is no such one."""
+    parts = [
+        select(func.max(table.c.change_id).label("change_id")).where(
+            table.c.experiment_id == experiment_id
+        )
+        for table in (s, v, m, p)
+    ]
+    newest = union_all(*parts).subquery("newest")
+    found = connection.execute(select(func.max(newest.c.change_id))).scalar_one()
+    return int(found or 0)
+
+
+def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
+    """Return every status, condition as run and measurement, oldest first."""
+    found = [
+        TrailRecord(at, actor, change, "status", failure or status, None, 1, note=note)
+        for at, actor, change, status, failure, note in connection.execute(
+            select(changes.c.at, changes.c.actor, changes.c.id, s.c.status, s.c.failure, s.c.note)
+            .join(changes, changes.c.id == s.c.change_id)
+            .where(s.c.experiment_id == experiment_id)
+            .order_by(s.c.id)
+        )
+    ]
+    found += [
+        TrailRecord(
+            at, actor, change, "condition", name, text if number is None else number, revision
+        )
+        for at, actor, change, name, number, text, revision in connection.execute(
+            select(
+                changes.c.at,
+                changes.c.actor,
+                changes.c.id,
+                v.c.parameter,
+                v.c.number,
+                v.c.text,
+                v.c.revision,
+            )
+            .join(changes, changes.c.id == v.c.change_id)
+            .where(v.c.experiment_id == experiment_id, v.c.stage == Stage.ACTUAL)
+        )
+    ]
+    found += [
+        TrailRecord(at, actor, change, "measurement", name, value, revision, replicate, note)
+        for at, actor, change, name, value, revision, replicate, note in connection.execute(
+            select(
+                changes.c.at,
+                changes.c.actor,
+                changes.c.id,
+                m.c.outcome,
+                m.c.value,
+                m.c.revision,
+                m.c.replicate,
+                m.c.note,
+            )
+            .join(changes, changes.c.id == m.c.change_id)
+            .where(m.c.experiment_id == experiment_id)
+        )
+    ]
+    kinds = ("status", "condition", "measurement")
+    return sorted(found, key=lambda r: (r.change_id, kinds.index(r.kind), r.name, r.replicate or 0))

@@ -1,0 +1,306 @@
+"""Who may use the page and the API: passwords, sessions, tokens.
+
+Passwords are kept as argon2id hashes. Sessions and tokens are 256 random bits; the database holds
+their SHA-256 only, so that a copy of it opens no door.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from db.records import Role, TokenRecord, UserRecord
+from db.session import login_name
+from engine.errors import AccessError, NotFoundError, UsageError, nearest_name
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+    from engine.workspace import Workspace
+
+LEAST_LETTERS = 10
+MOST_LETTERS = 1000
+TOKEN_PREFIX = "spin_"  # noqa: S105 -- what every token begins with, so that scanners know one
+_NAME = re.compile(r"[\w][\w.@-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who asks, and what they may do. ``secret`` is the session's or token's own key.
+
+    ``is_program``: came with a token instead of a session.
+    """
+
+    name: str
+    role: Role
+    secret: str
+    user_id: int | None = None
+    is_program: bool = False
+
+    def may(self, role: Role) -> bool:
+        """Whether they may do what ``role`` may."""
+        return self.role.rank >= role.rank
+
+    @property
+    def csrf(self) -> str:
+        """What a form of theirs carries, so that no other site can send one for them."""
+        return hmac.new(self.secret.encode(), b"form", hashlib.sha256).hexdigest()
+
+
+def add_user(workspace: Workspace, name: str, role: str, password: str) -> UserRecord:
+    """Let somebody in.
+
+    Raises:
+        UsageError: a name, role or password that cannot be.
+        ConflictError: there is a user of that name.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            "expected a user's name of at most 64 letters, digits, '.', '_', '@', '-', got "
+            f"'{name}'"
+        )
+    checked = role_of(role)
+    hashed = _hash(password, name)
+    with workspace.database.write("user add", detail=f"{name} as {checked}") as tx:
+        return tx.users.put(name, checked, hashed)
+
+
+def set_password(workspace: Workspace, name: str, password: str) -> None:
+    """Give a user another password, and log them out everywhere.
+
+    Raises:
+        NotFoundError: there is no such user.
+        UsageError: a password that cannot be.
+    """
+    hashed = _hash(password, name)
+    with workspace.database.write("user password", detail=name) as tx:
+        user = _known(tx.users.get(name), name, [u.name for u in tx.users.list()])
+        tx.users.change(user.id, password_hash=hashed)
+        tx.sessions.close_all(user.id)
+
+
+def set_role(workspace: Workspace, name: str, role: str) -> None:
+    """Give a user another role.
+
+    Raises:
+        NotFoundError: there is no such user.
+        UsageError: no such role, or the last admin would be gone.
+    """
+    checked = role_of(role)
+    with workspace.database.write("user role", detail=f"{name} as {checked}") as tx:
+        everybody = tx.users.list()
+        user = _known(tx.users.get(name), name, [u.name for u in everybody])
+        if checked is not Role.ADMIN:
+            _refuse_last_admin(user, everybody)
+        tx.users.change(user.id, role=checked)
+
+
+def remove_user(workspace: Workspace, name: str) -> None:
+    """Let a user in no more: sessions end, tokens are void. What they did stays in their name.
+
+    Raises:
+        NotFoundError: there is no such user.
+        UsageError: it is the last admin.
+    """
+    with workspace.database.write("user remove", detail=name) as tx:
+        everybody = tx.users.list()
+        user = _known(tx.users.get(name), name, [u.name for u in everybody])
+        if len(everybody) > 1:
+            _refuse_last_admin(user, everybody)
+        tx.users.remove(user.id)
+        tx.sessions.close_all(user.id)
+
+
+def list_users(workspace: Workspace) -> list[UserRecord]:
+    """Return who may log in, by name."""
+    with workspace.database.read() as tx:
+        return tx.users.list()
+
+
+def log_in(workspace: Workspace, name: str, password: str) -> Person:
+    """Open a session for who knows the password.
+
+    Raises:
+        AccessError: the name or the password is wrong; the message does not tell which.
+    """
+    with workspace.database.read() as tx:
+        user = tx.users.get(name)
+    # An unknown name takes as long as a wrong password.
+    hashed = user.password_hash if user is not None and not user.is_removed else _nobody()
+    is_right = len(password) <= MOST_LETTERS and _verify(hashed, password)
+    if not is_right or user is None or user.is_removed:
+        raise AccessError("the name or the password is wrong")
+    secret = _open(workspace, user.id, user.name)
+    return Person(user.name, user.role, secret, user.id)
+
+
+def log_in_starter(workspace: Workspace) -> Person:
+    """Open a session for who started the server, while there are no users."""
+    name = login_name()
+    return Person(name, Role.ADMIN, _open(workspace, None, name))
+
+
+def log_out(workspace: Workspace, person: Person) -> None:
+    """Close a session."""
+    with workspace.database.write("log out") as tx:
+        tx.sessions.close(_digest(person.secret))
+
+
+def person_of_session(workspace: Workspace, secret: str) -> Person | None:
+    """Return who a session belongs to, if it is one.
+
+    A session of who started the server counts as long as there are no users.
+    """
+    with workspace.database.read() as tx:
+        found = tx.sessions.find(_digest(secret), datetime.now(UTC))
+        if found is None:
+            return None
+        if found.role is None and tx.users.count():
+            return None
+    return Person(found.actor, found.role or Role.ADMIN, secret, found.user_id)
+
+
+def person_of_token(workspace: Workspace, secret: str) -> Person | None:
+    """Return whom a token lets in, with the lesser of its scope and its user's role."""
+    if not secret.startswith(TOKEN_PREFIX):
+        return None
+    with workspace.database.read() as tx:
+        found = tx.tokens.find(_digest(secret), datetime.now(UTC))
+    if found is None:
+        return None
+    role = min(found.role, found.scope, key=lambda role: role.rank)
+    return Person(found.user, role, secret, found.user_id, is_program=True)
+
+
+def make_token(
+    workspace: Workspace, user: str, name: str, scope: str, *, days: int | None = None
+) -> tuple[str, TokenRecord]:
+    """Make a token; its words are told this once.
+
+    Raises:
+        NotFoundError: there is no such user.
+        UsageError: no such scope, a name or a time that cannot be.
+        ConflictError: the user has a token of that name.
+    """
+    checked = role_of(scope, "--scope")
+    if not 0 < len(name.strip()) <= 64:
+        raise UsageError("expected a token's name of 1 to 64 letters")
+    if days is not None and not 1 <= days <= 3660:
+        raise UsageError(f"--days: expected 1 to 3660, got {days}")
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    with workspace.database.write("token add", detail=f"{name} of {user}, {checked}") as tx:
+        found = _known(tx.users.get(user), user, [u.name for u in tx.users.list()])
+        record = tx.tokens.add(
+            found.id,
+            name=name.strip(),
+            token_hash=_digest(secret),
+            scope=checked,
+            expires_at=expires,
+        )
+    return secret, record
+
+
+def revoke_token(workspace: Workspace, id_: int, *, user_id: int | None = None) -> None:
+    """Take a token out of use; with ``user_id`` only one of that user.
+
+    Raises:
+        NotFoundError: there is no such token in use.
+    """
+    with workspace.database.write("token revoke", detail=f"token {id_}") as tx:
+        if id_ not in [token.id for token in tx.tokens.list(user_id)]:
+            raise NotFoundError(f"there is no token {id_} in use")
+        tx.tokens.revoke(id_)
+
+
+def list_tokens(workspace: Workspace, user_id: int | None = None) -> list[TokenRecord]:
+    """Return the tokens in use, of one user or of all."""
+    with workspace.database.read() as tx:
+        return tx.tokens.list(user_id)
+
+
+def role_of(word: str, option: str = "--role") -> Role:
+    """Read a role.
+
+    Raises:
+        UsageError: there is no such role.
+    """
+    if word not in set(Role):
+        raise UsageError(
+            f"{option}: expected {', '.join(Role)}, got '{word}'.{nearest_name(word, Role)}"
+        )
+    return Role(word)
+
+
+def _known(found: UserRecord | None, name: str, names: list[str]) -> UserRecord:
+    if found is None or found.is_removed:
+        raise NotFoundError(f"there is no user '{name}'.{nearest_name(name, names)}")
+    return found
+
+
+def _refuse_last_admin(user: UserRecord, everybody: list[UserRecord]) -> None:
+    if [one.name for one in everybody if one.role is Role.ADMIN] == [user.name]:
+        raise UsageError(
+            f"'{user.name}' is the only admin; make another one first: `engine users role NAME "
+            "admin`"
+        )
+
+
+def _open(workspace: Workspace, user_id: int | None, actor: str) -> str:
+    secret, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    with workspace.database.write("log in") as tx:
+        tx.sessions.open(
+            _digest(secret),
+            user_id=user_id,
+            actor=actor,
+            created_at=now,
+            expires_at=now + timedelta(hours=workspace.settings.web.session_hours),
+        )
+    return secret
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    try:
+        from argon2 import PasswordHasher
+    except ModuleNotFoundError:
+        raise UsageError(
+            "users need the package argon2-cffi, which is not installed: run "
+            "`pip install 'spinneret[web]'`"
+        ) from None
+    return PasswordHasher()
+
+
+@cache
+def _nobody() -> str:
+    return _hasher().hash(secrets.token_urlsafe(16))
+
+
+def _verify(hashed: str, password: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError
+
+    try:
+        return _hasher().verify(hashed, password)
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
+        return False
+
+
+def _hash(password: str, name: str) -> str:
+    if not LEAST_LETTERS <= len(password) <= MOST_LETTERS:
+        raise UsageError(
+            f"expected a password of at least {LEAST_LETTERS} and at most {MOST_LETTERS} letters, "
+            f"got {len(password)}"
+        )
+    if password.casefold() == name.casefold() or len(set(password)) < 4:
+        raise UsageError("expected a password that is not the name, and not one letter repeated")
+    return _hasher().hash(password)
