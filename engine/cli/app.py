@@ -22,6 +22,7 @@ from engine.cli import (
     report,
     retrieve,
     source,
+    users,
 )
 from engine.errors import SpinneretError
 
@@ -82,7 +83,7 @@ def _root(
 
 for _module in (
     data, micrograph, campaign, database, source, pretrain, propose, predict, retrieve, report,
-    demo, bench,
+    users, demo, bench,
 ):  # fmt: skip
     _module.register(app)
 

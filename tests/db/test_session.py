@@ -110,7 +110,7 @@ class TestOpening:
             tx.experiments.add(campaign, new)
         database.close()
         with sqlite_file.open("r+b") as file:
-            file.seek(sqlite_file.stat().st_size // 2)
+            file.seek(sqlite_file.stat().st_size * 3 // 4)
             file.write(b"\xff" * 40_000)
         findings = check(f"sqlite:///{sqlite_file}")
         assert findings

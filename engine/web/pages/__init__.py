@@ -1,0 +1,1 @@
+"""The pages: each route reads, calls an engine function, and fills a template."""
