@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import Column, Table
 from sqlalchemy.engine import Connection, Engine
 
+from db.engines import make_engine
 from db.errors import DatabaseError
 from db.models import metadata
-from db.session import make_engine
+from db.postgres import lock_out_migrations
 from db.types import Json, UtcDateTime
 from db.urls import display_name
 
@@ -86,6 +87,8 @@ def migrate(url: str) -> str:
     engine = migration_engine(url)
     try:
         with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                lock_out_migrations(connection)
             before = MigrationContext.configure(connection).get_current_revision()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

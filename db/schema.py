@@ -18,15 +18,16 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DatabaseError as DriverError
 
+from db.engines import make_engine
 from db.errors import DatabaseError
 from db.files import require_place, written_aside
 from db.migrating import dangling_rows, differences, migrate
 from db.revisions import HEAD, REVISIONS
-from db.session import Database, make_engine, newer_than_known, revision_of
+from db.session import Database, newer_than_known, revision_of
 from db.translate import translated
 from db.urls import display_name, sqlite_path
 
-__all__ = ["HEAD", "backup", "check", "create", "sqlite_path", "upgrade"]
+__all__ = ["HEAD", "backup", "check", "create", "exists", "sqlite_path", "upgrade"]
 
 # What the tables cannot refuse by themselves: a sentence, and the query that counts offenders.
 _CONSISTENCY = {
@@ -52,7 +53,8 @@ def create(url: str, *, fill: Callable[[Database], None] | None = None) -> None:
     """Make a new database through the migrations.
 
     Args:
-        url: SQLAlchemy URL. A SQLite file must not be there yet.
+        url: SQLAlchemy URL. A SQLite file must not be there yet; a PostgreSQL database must,
+            without Spinneret's tables.
         fill: called with the new database before it is put in its place, to write what it must
             hold from the start; if it raises, nothing is left behind (SQLite).
 
@@ -62,6 +64,11 @@ def create(url: str, *, fill: Callable[[Database], None] | None = None) -> None:
     """
     path = sqlite_path(url)
     if path is None:
+        if exists(url):
+            raise DatabaseError(
+                f"expected a database without tables at {display_name(url)}, found Spinneret's; "
+                "nothing was overwritten."
+            )
         with translated(display_name(url), "create the database"):
             migrate(url)
         _fill(url, fill)
@@ -73,6 +80,26 @@ def create(url: str, *, fill: Callable[[Database], None] | None = None) -> None:
         migrate(f"sqlite:///{draft}")
         _fill(f"sqlite:///{draft}", fill)
         _empty_log(draft)
+
+
+def exists(url: str) -> bool:
+    """Return whether there is a database of Spinneret's: its file, or its tables on a server.
+
+    Raises:
+        NotADatabaseError: the server has no database of that name.
+        ServerUnreachableError, AccessDeniedError: the server does not answer, or not to us.
+    """
+    path = sqlite_path(url)
+    if path is not None:
+        return path.exists()
+    with translated(display_name(url), "open"):
+        engine = make_engine(url, busy_timeout_s=30.0)
+        try:
+            with engine.connect() as connection:
+                found = connection.execute(text("SELECT to_regclass('alembic_version')")).scalar()
+        finally:
+            engine.dispose()
+    return found is not None
 
 
 def upgrade(url: str) -> tuple[str, str]:

@@ -6,28 +6,31 @@ still holds when it writes; the next one waits up to the busy timeout. ``synchro
 result that was said to be recorded survives a power cut, and a lab's few commits a day can afford
 the fsync.
 
-On PostgreSQL, readers take ``REPEATABLE READ`` and writers lock ``changes`` against one another,
-so that change ids become visible in their order; without that, watermarks would mean nothing.
+On PostgreSQL, readers take ``REPEATABLE READ`` and writers one lock against one another (see
+:mod:`db.postgres`). A server that does not answer, because it is being started again say, is waited
+for; a connection that breaks during a commit is taken up again to ask what became of it.
 """
 
 from __future__ import annotations
 
 import getpass
-import os
 import sqlite3
-import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import TypeVar
 
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import select
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
 
-from db.errors import DatabaseError, NotADatabaseError, SchemaMismatchError
+from db.engines import make_engine
+from db.errors import (
+    CollisionError,
+    ConnectionLostError,
+    OutcomeUnknownError,
+    SchemaMismatchError,
+)
 from db.models import changes
 from db.records import ChangeRecord
 from db.repository import (
@@ -49,8 +52,12 @@ from db.repository import (
 )
 from db.repository.scope import Change, Scope
 from db.revisions import HEAD, REVISIONS
-from db.translate import not_a_database, translated, unreadable
-from db.urls import display_name, parse_url, sqlite_path
+from db.translate import not_a_database, translated
+from db.urls import display_name
+
+_T = TypeVar("_T")
+_PAUSE_S = (0.05, 1.0)  # between two attempts: the first, and the longest
+_ATTEMPTS = 5  # of a transaction that others came in the way of
 
 
 class Transaction:
@@ -93,11 +100,12 @@ class Database:
     or use it as a context manager.
     """
 
-    def __init__(self, engine: Engine, url: str, busy_timeout_s: float) -> None:
+    def __init__(self, engine: Engine, url: str, busy_timeout_s: float, wait_s: float) -> None:
         self._engine = engine
         self.url = url
         self.name = display_name(url)
         self.busy_timeout_s = busy_timeout_s
+        self.wait_s = wait_s
         self._actor: str | None = None
         self._detail: str | None = None
         self._before_commit: Callable[[Transaction], None] | None = None
@@ -117,25 +125,27 @@ class Database:
             before_commit: called at the end of every write, inside its transaction; what it raises
                 undoes the write.
         """
-        mine = Database(self._engine, self.url, self.busy_timeout_s)
+        mine = Database(self._engine, self.url, self.busy_timeout_s, self.wait_s)
         mine._actor, mine._detail, mine._before_commit = actor, detail, before_commit
         return mine
 
     @classmethod
-    def open(cls, url: str, *, busy_timeout_s: float = 30.0) -> Database:
+    def open(cls, url: str, *, busy_timeout_s: float = 30.0, wait_s: float = 10.0) -> Database:
         """Open an existing database.
 
         Args:
             url: SQLAlchemy URL; a relative SQLite path counts from the working directory.
             busy_timeout_s: how long a write waits for another process to finish, in seconds.
+            wait_s: how long to wait for a server that does not answer, in seconds.
 
         Raises:
             NotADatabaseError: no such file, or it is something else.
             SchemaMismatchError: the database is at an older or newer revision.
             ReadOnlyDatabaseError: the file, or the folder that SQLite needs, cannot be opened.
+            ServerUnreachableError, AccessDeniedError: the server does not answer, or not to us.
         """
         engine = make_engine(url, busy_timeout_s=busy_timeout_s)
-        database = cls(engine, url, busy_timeout_s)
+        database = cls(engine, url, busy_timeout_s, wait_s)
         try:
             with database._begin("open") as connection:
                 require_head(connection, database.name)
@@ -168,6 +178,8 @@ class Database:
             ConflictError: a row would contradict one that is there.
             DatabaseBusyError: another process wrote for longer than the busy timeout.
             ReadOnlyDatabaseError: the file or its folder cannot be written.
+            CollisionError, ConnectionLostError: nothing was written, it may be tried again.
+            OutcomeUnknownError: the server went away during the commit, and stayed away.
         """
         who = actor or self._actor or login_name()
         change = Change(who, action, detail or self._detail)
@@ -177,17 +189,118 @@ class Database:
             if self._before_commit is not None:
                 self._before_commit(transaction)
 
+    def transact(
+        self,
+        action: str,
+        work: Callable[[Transaction], _T],
+        *,
+        actor: str | None = None,
+        detail: str | None = None,
+    ) -> _T:
+        """Write as one change what ``work`` does, again from the start if that is safe and of use.
+
+        It is when another transaction came in the way, or when the connection broke before the
+        commit: then nothing was written. ``work`` may therefore run several times.
+
+        Raises:
+            DatabaseError: as :meth:`write`; what may be tried again, after some attempts.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self.write(action, actor=actor, detail=detail) as tx:
+                    result = work(tx)
+            except (CollisionError, ConnectionLostError):
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+                time.sleep(_pause_s(attempt))
+            else:
+                return result
+        raise AssertionError("unreachable")
+
     @contextmanager
     def _begin(self, action: str, *, write: bool = False) -> Iterator[Connection]:
         with (
             translated(self.name, action, self.busy_timeout_s),
-            self._engine.connect() as connection,
+            self._connection(write) as connection,
         ):
-            begin = begin_write if write else begin_read
-            begin(connection)
             yield connection
             if write:
-                connection.commit()
+                self._commit(connection, action)
+
+    def _connection(self, write: bool) -> Connection:
+        """Connect and begin; as long as that is all, waiting for a server or a file is safe."""
+        begin = begin_write if write else begin_read
+        patience_s = self.busy_timeout_s if self._is_sqlite else self.wait_s
+        deadline, attempt = time.monotonic() + patience_s, 0
+        while True:
+            connection = None
+            try:
+                connection = self._engine.connect()
+                begin(connection)
+                return connection
+            except (DBAPIError, sqlite3.Error) as error:
+                if connection is not None:
+                    connection.close()
+                if not self._is_worth_waiting(error) or time.monotonic() > deadline:
+                    raise
+            except BaseException:
+                if connection is not None:
+                    connection.close()
+                raise
+            time.sleep(_pause_s(attempt))
+            attempt += 1
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
+
+    def _is_worth_waiting(self, error: BaseException) -> bool:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if self._is_sqlite:
+            # The driver waits by itself, but not in every moment of another one's closing.
+            return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        from db.postgres import is_worth_waiting
+
+        return is_worth_waiting(cause)
+
+    def _commit(self, connection: Connection, action: str) -> None:
+        if self._is_sqlite:
+            connection.commit()
+            return
+        from db.postgres import transaction_number
+
+        number = transaction_number(connection)
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            if not error.connection_invalidated or number is None:
+                raise
+            if self._outcome_of(number, action, error) != "committed":
+                raise ConnectionLostError(
+                    f"{action}: the connection to {self.name} broke; nothing was written. Run the "
+                    "command again."
+                ) from error
+
+    def _outcome_of(self, number: str, action: str, cause: BaseException) -> str:
+        """Ask the server what became of a transaction, until it knows or patience ends."""
+        from db.postgres import transaction_status
+
+        deadline, attempt = time.monotonic() + max(self.wait_s, self.busy_timeout_s), 0
+        while time.monotonic() < deadline:
+            try:
+                with self._connection(write=False) as connection:
+                    status = transaction_status(connection, number)
+            except DBAPIError:
+                status = "in progress"
+            if status in ("committed", "aborted"):
+                return status
+            time.sleep(_pause_s(attempt))
+            attempt += 1
+        raise OutcomeUnknownError(
+            f"{action}: the connection to {self.name} broke while this was being committed, and "
+            "the server could not be asked since. It may be recorded or not, as a whole: look "
+            "(`engine status`, `engine show`) before running the command again."
+        ) from cause
 
     def close(self) -> None:
         """Close every connection."""
@@ -198,6 +311,11 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _pause_s(attempt: int) -> float:
+    first, longest = _PAUSE_S
+    return min(longest, first * 2.0**attempt)
 
 
 def login_name() -> str:
@@ -220,7 +338,9 @@ def begin_write(connection: Connection) -> None:
     connection.execution_options(spinneret_write=True)
     connection.begin()
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE changes IN EXCLUSIVE MODE")
+        from db.postgres import lock_out_writers
+
+        lock_out_writers(connection)
 
 
 def require_head(connection: Connection, name: str) -> None:
@@ -258,74 +378,11 @@ def revision_of(connection: Connection, name: str) -> str:
         connection.exec_driver_sql("SELECT max(id) FROM changes")
         revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     except DBAPIError as error:
-        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        if code != sqlite3.SQLITE_ERROR:  # anything but a missing table
+        missing = (sqlite3.SQLITE_ERROR, "42P01")  # anything else is told as what it is
+        code = getattr(error.orig, "sqlite_errorcode", getattr(error.orig, "sqlstate", None))
+        if code not in missing:
             raise
         revision = None
     if revision is None:
         raise not_a_database(name, "is a database, but not one of Spinneret's")
     return str(revision)
-
-
-def make_engine(
-    url: str, *, busy_timeout_s: float, foreign_keys: bool = True, may_create: bool = False
-) -> Engine:
-    """Return an engine on an existing database, with the pragmas told above.
-
-    Only the ``alembic`` command, which has a file of its own to make, says ``may_create``.
-
-    Raises:
-        NotADatabaseError: no such file, or an empty one.
-        DatabaseError: the URL cannot be used, or its driver is not installed.
-    """
-    path = sqlite_path(url)
-    if path is not None:
-        if not may_create:
-            _require_file(path)
-        return _sqlite_engine(path, busy_timeout_s, foreign_keys, "rwc" if may_create else "rw")
-    try:
-        return create_engine(parse_url(url), pool_pre_ping=True)
-    except ModuleNotFoundError as error:
-        raise DatabaseError(
-            f"{display_name(url)} needs the driver '{error.name}', which is not installed: "
-            "run `pip install psycopg[binary]`."
-        ) from error
-
-
-def _require_file(path: Path) -> None:
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotADatabaseError(
-            f"expected a database at {path}, found none. Run `engine init` to make one, or set url "
-            "in [database] of config.toml."
-        ) from None
-    except PermissionError:
-        raise unreadable(path) from None
-    if not stat.S_ISREG(status.st_mode):
-        raise not_a_database(str(path), "is not a file")
-    if status.st_size == 0:
-        raise not_a_database(str(path), "is empty")
-
-
-def _sqlite_engine(path: Path, busy_timeout_s: float, foreign_keys: bool, mode: str) -> Engine:
-    # mode=rw never creates a file, and falls back to reading where the file is write-protected.
-    uri = f"file:{quote(os.fspath(path.absolute()))}?mode={mode}"
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
-        )
-        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
-
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
-    event.listen(engine, "begin", _emit_begin)
-    return engine
-
-
-def _emit_begin(connection: Connection) -> None:
-    # The driver begins nothing by itself (isolation_level=None).
-    options: Any = connection.get_execution_options()
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("spinneret_write") else "BEGIN")

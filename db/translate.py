@@ -64,12 +64,20 @@ def translated(name: str, action: str, busy_timeout_s: float = 30.0) -> Iterator
         raise _translate(error.orig, name, action, busy_timeout_s) from error
     except sqlite3.Error as error:
         raise _translate(error, name, action, busy_timeout_s) from error
+    except Exception as error:
+        if not type(error).__module__.startswith("psycopg"):
+            raise
+        if str(getattr(error, "sqlstate", "")).startswith("23"):  # a row that a bulk copy brought
+            raise ConflictError(
+                f"{action}: {_meaning(str(error))}; nothing was written."
+            ) from error
+        raise _translate(error, name, action, busy_timeout_s) from error
 
 
 def _meaning(message: str) -> str:
     if "foreign key" in message.lower():
         return "a row names another one that does not exist"
-    return _MEANINGS.get(_constraint(message), message)
+    return _MEANINGS.get(_constraint(message), message.splitlines()[0])
 
 
 def _constraint(message: str) -> str:
@@ -80,11 +88,24 @@ def _constraint(message: str) -> str:
         columns = kind[2].split(", ")
         table = columns[0].partition(".")[0]
         return "_".join([prefix, table, *(column.partition(".")[2] for column in columns)])
+    null = re.search(r'null value in column "(\w+)" of relation "(\w+)"', message)
+    if null:
+        return f"nn_{null[2]}_{null[1]}"
     name = re.search(r"CHECK constraint failed: (\w+)|constraint \"(\w+)\"", message)
     return (name[1] or name[2]) if name else ""
 
 
 def _translate(
+    error: BaseException | None, name: str, action: str, busy_timeout_s: float
+) -> DatabaseError:
+    if error is not None and not isinstance(error, sqlite3.Error):
+        from db.postgres import translate_postgres
+
+        return translate_postgres(error, name, action, busy_timeout_s)
+    return _translate_sqlite(error, name, action, busy_timeout_s)
+
+
+def _translate_sqlite(
     error: BaseException | None, name: str, action: str, busy_timeout_s: float
 ) -> DatabaseError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF

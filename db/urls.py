@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -21,7 +22,7 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise DatabaseError(
-            f"expected a database URL such as sqlite:///spinneret.db, got '{url}'; "
+            f"expected a database URL such as sqlite:///spinneret.db, got '{_hidden(url)}'; "
             "set url in [database] of config.toml"
         ) from None
     backend = parsed.get_backend_name()
@@ -35,6 +36,13 @@ def parse_url(url: str) -> URL:
             f"expected a file in the database URL, such as sqlite:///spinneret.db, got '{url}'; "
             "set url in [database] of config.toml"
         )
+    if backend == "postgresql":
+        if parsed.drivername not in ("postgresql", "postgresql+psycopg"):
+            raise DatabaseError(
+                f"expected a postgresql+psycopg:// URL, got '{parsed.drivername}'; set url in "
+                "[database] of config.toml"
+            )
+        return parsed.set(drivername="postgresql+psycopg")
     return parsed
 
 
@@ -66,4 +74,14 @@ def resolve_url(url: str, root: Path) -> str:
 def display_name(url: str) -> str:
     """Return how messages call the database: its file, or its URL without the password."""
     path = sqlite_path(url)
-    return str(path) if path is not None else parse_url(url).render_as_string(hide_password=True)
+    if path is not None:
+        return str(path)
+    parsed = parse_url(url)
+    # libpq takes a password among the options too.
+    shown = parsed.difference_update_query([key for key in parsed.query if "pass" in key.lower()])
+    return shown.render_as_string(hide_password=True)
+
+
+def _hidden(url: str) -> str:
+    """Return what may be a URL without what may be a password."""
+    return re.sub(r"(://[^:@/]*:)[^@]*@", r"\1***@", url)

@@ -11,9 +11,9 @@ from importlib import resources
 from pathlib import Path
 
 from db.records import CampaignRecord
-from db.schema import create, sqlite_path
+from db.schema import create, exists
 from db.session import Database
-from db.urls import resolve_url
+from db.urls import display_name, resolve_url
 from engine.campaign import Campaign
 from engine.errors import ConfigError, StateError, UsageError
 from engine.settings import Settings, load_settings, parse_campaign
@@ -99,9 +99,7 @@ def initialise(
         elif is_new:
             config_path.unlink(missing_ok=True)
         raise
-    path = sqlite_path(url)
-    shown = str(path) if path is not None else settings.database.url.partition("://")[0]
-    return Initialised(config_path, shown, record, is_new, is_new_database, kept)
+    return Initialised(config_path, display_name(url), record, is_new, is_new_database, kept)
 
 
 def _campaign(settings: Settings, config_path: Path) -> Campaign:
@@ -117,8 +115,7 @@ def _record(
     url: str, settings: Settings, campaign: Campaign, *, force: bool
 ) -> tuple[CampaignRecord, bool]:
     """Record the campaign: in a new database, or in one that lacks it."""
-    path = sqlite_path(url)
-    if path is not None and not path.exists():
+    if not exists(url):
 
         def fill(database: Database) -> None:
             _create_campaign(database, campaign)
@@ -128,9 +125,11 @@ def _record(
             record = tx.campaigns.get(campaign.name)
         assert record is not None  # noqa: S101 -- written above
         return record, True
-    if path is None:
-        create(url)  # brings an empty PostgreSQL database, or one of ours, to this version
-    with Database.open(url, busy_timeout_s=settings.database.busy_timeout_s) as database:
+    with Database.open(
+        url,
+        busy_timeout_s=settings.database.busy_timeout_s,
+        wait_s=settings.database.wait_s,
+    ) as database:
         with database.read() as tx:
             known = [record.name for record in tx.campaigns.list()]
         if campaign.name in known:

@@ -108,24 +108,38 @@ def propose(
             return ProposedBatch(
                 snapshot.campaign, request, batch, None, (None,) * len(batch.suggestions)
             )
-        with workspace.database.write("propose") as tx:
-            if tx.watermark() != snapshot.watermark:
-                tell("something new was recorded: choosing again")
-                continue
-            written, ids = tx.batches.add(
-                snapshot.record,
-                strategy=batch.strategy,
-                seed=request.seed,
-                request=_as_json(request, settings, workspace, batch.surrogate),
-                watermark=snapshot.watermark,
-                versions=versions(),
-                proposals=[_new_proposal(s, settings.level) for s in batch.suggestions],
-            )
-        return ProposedBatch(snapshot.campaign, request, batch, written.id, tuple(ids))
+        written = _record(workspace, snapshot, request, batch)
+        if written is None:
+            tell("something new was recorded: choosing again")
+            continue
+        recorded, ids = written
+        return ProposedBatch(snapshot.campaign, request, batch, recorded.id, tuple(ids))
     raise ModelError(
         f"the campaign changed {_ATTEMPTS} times while the batch was being chosen; nothing was "
         "recorded. Run the command again."
     )
+
+
+def _record(
+    workspace: Workspace, snapshot: Snapshot, request: ProposeRequest, batch: SuggestionBatch
+) -> tuple[BatchRecord, list[int]] | None:
+    """Record a batch; ``None`` if anything was recorded since it was begun."""
+    settings = workspace.settings.propose
+
+    def work(tx: Transaction) -> tuple[BatchRecord, list[int]] | None:
+        if tx.watermark() != snapshot.watermark:
+            return None
+        return tx.batches.add(
+            snapshot.record,
+            strategy=batch.strategy,
+            seed=request.seed,
+            request=_as_json(request, settings, workspace, batch.surrogate),
+            watermark=snapshot.watermark,
+            versions=versions(),
+            proposals=[_new_proposal(s, settings.level) for s in batch.suggestions],
+        )
+
+    return workspace.database.transact("propose", work)
 
 
 def replay(workspace: Workspace, batch_id: int, *, progress: Progress | None = None) -> Replayed:

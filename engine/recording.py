@@ -80,11 +80,14 @@ def record(
     """
     check_flags(entry)
     pictures = {path: prepare(workspace, path, measured=False) for path in entry.micrographs}
-    with workspace.database.write("log", detail=detail) as tx:
+
+    def work(tx: Transaction) -> Recorded:
         recorder = _recorder(workspace, tx, pictures)
         if version is not None and entry.experiment is not None:
             _refuse_edited(tx, recorder, entry, version)
         return recorder.record(entry)
+
+    return workspace.database.transact("log", work, detail=detail)
 
 
 def _refuse_edited(tx: Transaction, recorder: Recorder, entry: Entry, version: int) -> None:
@@ -108,8 +111,9 @@ def record_all(
     Raises:
         ImportRefusedError: an entry cannot be recorded; carries the problems of every row.
     """
-    problems, recorded = [], []
-    with workspace.database.write("log", detail=source) as tx:
+
+    def work(tx: Transaction) -> list[Recorded]:
+        problems, recorded = [], []
         recorder = _recorder(workspace, tx, {})
         for row, entry in entries.items():
             try:
@@ -119,7 +123,9 @@ def record_all(
                 problems.append(RowProblem(row, None, entry.experiment, str(error)))
         if problems:
             raise ImportRefusedError(source, problems)
-    return recorded
+        return recorded
+
+    return workspace.database.transact("log", work, detail=source)
 
 
 def _recorder(

@@ -39,6 +39,7 @@ class DatabaseSettings(_Section):
 
     url: str = "sqlite:///spinneret.db"
     busy_timeout_s: float = Field(30.0, gt=0, le=3600)
+    wait_s: float = Field(10.0, ge=0, le=3600)
 
 
 class StorageSettings(_Section):

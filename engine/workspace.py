@@ -40,7 +40,11 @@ class Workspace:
         settings = load_settings(config_path)
         root = config_path.parent
         url = resolve_url(settings.database.url, root)
-        database = Database.open(url, busy_timeout_s=settings.database.busy_timeout_s)
+        database = Database.open(
+            url,
+            busy_timeout_s=settings.database.busy_timeout_s,
+            wait_s=settings.database.wait_s,
+        )
         return cls(root, config_path, settings, database)
 
     @property

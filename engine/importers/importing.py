@@ -101,7 +101,8 @@ def import_file(
         n_new, problems = _look_at_pictures(workspace, table, recorded)
         return replace(forecast, n_micrographs=n_new, problems=(*forecast.problems, *problems))
     pictures = _store(workspace, table, progress)
-    with workspace.database.write("import", detail=str(path)) as tx:
+
+    def work(tx: Transaction) -> ImportReport:
         if tx.campaigns.active() != record:
             raise StateError("the campaign was revised while the file was read; import it again")
         plan = plan_import(table.runs, tx.experiments.list(record.id), campaign)
@@ -109,6 +110,8 @@ def import_file(
         if problems:
             raise ImportRefusedError(table.source, problems)
         return _Writer(tx, record, pictures).write(table, plan)
+
+    return workspace.database.transact("import", work, detail=str(path))
 
 
 def read_file(
