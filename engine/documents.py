@@ -94,6 +94,7 @@ def _match(place: int, match: Match) -> dict[str, Any]:
     return {
         "rank": place,
         "similarity": match.similarity,
+        "fit": match.fit,
         "conditions_similarity": match.conditions_similarity,
         "source": item.source,
         "experiment": item.experiment_id,
@@ -112,6 +113,8 @@ def _statistics(statistics: Statistics) -> dict[str, float | None]:
         "diameter_nm": statistics.diameter_nm,
         "order": statistics.order,
         "porosity": statistics.porosity,
+        "spread": statistics.spread,
+        "bead_fraction": statistics.bead_fraction,
     }
 
 

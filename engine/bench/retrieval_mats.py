@@ -7,10 +7,9 @@ symbol      meaning                                                             
 ==========  ====================================================================  ==============
 T           conditions as a MatMCL table encoder reads them                       (n, p, 3)
 tiles       of each mat's one picture, uint8                                      (n, k, s, s)
-shown       what each picture truly shows: diameter [nm], order, porosity         (n, 3)
-promised    diameter [nm], order, porosity (areal, in expectation) of the mean    (n, 3)
-            lot at these conditions: what they promise
-lot         ln diameter, order, porosity, bead share of the very mat spun         (n, 4)
+shown       what each picture truly shows: diameter [nm], order, areal porosity,  (n, 5)
+            the diameters' coefficient of variation, share in beads
+promised    the same of the mean lot at these conditions: what they promise       (n, 5)
 ==========  ====================================================================  ==============
 """
 
@@ -31,6 +30,8 @@ from engine.lab.physics import Drive, Microstructure, measurement_factors, prope
 from engine.lab.render import LAYERS_PER_SOLIDITY, render_known
 from engine.lab.spinning import NM_PER_PIXEL
 from engine.lab.virtual import VirtualLab
+from engine.retrieval.expected import row
+from engine.retrieval.gallery import Statistics
 from engine.sources.encoding import encode_conditions
 from generator.statistics import measure
 from surrogate.matmcl.config import MatMCLConfig
@@ -38,14 +39,12 @@ from surrogate.matmcl.tiles import cut_tiles
 from surrogate.matmcl.vocabulary import ParameterSpec, Vocabulary
 
 Array = NDArray[np.float64]
-STATISTICS = ("ln diameter", "order", "logit porosity", "spread", "beads")
 _LOGARITHMIC = ("flow_rate", "concentration", "voltage")
-_LEAST_SHARE = 1e-3
 
 
 @dataclass(frozen=True)
 class Mats:
-    """n mats; see the notation. ``measured``: (n, 5) hand-made statistics (:data:`STATISTICS`)."""
+    """n mats; see the notation. ``measured``: (n, 5) :data:`~engine.retrieval.expected.LOOKS`."""
 
     conditions: tuple[dict[str, Value], ...]
     T: torch.Tensor
@@ -54,8 +53,6 @@ class Mats:
     measured: Array
     shown: Array
     promised: Array
-    lot: Array
-    lot_promised: Array
 
     def part(self, rows: slice) -> Mats:
         """Return some of them."""
@@ -96,22 +93,23 @@ def spin(
     columns: dict[str, list[Any]] = {name: [] for name in Mats.__annotations__}
     taken: set[tuple[float, ...]] = set()
     while len(taken) < n:
-        row = _draw(lab, rng, taken)
-        drive = Drive.of({k: float(v) for k, v in row.items()})
+        drawn = _draw(lab, rng, taken)
+        drive = Drive.of({k: float(v) for k, v in drawn.items()})
         mean = structure(drive, lab.constants)
         mat = structure(drive, lab.constants, lot=rng.standard_normal(4))
         picture, truth = render_known(
             mat, rng, shape=(picture_px, picture_px), nm_per_pixel=NM_PER_PIXEL
         )
         tiles = cut_tiles(picture, NM_PER_PIXEL, config=config, n=n_tiles, generator=cutting)
-        columns["conditions"].append(row)
+        columns["conditions"].append(drawn)
         columns["outcomes"].append(_results(drive, mat, lab.constants, rng))
         columns["tiles"].append(tiles)
         columns["measured"].append(hand_made(picture))
-        columns["shown"].append((truth.diameter_nm, truth.order, truth.porosity))
+        spread = truth.diameter_sd_nm / truth.diameter_nm
+        columns["shown"].append(
+            (truth.diameter_nm, truth.order, truth.porosity, spread, truth.bead_fraction)
+        )
         columns["promised"].append(_promise(mean))
-        columns["lot"].append(_hidden(mat))
-        columns["lot_promised"].append(_hidden(mean))
         if progress is not None:
             progress(len(taken))
     campaign = lab.campaign
@@ -122,7 +120,7 @@ def spin(
         tiles=torch.stack(columns["tiles"]),
         **{
             name: np.array(columns[name], dtype=float)
-            for name in ("outcomes", "measured", "shown", "promised", "lot", "lot_promised")
+            for name in ("outcomes", "measured", "shown", "promised")
         },
     )
 
@@ -151,33 +149,25 @@ def _results(
     return [math.log(float(ideal[name]) * factors[name]) for name in ideal]
 
 
-def _promise(mat: Microstructure) -> tuple[float, float, float]:
+def _promise(mat: Microstructure) -> tuple[float, ...]:
     areal = math.exp(-LAYERS_PER_SOLIDITY * (1.0 - float(mat.porosity)))
-    return float(mat.diameter_nm), float(mat.order), areal
-
-
-def _hidden(mat: Microstructure) -> tuple[float, float, float, float]:
     return (
-        math.log(float(mat.diameter_nm)),
+        float(mat.diameter_nm),
         float(mat.order),
-        float(mat.porosity),
+        areal,
+        float(mat.diameter_cv),
         float(mat.bead_fraction),
     )
 
 
-def hand_made(picture: NDArray[np.uint8]) -> tuple[float, ...]:
-    """Return :data:`STATISTICS` as the statistics' module measures them; NaN where it cannot."""
-    found = measure(picture, NM_PER_PIXEL).statistics
-    nan = math.nan
-    mean, sd = found.diameter.mean, found.diameter.sd
-    porosity = min(max(found.porosity or 0.0, _LEAST_SHARE), 1.0 - _LEAST_SHARE)
-    return (
-        math.log(mean) if mean else nan,
-        nan if found.order is None else found.order,
-        math.log(porosity / (1.0 - porosity)),
-        sd / mean if mean and sd is not None else nan,
-        math.sqrt(found.bead_fraction),
-    )
+def hand_made(picture: NDArray[np.uint8]) -> Array:
+    """Return what the statistics' module measures, as `engine retrieve` compares it."""
+    return row(Statistics.of(measure(picture, NM_PER_PIXEL).statistics.as_json()))
+
+
+def looks(truth: Array) -> Array:
+    """Return ``shown`` or ``promised`` (n, 5) on the scales of what is measured."""
+    return np.stack([row(Statistics(*map(float, mat))) for mat in truth])
 
 
 def standardised(values: Array, like: Array) -> Array:

@@ -19,22 +19,32 @@ statistics          −(F − μ)ᵀ Σ⁻¹ (F − μ), F hand-made
 expected latent     the same, F from the vision latents
 statistics, latent  the former two's scores (root of the distance; cosine), each brought to
                     one spread, the latent's with a fifth of the weight
-re-ordered          `engine retrieve`'s own way: the latent's 20 first, ordered by how far
-                    measured diameter and order are from those expected, or measured
-true mats           the hidden structures themselves, with the lots' own covariance
+engine retrieve     what that command does (:mod:`engine.retrieval.matching`)
+true mats           what no picture surpasses: own partners by the fit of what is truly shown to
+                    what is truly promised, in the gallery the mat that is truly nearest
 ==================  ===================================================================
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.bench.retrieval_mats import Mats, settings_of, standardised
-from engine.retrieval.ordering import SHORTLIST, apart
+from engine.bench.retrieval_mats import Mats, looks, settings_of, standardised
+from engine.lab.virtual import nanofibre_campaign
+from engine.retrieval.expected import MeasuredRun, StatisticsModel
+from engine.retrieval.matching import (
+    LOG_DIAMETER,
+    ORDER,
+    Matcher,
+    for_conditions,
+    for_picture,
+    log_ratio,
+)
 from surrogate.gp import fit_outcomes, leave_one_out
 from surrogate.matmcl.model import MatMCL
 from surrogate.retrieval import cosine_similarity, mean_direction
@@ -121,57 +131,78 @@ def leading_directions(train: Array, *others: Array) -> tuple[Array, ...]:
 
 @dataclass(frozen=True)
 class Scores:
-    """One method's scores: of held-out conditions × held-out pictures (n, n); of held-out
-    conditions, and held-out pictures, × gallery pictures (n, N).
+    """One method's scores: of held-out conditions × held-out pictures, as a condition ranks
+    pictures and as a picture ranks conditions, (n, n) both; of held-out conditions, and of held-out
+    pictures, × gallery pictures (n, N).
     """
 
-    among: Array
+    conditions_among: Array
+    picture_among: Array
     conditions_gallery: Array
     picture_gallery: Array
+
+    @classmethod
+    def even(cls, among: Array, conditions_gallery: Array, picture_gallery: Array) -> Self:
+        """One score of a pair, whoever asks."""
+        return cls(among, among, conditions_gallery, picture_gallery)
 
 
 def all_scores(train: Mats, test: Mats, model: MatMCL) -> dict[str, Scores]:
     """Score every pair by every method; the gallery is ``train``."""
     gallery, query = latents_of(model, train), latents_of(model, test)
-    found = {
-        "latent": Scores(
-            _cosine(query.t, query.v), _cosine(query.t, gallery.v), _cosine(query.v, gallery.v)
-        )
-    }
+    latent = Scores.even(
+        _cosine(query.t, query.v), _cosine(query.t, gallery.v), _cosine(query.v, gallery.v)
+    )
     hand = (
         standardised(train.measured, train.measured),
         standardised(test.measured, train.measured),
     )
-    seen = leading_directions(gallery.vision, query.vision)
-    for name, (known, asked) in (("statistics", hand), ("expected latent", seen)):
-        expectation = Expectation(train, known)
-        promised = expectation.of(test)
-        found[name] = Scores(
-            expectation.score(promised, asked),
-            expectation.score(promised, known),
-            expectation.score(asked, known),
-        )
-        if name == "statistics":
-            expected = promised * _spread(train) + np.nanmean(train.measured, axis=0)
-    found["statistics, latent"] = _blended(found["statistics"], found["latent"])
-    found["re-ordered"] = Scores(
-        found["latent"].among,
-        _reordered(found["latent"].conditions_gallery, expected, train.measured),
-        _reordered(found["latent"].picture_gallery, test.measured, train.measured),
+    statistics = _expected(train, test, *hand)
+    return {
+        "latent": latent,
+        "expected latent": _expected(
+            train, test, *leading_directions(gallery.vision, query.vision)
+        ),
+        "statistics": statistics,
+        "statistics, latent": _blended(statistics, latent),
+        "engine retrieve": _by_the_engine(train, test, latent),
+        "true mats": _by_truth(train, test),
+    }
+
+
+def _expected(train: Mats, test: Mats, known: Array, asked: Array) -> Scores:
+    expectation = Expectation(train, known)
+    promised = expectation.of(test)
+    return Scores.even(
+        expectation.score(promised, asked),
+        expectation.score(promised, known),
+        expectation.score(asked, known),
     )
-    found["true mats"] = _by_truth(train, test)
-    return found
 
 
-def _spread(mats: Mats) -> Array:
-    return np.asarray(np.nanstd(mats.measured, axis=0))
+def _by_the_engine(train: Mats, test: Mats, latent: Scores) -> Scores:
+    runs = [
+        MeasuredRun(i, None, row, Y, 1)
+        for i, (row, Y) in enumerate(zip(train.conditions, train.measured, strict=True))
+    ]
+    matcher = Matcher.of(StatisticsModel.fit(nanofibre_campaign(), runs), runs)
+    promised = matcher.expect(test.conditions)
+    among = for_conditions(matcher, promised, test.measured)
+    first = for_conditions(matcher, promised, train.measured)
+    alike = for_picture(matcher, test.measured, train.measured)
+    return Scores(
+        _or_latent(among, latent.conditions_among),
+        matcher.fit(promised, test.measured),
+        _or_latent(first, latent.conditions_gallery),
+        _or_latent(alike, latent.picture_gallery),
+    )
 
 
-def _reordered(score: Array, asked: Array, known: Array) -> Array:
-    """Order the first of each row by ln diameter and order, columns 0 and 1 of the statistics."""
-    off = apart(np.nan_to_num(asked[:, None, :2] - known[None, :, :2], nan=np.inf))
-    least = np.sort(score, axis=1)[:, -SHORTLIST:][:, :1]
-    return np.where(score >= least, -off, -np.inf)
+def _or_latent(score: Array, similarity: Array) -> Array:
+    """Put those without a score behind all others, most similar first."""
+    known = np.isfinite(score)
+    behind = score[known].min() - 3.0 if known.any() else 0.0
+    return np.where(known, score, behind + similarity)
 
 
 def _cosine(a: Array, b: Array) -> Array:
@@ -183,7 +214,7 @@ def _blended(statistics: Scores, latent: Scores) -> Scores:
         rooted = -np.sqrt(-getattr(statistics, name))
         return _even(rooted) + LATENT_WEIGHT * _even(getattr(latent, name))
 
-    return Scores(one("among"), one("conditions_gallery"), one("picture_gallery"))
+    return Scores.even(one("conditions_among"), one("conditions_gallery"), one("picture_gallery"))
 
 
 def _even(score: Array) -> Array:
@@ -191,11 +222,23 @@ def _even(score: Array) -> Array:
 
 
 def _by_truth(train: Mats, test: Mats) -> Scores:
-    """Match hidden structures with the lots' true covariance: what no picture can surpass."""
-    covariance = np.cov((train.lot - train.lot_promised).T) + 1e-6 * np.eye(4)
-    precision = np.asarray(np.linalg.inv(covariance), dtype=float)
-    return Scores(
-        -distance(test.lot_promised, test.lot, precision),
-        -distance(test.lot_promised, train.lot, precision),
-        -distance(test.lot, train.lot, precision),
-    )
+    """Hits cannot be more; recall is that of the laws, with the spread of lots and of pictures."""
+    shown, promised = looks(train.shown), looks(train.promised)
+    slope, start = _line(promised, shown)
+    told = promised * slope + start
+    R = np.cov((shown - told).T) + _RIDGE * np.diag(shown.var(axis=0))
+    fit = log_ratio(looks(test.promised) * slope + start, looks(test.shown), told, R)
+    return Scores.even(fit, _near(test.promised, train.shown), _near(test.shown, train.shown))
+
+
+def _line(x: Array, y: Array) -> tuple[Array, Array]:
+    """Return slopes and starts (q,) of the columns of y on those of x."""
+    slope = ((x - x.mean(axis=0)) * (y - y.mean(axis=0))).mean(axis=0) / x.var(axis=0)
+    return slope, y.mean(axis=0) - slope * x.mean(axis=0)
+
+
+def _near(asked: Array, known: Array) -> Array:
+    """Return −(a, b), the farther of diameter and order in units of what still hits."""
+    thick = np.abs(np.log(asked[:, None, 0] / known[None, :, 0])) / LOG_DIAMETER
+    turned = np.abs(asked[:, None, 1] - known[None, :, 1]) / ORDER
+    return -np.maximum(thick, turned)

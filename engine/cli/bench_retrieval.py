@@ -38,8 +38,9 @@ def retrieval(
     """Look for held-out micrographs by their conditions, and the other way round.
 
     MatMCL is trained on virtual mats; then held-out conditions look for their own micrograph, held-
-    out micrographs for their own conditions, and both for mats like theirs in the gallery. Beside
-    it: chance, hand-made statistics, both together, and the true mats, which no picture surpasses.
+    out micrographs for their own conditions, and both for mats like theirs in the gallery: as
+    `engine retrieve` does it, beside chance, MatMCL's latent alone, neighbours in hand-made
+    statistics, both together, and the true mats, which no picture surpasses.
     """
     from engine.bench import retrieval as bench
 
@@ -84,16 +85,21 @@ def print_retrieval(document: Mapping[str, Any], jobs: int) -> None:
         print_line(screen, way)
         rows = [
             ["chance", *(f"{100 * chance[f'recall@{k}']:.0f}" for k in (1, 5, 10)),
-             f"{chance['median rank']:.1f}", "–", "–", "–"],
+             f"{chance['median rank']:.1f}", "–", "–", "–", "–"],
             *(_row(name, method[way]) for name, method in found["methods"].items()),
         ]  # fmt: skip
         headings = ["method", "recall@1 [%]", "recall@5 [%]", "recall@10 [%]", "median rank",
-                    "hit [%]", "diameter [%]", "order [%]"]  # fmt: skip
+                    "hit [%]", "diameter [%]", "order [%]", "hit@5 [%]"]  # fmt: skip
         screen.print(grid(headings, rows))
     print_line(
         screen,
         "hit: the first of the gallery truly shows a mean diameter within 10 % and an order "
-        "within 0.1 of the query's",
+        "within 0.1 of the query's; hit@5: share of the five first",
+    )
+    print_line(
+        screen,
+        "what conditions promise is the mean lot's mat; of their own pictures "
+        f"{100 * found['own pictures']:.0f} % look like it",
     )
     times = ", ".join(f"{part} {s:.0f} s" for part, s in found["seconds"].items())
     print_line(screen, f"mean time of a seed: {times}")
@@ -105,7 +111,7 @@ def _row(name: str, found: Mapping[str, Any]) -> list[str]:
     for score in ("recall@1", "recall@5", "recall@10"):
         cells.append(_with_interval(found[score], 100.0, 0))
     cells.append(_with_interval(found["median rank"], 1.0, 1))
-    for score in ("hit", "hit diameter", "hit order"):
+    for score in ("hit", "hit diameter", "hit order", "hit@5"):
         cells.append(_with_interval(found[score], 100.0, 0))
     return cells
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,11 +67,11 @@ def retrieve(
 ) -> None:
     """Find micrographs by conditions, or runs and their conditions by a micrograph.
 
-    Similarity is the cosine in the space in which the model puts conditions and pictures; beside it
-    stands the difference in measured statistics, of a picture to the query's, or to what the
-    campaign's runs lead one to expect of the conditions. The most similar make a shortlist of 20,
-    which measured diameter and order put in order. Conditions that are not stated are left open.
-    Nothing is recorded.
+    Nearest first in what was measured, diameter and order before all else: of a picture to the
+    query's, or to what the campaign's runs lead one to expect of the conditions. Beside it stand
+    how well conditions and picture fit, and the similarity in the space in which the model puts
+    both, which orders pictures that were not measured. Conditions that are not stated are left
+    open. Nothing is recorded.
     """
     from engine.retrieval.search import by_conditions, by_micrograph
     from engine.workspace import Workspace
@@ -151,11 +152,10 @@ def _refuse_place(path: Path | None) -> None:
 def _show(found: Retrieved) -> None:
     screen = console()
     names = list(dict.fromkeys(name for match in found.matches for name in match.item.conditions))
-    is_picture = not found.is_expected
     headings = [
         "run",
+        "fits [×]",
         "similarity [–]",
-        *(["to its conditions [–]"] if is_picture else []),
         "diameter [nm]",
         "Δ diameter [nm]",
         "order [–]",
@@ -167,12 +167,11 @@ def _show(found: Retrieved) -> None:
     rows = []
     for match in found.matches:
         own, off = match.item.statistics, match.difference
-        promised = match.conditions_similarity
         rows.append(
             [
                 match.item.run,
-                f"{match.similarity:.3f}",
-                *(["–" if promised is None else f"{promised:.3f}"] if is_picture else []),
+                "–" if match.fit is None else f"{math.exp(match.fit):.2g}",
+                f"{match.similarity:.2f}",
                 _number(own.diameter_nm, ".0f"),
                 _number(off.diameter_nm, "+.0f"),
                 _number(own.order, ".2f"),
@@ -194,6 +193,12 @@ def _show(found: Retrieved) -> None:
             "run's minus that"
         )
     screen.print(grid(headings, rows))
+    if any(match.fit is not None for match in found.matches):
+        pair = ("the picture", "these") if found.is_expected else ("your picture", "the run's")
+        screen.print(
+            f"fits: how many times likelier {pair[0]} is of {pair[1]} conditions than of those of "
+            "a run drawn at random"
+        )
 
 
 def _heading(found: Retrieved, name: str) -> str:

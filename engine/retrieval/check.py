@@ -35,10 +35,13 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, norm, spearmanr
 
 from engine.errors import ModelError, UsageError
-from engine.retrieval.expected import LEAST_RUNS, NAMES, MeasuredRun, StatisticsModel
+from engine.retrieval.expected import LEAST_RUNS, LOOKS, MeasuredRun, StatisticsModel
 
 Array = NDArray[np.float64]
 Verdict = Literal["swap", "drift", "unexplained"]
+
+NAMES = LOOKS[:3]
+"""The statistics that flags rest on; those of beads and of spread have tails too heavy for it."""
 
 LEAST_AREA = 0.65
 """Area under the curve (matched against mismatched pairs) from which the latent has a say."""
@@ -119,7 +122,7 @@ def check_runs(
 
     Args:
         runs: finished runs with pictures, in order of time.
-        statistics: fitted to these very runs in this order, or ``None``.
+        statistics: fitted to these very runs in this order, :data:`NAMES` only, or ``None``.
         similarity: s (n, n) of run i's picture to run j's conditions, NaN throughout the row and
             column of a run that could not be embedded; or ``None``.
         false_share: share of false flags among all flags that is put up with, in (0, 1).
@@ -137,7 +140,7 @@ def check_runs(
     n = len(runs)
     told = list(notes)
     mean, sd = statistics.left_out() if statistics is not None else _nothing(n)
-    Y = np.stack([run.Y for run in runs])
+    Y = _shown(runs)
     z = _robust((Y - mean) / sd)
     p_statistics = _misfit_p(z)  # NaN where a run has none
     p_latent, area = None, None
@@ -200,6 +203,11 @@ def adjusted(p: Array) -> Array:
     q = np.empty(n)
     q[order] = np.minimum.accumulate(steps[::-1])[::-1]
     return np.minimum(q, 1.0)
+
+
+def _shown(runs: Sequence[MeasuredRun]) -> Array:
+    """Return Y (n, 3)."""
+    return np.stack([run.Y[: len(NAMES)] for run in runs])
 
 
 def _nothing(n: int) -> tuple[Array, Array]:
@@ -302,7 +310,7 @@ class _Judge:
         flagged: NDArray[np.bool_],
     ) -> None:
         self.runs, self.flagged, self.z = runs, flagged, z
-        Y, (mean, sd) = np.stack([run.Y for run in runs]), left_out
+        Y, (mean, sd) = _shown(runs), left_out
         spread = np.ones(len(NAMES))
         raw = (Y - mean) / sd
         for column in range(len(NAMES)):

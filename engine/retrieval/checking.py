@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.campaign import Campaign
 from engine.compute import limit_threads
 from engine.errors import ModelError, NotFoundError
-from engine.retrieval.check import Checked, check_runs
+from engine.retrieval.check import NAMES, Checked, check_runs
 from engine.retrieval.encoder import Encoder, open_encoder
 from engine.retrieval.expected import MeasuredRun, StatisticsModel, measured_runs
 from engine.retrieval.gallery import Gallery, Progress, collect, embed
@@ -49,7 +49,7 @@ def check(
         )
     statistics: StatisticsModel | None = None
     try:
-        statistics = StatisticsModel.fit(campaign, runs)
+        statistics = StatisticsModel.fit(campaign, runs, len(NAMES))
     except ModelError as error:
         notes.append(f"without statistics: {error}")
     similarity = None

@@ -3,9 +3,9 @@
 Notation
 --------
 =====  ===========================================================================  ==========
-Y      ln diameter, order, logit porosity of each run (means over its micrographs);  (n, 3)
-       NaN where not known
-z      (Y − its leave-one-out mean) / its leave-one-out standard deviation           (n, 3)
+Y      statistics of each run, in the order of :data:`LOOKS` (means over its         (n, 5)
+       micrographs): ln diameter, order, logit porosity, the diameters' coefficient
+       of variation, √bead fraction; NaN where not known
 =====  ===========================================================================  ==========
 """
 
@@ -31,15 +31,16 @@ from surrogate.gp import fit_outcomes, leave_one_out
 
 Array = NDArray[np.float64]
 
-NAMES = ("diameter", "order", "porosity")
+LOOKS = ("diameter", "order", "porosity", "spread", "beads")
 _LEAST_SHARE = 1e-3
+_LEAST_VARIANCE = 1e-3
 LEAST_RUNS = 12
 """Fewer runs with statistics say nothing of the others."""
 
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """A finished run with micrographs: conditions, mean statistics Y (3,), its place in time."""
+    """A finished run with micrographs: conditions, mean statistics Y (5,), its place in time."""
 
     experiment_id: int
     label: str | None
@@ -73,13 +74,15 @@ def measured_runs(campaign: Campaign, items: Sequence[Item]) -> list[MeasuredRun
 
 
 def row(statistics: Statistics) -> Array:
-    """Return a picture's Y (3,), NaN where it shows nothing."""
-    diameter, order, porosity = statistics.values
+    """Return a picture's Y (5,), NaN where it shows nothing."""
+    diameter, order, porosity, spread, beads = statistics.values
     return np.array(
         [
             np.log(diameter) if diameter is not None and diameter > 0 else np.nan,
             np.nan if order is None else order,
             np.nan if porosity is None else _logit(porosity),
+            np.nan if spread is None else spread,
+            np.nan if beads is None else math.sqrt(beads),
         ]
     )
 
@@ -98,7 +101,7 @@ def _mean(rows: Sequence[Array]) -> Array:
 class StatisticsModel:
     """GPs fitted to the statistics of runs; columns of ``Y`` that say too little are left out.
 
-    ``columns``: (c,) which of :data:`NAMES` are modelled.
+    ``columns``: which of :data:`LOOKS`, and of the (n, c) ``Y``, are modelled.
     """
 
     def __init__(self, space: Space, model: Any, fill: Array, columns: Sequence[int], Y: Array):
@@ -109,17 +112,19 @@ class StatisticsModel:
         self.Y = Y
 
     @classmethod
-    def fit(cls, campaign: Campaign, runs: Sequence[MeasuredRun]) -> StatisticsModel:
-        """Fit to the runs' statistics.
+    def fit(
+        cls, campaign: Campaign, runs: Sequence[MeasuredRun], n_looks: int = len(LOOKS)
+    ) -> StatisticsModel:
+        """Fit to the runs' statistics, the first ``n_looks`` of them.
 
         Raises:
             ModelError: fewer than :data:`LEAST_RUNS` have any, or the fit fails.
         """
         space = Space(campaign)
-        Y = np.stack([run.Y for run in runs]) if runs else np.zeros((0, len(NAMES)))
+        Y = np.stack([run.Y for run in runs])[:, :n_looks] if runs else np.zeros((0, n_looks))
         seen = (~np.isnan(Y)).sum(axis=0)
         spread = _spread(Y)
-        columns = [j for j in range(len(NAMES)) if seen[j] >= LEAST_RUNS and spread[j] > 1e-9]
+        columns = [j for j in range(Y.shape[1]) if seen[j] >= LEAST_RUNS and spread[j] > 1e-9]
         if not columns:
             raise ModelError(
                 f"expected statistics of at least {LEAST_RUNS} runs with micrographs, got "
@@ -135,7 +140,7 @@ class StatisticsModel:
         return cls(space, model, fill, columns, Y)
 
     def left_out(self) -> tuple[Array, Array]:
-        """Return leave-one-out means and standard deviations (n, 3); NaN where nothing is known."""
+        """Return leave-one-out means and standard deviations (n, c); NaN where nothing is known."""
         mean, sd = np.full(self.Y.shape, np.nan), np.full(self.Y.shape, np.nan)
         _, means, variances = leave_one_out(self.model)
         for column, m, v in zip(self.columns, means, variances, strict=True):
@@ -146,10 +151,22 @@ class StatisticsModel:
             sd[seen, column] = np.sqrt(v.numpy()) * scale
         return mean, sd
 
+    def left_over(self) -> Array:
+        """Return the covariance (q, q) of leave-one-out residuals of the modelled columns.
+
+        Over the runs that know them all; where those are few, without correlations.
+        """
+        residual = (self.Y - self.left_out()[0])[:, self.columns]
+        whole = residual[~np.isnan(residual).any(axis=1)]
+        floor = np.diag(_LEAST_VARIANCE * np.nanvar(self.Y[:, self.columns], axis=0))
+        if len(whole) < LEAST_RUNS:
+            return np.asarray(np.diag(np.nanvar(residual, axis=0)) + floor)
+        return np.asarray(np.cov(whole.T).reshape(floor.shape) + floor)
+
     def expect(self, conditions: Sequence[Mapping[str, Value]]) -> tuple[Array, Array]:
-        """Return means and standard deviations (n, 3) of a new run's statistics."""
+        """Return means and standard deviations (n, c) of a new run's statistics."""
         X = torch.from_numpy(self.space.encode(conditions, self.fill))
-        mean = np.full((len(X), len(NAMES)), np.nan)
+        mean = np.full((len(X), self.Y.shape[1]), np.nan)
         sd = mean.copy()
         with torch.no_grad():
             posterior = self.model.posterior(X, observation_noise=True)
@@ -163,8 +180,9 @@ def _spread(Y: Array) -> Array:
 
 
 def as_statistics(y: Array) -> Statistics:
-    """Return a row of Y (3,) as statistics."""
+    """Return a row of Y (5,) as statistics."""
     known = [None if np.isnan(value) else float(value) for value in y]
     diameter = None if known[0] is None else float(np.exp(known[0]))
     porosity = None if known[2] is None else 1.0 / (1.0 + math.exp(-known[2]))
-    return Statistics(diameter, known[1], porosity)
+    spread, beads = (None if value is None else max(value, 0.0) for value in known[3:])
+    return Statistics(diameter, known[1], porosity, spread, None if beads is None else beads**2)

@@ -32,22 +32,31 @@ _SEED_DIGITS = 12
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a picture shows, as compared here: diameter [nm], order S, areal porosity."""
+    """What a picture shows, as compared here.
+
+    Mean diameter [nm], order S, areal porosity, the diameters' coefficient of variation, the share
+    of the covered area that lies in beads.
+    """
 
     diameter_nm: float | None = None
     order: float | None = None
     porosity: float | None = None
+    spread: float | None = None
+    bead_fraction: float | None = None
 
     @classmethod
     def of(cls, document: Mapping[str, Any] | None) -> Statistics:
         """Read a micrograph row's statistics; a diameter in pixels is left out."""
         if not document:
             return cls()
-        mean = (document.get("diameter") or {}).get("mean")
+        diameter = document.get("diameter") or {}
+        mean, sd = diameter.get("mean"), diameter.get("sd")
         return cls(
             diameter_nm=mean if document.get("unit") == "nm" else None,
             order=document.get("order"),
             porosity=document.get("porosity"),
+            spread=sd / mean if mean and sd is not None else None,
+            bead_fraction=document.get("bead_fraction") if mean else None,
         )
 
     def minus(self, other: Statistics) -> Statistics:
@@ -56,9 +65,9 @@ class Statistics:
         return Statistics(*(a - b if a is not None and b is not None else None for a, b in pairs))
 
     @property
-    def values(self) -> tuple[float | None, float | None, float | None]:
-        """Diameter, order, porosity."""
-        return self.diameter_nm, self.order, self.porosity
+    def values(self) -> tuple[float | None, ...]:
+        """Diameter, order, porosity, spread, bead fraction."""
+        return self.diameter_nm, self.order, self.porosity, self.spread, self.bead_fraction
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Both ways over the gallery: conditions → micrographs, micrograph → runs with their conditions.
 
-Similarity is the cosine in MatMCL's projected space. For conditions it is that of their latent to
-each picture's; for a picture that of its latent to each other picture's, with the similarity to
-that run's conditions told beside it. The most similar make a shortlist, which measured statistics
-put in order where they are known (:mod:`engine.retrieval.ordering`).
+What was measured of the pictures decides, compared as :mod:`engine.retrieval.matching` says: what
+conditions lead one to expect is learnt from the campaign's own runs with micrographs. Where that is
+not to be had (a picture that was not measured, too few runs), the similarity in MatMCL's projected
+space decides: the cosine of the latents.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +32,7 @@ from engine.retrieval.gallery import (
     embed,
     embed_picture,
 )
-from engine.retrieval.ordering import shortlisted
+from engine.retrieval.matching import Matcher, for_conditions, for_picture, ordered
 from engine.sources.encoding import axes_of
 from engine.workspace import Workspace
 from surrogate.retrieval import cosine_similarity
@@ -48,13 +47,16 @@ class Match:
     """One retrieved micrograph.
 
     ``similarity``: cosine of the latents, −1 … 1. ``conditions_similarity``: of the query picture
-    to this run's conditions (``None`` for a query by conditions). ``difference``: its statistics −
-    the query's.
+    to this run's conditions (``None`` for a query by conditions). ``fit``: ln how many times
+    likelier the picture is of the conditions than of those of a run drawn at random: this picture
+    of the query's conditions, or the query picture of this run's; ``None`` where nobody knows.
+    ``difference``: its statistics − the query's.
     """
 
     item: Item
     similarity: float
     conditions_similarity: float | None
+    fit: float | None
     difference: Statistics
 
 
@@ -86,7 +88,8 @@ def by_conditions(
 ) -> Retrieved:
     """Return ``k`` micrographs of finished runs that look as these conditions should.
 
-    Parameters that are not stated are left open (masked), not filled in.
+    Parameters that are not stated are left open: masked for the model, and what is expected is the
+    mean over those of the campaign's runs.
 
     Raises:
         UsageError: no condition, or k that cannot be.
@@ -98,10 +101,29 @@ def by_conditions(
     encoder, items, campaign, left_out = _opened(workspace, k, which)
     query = encoder.of_conditions(axes_of(campaign), [conditions])
     gallery = embed(workspace, encoder, items, progress)
-    expected, notes = _expected(campaign, items, conditions)
+    matcher, notes = _matcher(workspace, campaign, items, which)
+    shown, similarity = _rows(gallery), _similarity(query, gallery.v)[0]
+    expected, fit, score = Statistics(), None, None
+    if matcher is not None:
+        asked = matcher.expect([conditions])
+        expected = as_statistics(asked[0])
+        fit = matcher.fit(asked, shown)[0]
+        score = for_conditions(matcher, asked, shown)[0]
+        open_ones = [p.name for p in campaign.controlled if p.name not in conditions]
+        if open_ones:
+            notes.append(
+                f"{', '.join(open_ones)} left open: what is expected is the mean over the "
+                "settings of the campaign's runs"
+            )
     matches = [
-        Match(item, value, None, item.statistics.minus(expected))
-        for item, value in _first(gallery, query, expected, k)
+        Match(
+            gallery.items[place],
+            float(similarity[place]),
+            None,
+            None if fit is None else float(fit[place]),
+            gallery.items[place].statistics.minus(expected),
+        )
+        for place in _first(score, similarity, k)
     ]
     return _answer(
         campaign,
@@ -157,16 +179,25 @@ def by_micrograph(
     query = embed_picture(encoder, shown, scale.nm_per_pixel, digest_of(file))[None]
     gallery = embed(workspace, encoder, items, progress)
     own = Statistics.of(measured.statistics.as_json())
-    matches = [
-        _matched(encoder, query, item, value, own) for item, value in _first(gallery, query, own, k)
-    ]
+    matcher, notes = _matcher(workspace, campaign, items, which)
+    asked = row(own)[None]
+    similarity = _similarity(query, gallery.v)[0]
+    matches = []
+    for place in _first(for_picture(matcher, asked, _rows(gallery))[0], similarity, k):
+        item = gallery.items[place]
+        fit = None
+        if matcher is not None and item.source is None:
+            fit = float(matcher.fit(matcher.expect([item.conditions]), asked)[0, 0])
+        promised = _promised(encoder, query, item)
+        off = item.statistics.minus(own)
+        matches.append(Match(item, float(similarity[place]), promised, fit, off))
     return _answer(
         campaign,
         encoder,
         gallery,
         statistics=own,
         matches=matches,
-        notes=left_out,
+        notes=[*left_out, *notes],
         nm_per_pixel=scale.nm_per_pixel,
     )
 
@@ -184,43 +215,39 @@ def _opened(
     return encoder, items, campaign, notes
 
 
-def _first(
-    gallery: Gallery, query: Array, statistics: Statistics, k: int
-) -> list[tuple[Item, float]]:
-    """Return the ``k`` first items for a query (1, r), with their similarities."""
-    similarity = _similarity(query, gallery.v)[0].numpy()
-    known = np.stack([row(item.statistics)[:2] for item in gallery.items])
-    places = shortlisted(similarity, known - row(statistics)[:2], k)
-    return [(gallery.items[place], float(similarity[place])) for place in places]
+def _rows(gallery: Gallery) -> Array:
+    """Return what was measured of the gallery's pictures, (n, 5)."""
+    return np.stack([row(item.statistics) for item in gallery.items])
 
 
-def _matched(encoder: Encoder, query: Array, item: Item, value: float, own: Statistics) -> Match:
+def _first(score: Array | None, similarity: Array, k: int) -> list[int]:
+    unknown = np.full(len(similarity), -np.inf)
+    return [int(i) for i in ordered(unknown if score is None else score, similarity, k)]
+
+
+def _promised(encoder: Encoder, query: Array, item: Item) -> float | None:
     try:
         t = encoder.of_conditions(item.axes, [item.conditions])
-        promised: float | None = float(_similarity(query, t)[0, 0])
     except ModelError:
-        promised = None
-    return Match(item, value, promised, item.statistics.minus(own))
+        return None
+    return float(_similarity(query, t)[0, 0])
 
 
-def _expected(
-    campaign: Campaign, items: Sequence[Item], conditions: Mapping[str, Value]
-) -> tuple[Statistics, list[str]]:
-    """Return what the campaign's own runs lead one to measure at these conditions."""
-    if any(p.name not in conditions for p in campaign.controlled):
-        return Statistics(), [
-            "not every setting is stated: no statistics are expected to compare with"
-        ]
-    own = [item for item in items if item.source is None]
+def _matcher(
+    workspace: Workspace, campaign: Campaign, items: Sequence[Item], which: Which
+) -> tuple[Matcher | None, list[str]]:
+    """Learn from the campaign's own runs what conditions lead one to measure."""
+    own = collect(workspace, "campaign")[0] if which == "sources" else items
+    runs = measured_runs(campaign, [item for item in own if item.source is None])
     try:
-        model = StatisticsModel.fit(campaign, measured_runs(campaign, own))
+        return Matcher.of(StatisticsModel.fit(campaign, runs), runs), []
     except ModelError as error:
-        return Statistics(), [f"no statistics are expected to compare with: {error}"]
-    return as_statistics(model.expect([conditions])[0][0]), []
+        return None, [f"what conditions lead one to measure is not known: {error}"]
 
 
-def _similarity(queries: Array, gallery: Array) -> Any:
-    return cosine_similarity(torch.from_numpy(queries), torch.from_numpy(gallery))
+def _similarity(queries: Array, gallery: Array) -> Array:
+    found = cosine_similarity(torch.from_numpy(queries), torch.from_numpy(gallery))
+    return np.asarray(found.numpy())
 
 
 def _answer(

@@ -1,0 +1,171 @@
+r"""How well pictures go with conditions and with one another, by what was measured of them.
+
+Notation
+--------
+=====  =============================================================================  ======
+y      statistics of a picture (:data:`~engine.retrieval.expected.LOOKS`)              (·, 5)
+μ      what conditions lead one to expect of y; μ_k at those of the campaign's runs   (·, 5)
+R      covariance of the runs' leave-one-out residuals y − μ: lots, sampling, errors  (5, 5)
+p      Student's t with 8 degrees of freedom about μ with scale R: lots have tails    —
+fit    ln p(y | μ) − ln (1/m) Σ_k p(y | μ_k): how many times likelier such a picture  (a, b)
+       is of these conditions than of those of a run drawn at random
+d      how far apart two mats are in ln diameter and order, in units of what counts   (a, b)
+       as the same: 10 % in diameter, 0.1 in order
+=====  =============================================================================  ======
+
+Both orders name first what comes nearest in diameter and order, then what else agrees:
+
+.. math:: s(\text{conditions} \to \text{picture}) = \mathrm{fit} - \tfrac{3}{2} d^2, \qquad
+          s(\text{picture} \to \text{picture}) = -d^2 - (y - y')^T R^{-1} (y - y') / 40
+
+The fit alone finds the very picture of given conditions more often, and mats that look as the
+conditions promise less often: a ratio of likelihoods prefers what is unlike all else. The weights
+were chosen on virtual mats (docs/benchmarks.md). MatMCL's latent is asked where something was not
+measured; beside the statistics it brought nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.campaign import Value
+from engine.retrieval.expected import MeasuredRun, StatisticsModel
+
+Array = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+LOG_DIAMETER = float(np.log(1.1))
+ORDER = 0.1
+DEGREES = 8.0
+NEARNESS = 1.5
+"""Weight of d² beside the fit, conditions → picture."""
+
+OTHERWISE = 1.0 / 40.0
+"""Weight of all statistics beside d², picture → picture."""
+
+
+def apart(difference: Array) -> Array:
+    """Return d (…) of differences (…, 2) in ln diameter and order; infinite where one is NaN."""
+    scaled = np.nan_to_num(difference / np.array([LOG_DIAMETER, ORDER]), nan=np.inf)
+    return np.asarray(np.sqrt((scaled**2).sum(axis=-1)))
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """Scores pairs by what the campaign's runs teach of them.
+
+    ``model``: what conditions lead one to expect, fitted to the ``runs``; ``known``: μ_k (m, 5) of
+    their conditions; ``R``: (q, q) over the model's columns.
+    """
+
+    model: StatisticsModel
+    runs: tuple[Mapping[str, Value], ...]
+    known: Array
+    R: Array
+
+    @classmethod
+    def of(cls, model: StatisticsModel, runs: Sequence[MeasuredRun]) -> Self:
+        """Prepare for the runs that the model was fitted to."""
+        conditions = tuple(run.conditions for run in runs)
+        return cls(model, conditions, model.expect(conditions)[0], model.left_over())
+
+    def expect(self, conditions: Sequence[Mapping[str, Value]]) -> Array:
+        """Return μ (n, 5) of conditions; where some are open, the mean over the runs' own ones."""
+        names = {parameter.name for parameter in self.model.space.campaign.parameters}
+        found = [
+            self.model.expect([stated])[0][0]
+            if names <= stated.keys()
+            else self.model.expect([{**run, **stated} for run in self.runs])[0].mean(axis=0)
+            for stated in conditions
+        ]
+        return np.stack(found)
+
+    def fit(self, expected: Array, shown: Array) -> Array:
+        """Return the fits (a, b) of expectations (a, 5) and pictures (b, 5); 0 where none is known.
+
+        Statistics that a picture lacks do not count.
+        """
+        found = np.zeros((len(expected), len(shown)))
+        for rows, columns, R in self._seen(shown):
+            found[:, rows] = log_ratio(
+                expected[:, columns], shown[np.ix_(rows, columns)], self.known[:, columns], R
+            )
+        return found
+
+    def unlikeness(self, asked: Array, shown: Array) -> Array:
+        """Return (y − y')ᵀ R⁻¹ (y − y') (a, b) of pictures (a, 5) and (b, 5).
+
+        What one of them lacks is left out.
+        """
+        found = np.zeros((len(asked), len(shown)))
+        for rows, columns, _ in self._seen(asked):
+            for places, both, R in self._seen(shown, columns):
+                inner = _squares(asked[np.ix_(rows, both)], shown[np.ix_(places, both)], R)
+                found[np.ix_(rows, places)] = inner
+        return found
+
+    def _seen(
+        self, Y: Array, among: Places | None = None
+    ) -> Iterator[tuple[Places, Places, Array]]:
+        """Yield rows of Y that know the same statistics, which these are, and their part of R."""
+        columns = np.array(self.model.columns, dtype=np.intp)
+        allowed = np.isin(columns, columns if among is None else among)
+        known = ~np.isnan(Y[:, columns]) & allowed
+        for pattern in np.unique(known, axis=0):
+            if pattern.any():
+                rows = np.flatnonzero((known == pattern).all(axis=1))
+                inner = np.flatnonzero(pattern)
+                yield rows, columns[pattern], self.R[np.ix_(inner, inner)]
+
+
+def for_conditions(matcher: Matcher, expected: Array, shown: Array) -> Array:
+    """Return s (a, b) of expectations (a, 5) and pictures (b, 5); −∞ where d is not known."""
+    d = apart(expected[:, None, :2] - shown[None, :, :2])
+    return np.asarray(matcher.fit(expected, shown) - NEARNESS * d**2)
+
+
+def for_picture(matcher: Matcher | None, asked: Array, shown: Array) -> Array:
+    """Return s (a, b) of pictures (a, 5) and (b, 5); −∞ where d is not known.
+
+    Without a matcher, diameter and order alone.
+    """
+    score = -(apart(asked[:, None, :2] - shown[None, :, :2]) ** 2)
+    if matcher is not None:
+        score = score - OTHERWISE * matcher.unlikeness(asked, shown)
+    return np.asarray(score)
+
+
+def ordered(score: Array, similarity: Array, k: int) -> Places:
+    """Return the places of the ``k`` first: best score first; those without, most similar first.
+
+    Args:
+        score: (n,), −∞ where nothing was measured.
+        similarity: (n,) in the latent.
+        k: how many.
+    """
+    return np.lexsort((-similarity, -score))[:k]
+
+
+def log_ratio(expected: Array, shown: Array, known: Array, R: Array) -> Array:
+    """Return the fit (a, b) of μ (a, q) and y (b, q), all of it known, beside μ_k (m, q)."""
+    own, others = _log_density(expected, shown, R), _log_density(known, shown, R)
+    top = others.max(axis=0)
+    return np.asarray(own - top - np.log(np.exp(others - top).mean(axis=0)))
+
+
+def _log_density(expected: Array, shown: Array, R: Array) -> Array:
+    """Return ln p (a, b), up to what depends on R alone."""
+    squares = _squares(expected, shown, R)
+    return np.asarray(-0.5 * (DEGREES + len(R)) * np.log1p(squares / DEGREES))
+
+
+def _squares(a: Array, b: Array, R: Array) -> Array:
+    """Return the squared Mahalanobis distances (a, b)."""
+    root = np.linalg.cholesky(R)
+    left, right = np.linalg.solve(root, a.T).T, np.linalg.solve(root, b.T).T
+    return np.asarray(((left[:, None, :] - right[None, :, :]) ** 2).sum(axis=-1))
