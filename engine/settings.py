@@ -10,11 +10,12 @@ record in the database; commands afterwards read the campaign from there.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,8 +27,13 @@ from engine.errors import ConfigError, nearest_name
 
 CONFIG_NAME = "config.toml"
 ENV_PREFIX = "SPINNERET_"
-# Variables read elsewhere: where the configuration is, and where tests find what they need.
-_OTHER_VARIABLES = {"SPINNERET_CONFIG", "SPINNERET_DATA", "SPINNERET_TEST_POSTGRES"}
+# Variables read elsewhere: where the configuration is, what is logged, what tests need.
+_OTHER_VARIABLES = {
+    "SPINNERET_CONFIG",
+    "SPINNERET_DATA",
+    "SPINNERET_LOG",
+    "SPINNERET_TEST_POSTGRES",
+}
 
 
 class _Section(BaseModel):
@@ -75,6 +81,72 @@ class SurrogateSettings(_Section):
     pretrained: Literal["auto", "starter", "none"] = "auto"
 
 
+class RefreshSettings(_Section):
+    """When the models are trained anew. 0, "never" and "" switch a trigger off."""
+
+    min_new_results: int = Field(8, ge=0)
+    min_new_micrographs: int = Field(16, ge=0)
+    max_age: str = Field("7d", pattern=r"^(never|[1-9]\d*[hd])$")
+    schedule: str = "0 3 * * *"
+    tolerance: float = Field(0.02, ge=0, le=1)
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        return check_cron(value)
+
+    @property
+    def max_age_s(self) -> float | None:
+        """The age [s] at which new results are learnt from, however few; ``None``: never."""
+        if self.max_age == "never":
+            return None
+        return float(self.max_age[:-1]) * (3600.0 if self.max_age.endswith("h") else 86400.0)
+
+
+class ScheduleSettings(_Section):
+    """What else the scheduler does, and when: cron expressions of five fields, "" for never."""
+
+    report: str = "30 3 * * *"
+    backup: str = "0 2 * * *"
+    prune: str = "0 4 * * 0"
+    keep_backups: int = Field(7, ge=1, le=1000)
+    keep_models: int = Field(3, ge=0, le=1000)
+    timezone: str = "UTC"
+    look_every_s: float = Field(60.0, ge=1, le=3600)
+    late_by_s: float = Field(86400.0, ge=1)
+
+    @field_validator("report", "backup", "prune")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        return check_cron(value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("expected a time zone's name such as UTC or Europe/Berlin") from None
+        return value
+
+
+def check_cron(value: str) -> str:
+    """Refuse what cannot be a cron expression; the scheduler reads it in full.
+
+    Raises:
+        ValueError: not five fields of numbers, names, ``*``, ``,``, ``-`` and ``/``.
+    """
+    fields = value.split()
+    if value and (len(fields) != 5 or not all(re.fullmatch(r"[\w*/,\-]+", one) for one in fields)):
+        raise ValueError(
+            "expected a cron expression of five fields (minute, hour, day, month, weekday) such as "
+            '"0 3 * * *", or "" for never'
+        )
+    return value
+
+
 class ComputeSettings(_Section):
     """Threads."""
 
@@ -101,6 +173,8 @@ class Settings(BaseSettings):
     imports: ImportSettings = ImportSettings()
     propose: ProposeSettings = ProposeSettings()
     surrogate: SurrogateSettings = SurrogateSettings()
+    refresh: RefreshSettings = RefreshSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
     compute: ComputeSettings = ComputeSettings()
     web: WebSettings = WebSettings()
     campaign: Campaign | None = None
@@ -255,6 +329,8 @@ __all__ = [
     "DatabaseSettings",
     "ImportSettings",
     "ProposeSettings",
+    "RefreshSettings",
+    "ScheduleSettings",
     "Settings",
     "StorageSettings",
     "SurrogateSettings",

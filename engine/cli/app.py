@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from engine import __version__
+from engine import __version__, logs
 from engine.cli import (
     bench,
     campaign,
@@ -16,9 +16,11 @@ from engine.cli import (
     database,
     demo,
     micrograph,
+    models,
     predict,
     pretrain,
     propose,
+    refresh,
     report,
     retrieve,
     source,
@@ -78,12 +80,12 @@ def _root(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    pass
+    logs.set_up()
 
 
 for _module in (
-    data, micrograph, campaign, database, source, pretrain, propose, predict, retrieve, report,
-    users, demo, bench,
+    data, micrograph, campaign, database, source, pretrain, refresh, models, propose, predict,
+    retrieve, report, users, demo, bench,
 ):  # fmt: skip
     _module.register(app)
 

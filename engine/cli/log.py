@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db.records import FailureKind
-from engine.cli.output import ConfigOption, JsonOption, count, print_json, split_assignments, warn
+from engine.cli.output import (
+    ConfigOption,
+    JsonOption,
+    count,
+    print_json,
+    say,
+    split_assignments,
+    warn,
+)
 from engine.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -102,16 +110,20 @@ def log(
                 raise UsageError("--sheet is for --file")
             recorded, warnings = [_log_one(workspace, entry_of)], []
         campaign = _campaign(workspace)
+        due = _due(workspace)
     for warning in (*warnings, *(warning for item in recorded for warning in item.warnings)):
         warn(warning)
     if as_json:
         from engine.documents import recorded_document
 
         documents = [recorded_document(item) for item in recorded]
-        print_json({"recorded": documents, "warnings": warnings} if file else documents[0])
+        told = {"recorded": documents, "warnings": warnings} if file else documents[0]
+        print_json({**told, "refresh_due": list(due)})
         return
     for item in recorded:
         typer.echo(_sentence(item, campaign))
+    for reason in due[:1]:
+        say(f"a refresh is due ({reason}): run `engine refresh`, or let the scheduler do it")
 
 
 class _Words:
@@ -275,3 +287,12 @@ def _sentence(item: Recorded, campaign: Campaign) -> str:
     status = experiment.status.value
     kind = f" ({experiment.failure.value})" if experiment.failure else ""
     return f"{name} is {status}{kind}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _due(workspace: Workspace) -> tuple[str, ...]:
+    """Return why a refresh is due, if it is. Nothing is ever trained here."""
+    from engine.refresh.due import due
+
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        return due(tx, record.id, workspace.settings.refresh).reasons

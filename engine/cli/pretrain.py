@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
+from engine.cli.progress import training_bar
 
 if TYPE_CHECKING:
     from engine.sources.champion import Pretrained
-
-Tell = Callable[[str, int, int, Mapping[str, float]], None]
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +55,7 @@ def pretrain(
 
     request = PretrainRequest(tuple(source or ()), start, steps, seed, device, resume)
     try:
-        with Workspace.open(config) as workspace, _bar() as tell:
+        with Workspace.open(config) as workspace, training_bar() as tell:
             done = pretrain_now(workspace, request, tell)
     except KeyboardInterrupt:
         say("interrupted; `engine pretrain --resume` with the same options goes on from there")
@@ -69,32 +66,6 @@ def pretrain(
         print_json(_document(done))
     else:
         _print(done)
-
-
-@contextmanager
-def _bar() -> Iterator[Tell]:
-    """Show a progress bar with losses on standard error, where somebody watches."""
-    if not sys.stderr.isatty():
-        yield lambda what, n, total, losses: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[losses]}"),
-    )  # fmt: skip
-    with Progress(*columns, console=console(to_stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None, losses="")
-
-        def tell(what: str, n: int, total: int, losses: Mapping[str, float]) -> None:
-            shown = "  ".join(
-                f"{name.removeprefix('source.')} {value:.3f}"
-                for name, value in losses.items()
-                if name not in ("step", "rate")
-            )
-            bar.update(task, description=what, completed=n, total=total, losses=shown)
-
-        yield tell
 
 
 def _document(done: Pretrained) -> dict[str, Any]:

@@ -1,28 +1,27 @@
 """A trained surrogate into the data folder and the database: whole, or not at all.
 
-The checkpoint's folder is written aside, brought to the disk and put in its place before a row of
-the database names it; the former champion retires in the same transaction that brings the new one.
-A killed process leaves at most a folder that nothing refers to.
+The checkpoint is in its place before a row of the database names it (:mod:`engine.registry.files`);
+the former champion retires in the same transaction that brings the new one. A killed process leaves
+at most a folder that nothing refers to.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from db.records import ModelKind, ModelStatus
+from engine.compute import versions
+from engine.registry.files import FILES, FOLDER, Disk, Kept, keep
 from engine.workspace import Workspace
+from surrogate.errors import CheckpointError
 from surrogate.matmcl.checkpoint import read_card, save_checkpoint
 from surrogate.matmcl.model import MatMCL
 
-FOLDER = "models"
-"""Below the data folder."""
+__all__ = ["FOLDER", "Pretrained", "keep_surrogate", "register"]
 
 
 @dataclass(frozen=True)
@@ -38,51 +37,31 @@ class Pretrained:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A checkpoint's folder in its place; ``is_new``: it was not there before."""
-
-    folder: Path
-    artifact: str
-    sha256: str
-    is_new: bool
-
-
-def keep(
-    workspace: Workspace, model: MatMCL, *, extra: Mapping[str, Any], watermark: int, seed: int
+def keep_surrogate(
+    workspace: Workspace,
+    model: MatMCL,
+    *,
+    extra: Mapping[str, Any],
+    watermark: int,
+    seed: int,
+    disk: Disk | None = None,
 ) -> Kept:
     """Write a checkpoint aside and put its whole folder in its place below the data folder.
 
     Raises:
         CheckpointError: it cannot be written.
+        DataError: the disk is full, or the data folder cannot be written.
     """
-    home = workspace.data_dir / FOLDER
-    home.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=home, prefix=".new-"))
-    try:
-        save_checkpoint(aside, model, extra=extra, data_watermark=watermark, seed=seed)
-        digest = read_card(aside).sha256
-        folder = home / f"surrogate-{digest[:12]}"
-        is_new = not folder.exists()
-        if is_new:
-            aside.chmod(0o755)
-            _sync(aside)
-            aside.rename(folder)
-            _sync(home)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    artifact = folder.relative_to(workspace.data_dir).as_posix()
-    return Kept(folder, artifact, digest, is_new)
 
+    def fill(aside: Path) -> None:
+        try:
+            save_checkpoint(aside, model, extra=extra, data_watermark=watermark, seed=seed)
+        except CheckpointError as error:
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__ from error
+            raise
 
-def _sync(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return keep(workspace.data_dir, ModelKind.SURROGATE, fill, disk=disk)
 
 
 def register(
@@ -93,6 +72,9 @@ def register(
     metrics: Mapping[str, Any],
     watermark: int,
     start: str = "",
+    config: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    reason: str = "pretrained",
 ) -> Pretrained:
     """Retire the former champion and register the new one, in one transaction.
 
@@ -103,29 +85,37 @@ def register(
         metrics: what it was made of and how well it does, plain JSON types.
         watermark: the change up to which data were known to the training.
         start: the folder that it was trained on from, if it was one of this campaign's models.
+        config: what it was trained with, plain JSON types.
+        seed: of everything drawn at random.
+        reason: why it serves.
 
     Raises:
         DatabaseError: it cannot be recorded; a folder that was made for it is gone then.
     """
     kind = ModelKind.SURROGATE
-    parent = re.search(r"surrogate-([0-9a-f]{12})$", start.rstrip("/"))
+    digest = read_card(kept.folder).sha256
+    name = Path(start.rstrip("/")).name
     try:
         with workspace.database.write("pretrain", detail=kept.artifact) as tx:
             known = tx.models.list(campaign_id)
-            parents = [one.id for one in known if parent and one.sha256.startswith(parent[1])]
+            parents = [one.id for one in known if Path(one.artifact_path).name == name]
             former = tx.models.retire_champion(campaign_id, kind)
             model_id = tx.models.add(
                 campaign_id,
                 kind=kind,
                 artifact_path=kept.artifact,
-                sha256=kept.sha256,
+                sha256=digest,
                 watermark=watermark,
                 metrics=metrics,
                 status=ModelStatus.CHAMPION,
                 parent_id=parents[-1] if parents else None,
+                config={**(config or {}), FILES: dict(kept.files)},
+                seed=seed,
+                versions=versions(),
+                reason=reason,
             )
     except BaseException:
         if kept.is_new:
             shutil.rmtree(kept.folder, ignore_errors=True)
         raise
-    return Pretrained(model_id, kept.artifact, kept.sha256, watermark, metrics, former)
+    return Pretrained(model_id, kept.artifact, digest, watermark, metrics, former)

@@ -13,6 +13,9 @@ from engine.errors import DataError, UsageError
 from engine.sources.units import UnitError, check_unit
 
 ENSEMBLE = "ensemble"
+OWN = "own runs"
+"""The source that a campaign's own runs are to its model. Its head stands in no mean: the Gaussian
+process on top is conditioned on the same results."""
 """What a model calls all simulated labs together."""
 
 MAX_LABS = 4096
@@ -133,5 +136,7 @@ def check_name(name: str) -> None:
             "NAME: expected up to 64 letters, digits, blanks, '_', '.', '-' that begin with a "
             f"letter or digit, got '{name}'"
         )
+    if name == OWN:
+        raise UsageError(f"NAME: '{OWN}' is what a model calls the campaign's own; choose another")
     if name == ENSEMBLE:
         raise UsageError(f"NAME: '{ENSEMBLE}' is what a model calls simulated labs; choose another")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError
+from engine.sources.definition import OWN
 from engine.sources.encoding import Names, cube_mapping, outcome_places
 from engine.sources.serving import STARTER
 from surrogate.cube import CubeHeads
@@ -33,7 +34,7 @@ class Knowledge:
         identity: says which checkpoint it is, to people.
         sha256: of its weights, for the record.
         names: what the campaign's own names stand for, where told.
-        exclude: sources that must not count for this campaign.
+        exclude: sources that must not count for this campaign; its own runs never do.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Knowledge:
         self._model = model
         self._mapping = cube_mapping(campaign, model.vocabulary, names)
         self._places = outcome_places(campaign, model.vocabulary, names)
-        sources = tuple(name for name in model.sources if name not in exclude)
+        sources = tuple(name for name in model.sources if name not in (*exclude, OWN))
         self._layout: HeadLayout | None = None
         if sources:
             self._layout = HeadLayout(sources, tuple(map(self._deviations, sources)))

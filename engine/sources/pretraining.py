@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from db.records import SourceKind
 from engine.campaign import Campaign
 from engine.compute import limit_threads, versions
 from engine.errors import DataError, ModelError, UsageError
+from engine.leasing import TRAINING, held
 from engine.sources.base import Spec, Words
-from engine.sources.champion import FOLDER, Pretrained, keep, register
+from engine.sources.champion import FOLDER, Pretrained, keep_surrogate, register
 from engine.sources.definition import ENSEMBLE
 from engine.sources.ensemble_data import EnsembleDesign, ensemble_tensors, starter_vocabulary
 from engine.sources.managing import sources_of
@@ -82,15 +83,17 @@ def pretrain(workspace: Workspace, request: PretrainRequest, tell: Tell) -> Pret
         DataError, DatabaseError: a source cannot be read, or has nothing in common.
         UsageError: no source at all, or options that cannot be.
         ModelError: the checkpoint to start from cannot be used, or the training diverges.
+        StateError: another process is training.
     """
     limit_threads(workspace.settings.compute.threads)
-    with workspace.database.read() as tx:
-        watermark = tx.watermark()
-    asked = _read(workspace, request, tell)
-    try:
-        return _train(workspace, request, tell, asked, watermark)
-    except (InputError, CheckpointError, FitError) as error:
-        raise ModelError(str(error)) from error
+    with held(workspace.database, TRAINING):
+        with workspace.database.read() as tx:
+            watermark = tx.watermark()
+        asked = read_all(workspace, request, tell)
+        try:
+            return _train(workspace, request, tell, asked, watermark)
+        except (InputError, CheckpointError, FitError) as error:
+            raise ModelError(str(error)) from error
 
 
 def state_folder(workspace: Workspace, campaign_id: int) -> Path:
@@ -99,7 +102,7 @@ def state_folder(workspace: Workspace, campaign_id: int) -> Path:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """What there is to learn from, as read just now."""
 
     campaign: Campaign
@@ -108,7 +111,8 @@ class _Asked:
     notes: tuple[str, ...]
 
 
-def _read(workspace: Workspace, request: PretrainRequest, tell: Tell) -> _Asked:
+def read_all(workspace: Workspace, request: PretrainRequest, tell: Tell) -> Asked:
+    """Read every source that is asked for."""
     campaign, campaign_id, records = sources_of(workspace, request.sources)
     if not records:
         raise UsageError(
@@ -124,16 +128,16 @@ def _read(workspace: Workspace, request: PretrainRequest, tell: Tell) -> _Asked:
         if data.fingerprint != record.fingerprint:
             notes.append(f"source '{record.name}' reads otherwise than when it was added")
         found.append(data)
-    return _Asked(campaign, campaign_id, tuple(found), tuple(notes))
+    return Asked(campaign, campaign_id, tuple(found), tuple(notes))
 
 
 def _train(
-    workspace: Workspace, request: PretrainRequest, tell: Tell, asked: _Asked, watermark: int
+    workspace: Workspace, request: PretrainRequest, tell: Tell, asked: Asked, watermark: int
 ) -> Pretrained:
     campaign, data, notes = asked.campaign, asked.data, list(asked.notes)
     start = _start(request.start)
     measured = [one for one in data if one.definition.kind is not SourceKind.SIMULATED]
-    language = common_language(campaign, _words(start), [one.vocable for one in measured])
+    language = common_language(campaign, words_of(start), [one.vocable for one in measured])
     for one in measured:
         refuse_strangers(
             campaign,
@@ -142,7 +146,7 @@ def _train(
             has_pictures=one.n_scaled > 0,
             notes=one.notes,
         )
-    vocabulary = _vocabulary(language.words)
+    vocabulary = vocabulary_of(language.words)
     config = MatMCLConfig() if start is None else start.config
     rows = [
         source_rows(
@@ -152,23 +156,25 @@ def _train(
             config,
             seed=request.seed,
             max_megapixels=workspace.settings.storage.max_image_megapixels,
-            progress=partial(_tell_pictures, tell, one.name),
+            progress=partial(tell_pictures, tell, one.name),
         )
         for one in measured
     ]
     notes += [f"source '{r.tensors.name}': {note}" for r in rows for note in r.notes]
-    labs = _labs(data, start)
+    labs = labs_of(data, start)
     tensors = [one.tensors for one in rows]
     if labs:
         has_tiles = any(one.tiles is not None for one in tensors) or start is None
-        tensors.insert(0, _ensemble(labs, vocabulary, config, has_tiles, tell))
-    model = _model(start, config, vocabulary, [one.name for one in tensors], request.seed)
+        tensors.insert(0, ensemble_of(labs, vocabulary, config, has_tiles, tell))
+    model = model_from(start, config, vocabulary, [one.name for one in tensors], request.seed)
     folder = state_folder(workspace, asked.campaign_id)
-    history = _fit(model, tensors, _settings(request, start), folder, tell, resume=request.resume)
+    history = fit_model(
+        model, tensors, _settings(request, start), folder, tell, resume=request.resume
+    )
     metrics = {
         "r2_held_out": {one.tensors.name: scores(model, one) for one in rows},
         "losses": history[-1] if history else {},
-        "sources": [_source_note(one, rows) for one in data],
+        "sources": [source_note(one, rows) for one in data],
         "replayed_labs": len(labs),
         "start": request.start,
         "steps": int(history[-1]["step"]) if history else 0,
@@ -185,10 +191,10 @@ def _train(
         },
         "sources": metrics["sources"],
     }
-    kept = keep(workspace, model, extra=extra, watermark=watermark, seed=request.seed)
+    kept = keep_surrogate(workspace, model, extra=extra, watermark=watermark, seed=request.seed)
     done = register(
         workspace, asked.campaign_id, kept, metrics=metrics, watermark=watermark,
-        start=request.start,
+        start=request.start, config={"pretrain": asdict(request)}, seed=request.seed,
     )  # fmt: skip
     shutil.rmtree(folder, ignore_errors=True)
     return replace(done, notes=tuple(notes))
@@ -214,7 +220,8 @@ def _start(start: str) -> MatMCL | None:
     return load_checkpoint(folder)
 
 
-def _words(start: MatMCL | None) -> Words:
+def words_of(start: MatMCL | None) -> Words:
+    """Return a model's words; the starter's where there is none to go on with."""
     vocabulary = starter_vocabulary() if start is None else start.vocabulary
     specs = [
         Spec(one.name, one.unit, one.log, one.centre, one.scale) for one in vocabulary.parameters
@@ -222,7 +229,8 @@ def _words(start: MatMCL | None) -> Words:
     return Words(tuple(specs), tuple(vocabulary.outcomes))
 
 
-def _vocabulary(words: Words) -> Vocabulary:
+def vocabulary_of(words: Words) -> Vocabulary:
+    """Return words as a model takes them."""
     specs = [
         ParameterSpec(one.name, one.unit, one.log, one.centre, one.scale)
         for one in words.parameters
@@ -230,9 +238,10 @@ def _vocabulary(words: Words) -> Vocabulary:
     return Vocabulary(tuple(specs), words.outcomes)
 
 
-def _model(
+def model_from(
     start: MatMCL | None, config: MatMCLConfig, vocabulary: Vocabulary, names: list[str], seed: int
 ) -> MatMCL:
+    """Return the model to train: grown from ``start``, or new."""
     if start is not None:
         return grown(start, vocabulary, names, seed=seed)
     with torch.random.fork_rng(devices=[]):
@@ -259,11 +268,12 @@ def _settings(request: PretrainRequest, start: MatMCL | None) -> TrainSettings:
 # -- what to learn from --------------------------------------------------------------------------
 
 
-def _tell_pictures(tell: Tell, name: str, n: int, total: int) -> None:
+def tell_pictures(tell: Tell, name: str, n: int, total: int) -> None:
+    """Say how many micrographs of a source are read."""
     tell(f"micrographs of {name}", n, total, {})
 
 
-def _labs(data: Sequence[SourceData], start: MatMCL | None) -> list[int]:
+def labs_of(data: Sequence[SourceData], start: MatMCL | None) -> list[int]:
     """Return the seeds of the simulated labs to learn from: those asked for, else some replayed."""
     seeds: set[int] = set()
     for one in data:
@@ -275,7 +285,7 @@ def _labs(data: Sequence[SourceData], start: MatMCL | None) -> list[int]:
     return sorted(seeds)
 
 
-def _ensemble(
+def ensemble_of(
     labs: list[int], vocabulary: Vocabulary, config: MatMCLConfig, has_tiles: bool, tell: Tell
 ) -> SourceTensors:
     """Return the labs' tensors; outcomes that no simulated lab has are NaN."""
@@ -292,7 +302,8 @@ def _ensemble(
     return replace(found, outcomes=outcomes)
 
 
-def _source_note(data: SourceData, rows: Sequence[SourceRows]) -> dict[str, Any]:
+def source_note(data: SourceData, rows: Sequence[SourceRows]) -> dict[str, Any]:
+    """Return what is recorded of a source that was learnt from."""
     own = next((one for one in rows if one.tensors.name == data.name), None)
     return {
         "name": data.name,
@@ -305,7 +316,7 @@ def _source_note(data: SourceData, rows: Sequence[SourceRows]) -> dict[str, Any]
     }
 
 
-def _fit(
+def fit_model(
     model: MatMCL,
     tensors: Sequence[SourceTensors],
     settings: TrainSettings,
@@ -313,7 +324,14 @@ def _fit(
     tell: Tell,
     *,
     resume: bool,
+    should_stop: Callable[[], bool] | None = None,
 ) -> list[dict[str, float]]:
+    """Train, with what an interrupt leaves kept in ``folder``.
+
+    Raises:
+        UsageError: there is nothing to resume.
+        DataError: the folder cannot be made.
+    """
     if resume and not folder.is_dir():
         raise UsageError("--resume: there is no interrupted training; leave it out")
     try:
@@ -328,6 +346,7 @@ def _fit(
             checkpoint_dir=folder,
             resume=resume,
             progress=lambda step, steps, losses: tell("training", step, steps, losses),
+            should_stop=should_stop,
         )
     finally:
         with suppress(OSError):

@@ -216,7 +216,7 @@ def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> Found:
         raise NotFoundError(f"there is no campaign '{name}'; recorded are: {known}")
     campaign = definition_of(record)
     experiments = tx.experiments.list(record.id, status=[Status.COMPLETED])
-    runs = [_run(one, campaign, data_dir) for one in experiments]
+    runs = [run_of(one, campaign, data_dir) for one in experiments]
     notes = []
     if data_dir is None and any(one.micrographs for one in experiments):
         notes.append("its micrographs are left out: no config.toml tells where its data folder is")
@@ -243,7 +243,8 @@ def outcomes_of(campaign: Campaign) -> tuple[Outcome, ...]:
     )
 
 
-def _run(experiment: ExperimentRecord, campaign: Campaign, data_dir: Path | None) -> SourceRun:
+def run_of(experiment: ExperimentRecord, campaign: Campaign, data_dir: Path | None) -> SourceRun:
+    """Return an experiment as a source tells it; without a data folder, without its pictures."""
     known, outcomes = {p.name for p in campaign.parameters}, set(campaign.outcomes)
     return SourceRun(
         experiment.label or str(experiment.id),
@@ -424,5 +425,6 @@ __all__ = [
     "read_definition",
     "read_source",
     "refuse_own_runs",
+    "run_of",
     "source_runs",
 ]

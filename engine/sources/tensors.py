@@ -43,13 +43,15 @@ _LEAST_SPREAD = 1e-6
 class SourceRows:
     """One source, split: rows to learn from, and rows held out to say how well it went.
 
-    Shapes: held_table (k, p, 3), held_outcomes (k, m), standardised like the others.
+    Shapes: held_table (k, p, 3), held_outcomes (k, m), standardised like the others. ``learnt``:
+    the runs that became rows, by their place.
     """
 
     tensors: SourceTensors
     held_table: Tensor
     held_outcomes: Tensor
     notes: tuple[str, ...] = ()
+    learnt: tuple[int, ...] = ()
 
     @property
     def n_tiles(self) -> int:
@@ -66,13 +68,15 @@ def source_rows(
     seed: int,
     max_megapixels: float,
     progress: Progress | None = None,
+    hold_out: bool = True,
 ) -> SourceRows:
     """Return a source's rows in a model's words.
 
-    From 40 runs on, 15 % of the recipes are held out; runs of one recipe stay together.
+    From 40 runs on, 15 % of the recipes are held out (unless ``hold_out`` forbids it); runs of one
+    recipe stay together.
     """
     T = encode_axes(understood.axes, vocabulary, [run.conditions for run in data.runs])
-    held = _held_out(T, seed)
+    held = _held_out(T, seed) if hold_out else np.zeros(len(T), dtype=bool)
     Y = _outcomes(data, understood, len(vocabulary.outcomes), ~held)
     is_learnt = ~held & (T[..., 2] > 0).any(axis=1)
     learnt = np.flatnonzero(is_learnt)
@@ -92,7 +96,11 @@ def source_rows(
         owner,
     )
     return SourceRows(
-        tensors, torch.from_numpy(T[held]).float(), torch.from_numpy(Y[held]).float(), notes
+        tensors,
+        torch.from_numpy(T[held]).float(),
+        torch.from_numpy(Y[held]).float(),
+        notes,
+        tuple(learnt.tolist()),
     )
 
 

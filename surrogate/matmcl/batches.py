@@ -124,7 +124,7 @@ class Plan:
         self._cycles = []
         for source in sources:
             groups = _Groups(source.lab if source.name == ENSEMBLE else _settings_of(source))
-            kept, held = self._split(source.name, len(groups))
+            kept, held = self._split(source, groups)
             self._held.append(held)
             if source.name != ENSEMBLE:  # rows one by one, replicates on one side of the split
                 kept = torch.cat([groups[int(group)] for group in kept])
@@ -136,7 +136,13 @@ class Plan:
         count = settings.tiles_per_batch
         self._pairs = _Cycle(len(self._owners), count, settings.seed, "tiles")
 
-    def _split(self, name: str, count: int) -> tuple[Tensor, Tensor]:
+    def _split(self, source: SourceTensors, groups: _Groups) -> tuple[Tensor, Tensor]:
+        name, count = source.name, len(groups)
+        if source.held is not None:
+            is_held = torch.tensor([bool(source.held[groups[g]].any()) for g in range(count)])
+            if is_held.all():
+                raise InputError(f"source '{name}': every row is held out, nothing is left")
+            return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()
         order = torch.randperm(count, generator=drawn_from(self._settings.seed, name, "held"))
         n_held = int(count * self._settings.holdout)
         if n_held >= count:

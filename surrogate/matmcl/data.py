@@ -25,6 +25,8 @@ class SourceTensors:
         lab: (n,) int64, which lab a row comes from; any numbers.
         tiles: (t, s, s) uint8, or ``None``.
         tile_owner: (t,) int64, the row that a tile shows; ``None`` without tiles.
+        held: (n,) bool, rows to stop early by, with all rows of their lab or setting; ``None``
+            draws the settings' share of them.
     """
 
     name: str
@@ -33,6 +35,7 @@ class SourceTensors:
     lab: Tensor
     tiles: Tensor | None = None
     tile_owner: Tensor | None = None
+    held: Tensor | None = None
 
 
 def check_sources(
@@ -52,6 +55,10 @@ def check_sources(
     for source in sources:
         _check_rows(source, vocabulary)
         _check_tiles(source, config)
+        if source.held is not None and source.held.shape != source.lab.shape:
+            raise InputError(
+                f"source '{source.name}': expected for each row whether it is held out"
+            )
 
 
 def _check_rows(source: SourceTensors, vocabulary: Vocabulary) -> None:
@@ -92,7 +99,8 @@ def fingerprint(sources: Sequence[SourceTensors]) -> str:
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.name.encode())
-        for one in (source.table, source.outcomes, source.lab, source.tiles, source.tile_owner):
+        every = (source.table, source.outcomes, source.lab, source.tiles, source.tile_owner)
+        for one in (*every, source.held):
             if one is not None:
                 digest.update(f"{tuple(one.shape)}{one.dtype}".encode())
                 flat = one.detach().cpu().contiguous().view(-1)

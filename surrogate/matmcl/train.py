@@ -46,6 +46,7 @@ def train(
     checkpoint_dir: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> list[dict[str, float]]:
     """Train a model in place.
 
@@ -59,6 +60,8 @@ def train(
             once. ``None`` keeps nothing.
         resume: go on from the last folder there, if any; else what is there is removed.
         progress: called with (step, steps, losses) at every report.
+        should_stop: asked after every step; where it says so, the training is kept and ends as by
+            an interrupt.
 
     Returns:
         The reports: ``step``, ``loss``, ``source.<name>``, ``contrastive``, ``held_out``, ``rate``.
@@ -77,9 +80,10 @@ def train(
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=devices):
-            return _Training(model, sources, settings, accelerator, checkpoint_dir, progress).run(
-                resume=resume
+            training = _Training(
+                model, sources, settings, accelerator, checkpoint_dir, progress, should_stop
             )
+            return training.run(resume=resume)
     finally:
         model.to(home).eval()
 
@@ -119,6 +123,7 @@ class _Training:
     accelerator: Accelerator
     folder: Path | None
     progress: Progress | None
+    should_stop: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
         self.model.to(self.accelerator.device)
@@ -146,7 +151,8 @@ class _Training:
                 self.state.step += 1
                 self._look()
                 self._report(losses)
-                is_stopped = self._anywhere(is_interrupted())
+                is_asked = self.should_stop is not None and self.should_stop()
+                is_stopped = self._anywhere(is_asked or is_interrupted())
                 if is_stopped or self.state.is_done or self._is_due(self.settings.checkpoint_every):
                     self._keep()
                 if is_stopped:

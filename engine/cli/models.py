@@ -1,0 +1,284 @@
+"""``engine models``: what was trained, what serves, and what served before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.output import (
+    ConfigOption,
+    JsonOption,
+    console,
+    count,
+    grid,
+    print_json,
+    warn,
+)
+from engine.cli.progress import training_bar
+
+if TYPE_CHECKING:
+    from db.records import ModelKind
+    from engine.registry.managing import ModelEntry, Promoted
+
+_HELP = "Versions of the trained models: list, compare, promote, roll back, prune."
+KindOption = Annotated[
+    str | None, typer.Option("--kind", help="surrogate or generator.", show_default="both")
+]
+_ModelArgument = Annotated[int, typer.Argument(help="A version's number.", min=1)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
+    group.command("list")(list_)
+    for command in (show, compare, promote, rollback, prune):
+        group.command()(command)
+    app.add_typer(group, name="models")
+
+
+def list_(
+    kind: KindOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List the versions of the active campaign, newest first.
+
+    Every file's hash is looked at: a version whose files are gone or altered is told.
+    """
+    from engine.registry.managing import list_models
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        entries = list_models(workspace, _kind(kind))
+    if as_json:
+        print_json([_document(entry) for entry in entries])
+        return
+    if not entries:
+        typer.echo("no model was trained yet; the starter that ships with Spinneret serves")
+        return
+    rows = []
+    for entry in entries:
+        version = entry.version
+        gate = version.metrics.get("gate") or {}
+        r2 = (gate.get("r2") or {}).get("candidate")
+        rows.append(
+            [
+                str(version.id),
+                str(version.kind),
+                str(version.status),
+                "–" if version.parent_id is None else str(version.parent_id),
+                f"{version.created_at:%Y-%m-%d %H:%M}",
+                str(version.metrics.get("mode", "pretrain")),
+                "–" if r2 is None else f"{r2:.2f}",
+                _state(entry),
+            ]
+        )
+    headings = ["model", "kind", "status", "from", "made [UTC]", "how", "judged R² [–]", "files"]
+    console().print(grid(headings, rows))
+    for entry in entries:
+        if entry.problems and not entry.version.is_pruned:
+            warn("; ".join(entry.problems))
+
+
+def show(model: _ModelArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show everything that is known of a version: what it was made from, and how it was judged."""
+    from engine.registry.managing import show_model
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        entry = show_model(workspace, model)
+    if as_json:
+        print_json(_document(entry))
+    else:
+        _print_entry(entry)
+    for problem in entry.problems:
+        warn(problem)
+
+
+def compare(
+    models: Annotated[list[int], typer.Argument(help="Versions; one: with the champion.", min=1)],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare surrogates on recipes that no training saw, with the starter and a plain model.
+
+    Everything recorded so far is used: for each block of judged recipes the Gaussian processes are
+    fitted to what was recorded before it. Takes some seconds for each model.
+    """
+    from engine.refresh.comparing import compare_models
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace, training_bar() as tell:
+        found = compare_models(workspace, models, tell)
+    if as_json:
+        print_json(found.as_json())
+        return
+    first = next(iter(found.r2))
+    rows = []
+    for name, r2 in found.r2.items():
+        other = found.differences.get(name)
+        rows.append(
+            [
+                name,
+                f"{r2:.3f}",
+                f"{found.log_density[name]:.3f}",
+                "–" if other is None else f"{other['d_r2']:+.3f} ± {other['se_r2']:.3f}",
+                "–" if other is None else f"{other['d_density']:+.3f} ± {other['se_density']:.3f}",
+            ]
+        )
+    headings = ["", "R² [–]", "log density [nat]", f"{first}: R² more", f"{first}: density more"]
+    console().print(grid(headings, rows))
+    typer.echo(f"{count(found.n_recipes, 'recipe')} that no training saw; ± one standard error")
+
+
+def promote(
+    model: _ModelArgument,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "by hand",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a version serve from now on, whatever its numbers say."""
+    from engine.registry.managing import promote as promote_now
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        done = promote_now(workspace, model, reason=reason)
+    _print_promoted(done, as_json=as_json)
+
+
+def rollback(
+    kind: Annotated[str, typer.Option(help="surrogate or generator.")] = "surrogate",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let what served before the champion serve again: the same files, the same predictions.
+
+    Again and again it goes further back; before the first version stands the starter. A former
+    champion whose files are gone or altered is passed over.
+    """
+    from engine.registry.managing import rollback as roll_back
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        chosen = _kind(kind)
+        assert chosen is not None  # noqa: S101 -- it has a default
+        done = roll_back(workspace, chosen)
+    _print_promoted(done, as_json=as_json)
+
+
+def prune(
+    keep: Annotated[
+        int | None,
+        typer.Option(min=0, help="Newest of each kind that stay.", show_default="keep_models"),
+    ] = None,
+    kind: KindOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the files of old versions; what they can be rebuilt from is kept.
+
+    The champion, and what a rollback would bring back, always stay.
+    """
+    from engine.registry.managing import prune as prune_now
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        n = workspace.settings.schedule.keep_models if keep is None else keep
+        done = prune_now(workspace, keep=n, kind=_kind(kind), is_dry_run=dry_run)
+    if as_json:
+        print_json({"models": list(done.ids), "bytes": done.n_bytes, "dry_run": done.is_dry_run})
+        return
+    words = "would go" if done.is_dry_run else "removed"
+    names = ", ".join(map(str, done.ids)) or "none"
+    typer.echo(f"{words}: {names} ({done.n_bytes / 1e6:.1f} MB)")
+
+
+def _kind(word: str | None) -> ModelKind | None:
+    from db.records import ModelKind
+    from engine.errors import UsageError, nearest_name
+
+    if word is None:
+        return None
+    known = [str(one) for one in ModelKind]
+    if word not in known:
+        raise UsageError(
+            f"--kind: expected {' or '.join(known)}, got '{word}'.{nearest_name(word, known)}"
+        )
+    return ModelKind(word)
+
+
+def _state(entry: ModelEntry) -> str:
+    if entry.version.is_pruned:
+        return "pruned"
+    return "altered or gone" if entry.problems else "sound"
+
+
+def _document(entry: ModelEntry) -> dict[str, Any]:
+    version = entry.version
+    return {
+        "model": version.id,
+        "kind": version.kind,
+        "status": version.status,
+        "parent": version.parent_id,
+        "artifact": version.artifact_path,
+        "sha256": version.sha256,
+        "watermark": version.watermark,
+        "made_at": version.created_at.isoformat(),
+        "made_by": version.created_by,
+        "metrics": dict(version.metrics),
+        "config": None if version.config is None else dict(version.config),
+        "seed": version.seed,
+        "versions": None if version.versions is None else dict(version.versions),
+        "files": _state(entry),
+        "problems": list(entry.problems),
+        "refresh": None if entry.refresh is None else entry.refresh.id,
+        "served": [
+            {"at": one.at.isoformat(), "by": one.by, "reason": one.reason} for one in entry.served
+        ],
+    }
+
+
+def _print_entry(entry: ModelEntry) -> None:
+    version = entry.version
+    versions = version.versions or {}
+    lines = [
+        ("model", f"{version.id}, a {version.kind}, {version.status}"),
+        ("made", f"{version.created_at:%Y-%m-%d %H:%M} UTC by {version.created_by}"),
+        ("from", "the starter" if version.parent_id is None else f"model {version.parent_id}"),
+        ("files", f"{version.artifact_path} ({_state(entry)}, sha256 {version.sha256[:12]})"),
+        ("results up to", f"change {version.watermark}"),
+        ("seed", "–" if version.seed is None else str(version.seed)),
+        ("versions", ", ".join(f"{name} {word}" for name, word in versions.items()) or "–"),
+    ]
+    if entry.refresh is not None:
+        run = entry.refresh
+        lines.append(("refresh", f"{run.id}, {run.trigger}: {run.outcome}"))
+        lines.append(("verdict", run.log or "–"))
+    lines += [
+        ("served from", f"{one.at:%Y-%m-%d %H:%M} UTC ({one.by}: {one.reason or '–'})")
+        for one in entry.served
+    ]
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        typer.echo(f"{name:<{width}}  {text}")
+    gate = version.metrics.get("gate")
+    if gate:
+        rows = [
+            [name, f"{r2:.3f}", f"{gate['log_density'][name]:.3f}"]
+            for name, r2 in gate["r2"].items()
+        ]
+        console().print(grid(["judged", "R² [–]", "log density [nat]"], rows))
+
+
+def _print_promoted(done: Promoted, *, as_json: bool) -> None:
+    from engine.registry.managing import SHIPPED
+
+    for note in done.notes:
+        warn(note)
+    if as_json:
+        print_json({"kind": done.kind, "champion": done.now_id, "retired": done.former_id})
+        return
+    now = SHIPPED[done.kind] if done.now_id is None else f"model {done.now_id}"
+    typer.echo(f"{now} serves from now on ({done.kind})")
+    if done.former_id is not None:
+        typer.echo(f"model {done.former_id} retired; its files are kept")

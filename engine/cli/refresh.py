@@ -1,0 +1,159 @@
+"""``engine refresh``: models learn the new results, and serve if they lose to nobody."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
+from engine.cli.progress import training_bar
+
+if TYPE_CHECKING:
+    from engine.refresh.request import Plan, Refreshed
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(refresh)
+
+
+def refresh(
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="From the starter on, on everything; else incrementally.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and why; train nothing.")
+    ] = False,
+    due: Annotated[
+        bool, typer.Option("--due", help="Only if a trigger of [refresh] is pulled.")
+    ] = False,
+    accept_suspicious: Annotated[
+        bool,
+        typer.Option(
+            "--accept-suspicious", help="Learn from results that contradict the others, too."
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Updates at most.", show_default="40; 600 with --full")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")] = (
+        "auto"
+    ),
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the surrogate on the new results, and let it serve if it loses to nobody.
+
+    It is judged on recipes that no training sees, beside the champion and plain Gaussian processes.
+    New results that contradict the others are told and not learnt from. What serves keeps serving
+    until the very end; Ctrl-C or SIGTERM keeps what was trained, and the next refresh goes on.
+    A candidate that is not promoted is no error: the exit code is 0.
+    """
+    from engine.refresh.request import RefreshRequest
+    from engine.refresh.running import plan
+    from engine.refresh.running import refresh as refresh_now
+    from engine.workspace import Workspace
+
+    request = RefreshRequest(
+        full=full, seed=seed, steps=steps, device=device, accept_suspicious=accept_suspicious
+    )
+    with Workspace.open(config) as workspace:
+        if dry_run or due:
+            planned = plan(workspace, request)
+            if dry_run or not planned.is_due:
+                _print_plan(planned, as_json=as_json)
+                return
+            trigger = "; ".join(reason.partition(":")[0] for reason in planned.reasons)
+            request = RefreshRequest(**{**vars(request), "trigger": trigger})
+        with training_bar() as tell, stopped_by_sigterm() as should_stop:
+            done = refresh_now(workspace, request, tell, should_stop)
+    for note in done.notes:
+        warn(note)
+    if as_json:
+        print_json(_document(done))
+    else:
+        _print(done)
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM into a flag that is asked between steps."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _document(done: Refreshed) -> dict[str, Any]:
+    return {
+        "refresh": done.refresh_id,
+        "kind": done.kind,
+        "mode": done.mode,
+        "outcome": done.outcome,
+        "why": done.why,
+        "model": done.model_id,
+        "retired": done.former_id,
+        "artifact": done.artifact,
+        "report": dict(done.report),
+        "notes": list(done.notes),
+    }
+
+
+def _print_plan(planned: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**vars(planned), "reasons": list(planned.reasons)})
+        return
+    for reason in planned.reasons or ("no trigger of [refresh] is pulled",):
+        typer.echo(f"{'due' if planned.is_due else 'not due'}: {reason}")
+    typer.echo(
+        f"new since the last training: {planned.n_results} runs with results, "
+        f"{planned.n_micrographs} micrographs"
+    )
+    begin = "the starter" if planned.champion_id is None else f"model {planned.champion_id}"
+    begin = "the starter" if planned.mode == "full" else begin
+    sources = ", ".join(planned.sources) or "no source besides the simulated labs"
+    typer.echo(
+        f"would train {'in full' if planned.mode == 'full' else 'incrementally'} from {begin} on "
+        f"{planned.n_finished} own runs and {sources}, and judge on {planned.n_judged} recipes "
+        "that no training sees"
+    )
+    if planned.problem is not None:
+        warn(planned.problem)
+
+
+def _print(done: Refreshed) -> None:
+    gate = done.report.get("gate")
+    if gate:
+        rows = []
+        for name, r2 in gate["r2"].items():
+            other = gate["against"].get(name)
+            rows.append(
+                [
+                    name,
+                    f"{r2:.3f}",
+                    f"{gate['log_density'][name]:.3f}",
+                    "–" if other is None else f"{other['d_r2']:+.3f} ± {other['se_r2']:.3f}",
+                    "–" if other is None else ("yes" if other["loses"] else "no"),
+                ]
+            )
+        headings = ["", "R² [–]", "log density [nat]", "candidate: R² more", "candidate loses"]
+        console().print(grid(headings, rows))
+    typer.echo(f"refresh {done.refresh_id} ({done.mode}): {done.outcome}: {done.why}")
+    if done.model_id is not None:
+        typer.echo(f"model {done.model_id}: {done.artifact}")
+    if done.former_id is not None:
+        typer.echo(f"model {done.former_id} retired; `engine models rollback` brings it back")
+    if done.outcome == "interrupted":
+        say("`engine refresh` goes on from there")

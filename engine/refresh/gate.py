@@ -1,0 +1,271 @@
+r"""May a candidate serve? It is judged on recipes that no training ever saw, against two others.
+
+The judged recipes are taken in the order in which they were run, in blocks. For each block the
+Gaussian processes are fitted to everything recorded before its first run, once with what the
+candidate knows, once with what the champion knows, once without (a plain ARD model), and predict
+the block. Runs of one recipe count together.
+
+======  ==================================================================  ==========
+symbol  meaning                                                             shape
+======  ==================================================================  ==========
+e       squared error of a run's mean, in variances of the outcome,         (recipes,)
+        averaged over outcomes
+l       negative log density of it [nats], averaged over outcomes           (recipes,)
+d       mean over recipes of e(candidate) − e(other): the loss in R²        scalar
+======  ==================================================================  ==========
+
+Both differences are paired, so what is hard to predict for everybody cancels. The candidate loses
+to another where its loss, less one standard error, still exceeds the tolerance (2.5 times that for
+l): what a few dozen noisy runs cannot tell apart does not count as lost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.campaign import Campaign
+from engine.errors import StateError
+from engine.history import History, Run
+from engine.propose.forecaster import Forecaster, outcomes_with_data
+from engine.propose.training import to_work
+from engine.refresh.own import Part, part_of, recipe_of
+from engine.refresh.request import ShouldStop, Tell
+from engine.settings import ProposeSettings
+from engine.sources.knowledge import Knowledge
+
+Array = NDArray[np.float64]
+
+BLOCKS = 3
+FIRST_SHARE = 0.4
+"""Share of the runs that the first fit may look at."""
+LEAST_JUDGED = 4
+LEAST_FITTED = 8
+DENSITY_FACTOR = 2.5
+PLAIN, CHAMPION, CANDIDATE = "plain", "champion", "candidate"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Runs to fit to, and judged runs that came after them."""
+
+    fitted: tuple[Run, ...]
+    judged: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one model scored, by recipe: ``error`` and ``density`` (recipes,)."""
+
+    error: Array
+    density: Array
+
+    @property
+    def r2(self) -> float:
+        """Mean R² over the outcomes."""
+        return 1.0 - float(self.error.mean())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the candidate may serve, why, and the numbers (plain JSON types)."""
+
+    passes: bool
+    why: str
+    numbers: Mapping[str, Any]
+
+
+def n_judged(campaign: Campaign, runs: Sequence[Run]) -> int:
+    """Return how many recipes would judge a candidate."""
+    return len(
+        {
+            recipe_of(campaign, run.conditions)
+            for block in blocks_of(campaign, runs)
+            for run in block.judged
+        }
+    )
+
+
+def blocks_of(campaign: Campaign, runs: Sequence[Run]) -> list[Block]:
+    """Return the blocks of a history's finished runs, in the order in which they were run."""
+    first = max(LEAST_FITTED, math.ceil(FIRST_SHARE * len(runs)))
+    judged = [
+        place
+        for place, run in enumerate(runs)
+        if place >= first and part_of(campaign, run.conditions) is Part.JUDGED
+    ]
+    parts = np.array_split(np.array(judged, dtype=int), min(BLOCKS, len(judged)) or 1)
+    return [
+        Block(tuple(runs[: part[0]]), tuple(runs[place] for place in part))
+        for part in parts
+        if len(part)
+    ]
+
+
+def judge(
+    history: History,
+    models: Mapping[str, Knowledge | None],
+    *,
+    tolerance: float,
+    settings: ProposeSettings,
+    tell: Tell,
+    should_stop: ShouldStop = lambda: False,
+) -> Verdict:
+    """Compare the candidate with the champion and a plain model.
+
+    Args:
+        history: the campaign's, at the watermark of the training.
+        models: what each knows beforehand, by name; ``candidate`` among them. A plain model is
+            added.
+        tolerance: the loss of R² that is taken for chance.
+        settings: of proposals.
+        tell: hears how far it is.
+        should_stop: ends it between two fits.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop.
+        StateError: too few judged recipes.
+        ModelError: the models cannot be fitted.
+    """
+    scores = evaluate(history, {**models, PLAIN: None}, settings, tell, should_stop)
+    candidate = scores[CANDIDATE]
+    against: dict[str, Any] = {}
+    lost = []
+    for name, other in scores.items():
+        if name == CANDIDATE:
+            continue
+        found = paired(candidate, other)
+        found["loses"] = (
+            found["d_r2"] + found["se_r2"] < -tolerance
+            or found["d_density"] + found["se_density"] < -DENSITY_FACTOR * tolerance
+        )
+        against[name] = found
+        if found["loses"]:
+            lost.append(f"{name} (R² {found['d_r2']:+.3f} ± {found['se_r2']:.3f}, log density "
+                        f"{found['d_density']:+.3f} ± {found['se_density']:.3f})")  # fmt: skip
+    numbers = {
+        "n_recipes": len(candidate.error),
+        "tolerance": tolerance,
+        "r2": {name: one.r2 for name, one in scores.items()},
+        "log_density": {name: -float(one.density.mean()) for name, one in scores.items()},
+        "against": against,
+    }
+    told = ", ".join(
+        f"{name} {one['d_r2']:+.3f} ± {one['se_r2']:.3f}" for name, one in against.items()
+    )
+    n = len(candidate.error)
+    if lost:
+        return Verdict(False, f"it loses on {n} unseen recipes to {' and '.join(lost)}", numbers)
+    return Verdict(True, f"it loses to neither on {n} unseen recipes (R² against {told})", numbers)
+
+
+def paired(one: Scores, other: Scores) -> dict[str, Any]:
+    """Return how much better ``one`` is in R² and log density, with standard errors."""
+    gain, density = other.error - one.error, other.density - one.density
+    return {
+        "d_r2": float(gain.mean()),
+        "se_r2": _standard_error(gain),
+        "d_density": float(density.mean()),
+        "se_density": _standard_error(density),
+    }
+
+
+def _standard_error(values: Array) -> float:
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def evaluate(
+    history: History,
+    models: Mapping[str, Knowledge | None],
+    settings: ProposeSettings,
+    tell: Tell,
+    should_stop: ShouldStop = lambda: False,
+) -> dict[str, Scores]:
+    """Return what each model scores on the judged recipes.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop.
+        StateError: too few judged recipes.
+        ModelError: the models cannot be fitted.
+    """
+    campaign = history.campaign
+    runs = [run for run in history.finished if run.outcomes]
+    outcomes = judged_outcomes(campaign, history)
+    blocks = blocks_of(campaign, runs)
+    if n_judged(campaign, runs) < LEAST_JUDGED:
+        raise StateError(
+            f"expected at least {LEAST_JUDGED} recipes that no training sees to judge a candidate "
+            f"by, got {n_judged(campaign, runs)}: log more results first"
+        )
+    spread = _spread(campaign, runs, outcomes)
+    total = len(blocks) * len(models)
+    found: dict[str, Scores] = {}
+    for place, (name, knowledge) in enumerate(models.items()):
+        rows: dict[str, list[tuple[float, float]]] = {}
+        for number, block in enumerate(blocks):
+            if should_stop():
+                raise KeyboardInterrupt
+            tell("judging", place * len(blocks) + number, total, {})
+            history_then = History(campaign, block.fitted)
+            forecaster = Forecaster.fit(
+                history_then, settings, outcomes=outcomes, knowledge=knowledge
+            )
+            for recipe, score in _scored(forecaster, block.judged, spread):
+                rows.setdefault(recipe, []).append(score)
+        means = np.array([np.mean(scores, axis=0) for scores in rows.values()])
+        found[name] = Scores(means[:, 0], means[:, 1])
+    tell("judging", total, total, {})
+    return found
+
+
+def judged_outcomes(campaign: Campaign, history: History) -> tuple[str, ...]:
+    """Return the outcomes by which models are judged: those that are wanted, as far as measured."""
+    wanted = [objective.outcome for objective in campaign.objectives]
+    wanted += [name for one in campaign.constraints for name in one.terms]
+    measured = outcomes_with_data(history)
+    return tuple(dict.fromkeys(o for o in wanted if o in measured)) or measured
+
+
+def _spread(campaign: Campaign, runs: Sequence[Run], outcomes: Sequence[str]) -> Array:
+    """Return the standard deviation of each outcome in work space, (m,), unmoved by outliers."""
+    found = []
+    for outcome in outcomes:
+        values = _work_means(campaign, runs, outcome)
+        values = values[np.isfinite(values)]
+        low, high = np.percentile(values, (16, 84))
+        found.append(max(float(high - low) / 2, 1e-9))
+    return np.array(found)
+
+
+def _work_means(campaign: Campaign, runs: Sequence[Run], outcome: str) -> Array:
+    return np.array(
+        [
+            float(np.mean(to_work(campaign, outcome, np.array(run.outcomes[outcome]))))
+            if run.outcomes.get(outcome)
+            else math.nan
+            for run in runs
+        ]
+    )
+
+
+def _scored(
+    forecaster: Forecaster, judged: Sequence[Run], spread: Array
+) -> list[tuple[str, tuple[float, float]]]:
+    """Return each judged run's recipe with its squared error and negative log density."""
+    campaign = forecaster.space.campaign
+    X = forecaster.space.encode([run.conditions for run in judged], forecaster.data.fill)
+    mean, variance = forecaster.moments(X)
+    true = np.stack([_work_means(campaign, judged, o) for o in forecaster.outcomes], axis=1)
+    error = ((true - mean) / spread) ** 2
+    density = 0.5 * ((true - mean) ** 2 / variance + np.log(2 * math.pi * variance))
+    found = []
+    for row, run in enumerate(judged):
+        if np.isfinite(true[row]).any():
+            score = float(np.nanmean(error[row])), float(np.nanmean(density[row]))
+            found.append((recipe_of(campaign, run.conditions), score))
+    return found

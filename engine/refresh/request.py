@@ -1,0 +1,81 @@
+"""What is asked of a refresh, and what it answers. Plain frozen data; no numerical library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from db.records import ModelKind, RefreshOutcome
+
+Tell = Callable[[str, int, int, Mapping[str, float]], None]
+"""Called with what is being done, how much of it is done, of how much, and numbers if any."""
+
+ShouldStop = Callable[[], bool]
+"""Asked between steps; once it says so, the training is kept and the refresh ends."""
+
+Mode = Literal["incremental", "full"]
+
+
+@dataclass(frozen=True)
+class RefreshRequest:
+    """What to train, and how.
+
+    Attributes:
+        kind: what the model is for.
+        full: from the starter on, on everything; else from the champion on.
+        trigger: why, for the record: ``by hand``, or what was due.
+        seed: of everything drawn at random.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        accept_suspicious: learn from new results that contradict what was known, too.
+        steps: updates at most; the mode's own number where not given.
+    """
+
+    kind: ModelKind = ModelKind.SURROGATE
+    full: bool = False
+    trigger: str = "by hand"
+    seed: int = 0
+    device: str = "auto"
+    accept_suspicious: bool = False
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a refresh would do, and why.
+
+    ``problem``: why it cannot be done, if it cannot. ``n_judged``: recipes that no training sees
+    and by which the candidate is judged.
+    """
+
+    kind: ModelKind
+    mode: Mode
+    reasons: tuple[str, ...]
+    is_due: bool
+    n_results: int
+    n_micrographs: int
+    n_finished: int
+    n_judged: int
+    champion_id: int | None
+    sources: tuple[str, ...]
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did.
+
+    ``model_id``: the version that it made, if it came so far. ``former_id``: the champion that
+    retired. ``report``: the numbers behind it, plain JSON types. ``why``: in a sentence.
+    """
+
+    refresh_id: int
+    kind: ModelKind
+    outcome: RefreshOutcome
+    why: str
+    mode: Mode
+    model_id: int | None = None
+    former_id: int | None = None
+    artifact: str | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,204 @@
+r"""Do the new results fit what was known? Asked before anything is learnt from them.
+
+A plain Gaussian process is fitted to the results before; what it says of the new runs is compared
+with what came. Everything is in work space (logarithms, where an outcome's scatter grows with it).
+
+======  ====================================================================  ==========
+symbol  meaning                                                               shape
+======  ====================================================================  ==========
+z       residual of a new result in predictive standard deviations            (n, m)
+z₀      the same of the old results, each left out once                       (n₀, m)
+T       mean of min(z², 36) over the newest w runs                            scalar
+======  ====================================================================  ==========
+
+A single result with |z| > 6 (and far from everything else) is *odd*: it is not learnt from, and
+told, with the power of ten by which it is off if there is one. New results as a whole are *not
+believed* where too many are odd, or where T is larger than what old results, drawn with
+replacement, ever give, with allowance for new regions. Labels that were shuffled show up as such a
+T: they keep their spread and lose what the conditions say of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.campaign import Campaign
+from engine.errors import SpinneretError
+from engine.history import History, Run
+from engine.propose.forecaster import Forecaster, outcomes_with_data
+from engine.propose.training import to_work
+from engine.settings import ProposeSettings
+from surrogate.gp import leave_one_out
+
+Array = NDArray[np.float64]
+
+LEAST_OLD, LEAST_NEW = 16, 4
+ODD_SIGMAS = 6.0
+MOST_ODD = 0.25
+"""Share of the new runs that may be odd before none of them is believed."""
+ALLOWANCE = 1.4
+"""New regions are predicted worse than left-out runs: T may be that much larger for it."""
+WINDOWS = (8, 12, 20, 40)
+DRAWS, QUANTILE = 4000, 0.999
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A result that is far from what was expected."""
+
+    run: Run
+    outcome: str
+    value: float
+    expected: float
+    sigmas: float
+    factor: float | None
+
+    def told(self, campaign: Campaign) -> str:
+        """Say it in words."""
+        text = (
+            f"{self.run.name}: {campaign.heading(self.outcome)} = {self.value:.4g}, expected about "
+            f"{self.expected:.4g} ({self.sigmas:.0f} standard deviations)"
+        )
+        if self.factor is not None:
+            text += f": {self.factor:g} times as much; is that a unit error?"
+        return text
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """What is suspicious about new results.
+
+    ``odd``: single results. ``disbelief``: why the new results as a whole are not believed, if they
+    are not; ``suspects``: the runs that are meant. ``numbers``: plain JSON types.
+    """
+
+    odd: tuple[Odd, ...] = ()
+    disbelief: str | None = None
+    suspects: tuple[Run, ...] = ()
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+def examine(
+    old: History, new: Sequence[Run], settings: ProposeSettings, *, seed: int = 0
+) -> Suspicion:
+    """Compare new results with what the old ones say of them.
+
+    Args:
+        old: the campaign as it was known.
+        new: runs with results since, in the order in which they were recorded.
+        settings: of proposals.
+        seed: of the draws.
+
+    Returns:
+        An empty suspicion, where the old results are too few to tell.
+    """
+    new = [run for run in new if run.outcomes]
+    if old.n_finished < LEAST_OLD or not new:
+        return Suspicion()
+    try:
+        outcomes = outcomes_with_data(old)
+        forecaster = Forecaster.fit(old, settings, outcomes=outcomes)
+    except SpinneretError:
+        return Suspicion()  # what cannot be modelled cannot be doubted
+    z, raw, expected = _residuals(forecaster, old.campaign, new, outcomes)
+    known = _left_out(forecaster)
+    odd = [
+        _as_odd(old.campaign, new[row], outcomes[i], (raw[row, i], expected[row, i], z[row, i]))
+        for row, i in zip(*np.nonzero(np.abs(np.nan_to_num(z)) > ODD_SIGMAS), strict=True)
+    ]
+    return _whole(new, z, known, odd, seed)
+
+
+def _residuals(
+    forecaster: Forecaster, campaign: Campaign, new: Sequence[Run], outcomes: Sequence[str]
+) -> tuple[Array, Array, Array]:
+    """Return z (n, m), values in work space (n, m), and what was expected there (n, m)."""
+    X = forecaster.space.encode([run.conditions for run in new], forecaster.data.fill)
+    mean, variance = forecaster.moments(X)
+    raw = np.full(mean.shape, np.nan)
+    for i, outcome in enumerate(outcomes):
+        for row, run in enumerate(new):
+            values = np.array(run.outcomes.get(outcome, ()), dtype=float)
+            if len(values):
+                raw[row, i] = float(np.median(to_work(campaign, outcome, values)))
+    return (raw - mean) / np.sqrt(variance), raw, mean
+
+
+def _left_out(forecaster: Forecaster) -> Array:
+    """Return z₀ (n₀, m) of the old results; NaN where not measured."""
+    Y = torch.from_numpy(forecaster.data.Y)
+    z = torch.full_like(Y, torch.nan)
+    for i, (observed, mean, variance) in enumerate(
+        zip(*leave_one_out(forecaster.model), strict=True)
+    ):
+        seen = ~torch.isnan(Y[:, i])
+        if int(seen.sum()) == len(observed):
+            z[seen, i] = ((observed - mean) / variance.sqrt()).double()
+    return np.asarray(z.numpy())
+
+
+def _as_odd(campaign: Campaign, run: Run, outcome: str, found: tuple[float, float, float]) -> Odd:
+    value, mean, z = map(float, found)
+    if campaign.property_of(outcome).scale == "log":
+        value, mean = math.exp(value), math.exp(mean)
+    return Odd(run, outcome, value, mean, abs(z), power_of_ten(value, mean))
+
+
+def power_of_ten(value: float, expected: float) -> float | None:
+    """Return 1000 where a value is about a thousand times what is expected, and so on."""
+    if not (value > 0 and expected > 0):
+        return None
+    exponent = math.log10(value / expected)
+    nearest = round(exponent)
+    if abs(nearest) < 2 or abs(exponent - nearest) > 0.35:
+        return None
+    return float(10.0**nearest)
+
+
+def _whole(
+    new: Sequence[Run],
+    z: Array,
+    known: Array,
+    odd: Sequence[Odd],
+    seed: int,
+) -> Suspicion:
+    names = {id(one.run) for one in odd}
+    suspects = tuple(run for run in new if id(run) in names)
+    numbers = {"n_new": float(len(new)), "n_odd": float(len(suspects))}
+    if len(suspects) > max(2.0, MOST_ODD * len(new)):
+        factors = {one.factor for one in odd if one.factor is not None}
+        hint = f"; they are about {min(factors):g} times too large" if len(factors) == 1 else ""
+        why = f"{len(suspects)} of {len(new)} new runs are far from everything known{hint}"
+        return Suspicion(tuple(odd), why, suspects, numbers)
+    old_rows = _capped(known)
+    new_rows = _capped(z[[id(run) not in names for run in new]])  # odd ones are left out anyway
+    rng = np.random.default_rng(seed)
+    for window in (*(w for w in WINDOWS if w < len(new_rows)), len(new_rows)):
+        if window < LEAST_NEW or len(old_rows) < LEAST_OLD:
+            continue
+        newest = float(np.mean(new_rows[-window:]))
+        drawn = rng.choice(old_rows, size=(DRAWS, window)).mean(axis=1)
+        limit = ALLOWANCE * float(np.quantile(drawn, QUANTILE))
+        numbers[f"misfit_{window}"], numbers[f"limit_{window}"] = newest, limit
+        if newest > limit:
+            why = (
+                f"the newest {window} runs do not fit what the results before say of them: mean "
+                f"squared residual {newest:.2f} predictive variances, up to {limit:.2f} would pass "
+                "for chance; they may be assigned to the wrong runs"
+            )
+            rest = [run for run in new if id(run) not in names]
+            return Suspicion(tuple(odd), why, tuple(rest[len(rest) - window :]), numbers)
+    return Suspicion(tuple(odd), None, (), numbers)
+
+
+def _capped(z: Array) -> Array:
+    """Return the mean of min(z², 36) over the outcomes of each row that has any, (n,)."""
+    squared = np.minimum(z**2, ODD_SIGMAS**2)
+    seen = np.isfinite(squared).any(axis=1)
+    return np.asarray(np.nanmean(squared[seen], axis=1))

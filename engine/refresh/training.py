@@ -1,0 +1,305 @@
+"""One training of the surrogate: incrementally from the champion on, or in full from the starter.
+
+Both learn from the same things: simulated labs, the campaign's sources as they read now, and its
+own runs. The incremental one begins where the champion stands, looks at fewer labs and at a sample
+of each source's rows again (replay, lest they be forgotten), takes smaller and fewer steps, and
+stops as soon as held-out recipes gain nothing. The heads are trained with the encoders; the
+Gaussian processes on top are fitted anew at every proposal anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from db.records import ExperimentRecord, SourceKind
+from engine.campaign import Campaign
+from engine.errors import ModelError, NotFoundError, SpinneretError
+from engine.refresh.own import own_rows, own_runs
+from engine.refresh.request import Mode, RefreshRequest, ShouldStop, Tell
+from engine.sources.encoding import axes_of, match_axes, outcome_places
+from engine.sources.matching import Understood, common_language, refuse_strangers
+from engine.sources.pretraining import (
+    RATE_FROM_CHECKPOINT,
+    STEPS_FROM_CHECKPOINT,
+    ensemble_of,
+    fit_model,
+    labs_of,
+    model_from,
+    source_note,
+    tell_pictures,
+    vocabulary_of,
+    words_of,
+)
+from engine.sources.reading import SourceData
+from engine.sources.serving import STARTER
+from engine.sources.tensors import SourceRows, scores, source_rows
+from surrogate.errors import CheckpointError, FitError, InputError
+from surrogate.matmcl.checkpoint import load_checkpoint
+from surrogate.matmcl.config import TrainSettings
+from surrogate.matmcl.data import SourceTensors
+from surrogate.matmcl.model import MatMCL
+
+INCREMENTAL_STEPS, INCREMENTAL_RATE = 40, 1e-4
+REPLAYED_LABS, REPLAYED_ROWS = 24, 256
+
+
+@dataclass(frozen=True)
+class Material:
+    """What there is to learn from, as read at ``watermark``.
+
+    ``left_out``: ids of own experiments that are not to be learnt from.
+    """
+
+    campaign: Campaign
+    data_dir: Path
+    experiments: tuple[ExperimentRecord, ...]
+    sources: tuple[SourceData, ...]
+    watermark: int
+    max_megapixels: float = 100.0
+    left_out: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate. ``metrics``, ``config``, ``extra``: plain JSON types."""
+
+    model: MatMCL
+    mode: Mode
+    metrics: Mapping[str, Any]
+    config: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    names: Any
+    notes: tuple[str, ...]
+
+
+def train_candidate(
+    material: Material,
+    request: RefreshRequest,
+    champion: Path | None,
+    *,
+    state: Path,
+    tell: Tell,
+    should_stop: ShouldStop,
+) -> Trained:
+    """Train a candidate.
+
+    Args:
+        material: what to learn from.
+        request: how.
+        champion: the checkpoint that serves, from which an incremental training goes on; without
+            one, or where its files cannot be used, the training is a full one.
+        state: where an interrupted training is kept and taken up again.
+        tell: hears how far it is.
+        should_stop: ends it early; what was done is kept in ``state``.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop.
+        ModelError: the training diverges, or a checkpoint cannot be used.
+        DataError: sources cannot be understood, or the disk is full.
+    """
+    try:
+        return _train(material, request, champion, _Loop(state, tell, should_stop))
+    except (InputError, CheckpointError, FitError) as error:
+        raise ModelError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """What surrounds the training loop."""
+
+    state: Path
+    tell: Tell
+    should_stop: ShouldStop
+
+
+def _train(
+    material: Material, request: RefreshRequest, champion: Path | None, loop: _Loop
+) -> Trained:
+    mode: Mode = "full" if request.full or champion is None else "incremental"
+    start = load_checkpoint(STARTER if mode == "full" or champion is None else champion)
+    tensors, rows, own, names, notes = _tensors(material, request, start, mode, loop.tell)
+    model = model_from(
+        start, start.config, _grown_vocabulary(material, start), [t.name for t in tensors],
+        request.seed,
+    )  # fmt: skip
+    settings = train_settings(request, mode)
+    history = _fit(model, tensors, settings, loop)
+    everything = [*rows, *([own] if own is not None else [])]
+    return Trained(
+        model,
+        mode,
+        {
+            "mode": mode,
+            "r2_held_out": {r.tensors.name: scores(model, r) for r in rows},
+            "losses": history[-1] if history else {},
+            "steps": int(history[-1]["step"]) if history else 0,
+            "sources": [source_note(one, everything) for one in material.sources],
+            "own_runs": 0 if own is None else len(own.tensors.table),
+            "own_tiles": 0 if own is None else own.n_tiles,
+            "replayed_labs": len(_labs(material, start, mode, request.seed)),
+        },
+        {
+            "refresh": {
+                **{k: v for k, v in asdict(request).items() if k != "kind"},
+                "mode": mode,
+                "settings": settings.to_dict(),
+                "sources": [
+                    {"name": s.name, "fingerprint": s.fingerprint} for s in material.sources
+                ],
+                "left_out": list(material.left_out),
+            }
+        },
+        {
+            "campaign": material.campaign.name,
+            "names": {"parameters": dict(names.parameters), "outcomes": dict(names.outcomes)},
+            "mode": mode,
+        },
+        names,
+        tuple(notes),
+    )
+
+
+def train_settings(request: RefreshRequest, mode: Mode) -> TrainSettings:
+    """Return the budget of a training."""
+    is_full = mode == "full"
+    steps = request.steps or (STEPS_FROM_CHECKPOINT if is_full else INCREMENTAL_STEPS)
+    return TrainSettings(
+        steps=steps,
+        learning_rate=RATE_FROM_CHECKPOINT if is_full else INCREMENTAL_RATE,
+        warmup=50 if is_full else 5,
+        labs_per_batch=16 if is_full else 8,
+        contrastive_every=4,
+        mask_rate=0.1,
+        holdout=0.15,
+        evaluate_every=25 if is_full else 10,
+        patience=4 if is_full else 2,
+        seed=request.seed,
+        device=request.device,
+        checkpoint_every=100 if is_full else 20,
+    )
+
+
+def _fit(
+    model: MatMCL,
+    tensors: Sequence[SourceTensors],
+    settings: TrainSettings,
+    loop: _Loop,
+) -> list[dict[str, float]]:
+    """Train; go on with an interrupted training if it is the very same, else begin anew."""
+    state = loop.state
+    fit = partial(
+        fit_model, model, tensors, settings, state, loop.tell, should_stop=loop.should_stop
+    )
+    if state.is_dir() and any(state.iterdir()):
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        try:
+            return fit(resume=True)
+        except CheckpointError:  # another training's, or damaged
+            model.load_state_dict(before)
+    return fit(resume=False)
+
+
+def _grown_vocabulary(material: Material, start: MatMCL) -> Any:
+    measured = _measured(material)
+    language = common_language(
+        material.campaign, words_of(start), [one.vocable for one in measured]
+    )
+    return vocabulary_of(language.words)
+
+
+def _measured(material: Material) -> list[SourceData]:
+    return [one for one in material.sources if one.definition.kind is not SourceKind.SIMULATED]
+
+
+def _tensors(
+    material: Material, request: RefreshRequest, start: MatMCL, mode: Mode, tell: Tell
+) -> tuple[list[SourceTensors], list[SourceRows], SourceRows | None, Any, list[str]]:
+    campaign, config = material.campaign, start.config
+    measured = _measured(material)
+    language = common_language(campaign, words_of(start), [one.vocable for one in measured])
+    vocabulary = vocabulary_of(language.words)
+    rows = []
+    for one in measured:
+        refuse_strangers(
+            campaign, one.vocable, language.sources[one.name], has_pictures=one.n_scaled > 0,
+            notes=one.notes,
+        )  # fmt: skip
+        found = source_rows(
+            one,
+            language.sources[one.name],
+            vocabulary,
+            config,
+            seed=request.seed,
+            max_megapixels=material.max_megapixels,
+            progress=partial(tell_pictures, tell, one.name),
+        )
+        rows.append(found if mode == "full" else _replayed(found, request.seed))
+    notes = [f"source '{r.tensors.name}': {note}" for r in rows for note in r.notes]
+    own = own_runs(campaign, material.experiments, material.data_dir, left_out=material.left_out)
+    own_found: SourceRows | None = None
+    if own.data is not None:
+        understood = Understood(
+            match_axes(axes_of(campaign), vocabulary, language.names),
+            outcome_places(campaign, vocabulary, language.names),
+            (),
+        )
+        try:
+            own_found = own_rows(
+                own, understood, vocabulary, config, seed=request.seed,
+                max_megapixels=material.max_megapixels,
+            )  # fmt: skip
+            notes += [f"own runs: {note}" for note in own_found.notes]
+        except SpinneretError as error:
+            notes.append(f"the campaign's own runs teach the encoders nothing: {error}")
+    tensors = [one.tensors for one in rows]
+    if own_found is not None:
+        tensors.append(own_found.tensors)
+    labs = _labs(material, start, mode, request.seed)
+    if labs:
+        # Pictures of simulated labs are drawn only where there are others to be told from.
+        has_tiles = any(one.tiles is not None for one in tensors)
+        tensors.insert(0, ensemble_of(labs, vocabulary, config, has_tiles, tell))
+    if not tensors:
+        raise NotFoundError(
+            "there is nothing to learn from: no source, no simulated labs, and no own runs"
+        )
+    return tensors, rows, own_found, language.names, notes
+
+
+def _labs(material: Material, start: MatMCL, mode: Mode, seed: int) -> list[int]:
+    labs = labs_of(material.sources, start)
+    if mode == "full" or len(labs) <= REPLAYED_LABS:
+        return labs
+    chosen = np.random.default_rng([seed, material.watermark]).permutation(len(labs))
+    return sorted(labs[place] for place in chosen[:REPLAYED_LABS])
+
+
+def _replayed(rows: SourceRows, seed: int) -> SourceRows:
+    """Keep a sample of a source's rows, with the tiles that show them."""
+    whole = rows.tensors
+    n = len(whole.table)
+    if n <= REPLAYED_ROWS:
+        return rows
+    generator = torch.Generator().manual_seed(seed)
+    kept = torch.randperm(n, generator=generator)[:REPLAYED_ROWS].sort().values
+    place = torch.full((n,), -1, dtype=torch.int64)
+    place[kept] = torch.arange(len(kept))
+    tiles, owner = whole.tiles, whole.tile_owner
+    if tiles is not None and owner is not None:
+        shown = place[owner] >= 0
+        tiles, owner = tiles[shown], place[owner[shown]]
+        if not len(tiles):
+            tiles, owner = None, None
+    return replace(
+        rows,
+        tensors=SourceTensors(
+            whole.name, whole.table[kept], whole.outcomes[kept], whole.lab[kept], tiles, owner
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Model versions and their files: what was trained, what serves, what served before."""

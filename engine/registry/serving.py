@@ -1,0 +1,90 @@
+"""Which version serves: the champion if its files are as recorded, else the last good one.
+
+Loads no numerical library. What had to be left aside is said in the log (`engine.logs`), so every
+command that asks a model tells it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.records import ModelKind, ModelStatus, ModelVersionRecord, PromotionRecord
+from db.session import Transaction
+from engine.registry.files import problems
+
+_LOG = logging.getLogger("spinneret.registry")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What serves; no ``version``: what ships with the program, if anything does.
+
+    ``notes``: what was left aside, and why.
+    """
+
+    version: ModelVersionRecord | None
+    folder: Path | None
+    notes: tuple[str, ...] = ()
+
+
+def serving(data_dir: Path, tx: Transaction, campaign_id: int, kind: ModelKind) -> Serving:
+    """Return the version of a kind that serves a campaign.
+
+    The champion serves. Where its files are gone or altered, the version that served before it
+    does, and so on; in the end what ships with the program.
+    """
+    notes: list[str] = []
+    for version in _in_order(tx, campaign_id, kind):
+        found = problems(data_dir, version)
+        if not found:
+            folder = data_dir / version.artifact_path
+            if notes:
+                notes.append(f"model {version.id}, which served before, serves until that is mended"
+                             f" (`engine models promote {version.id}` makes it last)")  # fmt: skip
+            return _told(Serving(version, folder, tuple(notes)))
+        if not version.is_pruned:
+            notes += found
+    if notes:
+        notes.append("what ships with the program serves; `engine refresh --full` trains anew")
+    return _told(Serving(None, None, tuple(notes)))
+
+
+def _told(found: Serving) -> Serving:
+    for note in found.notes:
+        _LOG.warning(note)
+    return found
+
+
+def _in_order(tx: Transaction, campaign_id: int, kind: ModelKind) -> list[ModelVersionRecord]:
+    """Return the champion, then what served before it, newest first."""
+    champion = tx.models.champion(campaign_id, kind)
+    if champion is None:
+        return []
+    known = {one.id: one for one in tx.models.list(campaign_id)}
+    former = stack(list(tx.models.promotions(campaign_id, kind)))[:-1]
+    ids = [one for one in reversed(former) if one is not None and one != champion.id]
+    return [champion, *(known[one] for one in dict.fromkeys(ids))]
+
+
+def stack(promotions: list[PromotionRecord]) -> list[int | None]:
+    """Return what served, each once, with what a rollback took back left out; the last serves.
+
+    ``None`` stands for what ships with the program.
+    """
+    found: list[int | None] = [None]
+    for one in promotions:
+        is_back = (one.reason or "").startswith(ROLLBACK)
+        if is_back and one.model_version_id in found:
+            del found[found.index(one.model_version_id) + 1 :]
+        else:
+            found = [id_ for id_ in found if id_ != one.model_version_id or id_ is None]
+            found.append(one.model_version_id)
+    return found
+
+
+ROLLBACK = "rollback"
+"""The first word of the reason of a promotion that takes others back."""
+
+SERVED = (ModelStatus.CHAMPION, ModelStatus.RETIRED)
