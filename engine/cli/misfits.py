@@ -84,6 +84,11 @@ def print_checked(found: Checked) -> None:
                 "looks"]  # fmt: skip
     rows = [_row(misfit) for misfit in (flagged or found.runs[:_SHOWN])]
     screen.print(grid(headings, rows))
+    screen.print(
+        "z: measured minus promised, in standard deviations of such runs; q: the share of false "
+        "flags to expect if this run and all before it were flagged",
+        markup=False,
+    )
     for misfit in flagged:
         screen.print(f"  {misfit.run.name}: {_advice(misfit)}", style="dim", markup=False)
     if found.latent_area is not None:

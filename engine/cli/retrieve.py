@@ -151,17 +151,21 @@ def _refuse_place(path: Path | None) -> None:
 
 def _show(found: Retrieved) -> None:
     screen = console()
-    names = list(dict.fromkeys(name for match in found.matches for name in match.item.conditions))
+    names = list(
+        dict.fromkeys(
+            axis.name
+            for match in found.matches
+            for axis in match.item.axes
+            if axis.name in match.item.conditions
+        )
+    )
     headings = [
         "run",
+        "diameter (Δ) [nm]",
+        "order (Δ) [–]",
+        "porosity (Δ) [–]",
         "fits [×]",
         "similarity [–]",
-        "diameter [nm]",
-        "Δ diameter [nm]",
-        "order [–]",
-        "Δ order [–]",
-        "porosity [–]",
-        "Δ porosity [–]",
         *(_heading(found, name) for name in names),
     ]
     rows = []
@@ -170,28 +174,19 @@ def _show(found: Retrieved) -> None:
         rows.append(
             [
                 match.item.run,
+                _measured(own.diameter_nm, off.diameter_nm, 0),
+                _measured(own.order, off.order, 2),
+                _measured(own.porosity, off.porosity, 2),
                 "–" if match.fit is None else f"{math.exp(match.fit):.2g}",
                 f"{match.similarity:.2f}",
-                _number(own.diameter_nm, ".0f"),
-                _number(off.diameter_nm, "+.0f"),
-                _number(own.order, ".2f"),
-                _number(off.order, "+.2f"),
-                _number(own.porosity, ".2f"),
-                _number(off.porosity, "+.2f"),
                 *(_value(match.item, name) for name in names),
             ]
         )
-    what = "expected of these conditions" if found.is_expected else "the picture shows"
-    screen.print(
-        f"{count(len(rows), 'micrograph')} of {found.n_gallery}, nearest first ({found.model})"
-    )
+    screen.print(f"{count(len(rows), 'micrograph')} of {found.n_gallery}, nearest first")
     told = found.statistics
     if any(value is not None for value in told.values):
-        screen.print(
-            f"{what}: diameter {_number(told.diameter_nm, '.0f')} nm, order "
-            f"{_number(told.order, '.2f')}, porosity {_number(told.porosity, '.2f')}; Δ is the "
-            "run's minus that"
-        )
+        what = "expected of these conditions" if found.is_expected else "the picture shows"
+        screen.print(f"{what}: {told.in_words}; Δ is the run's minus that")
     screen.print(grid(headings, rows))
     if any(match.fit is not None for match in found.matches):
         pair = ("the picture", "these") if found.is_expected else ("your picture", "the run's")
@@ -199,6 +194,10 @@ def _show(found: Retrieved) -> None:
             f"fits: how many times likelier {pair[0]} is of {pair[1]} conditions than of those of "
             "a run drawn at random"
         )
+    screen.print(
+        f"similarity: in the latent of {found.model}, −1 to 1; it orders what was not measured",
+        markup=False,
+    )
 
 
 def _heading(found: Retrieved, name: str) -> str:
@@ -214,5 +213,7 @@ def _value(item: Item, name: str) -> str:
     return value if isinstance(value, str) else f"{value:.4g}"
 
 
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
+def _measured(value: float | None, off: float | None, digits: int) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.{digits}f}" + ("" if off is None else f" ({off:+.{digits}f})")

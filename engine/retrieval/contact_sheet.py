@@ -43,13 +43,14 @@ def write_contact_sheet(
 ) -> None:
     """Write the retrieved pictures (the query first, if it is a picture) to ``path``.
 
-    Every panel shows the same field of view, the smallest of them all, and a bar of its length.
+    Every panel shows the same field of view, the smallest of them all, and a bar of its length;
+    above them stands what was expected, where conditions were asked for.
 
     Raises:
         NotFoundError, DataError: a picture is gone or damaged, or ``path`` cannot be written.
     """
     panels = [query] if query is not None else []
-    for match in retrieved.matches:
+    for place, match in enumerate(retrieved.matches, 1):
         picture = match.item.picture
         grey = read_picture(
             picture.path,
@@ -57,9 +58,11 @@ def write_contact_sheet(
             crop=picture.crop,
             rotation_axis=picture.rotation_axis,
         )
-        lines = (f"{match.item.run}   similarity {match.similarity:.2f}", *_told(match.item))
+        looks = match.item.statistics.in_words or "not measured"
+        lines = (f"{place}.  run {match.item.run}", looks, *_told(match.item))
         panels.append(Panel(grey, picture.nm_per_pixel or 1.0, lines))
-    sheet = draw(panels)
+    expected = retrieved.statistics.in_words if retrieved.is_expected else ""
+    sheet = draw(panels, f"expected of these conditions: {expected}" if expected else "")
     aside = path.with_name(f".{path.name}.part-{os.getpid()}")
     try:
         sheet.save(aside, format="PNG")
@@ -82,32 +85,34 @@ def query_panel(
     grey = read_picture(
         file, max_megapixels=max_megapixels, crop=find_crop(whole), rotation_axis=rotation_axis
     )
-    return Panel(grey, retrieved.nm_per_pixel or 1.0, ("the query", file.name))
+    lines = (f"the query: {file.name}", retrieved.statistics.in_words)
+    return Panel(grey, retrieved.nm_per_pixel or 1.0, lines)
 
 
 def _told(item: Item) -> tuple[str, ...]:
+    known = [axis.name for axis in item.axes if axis.name in item.conditions]
     words = [
-        f"{name} {value:g} {item.unit_of(name)}".rstrip()
-        if not isinstance(value, str)
-        else f"{name} {value}"
-        for name, value in item.conditions.items()
+        f"{name} {value}" if isinstance(value, str) else f"{name} {value:g} {item.unit_of(name)}"
+        for name, value in ((name, item.conditions[name]) for name in known)
     ]
     return tuple(", ".join(words[place : place + 2]) for place in range(0, len(words), 2))
 
 
-def draw(panels: Sequence[Panel]) -> Image.Image:
-    """Return the sheet of at least one panel."""
+def draw(panels: Sequence[Panel], title: str = "") -> Image.Image:
+    """Return the sheet of at least one panel, under a title."""
     field = min(min(panel.grey.shape) * panel.nm_per_pixel for panel in panels)
     n_lines = max(len(panel.lines) for panel in panels)
     cell = (SIDE_PX + _MARGIN, SIDE_PX + _MARGIN + _LINE * n_lines)
     columns = min(_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
-    size = (columns * cell[0] + _MARGIN, rows * cell[1] + _MARGIN)
+    head = _MARGIN + (_LINE if title else 0)
+    size = (columns * cell[0] + _MARGIN, head + rows * cell[1])
     sheet = Image.new("RGB", size, _GROUND)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default()
+    pen.text((_MARGIN, _MARGIN // 2), title, fill=_INK, font=font)
     for place, panel in enumerate(panels):
         left = _MARGIN + place % columns * cell[0]
-        top = _MARGIN + place // columns * cell[1]
+        top = head + place // columns * cell[1]
         sheet.paste(_thumbnail(panel, field), (left, top))
         _scale_bar(pen, left, top, field)
         for line, text in enumerate(panel.lines):

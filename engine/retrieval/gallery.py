@@ -65,6 +65,18 @@ class Statistics:
         return Statistics(*(a - b if a is not None and b is not None else None for a, b in pairs))
 
     @property
+    def in_words(self) -> str:
+        """What is known of diameter, order and porosity, for a line of text."""
+        known = (
+            ("diameter", self.diameter_nm, ".0f", " nm"),
+            ("order", self.order, ".2f", ""),
+            ("porosity", self.porosity, ".2f", ""),
+        )
+        return ", ".join(
+            f"{name} {value:{form}}{unit}" for name, value, form, unit in known if value is not None
+        )
+
+    @property
     def values(self) -> tuple[float | None, ...]:
         """Diameter, order, porosity, spread, bead fraction."""
         return self.diameter_nm, self.order, self.porosity, self.spread, self.bead_fraction
