@@ -23,7 +23,7 @@ from engine.bench.labs import changes_with_seed, lab_of
 from engine.bench.objectives import with_objectives, without_limits
 from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks, timed_round
 from engine.bench.scores import Protocol, reference_of, summarise
-from engine.bench.strategies import Strategy, check_names, sourced, strategy
+from engine.bench.strategies import REFRESHED, Strategy, check_names, sourced, strategy
 from engine.bench.truth import Truth
 from engine.campaign import Campaign
 from engine.errors import DataError, UsageError, nearest_name
@@ -242,10 +242,14 @@ def run_task(config: ClosedLoopConfig, brought: Brought, task: Task, tell: Tell)
 
 def _named(config: ClosedLoopConfig, task: Task) -> Strategy:
     """Return a strategy by name, with its knowledge: pretrained here and now where it must be."""
+    folder = config.checkpoints or Path()
+    if task.strategy.startswith(REFRESHED):
+        from engine.bench.refreshing import refreshed
+
+        return refreshed(task.strategy, task.seed, folder)
     asked = sourced(task.strategy)
     if asked is None:
         return strategy(task.strategy)
-    folder = config.checkpoints or Path()
     known = sources.provider(asked, truth=config.lab, seed=task.seed, folder=folder)
     return strategy(task.strategy, known)
 

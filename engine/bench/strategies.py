@@ -20,6 +20,8 @@ ALIASES = {"random": "sobol"}
 BY_AX = "ax-matmcl"
 """``matmcl`` searched by Ax: ``ax-matmcl:older`` knows what ``matmcl:older`` knows."""
 BASELINES = ("sobol", "random")
+REFRESHED = "refresh:"
+"""Strategies whose surrogate is trained on as results come (:mod:`engine.bench.refreshing`)."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ def check_names(names: Iterable[str], *, brought: Collection[str] = ()) -> tuple
     offered = sources.names()
     known = (*NAMES, *ALIASES, *brought, *((BY_AX, *offered) if offered else ()))
     for name in names:
+        if name.startswith(REFRESHED) and name not in brought:
+            from engine.bench.refreshing import check
+
+            check(name)
+            continue
         asked = sourced(name)
         if asked is not None and offered and name not in brought:
             sources.check(asked, "--strategy")

@@ -35,6 +35,7 @@ from engine.cli.bench_options import (
     step_progress,
     words,
 )
+from engine.cli.bench_refresh import refresh
 from engine.cli.bench_retrieval import retrieval
 from engine.cli.bench_tables import print_comparison, print_latency
 from engine.cli.output import JsonOption, print_json, say
@@ -55,6 +56,7 @@ def register(app: typer.Typer) -> None:
     bench.command("ablation")(ablation)
     bench.command("composite")(composite)
     bench.command("retrieval")(retrieval)
+    bench.command("refresh")(refresh)
     bench.command("latency")(latency)
     app.add_typer(bench, name="bench")
 
