@@ -15,6 +15,7 @@ micrographs          one picture each, by content hash
 batches              one call of ``engine propose`` each, with all it takes to replay it
 proposals            why an experiment was proposed, and its place in the batch
 predictions          what was said of an experiment before it was run
+previews             pictures of the mat to expect, with the statistics they show
 model_versions       surrogates and generators: candidate, champion (one a kind) or retired
 promotions           which version served from when on, and why; the newest row tells which serves
 refresh_runs         when and why a model was trained, and what came of it
@@ -239,6 +240,23 @@ class PredictionColumns(_WithChange):
     lower: Named[float] = Column(Double)
     upper: Named[float] = Column(Double)
     level: Named[float] = Column(Double)
+
+
+class PreviewColumns(_WithChange):
+    """Pictures of the mat to expect; ``path`` counts from the data folder."""
+
+    campaign_id: Named[int] = Column(ForeignKey("campaigns.id"), index=True)
+    experiment_id: Named[int | None] = Column(ForeignKey("experiments.id"), index=True)
+    batch_id: Named[int | None] = Column(ForeignKey("batches.id"))
+    model_version_id: Named[int | None] = Column(ForeignKey("model_versions.id"))
+    generator: Named[str] = Column(String)
+    seed: Named[int] = Column(BigInteger)
+    n_pictures: Named[int]
+    request: Named[Any] = Column(Json, nullable=False)
+    level: Named[float] = Column(Double)
+    statistics: Named[Any] = Column(Json, nullable=False)
+    sha256: Named[str] = Column(String)
+    path: Named[str] = Column(String)
 
 
 class ModelVersionColumns(_WithChange):
@@ -520,6 +538,15 @@ predictions = Table(
     _finite("upper"),
     _check("interval_ordered", "lower <= upper"),
     _check("level_is_coverage", "level > 0 AND level < 1"),
+)
+
+previews = Table(
+    "previews",
+    metadata,
+    PreviewColumns,
+    _check("n_pictures_positive", "n_pictures >= 1"),
+    _check("level_is_coverage", "level > 0 AND level < 1"),
+    _check("sha256_length", "length(sha256) = 64 AND length(generator) = 64"),
 )
 
 model_versions = Table(

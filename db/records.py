@@ -197,6 +197,39 @@ class NewExperiment:
 
 
 @dataclass(frozen=True)
+class NewPreview:
+    """Pictures of the mat to expect, in one file below the data folder.
+
+    ``generator``: SHA-256 of what drew them; ``request``: what of, plain JSON types;
+    ``statistics``: what each shows and what to expect of a real one, at ``level``; ``sha256``: of
+    the file.
+    """
+
+    generator: str
+    seed: int
+    n_pictures: int
+    request: Mapping[str, Any]
+    level: float
+    statistics: Mapping[str, Any]
+    sha256: str
+    path: str
+    model_version_id: int | None = None
+
+
+@dataclass(frozen=True)
+class PreviewRecord:
+    """Pictures that were drawn before a run was made (or of no run). Kept for ever."""
+
+    id: int
+    campaign_id: int
+    experiment_id: int | None
+    batch_id: int | None
+    preview: NewPreview
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True)
 class NewProposal:
     """One proposed experiment with its reasons and predictions."""
 
@@ -209,6 +242,7 @@ class NewProposal:
     acquisition_value: float | None
     predictions: Mapping[str, tuple[float, float, float]]
     level: float
+    preview: NewPreview | None = None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from db.repository import (
     Measurements,
     Micrographs,
     Models,
+    Previews,
     Refreshes,
     Schedule,
     Sessions,
@@ -69,7 +70,8 @@ class Transaction:
         self.measurements = Measurements(self._scope)
         self.micrographs = Micrographs(self._scope)
         self.experiments = Experiments(self._scope)
-        self.batches = Batches(self._scope, self.experiments)
+        self.previews = Previews(self._scope)
+        self.batches = Batches(self._scope, self.experiments, self.previews)
         self.models = Models(self._scope)
         self.sources = Sources(self._scope)
         self.refreshes = Refreshes(self._scope)

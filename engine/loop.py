@@ -30,6 +30,7 @@ from engine.sources.serving import folder_of, serving_folder
 from engine.workspace import Workspace, definition_of
 
 if TYPE_CHECKING:
+    from engine.previews.previewing import Previews
     from engine.sources.knowledge import Knowledge
 
 Progress = Callable[[str], None]
@@ -39,13 +40,19 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class ProposedBatch:
-    """A batch as recorded: ids are ``None`` for a dry run."""
+    """A batch as recorded: ids are ``None`` for a dry run.
+
+    ``previews``: one for each suggestion, in their order, or ``None`` where none were drawn;
+    ``remarks``: why not, if they should have been.
+    """
 
     campaign: Campaign
     request: ProposeRequest
     batch: SuggestionBatch
     batch_id: int | None
     experiment_ids: tuple[int | None, ...]
+    previews: Previews | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def numbered(self) -> list[tuple[int | None, Suggestion]]:
@@ -85,6 +92,7 @@ def propose(
     request: ProposeRequest,
     *,
     record: bool = True,
+    preview: bool | None = False,
     progress: Progress | None = None,
 ) -> ProposedBatch:
     """Propose the next batch from every result so far, and record it in one transaction.
@@ -92,8 +100,17 @@ def propose(
     If somebody else recorded something meanwhile, the batch is computed again: no setting is
     proposed twice.
 
+    Args:
+        workspace: an open workspace.
+        request: what is asked.
+        record: whether to write it down.
+        preview: whether to draw the mats to expect; ``None``: where a generator exists that can.
+        progress: told what is being done.
+
     Raises:
         UsageError, ModelError: see :func:`engine.propose.suggest`.
+        ModelError: previews were asked for and cannot be drawn.
+        DataError: their files cannot be written.
         DatabaseError: the database cannot be written.
     """
     tell = progress or (lambda _: None)
@@ -104,16 +121,28 @@ def propose(
         batch = compute(
             snapshot.history, request, workspace, settings, tell, checkpoint=snapshot.checkpoint
         )
+        drawn, remarks = _previews(
+            workspace, snapshot.campaign, batch, request, wanted=preview, tell=tell
+        )
         if not record:
+            nobody = (None,) * len(batch.suggestions)
             return ProposedBatch(
-                snapshot.campaign, request, batch, None, (None,) * len(batch.suggestions)
+                snapshot.campaign, request, batch, None, nobody, drawn, tuple(remarks)
             )
-        written = _record(workspace, snapshot, request, batch)
+        new = [_new_proposal(s, settings.level) for s in batch.suggestions]
+        if drawn is not None:
+            from engine.previews.previewing import kept
+
+            pictures = kept(workspace, drawn)
+            new = [replace(one, preview=of) for one, of in zip(new, pictures, strict=True)]
+        written = _record(workspace, snapshot, request, batch, new)
         if written is None:
             tell("something new was recorded: choosing again")
             continue
         recorded, ids = written
-        return ProposedBatch(snapshot.campaign, request, batch, recorded.id, tuple(ids))
+        return ProposedBatch(
+            snapshot.campaign, request, batch, recorded.id, tuple(ids), drawn, tuple(remarks)
+        )
     raise ModelError(
         f"the campaign changed {_ATTEMPTS} times while the batch was being chosen; nothing was "
         "recorded. Run the command again."
@@ -121,7 +150,11 @@ def propose(
 
 
 def _record(
-    workspace: Workspace, snapshot: Snapshot, request: ProposeRequest, batch: SuggestionBatch
+    workspace: Workspace,
+    snapshot: Snapshot,
+    request: ProposeRequest,
+    batch: SuggestionBatch,
+    proposals: Sequence[NewProposal],
 ) -> tuple[BatchRecord, list[int]] | None:
     """Record a batch; ``None`` if anything was recorded since it was begun."""
     settings = workspace.settings.propose
@@ -136,10 +169,38 @@ def _record(
             request=_as_json(request, settings, workspace, batch.surrogate),
             watermark=snapshot.watermark,
             versions=versions(),
-            proposals=[_new_proposal(s, settings.level) for s in batch.suggestions],
+            proposals=proposals,
         )
 
     return workspace.database.transact("propose", work)
+
+
+def _previews(
+    workspace: Workspace,
+    campaign: Campaign,
+    batch: SuggestionBatch,
+    request: ProposeRequest,
+    *,
+    wanted: bool | None,
+    tell: Progress,
+) -> tuple[Previews | None, list[str]]:
+    """Draw a batch's previews, or say why there are none although nobody declined them."""
+    if wanted is False or not batch.suggestions:
+        return None, []
+    from engine.previews.previewing import can_preview, preview_conditions
+
+    if wanted is None and not can_preview(workspace, campaign):
+        return None, []
+    conditions = [{**s.conditions, **s.ambient} for s in batch.suggestions]
+    try:
+        drawn = preview_conditions(
+            workspace, conditions, seed=request.seed, tell=tell, strict=False
+        )
+    except ModelError as error:
+        if wanted:
+            raise
+        return None, [f"no previews: {error}"]
+    return drawn, []
 
 
 def replay(workspace: Workspace, batch_id: int, *, progress: Progress | None = None) -> Replayed:

@@ -147,6 +147,13 @@ def check_cron(value: str) -> str:
     return value
 
 
+class GeneratorSettings(_Section):
+    """What draws previews: ``auto`` is the campaign's champion, or else the starter."""
+
+    pretrained: Literal["auto", "starter", "none"] = "auto"
+    pictures: int = Field(4, ge=1, le=64)
+
+
 class ComputeSettings(_Section):
     """Threads."""
 
@@ -175,6 +182,7 @@ class Settings(BaseSettings):
     surrogate: SurrogateSettings = SurrogateSettings()
     refresh: RefreshSettings = RefreshSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    generator: GeneratorSettings = GeneratorSettings()
     compute: ComputeSettings = ComputeSettings()
     web: WebSettings = WebSettings()
     campaign: Campaign | None = None

@@ -22,15 +22,17 @@ from db.records import (
 )
 from db.repository.assembly import proposal_record, select_proposals
 from db.repository.experiments import Experiments
+from db.repository.previews import Previews
 from db.repository.scope import Scope
 
 
 class Batches:
     """One batch for each call of ``engine propose``."""
 
-    def __init__(self, scope: Scope, experiments: Experiments) -> None:
+    def __init__(self, scope: Scope, experiments: Experiments, previews: Previews) -> None:
         self._scope = scope
         self._experiments = experiments
+        self._previews = previews
 
     def add(
         self,
@@ -84,6 +86,11 @@ class Batches:
         )
         self._add_reasons(batch_id, ids, proposals)
         self._add_predictions(batch_id, ids, proposals, model_version_id)
+        for id_, proposal in zip(ids, proposals, strict=True):
+            if proposal.preview is not None:
+                self._previews.add(
+                    campaign.id, proposal.preview, experiment_id=id_, batch_id=batch_id
+                )
         record = self.get(batch_id)
         assert record is not None  # noqa: S101 -- written above, in this transaction
         return record, ids

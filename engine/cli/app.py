@@ -19,6 +19,7 @@ from engine.cli import (
     models,
     predict,
     pretrain,
+    preview,
     propose,
     refresh,
     report,
@@ -84,8 +85,8 @@ def _root(
 
 
 for _module in (
-    data, micrograph, campaign, database, source, pretrain, refresh, models, propose, predict,
-    retrieve, report, users, demo, bench,
+    data, micrograph, campaign, database, source, pretrain, refresh, models, propose, preview,
+    predict, retrieve, report, users, demo, bench,
 ):  # fmt: skip
     _module.register(app)
 

@@ -26,8 +26,14 @@ def progress_shown() -> Iterator[Callable[[str], None]]:
         yield lambda message: status.update(f"{message} …")
 
 
-def batch_document(proposed: ProposedBatch) -> dict[str, Any]:
-    """Return the JSON document of a batch."""
+def batch_document(proposed: ProposedBatch, sheet: Path | None = None) -> dict[str, Any]:
+    """Return the JSON document of a batch; ``sheet``: where its previews are shown."""
+    proposals = [_suggestion(id_, suggestion) for id_, suggestion in proposed.numbered]
+    if proposed.previews is not None:
+        from engine.cli.preview_view import preview_document
+
+        for proposal, item in zip(proposals, proposed.previews.items, strict=True):
+            proposal["preview"] = preview_document(item)
     return {
         "batch": proposed.batch_id,
         "campaign": proposed.campaign.name,
@@ -40,7 +46,9 @@ def batch_document(proposed: ProposedBatch) -> dict[str, Any]:
             {"name": s.name, "trust": s.trust, "used": s.used, "weights": dict(s.weights)}
             for s in proposed.batch.sources
         ],
-        "proposals": [_suggestion(id_, suggestion) for id_, suggestion in proposed.numbered],
+        "generator": None if proposed.previews is None else proposed.previews.generator,
+        "sheet": None if sheet is None else str(sheet),
+        "proposals": proposals,
     }
 
 

@@ -26,6 +26,7 @@ from engine.cli.output import (
     split_assignments,
     warn,
 )
+from engine.cli.preview_view import refuse_sheet, show_batch_previews, write_batch_sheet
 from engine.documents import outcomes_document
 from engine.errors import UsageError
 
@@ -104,6 +105,23 @@ def propose(
             "`engine log --file` it.",
         ),
     ] = None,
+    preview: Annotated[
+        bool | None,
+        typer.Option(
+            "--preview/--no-preview",
+            help="Draw the mat to expect of each run.",
+            show_default="where a generator can",
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            "--sheet",
+            metavar="PNG",
+            help="Where the previews' contact sheet goes.",
+            show_default="the data folder",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -139,11 +157,18 @@ def propose(
             replicates=replicates,
         )
         _refuse_place(csv)
+        if sheet is not None and preview is False:
+            raise UsageError("--sheet shows the previews that --no-preview declines; keep one")
+        refuse_sheet(sheet)
         with progress_shown() as tell:
-            proposed = propose_batch(workspace, request, record=not dry_run, progress=tell)
+            proposed = propose_batch(
+                workspace, request, record=not dry_run, preview=preview, progress=tell
+            )
+        shown = write_batch_sheet(workspace, proposed, sheet) if proposed.previews else None
     if as_json:
-        print_json(batch_document(proposed))
+        print_json(batch_document(proposed, shown))
     show_batch(proposed.campaign, proposed.batch, proposed.experiment_ids, to_stderr=as_json)
+    show_batch_previews(proposed, shown, to_stderr=as_json)
     if proposed.batch_id is None:
         say("dry run: nothing was recorded.")
     else:

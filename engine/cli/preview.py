@@ -1,0 +1,151 @@
+"""``engine preview``: pictures of the mat to expect, or of mats like one that was seen."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.batch_view import progress_shown
+from engine.cli.micrograph import AxisOption, ScaleOption
+from engine.cli.output import ConfigOption, JsonOption, print_json, say, split_assignments
+from engine.cli.preview_view import (
+    condition_words,
+    preview_document,
+    refuse_sheet,
+    show_previews,
+    write_sheet,
+)
+from engine.errors import NotFoundError, SpinneretError, UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(preview)
+
+
+def preview(
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A condition; repeat it. The rest is left open."
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", metavar="IMAGE", help="Draw mats like this micrograph instead."),
+    ] = None,
+    nm_per_pixel: ScaleOption = None,
+    rotation_axis: AxisOption = None,
+    n: Annotated[
+        int | None,
+        typer.Option(
+            "--n", "-n", help="Pictures (1 to 64).", show_default="[generator] pictures, 4"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**31 - 1, help="Seed; drawn and recorded if not given."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="PNG", help="The contact sheet.", show_default="the data folder"
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Record nothing.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Draw the mat to expect of any conditions, or mats like one that was seen.
+
+    Several pictures, which differ as lots do, their statistics with the interval in which those
+    of a real micrograph should lie, and the real micrographs of the nearest runs. The same seed
+    gives the same pictures on the same device. For a micrograph, the runs nearest to it are named
+    too, as `engine retrieve` finds them.
+    """
+    from engine.asking import read_words
+    from engine.previews.previewing import preview_conditions, preview_like, record_previews
+    from engine.previews.sheet import SheetRow
+    from engine.workspace import Workspace
+
+    if (given is None) == (like is None):
+        raise UsageError("expected --set NAME=VALUE … or --like IMAGE; one of the two")
+    if like is None and (nm_per_pixel is not None or rotation_axis is not None):
+        raise UsageError("--nm-per-pixel and --rotation-axis belong to --like")
+    refuse_sheet(out)
+    chosen = secrets.randbelow(2**31) if seed is None else seed
+    with Workspace.open(config) as workspace:
+        with workspace.database.read() as tx:
+            _, campaign = workspace.active_campaign(tx)
+        if like is None:
+            asked = read_words(campaign, split_assignments(given, "--set"), "--set")
+            request: dict[str, Any] = {"conditions": dict(asked)}
+            heading, lines = "conditions", condition_words(campaign, asked)
+            with progress_shown() as tell:
+                found = preview_conditions(workspace, [asked], n=n, seed=chosen, tell=tell)
+            nearest: list[dict[str, Any]] = []
+        else:
+            request = {"like": like.name}
+            heading, lines = "like", [like.name]
+            with progress_shown() as tell:
+                found = preview_like(
+                    workspace,
+                    like,
+                    nm_per_pixel=nm_per_pixel,
+                    rotation_axis=rotation_axis,
+                    n=n,
+                    seed=chosen,
+                    tell=tell,
+                )
+            nearest = _nearest_runs(workspace, like, nm_per_pixel, rotation_axis)
+        ids = [] if dry_run else record_previews(workspace, found, request=request)
+        place = out
+        if place is None and ids:
+            place = workspace.data_dir / "previews" / "sheets" / f"preview-{ids[0]}.png"
+        row = SheetRow(heading, lines, found.items[0])
+        sheet = None if place is None else write_sheet(place, "What to expect", found, [row])
+    if as_json:
+        print_json(
+            {
+                "preview": ids[0] if ids else None,
+                "generator": found.generator,
+                "seed": chosen,
+                "sheet": None if sheet is None else str(sheet),
+                **request,
+                **preview_document(found.items[0]),
+                "nearest_runs": nearest,
+            }
+        )
+    show_previews(found, [heading], sheet, to_stderr=as_json)
+    for one in nearest:
+        told = ", ".join(f"{name} {value}" for name, value in one["conditions"].items())
+        say(f"nearest run {one['run']} (similarity {one['similarity']:.2f}): {told}")
+    say(f"seed {chosen}")
+
+
+def _nearest_runs(
+    workspace: Any, like: Path, nm_per_pixel: float | None, rotation_axis: str | None
+) -> list[dict[str, Any]]:
+    """Return the runs whose micrographs come nearest, or none with a word why."""
+    from engine.retrieval.search import by_micrograph
+
+    try:
+        found = by_micrograph(
+            workspace, like, nm_per_pixel=nm_per_pixel, rotation_axis=rotation_axis, k=3
+        )
+    except NotFoundError:
+        return []
+    except SpinneretError as error:
+        say(f"no nearest runs: {error}")
+        return []
+    return [
+        {
+            "run": match.item.run,
+            "similarity": match.similarity,
+            "conditions": dict(match.item.conditions),
+        }
+        for match in found.matches
+    ]

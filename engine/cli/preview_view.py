@@ -1,0 +1,147 @@
+"""Previews as people and scripts see them: tables, JSON, contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.output import console, grid, say, warn
+from engine.errors import SpinneretError, UsageError
+
+if TYPE_CHECKING:
+    from engine.campaign import Campaign, Value
+    from engine.loop import ProposedBatch
+    from engine.previews.expecting import Interval
+    from engine.previews.previewing import Preview, Previews
+    from engine.workspace import Workspace
+
+
+def refuse_sheet(path: Path | None) -> None:
+    """Refuse, before anything is computed, a file that could not be written.
+
+    Raises:
+        UsageError: its folder does not exist, or it is a folder itself.
+    """
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise UsageError(f"--sheet: expected a file in an existing folder, got {path}")
+
+
+def preview_document(item: Preview) -> dict[str, Any]:
+    """Return the JSON document of one preview."""
+    return {
+        "pictures": len(item.pictures),
+        "nm_per_pixel": item.nm_per_pixel,
+        "statistics": [dict(row) for row in item.statistics],
+        "expected": {
+            name: {"mean": one.mean, "lower": one.lower, "upper": one.upper}
+            for name, one in item.expected.items()
+        },
+        "nearest": [
+            {
+                "experiment": near.experiment_id,
+                "distance": near.distance,
+                "path": str(near.path),
+                "statistics": dict(near.shown),
+            }
+            for near in item.near
+        ],
+        "warnings": list(item.warnings),
+    }
+
+
+def write_batch_sheet(
+    workspace: Workspace, proposed: ProposedBatch, path: Path | None
+) -> Path | None:
+    """Write the contact sheet of a batch; say so where it cannot be (the batch stands)."""
+    from engine.previews.sheet import SheetRow
+
+    assert proposed.previews is not None  # noqa: S101 -- the caller looked
+    if path is None and proposed.batch_id is None:
+        return None
+    place = path or workspace.data_dir / "previews" / "sheets" / f"batch-{proposed.batch_id}.png"
+    rows = [
+        SheetRow(
+            f"run {'–' if id_ is None else id_}",
+            condition_words(proposed.campaign, s.conditions),
+            item,
+        )
+        for (id_, s), item in zip(proposed.numbered, proposed.previews.items, strict=True)
+    ]
+    named = "a dry run" if proposed.batch_id is None else f"batch {proposed.batch_id}"
+    return write_sheet(place, f"What to expect of {named}", proposed.previews, rows)
+
+
+def write_sheet(path: Path, title: str, previews: Previews, rows: Sequence[Any]) -> Path | None:
+    """Write a contact sheet whole; warn where it cannot be written."""
+    from engine.previews.keeping import write_png
+    from engine.previews.sheet import draw_sheet, sheet_bytes
+
+    subtitle = f"drawn by {previews.name} {previews.generator[:12]}, seed {previews.seed}"
+    try:
+        write_png(path, sheet_bytes(draw_sheet(title, subtitle, rows, previews.level)))
+    except SpinneretError as error:
+        warn(f"the contact sheet is missing: {error}")
+        return None
+    return path
+
+
+def condition_words(campaign: Campaign, conditions: Mapping[str, Value]) -> list[str]:
+    """Return conditions as short lines, two a line."""
+    words = []
+    for parameter in campaign.parameters:
+        value = conditions.get(parameter.name)
+        if value is not None:
+            shown = value if isinstance(value, str) else f"{value:.4g}"
+            words.append(f"{parameter.name.replace('_', ' ')} {shown} {parameter.unit}".rstrip())
+    return [", ".join(words[place : place + 2]) for place in range(0, len(words), 2)]
+
+
+def show_batch_previews(proposed: ProposedBatch, sheet: Path | None, *, to_stderr: bool) -> None:
+    """Print what a batch's previews show, and where they are."""
+    for remark in proposed.remarks:
+        warn(remark)
+    if proposed.previews is None:
+        return
+    names = ["–" if id_ is None else str(id_) for id_ in proposed.experiment_ids]
+    show_previews(proposed.previews, names, sheet, to_stderr=to_stderr)
+
+
+def show_previews(
+    previews: Previews, names: Sequence[str], sheet: Path | None, *, to_stderr: bool = False
+) -> None:
+    """Print what previews show as a table, with warnings and where the pictures are."""
+    screen = console(to_stderr=to_stderr)
+    rows = [
+        [
+            name,
+            *(_told(key, item.expected.get(key)) for key in ("diameter", "order", "porosity")),
+            ", ".join(near.name for near in item.near) or "–",
+        ]
+        for name, item in zip(names, previews.items, strict=True)
+    ]
+    headings = ["run", "diameter [nm]", "order [–]", "porosity [–]", "nearest real"]
+    n = len(previews.items[0].pictures)
+    screen.print(
+        f"what the mats should look like, from {n} pictures each ({previews.name}); in brackets "
+        f"the {previews.level:.0%} interval of a real one",
+        markup=False,
+    )
+    screen.print(grid(headings, rows))
+    for item in previews.items:
+        for warning in item.warnings:
+            warn(warning)
+    for note in previews.notes:
+        say(note)
+    if sheet is not None:
+        screen.print("pictures:", end=" ")
+        screen.print(str(sheet), markup=False, soft_wrap=True)
+
+
+def _told(name: str, told: Interval | None) -> str:
+    if told is None:
+        return "–"
+    form = ".0f" if name == "diameter" else ".2f"
+    if told.lower is None or told.upper is None:
+        return format(told.mean, form)
+    return f"{told.mean:{form}} ({told.lower:{form}}–{told.upper:{form}})"

@@ -1,0 +1,219 @@
+"""Make the starter that ships with the package: a generator trained on the virtual lab.
+
+``python -m engine.previews.make_starter --work FOLDER`` writes ``engine/previews/starter/``. Every
+stage is kept in the working folder; the same command goes on where it was killed, to the same
+weights. It has seen the virtual lab's laws at settings drawn with its own seed; benchmarks draw
+others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from engine.previews.encoders import (
+    NM_PER_PIXEL,
+    EncoderBudget,
+    encoder_config,
+    encoder_vocabulary,
+    train_encoders,
+)
+from engine.previews.lessons import Lessons, draw_lessons
+from engine.previews.serving import STARTER
+from engine.previews.training import (
+    Recipe,
+    generator_data,
+    save_together,
+    size_of,
+    train_generator,
+)
+from generator.config import GeneratorConfig
+from surrogate.matmcl.checkpoint import CARD, load_checkpoint, save_checkpoint
+from surrogate.matmcl.model import MatMCL
+
+STANDARD, WIDE, ENCODER_STEPS, UNET_STEPS = 8000, 3000, 1000, 3000
+MAX_BYTES = 16 * 2**20
+_FIELDS = ("tiles", "shown", "table", "promised")
+
+
+def make_starter(
+    folder: Path,
+    work: Path,
+    *,
+    standard: int = STANDARD,
+    wide: int = WIDE,
+    encoder_steps: int = ENCODER_STEPS,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    command: str = "",
+) -> str:
+    """Draw lessons, train encoders, prior and UNet, write the generator; return its SHA-256.
+
+    Args:
+        folder: where the generator goes.
+        work: where the stages are kept.
+        standard: runs of the virtual lab to learn from.
+        wide: mats of other simulated labs beside them.
+        encoder_steps: of the encoders' training.
+        recipe: shape and budgets of the generator.
+        seed: of everything.
+        command: how it was called, for the model card.
+    """
+    recipe = (recipe or Recipe()).with_seed(seed)
+    work.mkdir(parents=True, exist_ok=True)
+    lessons = _lessons(work, recipe.config, standard, wide, seed)
+    model = _encoders(work, lessons, recipe.config, encoder_steps, seed)
+    _say("embedding pictures and conditions")
+    data = generator_data(model, lessons, recipe.config.side_px, seed=seed)
+    started = time.perf_counter()
+
+    def tell(name: str, step: int, steps: int, report: Mapping[str, float]) -> None:
+        spent = (time.perf_counter() - started) / 60
+        _say(f"{name} {step}/{steps}: loss {report['loss']:.4f}, {spent:.0f} min")
+
+    pipeline = train_generator(model, data, recipe, work=work, tell=tell)
+    extra = {
+        "command": command,
+        "standard": standard,
+        "wide": wide,
+        "encoder_steps": encoder_steps,
+    }
+    return save_together(
+        folder,
+        pipeline,
+        model,
+        recipe,
+        extra=extra,
+        readme=model_card(recipe, extra),
+        watermark=f"virtual lab, {standard} runs and {wide} other mats, seed {seed}",
+    )
+
+
+def encoders_side(config: GeneratorConfig) -> int:
+    """Return how many pixels a side the encoders see of a generator's field of view."""
+    return round(config.side_px * config.nm_per_pixel / NM_PER_PIXEL)
+
+
+def _lessons(work: Path, config: GeneratorConfig, standard: int, wide: int, seed: int) -> Lessons:
+    side = encoders_side(config)
+    folder = work / f"lessons-{standard}-{wide}-{side}-{seed}"
+    done = folder / "promised.npy"
+    if not done.is_file():
+        folder.mkdir(exist_ok=True)
+        lessons = draw_lessons(
+            encoder_vocabulary(),
+            standard=standard,
+            wide=wide,
+            side_px=side,
+            nm_per_pixel=NM_PER_PIXEL,
+            seed=seed,
+            progress=lambda n, all_: _say(f"drawn {n} of {all_}") if n % 1000 == 0 else None,
+        )
+        for name in _FIELDS:  # the last one tells that all are there
+            aside = folder / f".{name}.npy"
+            np.save(aside, getattr(lessons, name))
+            aside.replace(folder / f"{name}.npy")
+    return Lessons(*(np.load(folder / f"{name}.npy") for name in _FIELDS))
+
+
+def _encoders(
+    work: Path, lessons: Lessons, config: GeneratorConfig, steps: int, seed: int
+) -> MatMCL:
+    folder = work / f"encoders-{steps}-{seed}"
+    if not (folder / CARD).is_file():
+        made = train_encoders(
+            lessons,
+            encoder_config(encoders_side(config), config.embedding_dim),
+            EncoderBudget(steps=steps, seed=seed),
+            progress=lambda step, all_, loss: _say(f"encoders {step}/{all_}: loss {loss:.3f}"),
+        )
+        save_checkpoint(folder, made, seed=seed)
+    return load_checkpoint(folder)
+
+
+def model_card(recipe: Recipe, extra: Mapping[str, object]) -> str:
+    """Return the model card for people; scores are added by whoever measures them."""
+    c = recipe.config
+    return f"""# Starter generator of micrographs
+
+Draws what a scanning electron microscope would show of an electrospun mat:
+{c.side_px} × {c.side_px} pixels of {c.nm_per_pixel:g} nm, grey, the collector's rotation along the
+width.
+
+- **Parts**: encoders (a MatMCL model: table f_t, pictures f_v), a prior from f_t's latent to f_v's,
+  a UNet that draws by f_v's latent ({c.fold} × {c.fold} pixels folded into channels), DPM-Solver++.
+- **Trained on** {extra["standard"]} runs of the virtual lab (`engine/lab`), each with a lot of its
+  own, and {extra["wide"]} mats of other simulated labs, which the prior has not seen. No measured
+  micrograph.
+- **Made by** `{extra["command"]}`:
+  UNet {recipe.unet.steps} steps of {recipe.unet.batch} pictures, prior {recipe.prior.steps} of
+  {recipe.prior.batch}, encoders {extra["encoder_steps"]}; seed {recipe.unet.seed}.
+- **Meant for** trying the engine, and to be fine-tuned on a lab's own micrographs. What it says of
+  another lab's machine is what the virtual lab would have spun.
+
+Scores stand in `docs/benchmarks.md`, section *Previews*.
+"""
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def main() -> None:
+    """Make the starter from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=STARTER, help="folder of the generator")
+    parser.add_argument("--work", type=Path, required=True, help="folder of what is done so far")
+    parser.add_argument("--standard", type=int, default=STANDARD)
+    parser.add_argument("--wide", type=int, default=WIDE)
+    parser.add_argument("--encoder-steps", type=int, default=ENCODER_STEPS)
+    parser.add_argument("--steps", type=int, default=UNET_STEPS, help="of the UNet")
+    parser.add_argument("--side", type=int, default=64, help="pixels a side")
+    parser.add_argument("--nm", type=float, default=120.0, help="nm per pixel, a multiple of 60")
+    parser.add_argument("--batch", type=int, default=16, help="pictures of a step of the UNet")
+    parser.add_argument("--precision", default="bf16", help="auto, no or bf16 (UNet)")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    words = parser.parse_args()
+    torch.set_num_threads(1 if words.device == "cpu" or not torch.cuda.is_available() else 4)
+    plain = Recipe(config=GeneratorConfig(side_px=words.side, nm_per_pixel=words.nm))
+    recipe = replace(
+        plain,
+        prior=replace(plain.prior, device=words.device, precision="no"),
+        unet=replace(
+            plain.unet,
+            steps=words.steps,
+            batch=words.batch,
+            device=words.device,
+            precision=words.precision,
+        ),
+    )
+    command = (
+        f"python -m engine.previews.make_starter --standard {words.standard} --wide {words.wide} "
+        f"--encoder-steps {words.encoder_steps} --steps {words.steps} --batch {words.batch} "
+        f"--side {words.side} --nm {words.nm:g} --precision {words.precision} --seed {words.seed}"
+    )
+    sha256 = make_starter(
+        words.out,
+        words.work,
+        standard=words.standard,
+        wide=words.wide,
+        encoder_steps=words.encoder_steps,
+        recipe=recipe,
+        seed=words.seed,
+        command=command,
+    )
+    size = size_of(words.out)
+    _say(f"{words.out}: generator {sha256[:12]}, {size:,} bytes")
+    if size > MAX_BYTES:
+        raise SystemExit(f"expected at most {MAX_BYTES} bytes to ship, got {size}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Real micrographs beside previews: those of the runs made under the nearest conditions.
+
+Distance is Euclidean over the stated numbers, each in units of its range, divided by the root of
+their count; a choice that differs counts as 1. So 0 is the very same setting and 1 the other end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.records import ExperimentRecord, MicrographRecord, Status
+from engine.campaign import Campaign, Value
+from engine.previews.expecting import shown_of
+from engine.workspace import Workspace
+
+N_NEAR = 2
+FAR = 0.35
+"""From this distance to the nearest finished run on a preview is warned of."""
+
+
+@dataclass(frozen=True)
+class NearMicrograph:
+    """A real micrograph of a run at ``distance``; ``shown``: its statistics."""
+
+    experiment_id: int
+    name: str
+    path: Path
+    nm_per_pixel: float | None
+    crop: tuple[int, int, int, int] | None
+    rotation_axis: str | None
+    distance: float
+    shown: Mapping[str, float]
+
+
+def nearest_micrographs(
+    workspace: Workspace, campaign: Campaign, conditions: Sequence[Mapping[str, Value]]
+) -> tuple[list[tuple[tuple[NearMicrograph, ...], float | None]], list[str]]:
+    """Return for each row its nearest real micrographs and the distance of the nearest run."""
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        finished = [
+            e
+            for e in tx.experiments.list(record.id)
+            if e.status in (Status.COMPLETED, Status.FAILED)
+        ]
+    found = []
+    for row in conditions:
+        ranked = sorted((distance(campaign, row, e.conditions), e.id, e) for e in finished)
+        near = [
+            _near(workspace, e, picture, d)
+            for d, _, e in ranked
+            if math.isfinite(d)
+            for picture in e.micrographs[:1]
+        ]
+        nearest = ranked[0][0] if ranked and math.isfinite(ranked[0][0]) else None
+        found.append((tuple(near[:N_NEAR]), nearest))
+    has_pictures = any(e.micrographs for e in finished)
+    notes = [] if has_pictures else ["no run of this campaign has a micrograph yet to compare with"]
+    return found, notes
+
+
+def distance(campaign: Campaign, one: Mapping[str, Value], other: Mapping[str, Value]) -> float:
+    """Return how far two settings are from one another over what ``one`` states."""
+    squares = []
+    for parameter in campaign.parameters:
+        a, b = one.get(parameter.name), other.get(parameter.name)
+        if a is None or b is None:
+            continue
+        if isinstance(a, str) or isinstance(b, str):
+            squares.append(0.0 if a == b else 1.0)
+            continue
+        low, high = parameter.bounds
+        squares.append(((a - b) / (high - low)) ** 2 if high > low else 0.0)
+    return math.sqrt(sum(squares) / len(squares)) if squares else math.inf
+
+
+def remote(
+    campaign: Campaign, conditions: Mapping[str, Value], nearest: float | None
+) -> tuple[str, ...]:
+    """Return a warning where conditions are far from every finished run."""
+    if nearest is None or nearest < FAR:
+        return ()
+    told = ", ".join(
+        f"{name} {value:g}" if not isinstance(value, str) else f"{name} {value}"
+        for name, value in conditions.items()
+        if name in {p.name for p in campaign.controlled}
+    )
+    return (
+        f"{told}: the nearest finished run is {nearest:.2f} of the ranges away; the preview rests "
+        "on what the generator was trained on, not on this campaign",
+    )
+
+
+def _near(
+    workspace: Workspace, run: ExperimentRecord, picture: MicrographRecord, d: float
+) -> NearMicrograph:
+    return NearMicrograph(
+        run.id,
+        run.label or str(run.id),
+        workspace.data_dir / picture.path,
+        picture.nm_per_pixel,
+        picture.crop,
+        picture.rotation_axis,
+        d,
+        shown_of(picture.statistics),
+    )

@@ -1,0 +1,138 @@
+"""A generator with its encoders, ready to draw: conditions or a picture in, micrographs out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.campaign import Campaign, Value
+from engine.errors import DataError, ModelError, UsageError
+from engine.previews.serving import ENCODERS, Serving
+from engine.sources.encoding import axes_of, encode_axes, match_axes
+
+if TYPE_CHECKING:
+    from generator.pipeline import MicrostructurePipeline
+    from surrogate.matmcl.model import MatMCL
+
+MOST_PICTURES = 64
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Draws. ``sha256``: of the UNet's weights, by which a generator is known."""
+
+    pipeline: MicrostructurePipeline
+    encoders: MatMCL
+    sha256: str
+    name: str
+
+    @property
+    def nm_per_pixel(self) -> float:
+        """The scale of what is drawn."""
+        return float(self.pipeline.config.nm_per_pixel)
+
+    def of_conditions(
+        self, campaign: Campaign, conditions: Sequence[Mapping[str, Value]], n: int, seed: int
+    ) -> NDArray[np.uint8]:
+        """Draw n pictures of each row of conditions: (m, n, s, s). What is not stated stays open.
+
+        Each row's pictures follow from its conditions and ``seed`` alone.
+
+        Raises:
+            UsageError: a number of pictures that cannot be.
+            ModelError: the generator knows none of the stated parameters.
+        """
+        import torch
+
+        require_count(n)
+        words = self.encoders.vocabulary
+        table = np.asarray(
+            encode_axes(match_axes(axes_of(campaign), words), words, list(conditions))
+        )
+        for row, stated in zip(table, conditions, strict=True):
+            if not (row[:, 2] > 0.5).any():
+                raise ModelError(
+                    f"{self.name} knows none of {', '.join(stated) or 'the conditions'}; it knows "
+                    f"{', '.join(words.names)}"
+                )
+        drawn = []
+        with torch.no_grad():
+            for row in table:
+                latent = self.encoders.table_latent(torch.from_numpy(row[None]).float())
+                generator = torch.Generator().manual_seed(seed)
+                drawn.append(self.pipeline(latent, n, generator).pictures)
+        return np.stack(drawn)
+
+    def like(self, grey: NDArray[Any], nm_per_pixel: float, n: int, seed: int) -> NDArray[np.uint8]:
+        """Draw n pictures like a micrograph (height, width), rotation along its width: (n, s, s).
+
+        Raises:
+            UsageError: a number of pictures that cannot be.
+            DataError: the micrograph is too small or too coarse.
+        """
+        import torch
+
+        from engine.retrieval.encoder import levelled
+        from surrogate.errors import SurrogateError
+        from surrogate.matmcl.tiles import cut_tiles
+
+        require_count(n)
+        luck = torch.Generator().manual_seed(seed)
+        try:
+            tiles = cut_tiles(
+                levelled(np.asarray(grey, dtype=np.float32)),
+                nm_per_pixel,
+                config=self.encoders.config,
+                n=n,
+                generator=luck,
+            )
+        except SurrogateError as error:
+            raise DataError(str(error)) from error
+        with torch.no_grad():
+            v = self.encoders.vision_latent(tiles.unsqueeze(1).float() / 255.0)
+        drawn: NDArray[np.uint8] = self.pipeline(None, 1, luck, image_embedding=v).pictures
+        return drawn
+
+
+def require_count(n: int) -> None:
+    """Refuse a number of pictures that cannot be.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if not 1 <= n <= MOST_PICTURES:
+        raise UsageError(f"expected 1 to {MOST_PICTURES} pictures, got {n}")
+
+
+def open_painter(serving: Serving, *, device: str = "cpu") -> Painter:
+    """Load a generator and the encoders beside it, which must belong together.
+
+    Raises:
+        ModelError: a file is missing, damaged or foreign, or generator and encoders are strangers.
+    """
+    from generator.checkpoint import load_generator, read_card
+    from generator.errors import GeneratorError
+    from surrogate.errors import SurrogateError
+    from surrogate.matmcl.checkpoint import load_checkpoint
+    from surrogate.matmcl.checkpoint import read_card as read_encoders
+
+    folder: Path = serving.folder
+    try:
+        of_encoders = read_encoders(folder / ENCODERS)
+        card = read_card(folder)
+        pipeline = load_generator(folder, encoders_sha256=of_encoders.sha256, device=device)
+        told = of_encoders.extra.get("generator_sha256")
+        if told != card.sha256:
+            raise ModelError(
+                f"{serving.name}: these encoders belong to the generator {str(told)[:12]}…, got "
+                f"{card.sha256[:12]}…. Copy or make the generator again"
+            )
+        encoders = load_checkpoint(folder / ENCODERS)
+    except (GeneratorError, SurrogateError) as error:
+        raise ModelError(f"{serving.name} cannot draw previews: {error}") from error
+    return Painter(pipeline, encoders, card.sha256, serving.name)

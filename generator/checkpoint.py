@@ -1,0 +1,248 @@
+"""A generator in a folder: what diffusers writes of a pipeline, and a card that vouches for it.
+
+::
+
+    generator.json      the card: format, shape, length and SHA-256 of every other file, the
+                        encoders' SHA-256, how it was made; written last
+    model_index.json    diffusers' own
+    prior/  unet/  prior_scheduler/  scheduler/
+    README.md           the model card for people
+
+Loading reads safetensors only, runs no code from the folder and asks no network.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.metadata
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.utils import logging as diffusers_logging
+
+from generator.config import GeneratorConfig
+from generator.errors import CheckpointError, InputError
+from generator.networks import EmbeddingPrior, make_prior, make_unet
+from generator.noise import fast_scheduler
+from generator.pipeline import MicrostructurePipeline
+from generator.storing import checked_bytes, json_bytes, read_json, write_whole
+
+CARD, README = "generator.json", "README.md"
+UNET = "unet/diffusion_pytorch_model.safetensors"
+FORMAT = 1
+DTYPES = {"float32": torch.float32, "float16": torch.float16}
+_MEND = "Copy or make the generator again"
+_KEYS = {"format", "config", "files", "encoders_sha256", "extra", "seed", "versions", "dtype"}
+
+
+@dataclass(frozen=True)
+class GeneratorCard:
+    """What ``generator.json`` tells.
+
+    Attributes:
+        config: the generator's shape.
+        files: path below the folder → its ``bytes`` and ``sha256``.
+        encoders_sha256: of the weights of the encoders that it was trained with.
+        extra: how it was made, how well it does.
+        seed: of the training.
+        versions: of the libraries that made it.
+    """
+
+    config: GeneratorConfig
+    files: Mapping[str, Mapping[str, Any]]
+    encoders_sha256: str
+    extra: Mapping[str, Any]
+    seed: int
+    versions: Mapping[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the UNet's weights, by which a generator is known."""
+        return str(self.files[UNET]["sha256"])
+
+
+def make_pipeline(config: GeneratorConfig) -> MicrostructurePipeline:
+    """Return an untrained pipeline; the same state of torch's generator gives the same weights."""
+    return MicrostructurePipeline(
+        make_prior(config),
+        fast_scheduler("v_prediction"),
+        make_unet(config),
+        fast_scheduler(config.prediction),
+        fold=config.fold,
+        nm_per_pixel=config.nm_per_pixel,
+    )
+
+
+def save_generator(
+    folder: Path,
+    pipeline: MicrostructurePipeline,
+    config: GeneratorConfig,
+    *,
+    encoders_sha256: str,
+    extra: Mapping[str, Any] | None = None,
+    readme: str = "",
+    seed: int = 0,
+    dtype: str = "float32",
+) -> GeneratorCard:
+    """Write a generator into a folder, which is made if need be.
+
+    Raises:
+        CheckpointError: the folder cannot be written (a full disk), or a note is not JSON-able.
+        InputError: weights that are not finite, or an unknown dtype.
+    """
+    if dtype not in DTYPES:
+        raise InputError(f"expected dtype {', '.join(DTYPES)}, got '{dtype}'")
+    for name in ("prior", "unet"):
+        for key, one in getattr(pipeline, name).state_dict().items():
+            if not torch.isfinite(one).all():
+                raise InputError(f"{name}.{key} is not finite: this generator is not worth keeping")
+    with _quiet():
+        kept = MicrostructurePipeline(
+            copy.deepcopy(pipeline.prior).to("cpu", DTYPES[dtype]),
+            pipeline.prior_scheduler,
+            copy.deepcopy(pipeline.unet).to("cpu", DTYPES[dtype]),
+            pipeline.scheduler,
+            fold=config.fold,
+            nm_per_pixel=config.nm_per_pixel,
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.save_pretrained(folder, safe_serialization=True)
+        (folder / README).write_text(readme, encoding="utf-8")
+    except Exception as error:  # diffusers and safetensors raise what their parts raise
+        raise CheckpointError(f"{folder} cannot be written: {error}") from error
+    names = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != CARD)
+    wanted = [p.relative_to(folder).as_posix() for p in names if "encoders" not in p.parts]
+    versions = {
+        name: importlib.metadata.version(name)
+        for name in ("torch", "diffusers", "accelerate", "safetensors")
+    }
+    document = {
+        "format": FORMAT,
+        "config": config.to_dict(),
+        "files": {name: _card_of(folder / name) for name in wanted},
+        "encoders_sha256": encoders_sha256,
+        "extra": dict(extra or {}),
+        "seed": seed,
+        "versions": versions,
+        "dtype": dtype,
+    }
+    write_whole(folder / CARD, json_bytes(document))
+    return read_card(folder)
+
+
+def _card_of(path: Path) -> dict[str, Any]:
+    import hashlib
+
+    data = path.read_bytes()
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def read_card(folder: Path) -> GeneratorCard:
+    """Read what a generator says of itself, without its weights.
+
+    Raises:
+        CheckpointError: there is none, or a key is missing, unknown or cannot be used.
+    """
+    if not (folder / CARD).is_file():
+        raise CheckpointError(f"{folder}: expected a generator ({CARD}), got none. {_MEND}")
+    document = read_json(folder / CARD, _MEND)
+    if document.get("format") != FORMAT or set(document) != _KEYS:
+        raise CheckpointError(
+            f"{folder / CARD}: expected format {FORMAT} with the keys {', '.join(sorted(_KEYS))}, "
+            f"got format {document.get('format')!r} with {', '.join(sorted(document))}. {_MEND}"
+        )
+    try:
+        card = GeneratorCard(
+            config=GeneratorConfig.from_dict(document["config"]),
+            files={
+                str(name): {"bytes": int(one["bytes"]), "sha256": str(one["sha256"])}
+                for name, one in document["files"].items()
+            },
+            encoders_sha256=str(document["encoders_sha256"]),
+            extra=dict(document["extra"]),
+            seed=int(document["seed"]),
+            versions=dict(document["versions"]),
+        )
+    except (InputError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{folder / CARD}: {error}. {_MEND}") from error
+    if UNET not in card.files:
+        raise CheckpointError(f"{folder / CARD}: expected {UNET} among its files. {_MEND}")
+    return card
+
+
+def load_generator(
+    folder: Path, *, encoders_sha256: str | None = None, device: str | torch.device = "cpu"
+) -> MicrostructurePipeline:
+    """Load a generator, in float32, after looking at every file it needs.
+
+    Args:
+        folder: as :func:`save_generator` wrote it.
+        encoders_sha256: of the encoders that are to be used with it; ``None`` does not ask.
+        device: where to.
+
+    Raises:
+        CheckpointError: a missing, shortened, changed or foreign file, or other encoders.
+    """
+    card = read_card(folder)
+    if encoders_sha256 is not None and encoders_sha256 != card.encoders_sha256:
+        raise CheckpointError(
+            f"{folder}: this generator was trained with the encoders {card.encoders_sha256[:12]}…, "
+            f"got {encoders_sha256[:12]}…: they do not belong together. Use the encoders beside it"
+        )
+    for name, expected in card.files.items():
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise CheckpointError(f"{folder / CARD}: expected files inside the folder, got {name}")
+        if name != README:
+            checked_bytes(folder / name, expected, _MEND)
+    try:
+        with torch.random.fork_rng(devices=[]), _quiet():
+            pipeline: MicrostructurePipeline = MicrostructurePipeline.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                use_safetensors=True,
+                torch_dtype=torch.float32,
+                low_cpu_mem_usage=False,
+            )
+    except Exception as error:  # diffusers raises what its parts raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"{folder}: the generator cannot be built: {reason}") from error
+    _check_shape(folder, pipeline, card.config)
+    pipeline.unet.eval()
+    pipeline.prior.eval()
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(device)
+    return pipeline
+
+
+def _check_shape(folder: Path, pipeline: MicrostructurePipeline, config: GeneratorConfig) -> None:
+    prior = pipeline.prior
+    is_right = (
+        isinstance(prior, EmbeddingPrior)
+        and pipeline.side_px == config.side_px
+        and prior.config.condition_dim == config.condition_dim
+        and prior.config.embedding_dim == config.embedding_dim
+        and pipeline.unet.config.in_channels == config.fold**2
+    )
+    if not is_right:
+        raise CheckpointError(f"{folder}: prior and UNet are not those of {CARD}. {_MEND}")
+
+
+class _quiet(warnings.catch_warnings):  # noqa: N801 -- used as a context only
+    """Without diffusers' progress bar and remarks."""
+
+    def __enter__(self) -> Any:
+        found = super().__enter__()
+        warnings.simplefilter("ignore")
+        diffusers_logging.disable_progress_bar()
+        self._level = diffusers_logging.get_verbosity()
+        diffusers_logging.set_verbosity_error()
+        return found
+
+    def __exit__(self, *error: Any) -> None:
+        diffusers_logging.set_verbosity(self._level)
+        super().__exit__(*error)

@@ -1,0 +1,160 @@
+"""What a generator and its training consist of: frozen, checked at construction, JSON-able."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from generator.errors import InputError
+
+PREDICTIONS = ("v_prediction", "epsilon")
+PRECISIONS = ("auto", "no", "bf16")
+
+
+class _Document:
+    """To and from JSON's types; unknown keys are refused."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what :meth:`from_dict` reads, in JSON's types."""
+        found = asdict(self)  # type: ignore[call-overload]
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_dict` wrote; what is not named takes its default.
+
+        Raises:
+            InputError: an unknown key, or a value that cannot be.
+        """
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        if unknown := sorted(set(document) - known):
+            names = ", ".join(sorted(known))
+            raise InputError(f"{cls.__name__}: unknown {', '.join(unknown)}; known are {names}")
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items()}
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise InputError(f"{cls.__name__}: {error}") from error
+
+
+@dataclass(frozen=True)
+class GeneratorConfig(_Document):
+    """The shape of a generator.
+
+    Attributes:
+        side_px, nm_per_pixel: of a picture.
+        fold: so many pixels a side become channels before the UNet sees them: the UNet works on
+            ``side_px / fold`` places a side. 1 works on pixels.
+        channels: of the UNet's levels, finest first; multiples of ``norm_groups``.
+        layers: residual blocks of a level.
+        attention: for each level, whether its places look at one another.
+        norm_groups: of group normalisation.
+        condition_dim, embedding_dim: of the condition's and the picture's embeddings.
+        prior_width, prior_depth: units and blocks of the prior.
+        prediction: what the UNet says: ``v_prediction`` (Salimans & Ho 2022) or ``epsilon``.
+    """
+
+    side_px: int = 64
+    nm_per_pixel: float = 120.0
+    fold: int = 4
+    channels: tuple[int, ...] = (64, 128)
+    layers: int = 1
+    attention: tuple[bool, ...] = (False, True)
+    norm_groups: int = 8
+    condition_dim: int = 32
+    embedding_dim: int = 32
+    prior_width: int = 256
+    prior_depth: int = 4
+    prediction: str = "v_prediction"
+
+    def __post_init__(self) -> None:
+        where = "GeneratorConfig"
+        for name in ("side_px", "fold", "layers", "norm_groups", "condition_dim"):
+            _whole(where, name, getattr(self, name), 1, 4096)
+        for name in ("embedding_dim", "prior_width", "prior_depth"):
+            _whole(where, name, getattr(self, name), 1, 4096)
+        _number(where, "nm_per_pixel", self.nm_per_pixel, 0.0, math.inf)
+        if not self.channels or len(self.channels) != len(self.attention):
+            expected = "one number of channels and one attention flag a level"
+            refuse(where, "channels", (self.channels, self.attention), expected)
+        if any(c < 1 or c % self.norm_groups for c in self.channels):
+            refuse(where, "channels", self.channels, f"multiples of {self.norm_groups}")
+        coarsest = self.fold * 2 ** (len(self.channels) - 1)
+        if self.side_px % coarsest:
+            refuse(where, "side_px", self.side_px, f"a multiple of {coarsest} (fold and levels)")
+        if self.prediction not in PREDICTIONS:
+            refuse(where, "prediction", self.prediction, " or ".join(PREDICTIONS))
+
+
+@dataclass(frozen=True)
+class TrainingSettings(_Document):
+    """How one network is trained. With data and model, it fixes every number on a CPU.
+
+    Attributes:
+        steps: updates of the weights.
+        batch: examples of a step, over all processes.
+        learning_rate: at its peak: linear warm-up over ``warmup`` steps, then a cosine to zero.
+        weight_decay: AdamW's.
+        warmup: steps.
+        clip: largest norm of the gradient.
+        ema: decay of the averaged weights, reached gradually; they are what is kept and used.
+        drop: share of examples whose embedding is hidden, for classifier-free guidance.
+        seed: of everything drawn at random.
+        precision: ``auto`` takes bfloat16 on GPUs that have it; ``no`` float32; ``bf16``.
+        device: ``auto`` takes a GPU where there is one; else torch's name, ``cpu``, ``cuda:1``.
+        checkpoint_every, report_every: steps between checkpoints and between reports.
+    """
+
+    steps: int = 6000
+    batch: int = 16
+    learning_rate: float = 8e-4
+    weight_decay: float = 1e-2
+    warmup: int = 200
+    clip: float = 1.0
+    ema: float = 0.9985
+    drop: float = 0.1
+    seed: int = 0
+    precision: str = "auto"
+    device: str = "auto"
+    checkpoint_every: int = 250
+    report_every: int = 50
+
+    def __post_init__(self) -> None:
+        where = "TrainingSettings"
+        for name in ("steps", "batch", "checkpoint_every", "report_every"):
+            _whole(where, name, getattr(self, name), 1)
+        for name in ("warmup", "seed"):
+            _whole(where, name, getattr(self, name), 0)
+        for name in ("learning_rate", "clip"):
+            _number(where, name, getattr(self, name), 0.0, math.inf)
+        _number(where, "weight_decay", self.weight_decay, -1e-12, math.inf)
+        _number(where, "ema", self.ema, -1e-12, 0.99999)
+        _number(where, "drop", self.drop, -1e-12, 0.9)
+        if self.precision not in PRECISIONS:
+            refuse(where, "precision", self.precision, ", ".join(PRECISIONS))
+        if self.device not in {"auto", "cpu"} and not self.device.startswith("cuda"):
+            refuse(where, "device", self.device, "auto, cpu, cuda or cuda:<number>")
+
+
+def _whole(where: str, name: str, value: object, least: int, most: int = 2**62) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        upper = f" and at most {most}" if most < 2**62 else ""
+        refuse(where, name, value, f"a whole number of at least {least}{upper}")
+
+
+def _number(where: str, name: str, value: object, low: float, high: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and low < value <= high):  # type: ignore[arg-type, operator]
+        upper = f" and at most {high:g}" if math.isfinite(high) else ""
+        refuse(where, name, value, f"a number above {max(low, 0.0):g}{upper}")
+
+
+def refuse(where: str, name: str, value: object, expected: str) -> None:
+    """Raise what a value that cannot be deserves.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(f"{where}.{name}: expected {expected}, got {value!r}")

@@ -1,0 +1,103 @@
+"""What the two networks minimise, and which examples a step shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from generator.config import GeneratorConfig, TrainingSettings
+from generator.data import FLIPS, GeneratorData, mirrored
+from generator.networks import EmbeddingPrior, fold, labels_of
+from generator.noise import drawn_times, noised, training_scheduler
+from generator.randomness import Passes, drawn_from
+
+Examples = Callable[[int], tuple[Tensor, ...]]
+"""What a step (its number) is shown: the arguments of the objective's ``forward``."""
+
+
+class UNetObjective(nn.Module):
+    """Mean squared error of what the UNet says of noisy pictures."""
+
+    def __init__(self, unet: UNet2DConditionModel, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.network = unet
+        self._scheduler = training_scheduler(config.prediction)
+
+    def forward(self, x: Tensor, e: Tensor, told: Tensor, times: Tensor, noise: Tensor) -> Tensor:
+        """Return the loss; x and noise (n, c, s, s), e (n, d), told and times (n,)."""
+        noisy, wanted = noised(self._scheduler, x, noise, times)
+        said = self.network(
+            noisy, times, encoder_hidden_states=None, class_labels=labels_of(e, told)
+        ).sample
+        return functional.mse_loss(said.float(), wanted)
+
+
+class PriorObjective(nn.Module):
+    """Mean squared error of what the prior says of noisy embeddings."""
+
+    def __init__(self, prior: EmbeddingPrior) -> None:
+        super().__init__()
+        self.network = prior
+        self._scheduler = training_scheduler("v_prediction")
+
+    def forward(self, e: Tensor, c: Tensor, times: Tensor, noise: Tensor) -> Tensor:
+        """Return the loss; e and noise (n, d), c (n, k), times (n,)."""
+        noisy, wanted = noised(self._scheduler, e, noise, times)
+        return functional.mse_loss(self.network(noisy, times, c).float(), wanted)
+
+
+def pictures_of(
+    data: GeneratorData, prior: EmbeddingPrior, config: GeneratorConfig, settings: TrainingSettings
+) -> Examples:
+    """Return the examples of the UNet: pictures with their own embeddings, some of them hidden."""
+    embeddings = prior.embedding(data.embeddings)
+    passes = Passes(len(data.pictures), "pictures", settings.seed)
+
+    def at(step: int) -> tuple[Tensor, ...]:
+        luck = drawn_from("picture", settings.seed, step)
+        chosen = _chosen(data, passes, step, settings.batch, luck)
+        which = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
+        x = fold(mirrored(data.pictures[chosen], which), config.fold)
+        told = (torch.rand(settings.batch, generator=luck) >= settings.drop).float()
+        times = drawn_times(settings.batch, luck)
+        noise = torch.randn(x.shape, generator=luck)
+        return x, embeddings[chosen, which], told, times, noise
+
+    return at
+
+
+def pairs_of(data: GeneratorData, prior: EmbeddingPrior, settings: TrainingSettings) -> Examples:
+    """Return the examples of the prior: embeddings of pictures with those of their conditions."""
+    embeddings = prior.embedding(data.embeddings)
+    conditions = prior.condition(data.conditions)
+    n, variants, _ = conditions.shape
+    paired = GeneratorData(
+        data.pictures[:n],
+        data.embeddings[:n],
+        data.conditions,
+        None if data.weights is None else data.weights[:n],
+    )
+    passes = Passes(n, "pairs", settings.seed)
+
+    def at(step: int) -> tuple[Tensor, ...]:
+        luck = drawn_from("pair", settings.seed, step)
+        chosen = _chosen(paired, passes, step, settings.batch, luck)
+        which = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
+        e = embeddings[chosen, which]
+        c = conditions[chosen, torch.randint(variants, (settings.batch,), generator=luck)]
+        times = drawn_times(settings.batch, luck)
+        return e, c, times, torch.randn(e.shape, generator=luck)
+
+    return at
+
+
+def _chosen(
+    data: GeneratorData, passes: Passes, step: int, size: int, luck: torch.Generator
+) -> Tensor:
+    if data.weights is None:
+        return passes.at(step, size)
+    return torch.multinomial(data.weights, size, replacement=True, generator=luck)

@@ -1,0 +1,102 @@
+"""What previews lead one to expect, and where they are kept."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import t
+
+from engine.errors import DataError, StateError
+from engine.previews.expecting import (
+    Interval,
+    expected_of,
+    intervals,
+    shown_of,
+    statistics_document,
+)
+from engine.previews.keeping import keep_pictures, read_pictures
+
+
+def rows(*diameters: float | None) -> list[dict[str, float | None]]:
+    return [{"diameter": d, "order": 0.1, "porosity": None} for d in diameters]
+
+
+class TestIntervals:
+    def test_one_preview(self) -> None:
+        (found,) = intervals([rows(500.0, 520.0, 540.0)], 0.9)
+        reach = t.ppf(0.95, 2) * 20.0 * math.sqrt(1 + 1 / 3)
+        assert found["diameter"].mean == pytest.approx(520.0)
+        assert found["diameter"].lower == pytest.approx(520.0 - reach)
+        assert found["diameter"].upper == pytest.approx(520.0 + reach)
+        assert "porosity" not in found
+
+    def test_spreads_are_pooled(self) -> None:
+        one, other = intervals([rows(500.0, 520.0), rows(800.0, 860.0)], 0.9)
+        widths = [e["diameter"].upper - e["diameter"].lower for e in (one, other)]
+        assert widths[0] == pytest.approx(widths[1])
+
+    def test_a_single_picture_tells_no_spread(self) -> None:
+        (found,) = intervals([rows(500.0)], 0.9)
+        assert found["diameter"] == Interval(500.0, None, None)
+        assert found["diameter"].holds(500.0) is None
+
+    def test_nothing_found(self) -> None:
+        (found,) = intervals([rows(None, None)], 0.9)
+        assert "diameter" not in found
+
+    def test_within_what_can_be(self) -> None:
+        (found,) = intervals([[{"order": 0.9}, {"order": -0.9}]], 0.9)
+        assert (found["order"].lower, found["order"].upper) == (-1.0, 1.0)
+
+    def test_covers_as_often_as_it_says(self) -> None:
+        rng = np.random.default_rng(0)
+        held = []
+        for _ in range(400):
+            x = rng.normal(600.0, 50.0, 5)
+            (found,) = intervals([rows(*map(float, x[:4]))], 0.8)
+            held.append(found["diameter"].holds(float(x[4])))
+        assert 0.75 < np.mean(held) < 0.85
+
+    def test_through_json(self) -> None:
+        (found,) = intervals([rows(500.0, 520.0)], 0.9)
+        assert expected_of(statistics_document(rows(500.0, 520.0), found, 60.0)) == found
+
+
+def test_a_diameter_in_pixels_is_not_compared() -> None:
+    statistics = {"unit": "px", "diameter": {"mean": 8.0}, "order": 0.2, "porosity": 0.1}
+    assert shown_of(statistics) == {"order": 0.2, "porosity": 0.1}
+    assert shown_of({**statistics, "unit": "nm"})["diameter"] == 8.0
+    assert shown_of(None) == {}
+
+
+class TestKeeping:
+    pictures = np.random.default_rng(1).integers(0, 256, (3, 16, 16), dtype=np.uint8)
+
+    def test_comes_back(self, tmp_path: Path) -> None:
+        where = keep_pictures(tmp_path, self.pictures)
+        assert where.path == f"previews/{where.sha256[:2]}/{where.sha256}.png"
+        assert (read_pictures(tmp_path / where.path, 3) == self.pictures).all()
+        assert keep_pictures(tmp_path, self.pictures) == where
+        assert len(list(tmp_path.rglob("*.png"))) == 1
+
+    def test_a_full_disk_leaves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("engine.initialising.os.fsync", full)
+        with pytest.raises((DataError, StateError), match="No space left"):
+            keep_pictures(tmp_path, self.pictures)
+        assert [one for one in tmp_path.rglob("*") if one.is_file()] == []
+
+    def test_another_file(self, tmp_path: Path) -> None:
+        where = keep_pictures(tmp_path, self.pictures)
+        with pytest.raises(DataError, match="expected 2 square pictures"):
+            read_pictures(tmp_path / where.path, 2)
+        (tmp_path / where.path).write_bytes(b"no picture")
+        with pytest.raises(DataError, match="cannot be read"):
+            read_pictures(tmp_path / where.path, 3)
