@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
+from scipy.sparse.csgraph import connected_components
 
 from generator.reading import Reading
 
@@ -12,13 +13,22 @@ SURE = 0.5
 LEAST_VOTES = 4.0
 """Edges that must agree, in the mean over all sides."""
 
+NEAR = 1.5
+"""Circles whose middles are less than so many times their radii apart belong to one bead."""
 
-def find_beads(reading: Reading) -> NDArray[np.float64]:
+
+def find_beads(*readings: Reading | None) -> NDArray[np.float64]:
     """Return beads, (n, 3): row, column, radius [px of the picture].
 
     Each edge that is likely a bead's votes for a middle half the local thickness inside it (the
-    Hough transform of circles, Duda and Hart, Comm. ACM 15, 11 (1972)).
+    Hough transform of circles, Duda and Hart, Comm. ACM 15, 11 (1972)). Several readings are of one
+    picture at several scales; circles near one another are one bead, drawn around all.
     """
+    found = [_circles(one) for one in readings if one is not None]
+    return _united(np.concatenate(found)) if found else np.zeros((0, 3))
+
+
+def _circles(reading: Reading) -> NDArray[np.float64]:
     edges, sure, own = reading.edges, reading.bead > SURE, reading.mean_diameter
     if own is None or not sure.any():
         return np.zeros((0, 3))
@@ -38,3 +48,16 @@ def find_beads(reading: Reading) -> NDArray[np.float64]:
     beads = np.array(found, dtype=np.float64).reshape(-1, 3)
     placed = reading.in_picture(beads[:, 0], beads[:, 1])
     return np.column_stack([*placed, reading.scale * beads[:, 2]])
+
+
+def _united(circles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return one circle around each group of near ones."""
+    apart = np.hypot(*(circles[:, None, :2] - circles[None, :, :2]).transpose(2, 0, 1))
+    n, group = connected_components(apart < NEAR * (circles[:, None, 2] + circles[None, :, 2]))
+    beads = []
+    for one in range(n):
+        members = circles[group == one]
+        middle = np.average(members[:, :2], axis=0, weights=members[:, 2])
+        reach = np.hypot(*(members[:, :2] - middle).T) + members[:, 2]
+        beads.append((*middle, float(reach.max())))
+    return np.array(beads, dtype=np.float64).reshape(-1, 3)

@@ -26,6 +26,10 @@ TOO_FEW = 1e-6
 SPREADS = (0.1, 0.75)
 """Of ln diameter, that a mat can have."""
 
+EXPECTED = 0.3
+"""Weight of the shares of none, beads and fibres that the judge expects, beside those of the
+picture: what is rare would else be explained away."""
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -85,19 +89,22 @@ def adapted(
     for _ in range(steps):
         joint = likelihood @ share.astype(np.float32)
         share *= (weight / np.maximum(joint, 1e-12)) @ likelihood
-        share[FIRST_BIN:] = _log_normal(share[FIRST_BIN:])
+        share[:FIRST_BIN] += EXPECTED * prior[:FIRST_BIN]
+        fibres = share[FIRST_BIN:].sum() + EXPECTED * prior[FIRST_BIN:].sum()
+        share[FIRST_BIN:] = _log_normal(share[FIRST_BIN:], fibres)
+        share /= share.sum()
     found = likelihood * share.astype(np.float32)
     return share, found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)
 
 
-def _log_normal(bins: Array) -> Array:
-    """Return shares of the same sum, mean and spread over ln diameter, of normal shape."""
-    total = float(bins.sum())
-    if not total > TOO_FEW:
+def _log_normal(bins: Array, total: float) -> Array:
+    """Return shares of sum ``total``, of the same mean and spread over ln diameter, normal."""
+    own = float(bins.sum())
+    if not own > TOO_FEW:
         return bins
     places = np.log(CENTRES)
-    middle = bins @ places / total
-    spread = np.sqrt(bins @ (places - middle) ** 2 / total)
+    middle = bins @ places / own
+    spread = np.sqrt(bins @ (places - middle) ** 2 / own)
     off = (places - middle) / np.clip(spread, *SPREADS)
     shape = np.exp(-0.5 * off**2)
     return np.asarray(total * shape / shape.sum())

@@ -1,6 +1,6 @@
 """Edges of a picture, and what it looks like across each: the patches in which fibres are measured.
 
-An edge is where grey changes most along its normal (Canny, PAMI 8, 679 (1986)), the normal being
+An edge is where grey changes most across it (Canny, PAMI 8, 679 (1986)), the normal being
 the structure tensor's. Each edge is looked at twice, once for the fibre that may lie on either
 side.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pictures
 from scipy import ndimage as ndi
 
 Array = NDArray[np.float64]
@@ -22,6 +23,9 @@ ALONG = np.array([-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0])
 N_FEATURES = ACROSS.size * ALONG.size + 1
 NOISE_FACTOR, FAINTEST = 2.5, 0.03
 BORDER_PX = 3
+TIE = 1e-3
+"""An edge half way between two pixels belongs to one of them [px]."""
+
 LEAST_VIEW_PX = 12.0
 """So deep into the fibre there must be picture: what the border cuts looks too thick."""
 
@@ -49,6 +53,20 @@ class Outlines:
     def at(self, depth: Array | float) -> tuple[Array, Array]:
         """Return rows and columns of places so deep inside [px]."""
         return self.y + depth * self.down, self.x + depth * self.right
+
+
+def resized(image: Image, scale: float, shape: tuple[int, int] | None = None) -> Image:
+    """Return a picture whose pixels are ``scale`` of the given one's wide, each way alike.
+
+    Coarser: means over the new pixel (Hamming's window); finer: cubic. The upper left corners
+    coincide; what does not fill a pixel at the right and below is left out. ``shape``: (height,
+    width) of the result, where it is known better.
+    """
+    height, width = shape or tuple(max(1, int(n / scale + 1e-6)) for n in image.shape)
+    how = Pictures.Resampling.HAMMING if scale > 1.0 else Pictures.Resampling.BICUBIC
+    box = (0.0, 0.0, min(width * scale, image.shape[1]), min(height * scale, image.shape[0]))
+    whole = Pictures.fromarray(np.ascontiguousarray(image, dtype=np.float32))
+    return np.array(whole.resize((width, height), how, box=box), dtype=np.float32)
 
 
 def noise_of(grey: Image) -> float:
@@ -80,20 +98,21 @@ def find_outlines(image: Image, noise: float, most: int, rng: np.random.Generato
     candidate[:, :BORDER_PX] = candidate[:, -BORDER_PX:] = False
     y, x = np.nonzero(candidate)
     down, right = np.sin(normal[y, x]), np.cos(normal[y, x])
-    before, after = (
-        ndi.map_coordinates(slope, [y + k * down, x + k * right], order=1) for k in (-1.0, 1.0)
-    )
+    steep = np.abs(down) >= np.abs(right)
+    step_y, step_x = steep.astype(np.intp), (~steep).astype(np.intp)
     here = slope[y, x]
-    peak = np.flatnonzero((here > before) & (here >= after))
+    before, after = slope[y - step_y, x - step_x], slope[y + step_y, x + step_x]
+    bend = np.minimum(before - 2.0 * here + after, -1e-9)
+    off = 0.5 * (before - after) / bend
+    # One place for each row or column that the edge crosses, so that all directions count alike.
+    peak = np.flatnonzero((here > np.minimum(before, after)) & (np.abs(off - TIE) <= 0.5))
     share = 1.0
     if peak.size > most:
         share = most / peak.size
         peak = np.sort(rng.permutation(peak)[:most])
-    y, x, down, right = y[peak], x[peak], down[peak], right[peak]
-    bend = before[peak] - 2.0 * here[peak] + after[peak]
-    off = np.clip(0.5 * (before[peak] - after[peak]) / np.minimum(bend, -1e-9), -0.7, 0.7)
-    length = 1.0 / (share * np.maximum(np.abs(down), np.abs(right)))  # pixels follow 8 neighbours
-    y, x = y + off * down, x + off * right
+    y, x, down, right, off = y[peak], x[peak], down[peak], right[peak], off[peak]
+    length = 1.0 / (share * np.maximum(np.abs(down), np.abs(right)))
+    y, x = y + off * step_y[peak], x + off * step_x[peak]
     both = [np.concatenate([one, two]) for one, two in
             ((y, y), (x, x), (down, -down), (right, -right), (length, length))]  # fmt: skip
     edges = Outlines(*(one.astype(np.float64) for one in both))

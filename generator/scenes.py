@@ -16,9 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
+from generator.outlines import resized
+
 Plane = NDArray[np.float32]
 
-THINNEST_PX, THICKEST_PX = 1.8, 14.0
+THINNEST_PX, THICKEST_PX = 1.8, 20.0
+HANDY_PX = (5.0, 12.0)
+"""Most scenes are as thick as this: as they are looked at in the end (:mod:`generator.reading`)."""
+
 BEAD_THICKENING = 1.5
 """A place counts as bead where it is so many times as thick as its fibre is."""
 
@@ -54,6 +59,7 @@ class _Style:
     swelling: float
     bead_length: float
     beads_per_fibre: float
+    bead_light: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ def draw_scene(rng: np.random.Generator, side: int = 144) -> Scene:
     planes = {name: np.zeros((side, side), dtype=np.float32) for name in _LAYERS}
     planes["grey"] += _ground(rng, side)
     style = _style(rng)
-    middle = math.exp(rng.uniform(math.log(THINNEST_PX), math.log(THICKEST_PX)))
+    thin, thick = HANDY_PX if rng.random() < 0.7 else (THINNEST_PX, THICKEST_PX)
+    middle = math.exp(rng.uniform(math.log(thin), math.log(thick)))
     layers = math.exp(rng.uniform(math.log(0.25), math.log(5.0)))
     if rng.random() < 0.5:
         layers = rng.uniform(1.5, 5.0)
@@ -104,9 +111,10 @@ def _style(rng: np.random.Generator) -> _Style:
         shadow_reach=rng.uniform(0.3, 1.5),
         wave=math.exp(rng.uniform(math.log(0.02), math.log(0.5))),
         thickness_wave=rng.uniform(0.0, 0.1),
-        swelling=math.exp(rng.uniform(math.log(0.8), math.log(5.0))),
+        swelling=math.exp(rng.uniform(math.log(0.8), math.log(6.0))),
         bead_length=rng.uniform(1.5, 5.0),
-        beads_per_fibre=math.exp(rng.uniform(math.log(0.05), math.log(2.5))) if beaded else 0.0,
+        beads_per_fibre=math.exp(rng.uniform(math.log(0.05), math.log(3.0))) if beaded else 0.0,
+        bead_light=rng.uniform(-0.1, 0.6) if rng.random() < 0.5 else 0.0,
     )
 
 
@@ -166,7 +174,8 @@ def _paint(
     within = np.clip(off, -1.0, 1.0)
     shade = 1.0 + style.rim * (np.abs(within) ** style.rim_power - 0.3) + style.light * within
     waves = 1.0 + 0.1 * np.sin(along / (11.0 * diameter) + rng.uniform(0.0, 6.3))
-    shade = shade * (fibre.brightness * waves[column])
+    lit = 1.0 + style.bead_light * np.clip(radius / own - 1.0, 0.0, 1.0)
+    shade = shade * (fibre.brightness * waves * lit)[column]
     if style.rough:
         shade = shade * (1.0 + style.rough * rng.standard_normal(shade.size))
     grey = views["grey"]
@@ -240,17 +249,15 @@ def _photographed(grey: Plane, rng: np.random.Generator, diameter: float) -> Pla
         rows, columns = np.ogrid[:side, :side]
         y, x, size = *rng.uniform(0, side, 2), rng.uniform(5.0, 30.0)
         grey = grey + np.exp(-0.5 * ((rows - y) ** 2 + (columns - x) ** 2) / size**2)
-    bent = np.maximum(grey, 0.0) ** rng.uniform(0.7, 1.5)
-    doubled = side % 2 == 0 and rng.random() < 0.3  # as thin fibres are looked at
-    if doubled:
-        bent = bent.reshape(side // 2, 2, side // 2, 2).mean(axis=(1, 3))
-    spread = float(bent.std()) + 1e-3
+    shown = np.asarray(np.maximum(grey, 0.0) ** rng.uniform(0.7, 1.5), dtype=np.float32)
+    coarse = rng.uniform(1.1, 2.3) if rng.random() < 0.35 else 1.0  # as thin fibres are looked at
+    if coarse > 1.0:
+        shown = resized(shown, coarse)
+    spread = float(shown.std()) + 1e-3
     grain = rng.uniform(0.0, 1.0) if rng.random() < 0.3 else 0.0
-    noise = rng.standard_normal(bent.shape)
+    noise = rng.standard_normal(shown.shape)
     if grain:
         noise = ndi.gaussian_filter(noise, grain)
         noise /= noise.std()
-    shown = bent + rng.uniform(0.0, 0.4) * spread * noise
-    if doubled:
-        shown = ndi.zoom(shown, 2, order=3, grid_mode=True, mode="nearest")
-    return np.asarray(shown, dtype=np.float32)
+    shown = shown + np.float32(rng.uniform(0.0, 0.4) * spread) * noise.astype(np.float32)
+    return resized(shown, shown.shape[0] / side, (side, side)) if coarse > 1.0 else shown

@@ -19,9 +19,9 @@ from generator.judge import BEAD, FIRST_BIN, N_CLASSES, NONE, WEIGHTS, soft_bins
 from generator.outlines import N_FEATURES, Image, find_outlines, noise_of, patches
 from generator.scenes import Scene, draw_scene
 
-WIDTHS = (256, 128)
+WIDTHS = (384, 160)
 INSIDE_PX = 0.9
-EDGES_A_SCENE = 120
+EDGES_A_SCENE = 200
 
 
 class Lesson(NamedTuple):
@@ -130,10 +130,10 @@ def save(model: nn.Sequential, prior: Image, path: Path) -> None:
 def main() -> None:
     """Draw, teach, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=4800)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=100)
-    parser.add_argument("--processes", type=int, default=2, help="that draw")
+    parser.add_argument("--scenes", type=int, default=4000)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=500)
+    parser.add_argument("--processes", type=int, default=1, help="that draw")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name(WEIGHTS))
     words = parser.parse_args()
     torch.set_num_threads(1)

@@ -5,7 +5,7 @@ import pytest
 
 from generator.judge import BEAD, CENTRES, FIRST_BIN, N_CLASSES, NONE, Judge, adapted, soft_bins
 from generator.judge import the_judge as shipped
-from generator.outlines import N_FEATURES, find_outlines, noise_of, patches
+from generator.outlines import N_FEATURES, find_outlines, noise_of, patches, resized
 from generator.scenes import draw_scene
 from generator.train_judge import classes, gathered, save, train
 
@@ -47,6 +47,26 @@ def test_a_step_is_an_edge_seen_from_both_sides():
     assert seen.shape == (len(edges), N_FEATURES)
     brighter = patches(7.0 * image + 3.0, edges, float(7.0 * image.std()))
     assert brighter == pytest.approx(seen, abs=1e-3)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 17.0, 45.0, 70.0, 90.0])
+def test_edges_of_all_directions_count_alike(degrees):
+    y, x = np.mgrid[:120, :120] - 59.5
+    turned = y * np.cos(np.radians(degrees)) - x * np.sin(np.radians(degrees))
+    image = np.clip(turned + 0.5, 0.0, 1.0).astype(np.float32)
+    edges = find_outlines(image, 0.0, 10_000, np.random.default_rng(0))
+    inside = np.hypot(edges.y - 59.5, edges.x - 59.5) < 40.0
+    assert edges.length[inside].sum() == pytest.approx(2 * 80.0, rel=0.04)
+
+
+@pytest.mark.parametrize("scale", [0.4, 0.77, 1.0, 1.6, 3.3])
+def test_resized_pictures_keep_their_places(scale):
+    y, x = np.mgrid[:90, :120].astype(np.float32)
+    found = resized(x + 2.0 * y, scale)
+    assert found.shape == (int(90 / scale + 1e-6), int(120 / scale + 1e-6))
+    rows, columns = (scale * np.arange(n) + 0.5 * (scale - 1.0) for n in found.shape)
+    inner = (slice(4, -4), slice(4, -4))
+    assert found[inner] == pytest.approx((columns + 2.0 * rows[:, None])[inner], abs=0.15)
 
 
 def test_the_noise_is_told_from_the_picture():

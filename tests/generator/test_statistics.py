@@ -7,9 +7,16 @@ import pytest
 
 from engine.lab.physics import Microstructure
 from engine.lab.render import render_known
+from generator.beads import _united
 from generator.overlay import overlay
-from generator.pores import least_error_threshold, pore_diameters
-from generator.statistics import Distribution, MicrostructureStatistics, measure
+from generator.pores import air, least_error_threshold, pore_diameters
+from generator.reading import HANDY_PX
+from generator.statistics import (
+    METHOD_ERROR,
+    Distribution,
+    MicrostructureStatistics,
+    measure,
+)
 
 
 def drawn(seed=0, nm_per_pixel=60.0, shape=(160, 160), **changes):
@@ -175,3 +182,57 @@ def test_distributions_weigh():
     weighed = Distribution.of(np.array([1.0, 3.0]), np.array([3.0, 1.0]))
     assert (weighed.n, weighed.mean) == (2, 1.5)
     assert Distribution.of(np.zeros(0)) == Distribution(0)
+
+
+def test_air_is_the_darkest_of_more_than_two_classes():
+    rng = np.random.default_rng(0)
+    shares = ((25, 3, 600), (90, 8, 3000), (140, 10, 6400))  # ground, far and near fibres
+    values = np.concatenate([rng.normal(grey, sd, n) for grey, sd, n in shares]).reshape(100, 100)
+    assert 32 < least_error_threshold(values.astype(np.float32)) < 70
+
+
+def test_air_of_a_picture_without_classes_is_what_is_nearly_black():
+    ramp = np.tile(np.linspace(0.0, 100.0, 200, dtype=np.float32), (100, 1))
+    assert air(ramp).mean() < 0.12
+    assert not air(np.full((50, 50), 3.0, dtype=np.float32)).any()
+
+
+def test_air_reaches_up_to_the_fibres():
+    image = np.full((100, 100), 120.0, dtype=np.float32)
+    image[30:60, 40:80] = 20.0
+    found = air(image + np.random.default_rng(0).normal(0, 4, image.shape).astype(np.float32))
+    assert found.mean() == pytest.approx(0.12, abs=0.006)
+
+
+def test_circles_of_one_bead_are_united():
+    circles = np.array([[10.0, 10.0, 4.0], [10.0, 18.0, 3.0], [60.0, 60.0, 5.0]])
+    beads = _united(circles)
+    assert len(beads) == 2
+    assert any(np.allclose(bead, [60.0, 60.0, 5.0]) for bead in beads)
+    around = beads[np.argmin(beads[:, 0])]
+    for row, column, radius in circles[:2]:
+        assert np.hypot(row - around[0], column - around[1]) + radius <= around[2] + 1e-9
+
+
+@pytest.mark.parametrize("nm_per_pixel", [15.0, 30.0, 100.0])
+def test_magnification_does_not_matter(nm_per_pixel):
+    picture, truth = drawn(4, nm_per_pixel, shape=(320, 320))
+    found = measure(picture, nm_per_pixel)
+    assert found.statistics.diameter.mean == pytest.approx(truth.diameter_nm, rel=0.1)
+    thickness = found.reading.mean_diameter
+    assert thickness == pytest.approx(HANDY_PX, rel=0.2)
+
+
+def test_noise_is_not_taken_for_fibres():
+    grey = stripes(24.0, 30.0, shape=(300, 300))
+    noisy = grey + np.random.default_rng(0).normal(0.0, 25.0, grey.shape)
+    assert measure(noisy).statistics.diameter.mean == pytest.approx(24.0, rel=0.15)
+
+
+def test_standard_errors_count_the_method_too():
+    picture, _ = drawn(5, shape=(384, 384))
+    found = measure(picture, 60.0).statistics
+    errors = found.standard_errors
+    assert errors["diameter"] > METHOD_ERROR["diameter"] * found.diameter.mean
+    for name in ("order", "porosity", "bead_fraction"):
+        assert errors[name] > METHOD_ERROR[name]

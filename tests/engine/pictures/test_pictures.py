@@ -13,6 +13,7 @@ from engine.pictures.databar import find_crop
 from engine.pictures.layout import named_pictures
 from engine.pictures.reading import read_grey
 from engine.pictures.scale import scale_of
+from generator.statistics import measure
 
 SETTINGS = ["flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400"]
 
@@ -204,13 +205,46 @@ def test_log_measures_what_it_keeps(engine, picture):
     assert json.dumps(found)
 
 
-def test_every_real_micrograph_is_read(shared_data):
+def real_micrographs(shared_data):
+    """Return path, grey values, scale and crop of every real micrograph."""
     for path in sorted(shared_data.glob("sem_*/*")):
-        if path.suffix not in (".tif", ".png"):
-            continue
-        grey = read_grey(path, max_megapixels=100)
-        scale, crop = scale_of(path, grey.shape[1]), find_crop(grey)
+        if path.suffix in (".tif", ".png"):
+            grey = read_grey(path, max_megapixels=100)
+            yield path, grey, scale_of(path, grey.shape[1]), find_crop(grey)
+
+
+def test_every_real_micrograph_is_read(shared_data):
+    names = set()
+    for path, grey, scale, crop in real_micrographs(shared_data):
+        names.add(path.parent.name)
         has_bar = "sem_pan" not in path.parts
         assert (scale is not None, crop is not None) == (has_bar, has_bar), path
         if crop:
             assert 0.85 < crop[3] / grey.shape[0] < 0.97
+        if "sem_hitachi" in path.parts:
+            written = dict(
+                line.split("=", 1)
+                for line in path.with_suffix(".txt").read_text(errors="replace").splitlines()
+                if "=" in line
+            )
+            assert scale.nm_per_pixel == float(written["PixelSize"]), path
+            assert scale.source == f"{path.stem}.txt: PixelSize"
+        if "sem_zeiss" in path.parts:
+            with tifffile.TiffFile(path) as tiff:
+                tags = tiff.sem_metadata["ap_image_pixel_size"]
+            assert tags[2] == "nm"
+            assert scale.nm_per_pixel == pytest.approx(tags[1])
+            assert scale.source == "TIFF tag: AP_IMAGE_PIXEL_SIZE"
+    assert names == {"sem_hitachi", "sem_pan", "sem_zeiss"}
+
+
+def test_real_micrographs_are_measured(shared_data):
+    for path, grey, scale, _ in list(real_micrographs(shared_data))[::4]:
+        top, left = (n // 2 - 128 for n in grey.shape)
+        size = scale.nm_per_pixel if scale else None
+        found = measure(grey[top : top + 256, left : left + 256], size).statistics
+        assert found.unit == ("nm" if scale else "px")
+        assert 1.5 < found.diameter.mean / (size or 1.0) < 120.0, path
+        assert 0.0 < found.standard_errors["diameter"] < found.diameter.mean, path
+        assert -1.0 <= found.order <= 1.0
+        assert 0.0 <= found.porosity < 1.0
