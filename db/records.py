@@ -547,3 +547,45 @@ class MeanRecord:
     lowest: float
     highest: float
     n: int
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What to compare experiments by: an outcome's mean, the larger (``sign`` +1) the better."""
+
+    outcome: str
+    sign: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Limit:
+    """``lower ≤ Σ terms[outcome] · mean ≤ upper``, each bound where given."""
+
+    terms: Mapping[str, float]
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All completed experiments of a campaign together.
+
+    ``n_beyond`` and ``best`` (an experiment's id) are by goal; those that break a limit count in
+    ``n_breaking`` and nowhere else.
+    """
+
+    n_breaking: int
+    n_beyond_all: int
+    n_beyond: tuple[int, ...]
+    best: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class ExperimentBrief:
+    """What it takes to choose among many experiments: conditions as known, means of outcomes."""
+
+    id: int
+    status: Status
+    conditions: Mapping[str, Value]
+    means: Mapping[str, float]

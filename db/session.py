@@ -42,6 +42,7 @@ from db.repository import (
     Measurements,
     Micrographs,
     Models,
+    Overviews,
     Previews,
     Refreshes,
     Schedule,
@@ -73,6 +74,7 @@ class Transaction:
         self.previews = Previews(self._scope)
         self.batches = Batches(self._scope, self.experiments, self.previews)
         self.models = Models(self._scope)
+        self.overviews = Overviews(self._scope)
         self.sources = Sources(self._scope)
         self.refreshes = Refreshes(self._scope)
         self.leases = Leases(self._scope)

@@ -286,6 +286,13 @@ class LinearConstraint(_Frozen):
         """Whether the constraint holds, up to ``tolerance`` for rounding."""
         return self.slack(values) >= -tolerance * max(1.0, abs(self.bound))
 
+    def range(self, tolerance: float = 1e-6) -> tuple[float | None, float | None]:
+        """Return what the weighted sum may be, as :meth:`is_met` has it: from, to."""
+        room = tolerance * max(1.0, abs(self.bound))
+        lower = None if self.operator == "<=" else self.bound - room
+        upper = None if self.operator == ">=" else self.bound + room
+        return lower, upper
+
 
 class Campaign(_Frozen):
     """One search, as it stands in one revision."""

@@ -33,14 +33,30 @@ class Run:
 
 @dataclass(frozen=True)
 class History:
-    """Everything a strategy may look at, in the order in which it was recorded."""
+    """Everything a strategy may look at, in the order in which it was recorded.
+
+    ``others``: finished and failed runs of a large campaign that are not learnt from, without
+    their results (see :mod:`engine.informative`).
+    """
 
     campaign: Campaign
     finished: tuple[Run, ...] = ()
     pending: tuple[Run, ...] = ()
     failed: tuple[Run, ...] = ()
+    others: tuple[Run, ...] = ()
 
     @property
     def n_finished(self) -> int:
         """How many runs have results."""
         return len(self.finished)
+
+    @property
+    def left_out(self) -> str | None:
+        """What to tell of runs that are not learnt from, if there are any."""
+        if not self.others:
+            return None
+        n_learnt = self.n_finished + len(self.failed)
+        return (
+            f"learning from {n_learnt:,} of {n_learnt + len(self.others):,} runs: spread over the "
+            "space, from its best regions, and the newest (most_runs in [propose])."
+        )

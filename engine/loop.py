@@ -24,7 +24,7 @@ from engine.propose.request import (
     Suggestion,
     SuggestionBatch,
 )
-from engine.remembering import history_of
+from engine.remembering import remember
 from engine.settings import ProposeSettings
 from engine.sources.serving import folder_of, serving_folder
 from engine.workspace import Workspace, definition_of
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 _ATTEMPTS = 3
+_EVERY_RUN = 10_000  # the largest most_runs that the settings take
 
 
 @dataclass(frozen=True)
@@ -217,11 +218,10 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress | None = N
             raise NotFoundError(f"there is no batch {batch_id}; the active campaign has {span}")
         record = tx.campaigns.at_revision(found.revision_id)
         campaign = definition_of(record)
-        experiments = tx.experiments.list(found.campaign_id, watermark=found.watermark)
-        history = history_of(campaign, experiments)
+        request, settings = _from_json(found)
+        history = remember(tx, record, campaign, most=settings.most_runs, watermark=found.watermark)
         recorded = [tx.experiments.get(p.experiment_id) for p in tx.batches.proposals(batch_id)]
         checkpoint = _checkpoint_of(workspace, tx, found)
-    request, settings = _from_json(found)
     tell = progress or (lambda _: None)
     batch = compute(history, request, workspace, settings, tell, checkpoint=checkpoint)
     then = [dict(e.proposed) for e in recorded if e is not None]
@@ -273,7 +273,9 @@ def read_snapshot(workspace: Workspace) -> Snapshot:
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         checkpoint = serving_folder(workspace, tx, record.id)
-        return Snapshot(record, _history(tx, record, campaign), tx.watermark(), checkpoint)
+        most = workspace.settings.propose.most_runs
+        history = remember(tx, record, campaign, most=most)
+        return Snapshot(record, history, tx.watermark(), checkpoint)
 
 
 def knowledge_for(campaign: Campaign, strategy: str, checkpoint: Path | None) -> Knowledge | None:
@@ -316,10 +318,6 @@ def _checkpoint_of(workspace: Workspace, tx: Transaction, found: BatchRecord) ->
     return None if not digest else folder_of(workspace, tx, found.campaign_id, digest)
 
 
-def _history(tx: Transaction, record: CampaignRecord, campaign: Campaign) -> History:
-    return history_of(campaign, tx.experiments.list(record.id))
-
-
 def _new_proposal(suggestion: Suggestion, level: float) -> NewProposal:
     return NewProposal(
         conditions={**suggestion.conditions, **suggestion.ambient},
@@ -349,7 +347,8 @@ def _as_json(
 
 def _from_json(found: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
     stored = dict(found.request)
-    settings = ProposeSettings(**stored.pop("settings"))
+    # Batches of versions before there was a limit learnt from every run.
+    settings = ProposeSettings(**{"most_runs": _EVERY_RUN, **stored.pop("settings")})
     stored.pop("threads", None)
     stored.pop("surrogate", None)
     return replace(ProposeRequest(n=1, seed=0), **stored), settings

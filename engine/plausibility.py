@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from db.records import ExperimentRecord, PredictionRecord
+from db.records import PredictionRecord
 from engine.campaign import Campaign
 
 N_SDS = 8.0
@@ -28,22 +28,17 @@ def far_from_expected(
     campaign: Campaign,
     results: Mapping[str, float],
     *,
-    seen: Sequence[ExperimentRecord],
+    seen: Mapping[str, Sequence[float]],
     predictions: Sequence[PredictionRecord],
     experiment: int | str = "ID",
 ) -> list[str]:
     """Return a warning for each of ``results`` that lies far off.
 
-    ``seen``: the campaign's other runs. ``predictions``: what was said of this one.
-    ``experiment`` is what the warning calls it.
+    ``seen``: what other runs of the campaign gave, by outcome. ``predictions``: what was said of
+    this one. ``experiment`` is what the warning calls it.
     """
     mend = f"a slip? `engine log {experiment} --correct` mends it"
     predicted = {prediction.outcome: prediction for prediction in predictions}
-    values: dict[str, list[float]] = {outcome: [] for outcome in results}
-    for other in seen:
-        for measurement in other.measurements:
-            if measurement.outcome in values:
-                values[measurement.outcome].append(measurement.value)
     warnings = []
     for outcome, value in results.items():
         heading = campaign.heading(outcome)
@@ -54,10 +49,10 @@ def far_from_expected(
                 f"{heading} = {value:g} is far from what was predicted, {prediction.mean:.4g} "
                 f"({prediction.lower:.4g} … {prediction.upper:.4g}); {mend}"
             )
-        elif is_far_from_seen(value, values[outcome], is_log=is_log):
+        elif is_far_from_seen(value, seen[outcome], is_log=is_log):
             warnings.append(
                 f"{heading} = {value:g} is far from everything seen so far, "
-                f"{min(values[outcome]):.4g} … {max(values[outcome]):.4g}; {mend}"
+                f"{min(seen[outcome]):.4g} … {max(seen[outcome]):.4g}; {mend}"
             )
     return warnings
 

@@ -164,7 +164,8 @@ def ask(
             conditions, whole, forecasts, success, remote, told, strict=True
         )
     )
-    notes = [*forecaster.data.notes, *_assumed(campaign, rows, typical)]
+    left_out = [] if history.left_out is None else [history.left_out]
+    notes = [*left_out, *forecaster.data.notes, *_assumed(campaign, rows, typical)]
     if drives and not driven:
         notes.append(f"what drives them is told for up to {MAX_DRIVEN_ROWS} rows at a time.")
     return Predictions(campaign, level, history.n_finished, rows, tuple(notes))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from db.records import (
@@ -33,7 +33,7 @@ from engine.plausibility import far_from_expected
 from engine.workspace import Workspace
 
 N_SEEN = 500
-"""Plausibility is judged by so many of the newest runs."""
+"""Plausibility is judged by so many of the newest values."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,7 @@ def _recorder(
     workspace: Workspace, tx: Transaction, pictures: Mapping[Path, PreparedMicrograph]
 ) -> Recorder:
     campaign_record, campaign = workspace.active_campaign(tx)
-    seen = tx.experiments.list(campaign_record.id, newest=N_SEEN)
-    return Recorder(tx, campaign_record, campaign, seen, pictures)
+    return Recorder(tx, campaign_record, campaign, pictures)
 
 
 @dataclass
@@ -143,8 +142,8 @@ class Recorder:
     tx: Transaction
     campaign_record: CampaignRecord
     campaign: Campaign
-    seen: Sequence[ExperimentRecord]
     pictures: Mapping[Path, PreparedMicrograph]
+    _recent: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
     def record(self, entry: Entry) -> Recorded:
         """Record one entry; see :func:`record` for what is raised."""
@@ -161,7 +160,7 @@ class Recorder:
         warnings += far_from_expected(
             self.campaign,
             entry.results,
-            seen=[other for other in self.seen if other.id != experiment.id],
+            seen={outcome: self._seen(outcome, experiment.id) for outcome in entry.results},
             predictions=self.tx.batches.predictions_of(experiment.id),
             experiment=experiment.id,
         )
@@ -172,6 +171,13 @@ class Recorder:
         return Recorded(
             after, entry.experiment is None, tuple(values), n_micrographs, tuple(warnings)
         )
+
+    def _seen(self, outcome: str, experiment_id: int) -> list[float]:
+        """Return the newest values of other runs, as they were when the file was begun."""
+        if outcome not in self._recent:
+            found = self.tx.measurements.newest(self.campaign_record.id, outcome, N_SEEN)
+            self._recent[outcome] = found
+        return [value for other, value in self._recent[outcome] if other != experiment_id]
 
     def _find(self, entry: Entry) -> ExperimentRecord:
         return find_experiment(
@@ -226,7 +232,7 @@ class Recorder:
                 f"missing: {', '.join(map(self.campaign.heading, lacking))}"
             )
         if entry.label is not None:
-            there = self.tx.experiments.labels(self.campaign_record.id).get(entry.label)
+            there = self.tx.experiments.labelled(self.campaign_record.id, entry.label)
             if there is not None:
                 raise StateError(f"the label '{entry.label}' is experiment {there}; choose another")
         status = Status.RUNNING if entry.failure is None else Status.FAILED
@@ -320,7 +326,6 @@ def find_experiment(
     Raises:
         NotFoundError: there is none; the message names what comes near.
     """
-    labels = tx.experiments.labels(campaign.id)
     if word.isascii() and word.isdigit() and not is_label:
         found = tx.experiments.get(int(word)) if int(word) < 2**63 else None
         if found is not None and found.campaign_id == campaign.id:
@@ -331,14 +336,17 @@ def find_experiment(
                 f"experiment {word} belongs to the campaign '{other.name if other else '?'}', "
                 f"not to '{campaign.name}'; switch with `engine campaign use`"
             )
-        hint = f" The label '{word}' is experiment {labels[word]}." if word in labels else ""
+        there = tx.experiments.labelled(campaign.id, word)
+        hint = f" The label '{word}' is experiment {there}." if there is not None else ""
         raise NotFoundError(f"there is no experiment {word}.{hint} `engine status` lists them")
-    if word not in labels:
+    there = tx.experiments.labelled(campaign.id, word)
+    if there is None:
+        labels = tx.experiments.labels(campaign.id)
         raise NotFoundError(
             f"no experiment is labelled '{word}'.{nearest_name(word, labels)} "
             "`engine status` lists the ids"
         )
-    found = tx.experiments.get(labels[word])
+    found = tx.experiments.get(there)
     assert found is not None  # noqa: S101 -- its label was read in this transaction
     return found
 

@@ -3,10 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from db.records import ExperimentRecord, Status
+from db.records import CampaignRecord, ExperimentBrief, ExperimentRecord, Status
+from db.session import Transaction
 from engine.campaign import Campaign
 from engine.history import History, Run
+
+_DONE = (Status.COMPLETED, Status.FAILED)
+_PENDING = tuple(status for status in Status if status.is_pending)
+
+
+def remember(
+    tx: Transaction,
+    record: CampaignRecord,
+    campaign: Campaign,
+    *,
+    most: int,
+    watermark: int | None = None,
+) -> History:
+    """Return the campaign's history, learning from an informative part of it if it is large.
+
+    Args:
+        tx: what is read.
+        record: the campaign.
+        campaign: its definition.
+        most: finished runs to learn from.
+        watermark: everything as it stood when this change had been written.
+    """
+    if sum(tx.experiments.count(record.id).values()) <= most:
+        return history_of(campaign, tx.experiments.list(record.id, watermark=watermark))
+    from engine.informative import choose_runs
+
+    briefs = tx.experiments.briefs(
+        record.id, campaign.wanted_outcomes, status=_DONE, watermark=watermark
+    )
+    chosen = choose_runs(campaign, briefs, most)
+    done = tx.experiments.get_all(chosen.ids, watermark=watermark)
+    pending = tx.experiments.list(record.id, status=_PENDING, watermark=watermark)
+    history = history_of(campaign, sorted([*done, *pending], key=lambda one: one.id))
+    return replace(history, others=_others(campaign, chosen.others))
+
+
+def _others(campaign: Campaign, briefs: Sequence[ExperimentBrief]) -> tuple[Run, ...]:
+    parameters = {parameter.name for parameter in campaign.parameters}
+    return tuple(
+        Run({k: v for k, v in one.conditions.items() if k in parameters}, id=one.id)
+        for one in briefs
+    )
 
 
 def history_of(campaign: Campaign, experiments: Sequence[ExperimentRecord]) -> History:

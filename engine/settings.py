@@ -72,6 +72,7 @@ class ProposeSettings(_Section):
     restarts: int = Field(8, ge=1, le=256)
     ambient_readings: int = Field(6, ge=1, le=64)
     cold_start: int = Field(0, ge=0)
+    most_runs: int = Field(1000, ge=50, le=10_000)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
 
 

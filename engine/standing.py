@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from db.records import CampaignRecord, ExperimentRecord, Status
+from db.records import CampaignRecord, ExperimentRecord, Goal, Limit, Status
 from engine.campaign import Campaign, Objective
 from engine.workspace import Workspace
 
@@ -56,24 +54,25 @@ def standing(workspace: Workspace, *, n_latest: int = 5) -> Standing:
     """
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        experiments = tx.experiments.list(record.id)
         counts = tx.experiments.count(record.id)
-    finished = [e for e in experiments if e.status is Status.COMPLETED and e.measurements]
-    sound = [e for e in finished if not _breaks_a_constraint(e, campaign)]
-    beyond = [{e.id for e in sound if _is_beyond(e, o)} for o in campaign.objectives]
-    newest = sorted(finished, key=lambda e: (_newest_result(e), e.id), reverse=True)
+        pending = tx.experiments.list(record.id, status=[s for s in Status if s.is_pending])
+        seen = tx.overviews.of(record.id, _goals(campaign), _limits(campaign))
+        newest = tx.overviews.latest(record.id, n_latest)
+        known = {one.id: one for one in tx.experiments.get_all([*newest, *filter(None, seen.best)])}
     return Standing(
         record=record,
         campaign=campaign,
         counts=counts,
-        pending=tuple(e for e in experiments if e.status.is_pending),
-        latest=tuple(newest[:n_latest]),
+        pending=tuple(pending),
+        latest=tuple(known[id_] for id_ in newest),
         best=tuple(
-            _best(sound, objective, len(ids))
-            for objective, ids in zip(campaign.objectives, beyond, strict=True)
+            _best(objective, None if id_ is None else known[id_], n_beyond)
+            for objective, id_, n_beyond in zip(
+                campaign.objectives, seen.best, seen.n_beyond, strict=True
+            )
         ),
-        n_beyond_all=len(set.intersection(*beyond)),
-        n_breaking=len(finished) - len(sound),
+        n_beyond_all=seen.n_beyond_all,
+        n_breaking=seen.n_breaking,
     )
 
 
@@ -83,29 +82,14 @@ def mean_of(experiment: ExperimentRecord, outcome: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _breaks_a_constraint(experiment: ExperimentRecord, campaign: Campaign) -> bool:
-    """Whether a constrained outcome was measured, and its mean is on the wrong side."""
-    for constraint in campaign.constraints:
-        means = {name: mean_of(experiment, name) for name in constraint.terms}
-        known = {name: mean for name, mean in means.items() if mean is not None}
-        if len(known) == len(means) and not constraint.is_met(known):
-            return True
-    return False
+def _goals(campaign: Campaign) -> list[Goal]:
+    return [Goal(o.outcome, o.sign, o.threshold) for o in campaign.objectives]
 
 
-def _newest_result(experiment: ExperimentRecord) -> datetime:
-    return max(measurement.recorded_at for measurement in experiment.measurements)
+def _limits(campaign: Campaign) -> list[Limit]:
+    return [Limit(c.terms, *c.range()) for c in campaign.constraints]
 
 
-def _is_beyond(experiment: ExperimentRecord, objective: Objective) -> bool:
-    mean = mean_of(experiment, objective.outcome)
-    return mean is not None and objective.sign * (mean - objective.threshold) > 0
-
-
-def _best(runs: Sequence[ExperimentRecord], objective: Objective, n_beyond: int) -> Best:
-    means = [(mean_of(experiment, objective.outcome), experiment) for experiment in runs]
-    measured = [(objective.sign * mean, e) for mean, e in means if mean is not None]
-    if not measured:
-        return Best(objective, None, None, 0)
-    value, experiment = max(measured, key=lambda pair: pair[0])
-    return Best(objective, objective.sign * value, experiment, n_beyond)
+def _best(objective: Objective, experiment: ExperimentRecord | None, n_beyond: int) -> Best:
+    value = None if experiment is None else mean_of(experiment, objective.outcome)
+    return Best(objective, value, experiment, n_beyond)

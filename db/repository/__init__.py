@@ -7,6 +7,7 @@ from db.repository.leases import Leases
 from db.repository.measurements import Measurements
 from db.repository.micrographs import Micrographs
 from db.repository.models import Models
+from db.repository.overview import Overviews
 from db.repository.previews import Previews
 from db.repository.refreshes import Refreshes
 from db.repository.schedule import Schedule
@@ -23,6 +24,7 @@ __all__ = [
     "Measurements",
     "Micrographs",
     "Models",
+    "Overviews",
     "Previews",
     "Refreshes",
     "Schedule",

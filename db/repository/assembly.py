@@ -8,7 +8,7 @@ that the newest one known overwrites the others.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from db.models import changes, condition_values, measurements, micrographs, prop
 from db.models import experiments as e
 from db.models import status_changes as s
 from db.records import (
+    ExperimentBrief,
     ExperimentRecord,
     FailureKind,
     MeasurementRecord,
@@ -87,6 +88,37 @@ def read_experiments(connection: Connection, wanted: Wanted) -> list[ExperimentR
             proposal=reasons.get(row.id),
         )
         for row in connection.execute(statement)
+    ]
+
+
+def read_briefs(
+    connection: Connection, wanted: Wanted, outcomes: Sequence[str]
+) -> list[ExperimentBrief]:
+    """Return the experiments in the order of their ids: status, conditions, means of outcomes."""
+    selection = _selection(wanted)
+    proposed, actual = _conditions(connection, selection, wanted.watermark)
+    m = measurements
+    later = m.alias("later")
+    superseded = select(later.c.supersedes_id).where(later.c.supersedes_id.is_not(None))
+    if wanted.watermark is not None:
+        superseded = superseded.where(later.c.change_id <= wanted.watermark)
+    statement: _AnySelect = (
+        select(m.c.experiment_id, m.c.outcome, func.avg(m.c.value))
+        .where(m.c.outcome.in_(outcomes), m.c.id.not_in(superseded))
+        .group_by(m.c.experiment_id, m.c.outcome)
+    )
+    means: dict[int, dict[str, float]] = defaultdict(dict)
+    for id_, outcome, mean in connection.execute(_of(statement, m, selection, wanted.watermark)):
+        means[id_][outcome] = mean
+    chosen = select(selection.c.id, selection.c.status).order_by(selection.c.id)
+    return [
+        ExperimentBrief(
+            id_,
+            Status(status),
+            {**proposed.get(id_, {}), **actual.get(id_, {})},
+            means.get(id_, {}),
+        )
+        for id_, status in connection.execute(chosen)
     ]
 
 
@@ -174,6 +206,8 @@ def _measurements(
         if records and record.supersedes_id == records[-1].id:
             records.pop()
         records.append(record)
+    for records in found.values():  # a server may sort words in its own way
+        records.sort(key=lambda one: (one.outcome, one.replicate))
     return found
 
 

@@ -14,6 +14,7 @@ from db.models import measurements as m
 from db.models import status_changes as s
 from db.records import (
     CampaignRecord,
+    ExperimentBrief,
     ExperimentRecord,
     FailureKind,
     NewExperiment,
@@ -22,7 +23,7 @@ from db.records import (
     TrailRecord,
     Value,
 )
-from db.repository.assembly import Wanted, read_experiments
+from db.repository.assembly import Wanted, read_briefs, read_experiments
 from db.repository.scope import Scope
 from db.repository.trail import trail_of, version_of
 
@@ -88,8 +89,37 @@ class Experiments:
 
     def get(self, experiment_id: int) -> ExperimentRecord | None:
         """Return one experiment with everything known of it."""
-        found = read_experiments(self._scope.connection, Wanted(e.c.id == experiment_id))
+        found = self.get_all([experiment_id])
         return found[0] if found else None
+
+    def briefs(
+        self,
+        campaign_id: int,
+        outcomes: Sequence[str],
+        *,
+        status: Collection[Status],
+        watermark: int | None = None,
+    ) -> Sequence[ExperimentBrief]:
+        """Return many experiments in a few words each, in the order of their ids.
+
+        Args:
+            campaign_id: whose.
+            outcomes: whose means are wanted.
+            status: only those that have one of these.
+            watermark: everything as it stood when this change had been written.
+        """
+        wanted = Wanted(e.c.campaign_id == campaign_id, status, watermark)
+        return read_briefs(self._scope.connection, wanted, outcomes)
+
+    def get_all(
+        self, ids: Collection[int], *, watermark: int | None = None
+    ) -> Sequence[ExperimentRecord]:
+        """Return the experiments of these ids that there are, in the order of their ids.
+
+        ``watermark``: as they stood when this change had been written.
+        """
+        wanted = Wanted(e.c.id.in_(ids), watermark=watermark)
+        return read_experiments(self._scope.connection, wanted)
 
     def version(self, experiment_id: int) -> int:
         """Return the newest change that touched an experiment; 0 if there is no such one."""
@@ -121,8 +151,13 @@ class Experiments:
         rows = self._scope.connection.execute(statement)
         return {label: id_ for label, id_ in rows if label is not None}
 
+    def labelled(self, campaign_id: int, label: str) -> int | None:
+        """Return the id of the experiment of that label, if there is one."""
+        statement = select(e.c.id).where(e.c.campaign_id == campaign_id, e.c.label == label)
+        return self._scope.connection.execute(statement).scalar_one_or_none()
+
     def count(self, campaign_id: int) -> dict[Status, int]:
-        """Return how many experiments have each status; every status is there, some with 0."""
+        """Return how many experiments have each status now; every status is there."""
         statement = (
             select(e.c.status, func.count())
             .where(e.c.campaign_id == campaign_id)
@@ -221,8 +256,7 @@ class Experiments:
         return list(self._scope.connection.execute(statement, rows).scalars())
 
     def _bulk(self, table: Any, rows: list[dict[str, Any]]) -> None:
-        if rows:
-            self._scope.connection.execute(insert(table), rows)
+        self._scope.insert_many(table, rows)
 
     def _state(self, experiment_id: int) -> tuple[Status, FailureKind | None, str | None]:
         statement = select(e.c.status, e.c.failure, e.c.note).where(e.c.id == experiment_id)

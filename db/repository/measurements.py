@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import exists, func, insert, select
 
 from db.errors import ConflictError
 from db.models import experiments as e
@@ -107,7 +107,9 @@ class Measurements:
             .where(m.c.experiment_id == experiment_id)
             .order_by(m.c.outcome, m.c.replicate, m.c.revision)
         )
-        return [measurement_record(row) for row in self._scope.connection.execute(statement)]
+        found = [measurement_record(row) for row in self._scope.connection.execute(statement)]
+        # A server may sort words in its own way.
+        return sorted(found, key=lambda one: (one.outcome, one.replicate, one.revision))
 
     def count(self, campaign_id: int) -> int:
         """Return how many measurements a campaign has, superseded ones left out."""
@@ -149,6 +151,19 @@ class Measurements:
             .order_by(m.c.experiment_id)
         )
         return [MeanRecord(*row) for row in self._scope.connection.execute(statement)]
+
+    def newest(self, campaign_id: int, outcome: str, n: int) -> list[tuple[int, float]]:
+        """Return the newest ``n`` present values of an outcome, each with its experiment's id."""
+        superseded = select(m.c.supersedes_id).where(m.c.supersedes_id.is_not(None))
+        statement = (
+            select(m.c.experiment_id, m.c.value)
+            .where(m.c.outcome == outcome, m.c.id.not_in(superseded))
+            # A question for each row: the newest come first, and few are asked.
+            .where(exists().where(e.c.id == m.c.experiment_id, e.c.campaign_id == campaign_id))
+            .order_by(m.c.id.desc())
+            .limit(n)
+        )
+        return [(id_, value) for id_, value in self._scope.connection.execute(statement)]
 
     def _by_ids(self, ids: Sequence[int]) -> list[MeasurementRecord]:
         statement = select_measurements().where(m.c.id.in_(ids)).order_by(m.c.id)

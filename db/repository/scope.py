@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Table, func, insert, select
 from sqlalchemy.engine import Connection
 
 from db.errors import DatabaseError
 from db.models import changes
+
+_COPIED_FROM = 500  # rows
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,23 @@ class Scope:
                 },
             ).scalar_one()
         return self._change_id
+
+    def insert_many(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows that name the same columns: numbers, texts and nothing else.
+
+        Many at once go to PostgreSQL as a ``COPY``, ten times as fast as statements.
+        """
+        if not rows:
+            return
+        if self.connection.dialect.name != "postgresql" or len(rows) < _COPIED_FROM:
+            self.connection.execute(insert(table), [dict(row) for row in rows])
+            return
+        names = list(rows[0])
+        columns = ", ".join(f'"{name}"' for name in names)
+        driver: Any = self.connection.connection.driver_connection
+        with driver.cursor().copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
+            for row in rows:
+                copy.write_row([row[name] for name in names])
 
     def watermark(self) -> int:
         """Return the highest change id but the one being written; 0 when there is none."""

@@ -40,6 +40,7 @@ def batch_document(proposed: ProposedBatch, sheet: Path | None = None) -> dict[s
         "seed": proposed.request.seed,
         "strategy": proposed.batch.strategy,
         "notes": list(proposed.batch.notes),
+        "runs": {"learnt": proposed.batch.n_learnt, "left_out": proposed.batch.n_left_out},
         "seconds": dict(proposed.batch.seconds),
         "surrogate": proposed.batch.surrogate,
         "sources": [

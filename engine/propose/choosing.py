@@ -85,6 +85,8 @@ def suggest(
     """
     space = Space(history.campaign)
     task = _check(history, request, settings, space, knowledge)
+    if history.left_out is not None:
+        task.notes.append(history.left_out)
     answer = STRATEGIES[request.strategy](task)
     if len(answer.settings) < request.n and answer.strategy != "sobol":
         task.notes.append(
@@ -108,6 +110,8 @@ def suggest(
         task.seconds,
         task.knowledge.sha256 if task.knowledge is not None else None,
         answer.forecaster.sources if answer.forecaster is not None else (),
+        n_learnt=history.n_finished + len(history.failed),
+        n_left_out=len(history.others),
     )
 
 
@@ -129,7 +133,7 @@ def _check(
             f"{nearest_name(request.strategy, STRATEGIES)} Known: {', '.join(STRATEGIES)}"
         )
     space.check_fixed(request.fixed)
-    runs = (*history.finished, *history.failed, *history.pending)
+    runs = (*history.finished, *history.failed, *history.pending, *history.others)
     taken: set[tuple[float, ...]] = space.keys(run.conditions for run in history.pending)
     if not request.replicates:
         taken = space.keys(run.conditions for run in runs)

@@ -85,7 +85,8 @@ class SuggestionBatch:
     ``strategy`` is the one that led (``sobol`` during a cold start even if ``gp`` was asked).
     ``seconds`` tells where the time went: ``fit``, ``acquisition``, ``optimise``, ``explain``.
     ``surrogate``: SHA-256 of the pretrained surrogate's weights, if one was asked; ``sources``:
-    what each of its sources contributed.
+    what each of its sources contributed. ``n_learnt``: finished and failed runs that were learnt
+    from; ``n_left_out``: those that were not, in a large campaign.
     """
 
     strategy: str
@@ -95,3 +96,5 @@ class SuggestionBatch:
     seconds: Mapping[str, float] = field(default_factory=dict)
     surrogate: str | None = None
     sources: tuple[SourceShare, ...] = ()
+    n_learnt: int = 0
+    n_left_out: int = 0

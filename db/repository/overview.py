@@ -1,0 +1,119 @@
+"""A whole campaign at a glance, computed by the database: whatever its size, few rows come back.
+
+Means are those of an experiment's present replicates. Only completed experiments count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, literal, or_, select, true
+
+from db.models import experiments as e
+from db.models import measurements as m
+from db.records import Goal, Limit, Overview, Status
+from db.repository.scope import Scope
+
+
+class Overviews:
+    """What ``engine status`` tells of all experiments together."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def of(self, campaign_id: int, goals: Sequence[Goal], limits: Sequence[Limit]) -> Overview:
+        """Count and compare a campaign's completed experiments, in one pass over its results.
+
+        Args:
+            campaign_id: whose.
+            goals: for each, the best experiment is looked for and those beyond it are counted.
+            limits: experiments known to break one are counted, and count nowhere else.
+        """
+        outcomes = [goal.outcome for goal in goals]
+        outcomes += [name for limit in limits for name in limit.terms]
+        means = _means(campaign_id, list(dict.fromkeys(outcomes)))
+        column = {name: means.c[f"y{i}"] for i, name in enumerate(dict.fromkeys(outcomes))}
+        sound = and_(true(), *(_may_hold(limit, column) for limit in limits))
+        beyond = [_gain(goal, column) > 0 for goal in goals]
+        whole = select(func.count()).select_from(means)
+        answers: list[Any] = [whole.where(~sound), whole.where(sound, *beyond)]
+        for goal, is_beyond in zip(goals, beyond, strict=True):
+            gain = _gain(goal, column)
+            answers.append(whole.where(sound, is_beyond))
+            answers.append(
+                select(means.c.id)
+                .where(sound, gain.is_not(None))
+                .order_by(gain.desc(), means.c.id)
+                .limit(1)
+            )
+        row = self._scope.connection.execute(
+            select(*(answer.scalar_subquery() for answer in answers))
+        ).one()
+        return Overview(
+            n_breaking=row[0],
+            n_beyond_all=row[1],
+            n_beyond=tuple(row[2::2]),
+            best=tuple(row[3::2]),
+        )
+
+    def latest(self, campaign_id: int, n: int) -> list[int]:
+        """Return the ids of the completed experiments with the newest results, newest first."""
+        its = (e.c.campaign_id == campaign_id, e.c.status == Status.COMPLETED)
+        asked = 64 * n
+        while True:
+            statement = (
+                select(m.c.experiment_id)
+                .where(exists().where(e.c.id == m.c.experiment_id, *its))  # for the newest only
+                .order_by(m.c.change_id.desc(), m.c.experiment_id.desc())
+                .limit(asked)
+            )
+            rows = self._scope.connection.execute(statement).scalars().all()
+            found = list(dict.fromkeys(rows))[:n]
+            if len(found) == n or len(rows) < asked:
+                return found
+            asked *= 16
+
+
+def present() -> ColumnElement[bool]:
+    """Say that a measurement is superseded by no other."""
+    superseded = select(m.c.supersedes_id).where(m.c.supersedes_id.is_not(None))
+    return m.c.id.not_in(superseded)
+
+
+def _means(campaign_id: int, outcomes: Sequence[str]) -> CTE:
+    """Select id and the means y0, y1, … of ``outcomes``, one row an experiment with any of them."""
+    columns = [
+        func.avg(case((m.c.outcome == name, m.c.value))).label(f"y{i}")
+        for i, name in enumerate(outcomes)
+    ]
+    grouped = (
+        select(m.c.experiment_id.label("id"), *columns)
+        .where(m.c.outcome.in_(outcomes), present())
+        .group_by(m.c.experiment_id)
+        .subquery()
+    )
+    return (
+        select(grouped)
+        .join(e, e.c.id == grouped.c.id)
+        .where(e.c.campaign_id == campaign_id, e.c.status == Status.COMPLETED)
+        .cte("means")
+        .prefix_with("MATERIALIZED")  # it is asked several times
+    )
+
+
+def _gain(goal: Goal, column: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:
+    return (column[goal.outcome] - literal(goal.threshold)) * literal(goal.sign)
+
+
+def _may_hold(limit: Limit, column: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    total = sum(
+        (column[name] * literal(float(factor)) for name, factor in limit.terms.items()),
+        start=literal(0.0),
+    )
+    held: list[ColumnElement[bool]] = []
+    if limit.upper is not None:
+        held.append(total <= literal(limit.upper))
+    if limit.lower is not None:
+        held.append(total >= literal(limit.lower))
+    return or_(total.is_(None), and_(true(), *held))
