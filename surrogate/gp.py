@@ -89,7 +89,7 @@ def fit_outcomes(
         if len(groups) == 1:
             return model
         for place, outcome in enumerate(outcomes):
-            fitted[outcome] = _one_of(model, place) if len(outcomes) > 1 else model
+            fitted[outcome] = _some_of(model, [place]) if len(outcomes) > 1 else model
     return ModelListGP(*(fitted[outcome] for outcome in range(Y.shape[-1])))
 
 
@@ -111,13 +111,23 @@ def _fit_group(
     return model.eval()
 
 
-def _one_of(model: SingleTaskGP, place: int) -> SingleTaskGP:
-    """Take one outcome out of a batched model, its inputs before the heads included."""
-    one: SingleTaskGP = model.subset_output([place])
+def outcomes_of(model: Model, places: Sequence[int]) -> Model:
+    """Take some outcomes out of a model of :func:`fit_outcomes`, in the order of ``places``."""
+    if isinstance(model, ModelListGP):
+        chosen = [model.models[place] for place in places]
+        return ModelListGP(*chosen) if len(chosen) > 1 else chosen[0]
+    return _some_of(model, list(places)).eval()
+
+
+def _some_of(model: SingleTaskGP, places: list[int]) -> SingleTaskGP:
+    """Take outcomes out of a batched model, their inputs before the heads included."""
+    some: SingleTaskGP = model.subset_output(places)
     before_heads = getattr(model, "_original_train_inputs", None)
-    if before_heads is not None:
-        one._original_train_inputs = tuple(x[place] for x in before_heads)
-    return one
+    if before_heads is not None and model.num_outputs > 1:
+        index = places if len(places) > 1 else places[0]
+        some._original_train_inputs = tuple(x[index] for x in before_heads)
+    some.prediction_strategy = None
+    return some
 
 
 def _check(X: Tensor, Y: Tensor) -> None:

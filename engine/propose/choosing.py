@@ -65,6 +65,10 @@ class _Answer:
     strategy: str
     values: tuple[float, ...] = ()
     forecaster: Forecaster | None = None
+    whole: Forecaster | None = None
+    """Of the wanted outcomes alone, and of all that were fitted with them."""
+    n_guided: int = 0
+    """So many of the settings, the first ones, lie where sources expect the front."""
 
 
 def suggest(
@@ -173,16 +177,7 @@ def _limits(space: Space, asked: Mapping[str, int]) -> DistinctLimits:
 
 def _sobol(task: _Task) -> _Answer:
     started = time.perf_counter()
-    runs = (*task.history.finished, *task.history.failed, *task.history.pending)
-    settings = fill_space(
-        task.space,
-        task.request.n,
-        task.request.seed,
-        taken=task.taken,
-        known=task.space.settings_of([run.conditions for run in runs]),
-        limits=task.limits,
-        fixed=task.request.fixed,
-    )
+    settings = _filling(task, task.request.n, chosen=np.empty((0, len(task.space.controlled))))
     task.seconds["search"] = time.perf_counter() - started
     return _Answer(settings, "sobol")
 
@@ -207,7 +202,7 @@ def _model_led(task: _Task) -> _Answer:
         return _sobol(task)
     started = time.perf_counter()
     reference, notes = reference_point(campaign, history.finished, explore=request.explore)
-    forecaster = Forecaster.fit(history, task.settings, outcomes=outcomes, knowledge=task.knowledge)
+    forecaster, whole = Forecaster.fit_wanted(history, task.settings, task.knowledge)
     trusted = any(source.used for source in forecaster.sources)
     task.notes += [*notes, *forecaster.data.notes]
     if task.settings.cold_start == 0 and not trusted:
@@ -221,33 +216,57 @@ def _model_led(task: _Task) -> _Answer:
             return _sobol(task)
     task.seconds["fit"] = time.perf_counter() - started
     if request.strategy == "ax-matmcl":
-        return _by_ax(task, forecaster, heads, reference)
+        return replace(_by_ax(task, forecaster, heads, reference), whole=whole)
     search = Search(
         history, forecaster, reference, room=task.room, settings=task.settings, seed=request.seed
     )
     picked = search.pick(request.n, taken=task.taken, limits=task.limits, fixed=request.fixed)
     task.seconds.update(picked.seconds)
-    return _Answer(picked.settings, request.strategy, picked.values, forecaster)
+    return _Answer(picked.settings, request.strategy, picked.values, forecaster, whole)
 
 
 def _source_guided(task: _Task, heads: Heads) -> _Answer:
-    """Before any result: the batch goes where sources expect the front."""
+    """Before any result: half of the batch goes where sources expect the front.
+
+    The other half fills the space beside it: nothing has borne the sources out yet.
+    """
     started = time.perf_counter()
-    settings = guided_settings(
+    request = task.request
+    guided = guided_settings(
         task.space,
         task.history.campaign,
         heads,
-        task.request.n,
+        (request.n + 1) // 2,
         room=task.room,
         settings=task.settings,
-        seed=task.request.seed,
+        seed=request.seed,
         taken=task.taken,
         limits=task.limits,
-        fixed=task.request.fixed,
+        fixed=request.fixed,
     )
+    rest = _filling(task, request.n - len(guided), chosen=guided)
     task.seconds["search"] = time.perf_counter() - started
-    task.notes.append("start: the batch lies where the sources expect the best trade-offs.")
-    return _Answer(settings, task.request.strategy)
+    task.notes.append(
+        f"start: {len(guided)} of the batch {'lies' if len(guided) == 1 else 'lie'} where the "
+        f"sources expect the best trade-offs, {len(rest)} fill the space."
+    )
+    return _Answer(np.concatenate([guided, rest]), request.strategy, n_guided=len(guided))
+
+
+def _filling(task: _Task, n: int, *, chosen: Array) -> Array:
+    """Return ``n`` settings that are even with all runs and with those chosen for the batch."""
+    runs = (*task.history.finished, *task.history.failed, *task.history.pending)
+    known = task.space.settings_of([run.conditions for run in runs])
+    return fill_space(
+        task.space,
+        n,
+        task.request.seed,
+        taken=task.taken | {task.space.key(row) for row in chosen},
+        known=np.concatenate([known.reshape(-1, chosen.shape[1]), chosen]),
+        limits=task.limits,
+        fixed=task.request.fixed,
+        chosen=list(chosen),
+    )
 
 
 def _ax_matmcl(task: _Task) -> _Answer:
@@ -335,6 +354,8 @@ def _describe(task: _Task, answer: _Answer) -> tuple[Suggestion, ...]:
     for place, row in enumerate(order):
         nearest, far = nearest_run(space, settings[row], history.finished)
         kind, reason = "space_filling", "fills the space: no model leads this batch"
+        if row < answer.n_guided:
+            kind, reason = "expected_by_sources", "sources expect a good trade-off here"
         if explainer is not None and answer.strategy != "sobol":
             kind, reason = explainer.reason(forecasts[row], p_success[row], nearest, far)
         if space.key(settings[row]) in taken:
@@ -366,13 +387,13 @@ def _forecasts(task: _Task, answer: _Answer) -> tuple[list[dict[str, Forecast]],
     if not task.request.forecast:
         return [{} for _ in answer.settings], None
     campaign, history = task.history.campaign, task.history
-    forecaster = answer.forecaster
+    forecaster, whole = answer.forecaster, answer.whole
     forecasts: list[dict[str, Forecast]] = [{} for _ in answer.settings]
     try:
         outcomes = outcomes_with_data(history)
-        done = forecaster.outcomes if forecaster is not None else ()
+        done = whole.outcomes if whole is not None else ()
         rest = tuple(name for name in outcomes if name not in done)
-        models = [forecaster] if forecaster is not None else []
+        models = [whole] if whole is not None else []
         if rest:
             models.append(
                 Forecaster.fit(history, task.settings, outcomes=rest, knowledge=task.knowledge)

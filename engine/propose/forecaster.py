@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from engine.propose.space import Space
 from engine.propose.training import TrainingData, from_work, training_data
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
-from surrogate.gp import device_of_model
+from surrogate.gp import device_of_model, outcomes_of
 from surrogate.sourced import exact
 from surrogate.trust import fit_trusting
 
@@ -85,6 +86,38 @@ class Forecaster:
         return cls(
             space, model, data, fit_feasibility(space, history), settings.level, sources=shares
         )
+
+    @classmethod
+    def fit_wanted(
+        cls, history: History, settings: ProposeSettings, knowledge: Knowledge | None = None
+    ) -> tuple[Forecaster, Forecaster]:
+        """Fit for a search: the wanted outcomes, and everything that was fitted for them.
+
+        Whether sources are believed is asked of all outcomes that have data: a property that is not
+        wanted still tells whether a source knows this lab. The plain model needs no witnesses, so
+        without ``knowledge`` only the wanted outcomes are fitted.
+
+        Raises:
+            ModelError: as of :meth:`fit`.
+        """
+        wanted = history.campaign.wanted_outcomes
+        if knowledge is None:
+            focused = cls.fit(history, settings, outcomes=wanted)
+            return focused, focused
+        rest = [name for name in outcomes_with_data(history) if name not in wanted]
+        whole = cls.fit(history, settings, outcomes=(*wanted, *rest), knowledge=knowledge)
+        return whole.of(wanted), whole
+
+    def of(self, outcomes: Sequence[str]) -> Forecaster:
+        """Return the forecaster of some of its outcomes."""
+        places = [self.outcomes.index(name) for name in outcomes]
+        data = replace(self.data, Y=self.data.Y[:, places], outcomes=tuple(outcomes))
+        model = outcomes_of(self.model, places)
+        shares = [
+            replace(share, weights={name: share.weights[name] for name in outcomes})
+            for share in self.sources
+        ]
+        return Forecaster(self.space, model, data, self.feasibility, self.level, sources=shares)
 
     @property
     def outcomes(self) -> tuple[str, ...]:

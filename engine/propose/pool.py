@@ -89,9 +89,7 @@ def _choose_by_model(
     campaign = history.campaign
     reference, _ = reference_point(campaign, history.finished, explore=True)
     try:
-        forecaster = Forecaster.fit(
-            history, settings, outcomes=campaign.wanted_outcomes, knowledge=knowledge
-        )
+        forecaster, _ = Forecaster.fit_wanted(history, settings, knowledge)
     except ModelError:
         return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
     room = plan_room(space, history, {}, robust=False, n_readings=1)
@@ -125,9 +123,7 @@ def rank_conditions(
             f"expected results of {', '.join(missing)} to rank by, found none to learn from"
         )
     reference, _ = reference_point(campaign, history.finished, explore=True)
-    focused = Forecaster.fit(
-        history, settings, outcomes=campaign.wanted_outcomes, knowledge=knowledge
-    )
+    focused = forecaster.of(campaign.wanted_outcomes)
     room = plan_room(space, history, {}, robust=False, n_readings=1)
     search = Search(history, focused, reference, room=room, settings=settings, seed=seed)
     X = space.encode(conditions, forecaster.data.fill)

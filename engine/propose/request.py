@@ -50,7 +50,8 @@ class Suggestion:
     """One proposed run: ``conditions`` are the settings, ``ambient`` the room it is meant for.
 
     ``outcomes`` is empty where no model has been fitted yet (cold start). ``reason_kind`` is one of
-    ``space_filling``, ``improves_front``, ``fills_gap``, ``explores``, ``replicate``.
+    ``space_filling``, ``expected_by_sources``, ``improves_front``, ``fills_gap``, ``explores``,
+    ``replicate``.
     """
 
     order: int

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from surrogate.errors import InputError
-from surrogate.gp import fit_outcomes, joint_moments, leave_one_out
+from surrogate.gp import fit_outcomes, joint_moments, leave_one_out, outcomes_of
 from surrogate.sourced import AppendHeads, HeadLayout, SourcePrior, head_weights, prior_draws
 from surrogate.sourced_gp import GPConfig
 from surrogate.trust import evidence, fit_trusting
@@ -28,6 +28,14 @@ class Linear:
         mean = self.sign * (X - 0.5) @ SLOPES
         more = [torch.sin((k + 1) * X @ SLOPES) / 2 for k in range(self.layout.deviations[0])]
         return torch.stack([mean, *more], dim=-1)
+
+
+class Three(Linear):
+    """The same for a third outcome, of which it knows nothing."""
+
+    def __call__(self, X: Tensor) -> Tensor:
+        heads = super().__call__(X)
+        return torch.cat([heads, torch.zeros_like(heads[..., :1, :])], dim=-2)
 
 
 class Both:
@@ -101,6 +109,26 @@ def test_one_outcome_of_a_batch_is_the_same_alone() -> None:
     model = fit_outcomes(X, Y, heads=Linear())
     alone = model.subset_output([1])
     assert torch.allclose(alone.posterior(X).mean[:, 0], model.posterior(X).mean[:, 1])
+
+
+@pytest.mark.parametrize("places", [[0], [2, 0], [0, 1, 2]])
+@pytest.mark.parametrize("heads", [None, Three()])
+@pytest.mark.parametrize("missing", [False, True])
+def test_some_outcomes_of_a_fitted_model_are_the_same_alone(
+    places: list[int], heads: Three | None, missing: bool
+) -> None:
+    X, Y = data(12)
+    Y = torch.cat([Y, Y[:, :1] ** 2], dim=-1)
+    if missing:
+        Y[3, 1] = torch.nan
+    model = fit_outcomes(X, Y, heads=heads)
+    whole = model.posterior(X)  # what it has cached is not taken along
+    some = outcomes_of(model, places)
+    assert torch.allclose(some.posterior(X).mean, whole.mean[:, places])
+    assert torch.allclose(some.posterior(X).variance, whole.variance[:, places])
+    means, covariances = joint_moments(some, X)
+    assert torch.allclose(means.T, whole.mean[:, places], atol=1e-6)
+    assert covariances.shape == (len(places), 12, 12)
 
 
 def test_gradients_reach_the_conditions_through_the_heads() -> None:

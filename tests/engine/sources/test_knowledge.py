@@ -79,7 +79,9 @@ def test_an_outcome_of_another_name_may_be_mapped() -> None:
     assert knowledge_of(campaign, STARTER, told).heads(campaign.outcomes) is not None
 
 
-def test_the_first_batch_is_where_the_starter_expects_the_front(nanofibre: Campaign) -> None:
+def test_half_of_the_first_batch_is_where_the_starter_expects_the_front(
+    nanofibre: Campaign,
+) -> None:
     empty = History(nanofibre, ())
     request = ProposeRequest(n=6, seed=1, strategy="matmcl")
     batch = suggest(empty, request, QUICK, starter_knowledge(nanofibre))
@@ -89,7 +91,10 @@ def test_the_first_batch_is_where_the_starter_expects_the_front(nanofibre: Campa
     assert len({space.key(row) for row in settings}) == 6
     assert space.is_feasible(settings).all()
     # Fast collectors align fibres: every lab of the literature would look there for strength.
-    speeds = [float(s.conditions["collector_speed"]) for s in batch.suggestions]
+    guided = [s for s in batch.suggestions if s.reason_kind == "expected_by_sources"]
+    assert len(guided) == 3
+    assert {s.reason_kind for s in batch.suggestions if s not in guided} == {"space_filling"}
+    speeds = [float(s.conditions["collector_speed"]) for s in guided]
     assert np.mean(speeds) > 0.5 * nanofibre.parameter("collector_speed").bounds[1]
     assert batch.surrogate == starter_knowledge(lab.campaign).sha256
 
@@ -100,6 +105,9 @@ def test_a_model_led_batch_tells_what_the_starter_contributed(history: History) 
     batch = suggest(history, request, QUICK, known)
     assert [source.name for source in batch.sources] == ["ensemble"]
     assert set(batch.sources[0].weights) == set(TWO)
+    # Every outcome with data is a witness, not only those that are wanted.
+    asked_of_all = Forecaster.fit(history, QUICK, knowledge=known).sources[0].trust
+    assert batch.sources[0].trust == pytest.approx(asked_of_all, abs=1e-3)
     again = suggest(history, request, QUICK, known)
     assert [s.conditions for s in batch.suggestions] == [s.conditions for s in again.suggestions]
 
