@@ -539,15 +539,40 @@ class TrailRecord:
 
 @dataclass(frozen=True)
 class MeanRecord:
-    """The current replicates of one outcome of one experiment, in three numbers."""
+    """The current replicates of one outcome of one experiment; ``square``: mean of the squares."""
 
     experiment_id: int
     outcome: str
     mean: float
+    square: float
     lowest: float
     highest: float
     n: int
 
+    @property
+    def variance(self) -> float | None:
+        """The replicates' variance about their mean; ``None`` for a single one."""
+        if self.n < 2:
+            return None
+        return max(0.0, self.square - self.mean**2) * self.n / (self.n - 1)
+
+
+@dataclass(frozen=True)
+class ScoredRecord:
+    """A prediction made before a run, and one measurement that came after it."""
+
+    experiment_id: int
+    outcome: str
+    mean: float
+    lower: float
+    upper: float
+    level: float
+    measured: float
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the measurement fell into the interval."""
+        return self.lower <= self.measured <= self.upper
 
 @dataclass(frozen=True)
 class Goal:

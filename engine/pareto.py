@@ -33,11 +33,17 @@ def front_mask(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np
     """
     gains = _gains(values, objectives)
     known: NDArray[np.bool_] = np.all(np.isfinite(gains), axis=1)
-    mask = known.copy()
-    for index in np.flatnonzero(known):
-        others = gains[known]
+    mask = np.zeros_like(known)
+    front = np.empty((len(gains), len(objectives)))
+    n = 0
+    # Whatever dominates a row has a larger sum, so it is met before; the front alone is compared.
+    for index in sorted(np.flatnonzero(known), key=lambda row: -gains[row].sum()):
+        others = front[:n]
         better = (others >= gains[index]).all(axis=1) & (others > gains[index]).any(axis=1)
-        mask[index] = not better.any()
+        if not better.any():
+            mask[index] = True
+            front[n] = gains[index]
+            n += 1
     return mask
 
 

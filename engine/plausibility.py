@@ -75,12 +75,21 @@ def is_far_from_seen(value: float, values: Sequence[float], *, is_log: bool = Fa
 
 def _is_far_from_prediction(value: float, prediction: PredictionRecord) -> bool:
     """Whether ``value`` is ``N_SDS`` predicted standard deviations from the mean, on its side."""
+    low, high = reach(prediction, N_SDS)
+    return low < high and not low <= value <= high
+
+
+def reach(prediction: PredictionRecord, n_sds: float) -> tuple[float, float]:
+    """Return what lies ``n_sds`` predicted standard deviations below and above the mean.
+
+    Each side has a standard deviation of its own, as skewed intervals have.
+    """
     from statistics import NormalDist
 
     z = NormalDist().inv_cdf(0.5 + prediction.level / 2)
-    bound = prediction.upper if value > prediction.mean else prediction.lower
-    reach = abs(bound - prediction.mean) / z * N_SDS
-    return reach > 0 and abs(value - prediction.mean) > reach
+    below = max(0.0, prediction.mean - prediction.lower) / z * n_sds
+    above = max(0.0, prediction.upper - prediction.mean) / z * n_sds
+    return prediction.mean - below, prediction.mean + above
 
 
 def _median(values: Sequence[float]) -> float:

@@ -78,14 +78,27 @@ def record(
         StateError: the run's state does not allow it; the message tells what does.
         EditedMeanwhileError: somebody else changed the run since ``version``.
     """
-    check_flags(entry)
-    pictures = {path: prepare(workspace, path, measured=False) for path in entry.micrographs}
+    return record_series(workspace, [entry], detail=detail, version=version)[0]
 
-    def work(tx: Transaction) -> Recorded:
+
+def record_series(
+    workspace: Workspace,
+    entries: Sequence[Entry],
+    *,
+    detail: str | None = None,
+    version: int | None = None,
+) -> list[Recorded]:
+    """Record entries of one run (replicates, say) in one transaction; see :func:`record`."""
+    for entry in entries:
+        check_flags(entry)
+    files = [path for entry in entries for path in entry.micrographs]
+    pictures = {path: prepare(workspace, path, measured=False) for path in files}
+
+    def work(tx: Transaction) -> list[Recorded]:
         recorder = _recorder(workspace, tx, pictures)
-        if version is not None and entry.experiment is not None:
-            _refuse_edited(tx, recorder, entry, version)
-        return recorder.record(entry)
+        if version is not None and entries and entries[0].experiment is not None:
+            _refuse_edited(tx, recorder, entries[0], version)
+        return [recorder.record(entry) for entry in entries]
 
     return workspace.database.transact("log", work, detail=detail)
 
@@ -360,4 +373,5 @@ __all__ = [
     "find_experiment",
     "record",
     "record_all",
+    "record_series",
 ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, and_, func, insert, select
 
 from db.models import batches as b
 from db.models import changes, predictions, proposals
 from db.models import experiments as e
+from db.models import measurements as m
 from db.records import (
     BatchRecord,
     CampaignRecord,
@@ -18,6 +19,7 @@ from db.records import (
     Origin,
     PredictionRecord,
     ProposalRecord,
+    ScoredRecord,
     Status,
 )
 from db.repository.assembly import proposal_record, select_proposals
@@ -117,10 +119,48 @@ class Batches:
         statement = select_proposals().where(p.c.batch_id == batch_id).order_by(p.c.run_order)
         return [proposal_record(row) for row in self._scope.connection.execute(statement)]
 
-    def predictions(self, campaign_id: int) -> list[PredictionRecord]:
-        """Return the ledger: everything said of a campaign's experiments before they were run."""
+    def predictions(
+        self, campaign_id: int, *, status: Collection[Status] | None = None
+    ) -> list[PredictionRecord]:
+        """Return the ledger: everything said of a campaign's experiments before they were run.
+
+        With ``status`` only of the experiments that have one of these.
+        """
         statement = _select_predictions().join(e, e.c.id == predictions.c.experiment_id)
+        if status is not None:
+            statement = statement.where(e.c.status.in_(list(status)))
         return self._predictions(statement.where(e.c.campaign_id == campaign_id))
+
+    def scored(self, campaign_id: int) -> list[ScoredRecord]:
+        """Return each first prediction beside every current measurement that came after it."""
+        p, first, later = predictions, predictions.alias("first"), m.alias("later")
+        earliest = (
+            select(func.min(first.c.id))
+            .where(first.c.experiment_id == p.c.experiment_id, first.c.outcome == p.c.outcome)
+            .scalar_subquery()
+        )
+        statement = (
+            select(
+                p.c.experiment_id,
+                p.c.outcome,
+                p.c.mean,
+                p.c.lower,
+                p.c.upper,
+                p.c.level,
+                m.c.value,
+            )
+            .join(e, e.c.id == p.c.experiment_id)
+            .join(m, and_(m.c.experiment_id == p.c.experiment_id, m.c.outcome == p.c.outcome))
+            .outerjoin(later, later.c.supersedes_id == m.c.id)
+            .where(
+                e.c.campaign_id == campaign_id,
+                e.c.status == Status.COMPLETED,
+                later.c.id.is_(None),
+                p.c.id == earliest,
+            )
+            .order_by(p.c.experiment_id, p.c.outcome, m.c.replicate)
+        )
+        return [ScoredRecord(*row) for row in self._scope.connection.execute(statement)]
 
     def predictions_of(self, experiment_id: int) -> list[PredictionRecord]:
         """Return what was said of one experiment."""

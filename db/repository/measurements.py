@@ -125,7 +125,7 @@ class Measurements:
     def means(
         self, campaign_id: int, outcomes: Collection[str], *, status: Status = Status.COMPLETED
     ) -> list[MeanRecord]:
-        """Return mean, lowest, highest and number of the current replicates, run by run.
+        """Return the current replicates of each outcome in a few numbers, run by run.
 
         Of the experiments of that status only; the database does the sums.
         """
@@ -135,6 +135,7 @@ class Measurements:
                 m.c.experiment_id,
                 m.c.outcome,
                 func.avg(m.c.value),
+                func.avg(m.c.value * m.c.value),
                 func.min(m.c.value),
                 func.max(m.c.value),
                 func.count(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select, insert, update
+from sqlalchemy import Select, func, insert, select, update
 
 from db.models import experiments as e
 from db.models import micrographs as p
@@ -118,6 +118,16 @@ class Micrographs:
         )
         found = self._select(statement)
         return found[0] if found else None
+
+    def count_unmeasured(self, campaign_id: int) -> int:
+        """Return how many pictures of a campaign have no statistics yet."""
+        statement = (
+            select(func.count())
+            .select_from(p)
+            .join(e, e.c.id == p.c.experiment_id)
+            .where(e.c.campaign_id == campaign_id, p.c.statistics.is_(None))
+        )
+        return self._scope.connection.execute(statement).scalar_one()
 
     def _select(self, statement: Select[*tuple[Any, ...]]) -> list[MicrographRecord]:
         return [micrograph_record(row) for row in self._scope.connection.execute(statement)]

@@ -24,6 +24,7 @@ from engine.cli import (
     refresh,
     report,
     retrieve,
+    serve,
     source,
     users,
 )
@@ -86,7 +87,7 @@ def _root(
 
 for _module in (
     data, micrograph, campaign, database, source, pretrain, refresh, models, propose, preview,
-    predict, retrieve, report, users, demo, bench,
+    predict, retrieve, report, serve, users, demo, bench,
 ):  # fmt: skip
     _module.register(app)
 

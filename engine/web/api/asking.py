@@ -1,0 +1,75 @@
+"""``/predictions``, ``/sensitivities``, ``/retrieval``: asking the model records nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+from starlette.responses import Response
+
+from engine.web import forms
+from engine.web.api import schemas
+from engine.web.api.common import answer, answers
+from engine.web.problems import problem
+from engine.web.rendering import site_of
+
+router = APIRouter(tags=["asking the model"])
+
+
+async def _asked(request: Request, question: str, params: dict[str, Any]) -> Response:
+    found = await site_of(request).oracle.ask(question, params)
+    if found.get("fitting"):
+        return problem(503, "the model is learning; ask again", {"retry-after": "1"})
+    return answer(found)
+
+
+@router.post("/predictions", response_model=schemas.Answer, responses=answers(404, 409))
+async def predict(request: Request, body: schemas.Ask) -> Response:
+    """Mean and interval of a new measurement of every outcome, at each row of conditions."""
+    return await _asked(request, "predict", body.model_dump())
+
+
+@router.post("/predictions/slices", response_model=schemas.Answer, responses=answers(404, 409))
+async def slices(request: Request, body: schemas.AskSlices) -> Response:
+    """One outcome while each parameter runs over its range, the others as asked."""
+    return await _asked(request, "slices", body.model_dump())
+
+
+@router.post("/predictions/map", response_model=schemas.Answer, responses=answers(404, 409))
+async def surface(request: Request, body: schemas.AskMap) -> Response:
+    """One outcome over two parameters: mean and standard deviation of a new measurement."""
+    return await _asked(request, "map", body.model_dump())
+
+
+@router.get("/sensitivities", response_model=schemas.Answer, responses=answers(404, 409))
+async def sensitivities(request: Request) -> Response:
+    """Sobol indices of the fitted model: which parameter moves which outcome."""
+    return await _asked(request, "sensitivities", {})
+
+
+@router.post("/retrieval", response_model=schemas.Answer, responses=answers(404, 409))
+async def retrieve(request: Request, body: schemas.Look) -> Response:
+    """Micrographs of finished runs that look as these conditions should."""
+    return answer(await site_of(request).oracle.ask("retrieve", body.model_dump()))
+
+
+@router.post("/retrieval/micrograph", response_model=schemas.Answer, responses=answers(404, 409))
+async def retrieve_by_picture(
+    request: Request,
+    *,
+    file: Annotated[UploadFile, File(description="The picture; nothing of it is kept.")],
+    nm_per_pixel: Annotated[float | None, Form(gt=0, le=1e6)] = None,
+    rotation_axis: Annotated[str | None, Form(pattern="^[xy]$")] = None,
+    k: Annotated[int, Form(ge=1, le=100)] = 6,
+    gallery: Annotated[Literal["campaign", "sources", "all"], Form()] = "campaign",
+) -> Response:
+    """Runs whose mats look most like a picture, with their conditions."""
+    with forms.uploaded(request, [file]) as paths:
+        params = {
+            "file": str(paths[0]) if paths else "",
+            "nm_per_pixel": nm_per_pixel,
+            "rotation_axis": rotation_axis,
+            "k": k,
+            "gallery": gallery,
+        }
+        return answer(await site_of(request).oracle.ask("retrieve", params))

@@ -1,0 +1,178 @@
+"""What every route of the API shares: who asks, versions, keys, and how answers are told of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Header, Path, Query, Request
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import JSONResponse, Response
+
+from db.errors import ConflictError
+from db.records import AnswerRecord
+from engine.documents import finite
+from engine.errors import StateError, UsageError
+from engine.web.forms import check_csrf
+from engine.web.policy import SAFE
+from engine.web.problems import problem
+from engine.web.rendering import person_of, site_of
+from engine.workspace import Workspace
+
+Id = Annotated[int, Path(ge=1, le=2**53, description="The number that it was given.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="At most so many.")]
+Before = Annotated[
+    int | None, Query(ge=1, le=2**53, description="Only ids below this: `next` of the last page.")
+]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=200,
+        pattern=r"^[\x21-\x7e]*$",
+        description="Anything of your own; the same key twice is carried out once.",
+    ),
+]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=64,
+        pattern=r'^(\*|(W/)?"[0-9]+")$',
+        description="The `ETag` that you saw; refused with 412 if it is another by now.",
+    ),
+]
+
+
+class Problem(BaseModel):
+    """RFC 9457: what was expected, what came, how to mend it, in `detail`."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+_MEANINGS = {
+    400: "The request cannot be read.",
+    401: "No session, no token, or one that is over.",
+    403: "The role or the token's scope does not allow it.",
+    404: "There is none of that number.",
+    405: "Not this way: the `Allow` header names the methods.",
+    409: "The state does not allow it; the message tells what does.",
+    412: "Somebody else changed it since you looked.",
+    413: "Larger than the limit.",
+    422: "A value that cannot be; the message tells which and why.",
+    503: "The model is still learning, or the database is busy: try again after `Retry-After`.",
+}
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return how OpenAPI tells of the errors of a route, besides those of every route."""
+    return {
+        status: {
+            "description": _MEANINGS[status],
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            },
+        }
+        for status in (400, 401, 403, 405, 413, 422, 503, *statuses)
+    }
+
+
+def checked(request: Request) -> None:
+    """Refuse a write of a browser's session without the session's key."""
+    person = person_of(request)
+    if request.method not in SAFE and not person.is_program:
+        check_csrf(person, request.headers.get("x-csrf-token"))
+
+
+def acting(request: Request) -> Workspace:
+    """Return the workspace of who asks."""
+    return site_of(request).workspace.acting(person_of(request).name)
+
+
+def etag(version: int) -> dict[str, str]:
+    """Return the header that tells at which change a run stands."""
+    return {"etag": f'"{version}"'}
+
+
+def seen(if_match: str | None) -> int | None:
+    """Return the version that somebody saw, ``None`` where any will do."""
+    if if_match is None or if_match == "*":
+        return None
+    found = re.fullmatch(r'(?:W/)?"([0-9]+)"', if_match)
+    if found is None:
+        raise UsageError(f"If-Match: expected the ETag that you saw, got '{if_match}'")
+    return int(found[1])
+
+
+def answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a document; numbers that JSON has no word for become ``null``."""
+    return JSONResponse(finite(document), status, headers=headers or {})
+
+
+Done = tuple[Any, int, dict[str, str]]
+"""A document, a status, headers."""
+
+
+def once(
+    request: Request, key: str | None, body: Any, carry_out: Callable[[Workspace], Done]
+) -> Response:
+    """Carry a write out; with a key at most once, whatever is sent how often.
+
+    The key is written in the transaction that does the work, so that there is no moment at which
+    the one is there without the other.
+    """
+    if not key:
+        return answer(*carry_out(acting(request)))
+    site, person = site_of(request), person_of(request)
+    words = json.dumps([request.method, request.url.path, body], sort_keys=True, default=str)
+    print_ = hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()
+    at = datetime.now(UTC)
+
+    def begin(tx: Any) -> None:
+        known = tx.answers.find(person.name, key)
+        if known is None:
+            tx.answers.begin(person.name, key, print_, at)
+        elif known.at != at:  # not written by an earlier transaction of this very request
+            raise ConflictError(f"the idempotency key '{key}' is taken")
+
+    known = _known(site.workspace, person.name, key)
+    if known is not None:
+        return _again(known, key, print_)
+    try:
+        done = carry_out(site.workspace.acting(person.name, before_commit=begin))
+    except ConflictError:
+        known = _known(site.workspace, person.name, key)
+        if known is None:
+            raise
+        return _again(known, key, print_)
+    document, status, headers = finite(done[0]), done[1], done[2]
+    with suppress(ConflictError), site.workspace.database.write("answer") as tx:
+        tx.answers.finish(person.name, key, status, {"body": document, "headers": headers})
+    return answer(document, status, headers)
+
+
+def _known(workspace: Workspace, actor: str, key: str) -> AnswerRecord | None:
+    with workspace.database.read() as tx:
+        return tx.answers.find(actor, key)
+
+
+def _again(known: AnswerRecord, key: str, print_: str) -> Response:
+    if known.fingerprint != print_:
+        return problem(422, f"the idempotency key '{key}' was used for another request")
+    if known.status is None:
+        raise StateError(
+            f"the request with the idempotency key '{key}' was carried out, or is being: its "
+            "answer is not known. Look at what it was to change"
+        )
+    headers = {**known.body["headers"], "idempotency-replayed": "true"}
+    return answer(known.body["body"], known.status, headers)

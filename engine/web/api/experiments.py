@@ -1,0 +1,298 @@
+"""``/experiments`` and ``/micrographs``: runs, what came of them, their pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, Query, Request, UploadFile
+from starlette.responses import FileResponse, Response
+
+from db.records import FailureKind, Status
+from engine.campaign import Campaign, Value
+from engine.entries import Entry
+from engine.errors import DataError, UsageError
+from engine.importers.cells import CellError, clean_label, clean_text, parse_condition
+from engine.pictures.serving import overlay_of, picture_of, rendition
+from engine.recording import Recorded, find_experiment, record_series
+from engine.tasks import submit
+from engine.web import forms
+from engine.web.api import schemas
+from engine.web.api.common import (
+    Before,
+    Done,
+    Id,
+    IfMatch,
+    Key,
+    Limit,
+    answer,
+    answers,
+    etag,
+    once,
+    seen,
+)
+from engine.web.api.documents import picture_document, run_document, whole_document
+from engine.web.pages.run import series
+from engine.web.rendering import site_of
+from engine.workspace import Workspace
+
+router = APIRouter(tags=["experiments"])
+
+StatusQuery = Annotated[Status | None, Query(description="Only runs that stand so.")]
+
+
+@router.get("/experiments", response_model=schemas.Experiments, responses=answers(404))
+def list_experiments(
+    request: Request, status: StatusQuery = None, limit: Limit = 50, before: Before = None
+) -> Response:
+    """Runs of the active campaign, newest first."""
+    workspace = site_of(request).workspace
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        chosen = None if status is None else [status]
+        found = tx.experiments.page(record.id, status=chosen, before=before, newest=limit)
+        counts = tx.experiments.count(record.id)
+    total = sum(counts.values()) if status is None else counts[status]
+    items = [run_document(run) for run in reversed(found)]
+    following = found[0].id if len(found) == limit else None
+    return answer({"items": items, "next": following, "total": total})
+
+
+@router.post(
+    "/experiments",
+    status_code=201,
+    response_model=schemas.Recorded,
+    responses=answers(404, 409),
+)
+def add_experiment(request: Request, body: schemas.NewRun, key: Key = None) -> Response:
+    """Record a run that nobody proposed."""
+
+    def carry_out(workspace: Workspace) -> Done:
+        campaign = _campaign(workspace)
+        entry = Entry(
+            label=_clean(body.label, "label"),
+            conditions=_conditions(body.conditions, campaign),
+            note=_clean(body.note, "note"),
+        )
+        return _recorded(workspace, record_series(workspace, [entry], detail="a new run"), 201)
+
+    return once(request, key, body.model_dump(), carry_out)
+
+
+@router.get("/experiments/{id}", response_model=schemas.ExperimentWhole, responses=answers(404))
+def get_experiment(request: Request, id: Id) -> Response:
+    """Everything of one run; its `ETag` is for `If-Match`."""
+    workspace = site_of(request).workspace
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        document = whole_document(tx, find_experiment(tx, record, str(id)), campaign)
+    return answer(document, headers=etag(document["version"]))
+
+
+@router.patch(
+    "/experiments/{id}", response_model=schemas.Recorded, responses=answers(404, 409, 412)
+)
+def edit_experiment(
+    request: Request,
+    id: Id,
+    body: schemas.RunEdit,
+    if_match: IfMatch = None,
+    key: Key = None,
+) -> Response:
+    """Record how a run was really made, that it failed, is under way, or is left out."""
+
+    def carry_out(workspace: Workspace) -> Done:
+        if body.failure is not None and body.status not in (None, "failed"):
+            raise UsageError(f"a kind of failure does not fit the status '{body.status}'")
+        if body.status == "failed" and body.failure is None:
+            raise UsageError("a failed run needs its kind of failure")
+        entry = Entry(
+            experiment=str(id),
+            actual=_conditions(body.actual, _campaign(workspace)),
+            failure=None if body.failure is None else FailureKind(body.failure),
+            abandon=body.status == "abandoned",
+            running=body.status == "running",
+            note=_clean(body.note, "note"),
+        )
+        return _carried(workspace, [entry], id, seen(if_match))
+
+    return once(request, key, body.model_dump(), carry_out)
+
+
+@router.post(
+    "/experiments/{id}/results",
+    response_model=schemas.Recorded,
+    responses=answers(404, 409, 412),
+)
+def add_results(
+    request: Request,
+    id: Id,
+    body: schemas.Results,
+    if_match: IfMatch = None,
+    key: Key = None,
+) -> Response:
+    """Record what was measured, replicates too, or correct it."""
+
+    def carry_out(workspace: Workspace) -> Done:
+        pairs = [
+            (name, float(value))
+            for name, values in body.results.items()
+            for value in (values if isinstance(values, list) else [values])
+        ]
+        rows = series(pairs)
+        if body.mode == "correct" and len(rows) > 1:
+            raise UsageError("mode correct: expected one value of an outcome, got several")
+        note, actual = _clean(body.note, "note"), _conditions(body.actual, _campaign(workspace))
+        entries = [
+            Entry(
+                experiment=str(id),
+                results=row,
+                replicate=body.mode == "replicate" or (body.mode == "add" and place > 0),
+                correct=body.mode == "correct",
+                which=body.which,
+                actual=actual if place == 0 else {},
+                note=note if place == 0 else None,
+            )
+            for place, row in enumerate(rows)
+        ]
+        return _carried(workspace, entries, id, seen(if_match))
+
+    return once(request, key, body.model_dump(), carry_out)
+
+
+@router.get("/experiments/{id}/trail", response_model=schemas.Trails, responses=answers(404))
+def get_trail(request: Request, id: Id) -> Response:
+    """Everything ever recorded of a run: who, when, what, and what it corrected."""
+    workspace = site_of(request).workspace
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        found = tx.experiments.trail(find_experiment(tx, record, str(id)).id)
+    return answer(
+        {
+            "items": [
+                {
+                    "at": one.at.isoformat(),
+                    "actor": one.actor,
+                    "kind": one.kind,
+                    "name": one.name,
+                    "value": one.value,
+                    "revision": one.revision,
+                    "replicate": one.replicate,
+                    "note": one.note,
+                }
+                for one in found
+            ]
+        }
+    )
+
+
+@router.post(
+    "/experiments/{id}/micrographs",
+    status_code=201,
+    response_model=schemas.Recorded,
+    responses=answers(404, 409),
+)
+def add_micrograph(
+    request: Request,
+    *,
+    id: Id,
+    file: Annotated[UploadFile, File(description="TIFF, PNG, JPEG or BMP.")],
+    nm_per_pixel: Annotated[float | None, Form(gt=0, le=1e6)] = None,
+    rotation_axis: Annotated[str | None, Form(pattern="^[xy]$")] = None,
+    key: Key = None,
+) -> Response:
+    """Keep a picture of a run's mat; a job measures it."""
+    how = {"nm_per_pixel": nm_per_pixel, "rotation_axis": rotation_axis}
+
+    def carry_out(workspace: Workspace) -> Done:
+        with forms.uploaded(request, [file]) as paths:
+            entry = Entry(experiment=str(id), micrographs=tuple(paths))
+            done = record_series(workspace, [entry], detail=f"experiment {id}")
+        newest = max(picture.id for picture in done[0].experiment.micrographs)
+        person = request.state.person.name
+        submit(workspace, "measure", {"micrographs": [newest], **how}, actor=person)
+        site_of(request).crew.wake()
+        return _recorded(workspace, done, 201)
+
+    return once(request, key, [id, file.filename, file.size, how], carry_out)
+
+
+@router.get("/micrographs/{id}", response_model=schemas.Micrograph, responses=answers(404))
+def get_micrograph(request: Request, id: Id) -> Response:
+    """What is known of a picture."""
+    return answer(picture_document(picture_of(site_of(request).workspace, id)))
+
+
+_PNG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.get(
+    "/micrographs/{id}/picture",
+    response_class=FileResponse,
+    responses={**_PNG, **answers(404)},
+)
+def get_picture(
+    request: Request,
+    id: Id,
+    size: Annotated[int, Query(description="320, 800 or 1600 pixels a side at most.")] = 800,
+) -> Response:
+    """The picture, as PNG."""
+    path = rendition(site_of(request).workspace, id, size)
+    return FileResponse(path, media_type="image/png")
+
+
+@router.get(
+    "/micrographs/{id}/overlay",
+    response_class=FileResponse,
+    responses={**_PNG, **answers(404)},
+)
+def get_overlay(request: Request, id: Id) -> Response:
+    """What was measured, drawn over the picture, as PNG."""
+    return FileResponse(overlay_of(site_of(request).workspace, id), media_type="image/png")
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+
+def _campaign(workspace: Workspace) -> Campaign:
+    with workspace.database.read() as tx:
+        return workspace.active_campaign(tx)[1]
+
+
+def _conditions(sent: dict[str, Any], campaign: Campaign) -> dict[str, Value]:
+    """Read conditions; names that the campaign does not know are told of by the recorder."""
+    known = {parameter.name: parameter for parameter in campaign.parameters}
+    found: dict[str, Value] = {}
+    for name, value in sent.items():
+        if isinstance(value, str) and name in known:
+            try:
+                found[name] = parse_condition(value, known[name])
+            except CellError as error:
+                raise DataError(f"{name}={value}: {error}") from None
+        else:
+            found[name] = value if isinstance(value, str) else float(value)
+    return found
+
+
+def _clean(text: str | None, name: str) -> str | None:
+    if text is None:
+        return None
+    try:
+        return clean_label(text) if name == "label" else clean_text(text)
+    except CellError as error:
+        raise DataError(f"{name}: {error}") from None
+
+
+def _carried(workspace: Workspace, entries: list[Entry], id_: int, version: int | None) -> Done:
+    done = record_series(workspace, entries, detail=f"experiment {id_}", version=version)
+    return _recorded(workspace, done)
+
+
+def _recorded(workspace: Workspace, done: list[Recorded], status: int = 200) -> Done:
+    warnings = [warning for one in done for warning in one.warnings]
+    with workspace.database.read() as tx:
+        campaign = workspace.active_campaign(tx)[1]
+        document = whole_document(tx, done[-1].experiment, campaign)
+    body = {"experiment": document, "warnings": warnings}
+    return body, status, etag(document["version"])

@@ -1,0 +1,237 @@
+"""``/proposals``, ``/jobs``, ``/campaigns``, ``/models``, ``/changes``."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from db.records import TaskRecord
+from engine.doing import request_of
+from engine.errors import NotFoundError
+from engine.ledger import scores
+from engine.revising import use
+from engine.tasks import again, cancel, get, newest, submit
+from engine.web.api import schemas
+from engine.web.api.common import Before, Done, Id, Key, Limit, answer, answers, once
+from engine.web.api.documents import (
+    batch_brief,
+    campaign_document,
+    job_document,
+    model_document,
+    overview_document,
+    proposed_document,
+    score_document,
+)
+from engine.web.rendering import person_of, site_of
+from engine.workspace import Workspace
+
+router = APIRouter()
+
+
+@router.get(
+    "/overview", tags=["campaigns"], response_model=schemas.Overview, responses=answers(404)
+)
+def get_overview(request: Request) -> Response:
+    """Where the active campaign stands: front, hypervolume, what is awaited, what is due."""
+    return answer(overview_document(site_of(request).overview()))
+
+
+@router.get("/campaigns", tags=["campaigns"], response_model=schemas.Campaigns, responses=answers())
+def list_campaigns(request: Request) -> Response:
+    """Every campaign; one of them is active."""
+    with site_of(request).workspace.database.read() as tx:
+        found = tx.campaigns.list()
+    return answer({"items": [campaign_document(record) for record in found]})
+
+
+@router.get(
+    "/campaigns/{id}", tags=["campaigns"], response_model=schemas.Campaign, responses=answers(404)
+)
+def get_campaign(request: Request, id: Id) -> Response:
+    """One campaign, in its newest revision."""
+    with site_of(request).workspace.database.read() as tx:
+        found = tx.campaigns.by_id(id)
+    if found is None:
+        raise NotFoundError(f"there is no campaign {id}")
+    return answer(campaign_document(found))
+
+
+@router.post(
+    "/campaigns/{id}/use",
+    tags=["campaigns"],
+    response_model=schemas.Campaign,
+    responses=answers(404, 409),
+)
+def use_campaign(request: Request, id: Id, key: Key = None) -> Response:
+    """Make a campaign the active one."""
+
+    def carry_out(workspace: Workspace) -> Done:
+        with workspace.database.read() as tx:
+            found = tx.campaigns.by_id(id)
+        if found is None:
+            raise NotFoundError(f"there is no campaign {id}")
+        return campaign_document(use(workspace, found.name)), 200, {}
+
+    return once(request, key, None, carry_out)
+
+
+# -- proposals ------------------------------------------------------------------------------------
+
+
+@router.get(
+    "/proposals", tags=["proposals"], response_model=schemas.Batches, responses=answers(404)
+)
+def list_proposals(request: Request, limit: Limit = 50, before: Before = None) -> Response:
+    """Batches, newest first."""
+    workspace = site_of(request).workspace
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        found = [b for b in tx.batches.list(record.id) if before is None or b.id < before]
+    shown = found[::-1][:limit]
+    following = shown[-1].id if len(found) > limit else None
+    return answer({"items": [batch_brief(batch) for batch in shown], "next": following})
+
+
+@router.post(
+    "/proposals",
+    tags=["proposals"],
+    status_code=202,
+    response_model=schemas.Job,
+    responses=answers(404, 409),
+)
+def propose(request: Request, body: schemas.NewProposal, key: Key = None) -> Response:
+    """Choose the next batch in the background; the job's `result` names it."""
+    site, person = site_of(request), person_of(request)
+
+    def carry_out(workspace: Workspace) -> Done:
+        with workspace.database.read() as tx:
+            _, campaign = workspace.active_campaign(tx)
+        request_of(body.model_dump(), campaign, workspace.settings.propose)
+        task = submit(workspace, "propose", body.model_dump(), actor=person.name)
+        site.crew.wake()
+        return _accepted(task)
+
+    return once(request, key, body.model_dump(), carry_out)
+
+
+@router.get(
+    "/proposals/{id}", tags=["proposals"], response_model=schemas.Batch, responses=answers(404)
+)
+def get_proposal(request: Request, id: Id) -> Response:
+    """A batch with its runs, in the order to run them."""
+    workspace = site_of(request).workspace
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        found = tx.batches.get(id)
+        if found is None or found.campaign_id != record.id:
+            raise NotFoundError(f"there is no batch {id} in the campaign '{record.name}'")
+        items = []
+        for proposal in tx.batches.proposals(id):
+            run = tx.experiments.get(proposal.experiment_id)
+            assert run is not None  # noqa: S101 -- written with its proposal
+            items.append(proposed_document(proposal, run, tx.batches.predictions_of(run.id)))
+    return answer({**batch_brief(found), "proposals": items})
+
+
+# -- jobs -----------------------------------------------------------------------------------------
+
+
+def _accepted(task: TaskRecord) -> Done:
+    return job_document(task), 202, {"location": f"/api/v1/jobs/{task.id}"}
+
+
+@router.get("/jobs", tags=["jobs"], response_model=schemas.Jobs, responses=answers(404))
+def list_jobs(request: Request, limit: Limit = 50, before: Before = None) -> Response:
+    """What was asked of the background, newest first."""
+    found = newest(site_of(request).workspace, before=before, n=limit)
+    following = found[-1].id if len(found) == limit else None
+    return answer({"items": [job_document(task) for task in found], "next": following})
+
+
+@router.get("/jobs/{id}", tags=["jobs"], response_model=schemas.Job, responses=answers(404))
+def get_job(request: Request, id: Id) -> Response:
+    """How a job stands."""
+    return answer(job_document(get(site_of(request).workspace, id)))
+
+
+@router.post(
+    "/jobs/{id}/cancel", tags=["jobs"], response_model=schemas.Job, responses=answers(404, 409)
+)
+def cancel_job(request: Request, id: Id) -> Response:
+    """Ask a job to stop; a running one stops at its next step."""
+    return answer(job_document(cancel(site_of(request).workspace, id)))
+
+
+@router.post(
+    "/jobs/{id}/again",
+    tags=["jobs"],
+    status_code=202,
+    response_model=schemas.Job,
+    responses=answers(404, 409),
+)
+def run_again(request: Request, id: Id, key: Key = None) -> Response:
+    """Queue once more what a job asked for: one that was interrupted, say."""
+    site, person = site_of(request), person_of(request)
+
+    def carry_out(workspace: Workspace) -> Done:
+        task = again(workspace, id, actor=person.name)
+        site.crew.wake()
+        return _accepted(task)
+
+    return once(request, key, None, carry_out)
+
+
+# -- models and the trail -------------------------------------------------------------------------
+
+
+@router.get("/models", tags=["models"], response_model=schemas.Models, responses=answers(404))
+def list_models(request: Request) -> Response:
+    """Trained models of the active campaign, newest first."""
+    workspace = site_of(request).workspace
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        found = tx.models.list(record.id)
+    return answer({"items": [model_document(model) for model in reversed(found)]})
+
+
+@router.get("/models/{id}", tags=["models"], response_model=schemas.Model, responses=answers(404))
+def get_model(request: Request, id: Id) -> Response:
+    """One trained model."""
+    workspace = site_of(request).workspace
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        found = tx.models.get(id)
+    if found is None or found.campaign_id != record.id:
+        raise NotFoundError(f"there is no model {id} in the campaign '{record.name}'")
+    return answer(model_document(found))
+
+
+@router.get("/ledger", tags=["models"], response_model=schemas.Ledger, responses=answers(404))
+def get_ledger(request: Request) -> Response:
+    """How well the predictions held that were made before the runs."""
+    site = site_of(request)
+    with site.workspace.database.read() as tx:
+        _, campaign = site.workspace.active_campaign(tx)
+    found = site.cache.get("scores", site.watermark(), lambda: scores(site.workspace))
+    return answer({"items": [score_document(score, campaign) for score in found]})
+
+
+@router.get("/changes", tags=["who did what"], response_model=schemas.Changes, responses=answers())
+def list_changes(request: Request, limit: Limit = 50) -> Response:
+    """The audit trail, newest first; for admins."""
+    with site_of(request).workspace.database.read() as tx:
+        found = tx.changes(limit=limit)
+    return answer(
+        {
+            "items": [
+                {
+                    "id": one.id,
+                    "at": one.at.isoformat(),
+                    "actor": one.actor,
+                    "action": one.action,
+                    "detail": one.detail,
+                }
+                for one in found
+            ]
+        }
+    )

@@ -1,0 +1,99 @@
+"""The application: shield, pages, API, and the program's own static files, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import mimetypes
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.resources import files
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from engine import __version__
+from engine.web import problems
+from engine.web.api import routes
+from engine.web.pages import account, campaign, explore, models, propose, run
+from engine.web.rendering import HERE
+from engine.web.shield import Shield
+from engine.web.site import Site
+from engine.workspace import Workspace
+
+DESCRIPTION = """Everything that the page and the command line do, for programs.
+
+Send a token (`engine users token NAME --name PURPOSE`) as `Authorization: Bearer …`. Errors are
+problem+json (RFC 9457). Writes take an `Idempotency-Key`: the same key twice is carried out once.
+Runs carry an `ETag`; a write with `If-Match` is refused with 412 if somebody changed it meanwhile.
+"""
+
+
+def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
+    """Return the application on an open workspace.
+
+    ``is_loopback``: only this machine can reach it; then other host names are refused.
+    """
+    site = Site(workspace, is_loopback)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(site.start)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(site.stop)
+
+    app = FastAPI(
+        title="Spinneret",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.site = site
+    problems.install(app)
+    app.include_router(routes.router)
+    for module in (campaign, run, propose, explore, models, account):
+        app.include_router(module.router, include_in_schema=False)
+    app.add_api_route("/health", health, include_in_schema=False)
+    app.add_api_route("/static/{name}", static, include_in_schema=False)
+    app.add_middleware(Shield, site=site)
+    return app
+
+
+async def health() -> Response:
+    """Say that the server lives; nothing else."""
+    return JSONResponse({"status": "ok"})
+
+
+@cache
+def _content(name: str) -> tuple[bytes, bytes, str] | None:
+    """Return a static file, the same compressed, and its kind; only names that are known."""
+    if name == "plotly.min.js":
+        content = (files("plotly") / "package_data" / name).read_bytes()
+    elif name in {path.name for path in (HERE / "static").iterdir()}:
+        content = (HERE / "static" / name).read_bytes()
+    else:
+        return None
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return content, gzip.compress(content, 6, mtime=0), kind
+
+
+def static(request: Request, name: str) -> Response:
+    """Return one of the program's own files."""
+    found = _content(name)
+    if found is None:
+        raise HTTPException(404)
+    content, packed, kind = found
+    headers = {"cache-control": "public, max-age=604800", "vary": "accept-encoding"}
+    if "v" not in request.query_params:
+        headers["cache-control"] = "no-cache"
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(packed, media_type=kind, headers={**headers, "content-encoding": "gzip"})
+    return Response(content, media_type=kind, headers=headers)

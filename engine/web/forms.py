@@ -1,0 +1,191 @@
+"""What a page sends: checked to be from this site, then read in the engine's words."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from engine.campaign import Campaign, Value
+from engine.errors import DataError, UsageError
+from engine.importers.cells import (
+    CellError,
+    clean_text,
+    parse_condition,
+    parse_number,
+    parse_result,
+)
+from engine.users import Person
+from engine.web.policy import SAFE
+from engine.web.rendering import person_of, site_of
+
+MOST_FILES = 40
+_NOT_IN_A_NAME = re.compile(r"[^\w .()+\-]+")
+
+
+async def checked_form(request: Request) -> AsyncIterator[FormData]:
+    """Give the form of a request that a page of this site sent; close its files afterwards.
+
+    Raises:
+        HTTPException: it carries no key of the session's; another site may have sent it.
+    """
+    if request.method in SAFE:
+        yield FormData()
+        return
+    form = await request.form(max_files=MOST_FILES, max_fields=400)
+    try:
+        sent = request.headers.get("x-csrf-token") or form.get("csrf")
+        check_csrf(person_of(request), sent)
+        yield form
+    finally:
+        await form.close()
+
+
+Sent = Annotated[FormData, Depends(checked_form)]
+"""A page's form, checked."""
+
+
+def check_csrf(person: Person, sent: Any) -> None:
+    """Refuse a form without the session's key.
+
+    Raises:
+        HTTPException: with status 403.
+    """
+    right = isinstance(sent, str) and hmac.compare_digest(sent.encode(), person.csrf.encode())
+    if person.is_program or not right:
+        raise HTTPException(403, "the form does not belong to your session; load the page again")
+
+
+def word(form: FormData, name: str) -> str:
+    """Return a field's text, without outer blanks; empty if it is not there."""
+    found = form.get(name)
+    return found.strip() if isinstance(found, str) else ""
+
+
+def text(form: FormData, name: str) -> str | None:
+    """Return a field of free words as they are kept.
+
+    Raises:
+        DataError: control characters, or too long.
+    """
+    try:
+        return clean_text(word(form, name))
+    except CellError as error:
+        raise DataError(f"{name}: {error}") from None
+
+
+def number(form: FormData, name: str) -> float | None:
+    """Return a field's number, ``None`` where it is empty.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    found = word(form, name)
+    if not found:
+        return None
+    try:
+        return parse_number(found, name, decimal_comma=_has_comma(found))
+    except CellError as error:
+        raise UsageError(f"{name}={found}: {error}") from None
+
+
+def whole(form: FormData, name: str) -> int | None:
+    """Return a field's whole number, ``None`` where it is empty.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = word(form, name)
+    if not found:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", found):
+        raise UsageError(f"{name}: expected a whole number, got '{found}'")
+    return int(found)
+
+
+def conditions(form: FormData, campaign: Campaign, prefix: str) -> dict[str, Value]:
+    """Return the fields ``prefix:parameter`` that are filled in.
+
+    Raises:
+        DataError: a value that cannot be.
+    """
+    found: dict[str, Value] = {}
+    for parameter in campaign.parameters:
+        typed = word(form, f"{prefix}:{parameter.name}")
+        if not typed:
+            continue
+        try:
+            comma = _has_comma(typed)
+            found[parameter.name] = parse_condition(typed, parameter, decimal_comma=comma)
+        except CellError as error:
+            raise DataError(f"{parameter.name}={typed}: {error}") from None
+    return found
+
+
+def results(form: FormData, campaign: Campaign) -> list[tuple[str, float]]:
+    """Return what the fields ``result:outcome`` hold: several fields, or several values in one.
+
+    Raises:
+        DataError: a value that cannot be.
+    """
+    found = []
+    for outcome in campaign.outcomes:
+        typed = [item for item in form.getlist(f"result:{outcome}") if isinstance(item, str)]
+        for single in re.split(r"[\s;]+", " ".join(typed)):
+            if not single:
+                continue
+            try:
+                comma, prop = _has_comma(single), campaign.property_of(outcome)
+                found.append((outcome, parse_result(single, prop, decimal_comma=comma)))
+            except CellError as error:
+                raise DataError(f"{outcome}={single}: {error}") from None
+    return found
+
+
+def _has_comma(typed: str) -> bool:
+    """Whether a number was typed on a keyboard that has a comma where others have a point."""
+    return "," in typed and "." not in typed
+
+
+@contextmanager
+def uploaded(request: Request, files: list[Any]) -> Iterator[list[Path]]:
+    """Lay uploaded files into a folder of their own for as long as they are looked at.
+
+    Raises:
+        UsageError: no file was chosen.
+    """
+    chosen = [file for file in files if isinstance(file, UploadFile) and file.filename]
+    if not chosen:
+        raise UsageError("expected a picture, got none: choose a file first")
+    folder = site_of(request).uploads / secrets.token_hex(8)
+    folder.mkdir(parents=True)
+    try:
+        paths = []
+        for file in chosen:
+            path = folder / plain_name(file.filename or "")
+            with path.open("wb") as target:
+                shutil.copyfileobj(file.file, target, 1 << 20)
+            paths.append(path)
+        yield [path for path in paths if path.suffix.lower() != ".txt"]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def plain_name(sent: str) -> str:
+    """Return a file's own name, without any folder and without what no name needs."""
+    name = _NOT_IN_A_NAME.sub("_", sent.replace("\\", "/").rpartition("/")[2]).strip(" .")
+    return name[-120:] or "picture"
+
+
+def typed(form: FormData) -> Mapping[str, str]:
+    """Return what was typed, to show it again beside what is wrong with it."""
+    return {name: value for name, value in form.multi_items() if isinstance(value, str)}

@@ -1,0 +1,229 @@
+"""Coming in and going out, one's own tokens, and for admins: people and who did what."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import FormData
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from db.records import Role
+from engine.errors import AccessError, UsageError
+from engine.users import (
+    Person,
+    add_user,
+    list_tokens,
+    list_users,
+    log_in,
+    log_in_starter,
+    log_out,
+    make_token,
+    remove_user,
+    revoke_token,
+    set_role,
+)
+from engine.web import forms
+from engine.web.forms import Sent, checked_form
+from engine.web.problems import EXPECTED, status_of
+from engine.web.rendering import environment, page, person_of, site_of
+from engine.web.shield import COOKIE
+
+router = APIRouter()
+inside = APIRouter(dependencies=[Depends(checked_form)])
+
+
+@router.get("/login")
+def login(request: Request, key: str = "", next: str = "/") -> Response:
+    """Show the form; who brings the key of the server's start comes in at once."""
+    site = site_of(request)
+    if key and not site.has_users():
+        address = _address(request)
+        site.limiter.refuse(address)
+        if site.is_key(key):
+            return _welcome(request, log_in_starter(site.workspace), _back(next))
+        site.limiter.count(address)
+    return _form(request, next)
+
+
+def _form(
+    request: Request, back: str, name: str = "", error: str | None = None, status: int = 200
+) -> Response:
+    template = environment().get_template("login.html")
+    has_users = site_of(request).has_users()
+    html = template.render(next=_back(back), name=name, error=error, has_users=has_users)
+    return HTMLResponse(html, status)
+
+
+@router.post("/login")
+async def come_in(request: Request) -> Response:
+    """Log in; after too many wrong passwords nobody of that name or address may try for a while."""
+    from asyncio import to_thread
+
+    form = await request.form(max_files=0, max_fields=8)
+    return await to_thread(_come_in, request, form)
+
+
+def _come_in(request: Request, form: FormData) -> Response:
+    site = site_of(request)
+    back, name = forms.word(form, "next") or "/", forms.word(form, "name")[:64]
+    keys = (_address(request), f"name {name}")
+    try:
+        site.limiter.refuse(*keys)
+        if site.has_users():
+            password = form.get("password")
+            person = log_in(site.workspace, name, password if isinstance(password, str) else "")
+        elif site.is_key(forms.word(form, "key")):
+            person = log_in_starter(site.workspace)
+        else:
+            raise AccessError("that is not the key that `engine serve` printed")
+    except AccessError as error:
+        if error.wait_s:
+            answer = _form(request, back, name, str(error), 429)
+            answer.headers["retry-after"] = str(int(error.wait_s) + 1)
+            return answer
+        site.limiter.count(*keys)
+        return _form(request, back, name, str(error), 401)
+    site.limiter.forget(f"name {name}")
+    return _welcome(request, person, _back(back))
+
+
+def _welcome(request: Request, person: Person, back: str) -> Response:
+    answer = RedirectResponse(back, 303)
+    answer.set_cookie(
+        COOKIE,
+        person.secret,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+        path="/",
+        max_age=int(site_of(request).workspace.settings.web.session_hours * 3600),
+    )
+    return answer
+
+
+def _back(path: str) -> str:
+    """Return a path of this site to go on to; anything else leads to the first page."""
+    parts = urlsplit(path)
+    is_ours = not parts.scheme and not parts.netloc and path.startswith("/")
+    return path if is_ours and not path.startswith(("//", "/\\")) else "/"
+
+
+def _address(request: Request) -> str:
+    return f"address {request.client.host if request.client else ''}"
+
+
+@inside.post("/logout")
+def leave(request: Request) -> Response:
+    """Log out."""
+    site, person = site_of(request), person_of(request)
+    log_out(site.workspace, person)
+    site.forget_people()
+    answer = RedirectResponse("/login", 303)
+    answer.delete_cookie(COOKIE, path="/")
+    return answer
+
+
+@inside.get("/account")
+def account(request: Request) -> Response:
+    """Show who one is, and one's tokens."""
+    return _account(request, None, None)
+
+
+def _account(request: Request, secret: str | None, error: Exception | None) -> Response:
+    site, person = site_of(request), person_of(request)
+    tokens = [] if person.user_id is None else list_tokens(site.workspace, person.user_id)
+    return page(
+        request,
+        "account.html",
+        status=200 if error is None else status_of(error),
+        place="account",
+        tokens=tokens,
+        secret=secret,
+        error=None if error is None else str(error),
+    )
+
+
+@inside.post("/account/tokens")
+def add_token(request: Request, form: Sent) -> Response:
+    """Make a token; it is shown this once."""
+    site, person = site_of(request), person_of(request)
+    try:
+        if person.user_id is None:
+            raise UsageError("tokens belong to users: `engine users add NAME --role admin` first")
+        scope = forms.word(form, "scope") or Role.VIEWER
+        days = forms.whole(form, "days")
+        acting = site.workspace.acting(person.name)
+        secret, _ = make_token(acting, person.name, forms.word(form, "name"), scope, days=days)
+    except EXPECTED as error:
+        return _account(request, None, error)
+    return _account(request, secret, None)
+
+
+@inside.post("/account/tokens/{id_}/revoke")
+def void_token(request: Request, id_: int) -> Response:
+    """Take one of one's own tokens out of use."""
+    site, person = site_of(request), person_of(request)
+    revoke_token(site.workspace.acting(person.name), id_, user_id=person.user_id or 0)
+    site.forget_people()
+    return RedirectResponse("/account", 303)
+
+
+@inside.get("/people")
+def people(request: Request) -> Response:
+    """Show who may log in."""
+    return _people(request, {}, None)
+
+
+def _people(request: Request, typed: object, error: Exception | None) -> Response:
+    site = site_of(request)
+    return page(
+        request,
+        "people.html",
+        status=200 if error is None else status_of(error),
+        place="people",
+        users=list_users(site.workspace),
+        tokens=list_tokens(site.workspace),
+        typed=typed,
+        error=None if error is None else str(error),
+    )
+
+
+@inside.post("/people")
+def let_in(request: Request, form: Sent) -> Response:
+    """Let somebody in, give another role, or let somebody in no more."""
+    site, person = site_of(request), person_of(request)
+    acting = site.workspace.acting(person.name)
+    name, what = forms.word(form, "name"), forms.word(form, "what")
+    try:
+        if what == "remove":
+            remove_user(acting, name)
+        elif what == "role":
+            set_role(acting, name, forms.word(form, "role"))
+        else:
+            password = form.get("password")
+            add_user(acting, name, forms.word(form, "role"), str(password or ""))
+    except EXPECTED as error:
+        return _people(request, {"name": name}, error)
+    site.forget_people()
+    return RedirectResponse("/people", 303)
+
+
+@inside.post("/people/tokens/{id_}/revoke")
+def void_any_token(request: Request, id_: int) -> Response:
+    """Take anybody's token out of use."""
+    site = site_of(request)
+    revoke_token(site.workspace.acting(person_of(request).name), id_)
+    site.forget_people()
+    return RedirectResponse("/people", 303)
+
+
+@inside.get("/changes")
+def changes(request: Request) -> Response:
+    """Show who did what, newest first."""
+    with site_of(request).workspace.database.read() as tx:
+        found = tx.changes(limit=200)
+    return page(request, "changes.html", place="changes", changes=found)
+
+
+router.include_router(inside)

@@ -1,0 +1,99 @@
+"""Campaign and runs: where the search stands, and every run of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from db.records import Status, TaskStatus
+from engine.errors import NotFoundError
+from engine.tasks import newest
+from engine.web.figures import front_figures, progress_figure
+from engine.web.forms import checked_form
+from engine.web.rendering import page, site_of
+
+router = APIRouter(dependencies=[Depends(checked_form)])
+
+PER_PAGE = 50
+
+
+@router.get("/")
+def campaign(request: Request) -> Response:
+    """Show where the campaign stands."""
+    site = site_of(request)
+    found = site.overview()
+    tasks = [task for task in newest(site.workspace, n=5) if not task.status.is_over]
+    stopped = [
+        task
+        for task in newest(site.workspace, n=3)
+        if task.status in (TaskStatus.INTERRUPTED, TaskStatus.FAILED)
+    ]
+    return page(
+        request,
+        "campaign.html",
+        place="campaign",
+        found=found,
+        tasks=tasks,
+        stopped=stopped,
+        drift=site.workspace.drift(found.record),
+        n_fronts=max(0, min(3, len(found.campaign.objectives) - 1)),
+        n_hidden=sum(not p.on_front for p in found.points) - 1500,
+    )
+
+
+@router.get("/figures/front-{place}.json")
+def front(request: Request, place: int) -> Response:
+    """Return the figure of two objectives."""
+    figures = _figures(request)["fronts"]
+    if not 0 <= place < len(figures):
+        raise NotFoundError(f"there is no front {place}")
+    return _json(request, figures[place])
+
+
+@router.get("/figures/progress.json")
+def progress(request: Request) -> Response:
+    """Return the figure of the hypervolume."""
+    return _json(request, _figures(request)["progress"])
+
+
+def _figures(request: Request) -> dict[str, Any]:
+    site = site_of(request)
+    found = site.overview()
+
+    def draw() -> dict[str, Any]:
+        return {
+            "fronts": [json.dumps(one).encode() for one in front_figures(found)],
+            "progress": json.dumps(progress_figure(found)).encode(),
+        }
+
+    return site.cache.get("figures", found.watermark, draw)
+
+
+def _json(request: Request, body: bytes) -> Response:
+    return Response(body, media_type="application/json")
+
+
+@router.get("/runs")
+def runs(request: Request, status: str = "", before: int | None = None) -> Response:
+    """List runs, newest first."""
+    site = site_of(request)
+    chosen = [Status(status)] if status in set(Status) else None
+    with site.workspace.database.read() as tx:
+        record, definition = site.workspace.active_campaign(tx)
+        found = tx.experiments.page(record.id, status=chosen, before=before, newest=PER_PAGE)
+        counts = tx.experiments.count(record.id)
+    found.reverse()
+    return page(
+        request,
+        "runs.html",
+        place="runs",
+        runs=found,
+        counts=counts,
+        definition=definition,
+        chosen=status if chosen else "",
+        older=found[-1].id if len(found) == PER_PAGE else None,
+        is_first=before is None,
+    )

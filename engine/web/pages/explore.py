@@ -1,0 +1,118 @@
+"""Explore and retrieve: what the model expects anywhere, and which mats look like a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from db.records import ExperimentRecord
+from engine.campaign import Campaign
+from engine.errors import UsageError
+from engine.exploring import middle_of
+from engine.recording import find_experiment
+from engine.web import forms
+from engine.web.forms import Sent, checked_form
+from engine.web.problems import EXPECTED, status_of
+from engine.web.rendering import page, site_of
+
+router = APIRouter(dependencies=[Depends(checked_form)])
+
+
+@router.get("/explore")
+def explore(request: Request, run: int | None = None) -> Response:
+    """Show sliders; the page's script asks the model as they move."""
+    site = site_of(request)
+    with site.workspace.database.read() as tx:
+        record, campaign = site.workspace.active_campaign(tx)
+        start: ExperimentRecord | None = None
+        if run is not None:
+            start = find_experiment(tx, record, str(run))
+    values = middle_of(campaign)
+    if start is not None:
+        values |= {k: v for k, v in start.conditions.items() if k in values}
+    return page(
+        request,
+        "explore.html",
+        place="explore",
+        definition=campaign,
+        values=values,
+        run=start,
+        document=_document(campaign, values),
+    )
+
+
+def _document(campaign: Campaign, values: Any) -> dict[str, Any]:
+    return {
+        "values": values,
+        "outcomes": [
+            {"name": name, "heading": campaign.heading(name)} for name in campaign.wanted_outcomes
+        ],
+        "parameters": [
+            {"name": p.name, "heading": campaign.heading(p.name), "is_numeric": p.is_numeric}
+            for p in campaign.parameters
+        ],
+    }
+
+
+@router.get("/retrieve")
+def retrieve(request: Request) -> Response:
+    """Show the two ways to look for mats."""
+    return _retrieved(request, {}, None, None)
+
+
+def _retrieved(
+    request: Request, typed: Any, found: dict[str, Any] | None, error: Exception | None
+) -> Response:
+    site = site_of(request)
+    with site.workspace.database.read() as tx:
+        _, campaign = site.workspace.active_campaign(tx)
+    return page(
+        request,
+        "retrieve.html",
+        status=200 if error is None else status_of(error),
+        place="retrieve",
+        definition=campaign,
+        typed=typed,
+        found=found,
+        error=None if error is None else str(error),
+    )
+
+
+@router.post("/retrieve")
+async def look(request: Request, form: Sent) -> Response:
+    """Look for mats by a picture, or by conditions."""
+    typed = forms.typed(form)
+    try:
+        found = await asked(request, form)
+    except EXPECTED as error:
+        return await asyncio.to_thread(_retrieved, request, typed, None, error)
+    return await asyncio.to_thread(_retrieved, request, typed, found, None)
+
+
+async def asked(request: Request, form: FormData) -> dict[str, Any]:
+    """Ask the model's process what a form asks."""
+    site = site_of(request)
+    params: dict[str, Any] = {"k": forms.whole(form, "k") or 6}
+    if forms.word(form, "by") == "conditions":
+        params["conditions"] = await asyncio.to_thread(_conditions, request, form)
+        return await site.oracle.ask("retrieve", params)
+    params |= {
+        "nm_per_pixel": forms.number(form, "nm_per_pixel"),
+        "rotation_axis": forms.word(form, "rotation_axis") or None,
+    }
+    with forms.uploaded(request, form.getlist("file")) as paths:
+        if len(paths) != 1:
+            raise UsageError(f"expected one picture, got {len(paths)}")
+        params["file"] = str(paths[0])
+        return await site.oracle.ask("retrieve", params)
+
+
+def _conditions(request: Request, form: FormData) -> dict[str, Any]:
+    site = site_of(request)
+    with site.workspace.database.read() as tx:
+        _, campaign = site.workspace.active_campaign(tx)
+    return dict(forms.conditions(form, campaign, "condition"))

@@ -1,0 +1,208 @@
+"""Proposing: what to ask, how it goes, the batch as cards, and a sheet for the bench."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from markupsafe import Markup
+from starlette.datastructures import FormData
+from starlette.responses import RedirectResponse, Response
+
+from db.records import BatchRecord, ExperimentRecord
+from engine.campaign import Campaign
+from engine.doing import request_of
+from engine.errors import NotFoundError
+from engine.tasks import again, cancel, get, newest, submit
+from engine.web import forms
+from engine.web.forms import Sent, checked_form
+from engine.web.problems import EXPECTED, status_of
+from engine.web.rendering import page, part, person_of, site_of
+
+router = APIRouter(dependencies=[Depends(checked_form)])
+
+
+@router.get("/propose")
+def ask(request: Request) -> Response:
+    """Show the form, and the batches so far."""
+    return _asked(request, {}, None)
+
+
+def _asked(request: Request, typed: Any, error: Exception | None) -> Response:
+    site = site_of(request)
+    with site.workspace.database.read() as tx:
+        record, campaign = site.workspace.active_campaign(tx)
+        batches = list(reversed(tx.batches.list(record.id)))[:12]
+        newest_run = tx.experiments.list(record.id, newest=1)
+    room = newest_run[0].conditions if newest_run else {}
+    return page(
+        request,
+        "propose.html",
+        status=200 if error is None else status_of(error),
+        place="propose",
+        definition=campaign,
+        settings=site.workspace.settings.propose,
+        batches=batches,
+        tasks=newest(site.workspace, kinds=["propose"], n=3),
+        room=room,
+        typed=typed,
+        error=None if error is None else str(error),
+    )
+
+
+@router.post("/propose")
+def submit_proposal(request: Request, form: Sent) -> Response:
+    """Queue a proposal."""
+    site, person = site_of(request), person_of(request)
+    try:
+        with site.workspace.database.read() as tx:
+            _, campaign = site.workspace.active_campaign(tx)
+        params = _params(form, campaign)
+        request_of(params, campaign, site.workspace.settings.propose)
+        task = submit(site.workspace, "propose", params, actor=person.name)
+    except EXPECTED as error:
+        return _asked(request, forms.typed(form), error)
+    site.crew.wake()
+    return RedirectResponse(f"/jobs/{task.id}", 303)
+
+
+def _params(form: FormData, campaign: Campaign) -> dict[str, Any]:
+    limits = {p.name: forms.whole(form, f"distinct:{p.name}") for p in campaign.controlled}
+    return {
+        "n": forms.whole(form, "n"),
+        "at": forms.conditions(form, campaign, "at"),
+        "fixed": forms.conditions(form, campaign, "fixed"),
+        "max_distinct": {name: n for name, n in limits.items() if n is not None},
+        "robust": forms.word(form, "robust") == "yes",
+        "explore": forms.word(form, "explore") == "yes",
+        "replicates": forms.word(form, "replicates") == "yes",
+        "strategy": forms.word(form, "strategy") or None,
+        "seed": forms.whole(form, "seed"),
+    }
+
+
+# -- jobs ---------------------------------------------------------------------------------------
+
+
+@router.get("/jobs")
+def jobs(request: Request) -> Response:
+    """List what the background did."""
+    return page(request, "jobs.html", place="jobs", tasks=newest(site_of(request).workspace, n=40))
+
+
+@router.get("/jobs/{id_}")
+def job(request: Request, id_: int) -> Response:
+    """Show how a job stands; a batch that was proposed is shown itself."""
+    task = get(site_of(request).workspace, id_)
+    if task.result is not None and task.result.get("batch"):
+        return RedirectResponse(f"/batches/{task.result['batch']}", 303)
+    return page(request, "job.html", place="jobs", task=task)
+
+
+@router.get("/jobs/{id_}/card")
+def job_card(request: Request, id_: int) -> Response:
+    """Return how a job stands; asked again until it is over."""
+    task = get(site_of(request).workspace, id_)
+    answer = part(request, "job_card.html", task=task)
+    if task.status.is_over and request.headers.get("hx-target", "").startswith("job"):
+        answer.headers["HX-Refresh"] = "true"
+    return answer
+
+
+@router.post("/jobs/{id_}/cancel")
+def cancel_job(request: Request, id_: int) -> Response:
+    """Ask a job to stop."""
+    cancel(site_of(request).workspace, id_)
+    return RedirectResponse(f"/jobs/{id_}", 303)
+
+
+@router.post("/jobs/{id_}/again")
+def job_again(request: Request, id_: int) -> Response:
+    """Queue a job once more."""
+    site = site_of(request)
+    task = again(site.workspace, id_, actor=person_of(request).name)
+    site.crew.wake()
+    return RedirectResponse(f"/jobs/{task.id}", 303)
+
+
+# -- batches ------------------------------------------------------------------------------------
+
+
+@router.get("/batches/{id_}")
+def batch(request: Request, id_: int) -> Response:
+    """Show a batch as cards, in the order to run them."""
+    found, campaign, runs, nearest, said = _batch(request, id_)
+    tasks = newest(site_of(request).workspace, kinds=["propose"], n=20)
+    results = [task.result for task in tasks if task.result is not None]
+    notes: list[str] = next(
+        (one["notes"] for one in results if one["batch"] == id_ and "notes" in one), []
+    )
+    return page(
+        request,
+        "batch.html",
+        place="propose",
+        batch=found,
+        definition=campaign,
+        runs=runs,
+        nearest=nearest,
+        said=said,
+        notes=notes,
+        previews=_previews(request, id_),
+    )
+
+
+@router.get("/batches/{id_}/worksheet")
+def worksheet(request: Request, id_: int) -> Response:
+    """Show a batch as one page to print, a code on each run."""
+    found, campaign, runs, _, said = _batch(request, id_)
+    shown = [run for run in runs if run.status.is_pending] or runs
+    base = str(request.base_url).rstrip("/")
+    return page(
+        request,
+        "worksheet.html",
+        place="propose",
+        batch=found,
+        definition=campaign,
+        runs=shown,
+        said=said,
+        codes={run.id: _code(f"{base}/runs/{run.id}") for run in shown},
+    )
+
+
+def _batch(
+    request: Request, id_: int
+) -> tuple[BatchRecord, Campaign, list[ExperimentRecord], dict[int, ExperimentRecord], Any]:
+    site = site_of(request)
+    if not 0 < id_ < 2**63:
+        raise NotFoundError(f"there is no batch {id_}")
+    with site.workspace.database.read() as tx:
+        record, campaign = site.workspace.active_campaign(tx)
+        found = tx.batches.get(id_)
+        if found is None or found.campaign_id != record.id:
+            raise NotFoundError(f"there is no batch {id_} in the campaign '{record.name}'")
+        proposals = tx.batches.proposals(id_)
+        runs = [tx.experiments.get(p.experiment_id) for p in proposals]
+        ids = {p.nearest_experiment_id for p in proposals} - {None}
+        near = [tx.experiments.get(n) for n in ids if n is not None]
+        said = {
+            p.experiment_id: {
+                one.outcome: one for one in tx.batches.predictions_of(p.experiment_id)
+            }
+            for p in proposals
+        }
+    kept = [run for run in runs if run is not None]
+    return found, campaign, kept, {run.id: run for run in near if run is not None}, said
+
+
+def _previews(request: Request, id_: int) -> dict[int, Any]:
+    """Return pictures of the mats to expect, where a generator has drawn any."""
+    return {}
+
+
+def _code(address: str) -> Markup:
+    """Return a QR code as SVG."""
+    import segno
+
+    made = segno.make(address, error="m", micro=False)
+    svg = made.svg_inline(scale=2, border=1, omitsize=True, svgclass="code", lineclass=None)
+    return Markup(svg)  # noqa: S704 -- made of numbers by segno

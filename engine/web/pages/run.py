@@ -1,0 +1,285 @@
+"""One run: what was expected, what came of it, its pictures, and everything ever recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import FormData
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from db.records import ExperimentRecord, FailureKind, TaskStatus
+from engine.campaign import Campaign
+from engine.entries import Entry
+from engine.errors import EditedMeanwhileError, StateError, UsageError
+from engine.pictures.serving import overlay_of, picture_of, rendition
+from engine.plausibility import reach
+from engine.recording import Recorded, find_experiment, record, record_series
+from engine.standing import mean_of
+from engine.tasks import newest, submit
+from engine.web import forms
+from engine.web.forms import Sent, checked_form
+from engine.web.problems import EXPECTED, status_of
+from engine.web.rendering import page, part, person_of, site_of
+
+router = APIRouter(dependencies=[Depends(checked_form)])
+
+WARN_SDS = 5.0
+"""As typed, a result so many predicted standard deviations off is asked about; never refused."""
+
+
+@router.get("/runs/new")
+def new_run(request: Request) -> Response:
+    """Show the form of a run that nobody proposed."""
+    return _new(request, {}, None)
+
+
+@router.post("/runs/new")
+def create_run(request: Request, form: Sent) -> Response:
+    """Record a run that nobody proposed."""
+    site, person = site_of(request), person_of(request)
+    try:
+        with site.workspace.database.read() as tx:
+            _, campaign = site.workspace.active_campaign(tx)
+        entry = Entry(
+            label=forms.text(form, "label"),
+            conditions=forms.conditions(form, campaign, "condition"),
+            note=forms.text(form, "note"),
+        )
+        done = record(site.workspace.acting(person.name), entry, detail="a new run")
+    except EXPECTED as error:
+        return _new(request, forms.typed(form), error)
+    _tell(request, [done])
+    return RedirectResponse(f"/runs/{done.experiment.id}", 303)
+
+
+def _new(request: Request, typed: Any, error: Exception | None) -> Response:
+    site = site_of(request)
+    with site.workspace.database.read() as tx:
+        _, campaign = site.workspace.active_campaign(tx)
+    return page(
+        request,
+        "run_new.html",
+        status=200 if error is None else status_of(error),
+        place="runs",
+        definition=campaign,
+        typed=typed,
+        error=None if error is None else str(error),
+    )
+
+
+@router.get("/runs/{id_}")
+def show_run(request: Request, id_: int) -> Response:
+    """Show everything of one run."""
+    return _shown(request, id_)
+
+
+def _shown(
+    request: Request, id_: int, typed: Any = None, error: Exception | None = None
+) -> Response:
+    site = site_of(request)
+    with site.workspace.database.read() as tx:
+        campaign_record, campaign = site.workspace.active_campaign(tx)
+        run = find_experiment(tx, campaign_record, str(id_))
+        predictions = {p.outcome: p for p in reversed(tx.batches.predictions_of(run.id))}
+        trail = tx.experiments.trail(run.id)
+        version = tx.experiments.version(run.id)
+    rows = [
+        {
+            "outcome": outcome,
+            "heading": campaign.heading(outcome),
+            "unit": campaign.unit_of(outcome),
+            "property": campaign.property_of(outcome),
+            "is_wanted": outcome in campaign.wanted_outcomes,
+            "said": predictions.get(outcome),
+            "reach": reach(predictions[outcome], WARN_SDS) if outcome in predictions else None,
+            "measured": [m for m in run.measurements if m.outcome == outcome],
+            "mean": mean_of(run, outcome),
+        }
+        for outcome in campaign.outcomes
+    ]
+    rows.sort(key=lambda row: not row["is_wanted"])
+    return page(
+        request,
+        "run.html",
+        status=200 if error is None else status_of(error),
+        place="runs",
+        run=run,
+        rows=rows,
+        definition=campaign,
+        trail=list(reversed(trail)),
+        stands_at=version,
+        failures=list(FailureKind),
+        typed=typed or {},
+        error=None if error is None else str(error),
+        is_measuring=_is_measuring(request, [p.id for p in run.micrographs]),
+    )
+
+
+@router.post("/runs/{id_}")
+def log(request: Request, id_: int, form: Sent) -> Response:
+    """Record what became of a run."""
+    site, person = site_of(request), person_of(request)
+    try:
+        with site.workspace.database.read() as tx:
+            _, campaign = site.workspace.active_campaign(tx)
+        entries = _entries(str(id_), form, campaign)
+        version = forms.whole(form, "version")
+        acting = site.workspace.acting(person.name)
+        done = record_series(acting, entries, detail=f"experiment {id_}", version=version)
+    except EXPECTED as error:
+        kept = {} if isinstance(error, StateError) else forms.typed(form)
+        if isinstance(error, EditedMeanwhileError):
+            kept = {k: v for k, v in forms.typed(form).items() if k != "version"}
+        return _shown(request, id_, kept, error)
+    _tell(request, done)
+    return RedirectResponse(forms.word(form, "back") if _is_ours(form) else f"/runs/{id_}", 303)
+
+
+def _is_ours(form: FormData) -> bool:
+    back = forms.word(form, "back")
+    return back.startswith("/") and not back.startswith(("//", "/\\"))
+
+
+def _entries(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
+    """Return what the run's form says, in the words of ``engine log``."""
+    what, note = forms.word(form, "what"), forms.text(form, "note")
+    if what == "failed":
+        return [Entry(experiment=id_, failure=_failure(form), note=note)]
+    if what == "abandon":
+        if note is None:
+            raise UsageError("expected a reason: why is this run left out?")
+        return [Entry(experiment=id_, abandon=True, note=note)]
+    if what in ("running", "edit"):
+        actual = forms.conditions(form, campaign, "actual") if what == "edit" else {}
+        return [Entry(experiment=id_, running=True, actual=actual, note=note)]
+    if what == "correct":
+        return [_correction(id_, form, note)]
+    actual = forms.conditions(form, campaign, "actual")
+    first, *rest = series(forms.results(form, campaign)) or [{}]
+    return [
+        Entry(experiment=id_, results=first, replicate=bool(first), actual=actual, note=note),
+        *(Entry(experiment=id_, results=row, replicate=True) for row in rest),
+    ]
+
+
+def series(results: Sequence[tuple[str, float]]) -> list[dict[str, float]]:
+    """Deal values out to rows, each outcome once in a row: the second of one is a replicate."""
+    rows: list[dict[str, float]] = []
+    for outcome, value in results:
+        free = next((row for row in rows if outcome not in row), None)
+        if free is None:
+            rows.append({outcome: value})
+        else:
+            free[outcome] = value
+    return rows
+
+
+def _correction(id_: str, form: FormData, note: str | None) -> Entry:
+    outcome, _, which = forms.word(form, "replicate").rpartition("#")
+    value = forms.number(form, "value")
+    if value is None or not which.isdigit():
+        raise UsageError("expected the replicate that is wrong, and the value that is right")
+    return Entry(
+        experiment=id_, correct=True, which=int(which), results={outcome: value}, note=note
+    )
+
+
+def _failure(form: FormData) -> FailureKind:
+    kind = forms.word(form, "failure")
+    if kind not in set(FailureKind):
+        raise UsageError(f"expected a kind of failure: {', '.join(FailureKind)}")
+    return FailureKind(kind)
+
+
+def _tell(request: Request, done: list[Recorded]) -> None:
+    site, person = site_of(request), person_of(request)
+    last = done[-1].experiment
+    kind = f" ({last.failure})" if last.failure else ""
+    n = sum(len(one.values) for one in done)
+    what = f"{n} result{'s' if n != 1 else ''} recorded; " if n else ""
+    site.tell(person, "good", f"{what}run {last.id} is {last.status}{kind}.")
+    for one in done:
+        for warning in one.warnings:
+            site.tell(person, "warning", warning)
+
+
+# -- pictures -----------------------------------------------------------------------------------
+
+
+@router.post("/runs/{id_}/micrographs")
+def add_pictures(request: Request, id_: int, form: Sent) -> Response:
+    """Keep pictures of a run's mat, and have them measured."""
+    try:
+        done = keep_pictures(request, id_, form)
+    except EXPECTED as error:
+        return _shown(request, id_, None, error)
+    n = done.n_micrographs
+    site_of(request).tell(
+        person_of(request), "good", f"{n} picture{'s' if n != 1 else ''} kept; being measured."
+    )
+    return RedirectResponse(f"/runs/{id_}#pictures", 303)
+
+
+def keep_pictures(request: Request, id_: int, form: FormData) -> Recorded:
+    """Record the pictures of a form, and queue their measuring.
+
+    Raises:
+        SpinneretError: as ``engine log --micrograph`` does.
+    """
+    site, person = site_of(request), person_of(request)
+    size, axis = forms.number(form, "nm_per_pixel"), forms.word(form, "rotation_axis") or None
+    how = {"nm_per_pixel": size, "rotation_axis": axis}
+    with site.workspace.database.read() as tx:
+        before = find_experiment(tx, site.workspace.active_campaign(tx)[0], str(id_))
+    with forms.uploaded(request, form.getlist("file")) as paths:
+        if not paths:
+            raise UsageError("expected a picture beside its text file, got none")
+        entry = Entry(experiment=str(id_), micrographs=tuple(paths))
+        done = record(site.workspace.acting(person.name), entry, detail=f"experiment {id_}")
+    known = {picture.id for picture in before.micrographs}
+    new = [picture.id for picture in done.experiment.micrographs if picture.id not in known]
+    submit(site.workspace, "measure", {"micrographs": new, **how}, actor=person.name)
+    site.crew.wake()
+    return done
+
+
+@router.get("/micrographs/{id_}/picture")
+def picture(request: Request, id_: int, size: int = 1600) -> Response:
+    """Return a kept picture as something that a browser shows."""
+    path = rendition(site_of(request).workspace, id_, size)
+    return FileResponse(path, media_type="image/png", headers=_KEEP)
+
+
+@router.get("/micrographs/{id_}/overlay")
+def overlay(request: Request, id_: int) -> Response:
+    """Return the picture of what was measured."""
+    path = overlay_of(site_of(request).workspace, id_)
+    return FileResponse(path, media_type="image/png", headers={"cache-control": "no-cache"})
+
+
+_KEEP = {"cache-control": "private, max-age=86400"}
+
+
+@router.get("/micrographs/{id_}/card")
+def picture_card(request: Request, id_: int) -> Response:
+    """Return what is known of a picture; asked again until it is measured."""
+    found = picture_of(site_of(request).workspace, id_)
+    return part(
+        request, "picture_card.html", picture=found, is_measuring=_is_measuring(request, [id_])
+    )
+
+
+def _is_measuring(request: Request, ids: list[int]) -> bool:
+    tasks = newest(site_of(request).workspace, kinds=["measure"], n=20) if ids else []
+    return any(
+        set(task.params.get("micrographs", ())) & set(ids)
+        for task in tasks
+        if task.status in (TaskStatus.QUEUED, TaskStatus.RUNNING)
+    )
+
+
+def name_of(run: ExperimentRecord) -> str:
+    """Return how a run is called on a page."""
+    return f"{run.id} · {run.label}" if run.label else str(run.id)

@@ -1,0 +1,61 @@
+"""Who may do what: one table for every route, and nothing is open that it does not open.
+
+Reading needs a viewer, anything else an operator, and what decides for all of them an admin.
+"""
+
+from __future__ import annotations
+
+import re
+
+from db.records import Role
+
+OPEN = frozenset({"/login", "/health"})
+"""Answered without a session: the way in, and whether the server lives."""
+
+STATIC = "/static/"
+"""The program's own style and scripts: the login page needs them, and they tell nothing."""
+
+ASKS = frozenset(
+    {
+        "/logout",
+        "/retrieve",
+        "/api/v1/predictions",
+        "/api/v1/predictions/slices",
+        "/api/v1/predictions/map",
+        "/api/v1/retrieval",
+        "/api/v1/retrieval/micrograph",
+    }
+)
+"""Requests with a body that record nothing: a viewer may make them."""
+
+_ADMINS = (
+    re.compile(r"/people(/.*)?"),
+    re.compile(r"/changes"),
+    re.compile(r"/api/v1/changes"),
+    re.compile(r"/api/v1/users(/.*)?"),
+)
+_ADMINS_WRITES = (
+    re.compile(r"/models/.+"),
+    re.compile(r"/api/v1/models/.+"),
+    re.compile(r"/api/v1/campaigns/[^/]+/use"),
+)
+_OWN = (re.compile(r"/account/tokens(/.*)?"),)
+"""What everybody may change for themselves: their own tokens, at most as strong as they are."""
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def is_open(path: str) -> bool:
+    """Whether a path is answered without a session."""
+    return path in OPEN or path.startswith(STATIC)
+
+
+def needed(method: str, path: str) -> Role:
+    """Return the least role that may make a request."""
+    if any(rule.fullmatch(path) for rule in _ADMINS):
+        return Role.ADMIN
+    if method in SAFE or path in ASKS or any(rule.fullmatch(path) for rule in _OWN):
+        return Role.VIEWER
+    if any(rule.fullmatch(path) for rule in _ADMINS_WRITES):
+        return Role.ADMIN
+    return Role.OPERATOR

@@ -1,0 +1,135 @@
+"""Templates: what came from somebody is escaped, numbers are rounded, units are shown."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from db.records import Role
+from engine import __version__
+from engine.errors import SpinneretError
+from engine.report.material import rounded
+from engine.users import Person
+from engine.web.site import Site
+
+HERE = Path(__file__).parent
+
+PLACES = (
+    ("campaign", "/", "Campaign"),
+    ("runs", "/runs", "Runs"),
+    ("propose", "/propose", "Propose"),
+    ("explore", "/explore", "Explore"),
+    ("retrieve", "/retrieve", "Retrieve"),
+    ("models", "/models", "Models"),
+)
+"""Where one can go from every page: a word for it, its path, its name."""
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters.update(
+        rounded=rounded, setting=setting, moment=moment, words=words, short=short, as_json=as_json
+    )
+    made.globals.update(version=__version__, places=PLACES, roles=list(Role))
+    return made
+
+
+def site_of(request: Request) -> Site:
+    """Return the server's state."""
+    site: Site = request.app.state.site
+    return site
+
+
+def person_of(request: Request) -> Person:
+    """Return who asks; the shield let nobody else through."""
+    person: Person = request.state.person
+    return person
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page, with what every page shows."""
+    site, person = site_of(request), person_of(request)
+    values.setdefault("campaign_name", _campaign_name(site))
+    values.setdefault("place", "")
+    return HTMLResponse(
+        environment()
+        .get_template(template)
+        .render(
+            person=person,
+            may_record=person.may(Role.OPERATOR),
+            is_admin=person.may(Role.ADMIN),
+            told=site.hear(person),
+            path=request.url.path,
+            **values,
+        ),
+        status_code=status,
+    )
+
+
+def part(request: Request, template: str, **values: Any) -> HTMLResponse:
+    """Return a piece of a page."""
+    person = person_of(request)
+    return HTMLResponse(
+        environment()
+        .get_template(template)
+        .render(person=person, may_record=person.may(Role.OPERATOR), **values)
+    )
+
+
+def _campaign_name(site: Site) -> str:
+    def read() -> str:
+        with site.workspace.database.read() as tx:
+            return site.workspace.active_campaign(tx)[0].name
+
+    try:
+        return site.cache.get("campaign name", site.watermark(), read)
+    except SpinneretError:
+        return ""
+
+
+def setting(value: float | str | None) -> str:
+    """Return a condition as it was set or read."""
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else f"{value:.7g}"
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time as people here read it."""
+    return "–" if at is None else f"{at.astimezone():%d %b %Y, %H:%M}"
+
+
+def words(name: str) -> str:
+    """Return a name as words: ``yield_strength.transverse`` → Yield strength, transverse."""
+    text = name.replace(".", ", ").replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def short(name: str) -> str:
+    """Return a name in few letters: ``yield_strength.transverse`` → Yield strength ⊥."""
+    text = name.replace(".longitudinal", " ∥").replace(".transverse", " ⊥")
+    return words(text)
+
+
+def as_json(document: Any) -> Markup:
+    """Return ``document`` as JSON that may stand in a script element."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return Markup(text)  # noqa: S704 -- no character of it can end the element

@@ -1,0 +1,235 @@
+"""What stands before every route: who asks, whether they may, how much they send, which headers.
+
+A pure ASGI layer, so that no route can be reached around it. What it does not know it refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from db.errors import DatabaseError
+from engine.users import Person
+from engine.web.policy import SAFE, is_open, needed
+from engine.web.site import Site
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+COOKIE = "spinneret_session"
+SMALL_BODY = 1 << 20
+UPLOADS = ("/micrographs", "/retrieve", "/api/v1/retrieval/micrograph")
+LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "[::1]", "testserver"})
+
+# The two style attributes that plotly writes as text (one of them empty), by their hashes.
+_PLOTLY = (
+    "'unsafe-hashes' 'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o=' "
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+)
+CSP = (
+    f"default-src 'none'; script-src 'self'; style-src 'self' {_PLOTLY}; "
+    "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class Shield:
+    """Wraps the application."""
+
+    def __init__(self, app: App, site: Site) -> None:
+        self.app = app
+        self.site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it here."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        answer = _Answer(send)
+        try:
+            refusal = await self._refusal(scope, headers)
+        except DatabaseError as error:
+            refusal = (503, str(error))
+        if refusal is not None:
+            await _refuse(scope, headers, answer, *refusal)
+            return
+        limited = _Limited(receive, self._limit(scope))
+        try:
+            await self.app(scope, limited, answer)
+        except _TooLargeError:
+            if not answer.has_begun:
+                await _refuse(scope, headers, answer, 413, self._too_large(scope))
+
+    async def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+        path, method = scope["path"], scope["method"]
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        if self.site.is_loopback and host not in LOCAL:
+            return 421, f"this server answers to 127.0.0.1 and localhost, not to '{host}'"
+        if method not in SAFE and not _is_from_here(headers):
+            return 403, "the request came from another site; nothing was done"
+        if _length(headers) > self._limit(scope):
+            return 413, self._too_large(scope)
+        person = await asyncio.to_thread(self._person, headers)
+        scope.setdefault("state", {})["person"] = person
+        return None if is_open(path) else _not_allowed(person, method, path)
+
+    def _person(self, headers: dict[str, str]) -> Person | None:
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind:
+            is_bearer = kind.lower() == "bearer"
+            return self.site.person(token.strip(), is_token=True) if is_bearer else None
+        secret = cookie_of(headers.get("cookie", ""))
+        return None if secret is None else self.site.person(secret, is_token=False)
+
+    def _limit(self, scope: Scope) -> int:
+        if not scope["path"].endswith(UPLOADS):
+            return SMALL_BODY
+        return int(self.site.workspace.settings.web.max_upload_mb * 1e6)
+
+    def _too_large(self, scope: Scope) -> str:
+        return (
+            f"expected at most {self._limit(scope) / 1e6:g} MB, got more; the limit for files is "
+            "max_upload_mb under [web] in config.toml"
+        )
+
+
+def _not_allowed(person: Person | None, method: str, path: str) -> tuple[int, str] | None:
+    if person is None:
+        return 401, "log in first, or send a token: `Authorization: Bearer …`"
+    role = needed(method, path)
+    if not person.may(role):
+        return 403, f"{person.name} is {person.role} here; this needs {role}"
+    return None
+
+
+def cookie_of(header: str) -> str | None:
+    """Return the session's key from a Cookie header, if there is one."""
+    try:
+        found = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return None
+    return None if found is None else found.value
+
+
+def _is_from_here(headers: dict[str, str]) -> bool:
+    """Whether a request was made by this site's own pages, or by a program."""
+    if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+
+
+def _length(headers: dict[str, str]) -> int:
+    word = headers.get("content-length", "0")
+    return int(word) if word.isascii() and word.isdigit() else 0
+
+
+class _Limited:
+    """Counts what is received, and stops at the limit."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self.receive = receive
+        self.left = limit
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        message = await self.receive()
+        self.left -= len(message.get("body", b""))
+        if self.left < 0:
+            raise _TooLargeError
+        return message
+
+
+class _Answer:
+    """Adds the headers that every answer carries."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.has_begun = False
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            there = {name.lower() for name, _ in message.get("headers", ())}
+            extra = {**HEADERS, "cache-control": "no-store"}
+            message["headers"] = [
+                *message.get("headers", ()),
+                *(
+                    (name.encode(), value.encode())
+                    for name, value in extra.items()
+                    if name.encode() not in there
+                ),
+            ]
+        await self.send(message)
+
+
+async def _refuse(
+    scope: Scope, headers: dict[str, str], send: Send, status: int, detail: str
+) -> None:
+    path = scope["path"]
+    wants_page = not path.startswith("/api/") and "text/html" in headers.get("accept", "")
+    if status == 401 and wants_page and scope["method"] == "GET":
+        query = scope.get("query_string", b"").decode("latin-1")
+        back = path + (f"?{query}" if query else "")
+        location = "/login" if back == "/" else f"/login?next={quote(back, safe='/')}"
+        await _send(send, 303, b"", "text/plain", [(b"location", location.encode())])
+        return
+    document = {"type": "about:blank", "title": TITLES[status], "status": status, "detail": detail}
+    extra = [(b"www-authenticate", b"Bearer")] if status == 401 else []
+    body = json.dumps(document).encode()
+    await _send(send, status, body, "application/problem+json", extra)
+
+
+TITLES = {
+    400: "The request cannot be read",
+    401: "Who are you?",
+    403: "Not allowed",
+    404: "Not there",
+    405: "Not this way",
+    409: "It does not fit",
+    412: "Changed meanwhile",
+    413: "Too large",
+    415: "Not a kind that is taken",
+    421: "Another server was meant",
+    422: "It cannot be taken",
+    429: "Too often",
+    500: "A fault of the program",
+    503: "Busy",
+}
+
+
+async def _send(
+    send: Send, status: int, body: bytes, kind: str, extra: list[tuple[bytes, bytes]]
+) -> None:
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"content-length", str(len(body)).encode()),
+        *extra,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

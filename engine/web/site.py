@@ -1,0 +1,181 @@
+"""What one running server holds: workspace, helpers, who tried to log in, what was worked out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.errors import AccessError
+from engine.overview import Overview, overview
+from engine.users import Person, list_users, person_of_session, person_of_token
+from engine.web.crew import Crew
+from engine.web.oracle import AskOracle
+from engine.workspace import Workspace
+
+Found = TypeVar("Found")
+
+REMEMBER_S = 2.0
+"""A session that was found is not looked up again for so long; one that is closed here ends now."""
+
+WINDOW_S = 300.0
+MOST_REMEMBERED = 10_000
+
+
+class Limiter:
+    """Counts wrong passwords of a name and of an address within the last minutes."""
+
+    def __init__(self, attempts: int) -> None:
+        self.attempts = attempts
+        self.failed: OrderedDict[str, deque[float]] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def refuse(self, *keys: str) -> None:
+        """Refuse who has tried too often.
+
+        Raises:
+            AccessError: tells how long to wait.
+        """
+        now = time.monotonic()
+        with self.lock:
+            for key in keys:
+                times = self.failed.get(key)
+                while times and now - times[0] > WINDOW_S:
+                    times.popleft()
+                if times and len(times) >= self.attempts:
+                    wait = WINDOW_S - (now - times[0])
+                    raise AccessError(
+                        f"too many wrong passwords; try again in {wait:.0f} s", wait_s=wait
+                    )
+
+    def count(self, *keys: str) -> None:
+        """Remember a wrong password."""
+        with self.lock:
+            for key in keys:
+                self.failed.setdefault(key, deque()).append(time.monotonic())
+                self.failed.move_to_end(key)
+            while len(self.failed) > MOST_REMEMBERED:
+                self.failed.popitem(last=False)
+
+    def forget(self, *keys: str) -> None:
+        """Forget the failures of who came in after all."""
+        with self.lock:
+            for key in keys:
+                self.failed.pop(key, None)
+
+
+class Cache:
+    """Values that hold for one version. While the next is worked out, others get the last one."""
+
+    def __init__(self) -> None:
+        self.known: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
+        self.busy: dict[str, threading.Lock] = {}
+        self.lock = threading.Lock()
+
+    def get(self, name: str, version: Any, make: Callable[[], Found]) -> Found:
+        """Return the value of a name at a version; ``make`` is called once for each."""
+        with self.lock:
+            found = self.known.get(name)
+            busy = self.busy.setdefault(name, threading.Lock())
+        if found is not None and found[0] == version:
+            return found[1]  # type: ignore[no-any-return]
+        if not busy.acquire(blocking=found is None):
+            assert found is not None  # noqa: S101 -- or it would have waited
+            return found[1]  # type: ignore[no-any-return]
+        try:
+            with self.lock:
+                found = self.known.get(name)
+            if found is not None and found[0] == version:
+                return found[1]  # type: ignore[no-any-return]
+            value = make()
+            with self.lock:
+                self.known[name] = (version, value)
+                self.known.move_to_end(name)
+                while len(self.known) > 64:
+                    self.busy.pop(self.known.popitem(last=False)[0], None)
+            return value
+        finally:
+            busy.release()
+
+
+@dataclass
+class Site:
+    """One server's state. Nothing in it is lost with it but who was about to log in."""
+
+    workspace: Workspace
+    is_loopback: bool = True
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    cache: Cache = field(default_factory=Cache)
+    told: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.limiter = Limiter(self.workspace.settings.web.login_attempts)
+        self.crew = Crew(self.workspace)
+        self.oracle = AskOracle(self.workspace)
+        self._people: dict[str, tuple[float, Person | None]] = {}
+
+    @property
+    def uploads(self) -> Path:
+        """Where files lie that are looked at and not kept."""
+        return self.workspace.data_dir / "uploads"
+
+    def start(self) -> None:
+        """Start what works beside the server."""
+        for left in self.uploads.glob("*") if self.uploads.is_dir() else ():
+            left.unlink(missing_ok=True)
+        self.crew.start()
+
+    def stop(self) -> None:
+        """End what works beside the server."""
+        self.crew.stop()
+        self.oracle.stop()
+
+    def watermark(self) -> int:
+        """Return the newest change."""
+        with self.workspace.database.read() as tx:
+            return tx.watermark()
+
+    def overview(self) -> Overview:
+        """Return where the campaign stands; worked out once for each change."""
+        return self.cache.get("overview", self.watermark(), lambda: overview(self.workspace))
+
+    def has_users(self) -> bool:
+        """Whether there is anybody who can log in by a password."""
+        return bool(list_users(self.workspace))
+
+    def is_key(self, word: str) -> bool:
+        """Whether this is the key that was printed when the server started."""
+        return hmac.compare_digest(word.encode(), self.key.encode())
+
+    def person(self, secret: str, *, is_token: bool) -> Person | None:
+        """Return whom a session or token belongs to."""
+        name = hashlib.sha256(f"{is_token}{secret}".encode("utf-8", "replace")).hexdigest()
+        now = time.monotonic()
+        known = self._people.get(name)
+        if known is not None and now - known[0] < REMEMBER_S:
+            return known[1]
+        find = person_of_token if is_token else person_of_session
+        found = find(self.workspace, secret)
+        if len(self._people) > MOST_REMEMBERED:
+            self._people.clear()
+        self._people[name] = (now, found)
+        return found
+
+    def forget_people(self) -> None:
+        """Look everybody up anew: somebody left, or may do something else now."""
+        self._people.clear()
+
+    def tell(self, person: Person, kind: str, message: str) -> None:
+        """Keep words for the next page that somebody sees."""
+        self.told.setdefault(person.secret, []).append((kind, message))
+
+    def hear(self, person: Person) -> list[tuple[str, str]]:
+        """Return what is to be told, once."""
+        return self.told.pop(person.secret, [])

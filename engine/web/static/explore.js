@@ -1,0 +1,136 @@
+"use strict";
+// Explore: as the sliders move, the model is asked; what is late is dropped.
+addEventListener("DOMContentLoaded", () => {
+  const { draw, token, shown } = window.spinneret;
+  const start = JSON.parse(document.getElementById("explore-start").textContent);
+  const values = { ...start.values };
+  const heading = new Map([...start.parameters, ...start.outcomes].map((one) => [one.name, one.heading]));
+  const isNumeric = new Map(start.parameters.map((one) => [one.name, one.is_numeric]));
+  const outcome = document.getElementById("outcome");
+  const across = document.getElementById("map-x");
+  const up = document.getElementById("map-y");
+  const problem = document.getElementById("explore-problem");
+  const learnt = document.getElementById("learnt");
+  const rounds = { predict: 0, slices: 0, map: 0, shares: 0 };
+
+  function complain(words) {
+    problem.textContent = words;
+    problem.classList.toggle("hidden", !words);
+  }
+  // Asks until the model has learnt; null if a newer question overtook this one.
+  async function ask(kind, path, body) {
+    const mine = ++rounds[kind];
+    for (;;) {
+      const answer = await fetch(`/api/v1${path}`, body === undefined ? {} : {
+        method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": token }, body: JSON.stringify(body),
+      });
+      if (mine !== rounds[kind]) return null;
+      const document_ = await answer.json();
+      if (answer.ok) { complain(""); return document_; }
+      if (answer.status !== 503) { complain(document_.detail ?? "the model did not answer"); learnt.textContent = ""; return null; }
+      learnt.replaceChildren(Object.assign(document.createElement("span"), { className: "spin" }), " the model is learning");
+      await new Promise((done) => setTimeout(done, 1000));
+      if (mine !== rounds[kind]) return null;
+    }
+  }
+  async function predict() {
+    const found = await ask("predict", "/predictions", { conditions: [values] });
+    if (!found) return;
+    const row = found.rows[0];
+    document.getElementById("level").textContent = `${Math.round(found.level * 100)} % interval`;
+    document.getElementById("expected").replaceChildren(...start.outcomes.filter((o) => row.outcomes[o.name]).map((o) => {
+      const f = row.outcomes[o.name];
+      const line = document.createElement("tr");
+      const name = Object.assign(document.createElement("th"), { scope: "row", textContent: o.heading.replaceAll("_", " ") });
+      const cells = [shown(f.mean), `${shown(f.lower)} … ${shown(f.upper)}`].map((text) => Object.assign(document.createElement("td"), { className: "number", textContent: text }));
+      line.append(name, ...cells);
+      return line;
+    }));
+    document.getElementById("success").textContent =
+      [`Chance of a mat: ${Math.round(100 * row.p_success)} %.`, ...row.warnings].join(" ");
+    learnt.textContent = `learnt from ${found.finished_runs} finished runs${found.is_newest ? "" : "; newer ones are being learnt"}`;
+  }
+  async function slices() {
+    const found = await ask("slices", "/predictions/slices", { conditions: values, outcome: outcome.value });
+    if (!found) return;
+    for (const slice of found.slices) {
+      const node = document.querySelector(`[data-slice="${CSS.escape(slice.parameter)}"]`);
+      const band = { type: "scatter", mode: "lines", hoverinfo: "skip", showlegend: false, role: "awaited", line: { width: 0 } };
+      const at = values[slice.parameter];
+      draw(node, {
+        data: [
+          { ...band, x: slice.grid, y: slice.lower },
+          { ...band, x: slice.grid, y: slice.upper, fill: "tonexty" },
+          { type: "scatter", mode: isNumeric.get(slice.parameter) ? "lines" : "markers", role: "awaited", showlegend: false, x: slice.grid, y: slice.mean, line: { width: 2.5 }, hovertemplate: "%{x:.4g}: %{y:.4g}<extra></extra>" },
+        ],
+        layout: {
+          xaxis: { title: { text: heading.get(slice.parameter).replaceAll("_", " ") } },
+          yaxis: { title: { text: (heading.get(outcome.value) ?? "").replace(/^.*\[/, "["), font: { size: 11 } }, rangemode: "normal" },
+          shapes: [{ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper" }],
+        },
+      });
+    }
+  }
+  async function map() {
+    if (across.value === up.value) { complain("choose two parameters for the map"); return; }
+    const found = await ask("map", "/predictions/map", { conditions: values, outcome: outcome.value, x: across.value, y: up.value });
+    if (!found) return;
+    const unit = /\[(.*)\]/.exec(heading.get(outcome.value) ?? "")?.[1] ?? "";
+    for (const [id, z] of [["map-mean", found.mean], ["map-sd", found.sd]]) {
+      draw(document.getElementById(id), {
+        data: [{
+          type: isNumeric.get(found.x) && isNumeric.get(found.y) ? "contour" : "heatmap", x: found.x_grid, y: found.y_grid, z,
+          line: { width: 0.5 }, colorbar: { title: { text: unit, side: "top" } }, hovertemplate: "%{x:.4g}, %{y:.4g}: %{z:.4g}<extra></extra>",
+        }, { type: "scatter", mode: "markers", role: "front", x: [values[found.x]], y: [values[found.y]], showlegend: false, hoverinfo: "skip", marker: { symbol: "cross", size: 12 } }],
+        layout: { xaxis: { title: { text: heading.get(found.x).replaceAll("_", " ") } }, yaxis: { title: { text: heading.get(found.y).replaceAll("_", " ") } } },
+      });
+    }
+  }
+  async function shares() {
+    const found = await ask("shares", "/sensitivities");
+    if (!found) return;
+    const table = document.getElementById("shares");
+    const cell = (tag, text, name) => Object.assign(document.createElement(tag), { textContent: text, className: name ?? "" });
+    const head = document.createElement("tr");
+    head.append(cell("th", "outcome"), ...found.parameters.map((name) => cell("th", name.replaceAll("_", " "), "number")));
+    const rows = found.outcomes.map((name, i) => {
+      const line = document.createElement("tr");
+      const first = cell("th", found.outcome_headings[i].replaceAll("_", " "));
+      first.scope = "row";
+      line.append(first, ...found.total[i].map((share) => {
+        const one = cell("td", "", "number");
+        const meter = Object.assign(document.createElement("meter"), { min: 0, max: 1, value: share });
+        meter.setAttribute("aria-label", `${share.toFixed(2)}`);
+        one.append(share.toFixed(2), meter);
+        return one;
+      }));
+      return line;
+    });
+    const thead = document.createElement("thead");
+    thead.append(head);
+    const tbody = document.createElement("tbody");
+    tbody.append(...rows);
+    table.replaceChildren(thead, tbody);
+  }
+  let soon = 0;
+  let later = 0;
+  function changed() {
+    clearTimeout(soon);
+    clearTimeout(later);
+    soon = setTimeout(predict, 60);
+    later = setTimeout(() => { slices(); map(); }, 350);
+  }
+  for (const slider of document.querySelectorAll("[data-slide]")) {
+    slider.addEventListener("input", () => {
+      const name = slider.dataset.slide;
+      values[name] = isNumeric.get(name) ? Number(slider.value) : slider.value;
+      const output = slider.parentElement.querySelector("output");
+      if (output) output.textContent = shown(Number(slider.value));
+      changed();
+    });
+  }
+  outcome.addEventListener("change", () => { slices(); map(); });
+  across.addEventListener("change", map);
+  up.addEventListener("change", map);
+  predict().then(() => { slices(); map(); shares(); });
+});

@@ -1,0 +1,193 @@
+"""The pages: what they show, and that their forms do what the command line does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from engine.entries import Entry
+from engine.recording import record
+from engine.tasks import BENCH, submit, work
+
+STRENGTH, ELONGATION = "fracture_strength.longitudinal", "elongation.longitudinal"
+
+
+@pytest.fixture
+def browser(login):
+    return login("anna")
+
+
+def one(people, id_):
+    with people.database.read() as tx:
+        return tx.experiments.get(id_)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/runs", "/runs/new", "/propose", "/explore", "/retrieve", "/models", "/jobs",
+     "/account", "/people", "/changes", "/runs?status=running", "/runs?before=1"],
+)  # fmt: skip
+def test_every_page_of_an_empty_campaign(browser, path) -> None:
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    assert "</html>" in answer.text
+
+
+def test_a_run_is_logged_with_replicates_and_the_room(browser, people, run_id) -> None:
+    page = browser.get(f"/runs/{run_id}")
+    assert f'name="result:{ELONGATION}"' in page.text
+    answer = browser.post(
+        f"/runs/{run_id}",
+        {
+            "what": "results",
+            f"result:{ELONGATION}": ["88 91.5", "90"],
+            f"result:{STRENGTH}": "12,5",
+            "actual:humidity": "61",
+            "note": "a good one",
+        },
+    )
+    assert answer.status_code == 303, answer.text
+    run = one(people, run_id)
+    assert run.replicates() == {ELONGATION: (88.0, 91.5, 90.0), STRENGTH: (12.5,)}
+    assert run.actual["humidity"] == 61
+    assert "4 results recorded" in browser.get(answer.headers["location"]).text
+    assert "4 results recorded" not in browser.get(answer.headers["location"]).text
+    front = json.loads(browser.get("/figures/front-0.json").text)
+    assert any(trace.get("x") == [12.5] for trace in front["data"])
+    assert browser.get("/figures/front-9.json").status_code == 404
+
+
+def test_what_was_typed_stays_beside_what_is_wrong(browser, people, run_id) -> None:
+    answer = browser.post(
+        f"/runs/{run_id}", {f"result:{ELONGATION}": "88 nonsense", "note": "mine"}
+    )
+    assert answer.status_code == 422
+    assert "expected elongation [%] to be a number" in answer.text or "number" in answer.text
+    assert 'value="88 nonsense"' in answer.text
+    assert 'value="mine"' in answer.text
+    assert one(people, run_id).measurements == ()
+
+
+def test_the_second_editor_is_told_and_keeps_what_was_typed(browser, login, run_id) -> None:
+    import re
+
+    version = re.search(r'name="version" value="(\d+)"', browser.get(f"/runs/{run_id}").text)[1]
+    login("otto").post(f"/runs/{run_id}", {"what": "note", "note": "first"})
+    answer = browser.post(f"/runs/{run_id}", {"version": version, f"result:{ELONGATION}": "88"})
+    assert answer.status_code == 412
+    assert "was changed by otto since you opened it" in answer.text
+    assert 'value="88"' in answer.text
+
+
+def test_failed_taken_up_again_abandoned_and_corrected(browser, people, run_id) -> None:
+    path = f"/runs/{run_id}"
+    assert browser.post(path, {"what": "failed", "failure": "drips"}).status_code == 303
+    assert one(people, run_id).failure == "drips"
+    assert "Take it up again" in browser.get(path).text
+    assert browser.post(path, {"what": "running"}).status_code == 303
+    assert browser.post(path, {f"result:{ELONGATION}": "88"}).status_code == 303
+    fixed = {"what": "correct", "replicate": f"{ELONGATION}#1", "value": "98", "note": "typo"}
+    assert browser.post(path, fixed).status_code == 303
+    assert one(people, run_id).replicates() == {ELONGATION: (98.0,)}
+    assert "typo" in browser.get(path).text
+    assert browser.post(path, {"what": "abandon"}).status_code == 422
+    assert browser.post(path, {"what": "abandon", "note": "wrong solution"}).status_code == 303
+    assert one(people, run_id).status == "abandoned"
+
+
+def test_a_value_far_off_is_asked_about_and_kept(browser, people, run_id) -> None:
+    for place in range(9):
+        entry = Entry(
+            conditions={"flow_rate": 0.3, "concentration": 18, "voltage": 18,
+                        "collector_speed": 50 * place},
+            results={ELONGATION: 80.0 + place},
+        )  # fmt: skip
+        record(people, entry)
+    answer = browser.post(f"/runs/{run_id}", {f"result:{ELONGATION}": "4900"})
+    assert answer.status_code == 303
+    assert "is far from everything seen so far" in browser.get(answer.headers["location"]).text
+    assert one(people, run_id).replicates() == {ELONGATION: (4900.0,)}
+
+
+def test_a_run_of_ones_own(browser, people) -> None:
+    values = {"flow_rate": "0.4", "concentration": "18", "voltage": "18", "collector_speed": "0"}
+    form = {f"condition:{name}": value for name, value in values.items()}
+    answer = browser.post("/runs/new", {**form, "label": "A7"})
+    assert answer.status_code == 303
+    assert "A7" in browser.get("/runs").text
+    wrong = browser.post("/runs/new", {**form, "condition:voltage": "hot"})
+    assert wrong.status_code == 422
+    assert 'value="hot"' in wrong.text
+    assert browser.post("/runs/new", {"label": "B"}).status_code == 422
+
+
+def test_a_batch_is_proposed_decided_and_printed(browser, people, app) -> None:
+    from engine.doing import DOING
+
+    asked = browser.post("/propose", {"n": "3", "at:humidity": "50", "strategy": "sobol"})
+    assert asked.status_code == 303
+    app.state.site.crew.stop()
+    with people.database.write("x") as tx:  # whatever the worker had begun is begun anew here
+        for task in tx.tasks.running():
+            tx.tasks.cancel(task.id, task.created_at)
+    task = submit(people, "propose", {"n": 3, "strategy": "sobol"}, actor="anna")
+    while work(people, BENCH, DOING):
+        pass
+    page = browser.get(f"/jobs/{task.id}")
+    assert page.status_code == 303
+    batch = page.headers["location"]
+    html = browser.get(batch).text
+    assert html.count("<article") == 3
+    assert "Worksheet" in html
+    sheet = browser.get(f"{batch}/worksheet").text
+    assert sheet.count("<svg") >= 3
+    ids = [run.id for run in _proposed(people)][-3:]
+    back = {"back": f"{batch}#run-{ids[0]}"}
+    accepted = browser.post(f"/runs/{ids[0]}", {"what": "running", **back})
+    assert accepted.headers["location"] == back["back"]
+    assert (
+        browser.post(f"/runs/{ids[1]}", {"what": "edit", "actual:voltage": "17.8"}).status_code
+        == 303
+    )
+    assert one(people, ids[1]).conditions["voltage"] == 17.8
+    assert browser.post(f"/runs/{ids[2]}", {"what": "abandon", "note": "no"}).status_code == 303
+    assert [one(people, id_).status.value for id_ in ids] == ["running", "running", "abandoned"]
+    off = browser.post(f"/runs/{ids[0]}", {"what": "note", "note": "x", "back": "//evil.example"})
+    assert off.headers["location"] == f"/runs/{ids[0]}"
+    assert browser.get("/batches/99").status_code == 404
+
+
+def _proposed(people):
+    with people.database.read() as tx:
+        record_, _ = people.active_campaign(tx)
+        return tx.experiments.list(record_.id)
+
+
+def test_a_proposal_that_cannot_be_is_told_before_it_is_queued(browser) -> None:
+    answer = browser.post("/propose", {"n": "3", "fixed:voltage": "99"})
+    assert answer.status_code == 422
+    assert "between 16 and 22" in answer.text
+    assert browser.post("/propose", {"n": "many"}).status_code == 422
+
+
+def test_people_come_and_go(browser, login) -> None:
+    added = {"what": "add", "name": "ben", "password": "correct horse", "role": "operator"}
+    assert browser.post("/people", added).status_code == 303
+    assert login("ben").get("/").status_code == 200
+    assert browser.post("/people", added).status_code == 409
+    role = {"what": "role", "name": "ben", "role": "viewer"}
+    assert browser.post("/people", role).status_code == 303
+    assert browser.post("/people", {"what": "remove", "name": "ben"}).status_code == 303
+    assert browser.post("/people", {"what": "remove", "name": "anna"}).status_code == 422
+    made = browser.post("/account/tokens", {"name": "scale", "scope": "viewer", "days": "9"})
+    assert 'id="secret">spin_' in made.text
+    assert "spin_" not in browser.get("/account").text
+    assert browser.post("/account/tokens/1/revoke").status_code == 303
+
+
+def test_static_files_are_packed_and_known(stranger) -> None:
+    script = stranger.get("/static/plotly.min.js", headers={"accept-encoding": "gzip"})
+    assert script.headers["content-encoding"] == "gzip"
+    assert stranger.get("/static/spinneret.css").headers["content-type"].startswith("text/css")
+    assert stranger.get("/static/nothing.js").status_code == 404
