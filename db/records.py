@@ -574,6 +574,7 @@ class ScoredRecord:
         """Whether the measurement fell into the interval."""
         return self.lower <= self.measured <= self.upper
 
+
 @dataclass(frozen=True)
 class Goal:
     """What to compare experiments by: an outcome's mean, the larger (``sign`` +1) the better."""
