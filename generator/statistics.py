@@ -47,7 +47,9 @@ N_PARTS = 3
 LEAST_PART_PX = 20
 PARTS_ALIKE = {"diameter": 1.7, "order": 2.2, "porosity": 1.7, "bead_fraction": 1.7}
 METHOD_ERROR = {"diameter": 0.012, "order": 0.02, "porosity": 0.003, "bead_fraction": 0.01}
-"""Of the diameter: relative to it."""
+"""Of the diameter: relative to it, of fibres that are clearly thicker than :data:`COARSE_PX`."""
+
+COARSE_PX = 5.0
 
 CROSSING_LOSS = 0.075
 """Edges are lost where fibres cross, most of fibres that lie across the others: the edges' order is
@@ -263,7 +265,9 @@ def _standard_errors(
              float(void[kept].mean()), _bead_fraction(rest))
         )  # fmt: skip
     spread = np.sqrt((n - 1) * np.var(np.array(values), axis=0))
-    unit = dict.fromkeys(names, 1.0) | {"diameter": pixel * (readings[0].mean_diameter or 0.0)}
+    own = readings[0].mean_diameter or 0.0
+    coarse = math.hypot(1.0, (COARSE_PX / max(readings[0].scale * own, 1.0)) ** 2)
+    unit = dict.fromkeys(names, 1.0) | {"diameter": pixel * own * coarse}
     errors = {
         name: math.hypot(PARTS_ALIKE[name] * one, METHOD_ERROR[name] * unit[name])
         for name, one in zip(names, spread, strict=True)
