@@ -40,7 +40,8 @@ def check(
             encoder = open_encoder(workspace, tx, record.id)
         except ModelError as error:
             notes.append(f"without the latent: {error}")
-    items, _ = collect(workspace, "campaign")
+    items, told = collect(workspace, "campaign")
+    notes.extend(told)
     runs = measured_runs(campaign, items)
     if not runs:
         raise ModelError(

@@ -46,8 +46,13 @@ class Statistics:
 
     @classmethod
     def of(cls, document: Mapping[str, Any] | None) -> Statistics:
-        """Read a micrograph row's statistics; a diameter in pixels is left out."""
-        if not document:
+        """Read a micrograph row's statistics; a diameter in pixels is left out.
+
+        Those of another version of the method are not to be compared: nothing is known then.
+        """
+        from generator.statistics import VERSION
+
+        if not document or document.get("version", VERSION) != VERSION:
             return cls()
         diameter = document.get("diameter") or {}
         mean, sd = diameter.get("mean"), diameter.get("sd")
@@ -132,6 +137,7 @@ def collect(workspace: Workspace, which: Which) -> tuple[list[Item], list[str]]:
         sources = tx.sources.list(record.id) if which != "campaign" else []
         if which != "sources":
             items += _own(workspace, tx.experiments.list(record.id), campaign)
+            notes += _not_measured(items)
         known = _measured(tx, sources)
     for source in sources:
         try:
@@ -139,6 +145,16 @@ def collect(workspace: Workspace, which: Which) -> tuple[list[Item], list[str]]:
         except (SpinneretError, DatabaseError) as error:
             notes.append(f"source '{source.name}' is left out: {error}")
     return items, notes
+
+
+def _not_measured(items: Sequence[Item]) -> list[str]:
+    n = sum(item.statistics == Statistics() for item in items)
+    if not n:
+        return []
+    are = "micrograph is" if n == 1 else "micrographs are"
+    return [
+        f"{n} {are} not measured, or by an older version: `engine micrograph measure --missing`"
+    ]
 
 
 def _own(

@@ -204,7 +204,13 @@ def test_pictures_that_were_not_measured_come_last_most_similar_first(
         for experiment in tx.experiments.list(workspace.active_campaign(tx)[0].id):
             if experiment.label in unmeasured:
                 (picture,) = experiment.micrographs
-                tx.micrographs.set_measured(replace(picture, statistics=None))
-    matches = engine(*ask).json["matches"]
+                older = {**mats.statistics[0], "version": 1}
+                is_first = experiment.label == unmeasured[0]
+                tx.micrographs.set_measured(
+                    replace(picture, statistics=older if is_first else None)
+                )
+    answer = engine(*ask)
+    assert "2 micrographs are not measured, or by an older version" in answer.err
+    matches = answer.json["matches"]
     assert {m["label"] for m in matches[-2:]} == set(unmeasured)
     assert matches[-2]["similarity"] >= matches[-1]["similarity"]
