@@ -15,6 +15,7 @@ from engine.cli import (
     data,
     database,
     demo,
+    doctor,
     micrograph,
     models,
     predict,
@@ -24,6 +25,7 @@ from engine.cli import (
     refresh,
     report,
     retrieve,
+    schedule,
     serve,
     source,
     users,
@@ -86,8 +88,8 @@ def _root(
 
 
 for _module in (
-    data, micrograph, campaign, database, source, pretrain, refresh, models, propose, preview,
-    predict, retrieve, report, serve, users, demo, bench,
+    data, micrograph, campaign, database, source, pretrain, refresh, models, schedule, propose,
+    preview, predict, retrieve, report, serve, users, doctor, demo, bench,
 ):  # fmt: skip
     _module.register(app)
 

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -71,7 +72,7 @@ def refresh(
                 _print_plan(planned, as_json=as_json)
                 return
             trigger = "; ".join(reason.partition(":")[0] for reason in planned.reasons)
-            request = RefreshRequest(**{**vars(request), "trigger": trigger})
+            request = replace(request, trigger=trigger, only_if_due=True)
         with training_bar() as tell, stopped_by_sigterm() as should_stop:
             done = refresh_now(workspace, request, tell, should_stop)
     for note in done.notes:

@@ -29,6 +29,7 @@ class RefreshRequest:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         accept_suspicious: learn from new results that contradict what was known, too.
         steps: updates at most; the mode's own number where not given.
+        only_if_due: do nothing where no trigger is pulled any more once the lease is held.
     """
 
     kind: ModelKind = ModelKind.SURROGATE
@@ -38,6 +39,7 @@ class RefreshRequest:
     device: str = "auto"
     accept_suspicious: bool = False
     steps: int | None = None
+    only_if_due: bool = False
 
 
 @dataclass(frozen=True)

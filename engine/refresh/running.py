@@ -106,6 +106,8 @@ def refresh(
         planned = _plan(seen, request)
         if planned.problem is not None:
             raise StateError(planned.problem)
+        if request.only_if_due and not planned.is_due:
+            raise StateError("not due any more: somebody else has just trained")
         refresh_id = _start(workspace, lease, seen, request)
         work = _Work(workspace, lease, seen, request, planned, refresh_id, tell, should_stop)
         try:

@@ -1,0 +1,55 @@
+"""``engine doctor``: is everything as it should be?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(doctor)
+
+
+def doctor(
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", help="Remove leftovers of killed processes, release dead leases."),
+    ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out what reads every page and file.")
+    ] = False,
+    older_than: Annotated[
+        float,
+        typer.Option(min=0, help="Leftovers younger than this are left alone, in seconds."),
+    ] = 600.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at everything: database, data folder, models' hashes, leftovers, leases, schedule, disk.
+
+    Exits with 1 if something is wrong, 0 if it is fine or only worth a look: fit for monitoring.
+    """
+    from engine.doctor import examine
+
+    found = examine(config, fix=fix, quick=quick, stale_s=older_than)
+    if as_json:
+        print_json(
+            {
+                "sound": found.is_sound,
+                "findings": [
+                    {"what": f.what, "level": f.level, "told": f.told, "fixed": f.fixed}
+                    for f in found.findings
+                ],
+            }
+        )
+    else:
+        rows = [
+            ["fixed" if one.fixed else str(one.level), one.what, one.told] for one in found.findings
+        ]
+        console().print(grid(["", "what", "found"], rows))
+    if not found.is_sound:
+        raise typer.Exit(1)

@@ -1,0 +1,181 @@
+"""``engine schedule``: refreshes, reports, backups and pruning at their times."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
+
+if TYPE_CHECKING:
+    from engine.scheduling.managing import Standing
+
+_HELP = "The scheduler: refreshes, reports, backups and pruning at their times."
+_JobArgument = Annotated[str, typer.Argument(help="watch, refresh, report, backup or prune.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
+    group.command()(run)
+    group.command("list")(list_)
+    for command in (pause, resume, trigger):
+        group.command()(command)
+    app.add_typer(group, name="schedule")
+
+
+def run(
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Answer Prometheus here, on 127.0.0.1.", show_default="none"
+        ),
+    ] = None,
+    json_log: Annotated[
+        bool, typer.Option("--json-log", help="One JSON line for each event on standard error.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Run the jobs of config.toml until stopped (SIGTERM or Ctrl-C).
+
+    Several may run on one database: one works, the others stand by and take over when it is gone;
+    no due job runs twice. What was missed runs once. SIGTERM ends within 10 s: a refresh under way
+    keeps what it trained and goes on the next time.
+    """
+    import logging
+
+    from engine import logs
+    from engine.errors import StateError
+    from engine.scheduling.running import Scheduler
+    from engine.workspace import Workspace
+
+    logs.set_up(as_json=json_log or None, level=logging.INFO)
+    with Workspace.open(config) as workspace:
+        scheduler = Scheduler(workspace)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: scheduler.stop())
+        server = None
+        if metrics_port is not None:
+            from engine.scheduling.metrics import serve
+
+            try:
+                server, _ = serve(workspace, lambda: scheduler.is_working, metrics_port)
+            except OSError as error:
+                raise StateError(
+                    f"--metrics-port {metrics_port}: {error.strerror}; choose another"
+                ) from error
+        is_clean = scheduler.run()
+        if server is not None:
+            server.shutdown()
+    if not is_clean:  # a job that does not stop would hold the process up
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the jobs: when they are due, what became of them last, and who runs them."""
+    from engine.scheduling.managing import standing
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        found = standing(workspace)
+    if as_json:
+        print_json(_document(found))
+    else:
+        _print(found)
+
+
+def pause(job: _JobArgument, config: ConfigOption = None) -> None:
+    """Let a job wait until it is resumed; a run under way goes on."""
+    from engine.scheduling.managing import pause as pause_now
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        pause_now(workspace, job)
+    typer.echo(f"{job} is paused")
+
+
+def resume(job: _JobArgument, config: ConfigOption = None) -> None:
+    """Let a paused job run at its times again."""
+    from engine.scheduling.managing import resume as resume_now
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        moment = resume_now(workspace, job)
+    when = "" if moment is None else f", next at {moment:%Y-%m-%d %H:%M} {moment.tzname()}"
+    typer.echo(f"{job} runs again{when}")
+
+
+def trigger(job: _JobArgument, config: ConfigOption = None) -> None:
+    """Let a job run now: as soon as the scheduler looks, which takes it some seconds."""
+    from engine.scheduling.managing import trigger as trigger_now
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        has_scheduler = trigger_now(workspace, job)
+    typer.echo(f"{job} is due now")
+    if not has_scheduler:
+        warn("no scheduler is at work: it runs as soon as `engine schedule run` is started")
+
+
+def _document(found: Standing) -> dict[str, Any]:
+    def moment(at: Any) -> str | None:
+        return None if at is None else at.isoformat()
+
+    return {
+        "scheduler": None if found.holder is None else found.holder.owner,
+        "heartbeat_at": None if found.holder is None else moment(found.holder.heartbeat_at),
+        "jobs": [
+            {
+                "job": one.job.id,
+                "when": one.when,
+                "paused": one.is_paused,
+                "next_at": moment(one.job.next_run_at),
+                "last": None
+                if one.last is None
+                else {
+                    "due_at": moment(one.last.due_at),
+                    "started_at": moment(one.last.started_at),
+                    "finished_at": moment(one.last.finished_at),
+                    "outcome": one.last.outcome,
+                    "detail": one.last.detail,
+                },
+            }
+            for one in found.jobs
+        ],
+    }
+
+
+def _print(found: Standing) -> None:
+    from engine.scheduling.managing import about
+
+    rows = []
+    for one in found.jobs:
+        last = one.last
+        when = one.job.next_run_at
+        rows.append(
+            [
+                one.job.id,
+                about(one.job.definition),
+                one.when,
+                "paused" if when is None else f"{when:%Y-%m-%d %H:%M:%S}",
+                "–" if last is None else f"{last.started_at:%Y-%m-%d %H:%M:%S}",
+                "–" if last is None else str(last.outcome),
+            ]
+        )
+    headings = ["job", "what", "when", "next [UTC]", "last [UTC]", "outcome"]
+    console().print(grid(headings, rows))
+    for one in found.jobs:
+        if one.last is not None and one.last.outcome == "failed":
+            warn(f"{one.job.id}: {one.last.detail}")
+    if found.holder is None:
+        say("no scheduler is at work: start one with `engine schedule run`")
+    else:
+        typer.echo(
+            f"run by {found.holder.owner}, last heard of at "
+            f"{found.holder.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
+        )

@@ -1,0 +1,338 @@
+"""``engine doctor``: is everything as it should be? For people, and for monitoring.
+
+Each thing that is looked at is a finding: fine, worth a look, or wrong. ``fix`` mends what can be
+mended without a decision: leftovers of killed processes, and leases and records of processes that
+are gone. Loads no numerical library.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from db import schema
+from db.errors import DatabaseError, SchemaMismatchError
+from db.records import JobOutcome
+from db.urls import display_name, resolve_url
+from engine.compute import versions
+from engine.errors import SpinneretError
+from engine.leasing import SCHEDULER, TRAINING, is_gone, now
+from engine.micrographs import FOLDER as PICTURES
+from engine.registry.files import problems
+from engine.registry.managing import folder_bytes, orphans
+from engine.settings import find_config, load_settings
+from engine.workspace import Workspace
+
+LITTLE_SPACE = 1 << 30
+STALE_S = 600.0
+"""Leftovers younger than this may belong to a command that is just running."""
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    FINE = "fine"
+    LOOK = "look"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. ``fixed``: it was mended just now."""
+
+    what: str
+    level: Level
+    told: str
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Everything that was looked at."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong (any more)."""
+        return all(one.level is not Level.WRONG or one.fixed for one in self.findings)
+
+
+def examine(
+    config: Path | None = None, *, fix: bool = False, quick: bool = False, stale_s: float = STALE_S
+) -> Examination:
+    """Look at everything.
+
+    Args:
+        config: the configuration file; else as every command finds it.
+        fix: mend what can be mended without a decision.
+        quick: leave out what reads every page and file.
+        stale_s: leftovers younger than this are left alone.
+
+    Raises:
+        ConfigError: no configuration, or one that cannot be used.
+    """
+    path = find_config(config)
+    settings = load_settings(path)
+    url = resolve_url(settings.database.url, path.parent)
+    found = [Finding("configuration", Level.FINE, str(path))]
+    try:
+        with Workspace.open(path) as workspace:
+            found.append(
+                Finding("database", Level.FINE, f"{workspace.database.name}, {schema.HEAD}")
+            )
+            if not quick:
+                found += _pages(url)
+            looks = (_data_folder, _disk, _champions, _files, _leases, _dead_runs, _schedule)
+            for look in looks if not quick else (*looks[:3], *looks[4:]):
+                found += _told(look, workspace, fix, stale_s)
+    except SchemaMismatchError as error:
+        found.append(Finding("revision", Level.WRONG, str(error)))
+    except DatabaseError as error:
+        found.append(Finding("database", Level.WRONG, str(error)))
+    found.append(_libraries())
+    if not quick:
+        found.append(_device())
+    return Examination(tuple(found))
+
+
+Look = Callable[[Workspace, bool, float], Iterator[Finding]]
+
+
+def _told(look: Look, workspace: Workspace, fix: bool, stale_s: float) -> list[Finding]:
+    try:
+        return list(look(workspace, fix, stale_s))
+    except (SpinneretError, DatabaseError, OSError) as error:
+        return [Finding(look.__name__.strip("_").replace("_", " "), Level.WRONG, str(error))]
+
+
+def _pages(url: str) -> list[Finding]:
+    wrong = schema.check(url)
+    if not wrong:
+        return [Finding("soundness", Level.FINE, "pages, indexes and rows agree")]
+    return [Finding("soundness", Level.WRONG, f"{display_name(url)}: {one}") for one in wrong]
+
+
+def _data_folder(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    folder = workspace.data_dir
+    place = folder
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK) or not _can_write(place):
+        yield Finding(
+            "data folder", Level.WRONG,
+            f"{folder} cannot be written: make it writable (`chmod u+w`), or set data_dir in "
+            "[storage] of config.toml",
+        )  # fmt: skip
+        return
+    yield Finding("data folder", Level.FINE, str(folder))
+
+
+def _can_write(folder: Path) -> bool:
+    probe = folder / f".spinneret-doctor-{os.getpid()}"
+    try:
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _disk(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    place = workspace.data_dir
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    told = f"{free / 1e9:.1f} GB free at {place}"
+    if free < LITTLE_SPACE:
+        yield Finding("disk", Level.LOOK, f"{told}: little; `engine models prune` frees some")
+    else:
+        yield Finding("disk", Level.FINE, told)
+
+
+def _champions(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    with workspace.database.read() as tx:
+        versions_ = [
+            (campaign, version)
+            for campaign in tx.campaigns.list()
+            for version in tx.models.list(campaign.id)
+            if not version.is_pruned
+        ]
+    bad = 0
+    for campaign, version in versions_:
+        wrong = problems(workspace.data_dir, version)
+        bad += bool(wrong)
+        for one in wrong:
+            is_champion = version.status == "champion"
+            mend = (
+                "what served before serves instead; `engine models rollback` makes that last, "
+                "`engine refresh --full` trains anew"
+                if is_champion
+                else "it cannot be promoted; restore it from a backup, or forget it"
+            )
+            level = Level.WRONG if is_champion else Level.LOOK
+            yield Finding("models", level, f"campaign '{campaign.name}': {one}: {mend}")
+    if not bad:
+        yield Finding("models", Level.FINE, f"{len(versions_)} versions, every file as recorded")
+
+
+def _files(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    yield from _leftovers("models' leftovers", orphans(workspace), workspace, fix, stale_s)
+    yield from _leftovers("pictures' leftovers", _stray(workspace), workspace, fix, stale_s)
+    missing = _missing(workspace)
+    if missing:
+        named = ", ".join(missing[:5])
+        yield Finding(
+            "pictures", Level.WRONG,
+            f"{len(missing)} files that are recorded are not there, such as {named}: restore them "
+            "from a backup",
+        )  # fmt: skip
+
+
+def _recorded_pictures(workspace: Workspace) -> set[str]:
+    with workspace.database.read() as tx:
+        return {
+            picture.path
+            for campaign in tx.campaigns.list()
+            for experiment in tx.experiments.list(campaign.id)
+            for picture in experiment.micrographs
+        }
+
+
+def _stray(workspace: Workspace) -> list[Path]:
+    """Return files below the folder of pictures that no row names."""
+    home = workspace.data_dir / PICTURES
+    if not home.is_dir():
+        return []
+    # First the files, then the rows: what comes meanwhile has its file first, and counts as young.
+    files = [path for path in sorted(home.rglob("*")) if path.is_file()]
+    known = _recorded_pictures(workspace)
+    return [path for path in files if path.relative_to(workspace.data_dir).as_posix() not in known]
+
+
+def _missing(workspace: Workspace) -> list[str]:
+    return [
+        path for path in sorted(_recorded_pictures(workspace))
+        if not (workspace.data_dir / path).is_file()
+    ]  # fmt: skip
+
+
+def _leftovers(
+    what: str, found: list[Path], workspace: Workspace, fix: bool, stale_s: float
+) -> Iterator[Finding]:
+    old = [path for path in found if _age_s(path) >= stale_s]
+    if not old:
+        yield Finding(what, Level.FINE, "none" if not found else f"{len(found)}, all young")
+        return
+    size = sum(folder_bytes(one) if one.is_dir() else one.stat().st_size for one in old)
+    told = f"{len(old)} that nothing refers to ({size / 1e6:.1f} MB), such as {old[0]}"
+    if not fix:
+        yield Finding(what, Level.LOOK, f"{told}: `engine doctor --fix` removes them")
+        return
+    for path in old:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    yield Finding(what, Level.LOOK, f"{told}: removed", fixed=True)
+
+
+def _age_s(path: Path) -> float:
+    """Return how long ago a file or folder was changed; a clock set back makes nothing young."""
+    try:
+        return abs(time.time() - path.stat().st_mtime)
+    except OSError:
+        return 0.0
+
+
+def _leases(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    with workspace.database.read() as tx:
+        leases = tx.leases.all()
+    if not leases:
+        yield Finding("leases", Level.FINE, "nobody trains, no scheduler is at work")
+    for lease in leases:
+        age = (now() - lease.heartbeat_at).total_seconds()
+        what = {TRAINING: "training", SCHEDULER: "scheduler"}.get(lease.name, lease.name)
+        told = f"held by {lease.owner}, last heard of {age:.0f} s ago"
+        if not is_gone(lease.owner) and -lease.ttl_s <= age <= lease.ttl_s:
+            yield Finding(what, Level.FINE, told)
+        elif age < -lease.ttl_s and not is_gone(lease.owner):
+            yield Finding(what, Level.LOOK, f"{told}: a clock was set back")
+        elif not fix:
+            yield Finding(what, Level.LOOK, f"{told}: gone; whoever comes next takes over")
+        else:
+            with workspace.database.write("lease") as tx:
+                tx.leases.release(lease.name, lease.holder)
+            yield Finding(what, Level.LOOK, f"{told}: gone, released", fixed=True)
+
+
+def _dead_runs(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    from engine.leasing import try_acquire
+    from engine.refresh.running import close_dead_runs
+
+    with workspace.database.read() as tx:
+        n = len(tx.refreshes.running())
+        lease = tx.leases.get(TRAINING)
+    if not n:
+        return
+    if lease is not None and not is_gone(lease.owner):
+        yield Finding("refresh", Level.FINE, f"{n} under way")
+        return
+    if fix:
+        held = try_acquire(workspace.database, TRAINING)
+        if held is not None:
+            try:
+                close_dead_runs(workspace, held)
+            finally:
+                held.release()
+            yield Finding("refresh", Level.LOOK, f"{n} had died: closed", fixed=True)
+            return
+    yield Finding(
+        "refresh", Level.LOOK, f"{n} died before the end; the next one goes on from there"
+    )
+
+
+def _schedule(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    with workspace.database.read() as tx:
+        jobs = tx.schedule.jobs()
+        lease = tx.leases.get(SCHEDULER)
+        last = [next(iter(tx.schedule.runs(one.id, limit=1)), None) for one in jobs]
+    if not jobs:
+        return
+    for run in last:
+        if run is not None and run.outcome is JobOutcome.FAILED:
+            yield Finding("schedule", Level.WRONG, f"'{run.job_id}' failed: {run.detail}")
+    moment = now()
+    late = [
+        one for one in jobs
+        if one.next_run_at is not None and (moment - one.next_run_at).total_seconds() > 3600
+    ]  # fmt: skip
+    if late and lease is None:
+        names = ", ".join(one.id for one in late)
+        yield Finding(
+            "schedule", Level.WRONG,
+            f"{names} should have run more than an hour ago, and no scheduler is at work: start "
+            "`engine schedule run`",
+        )  # fmt: skip
+    elif not any(run is not None and run.outcome is JobOutcome.FAILED for run in last):
+        n = sum(one.next_run_at is None for one in jobs)
+        yield Finding("schedule", Level.FINE, f"{len(jobs)} jobs, {n} paused")
+
+
+def _libraries() -> Finding:
+    return Finding(
+        "versions", Level.FINE, ", ".join(f"{name} {word}" for name, word in versions().items())
+    )
+
+
+def _device() -> Finding:
+    """Ask the driver, not torch: that would take seconds."""
+    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*")) if os.name == "posix" else []
+    cores = os.cpu_count() or 1
+    told = f"{len(cards)} GPU, " if cards else "no GPU seen, "
+    return Finding("device", Level.FINE, f"{told}{cores} cores")

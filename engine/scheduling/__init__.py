@@ -1,0 +1,1 @@
+"""The scheduler: refreshes, reports, backups and pruning at their times, once each."""
