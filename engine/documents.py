@@ -91,6 +91,8 @@ def retrieved_document(found: Retrieved) -> dict[str, Any]:
 
 def _match(place: int, match: Match) -> dict[str, Any]:
     item = match.item
+    known = [axis.name for axis in item.axes if axis.name in item.conditions]
+    conditions = {name: item.conditions[name] for name in known}
     return {
         "rank": place,
         "similarity": match.similarity,
@@ -101,8 +103,8 @@ def _match(place: int, match: Match) -> dict[str, Any]:
         "label": item.label,
         "micrograph": item.micrograph_id,
         "path": str(item.picture.path),
-        "conditions": dict(item.conditions),
-        "units": {name: item.unit_of(name) for name in item.conditions},
+        "conditions": conditions,
+        "units": {name: item.unit_of(name) for name in conditions},
         "statistics": _statistics(item.statistics),
         "difference": _statistics(match.difference),
     }
