@@ -152,14 +152,15 @@ def check(url: str) -> list[str]:
 
 
 def backup(url: str, target: Path | None = None) -> Path:
-    """Copy a SQLite database, consistent even while others write; return the copy's path.
+    """Copy a database, consistent even while others write; return the copy's path.
 
-    The copy is looked over, brought to the disk and only then given its name.
+    The copy is brought to the disk and only then given its name; one of a SQLite file is looked
+    over before. A PostgreSQL database is dumped by ``pg_dump``, in its own format.
 
     Args:
         url: SQLAlchemy URL of the database, at any revision.
         target: the file to make, or a folder to make it in; beside the database where not given.
-            A file that it names itself is called ``<database>-<time in UTC>.db``.
+            A file that it names itself is called ``<database>-<time in UTC>.db`` (``.dump``).
 
     Raises:
         NotADatabaseError: no such database, or it is something else, or the copy is not sound.
@@ -168,7 +169,11 @@ def backup(url: str, target: Path | None = None) -> Path:
     """
     path = sqlite_path(url)
     if path is None:
-        raise DatabaseError(f"{display_name(url)} is not a SQLite file: back it up with `pg_dump`.")
+        from db.dumping import dump
+
+        with translated(display_name(url), "back up"):
+            _revision(url)
+        return dump(url, target)
     with translated(str(path), "back up"):
         _revision(url)
     if target is None or target.is_dir():

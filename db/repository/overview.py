@@ -10,8 +10,11 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, literal, or_, select, true
 
+from db.models import campaigns as c
 from db.models import experiments as e
 from db.models import measurements as m
+from db.models import micrographs as p
+from db.models import model_versions as v
 from db.records import Goal, Limit, Overview, Status
 from db.repository.scope import Scope
 
@@ -56,6 +59,22 @@ class Overviews:
             n_beyond=tuple(row[2::2]),
             best=tuple(row[3::2]),
         )
+
+    def n_files(self, campaign: str | None = None) -> int:
+        """Return how many files of the data folder the rows name, of one campaign or of all.
+
+        Micrographs count by their content, models unless their files were pruned.
+        """
+        pictures = select(func.count(p.c.path.distinct())).join(e, e.c.id == p.c.experiment_id)
+        models = select(func.count(v.c.artifact_path.distinct())).where(
+            v.c.pruned_change_id.is_(None)
+        )
+        if campaign is not None:
+            its = select(c.c.id).where(c.c.name == campaign).scalar_subquery()
+            pictures = pictures.where(e.c.campaign_id == its)
+            models = models.where(v.c.campaign_id == its)
+        counts = [self._scope.connection.execute(one).scalar_one() for one in (pictures, models)]
+        return sum(counts)
 
     def latest(self, campaign_id: int, n: int) -> list[int]:
         """Return the ids of the completed experiments with the newest results, newest first."""

@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     group.command()(upgrade)
     group.command()(check)
     group.command()(backup)
+    group.command()(copy)
     app.add_typer(group, name="db")
 
 
@@ -96,6 +97,9 @@ def backup(
     Nothing is overwritten. The copy holds everything but the micrographs' files, which lie in the
     data folder. To go back to it, let every command finish, remove the database together with the
     -wal and -shm files beside it, and put the copy in its place (`engine db path` tells it).
+
+    A PostgreSQL database is dumped by `pg_dump`, which must be there; `pg_restore --dbname=NAME
+    FILE` brings it back into an empty database.
     """
     from db import schema
     from db.urls import display_name
@@ -107,6 +111,66 @@ def backup(
         print_json({"database": display_name(url), "backup": str(copy), "n_bytes": n_bytes})
     else:
         typer.echo(f"{display_name(url)} was copied to {copy}.")
+
+
+def copy(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="postgresql+psycopg://… (a database without tables), or sqlite:///FILE (a new "
+            "one). A password is better kept in ~/.pgpass or PGPASSWORD.",
+        ),
+    ],
+    campaign: Annotated[
+        str | None,
+        typer.Option(help="Copy only this campaign.", show_default="the whole database"),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the database, or one campaign, into another: from SQLite to PostgreSQL and back.
+
+    Ids and watermarks stay as they are, so that batches replay. Everything is written in one
+    transaction, compared row by row, and only then kept; a target that holds anything is refused.
+    With --campaign, users, the schedule and tasks stay behind. Files of the data folder are not
+    copied: the answer tells what must be there.
+    """
+    from db.copying import copy as copy_database
+    from db.urls import resolve_url
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        data_dir = workspace.data_dir
+        target = resolve_url(to, Path.cwd())
+        copied = copy_database(workspace.database.url, target, campaign=campaign)
+        with workspace.database.read() as tx:
+            n_files = tx.overviews.n_files(campaign)
+    if as_json:
+        print_json(
+            {
+                "from": copied.source,
+                "to": copied.target,
+                "campaign": copied.campaign,
+                "rows": dict(copied.rows),
+                "data_dir": str(data_dir),
+                "files": n_files,
+            }
+        )
+        return
+    what = f"campaign '{campaign}'" if campaign else "database"
+    typer.echo(
+        f"{what} copied from {copied.source} to {copied.target}: {copied.n_rows:,} rows, each "
+        "compared with its original."
+    )
+    if n_files:
+        say(
+            f"the rows name {n_files:,} files of {data_dir} (micrographs, models), which were "
+            "not copied: let data_dir in the other config.toml name that folder or a copy of it "
+            "(rsync -a)."
+        )
+    say("next: set url in [database] of config.toml, then `engine db check` and `engine status`.")
 
 
 def _url(config: Path | None) -> str:

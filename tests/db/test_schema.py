@@ -91,24 +91,6 @@ class TestMigrations:
         assert "definition JSONB NOT NULL" in shown
         assert "at TIMESTAMP WITH TIME ZONE NOT NULL" in shown
 
-    @pytest.mark.parametrize("dump", sorted(OLD.glob("*.sql")), ids=lambda path: path.stem)
-    def test_every_old_database_can_be_upgraded(self, tmp_path: Path, dump: Path) -> None:
-        path = tmp_path / "old.db"
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript(dump.read_text(encoding="utf-8"))
-        url = f"sqlite:///{path}"
-        assert upgrade(url) == (dump.stem, HEAD)
-        assert check(url) == []
-        with Database.open(url) as database, database.read() as tx:
-            campaign = tx.campaigns.active()
-            assert campaign is not None
-            record, proposed = tx.experiments.list(campaign.id)
-            first = tx.experiments.list(campaign.id, watermark=2)
-        assert record.replicates() == {"elongation.longitudinal": (81.0, 84.0)}
-        assert record.conditions == {"voltage": 17.8, "polymer": "PCL"}
-        assert first[0].replicates() == {"elongation.longitudinal": (80.0, 84.0)}
-        assert proposed.proposal is not None
-
     def test_what_served_before_is_told(self, tmp_path: Path) -> None:
         path = tmp_path / "old.db"
         with closing(sqlite3.connect(path)) as connection:
