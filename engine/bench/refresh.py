@@ -33,7 +33,7 @@ STRATEGY = "refresh"
 TEST_STREAM = 9_000_000
 STEPS = 6
 MODELS = ("starter", "champion", "incremental", "full")
-POISONS = ("none", "labels shuffled", "unit error ×1000")
+POISONS = ("none", "none, promising runs", "labels shuffled", "unit error ×1000")
 _T = TypeVar("_T")
 
 
@@ -41,7 +41,7 @@ _T = TypeVar("_T")
 class RefreshConfig:
     """``n_old`` results are known to the champion, ``n_new`` come on top; ``n_test`` are held out.
 
-    ``n_poisoned``: of the newest results, to be poisoned.
+    ``n_poisoned``: of the newest results, to be poisoned. ``doubts_only``: train nothing.
 
     Raises:
         UsageError: numbers that make no benchmark.
@@ -54,6 +54,7 @@ class RefreshConfig:
     n_test: int = 100
     n_poisoned: int = 20
     lab: str = "standard"
+    doubts_only: bool = False
 
     def __post_init__(self) -> None:
         for option, value, least in (
@@ -75,7 +76,7 @@ class RefreshConfig:
 
     def conditions(self) -> dict[str, Any]:
         """Return what must be equal for results to stand in one table."""
-        keys = ("n_old", "n_new", "n_test", "n_poisoned", "lab")
+        keys = ("n_old", "n_new", "n_test", "n_poisoned", "lab", "doubts_only")
         return {key: getattr(self, key) for key in keys}
 
 
@@ -111,6 +112,10 @@ def run_task(config: RefreshConfig, task: Task, tell: Tell) -> Trace:
     campaign = lab.campaign
     found = finished_runs(lab, config.n_old + config.n_new, task.seed)
     runs = [run for run, _ in found]
+    if config.doubts_only:
+        told = {p: doubted(runs, config.n_poisoned, lab, p, task.seed) for p in POISONS}
+        tell(Step(task, STEPS, STEPS))
+        return Trace(task.strategy, task.seed, (), ({"doubted": told},))
     test = [run for run, _ in finished_runs(lab, config.n_test, TEST_STREAM + task.seed)]
     step = iter(range(1, STEPS + 1))
 
@@ -184,9 +189,29 @@ def doubted(runs: Sequence[Run], n_poisoned: int, lab: KnownLab, poison: str, se
 
     campaign = lab.campaign
     n = len(runs) - n_poisoned
-    newest = poisoned(runs[n:], poison, campaign.objectives[0].outcome, seed)
     old = History(campaign, tuple(runs[:n]))
+    if poison == "none, promising runs":
+        newest = promising(old, lab, n_poisoned, seed)
+    else:
+        newest = poisoned(runs[n:], poison, campaign.objectives[0].outcome, seed)
     return examine(old, newest, ProposeSettings()).disbelief is not None
+
+
+def promising(old: History, lab: KnownLab, n: int, seed: int) -> list[Run]:
+    """Return the n of 200 further runs that promise most of the first objective: honest results.
+
+    They lie where the model knows least of, as those of a search do.
+    """
+    from engine.propose import Forecaster
+    from engine.settings import ProposeSettings
+
+    objective = lab.campaign.objectives[0]
+    pool = [run for run, _ in finished_runs(lab, 200, TEST_STREAM + 500_000 + seed)]
+    forecaster = Forecaster.fit(old, ProposeSettings(), outcomes=(objective.outcome,))
+    X = forecaster.space.encode([run.conditions for run in pool], forecaster.data.fill)
+    mean, _ = forecaster.moments(X)
+    best = np.argsort(-objective.sign * mean[:, 0], kind="stable")[:n]
+    return [pool[int(place)] for place in best]
 
 
 def poisoned(runs: Sequence[Run], poison: str, outcome: str, seed: int) -> list[Run]:
@@ -218,6 +243,9 @@ def summarise(traces: Sequence[Trace]) -> dict[str, Any]:
         low, high = (None, None) if interval is None else map(float, interval)
         return {"mean": float(np.mean(values)), "low": low, "high": high}
 
+    doubts = {poison: sum(bool(r["doubted"][poison]) for r in rounds) for poison in POISONS}
+    if any("seconds" not in r for r in rounds):
+        return {"n_seeds": len(rounds), "doubted": doubts}
     ratio = [r["seconds"]["incremental"] / r["seconds"]["full"] for r in rounds]
     cpu = [r["cpu_seconds"]["incremental"] / r["cpu_seconds"]["full"] for r in rounds]
     return {
@@ -234,5 +262,5 @@ def summarise(traces: Sequence[Trace]) -> dict[str, Any]:
             score: of([r["r2"]["incremental"][score] - r["r2"]["full"][score] for r in rounds])
             for score in ("r2", "r2_noisy")
         },
-        "doubted": {poison: sum(bool(r["doubted"][poison]) for r in rounds) for poison in POISONS},
+        "doubted": doubts,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from engine.cli.bench_options import (
 from engine.cli.bench_tables import print_line, print_where, report_screen
 from engine.cli.output import JsonOption, grid, print_json, say
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 
 def refresh(
     seeds: Annotated[int, typer.Option("--seeds", help="Repetitions.")] = 10,
@@ -27,6 +30,9 @@ def refresh(
     new: Annotated[int, typer.Option("--new", help="Results that come on top.")] = 8,
     test: Annotated[int, typer.Option("--test", help="Held-out runs.")] = 100,
     poisoned: Annotated[int, typer.Option("--poisoned", help="Newest results to poison.")] = 20,
+    doubts_only: Annotated[
+        bool, typer.Option("--doubts-only", help="Train nothing, only poison and doubt.")
+    ] = False,
     truth: Annotated[str, typer.Option("--truth", help="The lab.")] = "standard",
     out: OutOption = None,
     resume: ResumeOption = False,
@@ -42,7 +48,10 @@ def refresh(
     """
     from engine.bench import refresh as bench
 
-    config = bench.RefreshConfig(seeds, first_seed, old, new, test, poisoned, truth)
+    config = bench.RefreshConfig(
+        n_seeds=seeds, first_seed=first_seed, n_old=old, n_new=new, n_test=test,
+        n_poisoned=poisoned, lab=truth, doubts_only=doubts_only,
+    )  # fmt: skip
     check_folders(out)
     n_jobs = jobs_of(jobs)
     with step_progress(config.n_seeds * bench.STEPS) as tell:
@@ -63,6 +72,18 @@ def print_refresh(document: Mapping[str, Any], jobs: int) -> None:
         f"{config['n_new']} results on top of {config['n_old']}, {found['n_seeds']} seeds of the "
         f"lab '{config['lab']}'; means with 95 % bootstrap intervals over seeds",
     )
+    if not config["doubts_only"]:
+        _print_trainings(screen, found)
+    for poison, n in found["doubted"].items():
+        print_line(
+            screen,
+            f"newest {config['n_poisoned']} results, poison {poison}: "
+            f"not believed in {n} of {found['n_seeds']}",
+        )
+    print_where(screen, document, f"{jobs} {'job' if jobs == 1 else 'jobs'} of 1 thread")
+
+
+def _print_trainings(screen: Console, found: Mapping[str, Any]) -> None:
     rows = [
         [
             name,
@@ -84,13 +105,6 @@ def print_refresh(document: Mapping[str, Any], jobs: int) -> None:
     for key, what in (("r2", "the truth"), ("r2_noisy", "new runs")):
         one = found["incremental_minus_full"][key]
         print_line(screen, f"incremental − full, R² of {what}: {_shown(one, 4, sign='+')}")
-    for poison, n in found["doubted"].items():
-        print_line(
-            screen,
-            f"newest {config['n_poisoned']} results, poison {poison}: "
-            f"not believed in {n} of {found['n_seeds']}",
-        )
-    print_where(screen, document, f"{jobs} {'job' if jobs == 1 else 'jobs'} of 1 thread")
 
 
 def _shown(one: Mapping[str, float | None] | None, digits: int, *, sign: str = "") -> str:

@@ -9,13 +9,21 @@ symbol  meaning                                                               sh
 z       residual of a new result in predictive standard deviations            (n, m)
 z₀      the same of the old results, each left out once                       (n₀, m)
 T       mean of min(z², 36) over the newest w runs                            scalar
+D       the same of run i, had it given the results of run j                  (w, w)
+A       (mean − trace) of D over all assignments, in its standard             scalar
+        deviation over them (Hoeffding 1951): how much better than by
+        chance the results fit the runs that they were recorded for
 ======  ====================================================================  ==========
 
-A single result with |z| > 6 (and far from everything else) is *odd*: it is not learnt from, and
-told, with the power of ten by which it is off if there is one. New results as a whole are *not
-believed* where too many are odd, or where T is larger than what old results, drawn with
-replacement, ever give, with allowance for new regions. Labels that were shuffled show up as such a
-T: they keep their spread and lose what the conditions say of them.
+A single result with |z| > 6 is *odd*: it is not learnt from, and told, with the power of ten by
+which it is off if there is one. The new results as a whole are *not believed* where
+
+- too many of them are odd, or
+- T is larger than what old results, drawn with replacement, ever give, with allowance for new
+  regions, or
+- A is no more than chance could give (2.2), and less than results of the model's own, with
+  residuals drawn from z₀, would give one time in a hundred: the labels may be exchanged. Where the
+  model expects no difference between the runs, it cannot tell, and does not.
 """
 
 from __future__ import annotations
@@ -46,6 +54,8 @@ ALLOWANCE = 1.4
 """New regions are predicted worse than left-out runs: T may be that much larger for it."""
 WINDOWS = (8, 12, 20, 40)
 DRAWS, QUANTILE = 4000, 0.999
+ASSIGNMENT_WINDOWS = (20, 40)
+CHANCE, RARE, SIMULATIONS = 2.2, 0.01, 400
 
 
 @dataclass(frozen=True)
@@ -108,11 +118,76 @@ def examine(
         return Suspicion()  # what cannot be modelled cannot be doubted
     z, raw, expected = _residuals(forecaster, old.campaign, new, outcomes)
     known = _left_out(forecaster)
+    spread = (raw - expected) / np.where(z == 0, np.nan, z)
     odd = [
         _as_odd(old.campaign, new[row], outcomes[i], (raw[row, i], expected[row, i], z[row, i]))
         for row, i in zip(*np.nonzero(np.abs(np.nan_to_num(z)) > ODD_SIGMAS), strict=True)
     ]
-    return _whole(new, z, known, odd, seed)
+    found = _whole(new, z, known, odd, seed)
+    if found.disbelief is not None:
+        return found
+    kept = [row for row, run in enumerate(new) if all(run is not one.run for one in odd)]
+    parts = _Predicted(expected[kept], spread[kept], raw[kept])
+    return _exchanged(found, [new[row] for row in kept], parts, known, seed)
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """Means, standard deviations and results in work space, (n, m) each."""
+
+    mean: Array
+    spread: Array
+    result: Array
+
+    def newest(self, n: int) -> _Predicted:
+        """Return the last n rows."""
+        return _Predicted(self.mean[-n:], self.spread[-n:], self.result[-n:])
+
+
+def _exchanged(
+    found: Suspicion, runs: Sequence[Run], told: _Predicted, known: Array, seed: int
+) -> Suspicion:
+    """See whether the results fit the runs that they were recorded for."""
+    residuals = known[np.isfinite(known).all(axis=1)]
+    if len(residuals) < LEAST_OLD:
+        return found
+    for window in (*(w for w in ASSIGNMENT_WINDOWS if w < len(runs)), len(runs)):
+        if window < min(WINDOWS):
+            continue
+        part = told.newest(window)
+        fit = assignment(part.mean, part.spread, part.result)
+        rng = np.random.default_rng([seed, window])
+        drawn = [
+            assignment(
+                part.mean,
+                part.spread,
+                part.mean + part.spread * residuals[rng.integers(len(residuals), size=window)],
+            )
+            for _ in range(SIMULATIONS)
+        ]
+        rare = float(np.quantile(drawn, RARE))
+        found.numbers[f"assignment_{window}"] = fit
+        found.numbers[f"assignment_rare_{window}"] = rare
+        if fit < min(CHANCE, rare):
+            why = (
+                f"the newest {window} results fit the runs that they were recorded for no better "
+                f"than chance would have it ({fit:.1f} standard deviations; {rare:.1f} or more are "
+                "expected 99 times in 100): they may be exchanged"
+            )
+            return Suspicion(found.odd, why, tuple(runs[-window:]), found.numbers)
+    return found
+
+
+def assignment(mean: Array, spread: Array, result: Array) -> float:
+    """Return A of w runs, each argument (w, m); NaN where not measured."""
+    z = (result[None, :, :] - mean[:, None, :]) / spread[:, None, :]
+    capped = np.minimum(z**2, ODD_SIGMAS**2)
+    seen = np.isfinite(capped)
+    D = np.where(seen, capped, 0.0).sum(axis=2) / np.maximum(seen.sum(axis=2), 1)
+    n = len(D)
+    centred = D - D.mean(axis=0) - D.mean(axis=1)[:, None] + D.mean()
+    deviation = math.sqrt(float((centred**2).sum()) / max(n - 1, 1))
+    return float(D.sum() / n - np.trace(D)) / max(deviation, 1e-12)
 
 
 def _residuals(

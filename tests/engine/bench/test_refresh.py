@@ -47,12 +47,12 @@ def test_summary_and_table(capsys: pytest.CaptureFixture[str]) -> None:
         "cpu_seconds": {"full": 4.0, "incremental": 0.6},
         "steps": {"full": 100, "incremental": 30},
         "r2": {name: {"r2": 0.8, "r2_noisy": 0.4} for name in bench.MODELS},
-        "doubted": {"none": False, "labels shuffled": True, "unit error ×1000": True},
+        "doubted": {poison: "×" in poison for poison in bench.POISONS},
     }
     traces = [Trace("refresh", seed, (), (round_,)) for seed in range(3)]
     found = bench.summarise(traces)
     assert found["ratio"]["mean"] == pytest.approx(0.15)
-    assert found["doubted"] == {"none": 0, "labels shuffled": 3, "unit error ×1000": 3}
+    assert found["doubted"] == {poison: 3 * ("×" in poison) for poison in bench.POISONS}
     document: dict[str, Any] = {
         "summary": found,
         "config": bench.RefreshConfig().conditions(),
@@ -68,6 +68,14 @@ def _environment() -> Any:
     from engine.bench.environment import environment
 
     return environment()
+
+
+def test_doubts_only() -> None:
+    config = bench.RefreshConfig(n_seeds=1, n_old=40, n_poisoned=16, doubts_only=True)
+    document = bench.refresh(config)
+    assert document["summary"]["doubted"]["unit error ×1000"] == 1
+    assert set(document["summary"]) == {"n_seeds", "doubted"}
+    print_refresh(document, 1)
 
 
 def test_strategies_are_known(tmp_path: Path) -> None:
