@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -28,12 +28,16 @@ from engine.errors import UsageError
 from engine.history import History, Run
 from engine.lab.protocol import KnownLab
 
+if TYPE_CHECKING:
+    from engine.propose.forecaster import Forecaster
+
 KIND = "refresh"
 STRATEGY = "refresh"
 TEST_STREAM = 9_000_000
 STEPS = 6
 MODELS = ("starter", "champion", "incremental", "full")
-POISONS = ("none", "none, promising runs", "labels shuffled", "unit error ×1000")
+PROMISING = "none, promising runs"
+POISONS = ("none", PROMISING, "labels shuffled", "unit error ×1000")
 _T = TypeVar("_T")
 
 
@@ -113,7 +117,7 @@ def run_task(config: RefreshConfig, task: Task, tell: Tell) -> Trace:
     found = finished_runs(lab, config.n_old + config.n_new, task.seed)
     runs = [run for run, _ in found]
     if config.doubts_only:
-        told = {p: doubted(runs, config.n_poisoned, lab, p, task.seed) for p in POISONS}
+        told = doubted(runs, config.n_poisoned, lab, task.seed)
         tell(Step(task, STEPS, STEPS))
         return Trace(task.strategy, task.seed, (), ({"doubted": told},))
     test = [run for run, _ in finished_runs(lab, config.n_test, TEST_STREAM + task.seed)]
@@ -160,9 +164,7 @@ def run_task(config: RefreshConfig, task: Task, tell: Tell) -> Trace:
         )
         r2[name] = {"r2": score["r2"], "r2_noisy": score["r2_noisy"]}
     done()
-    doubts = {
-        poison: doubted(runs, config.n_poisoned, lab, poison, task.seed) for poison in POISONS
-    }
+    doubts = doubted(runs, config.n_poisoned, lab, task.seed)
     done()
     round_ = {
         "seconds": {"full": full_s[0], "incremental": incremental_s[0], "fit": fit_s},
@@ -182,35 +184,35 @@ def timed(work: Callable[[], _T]) -> tuple[_T, tuple[float, float]]:
     return result, (time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def doubted(runs: Sequence[Run], n_poisoned: int, lab: KnownLab, poison: str, seed: int) -> bool:
-    """Whether the newest results are not believed, poisoned or not."""
-    from engine.refresh.suspicion import examine
+def doubted(runs: Sequence[Run], n_poisoned: int, lab: KnownLab, seed: int) -> dict[str, bool]:
+    """Whether the newest results are not believed, for each poison."""
+    from engine.refresh.suspicion import Known
     from engine.settings import ProposeSettings
 
-    campaign = lab.campaign
     n = len(runs) - n_poisoned
-    old = History(campaign, tuple(runs[:n]))
-    if poison == "none, promising runs":
-        newest = promising(old, lab, n_poisoned, seed)
-    else:
-        newest = poisoned(runs[n:], poison, campaign.objectives[0].outcome, seed)
-    return examine(old, newest, ProposeSettings()).disbelief is not None
+    known = Known.of(History(lab.campaign, tuple(runs[:n])), ProposeSettings())
+    found = {}
+    for poison in POISONS:
+        newest = runs[n:]
+        if known is not None and poison == PROMISING:
+            newest = promising(known.forecaster, lab, n_poisoned, seed)
+        newest = poisoned(newest, poison, lab.campaign.objectives[0].outcome, seed)
+        doubt = None if known is None else known.examine(newest).disbelief
+        found[poison] = doubt is not None
+    return found
 
 
-def promising(old: History, lab: KnownLab, n: int, seed: int) -> list[Run]:
+def promising(forecaster: Forecaster, lab: KnownLab, n: int, seed: int) -> list[Run]:
     """Return the n of 200 further runs that promise most of the first objective: honest results.
 
     They lie where the model knows least of, as those of a search do.
     """
-    from engine.propose import Forecaster
-    from engine.settings import ProposeSettings
-
     objective = lab.campaign.objectives[0]
     pool = [run for run, _ in finished_runs(lab, 200, TEST_STREAM + 500_000 + seed)]
-    forecaster = Forecaster.fit(old, ProposeSettings(), outcomes=(objective.outcome,))
     X = forecaster.space.encode([run.conditions for run in pool], forecaster.data.fill)
     mean, _ = forecaster.moments(X)
-    best = np.argsort(-objective.sign * mean[:, 0], kind="stable")[:n]
+    column = mean[:, forecaster.outcomes.index(objective.outcome)]
+    best = np.argsort(-objective.sign * column, kind="stable")[:n]
     return [pool[int(place)] for place in best]
 
 

@@ -108,27 +108,46 @@ def examine(
     Returns:
         An empty suspicion, where the old results are too few to tell.
     """
-    new = [run for run in new if run.outcomes]
-    if old.n_finished < LEAST_OLD or not new:
+    if not any(run.outcomes for run in new):
         return Suspicion()
-    try:
-        outcomes = outcomes_with_data(old)
-        forecaster = Forecaster.fit(old, settings, outcomes=outcomes)
-    except SpinneretError:
-        return Suspicion()  # what cannot be modelled cannot be doubted
-    z, raw, expected = _residuals(forecaster, old.campaign, new, outcomes)
-    known = _left_out(forecaster)
-    spread = (raw - expected) / np.where(z == 0, np.nan, z)
-    odd = [
-        _as_odd(old.campaign, new[row], outcomes[i], (raw[row, i], expected[row, i], z[row, i]))
-        for row, i in zip(*np.nonzero(np.abs(np.nan_to_num(z)) > ODD_SIGMAS), strict=True)
-    ]
-    found = _whole(new, z, known, odd, seed)
-    if found.disbelief is not None:
-        return found
-    kept = [row for row, run in enumerate(new) if all(run is not one.run for one in odd)]
-    parts = _Predicted(expected[kept], spread[kept], raw[kept])
-    return _exchanged(found, [new[row] for row in kept], parts, known, seed)
+    known = Known.of(old, settings)
+    return Suspicion() if known is None else known.examine(new, seed=seed)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the old results say: a plain Gaussian process fitted to them, and z₀ (n₀, m)."""
+
+    forecaster: Forecaster
+    residuals: Array
+
+    @classmethod
+    def of(cls, old: History, settings: ProposeSettings) -> Known | None:
+        """Fit it; ``None`` where there are too few, or they cannot be modelled."""
+        if old.n_finished < LEAST_OLD:
+            return None
+        try:
+            forecaster = Forecaster.fit(old, settings, outcomes=outcomes_with_data(old))
+        except SpinneretError:
+            return None  # what cannot be modelled cannot be doubted
+        return cls(forecaster, _left_out(forecaster))
+
+    def examine(self, new: Sequence[Run], *, seed: int = 0) -> Suspicion:
+        """Compare new results with it."""
+        new = [run for run in new if run.outcomes]
+        campaign, outcomes = self.forecaster.space.campaign, self.forecaster.outcomes
+        z, raw, expected = _residuals(self.forecaster, campaign, new, outcomes)
+        spread = (raw - expected) / np.where(z == 0, np.nan, z)
+        odd = [
+            _as_odd(campaign, new[row], outcomes[i], (raw[row, i], expected[row, i], z[row, i]))
+            for row, i in zip(*np.nonzero(np.abs(np.nan_to_num(z)) > ODD_SIGMAS), strict=True)
+        ]
+        found = _whole(new, z, self.residuals, odd, seed)
+        if found.disbelief is not None:
+            return found
+        kept = [row for row, run in enumerate(new) if all(run is not one.run for one in odd)]
+        parts = _Predicted(expected[kept], spread[kept], raw[kept])
+        return _exchanged(found, [new[row] for row in kept], parts, self.residuals, seed)
 
 
 @dataclass(frozen=True)
