@@ -10,7 +10,7 @@ from engine.campaign import Campaign
 from engine.errors import NotFoundError, SpinneretError, UsageError, nearest_name
 from engine.propose.request import ProposeRequest
 from engine.settings import ProposeSettings
-from engine.tasks import Tell, Work
+from engine.tasks import TaskCancelledError, Tell, Work
 from engine.workspace import Workspace
 
 MOST_RUNS = 100
@@ -78,8 +78,45 @@ def propose(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)
     request = request_of(params, campaign, workspace.settings.propose)
-    proposed = propose_batch(workspace, request, progress=tell)
+    wanted = None if params.get("preview") is None else bool(params["preview"])
+    proposed = propose_batch(workspace, request, preview=wanted, progress=tell)
     return {"batch": proposed.batch_id, "notes": list(proposed.batch.notes)}
+
+
+def refresh(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Train on the new results, judge, and let the candidate serve if it loses to nobody.
+
+    Once it is to stop, the training ends at its next step and is kept to be taken up again.
+    """
+    from engine.refresh.request import RefreshRequest
+    from engine.refresh.running import refresh as refresh_models
+
+    is_stopped = False
+
+    def told(what: str, n: int, total: int, numbers: Mapping[str, float]) -> None:
+        nonlocal is_stopped
+        shown = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+        try:
+            tell(f"{what}{f', {shown}' if shown else ''}", n / total if total else None)
+        except TaskCancelledError:
+            is_stopped = True
+
+    request = RefreshRequest(
+        full=bool(params.get("full")),
+        trigger="by hand",
+        steps=params.get("steps"),
+        accept_suspicious=bool(params.get("accept_suspicious")),
+    )
+    done = refresh_models(workspace, request, told, lambda: is_stopped)
+    if is_stopped:
+        raise TaskCancelledError
+    return {
+        "refresh": done.refresh_id,
+        "outcome": str(done.outcome),
+        "summary": f"{done.outcome}: {done.why}",
+        "model": done.model_id,
+        "notes": list(done.notes),
+    }
 
 
 def measure(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
@@ -103,4 +140,4 @@ def measure(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict
     return {"measured": [id_ for id_ in ids if str(id_) not in problems], "problems": problems}
 
 
-DOING: dict[str, Work] = {"propose": propose, "measure": measure}
+DOING: dict[str, Work] = {"propose": propose, "measure": measure, "refresh": refresh}

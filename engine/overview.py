@@ -22,6 +22,7 @@ from db.records import (
 from engine.advice import Advice, advise
 from engine.campaign import Campaign
 from engine.pareto import front_mask, hypervolume_so_far
+from engine.refresh.due import due
 from engine.workspace import Workspace
 
 
@@ -47,12 +48,13 @@ class Awaited:
 class Due:
     """What waits for somebody: runs spun and not tested, pictures not measured, results unlearnt.
 
-    ``n_unlearnt``: runs finished since the serving model was trained; ``None`` without one.
+    ``n_unlearnt``: runs finished since the last training. ``reasons``: why a training is due.
     """
 
     n_running: int
     n_unmeasured: int
-    n_unlearnt: int | None
+    n_unlearnt: int
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,7 @@ def overview(workspace: Workspace) -> Overview:
         n_unmeasured = tx.micrographs.count_unmeasured(record.id)
         champions = [m for m in tx.models.list(record.id) if m.status == "champion"]
         champion = champions[-1] if champions else None
-        n_unlearnt = (
-            tx.experiments.count_completed_since(record.id, champion.watermark)
-            if champion is not None
-            else None
-        )
+        training = due(tx, record.id, workspace.settings.refresh)
     rows = _by_run(means)
     points, values, n_breaking = _points(campaign, rows, labels)
     volumes = hypervolume_so_far(values, campaign.objectives)
@@ -125,7 +123,7 @@ def overview(workspace: Workspace) -> Overview:
             (point.id, float(volume)) for point, volume in zip(points, volumes, strict=True)
         ),
         awaited=awaited,
-        due=Due(counts[Status.RUNNING], n_unmeasured, n_unlearnt),
+        due=Due(counts[Status.RUNNING], n_unmeasured, training.n_results, training.reasons),
         champion=champion,
         advice=advise(campaign, values, replicated, [one.predictions for one in awaited]),
         n_breaking=n_breaking,

@@ -166,19 +166,6 @@ class Experiments:
         rows = self._scope.connection.execute(statement)
         return {**dict.fromkeys(Status, 0), **{Status(status): n for status, n in rows}}
 
-    def count_completed_since(self, campaign_id: int, watermark: int) -> int:
-        """Return how many experiments were completed by a change after ``watermark``."""
-        statement = (
-            select(func.count(func.distinct(s.c.experiment_id)))
-            .join(e, e.c.id == s.c.experiment_id)
-            .where(
-                e.c.campaign_id == campaign_id,
-                s.c.status == Status.COMPLETED,
-                s.c.change_id > watermark,
-            )
-        )
-        return self._scope.connection.execute(statement).scalar_one()
-
     def set_status(
         self,
         experiment_id: int,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, func, insert, select, update
@@ -128,6 +128,16 @@ class Micrographs:
             .where(e.c.campaign_id == campaign_id, p.c.statistics.is_(None))
         )
         return self._scope.connection.execute(statement).scalar_one()
+
+    def unmeasured(self, campaign_id: int) -> Sequence[int]:
+        """Return the numbers of a campaign's pictures without statistics."""
+        statement = (
+            select(p.c.id)
+            .join(e, e.c.id == p.c.experiment_id)
+            .where(e.c.campaign_id == campaign_id, p.c.statistics.is_(None))
+            .order_by(p.c.id)
+        )
+        return self._scope.connection.execute(statement).scalars().all()
 
     def _select(self, statement: Select[*tuple[Any, ...]]) -> list[MicrographRecord]:
         return [micrograph_record(row) for row in self._scope.connection.execute(statement)]

@@ -55,6 +55,11 @@ class Previews:
         statement = insert(p).values(values).returning(p.c.id)
         return self._scope.connection.execute(statement).scalar_one()
 
+    def get(self, id_: int) -> PreviewRecord | None:
+        """Return a preview by its number."""
+        found = self._select(p.c.id == id_)
+        return found[0] if found else None
+
     def of(self, experiment_id: int) -> list[PreviewRecord]:
         """Return what was drawn of one run, oldest first."""
         return self._select(p.c.experiment_id == experiment_id)

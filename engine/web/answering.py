@@ -54,8 +54,8 @@ class Oracle:
         Raises:
             SpinneretError, DatabaseError: as the function asked raises.
         """
-        if ask == "retrieve":
-            return self._retrieve(params)
+        if ask in ("retrieve", "preview"):
+            return self._retrieve(params) if ask == "retrieve" else self._preview(params)
         fitted = self._serving()
         if fitted is None:
             return {"fitting": True}
@@ -137,6 +137,12 @@ class Oracle:
         if self.shares is None or self.shares[0] != fitted.key:
             self.shares = (fitted.key, asdict(sensitivities(fitted.forecaster)))
         return dict(self.shares[1])
+
+    def _preview(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        from engine.previews.showing import drawn_now
+
+        n, seed = int(params.get("n") or 3), int(params.get("seed") or 0)
+        return drawn_now(self.workspace, params["conditions"], n=n, seed=seed)
 
     def _retrieve(self, params: Mapping[str, Any]) -> dict[str, Any]:
         from engine.retrieval.search import by_conditions, by_micrograph

@@ -9,14 +9,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from engine import __version__
 from engine.web import problems
 from engine.web.api import routes
+from engine.web.api.common import Problem
 from engine.web.pages import account, campaign, explore, models, propose, run
 from engine.web.rendering import HERE
 from engine.web.shield import Shield
@@ -58,6 +61,7 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     )
     app.state.site = site
     problems.install(app)
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.include_router(routes.router)
     for module in (campaign, run, propose, explore, models, account):
         app.include_router(module.router, include_in_schema=False)
@@ -65,6 +69,22 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     app.add_api_route("/static/{name}", static, include_in_schema=False)
     app.add_middleware(Shield, site=site)
     return app
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, with the one schema that every error has."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = document["components"]["schemas"]
+        schemas["Problem"] = Problem.model_json_schema()
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+        app.openapi_schema = document
+    return app.openapi_schema
 
 
 async def health() -> Response:

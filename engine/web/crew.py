@@ -20,7 +20,7 @@ from engine.tasks import tidy, worker_name
 from engine.web.worker import LANES
 from engine.workspace import Workspace
 
-NICENESS = {"bench": 5, "training": 15, "oracle": 3}
+NICENESS = {"bench": 5, "training": 10, "oracle": 3}
 WATCH_S = 1.0
 PATIENCE_S = 20.0
 """A task that does not stop by itself so long after it was told to is stopped with its process."""

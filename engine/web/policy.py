@@ -22,6 +22,7 @@ ASKS = frozenset(
         "/api/v1/predictions",
         "/api/v1/predictions/slices",
         "/api/v1/predictions/map",
+        "/api/v1/previews",
         "/api/v1/retrieval",
         "/api/v1/retrieval/micrograph",
     }
@@ -35,8 +36,9 @@ _ADMINS = (
     re.compile(r"/api/v1/users(/.*)?"),
 )
 _ADMINS_WRITES = (
-    re.compile(r"/models/.+"),
+    re.compile(r"/models/(?!refresh$).+"),
     re.compile(r"/api/v1/models/.+"),
+    re.compile(r"/api/v1/rollbacks"),
     re.compile(r"/api/v1/campaigns/[^/]+/use"),
 )
 _OWN = (re.compile(r"/account/tokens(/.*)?"),)

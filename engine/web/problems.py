@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -73,12 +74,25 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101 -- installed for it
         words = {404: f"there is nothing at {request.url.path}"}
         detail = words.get(error.status_code, str(error.detail))
-        return _answer(request, error.status_code, detail, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(request)) or headers.get("Allow", "")
+            detail = f"{request.method} does nothing here; this can be asked: {headers['Allow']}"
+        return _answer(request, error.status_code, detail, headers)
 
     for kind in EXPECTED:
         app.add_exception_handler(kind, expected)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of a path of the API, each told of by OpenAPI."""
+    found: set[str] = set()
+    for path, methods in request.app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), request.url.path):
+            found |= {method.upper() for method in methods}
+    return sorted(found)
 
 
 def _answer(

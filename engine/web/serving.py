@@ -92,6 +92,7 @@ def run(workspace: Workspace, where: Listening, *, tell: Callable[[str], None]) 
             server_header=False,
             proxy_headers=False,
             ws="none",
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=3,
             ssl_certfile=where.certificate,
             ssl_keyfile=where.key,

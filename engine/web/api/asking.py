@@ -10,38 +10,66 @@ from starlette.responses import Response
 from engine.web import forms
 from engine.web.api import schemas
 from engine.web.api.common import answer, answers
-from engine.web.problems import problem
 from engine.web.rendering import site_of
 
 router = APIRouter(tags=["asking the model"])
+
+_LEARNING: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": schemas.Answer,
+        "description": "The model is learning for the first time: ask again after `Retry-After`.",
+    }
+}
 
 
 async def _asked(request: Request, question: str, params: dict[str, Any]) -> Response:
     found = await site_of(request).oracle.ask(question, params)
     if found.get("fitting"):
-        return problem(503, "the model is learning; ask again", {"retry-after": "1"})
+        return answer(found, 202, {"retry-after": "1"})
     return answer(found)
 
 
-@router.post("/predictions", response_model=schemas.Answer, responses=answers(404, 409))
+@router.post(
+    "/predictions",
+    response_model=schemas.Answer,
+    responses={**_LEARNING, **answers(404, 409)},
+)
 async def predict(request: Request, body: schemas.Ask) -> Response:
     """Mean and interval of a new measurement of every outcome, at each row of conditions."""
     return await _asked(request, "predict", body.model_dump())
 
 
-@router.post("/predictions/slices", response_model=schemas.Answer, responses=answers(404, 409))
+@router.post(
+    "/predictions/slices",
+    response_model=schemas.Answer,
+    responses={**_LEARNING, **answers(404, 409)},
+)
 async def slices(request: Request, body: schemas.AskSlices) -> Response:
     """One outcome while each parameter runs over its range, the others as asked."""
     return await _asked(request, "slices", body.model_dump())
 
 
-@router.post("/predictions/map", response_model=schemas.Answer, responses=answers(404, 409))
+@router.post(
+    "/predictions/map",
+    response_model=schemas.Answer,
+    responses={**_LEARNING, **answers(404, 409)},
+)
 async def surface(request: Request, body: schemas.AskMap) -> Response:
     """One outcome over two parameters: mean and standard deviation of a new measurement."""
     return await _asked(request, "map", body.model_dump())
 
 
-@router.get("/sensitivities", response_model=schemas.Answer, responses=answers(404, 409))
+@router.post("/previews", response_model=schemas.Answer, responses=answers(404, 409))
+async def preview(request: Request, body: schemas.AskPreview) -> Response:
+    """Pictures of the mat to expect, side by side in one PNG (`png`, base64)."""
+    return answer(await site_of(request).oracle.ask("preview", body.model_dump()))
+
+
+@router.get(
+    "/sensitivities",
+    response_model=schemas.Answer,
+    responses={**_LEARNING, **answers(404, 409)},
+)
 async def sensitivities(request: Request) -> Response:
     """Sobol indices of the fitted model: which parameter moves which outcome."""
     return await _asked(request, "sensitivities", {})

@@ -70,7 +70,7 @@ _MEANINGS = {
     412: "Somebody else changed it since you looked.",
     413: "Larger than the limit.",
     422: "A value that cannot be; the message tells which and why.",
-    503: "The model is still learning, or the database is busy: try again after `Retry-After`.",
+    503: "The database or the model's process is busy: try again after `Retry-After`.",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -9,6 +11,7 @@ from db.records import TaskRecord
 from engine.doing import request_of
 from engine.errors import NotFoundError
 from engine.ledger import scores
+from engine.registry.managing import Promoted, promote, rollback
 from engine.revising import use
 from engine.tasks import again, cancel, get, newest, submit
 from engine.web.api import schemas
@@ -192,6 +195,65 @@ def list_models(request: Request) -> Response:
         record, _ = workspace.active_campaign(tx)
         found = tx.models.list(record.id)
     return answer({"items": [model_document(model) for model in reversed(found)]})
+
+
+@router.post(
+    "/refreshes",
+    tags=["models"],
+    status_code=202,
+    response_model=schemas.Job,
+    responses=answers(404, 409),
+)
+def refresh(request: Request, body: schemas.NewRefresh, key: Key = None) -> Response:
+    """Train on the new results in the background; the candidate serves if it loses to nobody."""
+    site, person = site_of(request), person_of(request)
+
+    def carry_out(workspace: Workspace) -> Done:
+        task = submit(workspace, "refresh", body.model_dump(), actor=person.name)
+        site.crew.wake()
+        return _accepted(task)
+
+    return once(request, key, body.model_dump(), carry_out)
+
+
+@router.post(
+    "/rollbacks",
+    tags=["models"],
+    response_model=schemas.Served,
+    responses=answers(404, 409),
+)
+def rollback_model(request: Request, key: Key = None) -> Response:
+    """Let what served before serve again: the same files, the same predictions."""
+    return once(request, key, None, lambda workspace: (_served(rollback(workspace)), 200, {}))
+
+
+@router.post(
+    "/models/{id}/promote",
+    tags=["models"],
+    response_model=schemas.Served,
+    responses=answers(404, 409),
+)
+def promote_model(
+    request: Request,
+    id: Id,
+    body: schemas.Promotion,
+    key: Key = None,
+) -> Response:
+    """Let a version serve from now on, whatever its numbers say."""
+
+    def carry_out(workspace: Workspace) -> Done:
+        return _served(promote(workspace, id, reason=body.reason)), 200, {}
+
+    return once(request, key, body.model_dump(), carry_out)
+
+
+def _served(done: Promoted) -> dict[str, Any]:
+    return {
+        "kind": done.kind.value,
+        "now": done.now_id,
+        "former": done.former_id,
+        "notes": list(done.notes),
+    }
 
 
 @router.get("/models/{id}", tags=["models"], response_model=schemas.Model, responses=answers(404))

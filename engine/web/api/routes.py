@@ -5,12 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from engine.web.api import asking, experiments, proposals
-from engine.web.api.common import Problem, checked
+from engine.web.api.common import checked
 
 router = APIRouter(
     prefix="/api/v1",
     dependencies=[Depends(checked)],
-    responses={422: {"model": Problem}},
 )
 for _module in (proposals, experiments, asking):
     router.include_router(_module.router)

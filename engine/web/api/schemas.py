@@ -17,7 +17,7 @@ RunId = Annotated[int, Field(ge=1, le=2**53)]
 
 
 class _Sent(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class NewRun(_Sent):
@@ -63,6 +63,7 @@ class NewProposal(_Sent):
     robust: bool = False
     explore: bool = False
     replicates: bool = False
+    preview: bool | None = None
     strategy: Literal["matmcl", "gp", "sobol", "ax", "ax-matmcl", "nsga2"] | None = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
 
@@ -87,6 +88,28 @@ class AskMap(AskSlices):
 
     x: Name
     y: Name
+
+
+class AskPreview(_Sent):
+    """Conditions whose mats are to be drawn, and how many pictures."""
+
+    conditions: Annotated[dict[Name, Value], Field(min_length=1, max_length=200)]
+    n: Annotated[int, Field(ge=1, le=8)] = 3
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+
+class NewRefresh(_Sent):
+    """How to train: from the champion on, or `full`: from the starter on, on everything."""
+
+    full: bool = False
+    accept_suspicious: bool = False
+    steps: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+
+class Promotion(_Sent):
+    """Why, for the record."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1000)] = "by hand"
 
 
 class Look(_Sent):
@@ -312,6 +335,15 @@ class Models(BaseModel):
     """Every version, newest first."""
 
     items: list[Model]
+
+
+class Served(BaseModel):
+    """What serves now, and what served before; `null`: what ships with the program."""
+
+    kind: str
+    now: int | None
+    former: int | None
+    notes: list[str]
 
 
 class Score(BaseModel):

@@ -1,42 +1,86 @@
-"""Models: which serve, how well they did, and what predictions were worth afterwards."""
+"""Models: which serve, how they were judged, and what predictions were worth afterwards."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from db.records import ModelKind
 from engine.ledger import OutcomeScore, scores
+from engine.refresh.due import due
+from engine.registry.managing import SHIPPED, Promoted, list_models, promote, rollback
 from engine.report.figures import wilson
-from engine.tasks import newest
+from engine.tasks import newest, submit
+from engine.web import forms
 from engine.web.figures import calibration_figure
-from engine.web.forms import checked_form
-from engine.web.rendering import page, site_of
+from engine.web.forms import Sent, checked_form
+from engine.web.rendering import page, person_of, site_of
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 
 MOST_POINTS = 600
+MOST_FIGURES = 4
 
 
 @router.get("/models")
 def models(request: Request) -> Response:
-    """Show the versions, and the ledger's verdict."""
+    """Show the versions, the trainings, and the ledger's verdict."""
     site = site_of(request)
+    watermark = site.watermark()
     with site.workspace.database.read() as tx:
         record, campaign = site.workspace.active_campaign(tx)
-        versions = list(reversed(tx.models.list(record.id)))
-    found = site.cache.get("scores", site.watermark(), lambda: scores(site.workspace))
+        waiting = due(tx, record.id, site.workspace.settings.refresh)
+        runs = tx.refreshes.list(record.id, limit=20)
+    found = site.cache.get("scores", watermark, lambda: scores(site.workspace))
+    # Every file is hashed to see that it is sound: once for each change is enough.
+    entries = site.cache.get("models", watermark, lambda: list_models(site.workspace))
+    tasks = newest(site.workspace, kinds=["refresh"], n=3)
     return page(
         request,
         "models.html",
         place="models",
-        versions=versions,
-        definition=campaign,
+        entries=entries,
+        runs=runs,
+        due=waiting,
+        has_champion=any(entry.is_champion for entry in entries),
         scores=[(score, wilson(score.n_inside, len(score.points))) for score in found],
-        figures=[_figure(score) for score in found],
-        tasks=newest(site.workspace, kinds=["refresh"], n=5),
+        figures=[_figure(score) for score in found[:MOST_FIGURES]],
+        tasks=[task for task in tasks if not task.status.is_over],
+        history=_history(entries),
+        campaign=campaign,
     )
+
+
+def _history(entries: Any) -> dict[str, Any] | None:
+    """Return the judged R² of each version as a figure, oldest first."""
+    judged = [
+        (entry.version.id, r2)
+        for entry in reversed(entries)
+        if (r2 := (entry.version.metrics.get("gate") or {}).get("r2"))
+    ]
+    if not judged:
+        return None
+    names = {"candidate": "front", "champion": "awaited", "plain": "quiet"}
+    known = list(dict.fromkeys(n for _, r2 in judged for n in r2))
+    return {
+        "data": [
+            {
+                "type": "scatter",
+                "mode": "lines+markers" if len(judged) > 1 else "markers",
+                "name": name,
+                "role": names.get(name, "quiet"),
+                "x": [f"model {id_}" for id_, r2 in judged if name in r2],
+                "y": [r2[name] for _, r2 in judged if name in r2],
+            }
+            for name in known
+        ],
+        "layout": {
+            "xaxis": {"title": {"text": "version"}, "type": "category"},
+            "yaxis": {"title": {"text": "R² on recipes that no training saw [–]"}},
+        },
+    }
 
 
 def _figure(score: OutcomeScore) -> Any:
@@ -45,3 +89,43 @@ def _figure(score: OutcomeScore) -> Any:
         for p in score.points[-MOST_POINTS:]
     ]
     return calibration_figure(score.heading, points)
+
+
+@router.post("/models/refresh")
+def refresh_now(request: Request, form: Sent) -> Response:
+    """Queue a training."""
+    site, person = site_of(request), person_of(request)
+    params = {
+        "full": forms.word(form, "full") == "yes",
+        "accept_suspicious": forms.word(form, "accept_suspicious") == "yes",
+        "steps": forms.whole(form, "steps"),
+    }
+    task = submit(site.workspace, "refresh", params, actor=person.name)
+    site.crew.wake()
+    return RedirectResponse(f"/jobs/{task.id}", 303)
+
+
+@router.post("/models/rollback")
+def roll_back(request: Request) -> Response:
+    """Let what served before serve again."""
+    site, person = site_of(request), person_of(request)
+    _tell(request, rollback(site.workspace.acting(person.name)))
+    return RedirectResponse("/models", 303)
+
+
+@router.post("/models/{id_}/promote")
+def promote_model(request: Request, id_: int, form: Sent) -> Response:
+    """Let a version serve from now on."""
+    site, person = site_of(request), person_of(request)
+    reason = forms.text(form, "reason") or "by hand"
+    _tell(request, promote(site.workspace.acting(person.name), id_, reason=reason))
+    return RedirectResponse("/models", 303)
+
+
+def _tell(request: Request, done: Promoted) -> None:
+    site, person = site_of(request), person_of(request)
+    now = f"model {done.now_id}" if done.now_id is not None else SHIPPED[ModelKind(done.kind)]
+    former = f"model {done.former_id}" if done.former_id is not None else "what ships"
+    site.tell(person, "good", f"{now} serves now; {former} did before.")
+    for note in done.notes:
+        site.tell(person, "warning", note)

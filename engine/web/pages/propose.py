@@ -7,12 +7,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from markupsafe import Markup
 from starlette.datastructures import FormData
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from db.records import BatchRecord, ExperimentRecord
 from engine.campaign import Campaign
 from engine.doing import request_of
 from engine.errors import NotFoundError
+from engine.previews.showing import preview_file, previews_of
 from engine.tasks import again, cancel, get, newest, submit
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
@@ -76,6 +77,7 @@ def _params(form: FormData, campaign: Campaign) -> dict[str, Any]:
         "robust": forms.word(form, "robust") == "yes",
         "explore": forms.word(form, "explore") == "yes",
         "replicates": forms.word(form, "replicates") == "yes",
+        "preview": None if forms.word(form, "preview") == "yes" else False,
         "strategy": forms.word(form, "strategy") or None,
         "seed": forms.whole(form, "seed"),
     }
@@ -125,6 +127,14 @@ def job_again(request: Request, id_: int) -> Response:
     return RedirectResponse(f"/jobs/{task.id}", 303)
 
 
+@router.get("/previews/{id_}/picture")
+def preview_picture(request: Request, id_: int) -> Response:
+    """Return the pictures of a preview, side by side."""
+    path = preview_file(site_of(request).workspace, id_)
+    headers = {"cache-control": "private, max-age=86400"}
+    return FileResponse(path, media_type="image/png", headers=headers)
+
+
 # -- batches ------------------------------------------------------------------------------------
 
 
@@ -147,7 +157,7 @@ def batch(request: Request, id_: int) -> Response:
         nearest=nearest,
         said=said,
         notes=notes,
-        previews=_previews(request, id_),
+        previews=previews_of(site_of(request).workspace, [run.id for run in runs]),
     )
 
 
@@ -192,11 +202,6 @@ def _batch(
         }
     kept = [run for run in runs if run is not None]
     return found, campaign, kept, {run.id: run for run in near if run is not None}, said
-
-
-def _previews(request: Request, id_: int) -> dict[int, Any]:
-    """Return pictures of the mats to expect, where a generator has drawn any."""
-    return {}
 
 
 def _code(address: str) -> Markup:

@@ -15,6 +15,7 @@ from engine.entries import Entry
 from engine.errors import EditedMeanwhileError, StateError, UsageError
 from engine.pictures.serving import overlay_of, picture_of, rendition
 from engine.plausibility import reach
+from engine.previews.showing import previews_of
 from engine.recording import Recorded, find_experiment, record, record_series
 from engine.standing import mean_of
 from engine.tasks import newest, submit
@@ -114,6 +115,7 @@ def _shown(
         typed=typed or {},
         error=None if error is None else str(error),
         is_measuring=_is_measuring(request, [p.id for p in run.micrographs]),
+        drawn=previews_of(site.workspace, [run.id]).get(run.id),
     )
 
 
@@ -243,6 +245,20 @@ def keep_pictures(request: Request, id_: int, form: FormData) -> Recorded:
     submit(site.workspace, "measure", {"micrographs": new, **how}, actor=person.name)
     site.crew.wake()
     return done
+
+
+@router.post("/measure")
+def measure_all(request: Request) -> Response:
+    """Have every picture measured that is not."""
+    site, person = site_of(request), person_of(request)
+    with site.workspace.database.read() as tx:
+        record_, _ = site.workspace.active_campaign(tx)
+        ids = tx.micrographs.unmeasured(record_.id)
+    if not ids:
+        raise StateError("every picture is measured already")
+    task = submit(site.workspace, "measure", {"micrographs": list(ids)}, actor=person.name)
+    site.crew.wake()
+    return RedirectResponse(f"/jobs/{task.id}", 303)
 
 
 @router.get("/micrographs/{id_}/picture")

@@ -11,7 +11,7 @@ addEventListener("DOMContentLoaded", () => {
   const up = document.getElementById("map-y");
   const problem = document.getElementById("explore-problem");
   const learnt = document.getElementById("learnt");
-  const rounds = { predict: 0, slices: 0, map: 0, shares: 0 };
+  const rounds = { predict: 0, slices: 0, map: 0, shares: 0, preview: 0 };
 
   function complain(words) {
     problem.textContent = words;
@@ -26,8 +26,8 @@ addEventListener("DOMContentLoaded", () => {
       });
       if (mine !== rounds[kind]) return null;
       const document_ = await answer.json();
-      if (answer.ok) { complain(""); return document_; }
-      if (answer.status !== 503) { complain(document_.detail ?? "the model did not answer"); learnt.textContent = ""; return null; }
+      if (answer.ok && answer.status !== 202) { complain(""); return document_; }
+      if (answer.status !== 202 && answer.status !== 503) { complain(document_.detail ?? "the model did not answer"); learnt.textContent = ""; return null; }
       learnt.replaceChildren(Object.assign(document.createElement("span"), { className: "spin" }), " the model is learning");
       await new Promise((done) => setTimeout(done, 1000));
       if (mine !== rounds[kind]) return null;
@@ -112,13 +112,25 @@ addEventListener("DOMContentLoaded", () => {
     tbody.append(...rows);
     table.replaceChildren(thead, tbody);
   }
+  async function preview() {
+    const mine = ++rounds.preview;
+    const place = document.getElementById("previews");
+    const answer = await fetch("/api/v1/previews", {
+      method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": token }, body: JSON.stringify({ conditions: values }),
+    });
+    if (mine !== rounds.preview) return;
+    const found = await answer.json();
+    if (!answer.ok) { place.replaceChildren(Object.assign(document.createElement("figcaption"), { textContent: `No drawing: ${found.detail}` })); return; }
+    const image = Object.assign(new Image(), { src: `data:image/png;base64,${found.png}`, alt: "Mats to expect, drawn" });
+    place.replaceChildren(image, Object.assign(document.createElement("figcaption"), { textContent: `Mats to expect, drawn: ${found.words}. ${found.warnings.join(" ")}` }));
+  }
   let soon = 0;
   let later = 0;
   function changed() {
     clearTimeout(soon);
     clearTimeout(later);
     soon = setTimeout(predict, 60);
-    later = setTimeout(() => { slices(); map(); }, 350);
+    later = setTimeout(() => { slices(); map(); preview(); }, 500);
   }
   for (const slider of document.querySelectorAll("[data-slide]")) {
     slider.addEventListener("input", () => {
@@ -132,5 +144,5 @@ addEventListener("DOMContentLoaded", () => {
   outcome.addEventListener("change", () => { slices(); map(); });
   across.addEventListener("change", map);
   up.addEventListener("change", map);
-  predict().then(() => { slices(); map(); shares(); });
+  predict().then(() => { slices(); map(); shares(); preview(); });
 });
