@@ -89,7 +89,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Round:
-    """One batch, spun in one day's room."""
+    """One batch, spun in one day's room; ``sheet``: where the mats to expect were drawn."""
 
     number: int
     batch_id: int
@@ -98,6 +98,7 @@ class Round:
     tried: tuple[Tried, ...]
     notes: tuple[str, ...]
     score: Score
+    sheet: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,12 @@ class _Stage:
         step(f"round {number}: choosing {config.n} runs")
         ambient = self._room(day=1000 + number)
         request = ProposeRequest(n=config.n, seed=config.seed + number, at=ambient)
-        proposed = propose(self.workspace, request)
+        proposed = propose(self.workspace, request, preview=None)
+        sheet = None
+        if proposed.previews is not None:
+            from engine.previews.sheets import write_batch_sheet
+
+            sheet = write_batch_sheet(self.workspace, proposed)
         tried = []
         for id_, suggestion in proposed.numbered:
             assert id_ is not None  # noqa: S101 -- recorded
@@ -198,8 +204,9 @@ class _Stage:
             strategy=proposed.batch.strategy,
             ambient=ambient,
             tried=tuple(tried),
-            notes=proposed.batch.notes,
+            notes=(*proposed.batch.notes, *proposed.remarks),
             score=self.score(),
+            sheet=sheet,
         )
         self.audience.round(self.campaign, played)
         return played
@@ -237,11 +244,17 @@ class _Stage:
         from PIL import Image
 
         path = self.workspace.root / f"run-{id_}.png"
+        scale = path.with_suffix(".txt")  # as a microscope lays its notes beside a picture
         try:
             Image.fromarray(result.micrograph(PICTURE_SHAPE)).save(path)
+            height, width = PICTURE_SHAPE
+            if result.nm_per_pixel is not None:
+                notes = f"DataSize={width}x{height}\nPixelSize={result.nm_per_pixel:g}\n"
+                scale.write_text(notes, encoding="utf-8")
             yield (path,)
         finally:
             path.unlink(missing_ok=True)
+            scale.unlink(missing_ok=True)
 
 
 def _entry(

@@ -107,13 +107,13 @@ class TrainingSettings(_Document):
         checkpoint_every, report_every: steps between checkpoints and between reports.
     """
 
-    steps: int = 6000
-    batch: int = 16
-    learning_rate: float = 8e-4
+    steps: int = 7000
+    batch: int = 4
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-2
-    warmup: int = 200
+    warmup: int = 100
     clip: float = 1.0
-    ema: float = 0.9985
+    ema: float = 0.998
     drop: float = 0.1
     seed: int = 0
     precision: str = "auto"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,8 +19,23 @@ Examples = Callable[[int], tuple[Tensor, ...]]
 """What a step (its number) is shown: the arguments of the objective's ``forward``."""
 
 
+FAINT = 0.04
+"""Noise of less than this variance is hardly worth telling: see :func:`worth`."""
+
+
+def worth(scheduler: DDPMScheduler, times: Tensor) -> Tensor:
+    """Return σ² / (σ² + FAINT), the weight of each example's error, (n,).
+
+    A picture's own grain is noise of about this size. To tell it from the diffusion's costs most of
+    what plain v-prediction has to learn and changes the outcome by a few grey values; where fibres
+    lie is decided under much more noise.
+    """
+    variance = (1.0 - scheduler.alphas_cumprod.to(times.device)[times]).float()
+    return variance / (variance + FAINT)
+
+
 class UNetObjective(nn.Module):
-    """Mean squared error of what the UNet says of noisy pictures."""
+    """Mean squared error of what the UNet says of noisy pictures, by what it is :func:`worth`."""
 
     def __init__(self, unet: UNet2DConditionModel, config: GeneratorConfig) -> None:
         super().__init__()
@@ -33,7 +48,8 @@ class UNetObjective(nn.Module):
         said = self.network(
             noisy, times, encoder_hidden_states=None, class_labels=labels_of(e, told)
         ).sample
-        return functional.mse_loss(said.float(), wanted)
+        off = (said.float() - wanted).square().mean(dim=(1, 2, 3))
+        return (off * worth(self._scheduler, times)).mean()
 
 
 class PriorObjective(nn.Module):

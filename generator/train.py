@@ -38,6 +38,7 @@ def train_network(
     resume: bool = False,
     progress: Progress | None = None,
     kept: Kept | None = None,
+    until: int | None = None,
 ) -> list[dict[str, float]]:
     """Train ``objective.network`` in place; it is left with its averaged weights.
 
@@ -50,6 +51,7 @@ def train_network(
         resume: go on from the last folder there, if any; else what is there is removed.
         progress: called with (step, steps, losses) at every report.
         kept: called with the step after each checkpoint, the network with its averaged weights.
+        until: stop after this step of the budget, for now: resuming goes on.
 
     Returns:
         The reports: ``step``, ``loss`` (mean since the last one), ``rate``.
@@ -73,6 +75,7 @@ def train_network(
                 identity=dict(identity),
                 folder=folder,
                 kept=kept,
+                until=until,
             )
             return run.go(resume=resume, progress=progress)
     finally:
@@ -112,11 +115,13 @@ class _Run:
         identity: dict[str, Any],
         folder: Path | None,
         kept: Kept | None,
+        until: int | None,
     ) -> None:
         self.objective = objective.to(accelerator.device)
         self.network: nn.Module = objective.network
         self.examples, self.settings, self.accelerator = examples, settings, accelerator
         self.folder, self.kept = folder, kept
+        self.last = settings.steps if until is None else min(until, settings.steps)
         own = {k: v for k, v in settings.to_dict().items() if k not in _FREE}
         self.identity = {**identity, **own, "processes": accelerator.num_processes}
         self.optimiser = torch.optim.AdamW(
@@ -124,6 +129,7 @@ class _Run:
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
             betas=(0.9, 0.99),
+            fused=True,
         )
         self.averages = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.standing = Standing()
@@ -135,10 +141,10 @@ class _Run:
         # Fetched before it is wrapped: the network itself is what is stored.
         objective, optimiser = self.accelerator.prepare(self.objective, self.optimiser)
         since: list[Tensor] = []
-        while standing.step < settings.steps:
+        while standing.step < self.last:
             since.append(self._step(objective, optimiser))
             standing.step += 1
-            is_last = standing.step == settings.steps
+            is_last = standing.step == self.last
             if is_last or standing.step % settings.report_every == 0:
                 self._report(torch.stack(since).mean(), progress)
                 since = []
@@ -178,12 +184,14 @@ class _Run:
 
     def _average(self, step: int) -> None:
         decay = min(self.settings.ema, (1.0 + step) / (10.0 + step))
+        now = self.network.state_dict()
+        names = [name for name, one in now.items() if one.is_floating_point()]
         with torch.no_grad():
-            for name, one in self.network.state_dict().items():
-                if one.is_floating_point():
-                    self.averages[name].lerp_(one, 1.0 - decay)
-                else:
-                    self.averages[name].copy_(one)
+            torch._foreach_lerp_(
+                [self.averages[name] for name in names], [now[name] for name in names], 1.0 - decay
+            )
+            for name in now.keys() - names:
+                self.averages[name].copy_(now[name])
 
     def _report(self, loss: Tensor, progress: Progress | None) -> None:
         value, standing, settings = float(loss), self.standing, self.settings

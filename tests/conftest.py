@@ -31,6 +31,12 @@ def _require_binaries() -> None:
         pytest.skip(f"no PostgreSQL to test with: {error}, or set SPINNERET_TEST_POSTGRES")
 
 
+@pytest.fixture(autouse=True)
+def no_previews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no previews, unless a test asks for them: they take seconds."""
+    monkeypatch.setenv("SPINNERET_GENERATOR__PRETRAINED", "none")
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Return the URL of a PostgreSQL server where databases may be made.

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.bench_accuracy import accuracy
+from engine.cli.bench_generator import generator
 from engine.cli.bench_learning import ablation, calibration, composite
 from engine.cli.bench_options import (
     BatchOption,
@@ -56,6 +57,7 @@ def register(app: typer.Typer) -> None:
     bench.command("ablation")(ablation)
     bench.command("composite")(composite)
     bench.command("retrieval")(retrieval)
+    bench.command("generator")(generator)
     bench.command("refresh")(refresh)
     bench.command("latency")(latency)
     app.add_typer(bench, name="bench")

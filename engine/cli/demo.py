@@ -101,6 +101,9 @@ def _print_round(screen: Any, campaign: Campaign, played: Round) -> None:
     )
     for note in played.notes:
         screen.print(note, markup=False)
+    if played.sheet is not None:
+        screen.print("The mats to expect:", end=" ")
+        screen.print(str(played.sheet), markup=False, soft_wrap=True)
     screen.print(_score_line(campaign, played.score), markup=False)
 
 
@@ -153,6 +156,7 @@ def _document(played: Played, seed: int) -> dict[str, Any]:
                 "strategy": each.strategy,
                 "ambient": dict(each.ambient),
                 "notes": list(each.notes),
+                "sheet": None if each.sheet is None else str(each.sheet),
                 "runs": [
                     {
                         "id": tried.experiment_id,

@@ -11,13 +11,7 @@ import typer
 from engine.cli.batch_view import progress_shown
 from engine.cli.micrograph import AxisOption, ScaleOption
 from engine.cli.output import ConfigOption, JsonOption, print_json, say, split_assignments
-from engine.cli.preview_view import (
-    condition_words,
-    preview_document,
-    refuse_sheet,
-    show_previews,
-    write_sheet,
-)
+from engine.cli.preview_view import preview_document, refuse_sheet, show_previews, written
 from engine.errors import NotFoundError, SpinneretError, UsageError
 
 
@@ -69,6 +63,7 @@ def preview(
     from engine.asking import read_words
     from engine.previews.previewing import preview_conditions, preview_like, record_previews
     from engine.previews.sheet import SheetRow
+    from engine.previews.sheets import condition_words, sheets_folder, write_sheet
     from engine.workspace import Workspace
 
     if (given is None) == (like is None):
@@ -104,9 +99,15 @@ def preview(
         ids = [] if dry_run else record_previews(workspace, found, request=request)
         place = out
         if place is None and ids:
-            place = workspace.data_dir / "previews" / "sheets" / f"preview-{ids[0]}.png"
+            place = sheets_folder(workspace) / f"preview-{ids[0]}.png"
         row = SheetRow(heading, lines, found.items[0])
-        sheet = None if place is None else write_sheet(place, "What to expect", found, [row])
+
+        def write() -> Path | None:
+            if place is not None:
+                write_sheet(place, "What to expect", found, [row])
+            return place
+
+        sheet = written(write)
     if as_json:
         print_json(
             {

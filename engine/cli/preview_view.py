@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,9 @@ from engine.cli.output import console, grid, say, warn
 from engine.errors import SpinneretError, UsageError
 
 if TYPE_CHECKING:
-    from engine.campaign import Campaign, Value
     from engine.loop import ProposedBatch
     from engine.previews.expecting import Interval
     from engine.previews.previewing import Preview, Previews
-    from engine.workspace import Workspace
 
 
 def refuse_sheet(path: Path | None) -> None:
@@ -50,51 +48,13 @@ def preview_document(item: Preview) -> dict[str, Any]:
     }
 
 
-def write_batch_sheet(
-    workspace: Workspace, proposed: ProposedBatch, path: Path | None
-) -> Path | None:
-    """Write the contact sheet of a batch; say so where it cannot be (the batch stands)."""
-    from engine.previews.sheet import SheetRow
-
-    assert proposed.previews is not None  # noqa: S101 -- the caller looked
-    if path is None and proposed.batch_id is None:
-        return None
-    place = path or workspace.data_dir / "previews" / "sheets" / f"batch-{proposed.batch_id}.png"
-    rows = [
-        SheetRow(
-            f"run {'–' if id_ is None else id_}",
-            condition_words(proposed.campaign, s.conditions),
-            item,
-        )
-        for (id_, s), item in zip(proposed.numbered, proposed.previews.items, strict=True)
-    ]
-    named = "a dry run" if proposed.batch_id is None else f"batch {proposed.batch_id}"
-    return write_sheet(place, f"What to expect of {named}", proposed.previews, rows)
-
-
-def write_sheet(path: Path, title: str, previews: Previews, rows: Sequence[Any]) -> Path | None:
-    """Write a contact sheet whole; warn where it cannot be written."""
-    from engine.previews.keeping import write_png
-    from engine.previews.sheet import draw_sheet, sheet_bytes
-
-    subtitle = f"drawn by {previews.name} {previews.generator[:12]}, seed {previews.seed}"
+def written(write: Callable[[], Path | None]) -> Path | None:
+    """Write a contact sheet; say so where it cannot be: what it shows is recorded all the same."""
     try:
-        write_png(path, sheet_bytes(draw_sheet(title, subtitle, rows, previews.level)))
+        return write()
     except SpinneretError as error:
         warn(f"the contact sheet is missing: {error}")
         return None
-    return path
-
-
-def condition_words(campaign: Campaign, conditions: Mapping[str, Value]) -> list[str]:
-    """Return conditions as short lines, two a line."""
-    words = []
-    for parameter in campaign.parameters:
-        value = conditions.get(parameter.name)
-        if value is not None:
-            shown = value if isinstance(value, str) else f"{value:.4g}"
-            words.append(f"{parameter.name.replace('_', ' ')} {shown} {parameter.unit}".rstrip())
-    return [", ".join(words[place : place + 2]) for place in range(0, len(words), 2)]
 
 
 def show_batch_previews(proposed: ProposedBatch, sheet: Path | None, *, to_stderr: bool) -> None:

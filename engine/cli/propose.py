@@ -26,7 +26,7 @@ from engine.cli.output import (
     split_assignments,
     warn,
 )
-from engine.cli.preview_view import refuse_sheet, show_batch_previews, write_batch_sheet
+from engine.cli.preview_view import refuse_sheet, show_batch_previews, written
 from engine.documents import outcomes_document
 from engine.errors import UsageError
 
@@ -164,7 +164,11 @@ def propose(
             proposed = propose_batch(
                 workspace, request, record=not dry_run, preview=preview, progress=tell
             )
-        shown = write_batch_sheet(workspace, proposed, sheet) if proposed.previews else None
+        shown = None
+        if proposed.previews is not None:
+            from engine.previews.sheets import write_batch_sheet
+
+            shown = written(lambda: write_batch_sheet(workspace, proposed, sheet))
     if as_json:
         print_json(batch_document(proposed, shown))
     show_batch(proposed.campaign, proposed.batch, proposed.experiment_ids, to_stderr=as_json)

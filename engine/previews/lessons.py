@@ -66,7 +66,7 @@ def draw_lessons(
     mats = lab.microstructure_columns(columns, rng.standard_normal((4, standard)))
     promised = _told_of(lab.microstructure_columns(columns), standard)
     table = encode_columns(lab, columns, vocabulary, rng)
-    every = [_row(mats, i) for i in range(standard)] + _wide_mats(wide, rng)
+    every = [row_of(mats, i) for i in range(standard)] + _wide_mats(wide, rng)
     tiles = np.empty((len(every), side_px, side_px), dtype=np.uint8)
     shown = np.empty((len(every), len(SHOWN)))
     for place, mat in enumerate(every):
@@ -139,13 +139,14 @@ def _wide_mats(n: int, rng: np.random.Generator) -> list[Microstructure]:
         columns = lab.design(4, seed=int(rng.integers(2**31)))
         mats = lab.microstructure_columns(columns, rng.standard_normal((4, 4)))
         for row in range(4):
-            mat = _row(mats, row)
+            mat = row_of(mats, row)
             if SEEN_NM[0] <= float(mat.diameter_nm) <= SEEN_NM[1] and len(found) < n:
                 found.append(mat)
     return found
 
 
-def _row(mats: Microstructure, row: int) -> Microstructure:
+def row_of(mats: Microstructure, row: int) -> Microstructure:
+    """Return one of many mats."""
     return Microstructure(
         **{
             name: np.broadcast_to(getattr(mats, name), np.shape(mats.diameter_nm))[row]

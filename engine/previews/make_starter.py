@@ -28,17 +28,20 @@ from engine.previews.lessons import Lessons, draw_lessons
 from engine.previews.serving import STARTER
 from engine.previews.training import (
     Recipe,
+    fingerprint,
     generator_data,
     save_together,
     size_of,
     train_generator,
 )
 from generator.config import GeneratorConfig
+from generator.data import GeneratorData
 from surrogate.matmcl.checkpoint import CARD, load_checkpoint, save_checkpoint
 from surrogate.matmcl.model import MatMCL
 
-STANDARD, WIDE, ENCODER_STEPS, UNET_STEPS = 8000, 3000, 1000, 3000
+STANDARD, WIDE, ENCODER_STEPS, UNET_STEPS = 8000, 3000, 1000, 7000
 MAX_BYTES = 16 * 2**20
+_EMBEDDED = ("pictures", "embeddings", "conditions")
 _FIELDS = ("tiles", "shown", "table", "promised")
 
 
@@ -69,8 +72,7 @@ def make_starter(
     work.mkdir(parents=True, exist_ok=True)
     lessons = _lessons(work, recipe.config, standard, wide, seed)
     model = _encoders(work, lessons, recipe.config, encoder_steps, seed)
-    _say("embedding pictures and conditions")
-    data = generator_data(model, lessons, recipe.config.side_px, seed=seed)
+    data = _data(work, model, lessons, recipe.config, seed)
     started = time.perf_counter()
 
     def tell(name: str, step: int, steps: int, report: Mapping[str, float]) -> None:
@@ -102,7 +104,7 @@ def encoders_side(config: GeneratorConfig) -> int:
 
 def _lessons(work: Path, config: GeneratorConfig, standard: int, wide: int, seed: int) -> Lessons:
     side = encoders_side(config)
-    folder = work / f"lessons-{standard}-{wide}-{side}-{seed}"
+    folder = lessons_folder(work, config, standard, wide, seed)
     done = folder / "promised.npy"
     if not done.is_file():
         folder.mkdir(exist_ok=True)
@@ -119,7 +121,23 @@ def _lessons(work: Path, config: GeneratorConfig, standard: int, wide: int, seed
             aside = folder / f".{name}.npy"
             np.save(aside, getattr(lessons, name))
             aside.replace(folder / f"{name}.npy")
-    return Lessons(*(np.load(folder / f"{name}.npy") for name in _FIELDS))
+    return read_lessons(folder)
+
+
+def lessons_folder(
+    work: Path, config: GeneratorConfig, standard: int, wide: int, seed: int
+) -> Path:
+    """Return where the pictures to learn from are kept."""
+    return work / f"lessons-{standard}-{wide}-{encoders_side(config)}-{seed}"
+
+
+def read_lessons(folder: Path) -> Lessons:
+    """Read what is kept in a folder.
+
+    Raises:
+        OSError, ValueError: a file is not there or damaged.
+    """
+    return Lessons(*(np.load(folder / f"{name}.npy", allow_pickle=False) for name in _FIELDS))
 
 
 def _encoders(
@@ -135,6 +153,23 @@ def _encoders(
         )
         save_checkpoint(folder, made, seed=seed)
     return load_checkpoint(folder)
+
+
+def _data(
+    work: Path, model: MatMCL, lessons: Lessons, config: GeneratorConfig, seed: int
+) -> GeneratorData:
+    """Embed pictures and conditions, or read what was embedded by the very same encoders."""
+    digest = fingerprint(model.state_dict())[:16]
+    path = work / f"embeddings-{digest}-{config.side_px}-{len(lessons.tiles)}-{seed}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as kept:
+            return GeneratorData(*(torch.from_numpy(kept[name]) for name in _EMBEDDED))
+    _say("embedding pictures and conditions")
+    data = generator_data(model, lessons, config.side_px, seed=seed)
+    aside = path.with_suffix(".part.npz")
+    np.savez(aside, **{name: getattr(data, name).numpy() for name in _EMBEDDED})
+    aside.replace(path)
+    return data
 
 
 def model_card(recipe: Recipe, extra: Mapping[str, object]) -> str:
@@ -174,9 +209,10 @@ def main() -> None:
     parser.add_argument("--wide", type=int, default=WIDE)
     parser.add_argument("--encoder-steps", type=int, default=ENCODER_STEPS)
     parser.add_argument("--steps", type=int, default=UNET_STEPS, help="of the UNet")
+    parser.add_argument("--until", type=int, help="stop after this step of the UNet, for now")
     parser.add_argument("--side", type=int, default=64, help="pixels a side")
     parser.add_argument("--nm", type=float, default=120.0, help="nm per pixel, a multiple of 60")
-    parser.add_argument("--batch", type=int, default=16, help="pictures of a step of the UNet")
+    parser.add_argument("--batch", type=int, default=4, help="pictures of a step of the UNet")
     parser.add_argument("--precision", default="bf16", help="auto, no or bf16 (UNet)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
@@ -185,6 +221,7 @@ def main() -> None:
     plain = Recipe(config=GeneratorConfig(side_px=words.side, nm_per_pixel=words.nm))
     recipe = replace(
         plain,
+        until=words.until,
         prior=replace(plain.prior, device=words.device, precision="no"),
         unet=replace(
             plain.unet,
@@ -196,7 +233,9 @@ def main() -> None:
     )
     command = (
         f"python -m engine.previews.make_starter --standard {words.standard} --wide {words.wide} "
-        f"--encoder-steps {words.encoder_steps} --steps {words.steps} --batch {words.batch} "
+        f"--encoder-steps {words.encoder_steps} --steps {words.steps} "
+        + (f"--until {words.until} " if words.until else "")
+        + f"--batch {words.batch} "
         f"--side {words.side} --nm {words.nm:g} --precision {words.precision} --seed {words.seed}"
     )
     sha256 = make_starter(

@@ -45,17 +45,19 @@ Tell = Callable[[str, int, int, Mapping[str, float]], None]
 class Recipe:
     """How a generator is trained.
 
-    ``prior``, ``unet``: the settings of either; ``dtype``: of the stored weights.
+    ``prior``, ``unet``: the settings of either; ``dtype``: of the stored weights; ``until``: the
+    step of the UNet's budget at which to stop for now.
     """
 
     config: GeneratorConfig = field(default_factory=GeneratorConfig)
     prior: TrainingSettings = field(
         default_factory=lambda: TrainingSettings(
-            steps=1500, batch=256, learning_rate=1e-3, ema=0.995, checkpoint_every=500
+            steps=1500, batch=256, warmup=200, ema=0.995, checkpoint_every=500
         )
     )
     unet: TrainingSettings = field(default_factory=TrainingSettings)
     dtype: str = "float16"
+    until: int | None = None
 
     def with_seed(self, seed: int) -> Recipe:
         """Return the recipe with another seed for both networks."""
@@ -141,7 +143,7 @@ def train_generator(
     if start is None:
         pipeline.prior.standardise(data.conditions[:, 0], data.embeddings[:, 0])
     identity = {"data": data.fingerprint(), "shape": recipe.config.to_dict()}
-    identity["start"] = "new" if start is None else fingerprint(pipeline)
+    identity["start"] = "new" if start is None else _started(pipeline)
     prior, unet, config = pipeline.prior, pipeline.unet, recipe.config
 
     def told(name: str) -> Callable[[int, int, Mapping[str, float]], None] | None:
@@ -172,19 +174,24 @@ def train_generator(
         resume=resume,
         progress=told("unet"),
         kept=sampled,
+        until=recipe.until,
     )
     return pipeline
 
 
-def fingerprint(pipeline: MicrostructurePipeline) -> str:
-    """Return a SHA-256 of both networks' weights."""
+def _started(pipeline: MicrostructurePipeline) -> str:
+    both = (pipeline.prior, pipeline.unet)
+    return " ".join(fingerprint(one.state_dict()) for one in both)
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """Return a SHA-256 of weights by name."""
     import hashlib
 
     digest = hashlib.sha256()
-    for name in ("prior", "unet"):
-        for key, one in sorted(getattr(pipeline, name).state_dict().items()):
-            digest.update(key.encode())
-            digest.update(one.detach().cpu().contiguous().numpy().tobytes())
+    for key, one in sorted(weights.items()):
+        digest.update(key.encode())
+        digest.update(one.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

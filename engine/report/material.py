@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from db.records import BatchRecord, ExperimentRecord, PredictionRecord, Status
+from db.records import BatchRecord, ExperimentRecord, PredictionRecord, PreviewRecord, Status
 from engine.campaign import Campaign, Value
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Material:
     experiments: tuple[ExperimentRecord, ...]
     batches: tuple[BatchRecord, ...] = ()
     predictions: tuple[PredictionRecord, ...] = ()
+    previews: tuple[PreviewRecord, ...] = ()
 
     def with_status(self, *statuses: Status) -> tuple[ExperimentRecord, ...]:
         """Return the experiments that stand so, in the order of their ids."""
@@ -71,6 +72,7 @@ def gather(workspace: Workspace) -> Material:
             experiments=tuple(transaction.experiments.list(record.id)),
             batches=tuple(transaction.batches.list(record.id)),
             predictions=tuple(transaction.batches.predictions(record.id)),
+            previews=tuple(transaction.previews.list(record.id)),
         )
 
 

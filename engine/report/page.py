@@ -29,6 +29,7 @@ from engine.report.figures import (
     wilson,
 )
 from engine.report.material import Material, rounded
+from engine.report.previews import PreviewSection
 from engine.report.sensitivity import Sensitivity
 from engine.report.tables import NEWEST, batches_table, calibration_table, runs_table
 
@@ -58,6 +59,7 @@ def render_page(
     *,
     sensitivity: Sensitivity | None = None,
     remark: str | None = None,
+    previews: PreviewSection | None = None,
     written: datetime | None = None,
 ) -> str:
     """Return the page.
@@ -66,6 +68,7 @@ def render_page(
         material: what the campaign knows.
         sensitivity: indices of the fitted model, if there is one.
         remark: why there is no sensitivity, or what to know of it.
+        previews: the mats to expect, and the mats that came.
         written: the time shown; now by default.
     """
     from plotly.offline import get_plotlyjs
@@ -108,6 +111,7 @@ def render_page(
         ],
         calibration_table=calibration_table(scored),
         calibration_text=_calibration_text(scored),
+        previews=previews,
         sensitivity=sensitivity,
         sensitivity_remark=remark,
         runs=runs,

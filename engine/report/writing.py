@@ -53,15 +53,23 @@ def write_report(
     from engine.initialising import write_aside
     from engine.report.figures import progress as progress_of
     from engine.report.page import render_page
+    from engine.report.previews import preview_section
 
     say = progress or (lambda _: None)
     say("reading the records")
     material = gather(workspace)
+    if material.previews:
+        from engine.report.previews import measure_previewed
+
+        say("measuring new micrographs of runs that were drawn")
+        measure_previewed(workspace)
+        material = gather(workspace)
     say("asking the model which parameter moves what")
     indices, remark = model_sensitivity(material, workspace)
     say("drawing the page")
     page = out or default_page(workspace, material.campaign.name)
-    html = render_page(material, sensitivity=indices, remark=remark)
+    section = preview_section(material, workspace.data_dir) if material.previews else None
+    html = render_page(material, sensitivity=indices, remark=remark, previews=section)
     files: list[Path] = []
     try:
         page.parent.mkdir(parents=True, exist_ok=True)

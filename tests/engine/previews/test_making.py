@@ -137,3 +137,36 @@ def test_data_for_the_generator_fit_together(toy: Path) -> None:
     assert data.pictures.shape == (4, 16, 16)
     blocks = lessons.tiles.reshape(4, 16, 2, 16, 2).mean(axis=(2, 4))
     assert np.abs(data.pictures.numpy() - blocks).max() <= 0.5
+
+
+def test_the_benchmark_of_a_toy(toy: Path, tmp_path: Path, engine) -> None:
+    answer = engine(
+        "bench", "generator", "--n", 3, "--pictures", 2, "--slow", 0, "--out", tmp_path / "b.json",
+        "--json",
+    )  # fmt: skip
+    assert answer.exit_code == 0, answer.err
+    document = answer.json
+    assert document["generator"] == read_card(toy).sha256
+    assert set(document["methods"]["true"]["distance"]) == {"diameter", "orientation", "porosity"}
+    assert document["methods"]["true"]["distance"]["porosity"]["ratio"] == 1.0
+    assert (tmp_path / "b.json").is_file()
+    plain = engine("bench", "generator", "--n", 3, "--pictures", 2, "--slow", 0)
+    assert plain.exit_code == 0, plain.err
+    assert "KID" in plain.out
+
+
+def test_the_benchmark_samples_by_ddpm_too(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.bench import generator as bench
+
+    class Short:
+        def __init__(self, prediction: str) -> None:
+            from generator.noise import training_scheduler
+
+            self._whole = training_scheduler(prediction)
+            self._whole.set_timesteps(2)
+            self.timesteps, self.step = self._whole.timesteps, self._whole.step
+
+    monkeypatch.setattr(bench, "training_scheduler", Short)
+    document = bench.bench_generator(bench.GeneratorBenchConfig(3, 2, 1), folder=toy)
+    assert document["ddpm"]["conditions"] == 1
+    assert document["ddpm"]["times_slower"]["cpu"] > 0

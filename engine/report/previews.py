@@ -1,0 +1,209 @@
+"""The report's section of previews: the mat to expect, and the mat that came, side by side."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from db.errors import DatabaseError
+from engine.errors import SpinneretError
+from engine.previews.expecting import NAMES, UNITS, worded
+from engine.previews.keeping import read_pictures
+from engine.previews.ledger import Coverage, Drawn, coverages, drawn_runs
+from engine.previews.near import NearMicrograph
+from engine.previews.sheet import real_tile
+from engine.report.figures import wilson
+from engine.report.material import Material, condition_lines, rounded, run_name
+from engine.report.tables import Table
+from engine.workspace import Workspace
+
+MOST_CARDS = 8
+MOST_TILES = 4
+SIDE_PX = 148
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A line of a card: ``verdict`` is ``inside``, ``outside``, or empty where nothing is known."""
+
+    name: str
+    expected: str
+    interval: str
+    real: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """One run: its preview's tiles and its real one as data URIs, and what they show."""
+
+    run: str
+    status: str
+    conditions: str
+    tiles: tuple[str, ...]
+    real: str | None
+    statistics: tuple[Statistic, ...]
+    field: str
+
+
+@dataclass(frozen=True)
+class PreviewSection:
+    """What the page shows: runs whose mat is known, runs still awaited, how intervals held."""
+
+    compared: tuple[Card, ...]
+    awaited: tuple[Card, ...]
+    coverage: Table | None
+    text: str
+
+
+def preview_section(material: Material, data_dir: Path) -> PreviewSection | None:
+    """Return the section, or ``None`` where no run was drawn beforehand.
+
+    A picture whose file is gone or damaged is left out.
+    """
+    runs = drawn_runs(material.experiments, material.previews)
+    if not runs:
+        return None
+    known = [run for run in runs if run.micrograph is not None]
+    awaited = [run for run in runs if run.micrograph is None and run.experiment.status.is_pending]
+    scored = coverages(runs)
+    return PreviewSection(
+        compared=_cards(material, data_dir, known),
+        awaited=_cards(material, data_dir, awaited),
+        coverage=_coverage_table(scored) if scored else None,
+        text=_text(known, scored),
+    )
+
+
+def measure_previewed(workspace: Workspace) -> list[str]:
+    """Measure the real micrographs of runs that were drawn, where nobody has yet; record it.
+
+    Returns:
+        Why a picture could not be measured.
+    """
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        drawn = {one.experiment_id for one in tx.previews.list(record.id)}
+        waiting = [
+            picture.id
+            for experiment in tx.experiments.list(record.id)
+            if experiment.id in drawn
+            for picture in experiment.micrographs
+            if not picture.statistics
+        ]
+    if not waiting:
+        return []
+    from engine.pictures.adding import HowTaken
+    from engine.pictures.showing import measure_again
+
+    left_out = []
+    for id_ in waiting:
+        try:
+            measure_again(workspace, [id_], HowTaken())
+        except (SpinneretError, DatabaseError) as error:
+            left_out.append(str(error))
+    return left_out
+
+
+def _cards(material: Material, data_dir: Path, runs: Sequence[Drawn]) -> tuple[Card, ...]:
+    newest = sorted(runs, key=lambda run: run.experiment.id, reverse=True)[:MOST_CARDS]
+    found = (_card(material, data_dir, run) for run in newest)
+    return tuple(card for card in found if card is not None)
+
+
+def _card(material: Material, data_dir: Path, run: Drawn) -> Card | None:
+    preview = run.record.preview
+    try:
+        pictures = read_pictures(data_dir / preview.path, preview.n_pictures)
+    except SpinneretError:
+        return None
+    nm_per_pixel = float(preview.statistics.get("nm_per_pixel") or 0.0)
+    field = pictures.shape[-1] * nm_per_pixel
+    return Card(
+        run=run_name(run.experiment),
+        status=str(run.experiment.status),
+        conditions=", ".join(condition_lines(material.campaign, run.experiment.conditions)),
+        tiles=tuple(_uri(one) for one in pictures[:MOST_TILES]),
+        real=_real(data_dir, run, field),
+        statistics=tuple(_statistic(run, name) for name in NAMES),
+        field=f"{field / 1000:.3g} µm",
+    )
+
+
+def _real(data_dir: Path, run: Drawn, field: float) -> str | None:
+    m = run.micrograph
+    if m is None:
+        return None
+    near = NearMicrograph(
+        run.experiment.id, "", data_dir / m.path, m.nm_per_pixel or field / min(m.width_px,
+        m.height_px), m.crop, m.rotation_axis, 0.0, {}
+    )  # fmt: skip
+    tile = real_tile(near, field)
+    return None if tile is None else _uri(tile[0])
+
+
+def _statistic(run: Drawn, name: str) -> Statistic:
+    told, real = run.expected.get(name), run.shown.get(name)
+    inside = run.is_inside(name)
+    interval = "–"
+    if told is not None and told.lower is not None and told.upper is not None:
+        low = worded(name, told.lower).removesuffix(" nm")
+        interval = f"{low} … {worded(name, told.upper)}"
+    return Statistic(
+        name=name,
+        expected="–" if told is None else worded(name, told.mean),
+        interval=interval,
+        real=worded(name, real),
+        verdict="" if inside is None else ("inside" if inside else "outside"),
+    )
+
+
+def _coverage_table(scored: Sequence[Coverage]) -> Table:
+    rows = []
+    for one in scored:
+        low, high = wilson(one.n_inside, one.n)
+        unit = f" [{UNITS[one.name]}]" if UNITS[one.name] else ""
+        rows.append(
+            (
+                f"{one.name}{unit}",
+                str(one.n),
+                f"{one.level:.0%}",
+                f"{one.share:.0%}",
+                f"{low:.0%} … {high:.0%}",
+                rounded(one.error, 3),
+                rounded(one.bias, 3),
+            )
+        )
+    return Table(
+        headings=(
+            "statistic", "runs", "nominal coverage", "coverage", "its 95% interval", "RMS error",
+            "real − expected",
+        ),
+        rows=tuple(rows),
+    )  # fmt: skip
+
+
+def _text(known: Sequence[Drawn], scored: Sequence[Coverage]) -> str:
+    if not scored:
+        return "No run that was drawn beforehand has a measured micrograph yet."
+    n, inside = sum(one.n for one in scored), sum(one.n_inside for one in scored)
+    return (
+        f"{len(known)} runs were drawn before they were made and have a micrograph now; "
+        f"{inside} of {n} statistics ({inside / n:.0%}) fell into intervals meant to hold "
+        f"{scored[0].level:.0%} of them."
+    )
+
+
+def _uri(picture: NDArray[np.uint8]) -> str:
+    """Return a picture as a data URI, at the size at which it is shown."""
+    stream = io.BytesIO()
+    shown = Image.fromarray(picture).resize((2 * SIDE_PX, 2 * SIDE_PX), Image.Resampling.LANCZOS)
+    shown.save(stream, format="JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
