@@ -6,6 +6,9 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,7 +158,14 @@ def real_tile(near: NearMicrograph, field_nm: float) -> tuple[NDArray[np.uint8],
     return levelled(grey[top : top + side, left : left + side]), near.nm_per_pixel
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return DejaVu Sans as matplotlib brings it (Pillow's own font has no µ), or that one."""
+    found = find_spec("matplotlib")
+    if found is not None and found.origin is not None:
+        path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if path.is_file():
+            return ImageFont.truetype(str(path), round(0.92 * size))
     return ImageFont.load_default(size)
 
 
