@@ -138,9 +138,12 @@ def check(url: str) -> list[str]:
     with translated(name, "check"):
         engine = make_engine(url, busy_timeout_s=30.0)
         try:
-            with engine.connect() as connection, connection.begin():
+            with engine.connect() as connection:  # taken back at the end: nothing is written
+                damage = _damage(connection)
+                if damage:  # what else it says of itself is not to be relied on
+                    return damage
                 revision = revision_of(connection, name)
-                findings = _damage(connection) or dangling_rows(connection)
+                findings = dangling_rows(connection)
                 if revision == HEAD and not findings:
                     findings = differences(connection) or _inconsistencies(connection)
         finally:
@@ -225,6 +228,8 @@ def _damage(connection: Connection) -> list[str]:
     try:
         answers = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
     except DriverError as error:
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
         answers = [str(error.orig)]
     return [f"the file is damaged: {answer}" for answer in answers if answer != "ok"]
 

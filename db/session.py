@@ -17,7 +17,7 @@ import getpass
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 from sqlalchemy import select
@@ -55,7 +55,7 @@ from db.repository import (
 from db.repository.scope import Change, Scope
 from db.revisions import HEAD, REVISIONS
 from db.translate import not_a_database, translated
-from db.urls import display_name
+from db.urls import display_name, sqlite_path
 
 _T = TypeVar("_T")
 _PAUSE_S = (0.05, 1.0)  # between two attempts: the first, and the longest
@@ -110,6 +110,7 @@ class Database:
         self.name = display_name(url)
         self.busy_timeout_s = busy_timeout_s
         self.wait_s = wait_s
+        self._file = sqlite_path(url)
         self._actor: str | None = None
         self._detail: str | None = None
         self._before_commit: Callable[[Transaction], None] | None = None
@@ -225,11 +226,19 @@ class Database:
     def _begin(self, action: str, *, write: bool = False) -> Iterator[Connection]:
         with (
             translated(self.name, action, self.busy_timeout_s),
+            self._turn(write),
             self._connection(write) as connection,
         ):
             yield connection
             if write:
                 self._commit(connection, action)
+
+    def _turn(self, write: bool) -> AbstractContextManager[None]:
+        if not write or self._file is None:
+            return nullcontext()
+        from db.turns import turn
+
+        return turn(self._file, self.busy_timeout_s)
 
     def _connection(self, write: bool) -> Connection:
         """Connect and begin; as long as that is all, waiting for a server or a file is safe."""

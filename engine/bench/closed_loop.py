@@ -125,6 +125,7 @@ def closed_loop(
     lab: Lab | None = None,
     strategies: Mapping[str, Strategy] | None = None,
     jobs: int = 1,
+    ray: str | None = None,
     out: Path | None = None,
     resume: bool = False,
     tell: Tell = lambda step: None,
@@ -147,7 +148,7 @@ def closed_loop(
     results.resume() if resume else results.refuse_loss()
     with sources.checkpoints(config.checkpoints) as folder:
         work = partial(run_task, replace(config, checkpoints=folder), brought)
-        for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell):
+        for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell, ray=ray):
             campaign, truth = arenas.campaign(trace.seed), arenas.truth(trace.seed)
             results.add(replace(trace, curve=_curve(trace, campaign, truth)))
     return results.write(_findings(config, arenas, reference, results.traces))

@@ -117,16 +117,24 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(n_torch)
 
 
-def run_tasks(tasks: Sequence[Task], work: Work, *, jobs: int, tell: Tell) -> Iterator[Trace]:
+def run_tasks(
+    tasks: Sequence[Task], work: Work, *, jobs: int, tell: Tell, ray: str | None = None
+) -> Iterator[Trace]:
     """Yield the traces of ``tasks`` as they finish, ``jobs`` at a time.
 
-    With more than one job ``work`` goes to other processes: it must be picklable.
+    With more than one job, or on the Ray cluster at ``ray``, ``work`` goes to other processes: it
+    must be picklable.
 
     Raises:
-        UsageError: ``jobs`` below 1.
+        UsageError: ``jobs`` below 1; see :func:`engine.bench.fleet.run_on_ray`.
     """
     if jobs < 1:
         raise UsageError(f"--jobs: expected at least 1, got {jobs}")
+    if ray is not None:
+        from engine.bench.fleet import run_on_ray
+
+        yield from run_on_ray(tasks, work, address=ray, jobs=jobs, tell=tell)
+        return
     with one_thread():
         if min(jobs, len(tasks)) <= 1:
             for task in tasks:

@@ -97,6 +97,14 @@ def closed_loop(
     resume: ResumeOption = False,
     plot: PlotOption = None,
     jobs: JobsOption = 0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Spread the seeds over a Ray cluster: auto, ray://host:10001, or local for one "
+            "of --jobs processes here. Needs the extra `ray`.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let strategies run a lab's experiments, round by round, and compare what they reach."""
@@ -120,7 +128,9 @@ def closed_loop(
     check_folders(out, plot)
     n_jobs = jobs_of(jobs)
     with step_progress(len(config.tasks) * budget) as tell:
-        document = bench.closed_loop(config, jobs=n_jobs, out=out, resume=resume, tell=tell)
+        document = bench.closed_loop(
+            config, jobs=n_jobs, ray=ray, out=out, resume=resume, tell=tell
+        )
     _finish(document, n_jobs, out, plot, as_json)
 
 

@@ -29,7 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
-from postgres_server import PostgresServer, execute  # noqa: E402
+from postgres_server import PostgresServer, execute, libpq  # noqa: E402
 
 from db.records import Status  # noqa: E402
 from db.schema import check  # noqa: E402
@@ -44,7 +44,14 @@ from engine.recording import record
 from engine.workspace import Workspace
 who, n = sys.argv[1], int(sys.argv[2])
 slowest, failures = 0.0, []
-with Workspace.open() as workspace:
+while True:
+    try:
+        workspace = Workspace.open()
+        break
+    except DatabaseError as error:
+        failures.append(f"{type(error).__name__}: {error}")
+        time.sleep(0.2)
+with workspace:
     for i in range(n):
         conditions = {"flow_rate": 0.4, "concentration": 18.0, "voltage": 18.0,
                       "collector_speed": 400.0}
@@ -114,7 +121,7 @@ def run(
         shares = [results // writers + (i < results % writers) for i in range(writers)]
         began = time.monotonic()
         processes = [_writer(folder, environment, f"w{i}", share) for i, share in enumerate(shares)]
-        breaker = threading.Thread(target=_go_away, args=(server, away_s))
+        breaker = threading.Thread(target=_go_away, args=(server, results // 5, away_s))
         if server is not None and away_s:
             breaker.start()
         answers = [_answer(process) for process in processes]
@@ -162,12 +169,22 @@ def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:
     return dict(json.loads(out))
 
 
-def _go_away(server: PostgresServer, seconds: float) -> None:
+def _go_away(server: PostgresServer, after: int, seconds: float) -> None:
     """Stop the server in the middle of it all, as a crash does, and start it again."""
-    time.sleep(2.0)
+    while count_rows(server.url("lab")) < after:
+        time.sleep(0.1)
     server.stop("immediate")
     time.sleep(seconds)
     server.start()
+
+
+def count_rows(url: str) -> int:
+    """Return how many results are recorded."""
+    import psycopg
+
+    with psycopg.connect(libpq(url)) as connection:
+        found = connection.execute("SELECT count(*) FROM measurements").fetchone()
+    return 0 if found is None else int(found[0])
 
 
 def _outcome(

@@ -1,0 +1,84 @@
+"""Writers of a SQLite file in turn: who came first goes first.
+
+SQLite itself lets a writer that finds the file locked look again every tenth of a second, and
+whoever happens to look at the right moment goes on; with several busy writers and a slow disk one
+may look in vain for longer than its patience. Waiting for a lock of the system's is fair and costs
+nothing. It is a courtesy only: SQLite's own lock decides, with or without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def turn(path: Path, patience_s: float) -> Iterator[None]:
+    """Hold the turn to write to the database at ``path``, or go on without it after a while.
+
+    The lock is on the database's folder: a file of its own would be one more to be copied, and on
+    the database itself it would disturb SQLite's (closing any handle of a file drops them all).
+    """
+    waiter = _Waiter.of(path.parent)
+    try:
+        if waiter is not None:
+            waiter.wait(patience_s)
+        yield
+    finally:
+        if waiter is not None:
+            waiter.leave()
+
+
+class _Waiter:
+    """One place in the queue. The system's lock knows no timeout, so a thread waits for it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+        self._guard = threading.Lock()
+        self._is_mine = threading.Event()
+
+    @classmethod
+    def of(cls, folder: Path) -> _Waiter | None:
+        """Return a place in the folder's queue, ``None`` where the system has no such locks."""
+        try:
+            import fcntl  # noqa: F401 -- POSIX only
+
+            return cls(os.open(folder, os.O_RDONLY | os.O_CLOEXEC))
+        except (ImportError, OSError):
+            return None
+
+    def wait(self, patience_s: float) -> None:
+        import fcntl
+
+        assert self._descriptor is not None  # noqa: S101 -- nobody left before waiting
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            threading.Thread(target=self._queue, args=(self._descriptor,), daemon=True).start()
+            self._is_mine.wait(patience_s)
+        except OSError:  # a file system without locks: nobody waits for anybody
+            self._is_mine.set()
+        else:
+            self._is_mine.set()
+
+    def _queue(self, descriptor: int) -> None:
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with self._guard:
+            self._is_mine.set()
+            if self._descriptor is None:  # nobody waits any more
+                os.close(descriptor)
+
+    def leave(self) -> None:
+        """Give the turn to the next, or give up waiting for it."""
+        with self._guard:
+            descriptor, self._descriptor = self._descriptor, None
+            # A thread that still waits holds the descriptor, and closes it when it is through.
+            if descriptor is not None and self._is_mine.is_set():
+                os.close(descriptor)

@@ -1,0 +1,94 @@
+"""A benchmark's tasks over a Ray cluster: more machines, the same numbers.
+
+Each task runs in one process with one thread, as it does without Ray, and depends on nothing but
+its seed. The nodes need this version of Spinneret (and the folder of ``--checkpoints``, if given).
+Ray is an optional extra: ``pip install 'spinneret[ray]'``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from engine import __version__
+from engine.bench.running import Step, Task, Tell, Trace, Work, one_thread
+from engine.errors import ModelError, SpinneretError, UsageError
+
+LOCAL = "local"
+
+
+def run_on_ray(
+    tasks: Sequence[Task], work: Work, *, address: str, jobs: int, tell: Tell
+) -> Iterator[Trace]:
+    """Yield the traces of ``tasks`` as they finish, spread over a cluster.
+
+    Args:
+        tasks: in any order; each is one unit of work of one CPU.
+        work: what to do, picklable.
+        address: of the cluster: ``auto``, ``host:6379``, ``ray://host:10001``; ``local``: a
+            cluster of this machine alone, for as long as this takes.
+        jobs: processes of a local cluster.
+        tell: hears of each task that is done.
+
+    Raises:
+        UsageError: Ray is not installed, no cluster answers, or its nodes have another version.
+        ModelError: a node or process died.
+    """
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "--ray needs Ray, which is not installed: `pip install 'spinneret[ray]'`"
+        ) from error
+    _connect(ray, address, jobs)
+    try:
+        remote = ray.remote(num_cpus=1, max_retries=2)(_work_there)
+        waiting = {remote.remote(work, task, __version__): task for task in tasks}
+        while waiting:
+            (done, *_), _ = ray.wait(list(waiting), num_returns=1)
+            task = waiting.pop(done)
+            trace: Trace = _fetched(ray, done, task)
+            tell(Step(task, len(trace.runs), len(trace.runs)))
+            yield trace
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, address: str, jobs: int) -> None:
+    try:
+        if address == LOCAL:
+            ray.init(num_cpus=jobs, include_dashboard=False, log_to_driver=False)
+        else:
+            ray.init(address=address, log_to_driver=False)
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"--ray {address}: no Ray cluster answers there ({str(error).splitlines()[0]}); start "
+            "one with `ray start --head`, or say --ray local"
+        ) from error
+
+
+def _work_there(work: Work, task: Task, version: str) -> Trace:
+    """Run one task on a node, in one thread."""
+    if version != __version__:
+        raise UsageError(
+            f"--ray: a node has Spinneret {__version__}, this machine {version}; install the same"
+        )
+    with one_thread():
+        return work(task, lambda step: None)
+
+
+def _fetched(ray: Any, done: Any, task: Task) -> Trace:
+    try:
+        found: Trace = ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, SpinneretError):
+            raise error.cause from error
+        raise ModelError(
+            f"{task.strategy}, seed {task.seed}: failed on a node: {error.cause}"
+        ) from error
+    except ray.exceptions.RayError as error:
+        raise ModelError(
+            f"{task.strategy}, seed {task.seed}: a node or its process died ({error}); what was "
+            "finished is in --out, go on with --resume"
+        ) from error
+    return found
