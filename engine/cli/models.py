@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None)
     group.command("list")(list_)
-    for command in (show, compare, promote, rollback, prune):
+    for command in (show, compare, promote, rollback, rebuild, prune):
         group.command()(command)
     app.add_typer(group, name="models")
 
@@ -163,6 +163,32 @@ def rollback(
         assert chosen is not None  # noqa: S101 -- it has a default
         done = roll_back(workspace, chosen)
     _print_promoted(done, as_json=as_json)
+
+
+def rebuild(
+    model: _ModelArgument, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Train a version again from what its row tells, and put its files back if they are missing.
+
+    Everything is read as it was then; with the same libraries on a CPU the weights are the same.
+    Exits with 1 if they are not.
+    """
+    from engine.refresh.rebuilding import rebuild as rebuild_now
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace, training_bar() as tell:
+        done = rebuild_now(workspace, model, tell)
+    for difference in done.differences:
+        warn(difference)
+    if as_json:
+        print_json({**vars(done), "differences": list(done.differences)})
+    elif done.is_same:
+        put = "; its files are back in their place" if done.restored else ""
+        typer.echo(f"model {model}: the same weights (sha256 {done.sha256[:12]}){put}")
+    else:
+        warn(f"model {model}: other weights (sha256 {done.sha256[:12]}); nothing was changed")
+    if not done.is_same:
+        raise typer.Exit(1)
 
 
 def prune(

@@ -16,61 +16,27 @@ from typing import TYPE_CHECKING, Any
 
 from db.errors import DatabaseError
 from db.records import (
-    CampaignRecord,
-    ExperimentRecord,
     ModelKind,
     ModelStatus,
     RefreshOutcome,
-    Status,
 )
-from db.session import Transaction
 from engine.campaign import Campaign
 from engine.compute import limit_threads, versions
 from engine.errors import SpinneretError, StateError, UsageError
-from engine.history import History, Run
 from engine.leasing import TRAINING, Lease, held, now
-from engine.refresh.due import Due, due
-from engine.refresh.request import Mode, Plan, Refreshed, RefreshRequest, ShouldStop, Tell
+from engine.refresh.planning import Seen, doubts, material_of, plan, plan_of, see
+from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop, Tell
 from engine.registry.files import FILES, FOLDER, Kept
-from engine.registry.serving import Serving, serving
-from engine.remembering import history_of
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
     from engine.refresh.gate import Verdict
     from engine.refresh.suspicion import Suspicion
-    from engine.refresh.training import Material, Trained
+    from engine.refresh.training import Trained
+
+__all__ = ["close_dead_runs", "plan", "refresh", "state_folder"]
 
 MOST_MENTIONED = 8
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """The campaign as it stands when a refresh begins."""
-
-    record: CampaignRecord
-    campaign: Campaign
-    experiments: tuple[ExperimentRecord, ...]
-    watermark: int
-    due: Due
-    serving: Serving
-    sources: tuple[str, ...]
-
-    @property
-    def history(self) -> History:
-        """What strategies would see."""
-        return history_of(self.campaign, self.experiments)
-
-
-def plan(workspace: Workspace, request: RefreshRequest) -> Plan:
-    """Say what a refresh would do, and why. Writes nothing, trains nothing.
-
-    Raises:
-        NotFoundError: no campaign is active.
-    """
-    with workspace.database.read() as tx:
-        seen = _see(workspace, tx, request)
-    return _plan(seen, request)
 
 
 def refresh(
@@ -102,8 +68,8 @@ def refresh(
     limit_threads(workspace.settings.compute.threads)
     with held(workspace.database, TRAINING) as lease:
         with workspace.database.read() as tx:
-            seen = _see(workspace, tx, request)
-        planned = _plan(seen, request)
+            seen = see(workspace, tx, request)
+        planned = plan_of(seen, request)
         if planned.problem is not None:
             raise StateError(planned.problem)
         if request.only_if_due and not planned.is_due:
@@ -157,55 +123,10 @@ def close_dead_runs(workspace: Workspace, lease: Lease) -> int:
     return len(dead)
 
 
-# -- looking -----------------------------------------------------------------------------------
-
-
-def _see(workspace: Workspace, tx: Transaction, request: RefreshRequest) -> _Seen:
-    record, campaign = workspace.active_campaign(tx)
-    return _Seen(
-        record,
-        campaign,
-        tuple(tx.experiments.list(record.id)),
-        tx.watermark(),
-        due(tx, record.id, workspace.settings.refresh, request.kind),
-        serving(workspace.data_dir, tx, record.id, request.kind),
-        tuple(one.name for one in tx.sources.list(record.id)),
-    )
-
-
-def _plan(seen: _Seen, request: RefreshRequest) -> Plan:
-    from engine.refresh.gate import LEAST_JUDGED, n_judged
-
-    champion = seen.serving.version
-    mode: Mode = "full" if request.full or champion is None else "incremental"
-    runs = [run for run in seen.history.finished if run.outcomes]
-    judged = n_judged(seen.campaign, runs)
-    problem = None
-    if judged < LEAST_JUDGED:
-        problem = (
-            f"expected at least {LEAST_JUDGED} recipes to judge a new model by (a fifth of all "
-            f"recipes is kept for that), got {judged} of {len(runs)} finished runs: log more "
-            "results first. Until then the model that serves learns them at each proposal"
-        )
-    return Plan(
-        request.kind,
-        mode,
-        seen.due.reasons,
-        seen.due.is_due,
-        seen.due.n_results,
-        seen.due.n_micrographs,
-        len(runs),
-        judged,
-        None if champion is None else champion.id,
-        seen.sources,
-        problem,
-    )
-
-
 # -- doing -------------------------------------------------------------------------------------
 
 
-def _start(workspace: Workspace, lease: Lease, seen: _Seen, request: RefreshRequest) -> int:
+def _start(workspace: Workspace, lease: Lease, seen: Seen, request: RefreshRequest) -> int:
     close_dead_runs(workspace, lease)
     with workspace.database.write("refresh", detail=request.trigger) as tx:
         lease.require(tx)
@@ -229,7 +150,7 @@ class _Work:
 
     workspace: Workspace
     lease: Lease
-    seen: _Seen
+    seen: Seen
     request: RefreshRequest
     planned: Plan
     refresh_id: int
@@ -241,7 +162,7 @@ class _Work:
         from engine.refresh.training import train_candidate
 
         self.tell("looking at the new results", 0, 1, {})
-        doubt = _doubts(self.workspace, self.seen)
+        doubt = doubts(self.workspace, self.seen)
         notes = [one.told(self.seen.campaign) for one in doubt.odd]
         if doubt.disbelief is not None and not self.request.accept_suspicious:
             return replace(self._disbelieved(doubt), notes=tuple(notes))
@@ -250,7 +171,7 @@ class _Work:
         odd = set() if self.request.accept_suspicious else {one.run.id for one in doubt.odd}
         state = state_folder(self.workspace, self.seen.record.id, self.request.kind)
         trained = train_candidate(
-            _material(self.workspace, self.seen, self.tell, odd),
+            material_of(self.workspace, self.seen, self.tell, odd),
             self.request,
             self.seen.serving.folder,
             state=state,
@@ -375,27 +296,6 @@ class _Work:
         )
 
 
-def _doubts(workspace: Workspace, seen: _Seen) -> Suspicion:
-    from engine.refresh.suspicion import Suspicion, examine
-
-    if not seen.due.since:  # nothing was learnt from yet: the older half speaks of the newer
-        finished = [run for run in seen.history.finished if run.outcomes]
-        old = History(seen.campaign, tuple(finished[: len(finished) // 2]))
-        return examine(old, finished[len(finished) // 2 :], workspace.settings.propose)
-    with workspace.database.read() as tx:
-        then = tx.experiments.list(seen.record.id, watermark=seen.due.since)
-    old = history_of(seen.campaign, then)
-    if not old.n_finished:
-        return Suspicion()
-    return examine(old, new_runs(seen.history, old), workspace.settings.propose)
-
-
-def new_runs(history: History, old: History) -> list[Run]:
-    """Return the finished runs whose results are new or changed, in order."""
-    known = {run.id: run.outcomes for run in old.finished}
-    return [run for run in history.finished if known.get(run.id) != run.outcomes]
-
-
 def _suspicion_json(doubt: Suspicion, campaign: Campaign) -> dict[str, Any]:
     return {
         "disbelief": doubt.disbelief,
@@ -403,25 +303,3 @@ def _suspicion_json(doubt: Suspicion, campaign: Campaign) -> dict[str, Any]:
         "odd": [one.told(campaign) for one in doubt.odd],
         "numbers": doubt.numbers,
     }
-
-
-def _material(workspace: Workspace, seen: _Seen, tell: Tell, odd: set[int | None]) -> Material:
-    from engine.refresh.training import Material
-    from engine.sources.managing import sources_of
-    from engine.sources.reading import read_source, refuse_own_runs
-
-    _, _, records = sources_of(workspace)
-    found = []
-    for place, record in enumerate(records):
-        tell(f"reading {record.name}", place, len(records), {})
-        data, _ = refuse_own_runs(workspace, read_source(workspace, record))
-        found.append(data)
-    return Material(
-        seen.campaign,
-        workspace.data_dir,
-        tuple(one for one in seen.experiments if one.status is Status.COMPLETED),
-        tuple(found),
-        seen.watermark,
-        workspace.settings.storage.max_image_megapixels,
-        tuple(sorted(id_ for id_ in odd if id_ is not None)),
-    )

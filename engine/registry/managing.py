@@ -23,7 +23,7 @@ from engine.registry.files import FOLDER, problems
 from engine.registry.serving import ROLLBACK, stack
 from engine.workspace import Workspace
 
-SHIPPED = {ModelKind.SURROGATE: "the starter", ModelKind.GENERATOR: "none"}
+SHIPPED = {ModelKind.SURROGATE: "the starter", ModelKind.GENERATOR: "the starter"}
 """What serves where no version does."""
 
 

@@ -50,8 +50,8 @@ def refresh(workspace: Workspace, args: Mapping[str, Any], should_stop: ShouldSt
 def _refresh(
     workspace: Workspace, trigger: str, should_stop: ShouldStop, *, only_if_due: bool = False
 ) -> str:
+    from engine.refresh.planning import plan
     from engine.refresh.request import RefreshRequest
-    from engine.refresh.running import plan
     from engine.refresh.running import refresh as refresh_now
 
     request = RefreshRequest(trigger=trigger, only_if_due=only_if_due)

@@ -280,15 +280,20 @@ def database_url(backend: str, folder: Path) -> Iterator[str]:
 
 
 def preload() -> None:
-    """Load what the actions need, so that a process of theirs begins at once."""
+    """Load what the actions need, so that a process of theirs begins at once.
+
+    Candidates are judged by one block of recipes in place of three: what is told of them does not
+    matter here, only that they are killed at every stage.
+    """
     import engine.doctor
     import engine.propose
     import engine.refresh.gate
     import engine.refresh.suspicion
     import engine.refresh.training
-    import engine.sources.champion  # noqa: F401
+    import engine.sources.champion
     from engine.compute import limit_threads
 
+    engine.refresh.gate.BLOCKS = 1
     limit_threads(1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,14 @@ import numpy as np
 import pytest
 
 from db.records import ModelKind, ModelStatus, RefreshOutcome
-from engine.errors import StateError
+from engine.errors import DataError, StateError
 from engine.leasing import TRAINING, held
 from engine.propose.forecaster import Forecaster
+from engine.refresh.planning import plan
+from engine.refresh.rebuilding import rebuild
 from engine.refresh.request import RefreshRequest
-from engine.refresh.running import plan, refresh, state_folder
+from engine.refresh.running import refresh, state_folder
+from engine.registry.files import Disk, hashes
 from engine.registry.managing import list_models, rollback
 from engine.remembering import history_of
 from engine.sources.knowledge import knowledge_of
@@ -122,6 +127,29 @@ class TestTheWholeWay:
         assert runs_of(workspace) == []
 
 
+class TestRebuilding:
+    def test_the_same_weights_and_files(
+        self, filled: Workspace, lab_runs: AnyCall, record: AnyCall
+    ) -> None:
+        request = RefreshRequest(steps=12)
+        first = refresh(filled, request)
+        record(filled, lab_runs(8, seed=1))
+        second = refresh(filled, request)
+        assert first.model_id and second.model_id and second.artifact  # noqa: PT018
+        record(filled, lab_runs(8, seed=2))  # nothing of it was known then
+        folder = filled.data_dir / second.artifact
+        before = hashes(folder)
+        shutil.rmtree(folder)
+        done = rebuild(filled, second.model_id)
+        assert (done.is_same, done.restored, done.differences) == (True, True, ())
+        assert hashes(folder) == before
+        assert rebuild(filled, first.model_id).is_same
+        assert first.artifact is not None
+        shutil.rmtree(filled.data_dir / first.artifact)
+        with pytest.raises(DataError, match=f"models rebuild {first.model_id}"):
+            rebuild(filled, second.model_id)
+
+
 class TestPoison:
     @pytest.mark.parametrize("poison", ["labels", "units"])
     def test_is_not_promoted(
@@ -198,6 +226,27 @@ class TestWholeOrNotAtAll:
         assert runs_of(filled) == [
             ("by hand", RefreshOutcome.PROMOTED), ("cron", RefreshOutcome.INTERRUPTED)
         ]  # fmt: skip
+
+    def test_a_full_disk_is_told_and_the_champion_serves(
+        self,
+        filled: Workspace,
+        lab_runs: AnyCall,
+        record: AnyCall,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        first = refresh(filled, QUICK)
+        record(filled, lab_runs(8, seed=1))
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(Disk, "rename", full)
+        with pytest.raises(DataError, match="the disk is full"):
+            refresh(filled, QUICK)
+        monkeypatch.undo()
+        assert champion_id(filled) == first.model_id
+        assert runs_of(filled)[0] == ("by hand", RefreshOutcome.FAILED)
+        assert len(list_models(filled)) == 1
 
     def test_one_taken_for_dead_records_nothing(self, filled: Workspace) -> None:
         def tell(what: str, n: int, total: int, numbers: Mapping[str, float]) -> None:
