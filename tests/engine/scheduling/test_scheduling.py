@@ -46,7 +46,7 @@ def runs(workspace: Workspace, id_: str) -> list[JobOutcome]:
         return [run.outcome for run in tx.schedule.runs(id_)]
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < until, "it did not happen in time"
@@ -192,7 +192,7 @@ class TestRunning:
                 trigger(one, "report")
                 wait_for(lambda n=n: len(counted) == n + 1)  # type: ignore[misc]
             assert not second.is_working
-            assert runs(one, "report") == [JobOutcome.DONE] * 3
+            wait_for(lambda: runs(one, "report") == [JobOutcome.DONE] * 3)
             first.stop()
             wait_for(lambda: second.is_working)
             trigger(one, "report")
@@ -200,6 +200,40 @@ class TestRunning:
             first.stop()
             second.stop()
             wait_for(lambda: not second.is_working)
+
+    def test_two_schedulers_on_postgresql(
+        self,
+        folder: Path,
+        counted: list[str],
+        postgres_url: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with (
+            Workspace.open(folder / "config.toml") as workspace,
+            workspace.database.read() as tx,
+        ):
+            record, _ = workspace.active_campaign(tx)
+        monkeypatch.setenv("SPINNERET_DATABASE__URL", postgres_url)
+        config = folder / "config.toml"
+        with Workspace.open(config) as one, Workspace.open(config) as other:
+            with one.database.write("init") as tx:
+                tx.campaigns.create(record.name, dict(record.definition))
+            sync(one)
+            schedulers = [Scheduler(each, ttl_s=2.0, look_s=0.1) for each in (one, other)]
+            threads = [threading.Thread(target=each.run) for each in schedulers]
+            for thread in threads:
+                thread.start()
+            wait_for(lambda: any(each.is_working for each in schedulers))
+            for n in range(5):
+                trigger(other, "report")
+                wait_for(lambda n=n: len(counted) == n + 1)  # type: ignore[misc]
+            wait_for(lambda: runs(one, "report") == [JobOutcome.DONE] * 5)
+            assert sum(each.is_working for each in schedulers) == 1
+            for each in schedulers:
+                each.stop()
+            for thread in threads:  # before their connections are closed
+                thread.join(timeout=30)
+                assert not thread.is_alive()
 
     def test_what_died_is_closed(
         self, workspace: Workspace, counted: list[str], started: Callable[..., Scheduler]
