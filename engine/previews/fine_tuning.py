@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from db.records import ExperimentRecord, ModelKind, ModelStatus, Status
 from engine.campaign import Campaign
+from engine.compute import versions
 from engine.errors import ModelError, SpinneretError
 from engine.previews.encoders import NM_PER_PIXEL, encoder_vocabulary
 from engine.previews.lessons import SHOWN, Lessons, draw_lessons
 from engine.previews.painter import Painter, open_painter
 from engine.previews.serving import serving_generator
 from engine.previews.training import Recipe, generator_data, save_together, train_generator
+from engine.registry.files import FILES, hashes
 from engine.sources.encoding import encode_conditions
 from engine.workspace import Workspace
 from generator.checkpoint import read_card
@@ -120,6 +122,10 @@ def fine_tune_generator(
                 metrics={"micrographs": n},
                 status=status,
                 parent_id=serving.model_version_id,
+                config={"fine_tuning": asdict(settings), FILES: hashes(folder)},
+                seed=settings.seed,
+                versions=versions(),
+                reason="fine-tuned",
             )
     except BaseException:
         if is_new:

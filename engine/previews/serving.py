@@ -8,6 +8,7 @@ from pathlib import Path
 from db.records import ModelKind
 from db.session import Transaction
 from engine.campaign import Campaign
+from engine.registry.serving import serving
 from engine.sources.base import base_words
 from engine.sources.encoding import axes_of, match_axes
 from engine.workspace import Workspace
@@ -31,15 +32,16 @@ class Serving:
 def serving_generator(workspace: Workspace, tx: Transaction, campaign_id: int) -> Serving | None:
     """Return the generator that serves a campaign: its champion, or else the starter, if any.
 
+    A champion whose files are gone or altered is left aside for the one before it.
     ``[generator] pretrained`` may ask for the starter alone, or for none.
     """
     wanted = workspace.settings.generator.pretrained
     if wanted == "none":
         return None
-    champion = tx.models.champion(campaign_id, ModelKind.GENERATOR) if wanted == "auto" else None
-    if champion is not None:
-        folder = workspace.data_dir / champion.artifact_path
-        return Serving(folder, f"generator {champion.id}", champion.id)
+    if wanted == "auto":
+        found = serving(workspace.data_dir, tx, campaign_id, ModelKind.GENERATOR)
+        if found.version is not None and found.folder is not None:
+            return Serving(found.folder, f"generator {found.version.id}", found.version.id)
     if (STARTER / "generator.json").is_file():
         return Serving(STARTER, "the starter")
     return None

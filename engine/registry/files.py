@@ -151,7 +151,8 @@ def problems(data_dir: Path, version: ModelVersionRecord) -> list[str]:
         return [f"model {version.id}: {folder} is not there"]
     expected = (version.config or {}).get(FILES)
     if expected is None:  # recorded before every file's hash was
-        expected = {"model.safetensors": version.sha256}
+        is_surrogate = version.kind is ModelKind.SURROGATE
+        expected = {"model.safetensors": version.sha256} if is_surrogate else {}
     found = []
     for name, digest in expected.items():
         path = folder / name
