@@ -77,11 +77,11 @@ def _front(found: Overview, i: int, j: int) -> dict[str, Any]:
         "data": traces,
         "layout": {
             "xaxis": {
-                "title": {"text": html.escape(campaign.heading(x.outcome))},
+                "title": {"text": named(campaign.heading(x.outcome))},
                 "range": list(_range(values[0][0], x.threshold)),
             },
             "yaxis": {
-                "title": {"text": html.escape(campaign.heading(y.outcome))},
+                "title": {"text": named(campaign.heading(y.outcome))},
                 "range": list(_range(values[1][0], y.threshold)),
             },
             "shapes": [
@@ -104,6 +104,18 @@ def _front(found: Overview, i: int, j: int) -> dict[str, Any]:
             ],
         },
     }
+
+
+def named(heading: str) -> str:
+    """Return a heading as an axis tells it: words for names, the unit kept."""
+    name, bracket, unit = heading.partition(" [")
+    return html.escape(name.replace(".", ", ").replace("_", " ") + bracket + unit)
+
+
+def _plain(what: str, heading: str) -> str:
+    """Return an axis of a small figure whose title stands above it: what, and the unit."""
+    _, bracket, unit = heading.partition(" [")
+    return html.escape(f"{what}{bracket}{unit}")
 
 
 def _runs(name: str, points: list[Point], i: int, j: int, role: str) -> dict[str, Any]:
@@ -233,7 +245,7 @@ def calibration_figure(heading: str, points: list[tuple[str, float, float, float
             ),
         ],
         "layout": {
-            "xaxis": {"title": {"text": html.escape(f"expected {heading}")}},
-            "yaxis": {"title": {"text": html.escape(f"measured {heading}")}},
+            "xaxis": {"title": {"text": _plain("expected", heading)}},
+            "yaxis": {"title": {"text": _plain("measured", heading)}},
         },
     }

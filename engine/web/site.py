@@ -71,11 +71,19 @@ class Limiter:
                 self.failed.pop(key, None)
 
 
+SHARE = 5.0
+"""What took a second to work out stands for five: at most a sixth of the time goes into it."""
+
+
 class Cache:
-    """Values that hold for one version. While the next is worked out, others get the last one."""
+    """Values that hold for one version. While the next is worked out, others get the last one.
+
+    What is dear is not worked out at once after each change, see :data:`SHARE`.
+    """
 
     def __init__(self) -> None:
         self.known: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
+        self.until: dict[str, float] = {}
         self.busy: dict[str, threading.Lock] = {}
         self.lock = threading.Lock()
 
@@ -84,7 +92,8 @@ class Cache:
         with self.lock:
             found = self.known.get(name)
             busy = self.busy.setdefault(name, threading.Lock())
-        if found is not None and found[0] == version:
+            stands = time.monotonic() < self.until.get(name, 0.0)
+        if found is not None and (found[0] == version or stands):
             return found[1]  # type: ignore[no-any-return]
         if not busy.acquire(blocking=found is None):
             assert found is not None  # noqa: S101 -- or it would have waited
@@ -94,9 +103,12 @@ class Cache:
                 found = self.known.get(name)
             if found is not None and found[0] == version:
                 return found[1]  # type: ignore[no-any-return]
+            start = time.monotonic()
             value = make()
+            now = time.monotonic()
             with self.lock:
                 self.known[name] = (version, value)
+                self.until[name] = now + SHARE * (now - start)
                 self.known.move_to_end(name)
                 while len(self.known) > 64:
                     self.busy.pop(self.known.popitem(last=False)[0], None)

@@ -13,6 +13,7 @@ addEventListener("DOMContentLoaded", () => {
   const learnt = document.getElementById("learnt");
   const rounds = { predict: 0, slices: 0, map: 0, shares: 0, preview: 0 };
 
+  const named = (text) => text.replaceAll("_", " ").replace(/\.(?=[a-z])/g, ", ");
   function complain(words) {
     problem.textContent = words;
     problem.classList.toggle("hidden", !words);
@@ -41,7 +42,7 @@ addEventListener("DOMContentLoaded", () => {
     document.getElementById("expected").replaceChildren(...start.outcomes.filter((o) => row.outcomes[o.name]).map((o) => {
       const f = row.outcomes[o.name];
       const line = document.createElement("tr");
-      const name = Object.assign(document.createElement("th"), { scope: "row", textContent: o.heading.replaceAll("_", " ") });
+      const name = Object.assign(document.createElement("th"), { scope: "row", textContent: named(o.heading) });
       const cells = [shown(f.mean), `${shown(f.lower)} … ${shown(f.upper)}`].map((text) => Object.assign(document.createElement("td"), { className: "number", textContent: text }));
       line.append(name, ...cells);
       return line;
@@ -64,7 +65,7 @@ addEventListener("DOMContentLoaded", () => {
           { type: "scatter", mode: isNumeric.get(slice.parameter) ? "lines" : "markers", role: "awaited", showlegend: false, x: slice.grid, y: slice.mean, line: { width: 2.5 }, hovertemplate: "%{x:.4g}: %{y:.4g}<extra></extra>" },
         ],
         layout: {
-          xaxis: { title: { text: heading.get(slice.parameter).replaceAll("_", " ") } },
+          xaxis: { title: { text: named(heading.get(slice.parameter)) } },
           yaxis: { title: { text: (heading.get(outcome.value) ?? "").replace(/^.*\[/, "["), font: { size: 11 } }, rangemode: "normal" },
           shapes: [{ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper" }],
         },
@@ -82,7 +83,7 @@ addEventListener("DOMContentLoaded", () => {
           type: isNumeric.get(found.x) && isNumeric.get(found.y) ? "contour" : "heatmap", x: found.x_grid, y: found.y_grid, z,
           line: { width: 0.5 }, colorbar: { title: { text: unit, side: "top" } }, hovertemplate: "%{x:.4g}, %{y:.4g}: %{z:.4g}<extra></extra>",
         }, { type: "scatter", mode: "markers", role: "front", x: [values[found.x]], y: [values[found.y]], showlegend: false, hoverinfo: "skip", marker: { symbol: "cross", size: 12 } }],
-        layout: { xaxis: { title: { text: heading.get(found.x).replaceAll("_", " ") } }, yaxis: { title: { text: heading.get(found.y).replaceAll("_", " ") } } },
+        layout: { xaxis: { title: { text: named(heading.get(found.x)) } }, yaxis: { title: { text: named(heading.get(found.y)) } } },
       });
     }
   }
@@ -92,10 +93,10 @@ addEventListener("DOMContentLoaded", () => {
     const table = document.getElementById("shares");
     const cell = (tag, text, name) => Object.assign(document.createElement(tag), { textContent: text, className: name ?? "" });
     const head = document.createElement("tr");
-    head.append(cell("th", "outcome"), ...found.parameters.map((name) => cell("th", name.replaceAll("_", " "), "number")));
+    head.append(cell("th", "outcome"), ...found.parameters.map((name) => cell("th", named(name), "number")));
     const rows = found.outcomes.map((name, i) => {
       const line = document.createElement("tr");
-      const first = cell("th", found.outcome_headings[i].replaceAll("_", " "));
+      const first = cell("th", named(found.outcome_headings[i]));
       first.scope = "row";
       line.append(first, ...found.total[i].map((share) => {
         const one = cell("td", "", "number");

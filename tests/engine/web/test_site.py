@@ -1,0 +1,65 @@
+"""What the server keeps in mind: values by version, and wrong passwords by name and address."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from engine.errors import AccessError
+from engine.web.site import SHARE, Cache, Limiter
+
+
+def test_a_value_is_worked_out_once_for_each_version() -> None:
+    cache, made = Cache(), []
+    for version in (1, 1, 2, 2):
+        cache.until.clear()
+        assert cache.get("x", version, lambda v=version: made.append(v) or v) == version
+    assert made == [1, 2]
+
+
+def test_what_is_dear_stands_for_a_while() -> None:
+    cache = Cache()
+    cache.get("x", 1, lambda: time.sleep(0.05) or "old")
+    assert cache.get("x", 2, lambda: "new") == "old"
+    time.sleep(0.05 * SHARE + 0.1)
+    assert cache.get("x", 2, lambda: "new") == "new"
+
+
+def test_others_get_the_last_value_meanwhile() -> None:
+    cache, begun, go = Cache(), threading.Event(), threading.Event()
+    cache.get("x", 1, lambda: "old")
+    cache.until.clear()
+
+    def slow() -> str:
+        begun.set()
+        assert go.wait(10)
+        return "new"
+
+    thread = threading.Thread(target=cache.get, args=("x", 2, slow))
+    thread.start()
+    assert begun.wait(10)
+    assert cache.get("x", 2, lambda: "never") == "old"
+    go.set()
+    thread.join()
+    assert cache.get("x", 2, lambda: "never") == "new"
+
+
+def test_what_cannot_be_worked_out_is_tried_again() -> None:
+    cache = Cache()
+    with pytest.raises(ZeroDivisionError):
+        cache.get("x", 1, lambda: 1 // 0)
+    assert cache.get("x", 1, lambda: "now") == "now"
+
+
+def test_wrong_passwords_are_counted_by_name_and_address() -> None:
+    limiter = Limiter(2)
+    limiter.count("a")
+    limiter.refuse("a")
+    limiter.count("a")
+    with pytest.raises(AccessError, match="too many wrong passwords") as refused:
+        limiter.refuse("b", "a")
+    assert 0 < refused.value.wait_s <= 300
+    limiter.forget("a")
+    limiter.refuse("a")
