@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,9 @@ from engine.cli.progress import training_bar
 
 if TYPE_CHECKING:
     from engine.refresh.request import Plan, Refreshed
+
+GRACE_S = 8.0
+"""How long a step may take to end after SIGTERM."""
 
 
 def register(app: typer.Typer) -> None:
@@ -84,17 +89,41 @@ def refresh(
 
 
 @contextmanager
-def stopped_by_sigterm() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM into a flag that is asked between steps."""
+def stopped_by_sigterm(grace_s: float = GRACE_S) -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM into a flag that is asked between steps; a long step is given up after a while.
+
+    Giving up is a kill like any other: the training is on the disk, and the next refresh closes the
+    record and goes on.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    timers: list[threading.Timer] = []
+
+    def ask(*_: object) -> None:
+        asked.set()
+        timer = threading.Timer(grace_s, _give_up, (grace_s,))
+        timer.daemon = True
+        timer.start()
+        timers.append(timer)
+
+    before = signal.signal(signal.SIGTERM, ask)
     try:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
+        for timer in timers:
+            timer.cancel()
+
+
+def _give_up(grace_s: float) -> None:
+    sys.stderr.write(
+        f"stopped {grace_s:g} s after SIGTERM in the middle of a step; what was trained is kept, "
+        "`engine refresh` goes on from there\n"
+    )
+    sys.stderr.flush()
+    os._exit(128 + signal.SIGTERM)
 
 
 def _document(done: Refreshed) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -267,6 +269,24 @@ class TestWholeOrNotAtAll:
 
 
 class TestCommand:
+    @pytest.mark.parametrize(("step_s", "code"), [(0.05, 0), (60.0, 143)])
+    def test_sigterm_ends_it_in_time(self, step_s: float, code: int) -> None:
+        script = (
+            "import os, signal, time\n"
+            "from engine.cli.refresh import stopped_by_sigterm\n"
+            "with stopped_by_sigterm(grace_s=0.5) as should_stop:\n"
+            "    os.kill(os.getpid(), signal.SIGTERM)\n"
+            f"    while not should_stop(): time.sleep(0.01)\n"
+            f"    time.sleep({step_s})\n"
+        )
+        root = Path(__file__).resolve().parents[3]
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=root, capture_output=True, text=True,
+            timeout=30, check=False,
+        )  # fmt: skip
+        assert done.returncode == code
+        assert ("what was trained is kept" in done.stderr) == (code != 0)
+
     def test_dry_run_and_json(
         self, engine: Engine, folder: Path, lab_runs: AnyCall, record: AnyCall
     ) -> None:
