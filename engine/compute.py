@@ -79,3 +79,8 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that records: the first of those `accelerate` launched."""
+    return os.environ.get("RANK", "0") == "0"

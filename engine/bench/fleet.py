@@ -57,7 +57,13 @@ def run_on_ray(
 def _connect(ray: Any, address: str, jobs: int) -> None:
     try:
         if address == LOCAL:
-            ray.init(num_cpus=jobs, include_dashboard=False, log_to_driver=False)
+            # Ray would run its workers at the lowest priority; these are all that we wait for.
+            ray.init(
+                num_cpus=jobs,
+                include_dashboard=False,
+                log_to_driver=False,
+                _system_config={"worker_niceness": 0},
+            )
         else:
             ray.init(address=address, log_to_driver=False)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:

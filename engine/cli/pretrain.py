@@ -49,6 +49,7 @@ def pretrain(
     goes on from there. Held-out R² tells how well each source is understood; what a source is
     worth to the campaign is told by `engine propose`.
     """
+    from engine.compute import is_first_process
     from engine.sources.pretraining import PretrainRequest
     from engine.sources.pretraining import pretrain as pretrain_now
     from engine.workspace import Workspace
@@ -60,6 +61,8 @@ def pretrain(
     except KeyboardInterrupt:
         say("interrupted; `engine pretrain --resume` with the same options goes on from there")
         raise
+    if not is_first_process():
+        return
     for note in done.notes:
         warn(note)
     if as_json:

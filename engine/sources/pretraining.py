@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import torch
 
 from db.records import SourceKind
 from engine.campaign import Campaign
-from engine.compute import limit_threads, versions
+from engine.compute import is_first_process, limit_threads, versions
 from engine.errors import DataError, ModelError, UsageError
 from engine.leasing import TRAINING, held
 from engine.sources.base import Spec, Words
@@ -86,7 +86,9 @@ def pretrain(workspace: Workspace, request: PretrainRequest, tell: Tell) -> Pret
         StateError: another process is training.
     """
     limit_threads(workspace.settings.compute.threads)
-    with held(workspace.database, TRAINING):
+    # Of processes that train together, the first takes the lease and records what came of it.
+    lease = held(workspace.database, TRAINING) if is_first_process() else nullcontext()
+    with lease:
         with workspace.database.read() as tx:
             watermark = tx.watermark()
         asked = read_all(workspace, request, tell)
@@ -171,6 +173,8 @@ def _train(
     history = fit_model(
         model, tensors, _settings(request, start), folder, tell, resume=request.resume
     )
+    if not is_first_process():
+        return Pretrained(0, "", "", watermark, {}, None)
     metrics = {
         "r2_held_out": {one.tensors.name: scores(model, one) for one in rows},
         "losses": history[-1] if history else {},
