@@ -200,6 +200,18 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
+def _shape(words: argparse.Namespace) -> GeneratorConfig:
+    """Return the generator's shape; places of the coarsest level look at one another."""
+    channels = tuple(int(word) for word in words.channels.split(","))
+    return GeneratorConfig(
+        side_px=words.side,
+        nm_per_pixel=words.nm,
+        fold=words.fold,
+        channels=channels,
+        attention=(*(False for _ in channels[1:]), True),
+    )
+
+
 def main() -> None:
     """Make the starter from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -209,6 +221,8 @@ def main() -> None:
     parser.add_argument("--wide", type=int, default=WIDE)
     parser.add_argument("--encoder-steps", type=int, default=ENCODER_STEPS)
     parser.add_argument("--steps", type=int, default=UNET_STEPS, help="of the UNet")
+    parser.add_argument("--fold", type=int, default=4, help="pixels a side that become channels")
+    parser.add_argument("--channels", default="64,128", help="of the UNet's levels, finest first")
     parser.add_argument("--until", type=int, help="stop after this step of the UNet, for now")
     parser.add_argument("--side", type=int, default=64, help="pixels a side")
     parser.add_argument("--nm", type=float, default=120.0, help="nm per pixel, a multiple of 60")
@@ -218,7 +232,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args()
     torch.set_num_threads(1 if words.device == "cpu" or not torch.cuda.is_available() else 4)
-    plain = Recipe(config=GeneratorConfig(side_px=words.side, nm_per_pixel=words.nm))
+    plain = Recipe(config=_shape(words))
     recipe = replace(
         plain,
         until=words.until,
@@ -236,6 +250,7 @@ def main() -> None:
         f"--encoder-steps {words.encoder_steps} --steps {words.steps} "
         + (f"--until {words.until} " if words.until else "")
         + f"--batch {words.batch} "
+        f"--fold {words.fold} --channels {words.channels} "
         f"--side {words.side} --nm {words.nm:g} --precision {words.precision} --seed {words.seed}"
     )
     sha256 = make_starter(
