@@ -20,6 +20,7 @@ from engine.tasks import tidy, worker_name
 from engine.web.worker import LANES
 from engine.workspace import Workspace
 
+# How much less urgent than the server's own answers.
 NICENESS = {"bench": 5, "training": 10, "oracle": 3}
 WATCH_S = 1.0
 PATIENCE_S = 20.0
@@ -38,7 +39,8 @@ def spawn(module: str, words: tuple[str, ...], lane: str, threads: int) -> subpr
         start_new_session=True,  # Ctrl-C is for the server, which then ends the others
     )
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS[lane])
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, process.pid, min(19, own + NICENESS[lane]))
     return process
 
 

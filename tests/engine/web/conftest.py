@@ -22,6 +22,7 @@ pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from db.records import NewExperiment, Origin, Status
 from engine import users
 from engine.web.app import create_app
 from engine.workspace import Workspace
@@ -179,3 +180,39 @@ def serving(folder: Path, *words: str) -> Iterator[tuple[str, subprocess.Popen[s
 def serve(folder: Path) -> Callable[..., Any]:
     """Return the context manager that serves the test's workspace."""
     return lambda *words: serving(folder, *words)
+
+
+TWO = ("fracture_strength.longitudinal", "elongation.longitudinal")
+
+
+def two_outcomes(workspace: Workspace, n: int) -> None:
+    """Record finished runs of the virtual lab with two outcomes: quick to fit."""
+    import numpy as np
+
+    from engine.lab import VirtualLab
+
+    lab, rng = VirtualLab(), np.random.default_rng(7)
+    new: list[NewExperiment] = []
+    while len(new) < n:
+        levels = {p.name: p.levels or () for p in lab.campaign.controlled}
+        conditions = {name: float(of[rng.integers(len(of))]) for name, of in levels.items()}
+        room = lab.room(rng)
+        result = lab.run(conditions, room, rng)
+        if result.failure is None:
+            outcomes = {name: (float(result.outcomes[name]),) for name in TWO}
+            new.append(
+                NewExperiment(
+                    Origin.MANUAL,
+                    Status.COMPLETED,
+                    actual={**conditions, **room},
+                    outcomes=outcomes,
+                )
+            )
+    with workspace.database.write("test") as tx:
+        tx.experiments.add(workspace.active_campaign(tx)[0], new)
+
+
+@pytest.fixture
+def fill_two() -> Callable[[Workspace, int], None]:
+    """Return a function that records finished runs with two outcomes."""
+    return two_outcomes

@@ -15,15 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from db.records import NewExperiment, Origin, Status
+from db.records import Status
 from engine import users
-from engine.lab import VirtualLab
 from engine.workspace import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -160,31 +158,9 @@ class Page:
         self.shoot(name)
 
 
-def fill(workspace: Workspace, n: int) -> None:
-    """Record finished runs of the virtual lab with two outcomes: quick to fit."""
-    lab, rng, new = VirtualLab(), np.random.default_rng(7), []
-    while len(new) < n:
-        levels = {p.name: p.levels or () for p in lab.campaign.controlled}
-        conditions = {name: float(of[rng.integers(len(of))]) for name, of in levels.items()}
-        room = lab.room(rng)
-        result = lab.run(conditions, room, rng)
-        if result.failure is None:
-            outcomes = {name: (float(result.outcomes[name]),) for name in (STRENGTH, ELONGATION)}
-            new.append(
-                NewExperiment(
-                    Origin.MANUAL,
-                    Status.COMPLETED,
-                    actual={**conditions, **room},
-                    outcomes=outcomes,
-                )
-            )
-    with workspace.database.write("test") as tx:
-        tx.experiments.add(workspace.active_campaign(tx)[0], new)
-
-
 @pytest.fixture
-def page(serve: Any, workspace: Workspace) -> Iterator[Page]:
-    fill(workspace, 48)
+def page(serve: Any, workspace: Workspace, fill_two: Any) -> Iterator[Page]:
+    fill_two(workspace, 48)
     users.add_user(workspace, "anna", "admin", PASSWORD)
     with serve() as (address, _process):
         opened = Page(address)
