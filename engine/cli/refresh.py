@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from db.records import ModelKind
 from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
 from engine.cli.progress import training_bar
+from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.refresh.request import Plan, Refreshed
@@ -30,6 +32,9 @@ def register(app: typer.Typer) -> None:
 
 def refresh(
     *,
+    kind: Annotated[
+        ModelKind, typer.Option("--kind", help="What to train: the surrogate or the generator.")
+    ] = ModelKind.SURROGATE,
     full: Annotated[
         bool, typer.Option("--full", help="From the starter on, on everything; else incrementally.")
     ] = False,
@@ -47,7 +52,12 @@ def refresh(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Updates at most.", show_default="40; 600 with --full")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Updates at most.",
+            show_default="40; 600 with --full; 400 and 300 for the generator",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")] = (
         "auto"
@@ -57,18 +67,31 @@ def refresh(
 ) -> None:
     """Train the surrogate on the new results, and let it serve if it loses to nobody.
 
-    It is judged on recipes that no training sees, beside the champion and plain Gaussian processes.
-    New results that contradict the others are told and not learnt from. What serves keeps serving
-    until the very end; Ctrl-C or SIGTERM keeps what was trained, and the next refresh goes on.
-    A candidate that is not promoted is no error: the exit code is 0.
+    With --kind generator, train the generator of previews on from the lab's own micrographs; it
+    serves if it tells micrographs that no training saw better than the one that serves.
+
+    The surrogate is judged on recipes that no training sees, beside the champion and plain Gaussian
+    processes. New results that contradict the others are told and not learnt from. What serves
+    keeps serving until the very end; Ctrl-C or SIGTERM keeps what was trained, and the next refresh
+    goes on. A candidate that is not promoted is no error: the exit code is 0.
     """
     from engine.refresh.planning import plan
     from engine.refresh.request import RefreshRequest
     from engine.refresh.running import refresh as refresh_now
     from engine.workspace import Workspace
 
+    if kind is ModelKind.GENERATOR and (full or accept_suspicious):
+        raise UsageError(
+            "--kind generator: expected neither --full nor --accept-suspicious: it is always "
+            "trained on from the one that serves, by micrographs and not by results"
+        )
     request = RefreshRequest(
-        full=full, seed=seed, steps=steps, device=device, accept_suspicious=accept_suspicious
+        kind=kind,
+        full=full,
+        seed=seed,
+        steps=steps,
+        device=device,
+        accept_suspicious=accept_suspicious,
     )
     with Workspace.open(config) as workspace:
         if dry_run or due:
@@ -154,11 +177,17 @@ def _print_plan(planned: Plan, *, as_json: bool) -> None:
     begin = "the starter" if planned.champion_id is None else f"model {planned.champion_id}"
     begin = "the starter" if planned.mode == "full" else begin
     sources = ", ".join(planned.sources) or "no source besides the simulated labs"
-    typer.echo(
-        f"would train {'in full' if planned.mode == 'full' else 'incrementally'} from {begin} on "
-        f"{planned.n_finished} own runs and {sources}, and judge on {planned.n_judged} recipes "
-        "that no training sees"
-    )
+    if planned.kind == "generator":
+        typer.echo(
+            f"would train the generator from {begin} on, and judge on {planned.n_judged} "
+            "micrographs that no training sees"
+        )
+    else:
+        typer.echo(
+            f"would train {'in full' if planned.mode == 'full' else 'incrementally'} from {begin} "
+            f"on {planned.n_finished} own runs and {sources}, and judge on {planned.n_judged} "
+            "recipes that no training sees"
+        )
     if planned.problem is not None:
         warn(planned.problem)
 

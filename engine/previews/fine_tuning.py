@@ -8,32 +8,37 @@ The encoders stay: they are what both sides agree on, and their hash is the gene
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from db.records import ExperimentRecord, ModelKind, ModelStatus, Status
+from db.records import ExperimentRecord, ModelKind, Status
 from engine.campaign import Campaign
-from engine.compute import versions
 from engine.errors import ModelError, SpinneretError
 from engine.previews.encoders import NM_PER_PIXEL, encoder_vocabulary
 from engine.previews.lessons import SHOWN, Lessons, draw_lessons
 from engine.previews.painter import Painter, open_painter
-from engine.previews.serving import serving_generator
-from engine.previews.training import Recipe, generator_data, save_together, train_generator
-from engine.registry.files import FILES, hashes
+from engine.previews.serving import Serving
+from engine.previews.training import Recipe, Tell, generator_data, save_together, train_generator
+from engine.registry.files import Kept, keep
 from engine.sources.encoding import encode_conditions
 from engine.workspace import Workspace
 from generator.checkpoint import read_card
-from generator.config import TrainingSettings
+from generator.config import GeneratorConfig, TrainingSettings
+from generator.data import GeneratorData
+from generator.errors import GeneratorError
+from generator.objectives import PriorObjective, UNetObjective, pairs_of, pictures_of
+from surrogate.errors import SurrogateError
 from surrogate.matmcl.tiles import cut_tiles
+
+if TYPE_CHECKING:
+    from generator.pipeline import MicrostructurePipeline
+    from surrogate.matmcl.model import MatMCL
 
 TILES = 6
 """Tiles of a micrograph."""
@@ -43,8 +48,8 @@ FEWEST = 8
 
 REPLAYED = 400
 OWN_SHARE = 0.5
-
-Tell = Callable[[str], None]
+_JUDGED, _JUDGE_SEED = 12, 90_001
+"""Batches of held-out tiles that the loss is taken over, and their noise."""
 
 
 @dataclass(frozen=True)
@@ -58,80 +63,114 @@ class FineTuning:
 
 
 @dataclass(frozen=True)
-class FineTuned:
-    """A generator in the data folder and its row: a candidate until somebody promotes it."""
+class Tuned:
+    """A generator that has seen the lab's own micrographs, not kept yet.
 
-    model_id: int
-    artifact: str
-    sha256: str
+    ``before``, ``after``: loss of the generator that serves and of this one on the ``n_held``
+    micrographs that no training saw. ``parent``: SHA-256 of the UNet that it was trained on from.
+    """
+
+    pipeline: MicrostructurePipeline
+    encoders: MatMCL
+    recipe: Recipe
+    parent: str
     n_micrographs: int
+    n_held: int
+    before: float
+    after: float
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it tells the lab's held-out micrographs better than what serves."""
+        return self.after < self.before
 
 
-def fine_tune_generator(
+def tune_generator(
     workspace: Workspace,
+    campaign: Campaign,
+    experiments: Sequence[ExperimentRecord],
+    serving: Serving,
     settings: FineTuning | None = None,
     *,
-    status: ModelStatus = ModelStatus.CANDIDATE,
+    work: Path | None = None,
     replayed: int = REPLAYED,
-    tell: Tell | None = None,
-) -> FineTuned:
-    """Train the serving generator on from the active campaign's micrographs, and register it.
+    tell: Tell = lambda what, n, total, numbers: None,
+) -> Tuned:
+    """Train the serving generator on from a campaign's micrographs; a fifth of them judges it.
 
     Args:
-        workspace: an open workspace.
+        workspace: whose files.
+        campaign: its conditions.
+        experiments: with their micrographs.
+        serving: the generator to train on from.
         settings: the budget.
-        status: of the new version; ``champion`` retires the former one in the same transaction.
+        work: where an interrupted training is kept and taken up again.
         replayed: pictures of the virtual lab to learn from beside the lab's own.
-        tell: told what is being done.
+        tell: hears of each part and of the losses; what it raises ends the training.
 
     Raises:
-        ModelError: no generator, too few micrographs, or a training that cannot go on.
-        DatabaseError: it cannot be recorded; its folder is gone then.
+        ModelError: too few micrographs, or a training that cannot go on.
     """
-    settings, say = settings or FineTuning(), tell or (lambda _: None)
-    with workspace.database.read() as tx:
-        record, campaign = workspace.active_campaign(tx)
-        serving = serving_generator(workspace, tx, record.id)
-        experiments = tx.experiments.list(record.id)
-        watermark = tx.watermark()
-    if serving is None:
-        raise ModelError("expected a generator to train on from, found none")
+    settings = settings or FineTuning()
     painter = open_painter(serving)
-    say("reading micrographs")
+    tell("reading micrographs", 0, 1, {})
     lessons, n = own_lessons(workspace, campaign, painter, experiments, settings.seed)
     if n < FEWEST:
         raise ModelError(
             f"expected at least {FEWEST} micrographs of finished runs with a known scale, got {n}; "
             "log more of them first"
         )
-    say(f"training on {n} micrographs")
-    pipeline, recipe = _trained(painter, serving.folder, lessons, settings, replayed)
-    folder, artifact, sha256, is_new = _kept(
-        workspace, painter, pipeline, recipe, watermark=watermark, n=n, parent=painter.sha256
-    )
+    held = np.repeat(np.arange(n) % 5 == 4, TILES)
+    config, encoders, seed = read_card(serving.folder).config, painter.encoders, settings.seed
+    judging = generator_data(encoders, _some(lessons, held), config.side_px, seed=seed)
+    before = _loss(painter.pipeline, judging, config)
+    data = _beside_replayed(painter, _some(lessons, ~held), replayed, config.side_px, seed)
+    unet = TrainingSettings(
+        steps=settings.unet_steps, learning_rate=2e-4, warmup=20, seed=seed, ema=0.99,
+        device=settings.device, checkpoint_every=50,
+    )  # fmt: skip
+    prior = replace(unet, steps=settings.prior_steps, batch=128, learning_rate=5e-4)
+    recipe = Recipe(config, prior, unet, dtype="float16")
     try:
-        with workspace.database.write("fine-tune", detail=artifact) as tx:
-            if status is ModelStatus.CHAMPION:
-                tx.models.retire_champion(record.id, ModelKind.GENERATOR)
-            model_id = tx.models.add(
-                record.id,
-                kind=ModelKind.GENERATOR,
-                artifact_path=artifact,
-                sha256=sha256,
+        pipeline = train_generator(
+            encoders, data, recipe, start=painter.pipeline, work=work, tell=tell
+        )
+    except GeneratorError as error:
+        raise ModelError(f"the generator could not be trained on: {error}") from error
+    after = _loss(pipeline, judging, config)
+    return Tuned(
+        pipeline, encoders, recipe, painter.sha256, n, int(held.sum()) // TILES, before, after
+    )
+
+
+def keep_generator(workspace: Workspace, tuned: Tuned, *, watermark: int) -> tuple[Kept, str]:
+    """Put a generator into its place below the data folder; return it with the UNet's SHA-256.
+
+    Raises:
+        DataError: the disk is full, or the data folder cannot be written.
+        ModelError: it cannot be written for another reason.
+    """
+    n, digests = tuned.n_micrographs, []
+
+    def fill(aside: Path) -> None:
+        try:
+            digest = save_together(
+                aside,
+                tuned.pipeline,
+                tuned.encoders,
+                tuned.recipe,
+                extra={"parent": tuned.parent, "micrographs": n},
+                readme=f"# Generator fine-tuned on {n} micrographs\n\n"
+                f"Trained on from {tuned.parent}.\n",
                 watermark=watermark,
-                metrics={"micrographs": n},
-                status=status,
-                parent_id=serving.model_version_id,
-                config={"fine_tuning": asdict(settings), FILES: hashes(folder)},
-                seed=settings.seed,
-                versions=versions(),
-                reason="fine-tuned",
             )
-    except BaseException:
-        if is_new:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return FineTuned(model_id, artifact, sha256, n)
+        except (GeneratorError, SurrogateError) as error:
+            if isinstance(error.__cause__, OSError):
+                raise error.__cause__ from error
+            raise ModelError(f"the generator cannot be kept: {error}") from error
+        digests.append(digest)
+
+    return keep(workspace.data_dir, ModelKind.GENERATOR, fill), digests[0]
 
 
 def own_lessons(
@@ -146,7 +185,6 @@ def own_lessons(
     Pictures without a scale, or too small or coarse for a tile, are left out.
     """
     from engine.retrieval.encoder import levelled, read_picture
-    from surrogate.errors import SurrogateError
 
     tiles: list[NDArray[np.uint8]] = []
     rows: list[Any] = []
@@ -183,71 +221,44 @@ def own_lessons(
     return Lessons(stacked, nothing, table, nothing), n
 
 
-def _trained(
-    painter: Painter, folder: Path, own: Lessons, settings: FineTuning, replayed: int
-) -> tuple[Any, Recipe]:
-    """Train prior and UNet on from what serves, on own and replayed pictures."""
-    card = read_card(folder)
+def _beside_replayed(
+    painter: Painter, own: Lessons, replayed: int, side_px: int, seed: int
+) -> GeneratorData:
+    """Return own tiles and drawn ones, so weighted that either is half of what is seen."""
+    side = painter.encoders.config.tile_px
     old = draw_lessons(
         encoder_vocabulary(),
         standard=max(replayed, 2),
         wide=0,
-        side_px=painter.encoders.config.tile_px,
+        side_px=side,
         nm_per_pixel=NM_PER_PIXEL,
-        seed=settings.seed + 1,
+        seed=seed + 1,
     )
     both = Lessons(*(np.concatenate([getattr(one, f) for one in (own, old)]) for f in (
         "tiles", "shown", "table", "promised")))  # fmt: skip
-    share = OWN_SHARE / (1.0 - OWN_SHARE) * len(old.tiles) / len(own.tiles)
     weights = torch.ones(len(both.tiles))
-    weights[: len(own.tiles)] = share
-    data = generator_data(
-        painter.encoders, both, card.config.side_px, seed=settings.seed, weights=weights
+    weights[: len(own.tiles)] = OWN_SHARE / (1.0 - OWN_SHARE) * len(old.tiles) / len(own.tiles)
+    return generator_data(painter.encoders, both, side_px, seed=seed, weights=weights)
+
+
+def _some(lessons: Lessons, chosen: NDArray[np.bool_]) -> Lessons:
+    return Lessons(
+        lessons.tiles[chosen],
+        lessons.shown[chosen],
+        lessons.table[chosen],
+        lessons.promised[chosen],
     )
-    unet = TrainingSettings(
-        steps=settings.unet_steps, learning_rate=2e-4, warmup=20, seed=settings.seed, ema=0.99,
-        device=settings.device,
-    )  # fmt: skip
-    prior = replace(unet, steps=settings.prior_steps, batch=128, learning_rate=5e-4)
-    recipe = Recipe(card.config, prior, unet, dtype="float16")
-    pipeline = train_generator(painter.encoders, data, recipe, start=painter.pipeline)
-    return pipeline, recipe
 
 
-def _kept(
-    workspace: Workspace,
-    painter: Painter,
-    pipeline: Any,
-    recipe: Recipe,
-    *,
-    watermark: int,
-    n: int,
-    parent: str,
-) -> tuple[Path, str, str, bool]:
-    """Write the generator aside and put its folder in its place below the data folder."""
-    from generator.errors import GeneratorError
-    from surrogate.errors import SurrogateError
-
-    home = workspace.data_dir / "models"
-    home.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=home, prefix=".new-"))
-    try:
-        sha256 = save_together(
-            aside,
-            pipeline,
-            painter.encoders,
-            recipe,
-            extra={"parent": parent, "micrographs": n},
-            readme=f"# Generator fine-tuned on {n} micrographs\n\nTrained on from {parent}.\n",
-            watermark=watermark,
-        )
-        folder = home / f"generator-{sha256[:12]}"
-        is_new = not folder.exists()
-        if is_new:
-            aside.chmod(0o755)
-            aside.rename(folder)
-    except (GeneratorError, SurrogateError) as error:
-        raise ModelError(f"the generator cannot be kept: {error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return folder, folder.relative_to(workspace.data_dir).as_posix(), sha256, is_new
+def _loss(pipeline: MicrostructurePipeline, data: GeneratorData, config: GeneratorConfig) -> float:
+    """Return the loss of prior and UNet together on ``data``, always over the same noise."""
+    prior, unet = pipeline.prior, pipeline.unet
+    settings = TrainingSettings(steps=1, batch=16, drop=0.0, seed=_JUDGE_SEED, device="cpu")
+    pairs = PriorObjective(prior), pairs_of(data, prior, settings)
+    pictures = UNetObjective(unet, config), pictures_of(data, prior, config, settings)
+    total = 0.0
+    with torch.no_grad():
+        for objective, examples in (pairs, pictures):
+            objective.eval()
+            total += sum(float(objective(*examples(k))) for k in range(_JUDGED)) / _JUDGED
+    return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from db.records import CampaignRecord, ExperimentRecord, Status
+from db.records import CampaignRecord, ExperimentRecord, ModelKind, Status
 from db.session import Transaction
 from engine.campaign import Campaign
 from engine.history import History, Run
@@ -76,7 +76,11 @@ def plan_of(seen: Seen, request: RefreshRequest) -> Plan:
     runs = [run for run in seen.history.finished if run.outcomes]
     judged = n_judged(seen.campaign, runs)
     problem = None
-    if judged < LEAST_JUDGED:
+    if request.kind is ModelKind.GENERATOR:
+        from engine.refresh.generator import n_pictures, problem_of
+
+        mode, judged, problem = "incremental", n_pictures(seen) // 5, problem_of(seen)
+    elif judged < LEAST_JUDGED:
         problem = (
             f"expected at least {LEAST_JUDGED} recipes to judge a new model by (a fifth of all "
             f"recipes is kept for that), got {judged} of {len(runs)} finished runs: log more "

@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from db.errors import DatabaseError
@@ -22,11 +21,13 @@ from db.records import (
 )
 from engine.campaign import Campaign
 from engine.compute import limit_threads, versions
-from engine.errors import SpinneretError, StateError, UsageError
+from engine.errors import SpinneretError, StateError
 from engine.leasing import TRAINING, Lease, held, now
+from engine.refresh.generator import GeneratorWork
 from engine.refresh.planning import Seen, doubts, material_of, plan, plan_of, see
 from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop, Tell
-from engine.registry.files import FILES, FOLDER, Kept
+from engine.refresh.state import state_folder
+from engine.registry.files import FILES, Kept
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -63,8 +64,6 @@ def refresh(
         ModelError, DataError, NotFoundError, DatabaseError: it failed; recorded as such.
         KeyboardInterrupt: Ctrl-C; recorded as interrupted.
     """
-    if request.kind is not ModelKind.SURROGATE:
-        raise UsageError(f"kind '{request.kind}': only the surrogate is refreshed by this command")
     limit_threads(workspace.settings.compute.threads)
     with held(workspace.database, TRAINING) as lease:
         with workspace.database.read() as tx:
@@ -75,7 +74,8 @@ def refresh(
         if request.only_if_due and not planned.is_due:
             raise StateError("not due any more: somebody else has just trained")
         refresh_id = _start(workspace, lease, seen, request)
-        work = _Work(workspace, lease, seen, request, planned, refresh_id, tell, should_stop)
+        kind = GeneratorWork if request.kind is ModelKind.GENERATOR else _Work
+        work = kind(workspace, lease, seen, request, planned, refresh_id, tell, should_stop)
         try:
             return work.run()
         except KeyboardInterrupt:
@@ -94,11 +94,6 @@ def refresh(
                 workspace, refresh_id, RefreshOutcome.FAILED, f"{type(error).__name__}: {error}"
             )
             raise
-
-
-def state_folder(workspace: Workspace, campaign_id: int, kind: ModelKind) -> Path:
-    """Return where an interrupted training is kept."""
-    return workspace.data_dir / FOLDER / f".refresh-{kind}-{campaign_id}"
 
 
 def close_dead_runs(workspace: Workspace, lease: Lease) -> int:

@@ -1,27 +1,50 @@
-"""A generator trained on from a lab's own micrographs: registered whole, or not at all."""
+"""A generator trained on from a lab's own micrographs: judged, registered whole, or not at all."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from db.records import ModelKind, ModelStatus, NewExperiment, Origin, Status
-from engine.errors import ModelError
+from db.records import (
+    ModelKind,
+    ModelStatus,
+    NewExperiment,
+    Origin,
+    RefreshOutcome,
+    RefreshRunRecord,
+    Status,
+)
+from engine.errors import DataError, StateError
 from engine.lab.virtual import VirtualLab
 from engine.micrographs import store_micrograph
-from engine.previews.fine_tuning import FEWEST, FineTuning, fine_tune_generator
-from engine.previews.serving import serving_generator
+from engine.previews import fine_tuning
+from engine.previews.fine_tuning import FEWEST
+from engine.previews.serving import Serving, serving_generator
+from engine.refresh.request import RefreshRequest
+from engine.refresh.running import refresh
 from engine.workspace import Workspace
 
-BRIEF = FineTuning(prior_steps=2, unet_steps=2, seed=1, device="cpu")
+BRIEF = RefreshRequest(kind=ModelKind.GENERATOR, steps=2, seed=1, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def few_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.previews.fine_tuning.draw_lessons", _few)
+
+
+def _few(*args: object, **options: object) -> object:
+    from engine.previews.lessons import draw_lessons
+
+    return draw_lessons(*args, **{**options, "standard": 4})  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def pictured(folder: Path, toy: Path) -> Path:
-    """Return a workspace whose finished runs have micrographs."""
+def pictured(folder: Path, toy: Path) -> Iterator[Workspace]:
+    """Yield a workspace whose finished runs have micrographs."""
     lab, rng = VirtualLab(), np.random.default_rng(5)
     with Workspace.open(folder / "config.toml") as workspace:
         with workspace.database.write("test") as tx:
@@ -42,47 +65,99 @@ def pictured(folder: Path, toy: Path) -> Path:
                     width_px=48, height_px=48, n_bytes=stored.n_bytes, nm_per_pixel=60.0,
                     nm_per_pixel_source="stated",
                 )  # fmt: skip
-    return folder
+        yield workspace
 
 
-def test_the_new_one_serves_when_it_is_champion(pictured: Path, engine) -> None:
-    with Workspace.open(pictured / "config.toml") as workspace:
-        made = fine_tune_generator(
-            workspace, BRIEF, status=ModelStatus.CHAMPION, replayed=4, tell=lambda _: None
-        )
-        with workspace.database.read() as tx:
-            record, _ = workspace.active_campaign(tx)
-            (row,) = tx.models.list(record.id)
-            serving = serving_generator(workspace, tx, record.id)
-    assert (row.kind, row.sha256) == (ModelKind.GENERATOR, made.sha256)
-    assert made.n_micrographs == FEWEST
-    assert serving is not None
-    assert serving.model_version_id == made.model_id
+def losses(monkeypatch: pytest.MonkeyPatch, before: float, after: float) -> None:
+    told = iter([before, after])
+    monkeypatch.setattr(fine_tuning, "_loss", lambda *_: next(told))
+
+
+def serving(workspace: Workspace) -> Serving | None:
+    with workspace.database.read() as tx:
+        return serving_generator(workspace, tx, workspace.active_campaign(tx)[0].id)
+
+
+def last_run(workspace: Workspace) -> RefreshRunRecord:
+    with workspace.database.read() as tx:
+        return tx.refreshes.list(workspace.active_campaign(tx)[0].id, ModelKind.GENERATOR)[0]
+
+
+def test_a_better_one_serves_and_rolls_back_when_altered(
+    pictured: Workspace, engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses(monkeypatch, 0.5, 0.4)
+    heard: list[str] = []
+    done = refresh(pictured, BRIEF, lambda what, *_: heard.append(what))
+    assert done.outcome is RefreshOutcome.PROMOTED
+    assert {"reading micrographs", "prior", "unet"} <= set(heard)
+    found = serving(pictured)
+    assert found is not None
+    assert found.model_version_id == done.model_id
     answer = engine("preview", "--set", "voltage=18", "--json")
     assert answer.exit_code == 0, answer.err
-    assert answer.json["generator"] == made.sha256
+    with pictured.database.read() as tx:
+        row = tx.models.get(done.model_id or 0)
+    assert row is not None
+    assert answer.json["generator"] == row.sha256
+    assert (row.seed, row.metrics["loss_after"]) == (1, 0.4)
+    weights = next((pictured.data_dir / row.artifact_path).rglob("*.safetensors"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    found = serving(pictured)
+    assert found is not None
+    assert found.model_version_id is None
 
 
-def test_too_few_micrographs(folder: Path, toy: Path) -> None:
+def test_a_worse_one_does_not_serve(pictured: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses(monkeypatch, 0.4, 0.5)
+    done = refresh(pictured, BRIEF)
+    assert done.outcome is RefreshOutcome.REJECTED
+    found = serving(pictured)
+    assert found is not None
+    assert found.model_version_id is None
+    with pictured.database.read() as tx:
+        row = tx.models.get(done.model_id or 0)
+    assert row is not None
+    assert row.status is ModelStatus.REJECTED
+    assert last_run(pictured).outcome is RefreshOutcome.REJECTED
+
+
+def test_the_loss_is_that_of_held_out_micrographs(pictured: Workspace) -> None:
+    report = refresh(pictured, BRIEF).report["generator"]
+    assert (report["micrographs"], report["held_out"]) == (FEWEST, 1)
+    assert 0 < report["loss_before"] < 10
+    assert report["loss_after"] != report["loss_before"]
+
+
+def test_it_stops_when_asked_and_says_so(pictured: Workspace) -> None:
+    done = refresh(pictured, BRIEF, should_stop=lambda: True)
+    assert done.outcome is RefreshOutcome.INTERRUPTED
+    assert last_run(pictured).outcome is RefreshOutcome.INTERRUPTED
+
+
+def test_too_few_micrographs(folder: Path, toy: Path, engine) -> None:
     with (
         Workspace.open(folder / "config.toml") as workspace,
-        pytest.raises(ModelError, match="expected at least 8 micrographs"),
+        pytest.raises(StateError, match="expected at least 8 micrographs"),
     ):
-        fine_tune_generator(workspace, BRIEF, replayed=4)
+        refresh(workspace, BRIEF)
+    dry = engine("refresh", "--kind", "generator", "--dry-run")
+    assert dry.exit_code == 0
+    assert "expected at least 8 micrographs" in dry.err
+    assert engine("refresh", "--kind", "generator", "--full").exit_code == 2
 
 
-def test_a_full_disk_leaves_nothing(
-    pictured: Path, toy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_nothing(pictured: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("generator.storing.os.fsync", full)
-    monkeypatch.setattr("surrogate.matmcl.storing.os.fsync", full)
-    with Workspace.open(pictured / "config.toml") as workspace:
-        with pytest.raises(ModelError, match="No space left"):
-            fine_tune_generator(workspace, BRIEF, replayed=4)
-        assert list((workspace.data_dir / "models").iterdir()) == []
-        with workspace.database.read() as tx:
-            record, _ = workspace.active_campaign(tx)
-            assert tx.models.list(record.id) == []
+    monkeypatch.setattr("engine.registry.files.Disk.flush", full)
+    with pytest.raises(DataError, match="disk is full"):
+        refresh(pictured, BRIEF)
+    models = pictured.data_dir / "models"
+    assert [one for one in models.iterdir() if not one.name.startswith(".refresh-")] == []
+    with pictured.database.read() as tx:
+        assert tx.models.list(pictured.active_campaign(tx)[0].id) == []
+    assert last_run(pictured).outcome is RefreshOutcome.FAILED

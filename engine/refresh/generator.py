@@ -1,0 +1,156 @@
+"""Refreshing the generator: trained on from the lab's own micrographs, judged on some it never saw.
+
+The same lease, record and promotion as for the surrogate (:mod:`engine.refresh.running`); what is
+trained, and by what it is judged, is :mod:`engine.previews.fine_tuning`'s.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from db.records import ModelKind, ModelStatus, RefreshOutcome, Status
+from engine.compute import versions
+from engine.errors import ModelError
+from engine.leasing import Lease, now
+from engine.previews.serving import serving_generator
+from engine.refresh.planning import Seen
+from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop, Tell
+from engine.refresh.state import state_folder
+from engine.registry.files import FILES
+from engine.workspace import Workspace
+
+
+def problem_of(seen: Seen) -> str | None:
+    """Say why the generator cannot be refreshed, if it cannot."""
+    from engine.previews.fine_tuning import FEWEST
+
+    n = n_pictures(seen)
+    if n >= FEWEST:
+        return None
+    return (
+        f"expected at least {FEWEST} micrographs of finished runs with a known scale, got {n}: log "
+        "more of them first (`engine log ID --micrograph FILE`)"
+    )
+
+
+def n_pictures(seen: Seen) -> int:
+    """Return how many micrographs there are to learn from."""
+    return sum(
+        one.nm_per_pixel is not None
+        for experiment in seen.experiments
+        if experiment.status is Status.COMPLETED
+        for one in experiment.micrographs
+    )
+
+
+@dataclass(frozen=True)
+class GeneratorWork:
+    """One refresh of the generator under way; see :class:`engine.refresh.running`'s own."""
+
+    workspace: Workspace
+    lease: Lease
+    seen: Seen
+    request: RefreshRequest
+    planned: Plan
+    refresh_id: int
+    tell: Tell
+    should_stop: ShouldStop
+
+    def run(self) -> Refreshed:
+        """Train, judge, record."""
+        from engine.previews.fine_tuning import FineTuning, tune_generator
+
+        seen, request = self.seen, self.request
+        with self.workspace.database.read() as tx:
+            serving = serving_generator(self.workspace, tx, seen.record.id)
+        if serving is None:
+            raise ModelError(
+                "expected a generator to train on from, found none: set [generator] pretrained "
+                "to 'auto' or 'starter' in config.toml"
+            )
+        settings = FineTuning(seed=request.seed, device=request.device)
+        if request.steps is not None:
+            settings = FineTuning(request.steps, request.steps, request.seed, request.device)
+
+        def told(what: str, n: int, total: int, numbers: Mapping[str, float]) -> None:
+            if self.should_stop():
+                raise KeyboardInterrupt
+            self.tell(what, n, total, numbers)
+
+        work = state_folder(self.workspace, seen.record.id, ModelKind.GENERATOR)
+        tuned = tune_generator(
+            self.workspace, seen.campaign, seen.experiments, serving, settings, work=work, tell=told
+        )
+        numbers = {
+            "micrographs": tuned.n_micrographs,
+            "held_out": tuned.n_held,
+            "loss_before": tuned.before,
+            "loss_after": tuned.after,
+        }
+        better = "less" if tuned.is_better else "not less"
+        why = (
+            f"loss on {tuned.n_held} micrographs that no training saw: {tuned.after:.4f}, {better} "
+            f"than the {tuned.before:.4f} of {serving.name}"
+        )
+        done = self._record(tuned, numbers, why, serving.model_version_id)
+        shutil.rmtree(work, ignore_errors=True)
+        return done
+
+    def _record(
+        self, tuned: Any, numbers: dict[str, Any], why: str, parent_id: int | None
+    ) -> Refreshed:
+        from engine.previews.fine_tuning import keep_generator
+
+        kept, sha256 = keep_generator(self.workspace, tuned, watermark=self.seen.watermark)
+        passes = tuned.is_better
+        outcome = RefreshOutcome.PROMOTED if passes else RefreshOutcome.REJECTED
+        former = None
+        try:
+            detail = f"{outcome}: {kept.artifact}"
+            with self.workspace.database.write("refresh", detail=detail) as tx:
+                self.lease.require(tx)
+                model_id = tx.models.add(
+                    self.seen.record.id,
+                    kind=ModelKind.GENERATOR,
+                    artifact_path=kept.artifact,
+                    sha256=sha256,
+                    watermark=self.seen.watermark,
+                    metrics=numbers,
+                    status=ModelStatus.CANDIDATE if passes else ModelStatus.REJECTED,
+                    parent_id=parent_id,
+                    config={
+                        "prior": tuned.recipe.prior.to_dict(),
+                        "unet": tuned.recipe.unet.to_dict(),
+                        FILES: dict(kept.files),
+                    },
+                    seed=self.request.seed,
+                    versions=versions(),
+                )
+                if passes:
+                    former = tx.models.promote(model_id, reason=f"refresh {self.refresh_id}: {why}")
+                tx.refreshes.finish(
+                    self.refresh_id,
+                    outcome,
+                    at=now(),
+                    log=why,
+                    model_version_id=model_id,
+                    report={"generator": numbers},
+                )
+        except BaseException:
+            if kept.is_new:
+                shutil.rmtree(kept.folder, ignore_errors=True)
+            raise
+        return Refreshed(
+            self.refresh_id,
+            ModelKind.GENERATOR,
+            outcome,
+            why,
+            self.planned.mode,
+            model_id,
+            former,
+            kept.artifact,
+            {"generator": numbers},
+        )
