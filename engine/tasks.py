@@ -25,6 +25,7 @@ from typing import Any
 from db.errors import DatabaseError
 from db.records import TaskRecord, TaskStatus
 from engine.errors import NotFoundError, SpinneretError, StateError, UsageError
+from engine.leasing import is_gone
 from engine.workspace import Workspace
 
 BENCH = ("propose", "measure")
@@ -243,19 +244,9 @@ def _is_orphan(task: TaskRecord, now: datetime, lost: str | None) -> bool:
         return True
     host, _, pid = task.worker.rpartition(":")
     if host == socket.gethostname():
-        return not _is_alive(int(pid))
+        return is_gone(f"{host}/{pid}/0")  # a worker that nobody has reaped is gone, too
     heard = task.heartbeat_at or task.created_at
     return now - heard > timedelta(seconds=DEAD_AFTER_S)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _done_all_the_same(workspace: Workspace, task: TaskRecord) -> dict[str, Any] | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ from db.records import TaskStatus
 from engine import tasks
 from engine.doing import DOING, request_of
 from engine.errors import NotFoundError, StateError, UsageError
+from engine.leasing import is_gone
 from engine.tasks import TaskCancelledError
 from engine.workspace import Workspace
 
@@ -137,3 +142,17 @@ def test_requests_are_checked_before_anything_is_computed(
         _, campaign = workspace.active_campaign(tx)
     with pytest.raises(UsageError, match=told):
         request_of(params, campaign, workspace.settings.propose)
+
+
+def test_the_task_of_a_worker_that_nobody_reaped_is_interrupted(workspace: Workspace) -> None:
+    task = tasks.submit(workspace, "propose", {"n": 2}, actor="anna")
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    deadline = time.monotonic() + 30
+    while not is_gone(f"{socket.gethostname()}/{child.pid}/0"):  # ended, its parent never asked
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with workspace.database.write("test") as tx:
+        tx.tasks.claim(tasks.BENCH, tasks.worker_name(child.pid), datetime.now(UTC))
+    assert tasks.tidy(workspace) == [task.id]
+    assert tasks.get(workspace, task.id).status is TaskStatus.INTERRUPTED
+    child.wait()

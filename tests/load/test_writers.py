@@ -32,8 +32,8 @@ def test_every_result_is_there_once(writers, tmp_path, database, n, results) -> 
 def test_the_server_goes_away_for_a_while(writers, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SPINNERET_DATABASE__WAIT_S", "1")
     outcome = writers.run(
-        tmp_path, database="postgresql", writers=3, results=240, away_s=2.0, durable=False
-    )
+        tmp_path, database="postgresql", writers=3, results=240, away_s=2.0
+    )  # durable: a server that need not keep what it has confirmed may lose it in a crash
     assert outcome.holds, outcome
     for failure in outcome.failures:
         assert failure.startswith(("ConnectionLost", "ServerUnreachable", "unknown")), failure
