@@ -90,10 +90,7 @@ def test_a_job_cut_off_is_interrupted_and_can_be_run_again(serve, workspace) -> 
                 time.sleep(0.05)
     left = tasks.get(workspace, task.id)
     with serve():
-        deadline = time.monotonic() + 60  # a worker that has just died may be looked for again
-        while not (seen := tasks.get(workspace, task.id)).status.is_over:
-            assert time.monotonic() < deadline, "the job that was cut off is not told"
-            time.sleep(0.1)
+        seen = tasks.get(workspace, task.id)
         with workspace.database.read() as tx:
             record, _campaign = workspace.active_campaign(tx)
             runs = tx.experiments.list(record.id)
