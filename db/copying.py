@@ -25,8 +25,8 @@ from db.types import Json, UtcDateTime
 from db.urls import display_name, parse_url
 
 _CHUNK = 5_000  # rows
-# Who does what at this moment, in processes that know nothing of the copy.
-_OF_THE_MOMENT = frozenset({"leases"})
+# Who does what at this moment, in processes that know nothing of the copy; and what is computed.
+_LEFT_BEHIND = frozenset({"leases", "embeddings"})
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _require_empty(connection: Connection, name: str) -> None:
 
 def _plan(connection: Connection, campaign: str | None) -> _Plan:
     """Return which rows of which table are to be copied, parents before children."""
-    tables = [table for table in metadata.sorted_tables if table.name not in _OF_THE_MOMENT]
+    tables = [table for table in metadata.sorted_tables if table.name not in _LEFT_BEHIND]
     if campaign is None:
         return [(table, _ordered(select(table), table, connection)) for table in tables]
     statement = select(campaigns.c.id).where(campaigns.c.name == campaign)

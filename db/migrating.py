@@ -12,7 +12,7 @@ from db.engines import make_engine
 from db.errors import DatabaseError
 from db.models import metadata
 from db.postgres import lock_out_migrations
-from db.types import Json, UtcDateTime
+from db.types import Json, Singles, UtcDateTime
 from db.urls import display_name
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def migration_options() -> dict[str, Any]:
 
 def _render_item(kind: str, item: Any, context: Any) -> str | Literal[False]:
     """Write the column types of ``db.types`` into new migrations as what they are."""
-    if kind == "type" and isinstance(item, Json | UtcDateTime):
+    if kind == "type" and isinstance(item, Json | Singles | UtcDateTime):
         name = type(item).__name__
         context.imports.add(f"from db.types import {name}")
         return f"{name}()"

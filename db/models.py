@@ -28,6 +28,7 @@ sessions             who is logged in there; by hash, so that the table opens no
 tokens               keys of programs, by hash, with what they may do
 tasks                what was asked of the background: propose, measure, refresh; and how it stands
 answers              what was answered to a request that carried a key, so that twice is once
+embeddings           what a model made of a picture: computed, and made anew where a row is missing
 ===================  ==========================================================================
 
 These are SQLAlchemy's typed tables, not mapped classes: repositories turn rows straight into
@@ -76,7 +77,7 @@ from db.records import (
     Status,
     TaskStatus,
 )
-from db.types import Json, UtcDateTime
+from db.types import Json, Singles, UtcDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -405,6 +406,17 @@ class AnswerColumns(_WithId):
     body: Named[Any] = Column(Json, nullable=True)
 
 
+class EmbeddingColumns(TypedColumns):
+    """The direction of a picture in a model's latent space.
+
+    ``model``: SHA-256 of its weights. ``picture``: SHA-256 of all that the vector follows from.
+    """
+
+    model: Named[str] = Column(String, primary_key=True)
+    picture: Named[str] = Column(String, primary_key=True)
+    vector: Named[tuple[float, ...]] = Column(Singles)
+
+
 def _in_its_campaign() -> ForeignKeyConstraint:
     # The revision must be one of the same campaign.
     return ForeignKeyConstraint(
@@ -665,4 +677,11 @@ answers = Table(
     AnswerColumns,
     UniqueConstraint("actor", "key"),
     Index(None, "at"),
+)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    EmbeddingColumns,
+    _check("sha256_length", "length(model) = 64 AND length(picture) = 64"),
 )

@@ -37,6 +37,7 @@ from db.repository import (
     Answers,
     Batches,
     Campaigns,
+    Embeddings,
     Experiments,
     Leases,
     Measurements,
@@ -84,6 +85,7 @@ class Transaction:
         self.tokens = Tokens(self._scope)
         self.tasks = Tasks(self._scope)
         self.answers = Answers(self._scope)
+        self.embeddings = Embeddings(self._scope)
 
     def watermark(self) -> int:
         """Return the highest change id but the one being written; 0 when there is none."""

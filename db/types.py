@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime
+from sqlalchemy import JSON, DateTime, LargeBinary
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -45,3 +48,44 @@ class Json(TypeDecorator[Any]):
 
             return dialect.type_descriptor(JSONB(none_as_null=True))
         return dialect.type_descriptor(JSON(none_as_null=True))
+
+
+class Singles(TypeDecorator[tuple[float, ...]]):
+    """Numbers in single precision: their bytes on SQLite (little end first), REAL[] on PostgreSQL.
+
+    PostgreSQL's own arrays become pgvector's vectors by a cast, and need no extension to be kept.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Take an array where there is one."""
+        if dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import ARRAY, REAL
+
+            return dialect.type_descriptor(ARRAY(REAL))
+        return dialect.type_descriptor(LargeBinary())
+
+    def process_bind_param(self, value: Sequence[float] | None, dialect: Dialect) -> Any:
+        """Round to single precision."""
+        if value is None:
+            return None
+        numbers = array("f", value)
+        return numbers.tolist() if dialect.name == "postgresql" else _turned(numbers).tobytes()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[float, ...] | None:
+        """Give them back; each is what single precision holds."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return tuple(array("f", value))  # the driver reads the shortest decimal
+        numbers = array("f")
+        numbers.frombytes(value)
+        return tuple(_turned(numbers))
+
+
+def _turned(numbers: array[float]) -> array[float]:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

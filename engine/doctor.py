@@ -26,6 +26,7 @@ from engine.micrographs import FOLDER as PICTURES
 from engine.registry.files import problems
 from engine.registry.managing import folder_bytes, orphans
 from engine.settings import find_config, load_settings
+from engine.sources.serving import starter_sha256
 from engine.workspace import Workspace
 
 LITTLE_SPACE = 1 << 30
@@ -88,7 +89,10 @@ def examine(
             )
             if not quick:
                 found += _pages(url)
-            looks = (_data_folder, _disk, _champions, _files, _leases, _dead_runs, _schedule)
+            looks = (
+                _data_folder, _disk, _champions, _files, _leases, _dead_runs, _schedule,
+                _embeddings,
+            )  # fmt: skip
             for look in looks if not quick else (*looks[:3], *looks[4:]):
                 found += _told(look, workspace, fix, stale_s)
     except SchemaMismatchError as error:
@@ -192,6 +196,31 @@ def _files(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]
             f"{len(missing)} files that are recorded are not there, such as {named}: restore them "
             "from a backup",
         )  # fmt: skip
+
+
+def _embeddings(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    """Look for vectors of models that are no more, and say who searches."""
+    with workspace.database.read() as tx:
+        rows = tx.embeddings.count()
+        known = {
+            version.sha256
+            for campaign in tx.campaigns.list()
+            for version in tx.models.list(campaign.id)
+            if not version.is_pruned
+        }
+        by = "by the server (pgvector)" if tx.embeddings.can_search else "in memory"
+    yield Finding("embeddings", Level.FINE, f"{sum(rows.values())} of pictures, searched {by}")
+    former = rows.keys() - known - {starter_sha256()}
+    if former:
+        told = f"{sum(rows[one] for one in former)} by models that are no more"
+        if fix:
+            with workspace.database.write("doctor") as tx:
+                tx.embeddings.forget(former)
+        mend = "removed" if fix else "`engine doctor --fix` removes them"
+        yield Finding("embeddings", Level.LOOK, f"{told}: {mend}", fixed=fix)
+    folder = workspace.data_dir / "embeddings"  # where versions before revision 0006 kept them
+    if folder.is_dir():
+        yield from _leftovers("embeddings' leftovers", [folder], workspace, fix, stale_s)
 
 
 def _recorded_pictures(workspace: Workspace) -> set[str]:

@@ -2,6 +2,7 @@
 
 from db.repository.batches import Batches
 from db.repository.campaigns import Campaigns
+from db.repository.embeddings import Embeddings
 from db.repository.experiments import Experiments
 from db.repository.leases import Leases
 from db.repository.measurements import Measurements
@@ -19,6 +20,7 @@ __all__ = [
     "Answers",
     "Batches",
     "Campaigns",
+    "Embeddings",
     "Experiments",
     "Leases",
     "Measurements",

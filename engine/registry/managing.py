@@ -182,6 +182,8 @@ def prune(
         if not is_dry_run:
             for id_ in ids:
                 tx.models.mark_pruned(id_)
+            gone = {v.sha256 for v in everything if v.id in ids}
+            tx.embeddings.forget(gone - {v.sha256 for v in everything if v.id not in ids})
     if not is_dry_run:
         for folder in folders:
             try:

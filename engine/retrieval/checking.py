@@ -78,7 +78,7 @@ def _similarity(
     """Return s (n, n) of run i's pictures to run j's conditions; NaN where nothing is embedded."""
     place = {run.experiment_id: i for i, run in enumerate(runs)}
     owner = torch.tensor([place[item.experiment_id or 0] for item in gallery.items])
-    v = mean_direction(torch.from_numpy(gallery.v), owner, len(runs))
+    v = mean_direction(torch.from_numpy(gallery.index.vectors()), owner, len(runs))
     t = encoder.of_conditions(axes_of(campaign), [run.conditions for run in runs])
     similarity: Array = cosine_similarity(v, torch.from_numpy(t)).numpy()
     absent = np.setdiff1d(np.arange(len(runs)), owner.numpy())

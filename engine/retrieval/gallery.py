@@ -16,8 +16,8 @@ from db.records import ExperimentRecord, SourceKind, SourceRecord, Status
 from db.session import Transaction
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, NotFoundError, SpinneretError
-from engine.retrieval.cache import EmbeddingCache, key_of
 from engine.retrieval.encoder import Encoder, read_picture
+from engine.retrieval.index import Index, Store, key_of
 from engine.sources.encoding import Axis, axes_of
 from engine.sources.reading import Picture, SourceData, read_source
 from engine.workspace import Workspace
@@ -28,6 +28,7 @@ WHICH: tuple[Which, ...] = ("campaign", "sources", "all")
 Progress = Callable[[int, int], None]
 
 _SEED_DIGITS = 12
+_AT_ONCE = 32  # new embeddings that are kept together
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Items with their embeddings v (n, r); ``notes`` tell what was left out and why."""
+    """Items with their embeddings; ``notes`` tell what was left out and why."""
 
     items: tuple[Item, ...]
-    v: Array
+    index: Index
     notes: tuple[str, ...] = ()
 
 
@@ -216,34 +217,36 @@ def embed(
     items: Sequence[Item],
     progress: Progress | None = None,
 ) -> Gallery:
-    """Embed the items' pictures; what a cache holds already is not read again.
+    """Embed the items' pictures; what the database holds already is not read again.
 
-    A picture without a scale, or too small for a tile, is left out with a note.
+    A picture without a scale, or too small for a tile, is left out with a note. What is new is kept
+    every few pictures, so that nothing is lost where this is stopped.
 
     Raises:
         NotFoundError: no picture can be used.
     """
-    cache = EmbeddingCache.open(workspace.data_dir, encoder.id, encoder.model.config.projection_dim)
-    kept: list[Item] = []
-    vectors: list[Array] = []
+    store = Store(workspace.database, encoder.id, encoder.model.config.projection_dim)
     left_out: dict[str, int] = {}
+    keys = [_key(encoder, item, left_out) for item in items]
+    missing = store.missing([key for key, _ in keys if key])
     limit = workspace.settings.storage.max_image_megapixels
-    for n, item in enumerate(items, 1):
-        key = ""
-        try:
-            digest = item.picture.sha256 or digest_of(item.picture.path)
-            key = key_of(item.picture, digest, encoder.n_tiles)
-            if key not in cache.known:
-                cache.put(key, _vector(encoder, item.picture, digest, limit))
-        except SpinneretError as error:
-            why = str(error)
-            left_out[why] = left_out.get(why, 0) + 1
-        if key in cache.known:
-            kept.append(item)
-            vectors.append(cache.known[key])
+    new: dict[str, Array] = {}
+    unusable: set[str] = set()
+    for n, (item, (key, digest)) in enumerate(zip(items, keys, strict=True), 1):
+        if key in missing and key not in new:
+            try:
+                new[key] = _vector(encoder, item.picture, digest, limit)
+            except SpinneretError as error:
+                left_out[str(error)] = left_out.get(str(error), 0) + 1
+                unusable.add(key)
+        if len(new) >= _AT_ONCE:
+            missing -= new.keys()
+            store.put(new)
+            new = {}
         if progress is not None:
             progress(n, len(items))
-    cache.save()
+    store.put(new)
+    kept = [place for place, (key, _) in enumerate(keys) if key and key not in unusable]
     if not kept:
         reasons = "; ".join(left_out) or "no finished run has one"
         raise NotFoundError(
@@ -252,7 +255,18 @@ def embed(
         )
     notes = tuple(f"left out: {why}" + (f" ({n} times)" if n > 1 else "")
                   for why, n in left_out.items())  # fmt: skip
-    return Gallery(tuple(kept), np.stack(vectors), notes)
+    index = Index(store, tuple(keys[place][0] for place in kept))
+    return Gallery(tuple(items[place] for place in kept), index, notes)
+
+
+def _key(encoder: Encoder, item: Item, left_out: dict[str, int]) -> tuple[str, str]:
+    """Return the key of an item's embedding and its picture's SHA-256, empty if it is gone."""
+    try:
+        digest = item.picture.sha256 or digest_of(item.picture.path)
+    except SpinneretError as error:
+        left_out[str(error)] = left_out.get(str(error), 0) + 1
+        return "", ""
+    return key_of(item.picture, digest, encoder.n_tiles), digest
 
 
 def _vector(encoder: Encoder, picture: Picture, digest: str, max_megapixels: float) -> Array:

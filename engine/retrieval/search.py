@@ -99,10 +99,10 @@ def by_conditions(
     if not conditions:
         raise UsageError("expected conditions such as --set voltage=18, got none")
     encoder, items, campaign, left_out = _opened(workspace, k, which)
-    query = encoder.of_conditions(axes_of(campaign), [conditions])
+    query = encoder.of_conditions(axes_of(campaign), [conditions])[0]
     gallery = embed(workspace, encoder, items, progress)
     matcher, notes = _matcher(workspace, campaign, items, which)
-    shown, similarity = _rows(gallery), _similarity(query, gallery.v)[0]
+    shown = _rows(gallery)
     expected, fit, score = Statistics(), None, None
     if matcher is not None:
         asked = matcher.expect([conditions])
@@ -118,12 +118,12 @@ def by_conditions(
     matches = [
         Match(
             gallery.items[place],
-            float(similarity[place]),
+            similarity,
             None,
             None if fit is None else float(fit[place]),
             gallery.items[place].statistics.minus(expected),
         )
-        for place in _first(score, similarity, k)
+        for place, similarity in _first(gallery, query, score, k)
     ]
     return _answer(
         campaign,
@@ -176,21 +176,21 @@ def by_micrograph(
     encoder, items, campaign, left_out = _opened(workspace, k, which)
     measured = measure_cropped(grey, scale.nm_per_pixel, how.rotation_axis, crop, str(file))
     shown = read_picture(file, max_megapixels=limit, crop=crop, rotation_axis=how.rotation_axis)
-    query = embed_picture(encoder, shown, scale.nm_per_pixel, digest_of(file))[None]
+    query = embed_picture(encoder, shown, scale.nm_per_pixel, digest_of(file))
     gallery = embed(workspace, encoder, items, progress)
     own = Statistics.of(measured.statistics.as_json())
     matcher, notes = _matcher(workspace, campaign, items, which)
     asked = row(own)[None]
-    similarity = _similarity(query, gallery.v)[0]
+    score = for_picture(matcher, asked, _rows(gallery))[0]
     matches = []
-    for place in _first(for_picture(matcher, asked, _rows(gallery))[0], similarity, k):
+    for place, similarity in _first(gallery, query, score, k):
         item = gallery.items[place]
         fit = None
         if matcher is not None and item.source is None:
             fit = float(matcher.fit(matcher.expect([item.conditions]), asked)[0, 0])
         promised = _promised(encoder, query, item)
         off = item.statistics.minus(own)
-        matches.append(Match(item, float(similarity[place]), promised, fit, off))
+        matches.append(Match(item, similarity, promised, fit, off))
     return _answer(
         campaign,
         encoder,
@@ -220,9 +220,23 @@ def _rows(gallery: Gallery) -> Array:
     return np.stack([row(item.statistics) for item in gallery.items])
 
 
-def _first(score: Array | None, similarity: Array, k: int) -> list[int]:
-    unknown = np.full(len(similarity), -np.inf)
-    return [int(i) for i in ordered(unknown if score is None else score, similarity, k)]
+def _first(gallery: Gallery, query: Array, score: Array | None, k: int) -> list[tuple[int, float]]:
+    """Return the ``k`` first places with their similarity to the query (r,).
+
+    Best score first; those without one follow, most similar first.
+    """
+    n = len(gallery.items)
+    scores = np.full(n, -np.inf) if score is None else score
+    has_one = np.flatnonzero(scores > -np.inf)
+    best = np.argsort(-scores[has_one], kind="stable")
+    first = has_one[best[:k]]
+    if len(has_one) > k:  # all that are level with the last: similarity decides between them
+        first = has_one[scores[has_one] >= scores[first[-1]]]
+    others = np.flatnonzero(scores == -np.inf)
+    first = np.sort(np.append(first, gallery.index.nearest(query, others, k - len(first))))
+    similarity = gallery.index.similarity(query, first)
+    order = ordered(scores[first], similarity, k)
+    return [(int(first[place]), float(similarity[place])) for place in order]
 
 
 def _promised(encoder: Encoder, query: Array, item: Item) -> float | None:
@@ -230,7 +244,7 @@ def _promised(encoder: Encoder, query: Array, item: Item) -> float | None:
         t = encoder.of_conditions(item.axes, [item.conditions])
     except ModelError:
         return None
-    return float(_similarity(query, t)[0, 0])
+    return float(cosine_similarity(torch.from_numpy(query[None]), torch.from_numpy(t))[0, 0])
 
 
 def _matcher(
@@ -243,11 +257,6 @@ def _matcher(
         return Matcher.of(StatisticsModel.fit(campaign, runs), runs), []
     except ModelError as error:
         return None, [f"what conditions lead one to measure is not known: {error}"]
-
-
-def _similarity(queries: Array, gallery: Array) -> Array:
-    found = cosine_similarity(torch.from_numpy(queries), torch.from_numpy(gallery))
-    return np.asarray(found.numpy())
 
 
 def _answer(

@@ -32,6 +32,11 @@ def serving_folder(workspace: Workspace, tx: Transaction, campaign_id: int) -> P
     return STARTER
 
 
+def starter_sha256() -> str:
+    """Return the SHA-256 of the starter's weights."""
+    return str(json.loads((STARTER / "matmcl.json").read_text(encoding="utf-8"))["sha256"])
+
+
 def folder_of(workspace: Workspace, tx: Transaction, campaign_id: int, sha256: str) -> Path:
     """Return the checkpoint whose weights have this SHA-256, as a batch recorded it.
 
@@ -39,7 +44,7 @@ def folder_of(workspace: Workspace, tx: Transaction, campaign_id: int, sha256: s
         ModelError: neither the starter nor any version of the campaign is that one, or its files
             are not as they were recorded.
     """
-    if json.loads((STARTER / "matmcl.json").read_text(encoding="utf-8"))["sha256"] == sha256:
+    if starter_sha256() == sha256:
         return STARTER
     wrong: list[str] = []
     for version in tx.models.list(campaign_id):

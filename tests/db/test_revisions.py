@@ -7,6 +7,7 @@ filled with the rows of the kept file.
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -83,6 +84,8 @@ def in_postgres(value: Any, kind: str) -> Any:
         return None
     if kind == "boolean":
         return bool(value)
+    if kind == "ARRAY":
+        return array("f", value).tolist()  # of a blob
     return f"{value}+00" if kind == "timestamp with time zone" else value
 
 

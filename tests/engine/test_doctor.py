@@ -17,6 +17,7 @@ from PIL import Image
 from db.records import JobRecord, ModelKind
 from engine.leasing import TRAINING, now, try_acquire
 from engine.registry.files import FILES, keep
+from engine.sources.serving import starter_sha256
 from engine.workspace import Workspace
 
 Engine = Callable[..., Any]
@@ -134,3 +135,27 @@ def test_a_data_folder_that_cannot_be_written(
     monkeypatch.setattr("engine.doctor._can_write", lambda _: False)
     answer = engine("doctor", "--json")
     assert (answer.exit_code, levels(answer)["data folder"]) == (1, "wrong")
+
+
+def test_embeddings_of_models_that_are_no_more(engine: Engine, folder: Path) -> None:
+    with (
+        Workspace.open(folder / "config.toml") as workspace,
+        workspace.database.write("embed") as tx,
+    ):
+        tx.embeddings.add("a" * 64, {"b" * 64: [0.6, 0.8]})
+        tx.embeddings.add(starter_sha256(), {"b" * 64: [0.6, 0.8]})
+    kept = folder / "spinneret-data" / "embeddings"
+    kept.mkdir(parents=True)
+    (kept / "a.npz").write_bytes(b"of an older version")
+    os.utime(kept, (1, 1))
+    told = engine("doctor", "--json")
+    found = {one["told"] for one in told.json["findings"] if one["what"] == "embeddings"}
+    assert found == {
+        "2 of pictures, searched in memory",
+        "1 by models that are no more: `engine doctor --fix` removes them",
+    }
+    assert kept.exists()
+    assert engine("doctor", "--fix").exit_code == 0
+    assert not kept.exists()
+    with Workspace.open(folder / "config.toml") as workspace, workspace.database.read() as tx:
+        assert tx.embeddings.count() == {starter_sha256(): 1}

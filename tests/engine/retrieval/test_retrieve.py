@@ -96,21 +96,51 @@ def test_some_conditions_are_enough(pictured: Path, engine) -> None:
     assert "expected of these conditions: diameter" in answer.out
 
 
-def test_embeddings_are_kept_and_may_be_deleted_or_damaged(pictured: Path, engine) -> None:
+def test_embeddings_are_kept_and_made_anew(pictured: Path, engine) -> None:
     ask = ("retrieve", "--set", "concentration=22", "--json")
     before = engine(*ask).json
     with Workspace.open(pictured / "config.toml") as workspace:
-        (kept,) = (workspace.data_dir / "embeddings").iterdir()
         pictures = workspace.data_dir / "micrographs"
+        with workspace.database.read() as tx:
+            ((model, n),) = tx.embeddings.count().items()
+    assert n == 40
     gone = pictures.rename(pictures.with_name("elsewhere"))
     again = engine(*ask)
     assert again.exit_code == 0, again.err
-    got = [m["similarity"] for m in again.json["matches"]]
-    assert got == pytest.approx([m["similarity"] for m in before["matches"]], abs=1e-6)
+    assert again.json["matches"] == before["matches"]
     gone.rename(pictures)
-    for spoilt in (b"", b"no archive", kept.read_bytes()[:200]):
-        kept.write_bytes(spoilt)
-        assert engine(*ask).json["matches"][0]["label"] == before["matches"][0]["label"]
+    with Workspace.open(pictured / "config.toml") as workspace:
+        with workspace.database.write("forget") as tx:
+            tx.embeddings.forget({model})
+        assert engine(*ask).json["matches"] == before["matches"]
+        with workspace.database.read() as tx:
+            assert tx.embeddings.count() == {model: 40}
+
+
+def test_the_same_answers_from_a_server(
+    pictured: Path, engine, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        Workspace.open(pictured / "config.toml") as workspace,
+        workspace.database.write("test") as tx,
+    ):
+        for experiment in tx.experiments.list(workspace.active_campaign(tx)[0].id)[:30]:
+            (picture,) = experiment.micrographs
+            tx.micrographs.set_measured(replace(picture, statistics=None))
+    asks = [
+        ("--set", "concentration=22", "--set", "voltage=18", "--k", 25),
+        ("--micrograph", "M7.png", "--nm-per-pixel", 120, "--k", 35),
+    ]
+    here = [engine("retrieve", *ask, "--json").json for ask in asks]
+    assert engine("db", "copy", "--to", postgres_url).exit_code == 0
+    monkeypatch.setenv("SPINNERET_DATABASE__URL", postgres_url)
+    there = [engine("retrieve", *ask, "--json") for ask in asks]
+    assert [answer.err for answer in there if answer.exit_code] == []
+    for one, other in zip(here, there, strict=True):
+        assert [m["label"] for m in one["matches"]] == [m["label"] for m in other.json["matches"]]
+        assert [m["similarity"] for m in one["matches"]] == pytest.approx(
+            [m["similarity"] for m in other.json["matches"]], abs=1e-9
+        )
 
 
 def test_nothing_is_recorded(pictured: Path, engine, state) -> None:
