@@ -107,6 +107,7 @@ class RefreshSettings(_Section):
 class ScheduleSettings(_Section):
     """What else the scheduler does, and when: cron expressions of five fields, "" for never."""
 
+    generator: str = "0 5 * * *"
     report: str = "30 3 * * *"
     backup: str = "0 2 * * *"
     prune: str = "0 4 * * 0"
@@ -116,7 +117,7 @@ class ScheduleSettings(_Section):
     look_every_s: float = Field(60.0, ge=1, le=3600)
     late_by_s: float = Field(86400.0, ge=1)
 
-    @field_validator("report", "backup", "prune")
+    @field_validator("generator", "report", "backup", "prune")
     @classmethod
     def _is_cron(cls, value: str) -> str:
         return check_cron(value)

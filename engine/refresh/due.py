@@ -47,7 +47,7 @@ def due(
     *,
     moment: datetime | None = None,
 ) -> Due:
-    """Return what is new for a campaign's models of a kind.
+    """Return what is new for a campaign's models of a kind: for a generator, micrographs alone.
 
     ``moment``: now, where not given.
     """
@@ -64,6 +64,8 @@ def due(
         moments.append(judged.finished_at)
     since_at = max(moments, default=None)
     n_results, n_micrographs = tx.refreshes.n_new(campaign_id, since)
+    if kind is ModelKind.GENERATOR:
+        n_results = 0  # it learns from pictures alone
     reasons = _reasons(settings, n_results, n_micrographs, since_at, moment)
     if reasons and _failed_lately(runs, moment):
         reasons = []

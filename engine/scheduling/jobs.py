@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from db.records import RefreshOutcome
+from db.records import ModelKind, RefreshOutcome
 from db.urls import sqlite_path
 from engine.errors import StateError
 from engine.workspace import Workspace
@@ -47,14 +47,32 @@ def refresh(workspace: Workspace, args: Mapping[str, Any], should_stop: ShouldSt
     return _refresh(workspace, "schedule", should_stop)
 
 
+def generator(workspace: Workspace, args: Mapping[str, Any], should_stop: ShouldStop) -> str:
+    """Train the generator on if enough micrographs are new."""
+    from engine.refresh.due import due
+
+    kind = ModelKind.GENERATOR
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        found = due(tx, record.id, workspace.settings.refresh, kind)
+    if not found.is_due:
+        return f"not due: {found.n_micrographs} micrographs are new"
+    return _refresh(workspace, "schedule", should_stop, only_if_due=True, kind=kind)
+
+
 def _refresh(
-    workspace: Workspace, trigger: str, should_stop: ShouldStop, *, only_if_due: bool = False
+    workspace: Workspace,
+    trigger: str,
+    should_stop: ShouldStop,
+    *,
+    only_if_due: bool = False,
+    kind: ModelKind = ModelKind.SURROGATE,
 ) -> str:
     from engine.refresh.planning import plan
     from engine.refresh.request import RefreshRequest
     from engine.refresh.running import refresh as refresh_now
 
-    request = RefreshRequest(trigger=trigger, only_if_due=only_if_due)
+    request = RefreshRequest(trigger=trigger, only_if_due=only_if_due, kind=kind)
     planned = plan(workspace, request)
     if planned.problem is not None:
         return f"not possible yet: {planned.problem}"
@@ -115,6 +133,7 @@ class NamedJob:
 JOBS: Mapping[str, NamedJob] = {
     "watch": NamedJob(watch, "refresh if enough is new", trains=True),
     "refresh": NamedJob(refresh, "refresh if anything is new", trains=True),
+    "generator": NamedJob(generator, "train the generator on if enough is new", trains=True),
     "report": NamedJob(report, "write the report's page"),
     "backup": NamedJob(backup, "copy the database (SQLite)"),
     "prune": NamedJob(prune, "remove the files of old models"),

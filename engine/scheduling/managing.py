@@ -58,8 +58,10 @@ def wanted(workspace: Workspace) -> dict[str, dict[str, Any]]:
             "trigger": {"every_s": settings.look_every_s},
         }
     }
+    is_fixed = workspace.settings.generator.pretrained != "auto"
     crons = {
         "refresh": refresh.schedule,
+        "generator": "" if is_fixed else settings.generator,
         "report": settings.report,
         "backup": settings.backup,
         "prune": settings.prune,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from engine.previews.fine_tuning import FEWEST
 from engine.previews.serving import Serving, serving_generator
 from engine.refresh.request import RefreshRequest
 from engine.refresh.running import refresh
+from engine.scheduling.jobs import JOBS
 from engine.workspace import Workspace
 
 BRIEF = RefreshRequest(kind=ModelKind.GENERATOR, steps=2, seed=1, device="cpu")
@@ -135,6 +137,21 @@ def test_it_stops_when_asked_and_says_so(pictured: Workspace) -> None:
     done = refresh(pictured, BRIEF, should_stop=lambda: True)
     assert done.outcome is RefreshOutcome.INTERRUPTED
     assert last_run(pictured).outcome is RefreshOutcome.INTERRUPTED
+
+
+def test_the_scheduler_trains_it_on_when_micrographs_came(
+    pictured: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses(monkeypatch, 0.5, 0.4)
+    brief = partial(fine_tuning.FineTuning, prior_steps=2, unet_steps=2)
+    monkeypatch.setattr(fine_tuning, "FineTuning", brief)
+    job = JOBS["generator"].work
+    assert job(pictured, {}, lambda: False) == f"not due: {FEWEST} micrographs are new"
+    monkeypatch.setenv("SPINNERET_REFRESH__MIN_NEW_MICROGRAPHS", str(FEWEST))
+    with Workspace.open(folder / "config.toml") as workspace:
+        assert "promoted: loss on" in job(workspace, {}, lambda: False)
+    assert last_run(pictured).trigger == "schedule"
+    assert job(pictured, {}, lambda: False) == "not due: 0 micrographs are new"
 
 
 def test_too_few_micrographs(folder: Path, toy: Path, engine) -> None:

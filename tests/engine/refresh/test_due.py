@@ -43,6 +43,15 @@ def test_results(workspace: Workspace, lab_runs: AnyCall, record: AnyCall) -> No
     assert not look(workspace, min_new_results=0).is_due
 
 
+def test_a_generator_learns_from_micrographs_alone(
+    workspace: Workspace, lab_runs: AnyCall, record: AnyCall
+) -> None:
+    record(workspace, lab_runs(8))
+    with workspace.database.read() as tx:
+        found = due(tx, 1, RefreshSettings(), ModelKind.GENERATOR)
+    assert (found.n_results, found.is_due, found.has_news) == (0, False, False)
+
+
 @pytest.mark.parametrize("outcome", [RefreshOutcome.PROMOTED, RefreshOutcome.REJECTED])
 def test_not_again_from_the_same(
     workspace: Workspace, lab_runs: AnyCall, record: AnyCall, outcome: RefreshOutcome

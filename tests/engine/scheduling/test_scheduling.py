@@ -101,6 +101,15 @@ class TestRows:
         sync(workspace)
         assert {one.job.id for one in standing(workspace).jobs} == set(JOBS)
 
+    @pytest.mark.parametrize("which", ["auto", "starter", "none"])
+    def test_a_fixed_generator_is_not_trained_on(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, which: str
+    ) -> None:
+        monkeypatch.setenv("SPINNERET_GENERATOR__PRETRAINED", which)
+        with Workspace.open(folder / "config.toml") as workspace:
+            found = {one.job.id for one in standing(workspace).jobs}
+        assert set(JOBS) - found == (set() if which == "auto" else {"generator"})
+
     def test_pause_resume_trigger(self, workspace: Workspace) -> None:
         pause(workspace, "report")
         sync(workspace)
@@ -288,6 +297,7 @@ class TestRunning:
 
         assert "not due" in JOBS["watch"].work(workspace, {}, never)
         assert JOBS["refresh"].work(workspace, {}, never) == "nothing is new"
+        assert "not due: 0 micrographs" in JOBS["generator"].work(workspace, {}, never)
         for _ in range(2):
             made = JOBS["backup"].work(workspace, {}, never)
             time.sleep(1.05)
