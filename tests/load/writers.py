@@ -6,9 +6,10 @@ By hand, from the root of the repository (a server is started for it, with fsync
     python tests/load/writers.py --database sqlite --writers 4 --results 1000
     python tests/load/writers.py --database postgresql --writers 16 --results 5000 --away 20
 
-Each writer calls what ``engine log --new`` calls, again after an error that says that nothing was
-written, as a person would. At the end every result must be there once, and none that nobody logged.
-``--schedulers 2`` runs two ``engine schedule run`` beside them.
+Each writer calls what ``engine log --new`` calls, with mats of the virtual lab, again after an
+error that says that nothing was written, as a person would. At the end every result must be there
+once, whole, and none that nobody logged. ``--schedulers 2`` runs two ``engine schedule run`` too:
+then every trigger that was pulled must have led to one training, no two of them at once.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +37,15 @@ from postgres_server import PostgresServer, execute, libpq  # noqa: E402
 from db.records import Status  # noqa: E402
 from db.schema import check  # noqa: E402
 from engine.initialising import initialise  # noqa: E402
+from engine.refresh.due import due  # noqa: E402
 from engine.workspace import Workspace  # noqa: E402
 
 WRITER = """
 import json, sys, time
+import numpy as np
 from db.errors import DatabaseError, OutcomeUnknownError
 from engine.entries import Entry
+from engine.lab.virtual import VirtualLab
 from engine.recording import record
 from engine.workspace import Workspace
 who, n = sys.argv[1], int(sys.argv[2])
@@ -51,12 +57,18 @@ while True:
     except DatabaseError as error:
         failures.append(f"{type(error).__name__}: {error}")
         time.sleep(0.2)
+lab, rng = VirtualLab(), np.random.default_rng(list(who.encode()))
+columns = {p.name: rng.choice(np.asarray(p.levels, dtype=float), n)
+           for p in lab.campaign.controlled}
+rooms = [lab.room(rng) for _ in range(n)]
+shown = columns | {name: np.array([room[name] for room in rooms]) for name in rooms[0]}
+truth = lab.truth_columns(shown)
 with workspace:
     for i in range(n):
-        conditions = {"flow_rate": 0.4, "concentration": 18.0, "voltage": 18.0,
-                      "collector_speed": 400.0}
-        entry = Entry(label=f"{who}-{i}", conditions=conditions,
-                      results={"elongation.longitudinal": 50.0 + i % 50})
+        conditions = {name: float(values[i]) for name, values in columns.items()} | rooms[i]
+        results = {name: float(truth[name][i] * np.exp(0.1 * rng.standard_normal()))
+                   for name in ("fracture_strength.longitudinal", "elongation.longitudinal")}
+        entry = Entry(label=f"{who}-{i}", conditions=conditions, results=results)
         while True:
             began = time.monotonic()
             try:
@@ -77,9 +89,16 @@ print(json.dumps({"slowest_s": slowest, "failures": failures}))
 """
 
 
+WHOLE = Counter(["fracture_strength.longitudinal", "elongation.longitudinal"])
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What became of it: ``n_rows`` must be ``n_results``; ``findings`` are of ``db check``."""
+    """What became of it: ``n_rows`` must be ``n_results``; ``findings`` are of ``db check``.
+
+    ``looks``: how often a scheduler looked whether a refresh was due; ``refreshes``: what became of
+    those it began; ``faults``: what is wrong with them.
+    """
 
     database: str
     writers: int
@@ -90,11 +109,15 @@ class Outcome:
     slowest_s: float
     failures: tuple[str, ...]
     findings: tuple[str, ...]
+    looks: int = 0
+    refreshes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether every result is there once and the database is sound."""
-        return self.n_rows == self.n_distinct == self.n_results and not self.findings
+        """Whether every result is there once, the database is sound, and so are refreshes."""
+        is_whole = self.n_rows == self.n_distinct == self.n_results
+        return is_whole and not self.findings and not self.faults
 
 
 def run(
@@ -128,10 +151,12 @@ def run(
         seconds = time.monotonic() - began
         if breaker.ident is not None:
             breaker.join()
+        if beside:
+            _await_refreshes(folder)
         for process in beside:
             process.terminate()
             process.communicate(timeout=60)
-        return _outcome(folder, database, writers, results, seconds, answers)
+        return _outcome(folder, database, writers, results, seconds, answers, schedulers)
     finally:
         os.environ.pop("SPINNERET_DATABASE__URL", None)
         if server is not None:
@@ -162,6 +187,39 @@ def _scheduler(folder: Path, environment: dict[str, str]) -> subprocess.Popen[st
     )
 
 
+def _await_refreshes(folder: Path, most_s: float = 900.0) -> None:
+    """Wait until the schedulers have nothing left to do."""
+    until = time.monotonic() + most_s
+    with Workspace.open(folder / "config.toml") as workspace:
+        while time.monotonic() < until:
+            with workspace.database.read() as tx:
+                campaign, _ = workspace.active_campaign(tx)
+                news = due(tx, campaign.id, workspace.settings.refresh)
+                if not news.is_due and not tx.refreshes.running():
+                    return
+            time.sleep(1.0)
+
+
+def faults_of(workspace: Workspace) -> list[str]:
+    """Return what is wrong with the refreshes that schedulers began."""
+    least = workspace.settings.refresh.min_new_results
+    with workspace.database.read() as tx:
+        campaign, _ = workspace.active_campaign(tx)
+        made = sorted(tx.refreshes.list(campaign.id), key=lambda one: one.id)
+        claims = Counter((run.job_id, run.due_at) for run in tx.schedule.runs())
+        news = [tx.refreshes.n_new(campaign.id, one.watermark or 0)[0] for one in made]
+        left = due(tx, campaign.id, workspace.settings.refresh)
+    found = [f"{job} of {moment} ran {n} times" for (job, moment), n in claims.items() if n > 1]
+    if left.is_due:
+        found.append(f"still due: {', '.join(left.reasons)}")
+    for (former, n_former), (one, n_one) in pairwise(zip(made, news, strict=True)):
+        if former.finished_at is None or former.finished_at > one.started_at:
+            found.append(f"refreshes {former.id} and {one.id} ran at once")
+        if former.outcome.is_verdict and n_former - n_one < least:
+            found.append(f"refresh {one.id} after {n_former - n_one} new results")
+    return found
+
+
 def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:
     out, err = process.communicate()
     if process.returncode != 0:
@@ -183,7 +241,7 @@ def count_rows(url: str) -> int:
     import psycopg
 
     with psycopg.connect(libpq(url)) as connection:
-        found = connection.execute("SELECT count(*) FROM measurements").fetchone()
+        found = connection.execute("SELECT count(*) FROM experiments").fetchone()
     return 0 if found is None else int(found[0])
 
 
@@ -194,23 +252,30 @@ def _outcome(
     results: int,
     seconds: float,
     answers: Sequence[dict[str, Any]],
+    schedulers: int,
 ) -> Outcome:
     with Workspace.open(folder / "config.toml") as workspace:
         with workspace.database.read() as tx:
             campaign, _ = workspace.active_campaign(tx)
             experiments = tx.experiments.list(campaign.id, status=[Status.COMPLETED])
+            looks = tx.schedule.runs("watch")
+            refreshes = tx.refreshes.list(campaign.id)
         findings = check(workspace.database.url)
-    values = [(e.label, m.value) for e in experiments for m in e.measurements]
+        faults = faults_of(workspace) if schedulers else []
+    whole = [e.label for e in experiments if Counter(m.outcome for m in e.measurements) == WHOLE]
     return Outcome(
         database,
         writers,
         results,
-        len(values),
-        len({label for label, _ in values}),
+        len(whole),
+        len(set(whole)),
         round(seconds, 1),
         round(max(answer["slowest_s"] for answer in answers), 2),
         tuple(failure for answer in answers for failure in answer["failures"]),
         tuple(findings),
+        len(looks),
+        tuple(f"{one.id}: {one.outcome}: {one.trigger}" for one in reversed(refreshes)),
+        tuple(faults),
     )
 
 
