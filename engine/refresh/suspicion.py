@@ -21,7 +21,7 @@ which it is off if there is one. The new results as a whole are *not believed* w
 - too many of them are odd, or
 - T is larger than what old results, drawn with replacement, ever give, with allowance for new
   regions, or
-- A is no more than chance could give (2.2), and less than results of the model's own, with
+- A is no more than chance could give (3.0), and less than results of the model's own, with
   residuals drawn from z₀, would give one time in a hundred: the labels may be exchanged. Where the
   model expects no difference between the runs, it cannot tell, and does not.
 """
@@ -55,7 +55,7 @@ ALLOWANCE = 1.4
 WINDOWS = (8, 12, 20, 40)
 DRAWS, QUANTILE = 4000, 0.999
 ASSIGNMENT_WINDOWS = (20, 40)
-CHANCE, RARE, SIMULATIONS = 2.2, 0.01, 400
+CHANCE, RARE, SIMULATIONS = 3.0, 0.01, 400
 
 
 @dataclass(frozen=True)
