@@ -45,6 +45,33 @@ def remember(
     return replace(history, others=_others(campaign, chosen.others))
 
 
+def learnable(
+    tx: Transaction, record: CampaignRecord, campaign: Campaign, *, most: int
+) -> tuple[list[ExperimentRecord], int]:
+    """Return the experiments that a training looks at, and how many finished ones it does not.
+
+    Of a campaign of up to ``most`` finished runs these are all. Of a larger one, half are an
+    informative part (:mod:`engine.informative`), up to a quarter the newest with micrographs, and
+    the rest the newest: on those a candidate is judged, and they are what is doubted first.
+    """
+    n_finished = tx.experiments.count(record.id).get(Status.COMPLETED, 0)
+    if n_finished <= most:
+        return tx.experiments.list(record.id), 0
+    from engine.informative import choose_runs
+
+    briefs = tx.experiments.briefs(record.id, campaign.wanted_outcomes, status=_DONE)
+    finished = [one.id for one in briefs if one.status is Status.COMPLETED]
+    chosen = set(choose_runs(campaign, briefs, most // 2).ids)
+    chosen |= set(tx.experiments.pictured(record.id, newest=most // 4))
+    n_chosen = len(chosen.intersection(finished))
+    for id_ in reversed(finished):
+        if n_chosen >= most:
+            break
+        n_chosen += id_ not in chosen
+        chosen.add(id_)
+    return list(tx.experiments.get_all(sorted(chosen))), len(finished) - n_chosen
+
+
 def _others(campaign: Campaign, briefs: Sequence[ExperimentBrief]) -> tuple[Run, ...]:
     parameters = {parameter.name for parameter in campaign.parameters}
     return tuple(

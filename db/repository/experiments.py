@@ -11,6 +11,7 @@ from db.errors import ConflictError
 from db.models import condition_values as v
 from db.models import experiments as e
 from db.models import measurements as m
+from db.models import micrographs
 from db.models import status_changes as s
 from db.records import (
     CampaignRecord,
@@ -120,6 +121,20 @@ class Experiments:
         """
         wanted = Wanted(e.c.id.in_(ids), watermark=watermark)
         return read_experiments(self._scope.connection, wanted)
+
+    def pictured(self, campaign_id: int, *, newest: int) -> list[int]:
+        """Return the ids of the newest completed experiments that have micrographs, ascending."""
+        statement = (
+            select(e.c.id)
+            .where(
+                e.c.campaign_id == campaign_id,
+                e.c.status == Status.COMPLETED,
+                e.c.id.in_(select(micrographs.c.experiment_id)),
+            )
+            .order_by(e.c.id.desc())
+            .limit(newest)
+        )
+        return sorted(self._scope.connection.execute(statement).scalars())
 
     def version(self, experiment_id: int) -> int:
         """Return the newest change that touched an experiment; 0 if there is no such one."""

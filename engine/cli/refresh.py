@@ -177,6 +177,7 @@ def _print_plan(planned: Plan, *, as_json: bool) -> None:
     begin = "the starter" if planned.champion_id is None else f"model {planned.champion_id}"
     begin = "the starter" if planned.mode == "full" else begin
     sources = ", ".join(planned.sources) or "no source besides the simulated labs"
+    of_all = f" of {planned.n_finished + planned.n_left_out:,}" if planned.n_left_out else ""
     if planned.kind == "generator":
         typer.echo(
             f"would train the generator from {begin} on, and judge on {planned.n_judged} "
@@ -185,8 +186,8 @@ def _print_plan(planned: Plan, *, as_json: bool) -> None:
     else:
         typer.echo(
             f"would train {'in full' if planned.mode == 'full' else 'incrementally'} from {begin} "
-            f"on {planned.n_finished} own runs and {sources}, and judge on {planned.n_judged} "
-            "recipes that no training sees"
+            f"on {planned.n_finished}{of_all} own runs and {sources}, and judge on "
+            f"{planned.n_judged} recipes that no training sees"
         )
     if planned.problem is not None:
         warn(planned.problem)

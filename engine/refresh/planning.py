@@ -12,7 +12,7 @@ from engine.history import History, Run
 from engine.refresh.due import Due, due
 from engine.refresh.request import Mode, Plan, RefreshRequest, Tell
 from engine.registry.serving import Serving, serving
-from engine.remembering import history_of
+from engine.remembering import history_of, learnable
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Seen:
-    """The campaign as it stands when a refresh begins."""
+    """The campaign as it stands when a refresh begins.
+
+    ``experiments``: what is looked at; ``n_left_out`` finished ones of a large campaign are not.
+    """
 
     record: CampaignRecord
     campaign: Campaign
@@ -31,6 +34,7 @@ class Seen:
     due: Due
     serving: Serving
     sources: tuple[str, ...]
+    n_left_out: int = 0
 
     @property
     def history(self) -> History:
@@ -56,14 +60,20 @@ def see(workspace: Workspace, tx: Transaction, request: RefreshRequest) -> Seen:
         NotFoundError: no campaign is active.
     """
     record, campaign = workspace.active_campaign(tx)
+    most, n_left_out = workspace.settings.propose.most_runs, 0
+    if request.kind is ModelKind.GENERATOR:
+        experiments = list(tx.experiments.get_all(tx.experiments.pictured(record.id, newest=most)))
+    else:
+        experiments, n_left_out = learnable(tx, record, campaign, most=most)
     return Seen(
         record,
         campaign,
-        tuple(tx.experiments.list(record.id)),
+        tuple(experiments),
         tx.watermark(),
         due(tx, record.id, workspace.settings.refresh, request.kind),
         serving(workspace.data_dir, tx, record.id, request.kind),
         tuple(one.name for one in tx.sources.list(record.id)),
+        n_left_out,
     )
 
 
@@ -98,6 +108,7 @@ def plan_of(seen: Seen, request: RefreshRequest) -> Plan:
         None if champion is None else champion.id,
         seen.sources,
         problem,
+        seen.n_left_out,
     )
 
 
@@ -110,7 +121,11 @@ def doubts(workspace: Workspace, seen: Seen) -> Suspicion:
         old = History(seen.campaign, tuple(finished[: len(finished) // 2]))
         return examine(old, finished[len(finished) // 2 :], workspace.settings.propose)
     with workspace.database.read() as tx:
-        then = tx.experiments.list(seen.record.id, watermark=seen.due.since)
+        if seen.n_left_out:
+            ids = [one.id for one in seen.experiments]
+            then = list(tx.experiments.get_all(ids, watermark=seen.due.since))
+        else:
+            then = tx.experiments.list(seen.record.id, watermark=seen.due.since)
     old = history_of(seen.campaign, then)
     if not old.n_finished:
         return Suspicion()
@@ -147,4 +162,5 @@ def material_of(workspace: Workspace, seen: Seen, tell: Tell, odd: set[int | Non
         seen.watermark,
         workspace.settings.storage.max_image_megapixels,
         tuple(sorted(id_ for id_ in odd if id_ is not None)),
+        is_part=seen.n_left_out > 0,
     )

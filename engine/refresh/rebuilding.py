@@ -126,7 +126,12 @@ def _material(
     from engine.sources.reading import read_source, refuse_own_runs
 
     record, campaign = workspace.active_campaign(tx)
-    experiments = tx.experiments.list(record.id, watermark=version.watermark)
+    part = noted.get("learnt_from")  # of a large campaign
+    experiments = (
+        list(tx.experiments.get_all(part, watermark=version.watermark))
+        if part
+        else tx.experiments.list(record.id, watermark=version.watermark)
+    )
     then = {one.revision_id for one in experiments}
     if then and max(then) < record.revision_id:
         campaign = definition_of(tx.campaigns.at_revision(max(then)))
@@ -145,6 +150,7 @@ def _material(
         version.watermark,
         workspace.settings.storage.max_image_megapixels,
         tuple(noted.get("left_out", ())),
+        is_part=bool(part),
     )
     return material, differences
 

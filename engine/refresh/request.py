@@ -47,7 +47,8 @@ class Plan:
     """What a refresh would do, and why.
 
     ``problem``: why it cannot be done, if it cannot. ``n_judged``: recipes that no training sees
-    and by which the candidate is judged.
+    and by which the candidate is judged. ``n_left_out``: finished runs of a large campaign that are
+    not looked at.
     """
 
     kind: ModelKind
@@ -61,6 +62,7 @@ class Plan:
     champion_id: int | None
     sources: tuple[str, ...]
     problem: str | None = None
+    n_left_out: int = 0
 
 
 @dataclass(frozen=True)

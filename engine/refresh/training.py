@@ -54,7 +54,8 @@ REPLAYED_LABS, REPLAYED_ROWS = 24, 256
 class Material:
     """What there is to learn from, as read at ``watermark``.
 
-    ``left_out``: ids of own experiments that are not to be learnt from.
+    ``left_out``: ids of own experiments that are not to be learnt from. ``is_part``: the
+    experiments are a part of a large campaign's; which, is then recorded with the model.
     """
 
     campaign: Campaign
@@ -64,6 +65,7 @@ class Material:
     watermark: int
     max_megapixels: float = 100.0
     left_out: tuple[int, ...] = ()
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ def _train(
                     {"name": s.name, "fingerprint": s.fingerprint} for s in material.sources
                 ],
                 "left_out": list(material.left_out),
+                "learnt_from": [e.id for e in material.experiments] if material.is_part else None,
             }
         },
         {
