@@ -44,7 +44,7 @@ class GPConfig:
     max_iterations: int = 200
     gradient_tolerance: float = 1e-3
     min_noise: float = 1e-4
-    fit_rows: int = 400
+    fit_rows: int = 320
 
 
 class SourcedGP(SingleTaskGP):

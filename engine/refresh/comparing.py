@@ -13,7 +13,7 @@ from engine.errors import DataError, StateError, UsageError
 from engine.refresh.request import ShouldStop, Tell
 from engine.registry.files import problems
 from engine.registry.managing import version_of
-from engine.remembering import history_of
+from engine.remembering import history_of, learnable
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def compare_models(
 
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        history = history_of(campaign, tx.experiments.list(record.id))
+        most = workspace.settings.propose.most_runs
+        experiments, _ = learnable(tx, record, campaign, most=most)
+        history = history_of(campaign, experiments)
         chosen = [version_of(workspace, tx, one) for one in dict.fromkeys(ids)]
         champion = tx.models.champion(record.id, ModelKind.SURROGATE)
         if len(chosen) == 1 and champion is not None and champion.id != chosen[0].id:

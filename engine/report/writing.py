@@ -99,10 +99,10 @@ def model_sensitivity(
 ) -> tuple[Sensitivity | None, str | None]:
     """Fit the model to everything known and ask it; or say why that cannot be done yet."""
     from engine.loop import knowledge_for, read_snapshot
-    from engine.remembering import history_of
 
     campaign = material.campaign
-    history = history_of(campaign, material.experiments)
+    snapshot = read_snapshot(workspace)
+    history = snapshot.history
     needed = 2 * (len(campaign.parameters) + 1)
     if history.n_finished < needed:
         return None, (
@@ -119,7 +119,6 @@ def model_sensitivity(
     if not outcomes:
         return None, f"No outcome has been measured on {needed} runs yet."
     try:
-        snapshot = read_snapshot(workspace)
         settings = workspace.settings.propose
         knowledge = knowledge_for(campaign, settings.strategy, snapshot.checkpoint)
         forecaster = Forecaster.fit(history, settings, outcomes=outcomes, knowledge=knowledge)
@@ -130,8 +129,10 @@ def model_sensitivity(
         forecasts = forecaster.predict(conditions)
         return {name: [row[name].mean for row in forecasts] for name in outcomes}
 
-    remark = None
+    remarks = [f"The model is {history.left_out}"] if history.left_out else []
     if campaign.parameter_constraints:
         rules = "; ".join(map(str, campaign.parameter_constraints))
-        remark = f"Each parameter is varied on its own here, as if these did not hold: {rules}."
-    return sensitivity(campaign, outcomes, predict), remark
+        remarks.append(
+            f"Each parameter is varied on its own here, as if these did not hold: {rules}."
+        )
+    return sensitivity(campaign, outcomes, predict), " ".join(remarks) or None

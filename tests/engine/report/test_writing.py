@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from db.records import FailureKind
+from engine.bench.growth import fill
 from engine.cli.app import app
 from engine.demo import DemoConfig, play
 from engine.initialising import initialise
@@ -74,6 +75,18 @@ def test_stored_markup_stays_text(new: Path) -> None:
         assert default_page(workspace, "a b/..").name == "a-b-...html"
     assert nasty not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_the_model_learns_from_a_part_of_a_large_campaign(
+    new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPINNERET_PROPOSE__MOST_RUNS", "50")
+    with Workspace.open(new) as workspace:
+        fill(workspace, 600)
+        found, remark = model_sensitivity(gather(workspace), workspace)
+    assert found is not None
+    assert remark is not None
+    assert remark.startswith("The model is learning from 5")
 
 
 def test_the_model_tells_what_moves_what_once_there_are_runs_enough(tmp_path: Path) -> None:
