@@ -16,7 +16,7 @@ from alembic.util import CommandError
 
 from db.errors import DatabaseError
 from db.migrating import migration_engine, migration_options
-from db.models import metadata
+from db.tables import metadata
 from db.urls import resolve_url
 
 

@@ -16,10 +16,10 @@ from sqlalchemy.engine import Connection
 
 from db.engines import make_engine
 from db.errors import ConflictError, DatabaseError, NotADatabaseError
-from db.models import campaigns, changes, experiments, metadata
 from db.repository.scope import Scope
 from db.schema import create, exists, sqlite_path
 from db.session import begin_read, begin_write, require_head
+from db.tables import campaigns, changes, experiments, metadata
 from db.translate import translated
 from db.types import Json, UtcDateTime
 from db.urls import display_name, parse_url

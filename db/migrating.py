@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from db.engines import make_engine
 from db.errors import DatabaseError
-from db.models import metadata
 from db.postgres import lock_out_migrations
+from db.tables import metadata
 from db.types import Json, Singles, UtcDateTime
 from db.urls import display_name
 

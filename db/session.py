@@ -31,7 +31,6 @@ from db.errors import (
     OutcomeUnknownError,
     SchemaMismatchError,
 )
-from db.models import changes
 from db.records import ChangeRecord
 from db.repository import (
     Answers,
@@ -55,6 +54,7 @@ from db.repository import (
 )
 from db.repository.scope import Change, Scope
 from db.revisions import HEAD, REVISIONS
+from db.tables import changes
 from db.translate import not_a_database, translated
 from db.urls import display_name, sqlite_path
 

@@ -112,7 +112,7 @@ def test_every_dependency_is_explained() -> None:
 
 
 def test_every_table_stands_in_the_data_model() -> None:
-    from db.models import metadata
+    from db.tables import metadata
 
     text = (DOCS / "data-model.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `(\w+)` \|", text, re.M))

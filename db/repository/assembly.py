@@ -15,9 +15,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, func, select
 from sqlalchemy.engine import Connection, Row
 
-from db.models import changes, condition_values, measurements, micrographs, proposals
-from db.models import experiments as e
-from db.models import status_changes as s
 from db.records import (
     ExperimentBrief,
     ExperimentRecord,
@@ -30,6 +27,9 @@ from db.records import (
     Status,
     Value,
 )
+from db.tables import changes, condition_values, measurements, micrographs, proposals
+from db.tables import experiments as e
+from db.tables import status_changes as s
 
 _AnySelect = Select[*tuple[Any, ...]]
 _AnyRow = Row[*tuple[Any, ...]]

@@ -7,10 +7,6 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, insert, select
 
-from db.models import batches as b
-from db.models import changes, predictions, proposals
-from db.models import experiments as e
-from db.models import measurements as m
 from db.records import (
     BatchRecord,
     CampaignRecord,
@@ -26,6 +22,10 @@ from db.repository.assembly import proposal_record, select_proposals
 from db.repository.experiments import Experiments
 from db.repository.previews import Previews
 from db.repository.scope import Scope
+from db.tables import batches as b
+from db.tables import changes, predictions, proposals
+from db.tables import experiments as e
+from db.tables import measurements as m
 
 
 class Batches:

@@ -9,11 +9,11 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from db.errors import ConflictError
-from db.models import campaign_revisions as r
-from db.models import campaigns as c
-from db.models import changes
 from db.records import CampaignRecord
 from db.repository.scope import Scope
+from db.tables import campaign_revisions as r
+from db.tables import campaigns as c
+from db.tables import changes
 
 
 class Campaigns:

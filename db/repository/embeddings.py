@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select, text
 
-from db.models import embeddings as t
 from db.repository.scope import Scope
+from db.tables import embeddings as t
 
 _CHUNK = 500  # keys in one statement: SQLite takes no longer lists of older builds
 

@@ -8,11 +8,6 @@ from typing import Any
 from sqlalchemy import and_, func, insert, select, update
 
 from db.errors import ConflictError
-from db.models import condition_values as v
-from db.models import experiments as e
-from db.models import measurements as m
-from db.models import micrographs
-from db.models import status_changes as s
 from db.records import (
     CampaignRecord,
     ExperimentBrief,
@@ -27,6 +22,11 @@ from db.records import (
 from db.repository.assembly import Wanted, read_briefs, read_experiments
 from db.repository.scope import Scope
 from db.repository.trail import trail_of, version_of
+from db.tables import condition_values as v
+from db.tables import experiments as e
+from db.tables import measurements as m
+from db.tables import micrographs
+from db.tables import status_changes as s
 
 
 class Experiments:

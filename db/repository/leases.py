@@ -11,9 +11,9 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
-from db.models import leases as t
 from db.records import LeaseRecord
 from db.repository.scope import Scope
+from db.tables import leases as t
 
 
 class Leases:

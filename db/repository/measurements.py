@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import exists, func, insert, select
 
 from db.errors import ConflictError
-from db.models import experiments as e
-from db.models import measurements as m
 from db.records import MeanRecord, MeasurementRecord, Status
 from db.repository.assembly import measurement_record, select_measurements
 from db.repository.scope import Scope
+from db.tables import experiments as e
+from db.tables import measurements as m
 
 
 class Measurements:

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Select, func, insert, select, update
 
-from db.models import experiments as e
-from db.models import micrographs as p
 from db.records import MicrographRecord
 from db.repository.assembly import micrograph_record, select_micrographs
 from db.repository.scope import Scope
+from db.tables import experiments as e
+from db.tables import micrographs as p
 
 
 class Micrographs:

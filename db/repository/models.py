@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, insert, select, update
 
 from db.errors import ConflictError
-from db.models import changes
-from db.models import model_versions as v
-from db.models import promotions as p
 from db.records import ModelKind, ModelStatus, ModelVersionRecord, PromotionRecord
 from db.repository.scope import Scope
+from db.tables import changes
+from db.tables import model_versions as v
+from db.tables import promotions as p
 
 
 class Models:

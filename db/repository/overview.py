@@ -10,13 +10,13 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, and_, case, exists, func, literal, or_, select, true
 
-from db.models import campaigns as c
-from db.models import experiments as e
-from db.models import measurements as m
-from db.models import micrographs as p
-from db.models import model_versions as v
 from db.records import Goal, Limit, Overview, Status
 from db.repository.scope import Scope
+from db.tables import campaigns as c
+from db.tables import experiments as e
+from db.tables import measurements as m
+from db.tables import micrographs as p
+from db.tables import model_versions as v
 
 
 class Overviews:

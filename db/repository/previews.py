@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, insert, select
 
-from db.models import changes
-from db.models import previews as p
 from db.records import NewPreview, PreviewRecord
 from db.repository.scope import Scope
+from db.tables import changes
+from db.tables import previews as p
 
 
 class Previews:

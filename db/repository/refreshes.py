@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, distinct, func, insert, select, update
 
 from db.errors import ConflictError
-from db.models import experiments, measurements, micrographs
-from db.models import refresh_runs as r
 from db.records import ModelKind, RefreshOutcome, RefreshRunRecord
 from db.repository.scope import Scope
+from db.tables import experiments, measurements, micrographs
+from db.tables import refresh_runs as r
 
 
 class Refreshes:

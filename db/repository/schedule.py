@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
 
 from db.errors import ConflictError
-from db.models import job_runs as run
-from db.models import scheduled_jobs as job
 from db.records import JobOutcome, JobRecord, JobRunRecord
 from db.repository.scope import Scope
+from db.tables import job_runs as run
+from db.tables import scheduled_jobs as job
 
 
 class Schedule:

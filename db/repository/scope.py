@@ -11,7 +11,7 @@ from sqlalchemy import Table, func, insert, select
 from sqlalchemy.engine import Connection
 
 from db.errors import DatabaseError
-from db.models import changes
+from db.tables import changes
 
 _COPIED_FROM = 500  # rows
 

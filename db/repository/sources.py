@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 
 from db.errors import ConflictError
-from db.models import changes
-from db.models import sources as s
 from db.records import SourceKind, SourceRecord
 from db.repository.scope import Scope
+from db.tables import changes
+from db.tables import sources as s
 
 
 class Sources:

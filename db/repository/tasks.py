@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from db.errors import ConflictError
-from db.models import answers as a
-from db.models import tasks as w
 from db.records import AnswerRecord, TaskRecord, TaskStatus
 from db.repository.scope import Scope
+from db.tables import answers as a
+from db.tables import tasks as w
 
 
 class Tasks:

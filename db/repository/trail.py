@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import func, select, union_all
 from sqlalchemy.engine import Connection
 
-from db.models import changes
-from db.models import condition_values as v
-from db.models import measurements as m
-from db.models import micrographs as p
-from db.models import status_changes as s
 from db.records import Stage, TrailRecord
+from db.tables import changes
+from db.tables import condition_values as v
+from db.tables import measurements as m
+from db.tables import micrographs as p
+from db.tables import status_changes as s
 
 
 def version_of(connection: Connection, experiment_id: int) -> int:

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 
 from db.errors import ConflictError
-from db.models import changes
-from db.models import sessions as s
-from db.models import tokens as t
-from db.models import users as u
 from db.records import Role, SessionRecord, TokenRecord, UserRecord
 from db.repository.scope import Scope
+from db.tables import changes
+from db.tables import sessions as s
+from db.tables import tokens as t
+from db.tables import users as u
 
 
 class Users:

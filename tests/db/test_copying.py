@@ -10,10 +10,10 @@ from sqlalchemy import select
 from db.copying import copy
 from db.engines import make_engine
 from db.errors import ConflictError, DatabaseError, NotADatabaseError
-from db.models import metadata
 from db.records import FailureKind, NewExperiment, NewProposal, Origin, Status
 from db.schema import check, exists
 from db.session import Database
+from db.tables import metadata
 
 
 def everything(url: str) -> dict[str, list[tuple]]:

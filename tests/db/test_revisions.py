@@ -22,10 +22,10 @@ from postgres_server import libpq
 from sqlalchemy import CheckConstraint, text
 
 from db.migrating import alembic_config, migration_engine, migration_options
-from db.models import metadata
 from db.revisions import HEAD, REVISIONS
 from db.schema import check, upgrade
 from db.session import Database
+from db.tables import metadata
 
 OLD = Path(__file__).parent / "revisions"
 

@@ -19,11 +19,11 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from db.errors import DatabaseError
 from db.migrating import alembic_config, migrate, migrations_path
-from db.models import metadata
 from db.records import ModelKind, NewExperiment, Origin, Status
 from db.revisions import HEAD, REVISIONS
 from db.schema import backup, check, create, upgrade
 from db.session import Database
+from db.tables import metadata
 from db.urls import sqlite_path
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,96 @@
+"""Plain frozen records: what the repositories take and give. No SQLAlchemy object leaves ``db``.
+
+Every write belongs to a *change*: who did what, when. Rows carry the id of their change, so that
+``watermark`` (the highest change id) names a state of the whole database: what a proposal knew can
+be read back later by asking for the rows up to its watermark.
+"""
+
+from __future__ import annotations
+
+from db.records.campaigns import CampaignRecord, ChangeRecord
+from db.records.conditions import Stage, Value
+from db.records.experiments import (
+    ExperimentRecord,
+    FailureKind,
+    MeasurementRecord,
+    MicrographRecord,
+    NewExperiment,
+    Origin,
+    Status,
+    TrailRecord,
+)
+from db.records.models import (
+    ModelKind,
+    ModelStatus,
+    ModelVersionRecord,
+    PromotionRecord,
+    RefreshOutcome,
+    RefreshRunRecord,
+    SourceKind,
+    SourceRecord,
+)
+from db.records.operations import (
+    AnswerRecord,
+    JobOutcome,
+    JobRecord,
+    JobRunRecord,
+    LeaseRecord,
+    TaskRecord,
+    TaskStatus,
+)
+from db.records.overview import ExperimentBrief, Goal, Limit, MeanRecord, Overview, ScoredRecord
+from db.records.proposals import (
+    BatchRecord,
+    NewPreview,
+    NewProposal,
+    PredictionRecord,
+    PreviewRecord,
+    ProposalRecord,
+)
+from db.records.users import Role, SessionRecord, TokenRecord, UserRecord
+
+__all__ = [
+    "AnswerRecord",
+    "BatchRecord",
+    "CampaignRecord",
+    "ChangeRecord",
+    "ExperimentBrief",
+    "ExperimentRecord",
+    "FailureKind",
+    "Goal",
+    "JobOutcome",
+    "JobRecord",
+    "JobRunRecord",
+    "LeaseRecord",
+    "Limit",
+    "MeanRecord",
+    "MeasurementRecord",
+    "MicrographRecord",
+    "ModelKind",
+    "ModelStatus",
+    "ModelVersionRecord",
+    "NewExperiment",
+    "NewPreview",
+    "NewProposal",
+    "Origin",
+    "Overview",
+    "PredictionRecord",
+    "PreviewRecord",
+    "PromotionRecord",
+    "ProposalRecord",
+    "RefreshOutcome",
+    "RefreshRunRecord",
+    "Role",
+    "ScoredRecord",
+    "SessionRecord",
+    "SourceKind",
+    "SourceRecord",
+    "Stage",
+    "Status",
+    "TaskRecord",
+    "TaskStatus",
+    "TokenRecord",
+    "TrailRecord",
+    "UserRecord",
+    "Value",
+]

@@ -1,0 +1,33 @@
+"""Campaigns, and the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ChangeRecord:
+    """One line of the audit trail."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class CampaignRecord:
+    """A campaign in its newest (or an asked-for) revision."""
+
+    id: int
+    name: str
+    revision_id: int
+    revision: int
+    definition: Mapping[str, Any]
+    is_active: bool
+    created_at: datetime
+    note: str | None = None

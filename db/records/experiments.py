@@ -1,0 +1,144 @@
+"""Samples: where they came from and stand, their measurements and micrographs, their trail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from db.records.conditions import Value
+from db.records.proposals import ProposalRecord
+
+
+class Origin(StrEnum):
+    """Where an experiment came from."""
+
+    PROPOSAL = "proposal"
+    MANUAL = "manual"
+    IMPORT = "import"
+
+
+class Status(StrEnum):
+    """Where an experiment stands: ``proposed → running → completed | failed | abandoned``."""
+
+    PROPOSED = "proposed"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a result is still awaited."""
+        return self in (Status.PROPOSED, Status.RUNNING)
+
+
+class FailureKind(StrEnum):
+    """Why a run gave no mat."""
+
+    BEADS = "beads"
+    DRIPS = "drips"
+    NO_JET = "no_jet"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class MeasurementRecord:
+    """One value of one outcome; ``revision`` > 1 is a correction of an earlier row."""
+
+    id: int
+    experiment_id: int
+    outcome: str
+    replicate: int
+    revision: int
+    value: float
+    supersedes_id: int | None
+    recorded_at: datetime
+    recorded_by: str
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class MicrographRecord:
+    """One picture, kept by content hash under the data folder."""
+
+    id: int
+    experiment_id: int
+    sha256: str
+    path: str
+    original_name: str
+    width_px: int
+    height_px: int
+    n_bytes: int
+    nm_per_pixel: float | None = None
+    nm_per_pixel_source: str | None = None
+    rotation_axis: str | None = None
+    crop: tuple[int, int, int, int] | None = None
+    statistics: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ExperimentRecord:
+    """One spun (or still to be spun) sample with everything known of it."""
+
+    id: int
+    campaign_id: int
+    revision_id: int
+    label: str | None
+    origin: Origin
+    status: Status
+    failure: FailureKind | None
+    note: str | None
+    created_at: datetime
+    created_by: str
+    proposed: Mapping[str, Value] = field(default_factory=dict)
+    actual: Mapping[str, Value] = field(default_factory=dict)
+    measurements: tuple[MeasurementRecord, ...] = ()
+    micrographs: tuple[MicrographRecord, ...] = ()
+    proposal: ProposalRecord | None = None
+
+    @property
+    def conditions(self) -> dict[str, Value]:
+        """Conditions as really run where known, as proposed otherwise."""
+        return {**self.proposed, **self.actual}
+
+    def replicates(self) -> dict[str, tuple[float, ...]]:
+        """Current values by outcome, replicates in order (``measurements`` holds current rows)."""
+        values: dict[str, list[float]] = {}
+        for measurement in sorted(self.measurements, key=lambda m: (m.outcome, m.replicate)):
+            values.setdefault(measurement.outcome, []).append(measurement.value)
+        return {outcome: tuple(found) for outcome, found in values.items()}
+
+
+@dataclass(frozen=True)
+class NewExperiment:
+    """What is needed to create an experiment; ids and times are given by the database."""
+
+    origin: Origin
+    status: Status
+    label: str | None = None
+    failure: FailureKind | None = None
+    note: str | None = None
+    proposed: Mapping[str, Value] = field(default_factory=dict)
+    actual: Mapping[str, Value] = field(default_factory=dict)
+    outcomes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrailRecord:
+    """One thing that was recorded of an experiment: when, by whom, what.
+
+    ``kind``: ``status``, ``condition`` or ``measurement``; ``revision`` > 1 is a correction.
+    """
+
+    at: datetime
+    actor: str
+    change_id: int
+    kind: str
+    name: str
+    value: Value | None
+    revision: int
+    replicate: int | None = None
+    note: str | None = None

@@ -1,0 +1,171 @@
+"""Samples: what became of them, their conditions, measurements and micrographs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Named,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypedColumns,
+    UniqueConstraint,
+)
+
+from db.records import FailureKind, Origin, Stage, Status
+from db.tables.common import WithChange, check, finite, in_its_campaign, metadata, one_of
+from db.types import Json
+
+
+class ExperimentColumns(WithChange):
+    """One sample. Status, failure and note repeat the newest row of ``status_changes``."""
+
+    campaign_id: Named[int]
+    revision_id: Named[int]
+    label: Named[str | None] = Column(String)
+    origin: Named[str] = Column(String)
+    status: Named[str] = Column(String)
+    failure: Named[str | None] = Column(String)
+    note: Named[str | None] = Column(Text)
+
+
+class StatusChangeColumns(WithChange):
+    """What an experiment became, and the note it then had."""
+
+    experiment_id: Named[int] = Column(ForeignKey("experiments.id"))
+    status: Named[str] = Column(String)
+    failure: Named[str | None] = Column(String)
+    note: Named[str | None] = Column(Text)
+
+
+class ConditionValueColumns(TypedColumns):
+    """One parameter of one experiment: a number in the parameter's unit, or a choice's name."""
+
+    experiment_id: Named[int] = Column(ForeignKey("experiments.id"))
+    parameter: Named[str] = Column(String)
+    stage: Named[str] = Column(String)
+    revision: Named[int]
+    number: Named[float | None] = Column(Double)
+    text: Named[str | None] = Column(Text)
+    change_id: Named[int] = Column(ForeignKey("changes.id"))
+
+
+class MeasurementColumns(WithChange):
+    """One value of one outcome, in the outcome's unit."""
+
+    experiment_id: Named[int] = Column(ForeignKey("experiments.id"))
+    outcome: Named[str] = Column(String)
+    replicate: Named[int]
+    revision: Named[int]
+    value: Named[float] = Column(Double)
+    supersedes_id: Named[int | None] = Column(ForeignKey("measurements.id"), unique=True)
+    note: Named[str | None] = Column(Text)
+
+
+class MicrographColumns(WithChange):
+    """One picture; ``path`` counts from the data folder, the crop box is in pixels."""
+
+    experiment_id: Named[int] = Column(ForeignKey("experiments.id"))
+    sha256: Named[str] = Column(String)
+    path: Named[str] = Column(String)
+    original_name: Named[str] = Column(String)
+    width_px: Named[int]
+    height_px: Named[int]
+    n_bytes: Named[int] = Column(BigInteger)
+    nm_per_pixel: Named[float | None] = Column(Double)
+    nm_per_pixel_source: Named[str | None] = Column(String)
+    rotation_axis: Named[str | None] = Column(String)
+    crop_left: Named[int | None]
+    crop_top: Named[int | None]
+    crop_right: Named[int | None]
+    crop_bottom: Named[int | None]
+    statistics: Named[Any] = Column(Json, nullable=True)
+
+
+def _status_checks() -> tuple[CheckConstraint, ...]:
+    return (
+        one_of("status", Status),
+        one_of("failure", FailureKind),
+        check("failure_iff_failed", "(status = 'failed') = (failure IS NOT NULL)"),
+    )
+
+
+experiments = Table(
+    "experiments",
+    metadata,
+    ExperimentColumns,
+    in_its_campaign(),
+    UniqueConstraint("campaign_id", "label"),
+    Index(None, "campaign_id", "status"),
+    Index(None, "campaign_id", "id"),
+    one_of("origin", Origin),
+    *_status_checks(),
+)
+
+
+status_changes = Table(
+    "status_changes",
+    metadata,
+    StatusChangeColumns,
+    Index(None, "experiment_id", "id"),
+    *_status_checks(),
+)
+
+
+condition_values = Table(
+    "condition_values",
+    metadata,
+    ConditionValueColumns,
+    PrimaryKeyConstraint("experiment_id", "parameter", "stage", "revision"),
+    one_of("stage", Stage),
+    check("revision_positive", "revision >= 1"),
+    check("number_or_text", "(number IS NULL) <> (text IS NULL)"),
+    finite("number"),
+    sqlite_with_rowid=False,
+)
+
+
+measurements = Table(
+    "measurements",
+    metadata,
+    MeasurementColumns,
+    UniqueConstraint("experiment_id", "outcome", "replicate", "revision"),
+    Index(None, "change_id"),  # what is new since a watermark
+    check("replicate_positive", "replicate >= 1"),
+    check("revision_positive", "revision >= 1"),
+    check("first_supersedes_nothing", "(revision = 1) = (supersedes_id IS NULL)"),
+    finite("value"),
+)
+
+
+micrographs = Table(
+    "micrographs",
+    metadata,
+    MicrographColumns,
+    UniqueConstraint("experiment_id", "sha256"),
+    Index(None, "sha256"),
+    Index(None, "change_id"),
+    check("sha256_length", "length(sha256) = 64"),
+    check("size_positive", "width_px > 0 AND height_px > 0 AND n_bytes > 0"),
+    check("nm_per_pixel_positive", "nm_per_pixel > 0"),
+    finite("nm_per_pixel"),
+    check("scale_has_source", "nm_per_pixel IS NULL OR nm_per_pixel_source IS NOT NULL"),
+    check(
+        "crop_whole",
+        "(crop_left IS NULL) = (crop_top IS NULL) AND (crop_left IS NULL) = (crop_right IS NULL) "
+        "AND (crop_left IS NULL) = (crop_bottom IS NULL)",
+    ),
+    check(
+        "crop_inside",
+        "0 <= crop_left AND crop_left < crop_right AND crop_right <= width_px "
+        "AND 0 <= crop_top AND crop_top < crop_bottom AND crop_bottom <= height_px",
+    ),
+)
