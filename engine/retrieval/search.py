@@ -256,7 +256,7 @@ def _matcher(
     try:
         return Matcher.of(StatisticsModel.fit(campaign, runs), runs), []
     except ModelError as error:
-        return None, [f"what conditions lead one to measure is not known: {error}"]
+        return None, [f"how a mat of given conditions measures is not known yet: {error}"]
 
 
 def _answer(
