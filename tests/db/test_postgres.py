@@ -18,7 +18,6 @@ from db.errors import (
     CollisionError,
     ConflictError,
     ConnectionLostError,
-    DatabaseBusyError,
     DatabaseError,
     NotADatabaseError,
     OutcomeUnknownError,
@@ -246,19 +245,6 @@ class TestLosingTheConnection:
 
 
 class TestLocks:
-    def test_a_second_writer_is_told_to_wait(self, postgres_url: str) -> None:
-        with (
-            Database.open(postgres_url) as one,
-            Database.open(postgres_url, busy_timeout_s=0.05) as two,
-            one.write("import") as tx,
-        ):
-            tx.campaigns.create("mats", {})
-            with (
-                pytest.raises(DatabaseBusyError, match=r"log: .* more than 0\.05 s"),
-                two.write("log") as other,
-            ):
-                other.campaigns.create("others", {})
-
     def test_readers_neither_wait_nor_hold_up(self, postgres_url: str) -> None:
         with Database.open(postgres_url) as database:
             with database.write("init") as tx:

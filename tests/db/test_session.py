@@ -170,10 +170,10 @@ class TestSharing:
                     writer.experiments.add(campaign, new)
                 assert len(reader.experiments.list(campaign.id)) == 1
 
-    def test_a_second_writer_is_told_to_wait(self, sqlite_url: str) -> None:
+    def test_a_second_writer_is_told_to_wait(self, url: str) -> None:
         with (
-            Database.open(sqlite_url) as one,
-            Database.open(sqlite_url, busy_timeout_s=0.05) as two,
+            Database.open(url) as one,
+            Database.open(url, busy_timeout_s=0.05) as two,
             one.write("import") as tx,
         ):
             tx.campaigns.create("mats", {})
