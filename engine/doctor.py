@@ -225,12 +225,7 @@ def _embeddings(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Fin
 
 def _recorded_pictures(workspace: Workspace) -> set[str]:
     with workspace.database.read() as tx:
-        return {
-            picture.path
-            for campaign in tx.campaigns.list()
-            for experiment in tx.experiments.list(campaign.id)
-            for picture in experiment.micrographs
-        }
+        return tx.micrographs.paths()
 
 
 def _stray(workspace: Workspace) -> list[Path]:

@@ -300,6 +300,7 @@ class Experiments:
         status: Collection[Status] | None = None,
         watermark: int | None = None,
         newest: int | None = None,
+        pictured: bool = False,
     ) -> list[ExperimentRecord]:
         """Return a campaign's experiments in the order of their ids.
 
@@ -309,8 +310,12 @@ class Experiments:
             watermark: everything exactly as it stood when this change had been written: status,
                 failure, note, conditions, measurements, micrographs.
             newest: only so many, those of the highest ids.
+            pictured: only those that have micrographs by now.
         """
-        wanted = Wanted(e.c.campaign_id == campaign_id, status, watermark, newest)
+        condition = e.c.campaign_id == campaign_id
+        if pictured:
+            condition = and_(condition, e.c.id.in_(select(micrographs.c.experiment_id)))
+        wanted = Wanted(condition, status, watermark, newest)
         return read_experiments(self._scope.connection, wanted)
 
 

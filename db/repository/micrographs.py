@@ -20,6 +20,10 @@ class Micrographs:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
+    def paths(self) -> set[str]:
+        """Return where the pictures of every campaign lie, below the data folder."""
+        return set(self._scope.connection.execute(select(p.c.path)).scalars())
+
     def add(
         self,
         experiment_id: int,

@@ -80,7 +80,9 @@ def measure_again(
     with workspace.database.read() as tx:
         campaign = workspace.active_campaign(tx)[0]
         found = [_find(tx, workspace, id_) for id_ in ids] or [
-            picture for one in tx.experiments.list(campaign.id) for picture in one.micrographs
+            picture
+            for one in tx.experiments.list(campaign.id, pictured=True)
+            for picture in one.micrographs
         ]
     if only_missing:
         found = [p for p in found if (p.statistics or {}).get("version") != VERSION]

@@ -41,24 +41,20 @@ def nearest_micrographs(
     """Return for each row its nearest real micrographs and the distance of the nearest run."""
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        finished = [
-            e
-            for e in tx.experiments.list(record.id)
-            if e.status in (Status.COMPLETED, Status.FAILED)
-        ]
+        done = (Status.COMPLETED, Status.FAILED)
+        briefs = tx.experiments.briefs(record.id, (), status=done)
+        pictured = tx.experiments.list(record.id, status=done, pictured=True)
     found = []
     for row in conditions:
-        ranked = sorted((distance(campaign, row, e.conditions), e.id, e) for e in finished)
+        ranked = sorted((distance(campaign, row, e.conditions), e.id, e) for e in pictured)
         near = [
-            _near(workspace, e, picture, d)
-            for d, _, e in ranked
+            _near(workspace, e, e.micrographs[0], d)
+            for d, _, e in ranked[:N_NEAR]
             if math.isfinite(d)
-            for picture in e.micrographs[:1]
         ]
-        nearest = ranked[0][0] if ranked and math.isfinite(ranked[0][0]) else None
-        found.append((tuple(near[:N_NEAR]), nearest))
-    has_pictures = any(e.micrographs for e in finished)
-    notes = [] if has_pictures else ["no run of this campaign has a micrograph yet to compare with"]
+        nearest = min((distance(campaign, row, e.conditions) for e in briefs), default=math.inf)
+        found.append((tuple(near), nearest if math.isfinite(nearest) else None))
+    notes = [] if pictured else ["no run of this campaign has a micrograph yet to compare with"]
     return found, notes
 
 

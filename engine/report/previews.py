@@ -93,7 +93,7 @@ def measure_previewed(workspace: Workspace) -> list[str]:
         drawn = {one.experiment_id for one in tx.previews.list(record.id)}
         waiting = [
             picture.id
-            for experiment in tx.experiments.list(record.id)
+            for experiment in tx.experiments.list(record.id, pictured=True)
             if experiment.id in drawn
             for picture in experiment.micrographs
             if not picture.statistics

@@ -137,7 +137,8 @@ def collect(workspace: Workspace, which: Which) -> tuple[list[Item], list[str]]:
         record, campaign = workspace.active_campaign(tx)
         sources = tx.sources.list(record.id) if which != "campaign" else []
         if which != "sources":
-            items += _own(workspace, tx.experiments.list(record.id), campaign)
+            done = tx.experiments.list(record.id, status=[Status.COMPLETED], pictured=True)
+            items += _own(workspace, done, campaign)
             notes += _not_measured(items)
         known = _measured(tx, sources)
     for source in sources:
@@ -163,8 +164,6 @@ def _own(
 ) -> Iterator[Item]:
     names, axes = {parameter.name for parameter in campaign.parameters}, axes_of(campaign)
     for experiment in experiments:
-        if experiment.status is not Status.COMPLETED:
-            continue
         conditions = {k: v for k, v in experiment.conditions.items() if k in names}
         for row in experiment.micrographs:
             yield Item(
@@ -193,7 +192,7 @@ def _measured(tx: Transaction, sources: Sequence[SourceRecord]) -> dict[str, Sta
         if source.kind is not SourceKind.CAMPAIGN or not isinstance(name, str):
             continue
         campaign = tx.campaigns.get(name)
-        for experiment in tx.experiments.list(campaign.id) if campaign else []:
+        for experiment in tx.experiments.list(campaign.id, pictured=True) if campaign else []:
             known |= {row.sha256: Statistics.of(row.statistics) for row in experiment.micrographs}
     return known
 
