@@ -1,0 +1,185 @@
+"""The strategies by name: each takes a task and answers with settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.propose.evidence import weigh
+from engine.propose.forecaster import Forecaster
+from engine.propose.model_based import Search, reference_point
+from engine.propose.request import SOURCED_STRATEGIES
+from engine.propose.spacefilling import fill_space
+from engine.propose.start import guided_settings
+from engine.propose.task import Answer, Array, Task
+from surrogate.sourced import Heads
+from surrogate.trust import trusted
+
+if TYPE_CHECKING:
+    from engine.propose.ax_surrogate import Guide
+
+_FEWEST_RUNS = 5
+"""Fewer left-out runs are no evidence of anything."""
+
+
+def sobol(task: Task) -> Answer:
+    """``sobol``: fill the space evenly; what others fall back to."""
+    started = time.perf_counter()
+    settings = _filling(task, task.request.n, chosen=np.empty((0, len(task.space.controlled))))
+    task.seconds["search"] = time.perf_counter() - started
+    return Answer(settings, "sobol")
+
+
+def _model_led(task: Task) -> Answer:
+    """``gp``, ``matmcl``, ``ax-matmcl``: a model searches, and may know what sources found."""
+    history, request = task.history, task.request
+    campaign = history.campaign
+    outcomes = campaign.wanted_outcomes
+    n_finished = sum(all(o in run.outcomes for o in outcomes) for run in history.finished)
+    needed = max(len(task.space.controlled) + 1, _FEWEST_RUNS, task.settings.cold_start)
+    heads = task.knowledge.heads(outcomes) if task.knowledge is not None else None
+    if task.knowledge is None and request.strategy in SOURCED_STRATEGIES:
+        task.notes.append("no source to learn from: the plain Gaussian process leads.")
+    if heads is not None and n_finished < _FEWEST_RUNS:
+        return _source_guided(task, heads)
+    if n_finished < needed:
+        task.notes.append(
+            f"cold start: the model leads from {needed} finished runs on, so far there "
+            f"{'is 1' if n_finished == 1 else f'are {n_finished}'}; the batch fills the space."
+        )
+        return sobol(task)
+    started = time.perf_counter()
+    reference, notes = reference_point(campaign, history.finished, explore=request.explore)
+    forecaster, whole = Forecaster.fit_wanted(history, task.settings, task.knowledge)
+    trusted = any(source.used for source in forecaster.sources)
+    task.notes += [*notes, *forecaster.data.notes]
+    if task.settings.cold_start == 0 and not trusted:
+        evidence = weigh(forecaster, len(campaign.objectives))
+        if not evidence.suffices:
+            task.notes.append(
+                f"cold start: after {n_finished} runs the model predicts left-out runs no better "
+                f"than their mean (R² {evidence.r2:.2f}, t {evidence.t:.1f}); the batch fills the "
+                "space."
+            )
+            return sobol(task)
+    task.seconds["fit"] = time.perf_counter() - started
+    if request.strategy == "ax-matmcl":
+        return replace(_by_ax(task, forecaster, heads, reference), whole=whole)
+    search = Search(
+        history, forecaster, reference, room=task.room, settings=task.settings, seed=request.seed
+    )
+    picked = search.pick(request.n, taken=task.taken, limits=task.limits, fixed=request.fixed)
+    task.seconds.update(picked.seconds)
+    return Answer(picked.settings, request.strategy, picked.values, forecaster, whole)
+
+
+def _source_guided(task: Task, heads: Heads) -> Answer:
+    """Before any result: half of the batch goes where sources expect the front.
+
+    The other half fills the space beside it: nothing has borne the sources out yet.
+    """
+    started = time.perf_counter()
+    request = task.request
+    guided = guided_settings(
+        task.space,
+        task.history.campaign,
+        heads,
+        (request.n + 1) // 2,
+        room=task.room,
+        settings=task.settings,
+        seed=request.seed,
+        taken=task.taken,
+        limits=task.limits,
+        fixed=request.fixed,
+    )
+    rest = _filling(task, request.n - len(guided), chosen=guided)
+    task.seconds["search"] = time.perf_counter() - started
+    task.notes.append(
+        f"start: {len(guided)} of the batch {'lies' if len(guided) == 1 else 'lie'} where the "
+        f"sources expect the best trade-offs, {len(rest)} fill the space."
+    )
+    return Answer(np.concatenate([guided, rest]), request.strategy, n_guided=len(guided))
+
+
+def _filling(task: Task, n: int, *, chosen: Array) -> Array:
+    """Return ``n`` settings that are even with all runs and with those chosen for the batch."""
+    runs = (*task.history.finished, *task.history.failed, *task.history.pending)
+    known = task.space.settings_of([run.conditions for run in runs])
+    return fill_space(
+        task.space,
+        n,
+        task.request.seed,
+        taken=task.taken | {task.space.key(row) for row in chosen},
+        known=np.concatenate([known.reshape(-1, chosen.shape[1]), chosen]),
+        limits=task.limits,
+        fixed=task.request.fixed,
+        chosen=list(chosen),
+    )
+
+
+def _ax_matmcl(task: Task) -> Answer:
+    """As ``matmcl``, but Ax fits the surrogate and searches."""
+    from engine.propose.ax_surrogate import check_columns
+
+    check_columns(task.space)
+    return _model_led(task)
+
+
+def _by_ax(
+    task: Task, forecaster: Forecaster, heads: Heads | None, reference: Sequence[float]
+) -> Answer:
+    from engine.propose.ax_surrogate import Guide
+
+    believed = trusted(heads, [source.used for source in forecaster.sources])
+    answer = _ax(task, Guide(believed, forecaster.outcomes, tuple(reference)))
+    return replace(answer, strategy="ax-matmcl", forecaster=forecaster)
+
+
+def _ax(task: Task, guide: Guide | None = None) -> Answer:
+    from engine.propose.ax_adapter import generate_with_ax
+
+    answer = generate_with_ax(
+        task.space,
+        task.history,
+        task.request.n,
+        task.request.seed,
+        room=task.room,
+        taken=task.taken,
+        limits=task.limits,
+        fixed=task.request.fixed,
+        guide=guide,
+    )
+    task.notes += answer.notes
+    task.seconds["generate"] = answer.seconds
+    return Answer(answer.settings, "ax")
+
+
+def _nsga2(task: Task) -> Answer:
+    from engine.propose.evolution import evolve
+
+    started = time.perf_counter()
+    settings = evolve(
+        task.space,
+        task.history,
+        task.request.n,
+        task.request.seed,
+        taken=task.taken,
+        limits=task.limits,
+        fixed=task.request.fixed,
+    )
+    task.seconds["search"] = time.perf_counter() - started
+    return Answer(settings, "nsga2")
+
+
+STRATEGIES: dict[str, Callable[[Task], Answer]] = {
+    "matmcl": _model_led,
+    "gp": _model_led,
+    "sobol": sobol,
+    "ax": _ax,
+    "ax-matmcl": _ax_matmcl,
+    "nsga2": _nsga2,
+}
