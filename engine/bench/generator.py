@@ -47,7 +47,8 @@ from engine.previews.lessons import Lessons, row_of
 from engine.previews.painter import Painter, open_painter
 from engine.previews.serving import STARTER, Serving
 from engine.previews.training import reduced
-from engine.sources.encoding import axes_of, encode_axes, match_axes
+from engine.sources.axes import axes_of, match_axes
+from engine.sources.encoding import encode_axes
 from generator.checkpoint import read_card
 from generator.networks import labels_of, unfold
 from generator.noise import N_STEPS, training_scheduler

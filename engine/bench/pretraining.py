@@ -26,7 +26,7 @@ BAD = "bad"
 
 def load(campaign: Campaign, folder: Path, outcomes: Mapping[str, str]) -> Knowledge:
     """Return what a checkpoint knows of a campaign; ``outcomes``: ours → theirs."""
-    from engine.sources.encoding import Names
+    from engine.sources.axes import Names
     from engine.sources.knowledge import knowledge_of
     from surrogate.matmcl.checkpoint import read_card
 
@@ -67,7 +67,8 @@ def source_tensors(
     import torch
 
     from engine.propose.training import to_work
-    from engine.sources.encoding import encode_conditions, outcome_places
+    from engine.sources.axes import outcome_places
+    from engine.sources.encoding import encode_conditions
     from surrogate.matmcl.data import SourceTensors
     from surrogate.matmcl.tiles import cut_tiles
 

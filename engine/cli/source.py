@@ -20,7 +20,7 @@ from engine.cli.output import (
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.sources.encoding import Match
+    from engine.sources.axes import Match
     from engine.sources.managing import Described
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The source's name.")]

@@ -17,7 +17,8 @@ from engine.lab.ensemble import PRETRAINING_SEEDS, draw_lab
 from engine.lab.physics import Microstructure
 from engine.lab.render import LAYERS_PER_SOLIDITY, render_known
 from engine.lab.virtual import VirtualLab
-from engine.sources.encoding import Axis, axes_of, encode_axes, match_axes
+from engine.sources.axes import Axis, axes_of, match_axes
+from engine.sources.encoding import encode_axes
 from surrogate.matmcl.vocabulary import Vocabulary
 
 Array = NDArray[np.float64]

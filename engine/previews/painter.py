@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, ModelError, UsageError
 from engine.previews.serving import ENCODERS, Serving
-from engine.sources.encoding import axes_of, encode_axes, match_axes
+from engine.sources.axes import axes_of, match_axes
+from engine.sources.encoding import encode_axes
 
 if TYPE_CHECKING:
     from generator.pipeline import MicrostructurePipeline

@@ -9,8 +9,8 @@ from db.records import ModelKind
 from db.session import Transaction
 from engine.campaign import Campaign
 from engine.registry.serving import serving
+from engine.sources.axes import axes_of, match_axes
 from engine.sources.base import base_words
-from engine.sources.encoding import axes_of, match_axes
 from engine.workspace import Workspace
 
 STARTER = Path(__file__).parent / "starter"

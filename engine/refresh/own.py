@@ -20,8 +20,8 @@ import torch
 
 from db.records import ExperimentRecord, SourceKind, Status
 from engine.campaign import Campaign, Value
+from engine.sources.axes import axes_of
 from engine.sources.definition import OWN, make_definition
-from engine.sources.encoding import axes_of
 from engine.sources.matching import Understood
 from engine.sources.reading import SourceData, SourceRun, outcomes_of, run_of
 from engine.sources.tensors import SourceRows, source_rows

@@ -23,7 +23,7 @@ from engine.campaign import Campaign
 from engine.errors import ModelError, NotFoundError, SpinneretError
 from engine.refresh.own import own_rows, own_runs
 from engine.refresh.request import Mode, RefreshRequest, ShouldStop, Tell
-from engine.sources.encoding import axes_of, match_axes, outcome_places
+from engine.sources.axes import axes_of, match_axes, outcome_places
 from engine.sources.matching import Understood, common_language, refuse_strangers
 from engine.sources.pretraining import (
     RATE_FROM_CHECKPOINT,

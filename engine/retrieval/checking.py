@@ -15,7 +15,7 @@ from engine.retrieval.check import NAMES, Checked, check_runs
 from engine.retrieval.encoder import Encoder, open_encoder
 from engine.retrieval.expected import MeasuredRun, StatisticsModel, measured_runs
 from engine.retrieval.gallery import Gallery, Progress, collect, embed
-from engine.sources.encoding import axes_of
+from engine.sources.axes import axes_of
 from engine.workspace import Workspace
 from surrogate.retrieval import cosine_similarity, mean_direction
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from db.session import Transaction
 from engine.campaign import Value
 from engine.errors import DataError, ModelError, NotFoundError
-from engine.sources.encoding import Axis, encode_axes, match_axes
+from engine.sources.axes import Axis, match_axes
+from engine.sources.encoding import encode_axes
 from engine.sources.serving import STARTER, serving_folder
 from engine.workspace import Workspace
 

@@ -18,7 +18,7 @@ from engine.campaign import Campaign, Value
 from engine.errors import DataError, NotFoundError, SpinneretError
 from engine.retrieval.encoder import Encoder, read_picture
 from engine.retrieval.index import Index, Store, key_of
-from engine.sources.encoding import Axis, axes_of
+from engine.sources.axes import Axis, axes_of
 from engine.sources.reading import Picture, SourceData, read_source
 from engine.workspace import Workspace
 

@@ -33,7 +33,7 @@ from engine.retrieval.gallery import (
     embed_picture,
 )
 from engine.retrieval.matching import Matcher, for_conditions, for_picture, ordered
-from engine.sources.encoding import axes_of
+from engine.sources.axes import axes_of
 from engine.workspace import Workspace
 from surrogate.retrieval import cosine_similarity
 

@@ -11,203 +11,35 @@ T₁      place in the campaign's own range, −1 at its low end … 1 at its hi
 T₂      1 where the parameter is present, 0 where it is missing                        (n, p)
 ======  =============================================================================  ==========
 
-Names match by an explicit mapping, then by spelling, then by alias, then by synonym
-(:mod:`engine.sources.words`); units are converted. What has no counterpart in the model, and every
-named choice, is left out and stays masked: nothing is guessed and nothing imputed.
+What has no counterpart in the model (:mod:`engine.sources.axes`), and every named choice, is left
+out and stays masked: nothing is guessed and nothing imputed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
-from engine.errors import UsageError, nearest_name
-from engine.importers.headings import loosely
-from engine.sources.units import UnitError, affine
-from engine.sources.words import canonical, canonical_outcome, needs_unit
+from engine.sources.axes import (
+    Axis,
+    Matching,
+    Names,
+    ParameterSpec,
+    Vocabulary,
+    axes_of,
+    match_axes,
+)
 
 Array = NDArray[np.float64]
 
 FLOOR_SD = 8.0
 """Where the model takes a logarithm, values below its centre by more than this many scales count as
 that: a speed or a flow of 0 has no logarithm."""
-
-
-class ParameterSpec(Protocol):
-    """One parameter of a model's vocabulary, and its scale."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def unit(self) -> str:
-        """The unit of its values."""
-
-    @property
-    def log(self) -> bool:
-        """Whether the logarithm is taken."""
-
-    @property
-    def centre(self) -> float:
-        """Where z is 0."""
-
-    @property
-    def scale(self) -> float:
-        """The distance from z = 0 to z = 1."""
-
-
-class Vocabulary(Protocol):
-    """What a model understands (:class:`surrogate.matmcl.vocabulary.Vocabulary`)."""
-
-    @property
-    def parameters(self) -> Sequence[ParameterSpec]:
-        """Its p parameters."""
-
-    @property
-    def outcomes(self) -> Sequence[str]:
-        """Its m outcomes."""
-
-
-@dataclass(frozen=True)
-class Names:
-    """Which of the model's words a campaign's or source's own names stand for, where told."""
-
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    outcomes: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One parameter as a campaign or source has it; ``low``, ``high``: its own range."""
-
-    name: str
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    aliases: tuple[str, ...] = ()
-    is_categorical: bool = False
-
-
-@dataclass(frozen=True)
-class Match:
-    """An axis that the model understands: v [model's unit] = factor · value + offset."""
-
-    axis: Axis
-    index: int
-    factor: float
-    offset: float
-
-
-@dataclass(frozen=True)
-class Matching:
-    """Which axes the model understands, and why it does not understand the others."""
-
-    matches: tuple[Match, ...]
-    left_out: Mapping[str, str]
-
-    @property
-    def found(self) -> dict[str, int]:
-        """Axis name → place in the vocabulary."""
-        return {match.axis.name: match.index for match in self.matches}
-
-
-def axes_of(campaign: Campaign) -> tuple[Axis, ...]:
-    """Return a campaign's parameters as axes, controlled and ambient."""
-    axes = []
-    for parameter in campaign.parameters:
-        low, high = (None, None) if parameter.is_categorical else parameter.bounds
-        axes.append(
-            Axis(
-                parameter.name,
-                parameter.unit,
-                low,
-                high,
-                parameter.aliases,
-                parameter.is_categorical,
-            )
-        )
-    return tuple(axes)
-
-
-def match_axes(
-    axes: Sequence[Axis], vocabulary: Vocabulary, names: Names | None = None
-) -> Matching:
-    """Find each axis's counterpart in a model; none serves two axes.
-
-    Raises:
-        UsageError: ``names`` maps what neither side has, or two axes to one parameter.
-        UnitError: an explicitly mapped axis has a unit that cannot become the model's.
-    """
-    told = dict(names.parameters) if names else {}
-    known = {spec.name: place for place, spec in enumerate(vocabulary.parameters)}
-    _check_told(told, [axis.name for axis in axes], known, "parameter")
-    found: dict[str, Match] = {}
-    left_out: dict[str, str] = {}
-    for axis in axes:
-        if axis.name in told:
-            place = known[told[axis.name]]
-            found[axis.name] = _match(axis, place, vocabulary.parameters[place])
-    for alike in (_by_name, _by_alias, _by_synonym):
-        taken = {match.index for match in found.values()}
-        for axis in axes:
-            place_of = None if axis.name in found else alike(axis, vocabulary, taken)
-            if place_of is None:
-                continue
-            try:
-                found[axis.name] = _match(axis, place_of, vocabulary.parameters[place_of])
-                taken.add(place_of)
-                left_out.pop(axis.name, None)
-            except UnitError as error:
-                left_out.setdefault(axis.name, str(error))
-    for axis in axes:
-        if axis.name not in found:
-            left_out.setdefault(axis.name, _why_not(axis, vocabulary))
-    return Matching(tuple(found[axis.name] for axis in axes if axis.name in found), left_out)
-
-
-def match_outcomes(
-    outcomes: Sequence[str],
-    vocabulary: Vocabulary,
-    names: Names | None = None,
-    aliases: Mapping[str, Sequence[str]] | None = None,
-) -> dict[str, int]:
-    """Return own outcome → place among the model's, for those that the model knows.
-
-    ``names.outcomes`` may map whole outcomes (``composite_strength.longitudinal``) or properties in
-    all their directions (``composite_strength``). ``aliases``: further names of own outcomes.
-
-    Raises:
-        UsageError: ``names`` maps what neither side has.
-    """
-    told = _told_outcomes(outcomes, vocabulary.outcomes, names)
-    found = {own: vocabulary.outcomes.index(name) for own, name in told.items()}
-    for alike in (loosely, canonical_outcome):
-        known = {alike(name): place for place, name in enumerate(vocabulary.outcomes)}
-        for own in outcomes:
-            for word in (own, *(aliases or {}).get(own, ())):
-                place = known.get(alike(word))
-                if own not in found and place is not None and place not in found.values():
-                    found[own] = place
-    return {own: found[own] for own in outcomes if own in found}
-
-
-def outcome_places(
-    campaign: Campaign, vocabulary: Vocabulary, names: Names | None = None
-) -> dict[str, int]:
-    """Return a campaign's outcome → place among the model's outcomes (see `match_outcomes`)."""
-    aliases = {
-        outcome: [word + outcome.removeprefix(prop.name) for word in prop.aliases]
-        for prop in campaign.properties
-        for outcome in prop.outcomes
-    }
-    return match_outcomes(campaign.outcomes, vocabulary, names, aliases)
 
 
 def encode_conditions(
@@ -338,77 +170,3 @@ def _placed(axis: Axis, raw: Array) -> Array:
 
 def _number(value: Value | None) -> float:
     return math.nan if value is None or isinstance(value, str) else float(value)
-
-
-def _match(axis: Axis, place: int, spec: ParameterSpec) -> Match:
-    if axis.is_categorical:
-        raise UnitError(f"a choice by name; {spec.name} [{spec.unit}] is a number")
-    try:
-        return Match(axis, place, *affine(axis.unit, spec.unit))
-    except UnitError as error:
-        raise UnitError(f"{axis.name} as {spec.name} [{spec.unit}]: {error}") from error
-
-
-def _by_name(axis: Axis, vocabulary: Vocabulary, taken: set[int]) -> int | None:
-    return _place((axis.name,), vocabulary, taken, loosely)
-
-
-def _by_alias(axis: Axis, vocabulary: Vocabulary, taken: set[int]) -> int | None:
-    return _place(axis.aliases, vocabulary, taken, loosely)
-
-
-def _by_synonym(axis: Axis, vocabulary: Vocabulary, taken: set[int]) -> int | None:
-    words = [word for word in (axis.name, *axis.aliases) if axis.unit or not needs_unit(word)]
-    return _place(words, vocabulary, taken, canonical)
-
-
-def _place(
-    words: Sequence[str], vocabulary: Vocabulary, taken: set[int], plain: Callable[[str], str]
-) -> int | None:
-    wanted = {plain(word) for word in words}
-    for place, spec in enumerate(vocabulary.parameters):
-        if place not in taken and plain(spec.name) in wanted:
-            return place
-    return None
-
-
-def _why_not(axis: Axis, vocabulary: Vocabulary) -> str:
-    if axis.is_categorical:
-        return "a choice by name; a model reads numbers only"
-    words = {canonical(word) for word in (axis.name, *axis.aliases)}
-    for spec in vocabulary.parameters:
-        if canonical(spec.name) in words:
-            return f"another one stands for {spec.name}, or its unit is not told"
-    return "the model has no such parameter"
-
-
-def _check_told(
-    told: Mapping[str, str], own: Sequence[str], known: Mapping[str, int], what: str
-) -> None:
-    for name, word in told.items():
-        if name not in own:
-            raise UsageError(
-                f"the {what} '{name}' is mapped, which is not there.{nearest_name(name, own)} "
-                f"There are: {', '.join(own)}"
-            )
-        if word not in known:
-            raise UsageError(
-                f"{what} '{name}' is mapped to '{word}', which the model lacks."
-                f"{nearest_name(word, known)} It has: {', '.join(known)}"
-            )
-        twins = [other for other, same in told.items() if same == word]
-        if len(twins) > 1:
-            raise UsageError(f"{' and '.join(twins)} are all mapped to '{word}'; keep one of them")
-
-
-def _told_outcomes(own: Sequence[str], known: Sequence[str], names: Names | None) -> dict[str, str]:
-    told: dict[str, str] = {}
-    for name, word in (names.outcomes if names else {}).items():
-        if name in own or word in known:
-            told[name] = word
-            continue
-        whole = {o: word + o.removeprefix(name) for o in own if o.startswith(f"{name}.")}
-        meant = {outcome: full for outcome, full in whole.items() if full in known}
-        told.update(meant or whole or {name: word})
-    _check_told(told, own, {name: place for place, name in enumerate(known)}, "outcome")
-    return told

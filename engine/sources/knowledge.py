@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ModelError
+from engine.sources.axes import Names, outcome_places
 from engine.sources.definition import OWN
-from engine.sources.encoding import Names, cube_mapping, outcome_places
+from engine.sources.encoding import cube_mapping
 from engine.sources.serving import STARTER
 from surrogate.cube import CubeHeads
 from surrogate.errors import CheckpointError

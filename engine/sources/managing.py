@@ -13,15 +13,10 @@ from db.session import Transaction
 from engine.campaign import Campaign
 from engine.errors import ConfigError, NotFoundError, UsageError, nearest_name
 from engine.sources.base import base_words
+from engine.sources.databases import active_campaign_of
 from engine.sources.definition import SourceDefinition, check_name, definition_from, make_definition
 from engine.sources.matching import Language, Understood, common_language, refuse_strangers
-from engine.sources.reading import (
-    SourceData,
-    active_campaign_of,
-    read_definition,
-    read_source,
-    refuse_own_runs,
-)
+from engine.sources.reading import SourceData, read_definition, read_source, refuse_own_runs
 from engine.workspace import Workspace
 
 _MAPPING_KEYS = {"names", "units", "nm_per_pixel", "sheet"}

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 from engine.campaign import Campaign
 from engine.errors import DataError, UsageError, nearest_name
-from engine.sources.base import Spec, Words
-from engine.sources.encoding import (
+from engine.sources.axes import (
     Axis,
     Matching,
     Names,
@@ -22,6 +21,7 @@ from engine.sources.encoding import (
     match_outcomes,
     outcome_places,
 )
+from engine.sources.base import Spec, Words
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from db.errors import DatabaseError
 from db.records import ExperimentRecord, MicrographRecord, SourceKind, SourceRecord, Status
 from db.session import Database, Transaction
-from db.urls import resolve_url, sqlite_path
 from engine.campaign import Campaign, Value
-from engine.errors import DataError, NotFoundError, StateError, UsageError
-from engine.settings import CONFIG_NAME
+from engine.errors import DataError, NotFoundError, UsageError
+from engine.sources.axes import Axis, axes_of
+from engine.sources.databases import other_database, same_database
 from engine.sources.definition import SourceDefinition, definition_from
-from engine.sources.encoding import Axis, axes_of
 from engine.sources.matching import Outcome, Vocable
 from engine.workspace import Workspace, definition_of
 
@@ -263,90 +259,10 @@ def _picture(record: MicrographRecord, data_dir: Path) -> Picture:
 
 def _database(workspace: Workspace, definition: SourceDefinition, own_campaign: str) -> Found:
     url, data_dir = other_database(workspace, str(definition.database))
-    if _same_database(url, workspace.database.url) and definition.campaign == own_campaign:
+    if same_database(url, workspace.database.url) and definition.campaign == own_campaign:
         raise _itself(own_campaign)
     with Database.open(url) as database, database.read() as tx:
         return _campaign(tx, str(definition.campaign), data_dir)
-
-
-def other_database(workspace: Workspace, place: str) -> tuple[str, Path | None]:
-    """Return the URL of another database, and its data folder where its config.toml tells.
-
-    ``place``: a workspace's folder, its config.toml, a SQLite file or an SQLAlchemy URL.
-
-    Raises:
-        NotFoundError: no such file.
-        DataError: it is no configuration, or a password stands in the URL.
-    """
-    if "://" in place:
-        from urllib.parse import urlsplit
-
-        if urlsplit(place).password:
-            raise DataError(
-                "--database: a password in the URL would be recorded; leave it out and put it in "
-                "~/.pgpass"
-            )
-        url = resolve_url(place, workspace.root)
-        path = sqlite_path(url)
-        return url, _data_dir_beside(path) if path else None
-    path = workspace.root / Path(place).expanduser()
-    if not path.exists():
-        raise NotFoundError(f"{path}: no such database or folder")
-    config = path / CONFIG_NAME if path.is_dir() else path
-    if config.suffix == ".toml" or path.is_dir():
-        content = _toml(config)
-        url = str(content.get("database", {}).get("url", "sqlite:///spinneret.db"))
-        return resolve_url(url, config.parent), _data_dir(config, content)
-    return f"sqlite:///{path.resolve()}", _data_dir_beside(path.resolve())
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NotFoundError(f"{path}: no such configuration") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
-
-
-def _data_dir(config: Path, content: Mapping[str, Any]) -> Path:
-    folder = str(content.get("storage", {}).get("data_dir", "spinneret-data"))
-    return config.parent / Path(folder).expanduser()
-
-
-def _data_dir_beside(database: Path) -> Path | None:
-    config = database.parent / CONFIG_NAME
-    if not config.is_file():
-        return None
-    content = _toml(config)
-    url = str(content.get("database", {}).get("url", "sqlite:///spinneret.db"))
-    theirs = sqlite_path(resolve_url(url, config.parent))
-    same = theirs is not None and theirs.resolve() == database.resolve()
-    return _data_dir(config, content) if same else None
-
-
-def _same_database(one: str, other: str) -> bool:
-    paths = sqlite_path(one), sqlite_path(other)
-    if paths[0] is not None and paths[1] is not None:
-        return paths[0].resolve() == paths[1].resolve()
-    return one == other
-
-
-def active_campaign_of(workspace: Workspace, place: str) -> str:
-    """Return the name of the active campaign of another database.
-
-    Raises:
-        NotFoundError, DatabaseError: no such database, or no active campaign in it.
-    """
-    url, _ = other_database(workspace, place)
-    with Database.open(url) as database, database.read() as tx:
-        record = tx.campaigns.active()
-        if record is None:
-            known = ", ".join(campaign.name for campaign in tx.campaigns.list()) or "none"
-            raise StateError(
-                f"{database.name} has no active campaign; name one with --campaign ({known})"
-            )
-        return record.name
 
 
 def _with_units(found: Found, definition: SourceDefinition, name: str) -> Found:
@@ -413,13 +329,10 @@ def _content(picture: Picture) -> str:
 
 
 __all__ = [
-    "DatabaseError",
     "Found",
     "Picture",
     "SourceData",
     "SourceRun",
-    "active_campaign_of",
-    "other_database",
     "outcomes_of",
     "place_of",
     "read_definition",

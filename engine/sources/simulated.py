@@ -7,8 +7,8 @@ import numpy as np
 from engine.lab.ensemble import draw_lab
 from engine.lab.ensemble.campaigns import UNITS
 from engine.lab.virtual import nanofibre_campaign
+from engine.sources.axes import Axis
 from engine.sources.definition import SourceDefinition
-from engine.sources.encoding import Axis
 from engine.sources.reading import Found, SourceRun, outcomes_of
 
 RUNS_PER_LAB = 32

@@ -17,9 +17,9 @@ from engine.importers import cells, matmcl
 from engine.importers.headings import Column, Columns, Kind, Vocabulary, split_heading
 from engine.importers.reading import read_table
 from engine.importers.table import uses_decimal_comma
+from engine.sources.axes import Axis, axes_of, match_axes, match_outcomes
 from engine.sources.base import Words, base_words
 from engine.sources.definition import SourceDefinition
-from engine.sources.encoding import Axis, axes_of, match_axes, match_outcomes
 from engine.sources.matching import Outcome
 from engine.sources.reading import Found, Picture, SourceRun, outcomes_of
 from engine.sources.units import UnitError, check_unit

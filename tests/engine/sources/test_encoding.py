@@ -11,16 +11,8 @@ import pytest
 from engine.campaign import Campaign, Parameter, Value
 from engine.errors import UsageError
 from engine.propose.space import Space
-from engine.sources.encoding import (
-    Axis,
-    Names,
-    axes_of,
-    cube_mapping,
-    encode_axes,
-    encode_conditions,
-    match_axes,
-    outcome_places,
-)
+from engine.sources.axes import Axis, Names, axes_of, match_axes, outcome_places
+from engine.sources.encoding import cube_mapping, encode_axes, encode_conditions
 from engine.sources.units import UnitError
 
 

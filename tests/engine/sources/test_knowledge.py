@@ -19,7 +19,8 @@ from engine.propose import Forecaster, choose_from_pool, suggest
 from engine.propose.request import ProposeRequest
 from engine.propose.space import Space
 from engine.settings import ProposeSettings
-from engine.sources.encoding import Names, encode_conditions
+from engine.sources.axes import Names
+from engine.sources.encoding import encode_conditions
 from engine.sources.ensemble_data import EnsembleDesign, ensemble_tensors, starter_vocabulary
 from engine.sources.knowledge import knowledge_of, starter_knowledge
 from engine.sources.make_starter import MAX_BYTES, make_starter
