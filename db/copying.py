@@ -14,11 +14,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Select, String, Table, func, or_, select, union
 from sqlalchemy.engine import Connection
 
+from db.compatibility import require_head
 from db.engines import make_engine
 from db.errors import ConflictError, DatabaseError, NotADatabaseError
 from db.repository.scope import Scope
 from db.schema import create, exists, sqlite_path
-from db.session import begin_read, begin_write, require_head
+from db.session import begin_read, begin_write
 from db.tables import campaigns, changes, experiments, metadata
 from db.translate import translated
 from db.types import Json, UtcDateTime

@@ -18,12 +18,13 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DatabaseError as DriverError
 
+from db.compatibility import newer_than_known, revision_of
 from db.engines import make_engine
 from db.errors import DatabaseError
 from db.files import require_place, written_aside
 from db.migrating import dangling_rows, differences, migrate
 from db.revisions import HEAD, REVISIONS
-from db.session import Database, newer_than_known, revision_of
+from db.session import Database
 from db.translate import translated
 from db.urls import display_name, sqlite_path
 

@@ -97,8 +97,8 @@ class TestOpening:
         assert sqlite_file.read_bytes() == before
 
     def test_an_older_one(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("db.session.HEAD", "9999")
-        monkeypatch.setattr("db.session.REVISIONS", (*REVISIONS, "9999"))
+        monkeypatch.setattr("db.compatibility.HEAD", "9999")
+        monkeypatch.setattr("db.compatibility.REVISIONS", (*REVISIONS, "9999"))
         with pytest.raises(SchemaMismatchError, match=r"needs 9999: run `engine db upgrade`"):
             Database.open(sqlite_url)
 

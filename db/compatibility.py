@@ -1,0 +1,57 @@
+"""Whether a database is at the revision that this version needs, and what mends it if not."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from db.errors import SchemaMismatchError
+from db.revisions import HEAD, REVISIONS
+from db.translate import not_a_database
+
+
+def require_head(connection: Connection, name: str) -> None:
+    """Refuse a database of another revision than this version's.
+
+    Raises:
+        NotADatabaseError: it is not one of Spinneret's.
+        SchemaMismatchError: it is older or newer; the message holds the command that mends it.
+    """
+    revision = revision_of(connection, name)
+    if revision == HEAD:
+        return
+    if revision in REVISIONS:
+        raise SchemaMismatchError(
+            f"{name} is at revision {revision}, this version needs {HEAD}: run `engine db upgrade`."
+        )
+    raise newer_than_known(name, revision)
+
+
+def newer_than_known(name: str, revision: str) -> SchemaMismatchError:
+    """Return the error for a database that a newer version made."""
+    return SchemaMismatchError(
+        f"{name} is at revision {revision}, which a newer version of Spinneret made; this version "
+        f"knows up to {HEAD}: run `pip install --upgrade spinneret`."
+    )
+
+
+def revision_of(connection: Connection, name: str) -> str:
+    """Return the database's revision by plain SQL.
+
+    Raises:
+        NotADatabaseError: it holds no Spinneret tables.
+    """
+    try:
+        connection.exec_driver_sql("SELECT max(id) FROM changes")
+        revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    except DBAPIError as error:
+        missing = (sqlite3.SQLITE_ERROR, "42P01")  # anything else is told as what it is
+        code = getattr(error.orig, "sqlite_errorcode", getattr(error.orig, "sqlstate", None))
+        if code not in missing:
+            raise
+        revision = None
+    if revision is None:
+        raise not_a_database(name, "is a database, but not one of Spinneret's")
+    return str(revision)
