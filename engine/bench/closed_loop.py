@@ -21,7 +21,7 @@ from engine.bench import sources
 from engine.bench.at_the_bench import START_STREAM, STRATEGY_STREAM, Bench, generator
 from engine.bench.labs import changes_with_seed, lab_of
 from engine.bench.objectives import with_objectives, without_limits
-from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks, timed_round
+from engine.bench.running import ResultFile, Step, Task, Tell, Trace, seed_by_seed, timed_round
 from engine.bench.scores import Protocol, reference_of, summarise
 from engine.bench.strategies import REFRESHED, Strategy, check_names, sourced, strategy
 from engine.bench.truth import Truth
@@ -76,8 +76,7 @@ class ClosedLoopConfig:
     @property
     def tasks(self) -> list[Task]:
         """Every (strategy, seed), seed by seed, so that an interrupted run is paired."""
-        seeds = range(self.first_seed, self.first_seed + self.n_seeds)
-        return [Task(name, seed) for seed in seeds for name in self.strategies]
+        return seed_by_seed(self.strategies, self.first_seed, self.n_seeds)
 
     @property
     def protocol(self) -> Protocol:
@@ -145,13 +144,16 @@ def closed_loop(
     results = ResultFile(out, KIND, config.conditions())
     arenas = Arenas(config, lab)
     arenas.truth(config.first_seed)
-    results.resume() if resume else results.refuse_loss()
+    results.begin(resume=resume)
+
+    def scored(trace: Trace) -> Trace:
+        campaign, truth = arenas.campaign(trace.seed), arenas.truth(trace.seed)
+        return replace(trace, curve=_curve(trace, campaign, truth))
+
     with sources.checkpoints(config.checkpoints) as folder:
         work = partial(run_task, replace(config, checkpoints=folder), brought)
-        for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell, ray=ray):
-            campaign, truth = arenas.campaign(trace.seed), arenas.truth(trace.seed)
-            results.add(replace(trace, curve=_curve(trace, campaign, truth)))
-    return results.write(_findings(config, arenas, reference, results.traces))
+        results.fill(config.tasks, work, jobs=jobs, tell=tell, ray=ray, scored=scored)
+    return results.write(_findings(config, arenas, reference, results.of(config.tasks)))
 
 
 @dataclass
@@ -285,15 +287,14 @@ def _measured(trace: Trace, campaign: Campaign) -> np.ndarray[Any, Any]:
 def _findings(
     config: ClosedLoopConfig, arenas: Arenas, reference: str, traces: Sequence[Trace]
 ) -> dict[str, Any]:
-    chosen = [t for t in traces if Task(t.strategy, t.seed) in set(config.tasks)]
     truth = arenas.truth(config.first_seed)
-    seeds = sorted({trace.seed for trace in chosen})
+    seeds = sorted({trace.seed for trace in traces})
     found: dict[str, Any] = {
         "complete": True,
         "score": "hypervolume fraction" if truth is not None else "measured hypervolume",
         "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
         "campaign": arenas.campaign(config.first_seed).definition(),
-        "summary": summarise(chosen, config.strategies, config.protocol, reference),
+        "summary": summarise(traces, config.strategies, config.protocol, reference),
         "truth": None,
     }
     if truth is not None:

@@ -31,7 +31,7 @@ from engine.bench.knowledge import CheckpointKnowledge, KnowledgeProvider, Sourc
 from engine.bench.labs import finished_runs, lab_of, truths
 from engine.bench.learning_scores import scores, summarise
 from engine.bench.predictors import MODELS, Predictor, surrogate
-from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks
+from engine.bench.running import ResultFile, Step, Task, Tell, Trace, seed_by_seed
 from engine.errors import ModelError, SpinneretError, UsageError, nearest_name
 from engine.history import History, Run
 from engine.lab.protocol import KnownLab, LabResult
@@ -90,8 +90,7 @@ class LearningConfig:
     @property
     def tasks(self) -> list[Task]:
         """Every (row, seed), seed by seed, so that an interrupted run is paired."""
-        seeds = range(self.first_seed, self.first_seed + self.n_seeds)
-        return [Task(row.name, seed) for seed in seeds for row in self.rows]
+        return seed_by_seed([row.name for row in self.rows], self.first_seed, self.n_seeds)
 
     def conditions(self) -> dict[str, Any]:
         """Return what must be equal for results to stand in one table."""
@@ -119,13 +118,11 @@ def learning(
     for truth in dict.fromkeys(row.truth for row in config.rows):
         _known_lab(truth, config.first_seed)
     results = ResultFile(out, config.kind, config.conditions())
-    results.resume() if resume else results.refuse_loss()
+    results.begin(resume=resume)
     with sources.checkpoints(config.checkpoints) as folder:
         work = partial(run_task, replace(config, checkpoints=folder), brought)
-        for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell):
-            results.add(trace)
-    wanted = set(config.tasks)
-    chosen = [t for t in results.traces if Task(t.strategy, t.seed) in wanted]
+        results.fill(config.tasks, work, jobs=jobs, tell=tell)
+    chosen = results.of(config.tasks)
     return results.write(
         {
             "complete": True,

@@ -22,7 +22,7 @@ from engine.bench.labs import finished_runs, lab_of, truths
 from engine.bench.learning_scores import scores
 from engine.bench.prediction import forecast
 from engine.bench.refreshing import keep, knowledge_of, material_of, train
-from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks
+from engine.bench.running import ResultFile, Step, Task, Tell, Trace, seed_by_seed
 from engine.bench.scores import mean_interval
 from engine.errors import UsageError
 from engine.history import History, Run
@@ -76,7 +76,7 @@ class RefreshConfig:
     @property
     def tasks(self) -> list[Task]:
         """One for each seed."""
-        return [Task(STRATEGY, self.first_seed + k) for k in range(self.n_seeds)]
+        return seed_by_seed([STRATEGY], self.first_seed, self.n_seeds)
 
     def conditions(self) -> dict[str, Any]:
         """Return what must be equal for results to stand in one table."""
@@ -99,13 +99,9 @@ def refresh(
         DataError: a file of another benchmark.
     """
     results = ResultFile(out, KIND, config.conditions())
-    results.resume() if resume else results.refuse_loss()
-    work = partial(run_task, config)
-    for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell):
-        results.add(trace)
-    wanted = {task.seed for task in config.tasks}
-    chosen = [trace for trace in results.traces if trace.seed in wanted]
-    return results.write({"complete": True, "summary": summarise(chosen)})
+    results.begin(resume=resume)
+    results.fill(config.tasks, partial(run_task, config), jobs=jobs, tell=tell)
+    return results.write({"complete": True, "summary": summarise(results.of(config.tasks))})
 
 
 def run_task(config: RefreshConfig, task: Task, tell: Tell) -> Trace:

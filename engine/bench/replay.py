@@ -19,7 +19,7 @@ from db.records import Status
 from engine.bench import sources
 from engine.bench.closed_loop import check_sizes
 from engine.bench.objectives import with_objectives, without_limits
-from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks, timed_round
+from engine.bench.running import ResultFile, Step, Task, Tell, Trace, seed_by_seed, timed_round
 from engine.bench.scores import Protocol, reference_of, summarise
 from engine.bench.strategies import PoolStrategy, check_names, pool_strategy, sourced
 from engine.campaign import Campaign
@@ -64,8 +64,7 @@ class ReplayConfig:
     @property
     def tasks(self) -> list[Task]:
         """Every (strategy, seed), seed by seed."""
-        seeds = range(self.first_seed, self.first_seed + self.n_seeds)
-        return [Task(name, seed) for seed in seeds for name in self.strategies]
+        return seed_by_seed(self.strategies, self.first_seed, self.n_seeds)
 
     @property
     def protocol(self) -> Protocol:
@@ -151,13 +150,16 @@ def replay(
             f"every objective, got {config.budget}"
         )
     results = ResultFile(out, KIND, {**config.conditions(), "pool": len(pool.runs)})
-    results.resume() if resume else results.refuse_loss()
-    work = partial(run_task, config, pool, brought)
-    for trace in run_tasks(results.missing(config.tasks), work, jobs=jobs, tell=tell):
+    results.begin(resume=resume)
+
+    def scored(trace: Trace) -> Trace:
         chosen = pool.values[[run["row"] for run in trace.runs]]
         curve = hypervolume_so_far(chosen, campaign.objectives) / pool.hypervolume
-        results.add(replace(trace, curve=tuple(curve.tolist())))
-    return results.write(_findings(config, pool, reference, results.traces))
+        return replace(trace, curve=tuple(curve.tolist()))
+
+    work = partial(run_task, config, pool, brought)
+    results.fill(config.tasks, work, jobs=jobs, tell=tell, scored=scored)
+    return results.write(_findings(config, pool, reference, results.of(config.tasks)))
 
 
 def campaign_of(config: ReplayConfig, campaign: Campaign, runs: Sequence[Run]) -> Campaign:
@@ -257,13 +259,11 @@ def _named(task: Task) -> PoolStrategy:
 def _findings(
     config: ReplayConfig, pool: Pool, reference: str, traces: Sequence[Trace]
 ) -> dict[str, Any]:
-    wanted = set(config.tasks)
-    chosen = [trace for trace in traces if Task(trace.strategy, trace.seed) in wanted]
     return {
         "complete": True,
         "score": "pool-hypervolume fraction",
         "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
         "campaign": pool.campaign.definition(),
-        "summary": summarise(chosen, config.strategies, config.protocol, reference),
+        "summary": summarise(traces, config.strategies, config.protocol, reference),
         "pool": {"runs": len(pool.runs), "hypervolume": pool.hypervolume},
     }

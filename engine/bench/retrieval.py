@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from engine.bench.retrieval_mats import Mats, spin, vocabulary
 from engine.bench.retrieval_methods import Scores, all_scores
-from engine.bench.running import ResultFile, Step, Task, Tell, Trace, run_tasks
+from engine.bench.running import ResultFile, Step, Task, Tell, Trace, seed_by_seed
 from engine.errors import UsageError
 from engine.lab.virtual import nanofibre_campaign
 from engine.retrieval.matching import LOG_DIAMETER, ORDER
@@ -92,7 +92,7 @@ class RetrievalConfig:
     @property
     def tasks(self) -> list[Task]:
         """One a seed."""
-        return [Task(KIND, self.first_seed + i) for i in range(self.n_seeds)]
+        return seed_by_seed([KIND], self.first_seed, self.n_seeds)
 
     @property
     def model(self) -> MatMCLConfig:
@@ -127,13 +127,8 @@ def retrieval(
         UsageError: ``resume`` without ``out``, or ``out`` holds an unfinished run.
     """
     file = ResultFile(out, KIND, asdict(config))
-    if resume:
-        file.resume()
-    else:
-        file.refuse_loss()
-    work = _Work(config)
-    for trace in run_tasks(file.missing(config.tasks), work, jobs=jobs, tell=tell):
-        file.add(trace)
+    file.begin(resume=resume)
+    file.fill(config.tasks, _Work(config), jobs=jobs, tell=tell)
     return file.write({"complete": True, "summary": summary(file.traces, config)})
 
 

@@ -34,6 +34,11 @@ class Task:
     seed: int
 
 
+def seed_by_seed(names: Sequence[str], first_seed: int, n_seeds: int) -> list[Task]:
+    """Return every (strategy, seed), seed by seed, so that an interrupted run is paired."""
+    return [Task(name, first_seed + i) for i in range(n_seeds) for name in names]
+
+
 @dataclass(frozen=True)
 class Trace:
     """What became of one task.
@@ -202,6 +207,17 @@ class ResultFile:
     config: Mapping[str, Any]
     traces: list[Trace] = field(default_factory=list)
 
+    def begin(self, *, resume: bool) -> None:
+        """Go on with an interrupted run, or see to it that none is lost.
+
+        Raises:
+            DataError, UsageError: as of :meth:`resume` and :meth:`refuse_loss`.
+        """
+        if resume:
+            self.resume()
+        else:
+            self.refuse_loss()
+
     def resume(self) -> None:
         """Take over the traces of an interrupted run of the same benchmark.
 
@@ -251,6 +267,25 @@ class ResultFile:
         """Return the tasks that have no trace yet."""
         done = {(trace.strategy, trace.seed) for trace in self.traces}
         return [task for task in tasks if (task.strategy, task.seed) not in done]
+
+    def fill(
+        self,
+        tasks: Sequence[Task],
+        work: Work,
+        *,
+        jobs: int,
+        tell: Tell,
+        ray: str | None = None,
+        scored: Callable[[Trace], Trace] = lambda trace: trace,
+    ) -> None:
+        """Run what is missing (:func:`run_tasks`), and keep each trace, ``scored``, as it comes."""
+        for trace in run_tasks(self.missing(tasks), work, jobs=jobs, tell=tell, ray=ray):
+            self.add(scored(trace))
+
+    def of(self, tasks: Sequence[Task]) -> list[Trace]:
+        """Return the traces of these tasks alone: a file may hold further ones."""
+        wanted = set(tasks)
+        return [trace for trace in self.traces if Task(trace.strategy, trace.seed) in wanted]
 
     def add(self, trace: Trace) -> None:
         """Keep a trace, on disk too."""
