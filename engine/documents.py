@@ -30,15 +30,14 @@ def finite(value: Any) -> Any:
 
 def predictions_document(found: Predictions) -> dict[str, Any]:
     """Return the JSON document of predictions."""
+    from engine.exporting import units_of
+
     campaign = found.campaign
     return {
         "campaign": campaign.name,
         "level": found.level,
         "finished_runs": found.n_finished,
-        "units": {
-            name: campaign.unit_of(name)
-            for name in (*(p.name for p in campaign.parameters), *campaign.outcomes)
-        },
+        "units": units_of(campaign),
         "notes": list(found.notes),
         "rows": [_row_document(campaign, row) for row in found.rows],
     }
@@ -192,16 +191,18 @@ def show_document(
             "reason": proposal.reason,
             "nearest": proposal.nearest_experiment_id,
         },
-        "predictions": [
-            {
-                "outcome": prediction.outcome,
-                "mean": prediction.mean,
-                "lower": prediction.lower,
-                "upper": prediction.upper,
-                "level": prediction.level,
-            }
-            for prediction in predictions
-        ],
+        "predictions": [prediction_document(prediction) for prediction in predictions],
+    }
+
+
+def prediction_document(said: PredictionRecord) -> dict[str, Any]:
+    """Return what was said of one outcome before the run."""
+    return {
+        "outcome": said.outcome,
+        "mean": said.mean,
+        "lower": said.lower,
+        "upper": said.upper,
+        "level": said.level,
     }
 
 

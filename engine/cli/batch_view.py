@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.output import console, count, grid, warn
+from engine.cli.output import console, count, grid, interval, warn
 from engine.documents import outcomes_document
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def show_batch(
         [
             "–" if id_ is None else str(id_),
             *(_cell(s.conditions[name]) for name in settings),
-            *(_expected(s.outcomes.get(name)) for name in shown),
+            *(interval(s.outcomes.get(name)) for name in shown),
             "–" if s.nearest is None else f"{s.p_success:.0%}",
         ]
         for id_, s in zip(ids, batch.suggestions, strict=True)
@@ -130,12 +130,6 @@ def _share(source: SourceShare) -> str:
 
 def _cell(value: Value) -> str:
     return value if isinstance(value, str) else f"{value:g}"
-
-
-def _expected(forecast: Forecast | None) -> str:
-    if forecast is None:
-        return "–"
-    return f"{forecast.mean:.3g} ({forecast.lower:.3g}–{forecast.upper:.3g})"
 
 
 def write_worksheet(path: Path, proposed: ProposedBatch) -> None:

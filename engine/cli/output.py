@@ -7,12 +7,15 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from engine.propose.request import Forecast
 
 ConfigOption = Annotated[
     Path | None,
@@ -28,6 +31,9 @@ JsonOption = Annotated[
     typer.Option(
         "--json", help="Print one JSON document on standard output, all else on standard error."
     ),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="auto (a GPU where there is one), cpu or cuda.")
 ]
 
 
@@ -104,6 +110,13 @@ def number(text: str, what: str) -> float:
     if not math.isfinite(value):
         raise UsageError(f"{what}: expected a finite number, got '{text}'")
     return value
+
+
+def interval(forecast: Forecast | None) -> str:
+    """Return a mean with its interval, for a table's cell."""
+    if forecast is None:
+        return "–"
+    return f"{forecast.mean:.3g} ({forecast.lower:.3g}–{forecast.upper:.3g})"
 
 
 def grid(

@@ -14,6 +14,7 @@ from engine.cli.output import (
     console,
     count,
     grid,
+    interval,
     print_json,
     say,
     split_assignments,
@@ -24,7 +25,6 @@ from engine.errors import UsageError
 if TYPE_CHECKING:
     from engine.campaign import Campaign, Value
     from engine.predicting import Drive, Prediction, Predictions
-    from engine.propose.request import Forecast
     from engine.workspace import Workspace
 
 _MOST_DRIVES = 4
@@ -143,7 +143,7 @@ def _show(found: Predictions) -> None:
         [
             str(place),
             *(_cell(row.conditions[name]) for name in names),
-            *(_expected(row.outcomes.get(name)) for name in shown),
+            *(interval(row.outcomes.get(name)) for name in shown),
             f"{row.p_success:.0%}",
         ]
         for place, row in enumerate(found.rows, 1)
@@ -223,9 +223,3 @@ def _drive(campaign: Campaign, drive: Drive) -> str:
 
 def _cell(value: Value) -> str:
     return value if isinstance(value, str) else f"{value:.4g}"
-
-
-def _expected(forecast: Forecast | None) -> str:
-    if forecast is None:
-        return "–"
-    return f"{forecast.mean:.3g} ({forecast.lower:.3g}–{forecast.upper:.3g})"

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
+from engine.cli.output import (
+    ConfigOption,
+    DeviceOption,
+    JsonOption,
+    console,
+    grid,
+    print_json,
+    say,
+    warn,
+)
 from engine.cli.progress import training_bar
 
 if TYPE_CHECKING:
@@ -34,9 +43,7 @@ def pretrain(
         typer.Option(min=1, help="Updates of the weights.", show_default="600; 2000 from scratch"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything drawn at random.")] = 0,
-    device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")] = (
-        "auto"
-    ),
+    device: DeviceOption = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted training, same options.")
     ] = False,

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db.records import ModelKind
-from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
+from engine.cli.output import (
+    ConfigOption,
+    DeviceOption,
+    JsonOption,
+    console,
+    grid,
+    print_json,
+    say,
+    warn,
+)
 from engine.cli.progress import training_bar
 from engine.errors import UsageError
 
@@ -59,9 +68,7 @@ def refresh(
             show_default="40; 600 with --full; 400 and 300 for the generator",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu or cuda.")] = (
-        "auto"
-    ),
+    device: DeviceOption = "auto",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -18,6 +18,7 @@ from engine import __version__
 from engine.errors import SpinneretError
 from engine.report.material import rounded
 from engine.users import Person
+from engine.web.problems import status_of
 from engine.web.site import Site
 
 HERE = Path(__file__).parent
@@ -80,6 +81,19 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
             **values,
         ),
         status_code=status,
+    )
+
+
+def form_page(
+    request: Request, template: str, error: Exception | None, **values: Any
+) -> HTMLResponse:
+    """Return a page with a form: as first shown, or with what was wrong with what was sent."""
+    return page(
+        request,
+        template,
+        status=200 if error is None else status_of(error),
+        error=None if error is None else str(error),
+        **values,
     )
 
 

@@ -16,6 +16,7 @@ from db.records import (
 )
 from db.session import Transaction
 from engine.campaign import Campaign
+from engine.documents import prediction_document
 from engine.exporting import experiment_document, units_of
 from engine.ledger import OutcomeScore
 from engine.overview import Overview
@@ -37,7 +38,7 @@ def whole_document(tx: Transaction, run: ExperimentRecord, campaign: Campaign) -
         **run_document(run),
         "version": tx.experiments.version(run.id),
         "units": units_of(campaign),
-        "predictions": [said_document(p) for p in tx.batches.predictions_of(run.id)],
+        "predictions": [prediction_document(p) for p in tx.batches.predictions_of(run.id)],
     }
 
 
@@ -54,17 +55,6 @@ def picture_document(picture: MicrographRecord) -> dict[str, Any]:
         "nm_per_pixel_source": picture.nm_per_pixel_source,
         "rotation_axis": picture.rotation_axis,
         "statistics": None if picture.statistics is None else dict(picture.statistics),
-    }
-
-
-def said_document(said: PredictionRecord) -> dict[str, Any]:
-    """Return a prediction."""
-    return {
-        "outcome": said.outcome,
-        "mean": said.mean,
-        "lower": said.lower,
-        "upper": said.upper,
-        "level": said.level,
     }
 
 
@@ -105,7 +95,7 @@ def overview_document(found: Overview) -> dict[str, Any]:
                 "experiment": one.experiment.id,
                 "status": one.experiment.status.value,
                 "conditions": one.experiment.conditions,
-                "predictions": [said_document(said) for said in one.predictions.values()],
+                "predictions": [prediction_document(said) for said in one.predictions.values()],
             }
             for one in found.awaited
         ],
@@ -150,7 +140,7 @@ def proposed_document(
         "reason_kind": proposal.reason_kind,
         "reason": proposal.reason,
         "nearest": proposal.nearest_experiment_id,
-        "predictions": [said_document(one) for one in said],
+        "predictions": [prediction_document(one) for one in said],
     }
 
 

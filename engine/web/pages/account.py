@@ -25,8 +25,8 @@ from engine.users import (
 )
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
-from engine.web.problems import EXPECTED, status_of
-from engine.web.rendering import environment, page, person_of, site_of
+from engine.web.problems import EXPECTED
+from engine.web.rendering import environment, form_page, page, person_of, site_of
 from engine.web.shield import COOKIE
 
 router = APIRouter()
@@ -133,14 +133,13 @@ def account(request: Request) -> Response:
 def _account(request: Request, secret: str | None, error: Exception | None) -> Response:
     site, person = site_of(request), person_of(request)
     tokens = [] if person.user_id is None else list_tokens(site.workspace, person.user_id)
-    return page(
+    return form_page(
         request,
         "account.html",
-        status=200 if error is None else status_of(error),
+        error,
         place="account",
         tokens=tokens,
         secret=secret,
-        error=None if error is None else str(error),
     )
 
 
@@ -177,15 +176,14 @@ def people(request: Request) -> Response:
 
 def _people(request: Request, typed: object, error: Exception | None) -> Response:
     site = site_of(request)
-    return page(
+    return form_page(
         request,
         "people.html",
-        status=200 if error is None else status_of(error),
+        error,
         place="people",
         users=list_users(site.workspace),
         tokens=list_tokens(site.workspace),
         typed=typed,
-        error=None if error is None else str(error),
     )
 
 

@@ -16,8 +16,8 @@ from engine.exploring import middle_of
 from engine.recording import find_experiment
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
-from engine.web.problems import EXPECTED, status_of
-from engine.web.rendering import page, site_of
+from engine.web.problems import EXPECTED
+from engine.web.rendering import form_page, page, site_of
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 
@@ -70,15 +70,14 @@ def _retrieved(
     site = site_of(request)
     with site.workspace.database.read() as tx:
         _, campaign = site.workspace.active_campaign(tx)
-    return page(
+    return form_page(
         request,
         "retrieve.html",
-        status=200 if error is None else status_of(error),
+        error,
         place="retrieve",
         definition=campaign,
         typed=typed,
         found=found,
-        error=None if error is None else str(error),
     )
 
 

@@ -17,8 +17,8 @@ from engine.previews.showing import preview_file, previews_of
 from engine.tasks import again, cancel, get, newest, submit
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
-from engine.web.problems import EXPECTED, status_of
-from engine.web.rendering import page, part, person_of, site_of
+from engine.web.problems import EXPECTED
+from engine.web.rendering import form_page, page, part, person_of, site_of
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 
@@ -36,10 +36,10 @@ def _asked(request: Request, typed: Any, error: Exception | None) -> Response:
         batches = list(reversed(tx.batches.list(record.id)))[:12]
         newest_run = tx.experiments.list(record.id, newest=1)
     room = newest_run[0].conditions if newest_run else {}
-    return page(
+    return form_page(
         request,
         "propose.html",
-        status=200 if error is None else status_of(error),
+        error,
         place="propose",
         definition=campaign,
         settings=site.workspace.settings.propose,
@@ -47,7 +47,6 @@ def _asked(request: Request, typed: Any, error: Exception | None) -> Response:
         tasks=newest(site.workspace, kinds=["propose"], n=3),
         room=room,
         typed=typed,
-        error=None if error is None else str(error),
     )
 
 

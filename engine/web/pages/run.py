@@ -21,8 +21,8 @@ from engine.standing import mean_of
 from engine.tasks import newest, submit
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
-from engine.web.problems import EXPECTED, status_of
-from engine.web.rendering import page, part, person_of, site_of
+from engine.web.problems import EXPECTED
+from engine.web.rendering import form_page, part, person_of, site_of
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 
@@ -59,14 +59,13 @@ def _new(request: Request, typed: Any, error: Exception | None) -> Response:
     site = site_of(request)
     with site.workspace.database.read() as tx:
         _, campaign = site.workspace.active_campaign(tx)
-    return page(
+    return form_page(
         request,
         "run_new.html",
-        status=200 if error is None else status_of(error),
+        error,
         place="runs",
         definition=campaign,
         typed=typed,
-        error=None if error is None else str(error),
     )
 
 
@@ -101,10 +100,10 @@ def _shown(
         for outcome in campaign.outcomes
     ]
     rows.sort(key=lambda row: not row["is_wanted"])
-    return page(
+    return form_page(
         request,
         "run.html",
-        status=200 if error is None else status_of(error),
+        error,
         place="runs",
         run=run,
         rows=rows,
@@ -113,7 +112,6 @@ def _shown(
         stands_at=version,
         failures=list(FailureKind),
         typed=typed or {},
-        error=None if error is None else str(error),
         is_measuring=_is_measuring(request, [p.id for p in run.micrographs]),
         drawn=previews_of(site.workspace, [run.id]).get(run.id),
     )
