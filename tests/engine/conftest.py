@@ -132,32 +132,9 @@ SETTINGS = "flow_rate=0.4 concentration=18 voltage=18 collector_speed=400"
 def fill() -> Callable[[Workspace, int], None]:
     """Return a function that records finished runs of the virtual lab in a workspace."""
 
-    def record(workspace: Workspace, n: int) -> None:
-        import numpy as np
+    def fill_with(workspace: Workspace, n: int) -> None:
+        from virtual_runs import draw, record
 
-        from db.records import NewExperiment, Origin, Status
-        from engine.lab import VirtualLab
+        record(workspace, draw(n, seed=n))
 
-        lab, rng = VirtualLab(), np.random.default_rng(n)
-        new = []
-        while len(new) < n:
-            conditions = {
-                p.name: float(p.levels[rng.integers(len(p.levels))])  # type: ignore[index,arg-type]
-                for p in lab.campaign.controlled
-            }
-            room = lab.room(rng)
-            result = lab.run(conditions, room, rng)
-            if result.failure is None:
-                outcomes = {name: (value,) for name, value in result.outcomes.items()}
-                new.append(
-                    NewExperiment(
-                        Origin.MANUAL,
-                        Status.COMPLETED,
-                        actual={**conditions, **room},
-                        outcomes=outcomes,
-                    )
-                )
-        with workspace.database.write("test") as tx:
-            tx.experiments.add(workspace.active_campaign(tx)[0], new)
-
-    return record
+    return fill_with

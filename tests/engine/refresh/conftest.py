@@ -6,31 +6,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+import virtual_runs
+from virtual_runs import TWO
 
-from db.records import NewExperiment, Origin, Status
 from engine.history import Run
-from engine.lab import VirtualLab
 from engine.workspace import Workspace
 
-OUTCOMES = ("fracture_strength.longitudinal", "elongation.longitudinal")
 Draw = Callable[..., list[Run]]
 Record = Callable[[Workspace, Sequence[Run]], list[int]]
 
 
 def draw(n: int, seed: int = 0) -> list[Run]:
-    lab, rng = VirtualLab(), np.random.default_rng(seed)
-    found: list[Run] = []
-    while len(found) < n:
-        conditions = {
-            p.name: float(p.levels[rng.integers(len(p.levels))])  # type: ignore[index,arg-type]
-            for p in lab.campaign.controlled
-        }
-        room = lab.room(rng)
-        result = lab.run(conditions, room, rng)
-        if result.failure is None:
-            outcomes = {name: (float(result.outcomes[name]),) for name in OUTCOMES}
-            found.append(Run({**conditions, **room}, outcomes))
-    return found
+    return virtual_runs.draw(n, seed, TWO)
 
 
 @pytest.fixture
@@ -42,18 +29,7 @@ def lab_runs() -> Draw:
 @pytest.fixture
 def record() -> Record:
     """Return a function that records finished runs and returns their ids."""
-
-    def write(workspace: Workspace, runs: Sequence[Run]) -> list[int]:
-        new = [
-            NewExperiment(
-                Origin.MANUAL, Status.COMPLETED, actual=dict(run.conditions), outcomes=run.outcomes
-            )
-            for run in runs
-        ]
-        with workspace.database.write("test") as tx:
-            return tx.experiments.add(workspace.active_campaign(tx)[0], new)
-
-    return write
+    return virtual_runs.record
 
 
 @pytest.fixture
@@ -75,7 +51,7 @@ def scaled() -> Callable[[Sequence[Run], float], list[Run]]:
     """Return a function that makes a unit error in the first outcome."""
 
     def scale(runs: Sequence[Run], factor: float) -> list[Run]:
-        first = OUTCOMES[0]
+        first = TWO[0]
         return [
             Run(run.conditions, {**run.outcomes, first: (factor * run.outcomes[first][0],)})
             for run in runs

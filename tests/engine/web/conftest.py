@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from virtual_runs import TWO, draw, record
 
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from db.records import NewExperiment, Origin, Status
 from engine import users
 from engine.web.app import create_app
 from engine.workspace import Workspace
@@ -182,34 +182,9 @@ def serve(folder: Path) -> Callable[..., Any]:
     return lambda *words: serving(folder, *words)
 
 
-TWO = ("fracture_strength.longitudinal", "elongation.longitudinal")
-
-
 def two_outcomes(workspace: Workspace, n: int) -> None:
     """Record finished runs of the virtual lab with two outcomes: quick to fit."""
-    import numpy as np
-
-    from engine.lab import VirtualLab
-
-    lab, rng = VirtualLab(), np.random.default_rng(7)
-    new: list[NewExperiment] = []
-    while len(new) < n:
-        levels = {p.name: p.levels or () for p in lab.campaign.controlled}
-        conditions = {name: float(of[rng.integers(len(of))]) for name, of in levels.items()}
-        room = lab.room(rng)
-        result = lab.run(conditions, room, rng)
-        if result.failure is None:
-            outcomes = {name: (float(result.outcomes[name]),) for name in TWO}
-            new.append(
-                NewExperiment(
-                    Origin.MANUAL,
-                    Status.COMPLETED,
-                    actual={**conditions, **room},
-                    outcomes=outcomes,
-                )
-            )
-    with workspace.database.write("test") as tx:
-        tx.experiments.add(workspace.active_campaign(tx)[0], new)
+    record(workspace, draw(n, seed=7, outcomes=TWO))
 
 
 @pytest.fixture
