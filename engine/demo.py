@@ -19,17 +19,17 @@ import numpy as np
 
 from db.records import FailureKind
 from engine.campaign import Campaign, Value
+from engine.campaign.front import hypervolume
 from engine.errors import UsageError
-from engine.initialising import initialise
+from engine.experiments.learning_set import history_of
+from engine.experiments.record import Entry, record, record_all
 from engine.lab import Lab, LabResult, VirtualLab
-from engine.pareto import hypervolume
 from engine.propose.request import ProposeRequest, Suggestion
-from engine.recording import Entry, record, record_all
-from engine.remembering import history_of
 from engine.workspace import Workspace
+from engine.workspace.init import initialise
 
 if TYPE_CHECKING:
-    from engine.bench.truth import Truth
+    from engine.bench.search.truth import Truth
 
 RUNS_A_DAY = 2
 """Runs of the history that share a room."""
@@ -127,8 +127,8 @@ def play(folder: Path, config: DemoConfig, audience: Audience | None = None) -> 
     Raises:
         UsageError: the folder is not empty.
     """
-    from engine.bench.truth import Truth
-    from engine.report.writing import write_report
+    from engine.bench.search.truth import Truth
+    from engine.report.write import write_report
 
     audience = audience or Audience()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -186,7 +186,7 @@ class _Stage:
         proposed = propose(self.workspace, request, preview=None)
         sheet = None
         if proposed.previews is not None:
-            from engine.previews.sheets import write_batch_sheet
+            from engine.previews.sheet_files import write_batch_sheet
 
             sheet = write_batch_sheet(self.workspace, proposed)
         tried = []

@@ -21,13 +21,13 @@ from db.records import JobOutcome
 from db.urls import display_name, resolve_url
 from engine.compute import versions
 from engine.errors import SpinneretError
-from engine.leasing import SCHEDULER, TRAINING, is_gone, now
-from engine.micrographs import FOLDER as PICTURES
+from engine.micrographs.store import FOLDER as PICTURES
 from engine.registry.files import problems
-from engine.registry.managing import folder_bytes, orphans
-from engine.settings import find_config, load_settings
-from engine.sources.serving import starter_sha256
+from engine.registry.versions import folder_bytes, orphans
+from engine.sources.serving_surrogate import starter_sha256
 from engine.workspace import Workspace
+from engine.workspace.leases import SCHEDULER, TRAINING, is_gone, now
+from engine.workspace.settings import find_config, load_settings
 
 LITTLE_SPACE = 1 << 30
 STALE_S = 600.0
@@ -296,8 +296,8 @@ def _leases(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding
 
 
 def _dead_runs(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
-    from engine.leasing import try_acquire
-    from engine.refresh.running import close_dead_runs
+    from engine.refresh.run import close_dead_runs
+    from engine.workspace.leases import try_acquire
 
     with workspace.database.read() as tx:
         n = len(tx.refreshes.running())

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from db.records import ExperimentRecord, MeasurementRecord, PredictionRecord
     from engine.campaign import Campaign
-    from engine.predicting import Prediction, Predictions
+    from engine.experiments.record import Recorded
+    from engine.predictions.predict import Prediction, Predictions
     from engine.propose.request import Forecast
-    from engine.recording import Recorded
+    from engine.results.status import Standing
     from engine.retrieval.gallery import Statistics
     from engine.retrieval.search import Match, Retrieved
-    from engine.standing import Standing
 
 
 def finite(value: Any) -> Any:
@@ -30,7 +30,7 @@ def finite(value: Any) -> Any:
 
 def predictions_document(found: Predictions) -> dict[str, Any]:
     """Return the JSON document of predictions."""
-    from engine.exporting import units_of
+    from engine.experiments.export import units_of
 
     campaign = found.campaign
     return {
@@ -170,7 +170,7 @@ def show_document(
     predictions: Sequence[PredictionRecord],
 ) -> dict[str, Any]:
     """Return everything of one run; ``measurements`` with those that were superseded."""
-    from engine.exporting import experiment_document, measurement_document, units_of
+    from engine.experiments.export import experiment_document, measurement_document, units_of
 
     proposal = found.proposal
     superseded = {m.supersedes_id for m in measurements}

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from db.records import BatchRecord, CampaignRecord, NewProposal
 from db.session import Transaction
 from engine.campaign import Campaign, Value
+from engine.campaign.history import History
 from engine.compute import limit_threads, versions
 from engine.errors import ModelError, NotFoundError
-from engine.history import History
+from engine.experiments.learning_set import remember
 from engine.propose.request import (
     SOURCED_STRATEGIES,
     Forecast,
@@ -24,13 +25,12 @@ from engine.propose.request import (
     Suggestion,
     SuggestionBatch,
 )
-from engine.remembering import remember
-from engine.settings import ProposeSettings
-from engine.sources.serving import folder_of, serving_folder
+from engine.sources.serving_surrogate import folder_of, serving_folder
 from engine.workspace import Workspace, definition_of
+from engine.workspace.settings import ProposeSettings
 
 if TYPE_CHECKING:
-    from engine.previews.previewing import Previews
+    from engine.previews.preview import Previews
     from engine.sources.knowledge import Knowledge
 
 Progress = Callable[[str], None]
@@ -132,7 +132,7 @@ def propose(
             )
         new = [_new_proposal(s, settings.level) for s in batch.suggestions]
         if drawn is not None:
-            from engine.previews.previewing import kept
+            from engine.previews.preview import kept
 
             pictures = kept(workspace, drawn)
             new = [replace(one, preview=of) for one, of in zip(new, pictures, strict=True)]
@@ -188,7 +188,7 @@ def _previews(
     """Draw a batch's previews, or say why there are none although nobody declined them."""
     if wanted is False or not batch.suggestions:
         return None, []
-    from engine.previews.previewing import can_preview, preview_conditions
+    from engine.previews.preview import can_preview, preview_conditions
 
     if wanted is None and not can_preview(workspace, campaign):
         return None, []

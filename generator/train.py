@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from generator.config import TrainingSettings
 from generator.errors import InputError, TrainingError
 from generator.objectives import Examples
+from generator.progress_state import Standing, forget, latest, restore, store
 from generator.randomness import drawn_from
-from generator.standing import Standing, forget, latest, restore, store
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 Kept = Callable[[int], None]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from engine import __version__
-from engine.bench.running import Step, Task, Tell, Trace, Work, one_thread
+from engine.bench.tasks import Step, Task, Tell, Trace, Work, one_thread
 from engine.errors import ModelError, SpinneretError, UsageError
 
 LOCAL = "local"

@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.bench.knowledge import SourceRuns
+from engine.bench.models.knowledge import SourceRuns
 from engine.campaign import Value
+from engine.campaign.history import Run
 from engine.errors import DataError, UsageError, nearest_name
-from engine.history import Run
 from engine.lab import Lab, VirtualLab, load_lab
 from engine.lab.constants import LabConstants
 from engine.lab.protocol import KnownLab, LabResult

@@ -40,8 +40,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show the active campaign as it is recorded: parameters, properties, objectives."""
-    from engine.revising import revision_record
     from engine.workspace import Workspace
+    from engine.workspace.revisions import revision_record
 
     with Workspace.open(config) as workspace:
         record, campaign = revision_record(workspace, revision)
@@ -67,9 +67,9 @@ def revise(
 
     Refused where it contradicts recorded data: removing or renaming what has values, another unit.
     """
-    from engine.revising import revise as record_revision
-    from engine.settings import read_campaign_file
     from engine.workspace import Workspace
+    from engine.workspace.revisions import revise as record_revision
+    from engine.workspace.settings import read_campaign_file
 
     with Workspace.open(config) as workspace:
         campaign = read_campaign_file(file) if file is not None else workspace.settings.campaign
@@ -125,8 +125,8 @@ def use(
     as_json: JsonOption = False,
 ) -> None:
     """Make another campaign the active one."""
-    from engine.revising import use as switch
     from engine.workspace import Workspace
+    from engine.workspace.revisions import use as switch
 
     with Workspace.open(config) as workspace:
         record = switch(workspace, name)
@@ -143,9 +143,9 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Record a further campaign in this database and make it the active one."""
-    from engine.revising import create as record_campaign
-    from engine.settings import read_campaign_file
     from engine.workspace import Workspace
+    from engine.workspace.revisions import create as record_campaign
+    from engine.workspace.settings import read_campaign_file
 
     with Workspace.open(config) as workspace:
         record = record_campaign(workspace, read_campaign_file(file), note=note)

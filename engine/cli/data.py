@@ -12,7 +12,7 @@ from engine.cli import log, status
 from engine.cli.output import ConfigOption, JsonOption, console, count, print_json, say, warn
 
 if TYPE_CHECKING:
-    from engine.importers.importing import ImportReport, Progress
+    from engine.experiments.importers.importing import ImportReport, Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -48,8 +48,8 @@ def init(
 
     A config.toml that is there already is recorded as it is; nothing is ever overwritten unasked.
     """
-    from engine.initialising import initialise
-    from engine.settings import CONFIG_NAME
+    from engine.workspace.init import initialise
+    from engine.workspace.settings import CONFIG_NAME
 
     made = initialise(config or Path(CONFIG_NAME), template=template, name=name, force=force)
     document = {
@@ -101,7 +101,7 @@ def import_(
     of the same file adds nothing. --format matmcl reads MatMCL's published table, or its folder
     with the micrographs.
     """
-    from engine.importers.importing import import_file
+    from engine.experiments.importers.importing import import_file
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -207,7 +207,7 @@ def export(
     CSV and Excel: a row for each replicate, conditions as really run. JSON: everything, proposed
     conditions, who and when included.
     """
-    from engine.exporting import choose_format, render, write_export
+    from engine.experiments.export import choose_format, render, write_export
     from engine.workspace import Workspace
 
     chosen = choose_format(out, file_format)

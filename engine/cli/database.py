@@ -176,7 +176,7 @@ def copy(
 def _url(config: Path | None) -> str:
     """Return the database's URL without opening it: it may be missing, old or damaged."""
     from db.urls import resolve_url
-    from engine.settings import find_config, load_settings
+    from engine.workspace.settings import find_config, load_settings
 
     config_path = find_config(config)
     return resolve_url(load_settings(config_path).database.url, config_path.parent)

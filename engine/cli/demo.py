@@ -75,7 +75,7 @@ def _print_start(screen: Any, campaign: Campaign, score: Score) -> None:
 
 
 def _print_round(screen: Any, campaign: Campaign, played: Round) -> None:
-    from engine.report.material import rounded, setting
+    from engine.results.material import rounded, setting
 
     room = ", ".join(
         f"{name} {value:g} {campaign.unit_of(name)}".rstrip()
@@ -115,7 +115,7 @@ def _stacked(heading: str) -> str:
 
 
 def _expected(forecast: Forecast) -> str:
-    from engine.report.material import rounded
+    from engine.results.material import rounded
 
     lower, upper = rounded(forecast.lower, 3), rounded(forecast.upper, 3)
     return f"{rounded(forecast.mean, 3)} ({lower} … {upper})"
@@ -133,7 +133,7 @@ def _print_end(screen: Any, played: Played) -> None:
 
 
 def _score_line(campaign: Campaign, score: Score) -> str:
-    from engine.report.material import rounded
+    from engine.results.material import rounded
 
     unit = " · ".join(filter(None, (campaign.unit_of(o.outcome) for o in campaign.objectives)))
     return (

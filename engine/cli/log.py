@@ -22,8 +22,8 @@ from engine.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign, Value
-    from engine.entries import Entry
-    from engine.recording import Recorded
+    from engine.experiments.entries import Entry
+    from engine.experiments.record import Recorded
     from engine.workspace import Workspace
 
 
@@ -156,7 +156,7 @@ class _Words:
 
     def entry(self, campaign: Campaign) -> Entry:
         """Return what is to be recorded."""
-        from engine.entries import Entry
+        from engine.experiments.entries import Entry
 
         if self.new == (self.id is not None):
             raise UsageError(
@@ -202,7 +202,7 @@ class _Words:
 
 def _condition(campaign: Campaign, name: str, text: str) -> Value:
     from engine.errors import nearest_name
-    from engine.importers.cells import CellError, parse_condition
+    from engine.experiments.importers.cells import CellError, parse_condition
 
     names = [parameter.name for parameter in campaign.parameters]
     if name not in names:
@@ -215,8 +215,8 @@ def _condition(campaign: Campaign, name: str, text: str) -> Value:
 
 
 def _result(campaign: Campaign, name: str, text: str) -> float:
-    from engine.entries import unknown_name
-    from engine.importers.cells import CellError, parse_result
+    from engine.experiments.entries import unknown_name
+    from engine.experiments.importers.cells import CellError, parse_result
 
     if name not in campaign.outcomes:
         raise UsageError(unknown_name(name, campaign))
@@ -227,7 +227,7 @@ def _result(campaign: Campaign, name: str, text: str) -> float:
 
 
 def _clean(text: str | None, option: str) -> str | None:
-    from engine.importers.cells import CellError, clean_label, clean_text
+    from engine.experiments.importers.cells import CellError, clean_label, clean_text
 
     if text is None:
         return None
@@ -247,7 +247,7 @@ def _campaign(workspace: Workspace) -> Campaign:
 
 
 def _log_one(workspace: Workspace, words: _Words) -> Recorded:
-    from engine.recording import record
+    from engine.experiments.record import record
 
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)
@@ -258,8 +258,8 @@ def _log_one(workspace: Workspace, words: _Words) -> Recorded:
 def _log_file(
     workspace: Workspace, file: Path, sheet: str | None, replicate: bool, correct: bool
 ) -> tuple[list[Recorded], list[str]]:
-    from engine.importers.results import read_entries
-    from engine.recording import record_all
+    from engine.experiments.importers.results import read_entries
+    from engine.experiments.record import record_all
 
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)

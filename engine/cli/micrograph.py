@@ -15,7 +15,7 @@ from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from db.records import MicrographRecord
-    from engine.pictures.adding import AddReport
+    from engine.micrographs.add import AddReport
 
 ScaleOption = Annotated[
     float | None,
@@ -66,8 +66,8 @@ def add(
     The pixel size is taken from the instrument (a Hitachi .txt beside the picture, Zeiss or FEI
     tags inside it); the data bar is found and left out.
     """
-    from engine.pictures.adding import HowTaken
-    from engine.pictures.adding import add as add_pictures
+    from engine.micrographs.add import HowTaken
+    from engine.micrographs.add import add as add_pictures
     from engine.workspace import Workspace
 
     how = HowTaken(nm_per_pixel, rotation_axis)
@@ -90,7 +90,7 @@ def import_(
 
     ID is a run's label, or where none is labelled so, its number.
     """
-    from engine.pictures.adding import HowTaken, import_folder
+    from engine.micrographs.add import HowTaken, import_folder
     from engine.workspace import Workspace
 
     how = HowTaken(nm_per_pixel, rotation_axis)
@@ -115,7 +115,7 @@ def show(
     thick); pores are blue, beads ringed red. The rose shows directions, its white line the
     collector's rotation.
     """
-    from engine.pictures.showing import show as show_picture
+    from engine.micrographs.overlay import show as show_picture
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -143,8 +143,8 @@ def measure(
     as_json: JsonOption = False,
 ) -> None:
     """Measure kept pictures anew and record it, with another pixel size or axis if you like."""
-    from engine.pictures.adding import HowTaken
-    from engine.pictures.showing import measure_again
+    from engine.micrographs.add import HowTaken
+    from engine.micrographs.overlay import measure_again
     from engine.workspace import Workspace
 
     if sum((bool(ids), every, missing)) != 1:
@@ -175,7 +175,7 @@ def check(
     the same way), or neither. Nothing is recorded.
     """
     from engine.cli.misfits import checked_document, print_checked
-    from engine.retrieval.checking import check as check_workspace
+    from engine.retrieval.check import check as check_workspace
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace, counting_bar("looking") as progress:

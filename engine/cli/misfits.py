@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.output import console, count, grid
 
 if TYPE_CHECKING:
-    from engine.retrieval.check import Checked, Misfit
+    from engine.retrieval.misfits import Checked, Misfit
 
 _SHOWN = 3
 """So many of the least likely runs are shown where none is flagged."""

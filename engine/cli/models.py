@@ -19,7 +19,7 @@ from engine.cli.progress import training_bar
 
 if TYPE_CHECKING:
     from db.records import ModelKind
-    from engine.registry.managing import ModelEntry, Promoted
+    from engine.registry.versions import ModelEntry, Promoted
 
 _HELP = "Versions of the trained models: list, compare, promote, roll back, prune."
 KindOption = Annotated[
@@ -44,7 +44,7 @@ def list_(
 
     Every file's hash is looked at: a version whose files are gone or altered is told.
     """
-    from engine.registry.managing import list_models
+    from engine.registry.versions import list_models
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -81,7 +81,7 @@ def list_(
 
 def show(model: _ModelArgument, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show everything that is known of a version: what it was made from, and how it was judged."""
-    from engine.registry.managing import show_model
+    from engine.registry.versions import show_model
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -104,7 +104,7 @@ def compare(
     Everything recorded so far is used: for each block of judged recipes the Gaussian processes are
     fitted to what was recorded before it. Takes some seconds for each model.
     """
-    from engine.refresh.comparing import compare_models
+    from engine.refresh.compare import compare_models
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace, training_bar() as tell:
@@ -137,7 +137,7 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Let a version serve from now on, whatever its numbers say."""
-    from engine.registry.managing import promote as promote_now
+    from engine.registry.versions import promote as promote_now
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -155,7 +155,7 @@ def rollback(
     Again and again it goes further back; before the first version stands the starter. A former
     champion whose files are gone or altered is passed over.
     """
-    from engine.registry.managing import rollback as roll_back
+    from engine.registry.versions import rollback as roll_back
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -173,7 +173,7 @@ def rebuild(
     Everything is read as it was then; with the same libraries on a CPU the weights are the same.
     Exits with 1 if they are not.
     """
-    from engine.refresh.rebuilding import rebuild as rebuild_now
+    from engine.refresh.rebuild import rebuild as rebuild_now
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace, training_bar() as tell:
@@ -205,7 +205,7 @@ def prune(
 
     The champion, and what a rollback would bring back, always stay.
     """
-    from engine.registry.managing import prune as prune_now
+    from engine.registry.versions import prune as prune_now
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -297,7 +297,7 @@ def _print_entry(entry: ModelEntry) -> None:
 
 
 def _print_promoted(done: Promoted, *, as_json: bool) -> None:
-    from engine.registry.managing import SHIPPED
+    from engine.registry.versions import SHIPPED
 
     for note in done.notes:
         warn(note)

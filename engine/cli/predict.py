@@ -24,7 +24,7 @@ from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign, Value
-    from engine.predicting import Drive, Prediction, Predictions
+    from engine.predictions.predict import Drive, Prediction, Predictions
     from engine.workspace import Workspace
 
 _MOST_DRIVES = 4
@@ -76,7 +76,7 @@ def predict(
     from the lower to the upper end of each parameter's range, the others held as asked. Conditions
     outside the bounds or far from all data are warned of. Nothing is recorded.
     """
-    from engine.predicting import predict as predict_conditions
+    from engine.predictions.predict import predict as predict_conditions
     from engine.workspace import Workspace
 
     if (given is None) == (file is None):
@@ -111,9 +111,9 @@ def _conditions(
     at: Sequence[str] | None,
     sheet: str | None,
 ) -> list[dict[str, Value]]:
-    from engine.asking import combined, read_words, require_controlled
-    from engine.importers.table import read_conditions
-    from engine.predicting import MAX_ROWS
+    from engine.experiments.conditions import combined, read_words, require_controlled
+    from engine.experiments.importers.table import read_conditions
+    from engine.predictions.predict import MAX_ROWS
 
     room = read_words(campaign, split_assignments(at, "--at"), "--at", only_ambient=True)
     if file is None:

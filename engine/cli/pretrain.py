@@ -20,7 +20,7 @@ from engine.cli.output import (
 from engine.cli.progress import training_bar
 
 if TYPE_CHECKING:
-    from engine.sources.champion import Pretrained
+    from engine.sources.store_champion import Pretrained
 
 
 def register(app: typer.Typer) -> None:

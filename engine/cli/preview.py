@@ -60,10 +60,10 @@ def preview(
     gives the same pictures on the same device. For a micrograph, the runs nearest to it are named
     too, as `engine retrieve` finds them.
     """
-    from engine.asking import read_words
-    from engine.previews.previewing import preview_conditions, preview_like, record_previews
-    from engine.previews.sheet import SheetRow
-    from engine.previews.sheets import condition_words, sheets_folder, write_sheet
+    from engine.experiments.conditions import read_words
+    from engine.previews.contact_sheet import SheetRow
+    from engine.previews.preview import preview_conditions, preview_like, record_previews
+    from engine.previews.sheet_files import condition_words, sheets_folder, write_sheet
     from engine.workspace import Workspace
 
     if (given is None) == (like is None):

@@ -11,8 +11,8 @@ from engine.errors import SpinneretError, UsageError
 
 if TYPE_CHECKING:
     from engine.loop import ProposedBatch
-    from engine.previews.expecting import Interval
-    from engine.previews.previewing import Preview, Previews
+    from engine.previews.expected_statistics import Interval
+    from engine.previews.preview import Preview, Previews
 
 
 def refuse_sheet(path: Path | None) -> None:

@@ -166,7 +166,7 @@ def propose(
             )
         shown = None
         if proposed.previews is not None:
-            from engine.previews.sheets import write_batch_sheet
+            from engine.previews.sheet_files import write_batch_sheet
 
             shown = written(lambda: write_batch_sheet(workspace, proposed, sheet))
     if as_json:
@@ -241,11 +241,11 @@ def score(
     new measurement, or the level in the settings), then the rank: 1 promises most beyond the runs
     so far. A missing ambient value is taken to be the mean of the readings.
     """
-    from engine.importers.runs import outside_the_search
-    from engine.importers.table import read_conditions
-    from engine.initialising import write_aside
+    from engine.experiments.importers.runs import outside_the_search
+    from engine.experiments.importers.table import read_conditions
     from engine.loop import score as score_candidates
     from engine.workspace import Workspace
+    from engine.workspace.init import write_aside
 
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out: expected the folder {out.parent} to exist; make it first")

@@ -82,9 +82,9 @@ def refresh(
     keeps serving until the very end; Ctrl-C or SIGTERM keeps what was trained, and the next refresh
     goes on. A candidate that is not promoted is no error: the exit code is 0.
     """
-    from engine.refresh.planning import plan
+    from engine.refresh.plan import plan
     from engine.refresh.request import RefreshRequest
-    from engine.refresh.running import refresh as refresh_now
+    from engine.refresh.run import refresh as refresh_now
     from engine.workspace import Workspace
 
     if kind is ModelKind.GENERATOR and (full or accept_suspicious):

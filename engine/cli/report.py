@@ -32,7 +32,7 @@ def report(
     Pareto front, hypervolume over runs, parallel coordinates, predictions against results,
     what moves what, recent runs and batches. The page needs no network.
     """
-    from engine.report.writing import write_report
+    from engine.report.write import write_report
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:

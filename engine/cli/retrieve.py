@@ -96,7 +96,7 @@ def retrieve(
                     progress=progress,
                 )
             else:
-                from engine.asking import read_words
+                from engine.experiments.conditions import read_words
 
                 with workspace.database.read() as tx:
                     _, campaign = workspace.active_campaign(tx)

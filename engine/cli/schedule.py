@@ -12,7 +12,7 @@ import typer
 from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
 
 if TYPE_CHECKING:
-    from engine.scheduling.managing import Standing
+    from engine.jobs.schedule import Standing
 
 _HELP = "The scheduler: refreshes, reports, backups and pruning at their times."
 _JobArgument = Annotated[str, typer.Argument(help="watch, refresh, report, backup or prune.")]
@@ -50,7 +50,7 @@ def run(
 
     from engine import logs
     from engine.errors import StateError
-    from engine.scheduling.running import Scheduler
+    from engine.jobs.scheduler import Scheduler
     from engine.workspace import Workspace
 
     logs.set_up(as_json=json_log or None, level=logging.INFO)
@@ -60,7 +60,7 @@ def run(
             signal.signal(number, lambda *_: scheduler.stop())
         server = None
         if metrics_port is not None:
-            from engine.scheduling.metrics import serve
+            from engine.jobs.metrics import serve
 
             try:
                 server, _ = serve(workspace, lambda: scheduler.is_working, metrics_port)
@@ -78,7 +78,7 @@ def run(
 
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the jobs: when they are due, what became of them last, and who runs them."""
-    from engine.scheduling.managing import standing
+    from engine.jobs.schedule import standing
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -91,7 +91,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 def pause(job: _JobArgument, config: ConfigOption = None) -> None:
     """Let a job wait until it is resumed; a run under way goes on."""
-    from engine.scheduling.managing import pause as pause_now
+    from engine.jobs.schedule import pause as pause_now
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -101,7 +101,7 @@ def pause(job: _JobArgument, config: ConfigOption = None) -> None:
 
 def resume(job: _JobArgument, config: ConfigOption = None) -> None:
     """Let a paused job run at its times again."""
-    from engine.scheduling.managing import resume as resume_now
+    from engine.jobs.schedule import resume as resume_now
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -112,7 +112,7 @@ def resume(job: _JobArgument, config: ConfigOption = None) -> None:
 
 def trigger(job: _JobArgument, config: ConfigOption = None) -> None:
     """Let a job run now: as soon as the scheduler looks, which takes it some seconds."""
-    from engine.scheduling.managing import trigger as trigger_now
+    from engine.jobs.schedule import trigger as trigger_now
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -151,7 +151,7 @@ def _document(found: Standing) -> dict[str, Any]:
 
 
 def _print(found: Standing) -> None:
-    from engine.scheduling.managing import about
+    from engine.jobs.schedule import about
 
     rows = []
     for one in found.jobs:

@@ -33,7 +33,7 @@ def serve(
     that lets you in. `engine users add NAME --role admin` makes the first user; from then on
     everybody logs in.
     """
-    from engine.web.serving import Listening, run
+    from engine.web.server import Listening, run
     from engine.workspace import Workspace
 
     if (certificate is None) != (key is None):

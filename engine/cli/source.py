@@ -21,7 +21,7 @@ from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.sources.axes import Match
-    from engine.sources.managing import Described
+    from engine.sources.manage import Described
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The source's name.")]
 
@@ -102,7 +102,7 @@ def add(
     converted; what the campaign and the source call differently is said with --map. A source
     without any parameter of the campaign is refused.
     """
-    from engine.sources import managing
+    from engine.sources import manage as managing
     from engine.workspace import Workspace
 
     told = managing.read_mapping(mapping) if mapping is not None else {}
@@ -131,7 +131,7 @@ def add(
 
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the active campaign's sources, and those that serve every campaign."""
-    from engine.sources.managing import list_sources
+    from engine.sources.manage import list_sources
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -163,7 +163,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Read a source anew: its runs, what the model understands of them, and what it does not."""
-    from engine.sources.managing import describe
+    from engine.sources.manage import describe
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -177,7 +177,7 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Take a source out of use. What was trained on it stays as it is."""
-    from engine.sources.managing import remove as remove_source
+    from engine.sources.manage import remove as remove_source
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:

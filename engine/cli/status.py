@@ -12,12 +12,12 @@ from engine.cli.output import ConfigOption, JsonOption, console, grid, print_jso
 if TYPE_CHECKING:
     from db.records import ExperimentRecord, MeasurementRecord, PredictionRecord
     from engine.campaign import Campaign, Value
-    from engine.standing import Best, Standing
+    from engine.results.status import Best, Standing
 
 
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show the campaign: how many runs, which are pending, the last results, the best so far."""
-    from engine.standing import standing
+    from engine.results.status import standing
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -47,7 +47,7 @@ def _print_status(found: Standing) -> None:
         _print_grid([*headings, "status"], rows, "Pending")
     shown = campaign.wanted_outcomes
     if found.latest:
-        from engine.standing import mean_of
+        from engine.results.status import mean_of
 
         rows = [
             [*_names(e), *_values(e, names), *(_shown(mean_of(e, name)) for name in shown)]
@@ -79,7 +79,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show everything of one run: conditions, results with corrections, predictions, pictures."""
-    from engine.recording import find_experiment
+    from engine.experiments.record import find_experiment
     from engine.workspace import Workspace, definition_of
 
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
@@ -145,7 +145,7 @@ def _print_experiment(
 def _print_predictions(
     found: ExperimentRecord, campaign: Campaign, predictions: Sequence[PredictionRecord]
 ) -> None:
-    from engine.standing import mean_of
+    from engine.results.status import mean_of
 
     rows = [
         [

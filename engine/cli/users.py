@@ -40,7 +40,7 @@ def add(
     config: ConfigOption = None,
 ) -> None:
     """Let somebody log in; the password is asked for."""
-    from engine.users import add_user, role_of
+    from engine.web.users import add_user, role_of
     from engine.workspace import Workspace
 
     role_of(role)
@@ -51,7 +51,7 @@ def add(
 
 def list_users(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List who may log in."""
-    from engine.users import list_users as everybody
+    from engine.web.users import list_users as everybody
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -75,7 +75,7 @@ def role(
     config: ConfigOption = None,
 ) -> None:
     """Give a user another role."""
-    from engine.users import set_role
+    from engine.web.users import set_role
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -87,7 +87,7 @@ def password(
     name: NameArgument, password_stdin: PasswordOption = False, config: ConfigOption = None
 ) -> None:
     """Give a user another password; they are logged out everywhere."""
-    from engine.users import set_password
+    from engine.web.users import set_password
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -97,7 +97,7 @@ def password(
 
 def remove(name: NameArgument, config: ConfigOption = None) -> None:
     """Let a user in no more; what they did stays in their name."""
-    from engine.users import remove_user
+    from engine.web.users import remove_user
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -116,7 +116,7 @@ def token(
     as_json: JsonOption = False,
 ) -> None:
     """Make a token for a program of NAME's; it is shown this once."""
-    from engine.users import make_token
+    from engine.web.users import make_token
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -130,7 +130,7 @@ def token(
 
 def tokens(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the tokens in use."""
-    from engine.users import list_tokens
+    from engine.web.users import list_tokens
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
@@ -159,7 +159,7 @@ def revoke(
     config: ConfigOption = None,
 ) -> None:
     """Take a token out of use."""
-    from engine.users import revoke_token
+    from engine.web.users import revoke_token
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:

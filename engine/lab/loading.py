@@ -60,6 +60,6 @@ def _refuse_stranger(lab: object, name: str) -> None:
     campaign = getattr(lab, "campaign", None)
     if not isinstance(campaign, Campaign):
         raise UsageError(
-            f"--lab {name}: expected campaign to be an engine.campaign.Campaign, "
+            f"--lab {name}: expected campaign to be an engine.campaign.definition.Campaign, "
             f"got {type(campaign).__name__}"
         )

@@ -28,7 +28,7 @@ from engine.lab.physics import (
     structure,
 )
 from engine.lab.spinning import SpinningLab
-from engine.settings import parse_campaign
+from engine.workspace.settings import parse_campaign
 
 OLDER_SEED = 1987
 

@@ -23,7 +23,7 @@ from engine.errors import ModelError, SpinneretError
 from engine.previews.encoders import NM_PER_PIXEL, encoder_vocabulary
 from engine.previews.lessons import SHOWN, Lessons, draw_lessons
 from engine.previews.painter import Painter, open_painter
-from engine.previews.serving import Serving
+from engine.previews.serving_generator import Serving
 from engine.previews.training import Recipe, Tell, generator_data, save_together, train_generator
 from engine.registry.files import Kept, keep
 from engine.sources.encoding import encode_conditions

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from db.records import ExperimentRecord, MicrographRecord, PreviewRecord, Status
-from engine.previews.expecting import NAMES, Interval, expected_of, shown_of
+from engine.previews.expected_statistics import NAMES, Interval, expected_of, shown_of
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from engine.previews.encoders import (
     train_encoders,
 )
 from engine.previews.lessons import Lessons, draw_lessons
-from engine.previews.serving import STARTER
+from engine.previews.serving_generator import STARTER
 from engine.previews.training import (
     Recipe,
     fingerprint,

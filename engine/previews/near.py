@@ -13,7 +13,7 @@ from pathlib import Path
 
 from db.records import ExperimentRecord, MicrographRecord, Status
 from engine.campaign import Campaign, Value
-from engine.previews.expecting import shown_of
+from engine.previews.expected_statistics import shown_of
 from engine.workspace import Workspace
 
 N_NEAR = 2

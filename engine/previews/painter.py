@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, ModelError, UsageError
-from engine.previews.serving import ENCODERS, Serving
+from engine.previews.serving_generator import ENCODERS, Serving
 from engine.sources.axes import axes_of, match_axes
 from engine.sources.encoding import encode_axes
 

@@ -18,11 +18,11 @@ from PIL import Image
 from torch import Tensor
 
 from engine.compute import versions
+from engine.previews.contact_sheet import sheet_bytes
 from engine.previews.encoders import condition_embeddings, image_embeddings
-from engine.previews.keeping import write_png
 from engine.previews.lessons import Array, Lessons
-from engine.previews.serving import ENCODERS
-from engine.previews.sheet import sheet_bytes
+from engine.previews.serving_generator import ENCODERS
+from engine.previews.store import write_png
 from generator.checkpoint import load_generator, make_pipeline, save_generator
 from generator.config import GeneratorConfig, TrainingSettings
 from generator.data import FLIPS, GeneratorData

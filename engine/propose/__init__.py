@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.propose.choosing import suggest
     from engine.propose.forecaster import Forecaster
     from engine.propose.pool import choose_from_pool, rank_conditions
+    from engine.propose.suggestion import suggest
 
 __all__ = ["Forecaster", "choose_from_pool", "rank_conditions", "suggest"]
 
@@ -20,7 +20,7 @@ _HOMES = {
     "Forecaster": "engine.propose.forecaster",
     "choose_from_pool": "engine.propose.pool",
     "rank_conditions": "engine.propose.pool",
-    "suggest": "engine.propose.choosing",
+    "suggest": "engine.propose.suggestion",
 }
 
 

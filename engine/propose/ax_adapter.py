@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, LinearConstraint, Value
+from engine.campaign.history import History, Run
 from engine.errors import ModelError, UsageError
-from engine.history import History, Run
 from engine.propose.ax_surrogate import Guide, guided_strategy
 from engine.propose.batch import DistinctLimits
 from engine.propose.fused_kernel import without_compiling
@@ -30,7 +30,7 @@ from engine.propose.model_based import work_bound
 from engine.propose.room import Room
 from engine.propose.space import Space
 from engine.propose.spacefilling import take_then_fill
-from engine.propose.training import to_work, typical_ambient
+from engine.propose.training_data import to_work, typical_ambient
 
 Array = NDArray[np.float64]
 

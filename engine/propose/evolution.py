@@ -11,7 +11,7 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 
 from engine.campaign import Value
-from engine.history import History, Run
+from engine.campaign.history import History, Run
 from engine.propose.batch import DistinctLimits
 from engine.propose.space import Space
 from engine.propose.spacefilling import take_then_fill

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from engine.campaign import Value
+from engine.campaign.history import History
 from engine.compute import device_of
 from engine.errors import DataError, ModelError
-from engine.history import History
 from engine.propose.request import Forecast, SourceShare
 from engine.propose.room import Room
 from engine.propose.space import Space
-from engine.propose.training import TrainingData, from_work, training_data
+from engine.propose.training_data import TrainingData, from_work, training_data
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
 from surrogate.gp import device_of_model, outcomes_of
@@ -27,8 +27,8 @@ from surrogate.sourced import exact
 from surrogate.trust import fit_trusting
 
 if TYPE_CHECKING:
-    from engine.settings import ProposeSettings
     from engine.sources.knowledge import Knowledge
+    from engine.workspace.settings import ProposeSettings
 
 Array = NDArray[np.float64]
 
@@ -225,7 +225,7 @@ def fit_feasibility(space: Space, history: History) -> Feasibility:
     runs.sort(key=lambda pair: pair[0].id or 0)
     if not runs:
         return Feasibility(np.zeros((0, space.d)), np.zeros(0, dtype=bool))
-    from engine.propose.training import typical_ambient
+    from engine.propose.training_data import typical_ambient
 
     fill = typical_ambient(space, [run for run, _ in runs])
     X = space.encode([run.conditions for run, _ in runs], fill)

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.campaign import Campaign, Value
+from engine.campaign.history import History, Run
 from engine.errors import ModelError
-from engine.history import History, Run
 from engine.propose.acquisition import Goal, build_acquisition, draw_joint
 from engine.propose.batch import Allowed, Choice, DistinctLimits, pick_greedily
 from engine.propose.forecaster import Forecaster
 from engine.propose.room import Room
-from engine.propose.training import to_work
-from engine.settings import ProposeSettings
+from engine.propose.training_data import to_work
+from engine.workspace.settings import ProposeSettings
 
 Array = NDArray[np.float64]
 

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Value
+from engine.campaign.history import History
 from engine.errors import ModelError, UsageError
-from engine.history import History
-from engine.propose.choosing import suggest
 from engine.propose.forecaster import Forecaster
 from engine.propose.model_based import Search, reference_point
 from engine.propose.request import Forecast, ProposeRequest
 from engine.propose.room import plan_room
 from engine.propose.space import Space
 from engine.propose.strategies import STRATEGIES
-from engine.settings import ProposeSettings
+from engine.propose.suggestion import suggest
+from engine.workspace.settings import ProposeSettings
 
 if TYPE_CHECKING:
     from engine.sources.knowledge import Knowledge

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.campaign import Value
-from engine.history import Run
+from engine.campaign.history import Run
 
 SOURCED_STRATEGIES = ("matmcl", "ax-matmcl")
 """The strategies whose model knows what sources found."""

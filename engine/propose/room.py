@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.campaign.history import History, Run
 from engine.errors import UsageError, nearest_name
-from engine.history import History, Run
 from engine.propose.space import Space
-from engine.propose.training import typical_ambient
+from engine.propose.training_data import typical_ambient
 
 Array = NDArray[np.float64]
 

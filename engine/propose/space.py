@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from engine.campaign import Campaign, LinearConstraint, Parameter, Value
+from engine.campaign.history import Run
 from engine.errors import UsageError, nearest_name
-from engine.history import Run
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from engine.campaign import Value
-from engine.history import History
+from engine.campaign.history import History
 from engine.propose.batch import DistinctLimits
 from engine.propose.space import Space
 

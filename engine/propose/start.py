@@ -17,7 +17,7 @@ from engine.propose.acquisition import Goal, build_acquisition
 from engine.propose.batch import DistinctLimits, pick_greedily
 from engine.propose.room import Room
 from engine.propose.space import Space
-from engine.settings import ProposeSettings
+from engine.workspace.settings import ProposeSettings
 from surrogate.sourced import Heads, SourcePrior, prior_draws
 
 Array = NDArray[np.float64]

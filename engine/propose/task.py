@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.history import History
+from engine.campaign.history import History
 from engine.propose.batch import DistinctLimits
 from engine.propose.forecaster import Forecaster
 from engine.propose.request import ProposeRequest
 from engine.propose.room import Room
 from engine.propose.space import Space
-from engine.settings import ProposeSettings
+from engine.workspace.settings import ProposeSettings
 
 if TYPE_CHECKING:
     from engine.sources.knowledge import Knowledge

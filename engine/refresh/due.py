@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from db.records import ModelKind, RefreshOutcome, RefreshRunRecord
 from db.session import Transaction
-from engine.leasing import now
-from engine.settings import RefreshSettings
+from engine.workspace.leases import now
+from engine.workspace.settings import RefreshSettings
 
 RETRY_AFTER = timedelta(hours=1)
 """A training that failed is not tried again by itself before this."""

@@ -30,14 +30,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign
+from engine.campaign.history import History, Run
 from engine.errors import StateError
-from engine.history import History, Run
 from engine.propose.forecaster import Forecaster, outcomes_with_data
-from engine.propose.training import to_work
-from engine.refresh.own import Part, part_of, recipe_of
+from engine.propose.training_data import to_work
+from engine.refresh.own_runs import Part, part_of, recipe_of
 from engine.refresh.request import ShouldStop, Tell
-from engine.settings import ProposeSettings
 from engine.sources.knowledge import Knowledge
+from engine.workspace.settings import ProposeSettings
 
 Array = NDArray[np.float64]
 

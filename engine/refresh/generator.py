@@ -1,6 +1,6 @@
 """Refreshing the generator: trained on from the lab's own micrographs, judged on some it never saw.
 
-The same lease, record and promotion as for the surrogate (:mod:`engine.refresh.running`); what is
+The same lease, record and promotion as for the surrogate (:mod:`engine.refresh.run`); what is
 trained, and by what it is judged, is :mod:`engine.previews.fine_tuning`'s.
 """
 
@@ -14,13 +14,13 @@ from typing import Any
 from db.records import ModelKind, ModelStatus, RefreshOutcome, Status
 from engine.compute import versions
 from engine.errors import ModelError
-from engine.leasing import Lease, now
-from engine.previews.serving import serving_generator
-from engine.refresh.planning import Seen
+from engine.previews.serving_generator import serving_generator
+from engine.refresh.plan import Seen
 from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop, Tell
 from engine.refresh.state import state_folder
 from engine.registry.files import FILES
 from engine.workspace import Workspace
+from engine.workspace.leases import Lease, now
 
 
 def problem_of(seen: Seen) -> str | None:
@@ -48,7 +48,7 @@ def n_pictures(seen: Seen) -> int:
 
 @dataclass(frozen=True)
 class GeneratorWork:
-    """One refresh of the generator under way; see :class:`engine.refresh.running`'s own."""
+    """One refresh of the generator under way; see :class:`engine.refresh.run`'s own."""
 
     workspace: Workspace
     lease: Lease

@@ -37,11 +37,11 @@ import torch
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign
+from engine.campaign.history import History, Run
 from engine.errors import SpinneretError
-from engine.history import History, Run
 from engine.propose.forecaster import Forecaster, outcomes_with_data
-from engine.propose.training import to_work
-from engine.settings import ProposeSettings
+from engine.propose.training_data import to_work
+from engine.workspace.settings import ProposeSettings
 from surrogate.gp import leave_one_out
 
 Array = NDArray[np.float64]

@@ -21,7 +21,7 @@ import torch
 from db.records import ExperimentRecord, SourceKind
 from engine.campaign import Campaign
 from engine.errors import ModelError, NotFoundError, SpinneretError
-from engine.refresh.own import own_rows, own_runs
+from engine.refresh.own_runs import own_rows, own_runs
 from engine.refresh.request import Mode, RefreshRequest, ShouldStop, Tell
 from engine.sources.axes import axes_of, match_axes, outcome_places
 from engine.sources.matching import Understood, common_language, refuse_strangers
@@ -38,7 +38,7 @@ from engine.sources.pretraining import (
     words_of,
 )
 from engine.sources.reading import SourceData
-from engine.sources.serving import STARTER
+from engine.sources.serving_surrogate import STARTER
 from engine.sources.tensors import SourceRows, scores, source_rows
 from surrogate.errors import CheckpointError, FitError, InputError
 from surrogate.matmcl.checkpoint import load_checkpoint

@@ -17,8 +17,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from db.records import Status
 from engine import __version__
-from engine.report import plots
-from engine.report.figures import (
+from engine.predictions.sensitivity import Sensitivity
+from engine.report.previews import PreviewSection
+from engine.report.tables import NEWEST, batches_table, calibration_table, runs_table
+from engine.results import plots
+from engine.results.figures import (
     Calibration,
     Progress,
     calibration,
@@ -28,10 +31,7 @@ from engine.report.figures import (
     progress,
     wilson,
 )
-from engine.report.material import Material, rounded
-from engine.report.previews import PreviewSection
-from engine.report.sensitivity import Sensitivity
-from engine.report.tables import NEWEST, batches_table, calibration_table, runs_table
+from engine.results.material import Material, rounded
 
 _TEMPLATES = Path(__file__).with_name("template")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.report.figures import (
+from engine.predictions.sensitivity import Sensitivity
+from engine.results.figures import (
     Calibration,
     Front,
     Parallel,
@@ -15,9 +16,8 @@ from engine.report.figures import (
     parallel,
     progress,
 )
-from engine.report.material import Material
-from engine.report.plots import FAILED, FRONT, PENDING, QUIET, SCALE, progress_name
-from engine.report.sensitivity import Sensitivity
+from engine.results.material import Material
+from engine.results.plots import FAILED, FRONT, PENDING, QUIET, SCALE, progress_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

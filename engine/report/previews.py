@@ -14,14 +14,14 @@ from PIL import Image
 
 from db.errors import DatabaseError
 from engine.errors import SpinneretError
-from engine.previews.expecting import NAMES, UNITS, worded
-from engine.previews.keeping import read_pictures
+from engine.previews.contact_sheet import real_tile
+from engine.previews.expected_statistics import NAMES, UNITS, worded
 from engine.previews.ledger import Coverage, Drawn, coverages, drawn_runs
 from engine.previews.near import NearMicrograph
-from engine.previews.sheet import real_tile
-from engine.report.figures import wilson
-from engine.report.material import Material, condition_lines, rounded, run_name
+from engine.previews.store import read_pictures
 from engine.report.tables import Table
+from engine.results.figures import wilson
+from engine.results.material import Material, condition_lines, rounded, run_name
 from engine.workspace import Workspace
 
 MOST_CARDS = 8
@@ -100,8 +100,8 @@ def measure_previewed(workspace: Workspace) -> list[str]:
         ]
     if not waiting:
         return []
-    from engine.pictures.adding import HowTaken
-    from engine.pictures.showing import measure_again
+    from engine.micrographs.add import HowTaken
+    from engine.micrographs.overlay import measure_again
 
     left_out = []
     for id_ in waiting:

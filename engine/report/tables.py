@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from db.records import BatchRecord, ExperimentRecord, Status
-from engine.report.figures import Calibration, wilson
-from engine.report.material import Material, rounded, run_name, setting
+from engine.results.figures import Calibration, wilson
+from engine.results.material import Material, rounded, run_name, setting
 
 NEWEST = 30
 """Runs shown in the table of recent runs."""

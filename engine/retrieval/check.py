@@ -1,362 +1,87 @@
-r"""Which runs' mats are not what their conditions promise, and what they look like instead.
-
-Notation
---------
-=====  ======================================================================  ==========
-z      leave-one-out residuals of ln diameter, order and logit porosity,       (n, 3)
-       divided by their predictive and then by the runs' robust spread
-a      s_ii − mean_j s_ij − mean_j s_ji + mean s, with s_ij the similarity     (n,)
-       of run i's picture to run j's conditions: its own match, beyond what
-       picture and conditions have in common with everything
-p      probability of so large a misfit where nothing is wrong                 (n,)
-=====  ======================================================================  ==========
-
-Statistics: :math:`q = z^T R^{-1} z` with the runs' robust correlation R, χ²; a calibrated
-leave-one-out Gaussian process (Rasmussen & Williams 2006, eqs. 5.10–5.12) gives z; q is divided
-by the runs' own inflation, so that tails heavier than Gauss's raise no alarm. Latent: a is
-compared with all other runs' (median and median absolute deviation), lower tail; it counts only
-where it tells matched from mismatched pairs at all. Both are combined by Cauchy's test (Liu & Xie,
-JASA 115, 393, 2020), which holds for dependent p. Flags control the false discovery rate
-(Benjamini & Hochberg, JRSS B 57, 289, 1995).
-
-A flagged run is a *swap* where exchanging its picture with another run's explains both; a *drift*
-where runs beside it in time are off the same way; else it is *unexplained*: a slip of another
-kind, or new physics.
-"""
+"""``engine micrograph check``: the campaign's runs with pictures, looked at by both measures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm, spearmanr
 
-from engine.errors import ModelError, UsageError
-from engine.retrieval.expected import LEAST_RUNS, LOOKS, MeasuredRun, StatisticsModel
+from engine.campaign import Campaign
+from engine.compute import limit_threads
+from engine.errors import ModelError, NotFoundError
+from engine.retrieval.encoder import Encoder, open_encoder
+from engine.retrieval.expected import MeasuredRun, StatisticsModel, measured_runs
+from engine.retrieval.gallery import Gallery, Progress, collect, embed
+from engine.retrieval.misfits import NAMES, Checked, check_runs
+from engine.sources.axes import axes_of
+from engine.workspace import Workspace
+from surrogate.retrieval import cosine_similarity, mean_direction
 
 Array = NDArray[np.float64]
-Verdict = Literal["swap", "drift", "unexplained"]
-
-NAMES = LOOKS[:3]
-"""The statistics that flags rest on; those of beads and of spread have tails too heavy for it."""
-
-LEAST_AREA = 0.65
-"""Area under the curve (matched against mismatched pairs) from which the latent has a say."""
-
-_MAD = 1.4826
-_BULK = (0.5, 0.7, 0.85)
-_SWAP_GAIN = 9.0
-"""Least gain in log-density, both runs together, that makes an exchange the explanation."""
-
-_SWAP_P = 0.02
-_DRIFT_RUNS = 3
-_DRIFT_Z = 1.5
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What a flagged run looks like: exchanged with ``partner``, drifted ``along`` a statistic."""
-
-    verdict: Verdict
-    partner: MeasuredRun | None = None
-    along: str | None = None
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """What is known of one run, flagged or not.
-
-    ``measured``, ``promised``: ln diameter, order, logit porosity of its pictures, and as its
-    conditions promise, (3,), NaN where not known; ``z`` their robust difference. ``similarity``:
-    of picture and conditions, ``None`` without a model. ``p``, and its adjusted form ``q`` (the
-    share of false flags if everything up to it is flagged).
-    """
-
-    run: MeasuredRun
-    measured: Array
-    promised: Array
-    z: Array
-    similarity: float | None
-    p_statistics: float | None
-    p_latent: float | None
-    p: float
-    q: float
-    is_flagged: bool
-    finding: Finding | None = None
-
-
-@dataclass(frozen=True)
-class Checked:
-    """All runs with pictures, most suspect first, and how far to trust the flags.
-
-    ``expected_false``: flags to expect among these where nothing is wrong with any run but those
-    found. ``latent_area``: how well the latent tells matched from mismatched pairs (½: not at all).
-    """
-
-    runs: tuple[Misfit, ...]
-    false_share: float
-    expected_false: float
-    latent_area: float | None
-    model: str | None
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def flagged(self) -> tuple[Misfit, ...]:
-        """Those that stand out."""
-        return tuple(run for run in self.runs if run.is_flagged)
-
-
-def check_runs(
-    runs: Sequence[MeasuredRun],
-    statistics: StatisticsModel | None,
-    similarity: Array | None,
-    *,
-    false_share: float = 0.1,
-    model: str | None = None,
-    notes: Sequence[str] = (),
+def check(
+    workspace: Workspace, *, false_share: float = 0.1, progress: Progress | None = None
 ) -> Checked:
-    """Compare what pictures show with what conditions promise.
-
-    Args:
-        runs: finished runs with pictures, in order of time.
-        statistics: fitted to these very runs in this order, :data:`NAMES` only, or ``None``.
-        similarity: s (n, n) of run i's picture to run j's conditions, NaN throughout the row and
-            column of a run that could not be embedded; or ``None``.
-        false_share: share of false flags among all flags that is put up with, in (0, 1).
-        model: the name of what made ``similarity``.
-        notes: remarks to pass on.
+    """Check every finished run of the active campaign that has micrographs. Records nothing.
 
     Raises:
         UsageError: a share that cannot be.
-        ModelError: neither statistics nor similarities.
+        ModelError: too few runs with pictures, and no model that could say anything.
     """
-    if not 0.0 < false_share < 1.0:
-        raise UsageError(f"--false-share: expected a share above 0 and below 1, got {false_share}")
-    if statistics is None and similarity is None:
-        raise ModelError("; ".join(notes) or "expected statistics or a model, got neither")
-    n = len(runs)
-    told = list(notes)
-    mean, sd = statistics.left_out() if statistics is not None else _nothing(n)
-    Y = _shown(runs)
-    z = _robust((Y - mean) / sd)
-    p_statistics = _misfit_p(z)  # NaN where a run has none
-    p_latent, area = None, None
-    if similarity is not None:
-        embedded = np.flatnonzero(~np.isnan(np.diag(similarity)))
-        inner = similarity[np.ix_(embedded, embedded)]
-        area = separation(inner) if len(embedded) >= LEAST_RUNS else 0.0
-        if area >= LEAST_AREA:
-            p_latent = np.full(n, np.nan)
-            p_latent[embedded] = _latent_p(inner)
-        else:
-            told.append(
-                f"the latent tells matched from mismatched pairs in {area:.0%} of cases only: "
-                "it has no say"
-            )
-    if statistics is None and p_latent is None:
-        raise ModelError("; ".join(told))
-    p = _combined([p_statistics] if p_latent is None else [p_statistics, p_latent])
-    q = adjusted(p)
-    flagged = q <= false_share
-    judge = _Judge(runs, (mean, sd), z, flagged)
-    found = [
-        Misfit(
-            run=run,
-            measured=Y[i],
-            promised=mean[i],
-            z=z[i],
-            similarity=None if similarity is None else _known(similarity[i, i]),
-            p_statistics=_known(p_statistics[i]),
-            p_latent=None if p_latent is None else _known(p_latent[i]),
-            p=float(p[i]),
-            q=float(q[i]),
-            is_flagged=bool(flagged[i]),
-            finding=judge.of(i) if flagged[i] else None,
+    limit_threads(workspace.settings.compute.threads)
+    notes: list[str] = []
+    encoder: Encoder | None = None
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        try:
+            encoder = open_encoder(workspace, tx, record.id)
+        except ModelError as error:
+            notes.append(f"without the latent: {error}")
+    items, told = collect(workspace, "campaign")
+    notes.extend(told)
+    runs = measured_runs(campaign, items)
+    if not runs:
+        raise ModelError(
+            "expected finished runs with micrographs to check, got none: add pictures with "
+            "`engine micrograph add FILE --experiment ID`"
         )
-        for i, run in enumerate(runs)
-    ]
-    found.sort(key=lambda one: one.p)
-    return Checked(
-        tuple(found), false_share, false_share * int(flagged.sum()), area, model, tuple(told)
+    statistics: StatisticsModel | None = None
+    try:
+        statistics = StatisticsModel.fit(campaign, runs, len(NAMES))
+    except ModelError as error:
+        notes.append(f"without statistics: {error}")
+    similarity = None
+    if encoder is not None:
+        try:
+            own = [item for item in items if item.experiment_id in {r.experiment_id for r in runs}]
+            gallery = embed(workspace, encoder, own, progress)
+            notes.extend(gallery.notes)
+            similarity = _similarity(encoder, campaign, runs, gallery)
+        except (ModelError, NotFoundError) as error:
+            notes.append(f"without the latent: {error}")
+    return check_runs(
+        runs,
+        statistics,
+        similarity,
+        false_share=false_share,
+        model=encoder.name if encoder is not None and similarity is not None else None,
+        notes=notes,
     )
 
 
-def separation(similarity: Array) -> float:
-    """Return the probability that a matched pair is more similar than a mismatched one of its row.
-
-    ``similarity``: (n, n), matched on the diagonal.
-    """
-    own = np.diag(similarity)[:, None]
-    off = ~np.eye(len(similarity), dtype=bool)
-    wins = (own > similarity)[off].mean() + 0.5 * (own == similarity)[off].mean()
-    return float(wins)
-
-
-def adjusted(p: Array) -> Array:
-    """Return Benjamini & Hochberg's adjusted p: flag up to a share by comparing with it."""
-    n = len(p)
-    order = np.argsort(p, kind="stable")
-    steps = p[order] * n / np.arange(1, n + 1)
-    q = np.empty(n)
-    q[order] = np.minimum.accumulate(steps[::-1])[::-1]
-    return np.minimum(q, 1.0)
-
-
-def _shown(runs: Sequence[MeasuredRun]) -> Array:
-    """Return Y (n, 3)."""
-    return np.stack([run.Y[: len(NAMES)] for run in runs])
-
-
-def _nothing(n: int) -> tuple[Array, Array]:
-    return np.full((n, len(NAMES)), np.nan), np.full((n, len(NAMES)), np.nan)
-
-
-def _robust(z: Array, least: float = 0.5) -> Array:
-    """Centre each column at its median and scale it by its spread, at least ``least``."""
-    scaled = z.copy()
-    for column in range(z.shape[1]):
-        seen = ~np.isnan(z[:, column])
-        if seen.sum() < 3:
-            continue
-        centre = np.median(z[seen, column])
-        spread = _MAD * np.median(np.abs(z[seen, column] - centre))
-        scaled[:, column] = (z[:, column] - centre) / max(float(spread), least)
-    return scaled
-
-
-def _misfit_p(z: Array) -> Array:
-    """Return p (n,) of z (n, c) by χ², over what is known of each run; NaN where nothing is."""
-    correlation = _correlation(z)
-    square, count = np.full(len(z), np.nan), np.zeros(len(z), dtype=int)
-    for i, one in enumerate(z):
-        known = np.flatnonzero(~np.isnan(one))
-        count[i] = known.size
-        if known.size:
-            inner = correlation[np.ix_(known, known)]
-            square[i] = one[known] @ np.linalg.solve(inner, one[known])
-    seen = count > 0
-    p = np.full(len(z), np.nan)
-    p[seen] = chi2.sf(square[seen] / _inflation(square[seen], count[seen]), count[seen])
-    return p
-
-
-def _inflation(square: Array, count: NDArray[np.int_]) -> float:
-    """Return by how much squares exceed χ² in the bulk: what makes their quantiles fit, or 1."""
-    if len(square) < LEAST_RUNS:
-        return 1.0
-    excess = square / chi2.mean(count)
-    shares = np.array(_BULK)
-    expected = chi2.ppf(shares, round(float(count.mean()))) / count.mean()
-    return max(1.0, float((np.quantile(excess, shares) / expected).max()))
-
-
-def _correlation(z: Array) -> Array:
-    """Return the columns' correlation from ranks, drawn to none a little: outliers hardly count."""
-    c = z.shape[1]
-    found = np.eye(c)
-    for i in range(c):
-        for j in range(i):
-            both = ~np.isnan(z[:, [i, j]]).any(axis=1)
-            if both.sum() >= 10:
-                rho = spearmanr(z[both, i], z[both, j]).statistic
-                found[i, j] = found[j, i] = 0.9 * 2.0 * np.sin(np.pi * rho / 6.0)
-    return found if np.linalg.eigvalsh(found).min() > 0.05 else np.eye(c)
-
-
-def _latent_p(similarity: Array) -> Array:
-    centred = (
-        similarity
-        - similarity.mean(axis=1, keepdims=True)
-        - similarity.mean(axis=0, keepdims=True)
-        + similarity.mean()
-    )
-    own = np.diag(centred)
-    return np.asarray(norm.cdf(_robust(_gaussian(own)[:, None], 1e-9)[:, 0]))
-
-
-def _gaussian(values: Array) -> Array:
-    """Mend skewness: similarities crowd below their upper limit."""
-    upper = float(values.max())
-    width = upper - float(np.median(values))
-    if width <= 0:
-        return values
-    return np.asarray(-np.log(upper - values + width))
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _combined(p: Sequence[Array]) -> Array:
-    """Combine p-values of the same runs by Cauchy's test; NaN says nothing, 1 where all are."""
-    stacked = np.stack(p)
-    seen = ~np.isnan(stacked)
-    t = np.where(seen, np.tan((0.5 - np.clip(np.nan_to_num(stacked), 1e-12, 1 - 1e-12)) * np.pi), 0)
-    n = seen.sum(axis=0)
-    return np.where(n > 0, 0.5 - np.arctan(t.sum(axis=0) / np.maximum(n, 1)) / np.pi, 1.0)
-
-
-class _Judge:
-    """Says what a flagged run looks like."""
-
-    def __init__(
-        self,
-        runs: Sequence[MeasuredRun],
-        left_out: tuple[Array, Array],
-        z: Array,
-        flagged: NDArray[np.bool_],
-    ) -> None:
-        self.runs, self.flagged, self.z = runs, flagged, z
-        Y, (mean, sd) = _shown(runs), left_out
-        spread = np.ones(len(NAMES))
-        raw = (Y - mean) / sd
-        for column in range(len(NAMES)):
-            seen = raw[~np.isnan(raw[:, column]), column]
-            if seen.size >= 3:
-                spread[column] = max(0.5, _MAD * float(np.median(np.abs(seen - np.median(seen)))))
-        # log-density (n, n) and p of run i's picture under run j's conditions
-        off = (Y[:, None, :] - mean[None, :, :]) / (sd * spread)[None, :, :]
-        known = ~np.isnan(off)
-        square = np.where(known, off, 0.0) ** 2
-        scale = np.where(np.isnan(sd), 1.0, sd)[None, :, :]
-        self.log_density = -(0.5 * square + np.where(known, np.log(scale), 0.0)).sum(axis=-1)
-        count = np.maximum(known.sum(axis=-1), 1)
-        self.p = np.where(known.any(axis=-1), chi2.sf(square.sum(axis=-1), count), 0.0)
-
-    def of(self, i: int) -> Finding:
-        """Judge flagged run ``i``."""
-        partner = self._partner(i)
-        if partner is not None:
-            return Finding("swap", partner=self.runs[partner])
-        along = self._drift(i)
-        if along is not None:
-            return Finding("drift", along=along)
-        return Finding("unexplained")
-
-    def _partner(self, i: int) -> int | None:
-        own = np.diag(self.log_density)
-        gain = self.log_density[i] + self.log_density[:, i] - own[i] - own
-        fits = (self.p[i] > _SWAP_P) & (self.p[:, i] > _SWAP_P)
-        fits[i] = False
-        gain = np.where(fits, gain + 2.0 * self.flagged, -np.inf)
-        best = int(np.argmax(gain))
-        return best if gain[best] >= _SWAP_GAIN else None
-
-    def _drift(self, i: int) -> str | None:
-        """Return the statistic in which runs around ``i`` are off the same way, if one is."""
-        for column in np.argsort(-np.abs(np.nan_to_num(self.z[i]))):
-            sign = np.sign(self.z[i, column])
-            off = np.nan_to_num(self.z[:, column]) * sign >= _DRIFT_Z
-            if not off[i]:
-                continue
-            first, last = i, i
-            while first > 0 and off[first - 1]:
-                first -= 1
-            while last + 1 < len(off) and off[last + 1]:
-                last += 1
-            if last - first + 1 >= _DRIFT_RUNS:
-                return f"{NAMES[column]} {'up' if sign > 0 else 'down'}"
-        return None
+def _similarity(
+    encoder: Encoder, campaign: Campaign, runs: Sequence[MeasuredRun], gallery: Gallery
+) -> Array:
+    """Return s (n, n) of run i's pictures to run j's conditions; NaN where nothing is embedded."""
+    place = {run.experiment_id: i for i, run in enumerate(runs)}
+    owner = torch.tensor([place[item.experiment_id or 0] for item in gallery.items])
+    v = mean_direction(torch.from_numpy(gallery.index.vectors()), owner, len(runs))
+    t = encoder.of_conditions(axes_of(campaign), [run.conditions for run in runs])
+    similarity: Array = cosine_similarity(v, torch.from_numpy(t)).numpy()
+    absent = np.setdiff1d(np.arange(len(runs)), owner.numpy())
+    similarity[absent] = np.nan
+    similarity[:, absent] = np.nan
+    return similarity

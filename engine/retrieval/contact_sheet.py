@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from engine.errors import DataError
-from engine.pictures.databar import find_crop
-from engine.pictures.reading import read_grey
+from engine.micrographs.databar import find_crop
+from engine.micrographs.reading import read_grey
 from engine.retrieval.encoder import levelled, read_picture
 from engine.retrieval.gallery import Item
 from engine.retrieval.search import Retrieved

@@ -23,7 +23,7 @@ from engine.campaign import Value
 from engine.errors import DataError, ModelError, NotFoundError
 from engine.sources.axes import Axis, match_axes
 from engine.sources.encoding import encode_axes
-from engine.sources.serving import STARTER, serving_folder
+from engine.sources.serving_surrogate import STARTER, serving_folder
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def read_picture(
         NotFoundError: the file is gone.
         DataError: no picture, or a damaged one.
     """
-    from engine.pictures.reading import read_grey
+    from engine.micrographs.reading import read_grey
 
     if not path.is_file():
         raise NotFoundError(f"{name or path}: the file is not there")

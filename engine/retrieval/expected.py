@@ -21,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
+from engine.campaign.history import Run
 from engine.errors import ModelError
-from engine.history import Run
 from engine.propose.space import Space
-from engine.propose.training import typical_ambient
+from engine.propose.training_data import typical_ambient
 from engine.retrieval.gallery import Item, Statistics
 from surrogate.errors import SurrogateError
 from surrogate.gp import fit_outcomes, leave_one_out

@@ -156,10 +156,10 @@ def by_micrograph(
         DataError: no picture, one whose scale nobody wrote, or one too small for a tile.
         ModelError: no model.
     """
-    from engine.pictures.adding import HowTaken, measure_cropped
-    from engine.pictures.databar import find_crop
-    from engine.pictures.reading import read_grey
-    from engine.pictures.scale import scale_of
+    from engine.micrographs.add import HowTaken, measure_cropped
+    from engine.micrographs.databar import find_crop
+    from engine.micrographs.reading import read_grey
+    from engine.micrographs.scale import scale_of
 
     how = HowTaken(nm_per_pixel, rotation_axis)
     limit = workspace.settings.storage.max_image_megapixels

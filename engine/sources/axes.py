@@ -12,7 +12,7 @@ from typing import Protocol
 
 from engine.campaign import Campaign
 from engine.errors import UsageError, nearest_name
-from engine.importers.headings import loosely
+from engine.experiments.importers.headings import loosely
 from engine.sources.units import UnitError, affine
 from engine.sources.words import canonical, canonical_outcome, needs_unit
 

@@ -10,8 +10,8 @@ from typing import Any
 from db.session import Database
 from db.urls import resolve_url, sqlite_path
 from engine.errors import DataError, NotFoundError, StateError
-from engine.settings import CONFIG_NAME
 from engine.workspace import Workspace
+from engine.workspace.settings import CONFIG_NAME
 
 
 def other_database(workspace: Workspace, place: str) -> tuple[str, Path | None]:

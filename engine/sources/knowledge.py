@@ -15,7 +15,7 @@ from engine.errors import ModelError
 from engine.sources.axes import Names, outcome_places
 from engine.sources.definition import OWN
 from engine.sources.encoding import cube_mapping
-from engine.sources.serving import STARTER
+from engine.sources.serving_surrogate import STARTER
 from surrogate.cube import CubeHeads
 from surrogate.errors import CheckpointError
 from surrogate.matmcl.checkpoint import CheckpointCard, load_checkpoint, read_card

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from engine.compute import limit_threads, versions
 from engine.lab.ensemble import PRETRAINING_SEEDS
 from engine.sources.ensemble_data import EnsembleDesign, ensemble_tensors, starter_vocabulary
-from engine.sources.serving import STARTER
+from engine.sources.serving_surrogate import STARTER
 from surrogate.matmcl.checkpoint import WEIGHTS, save_checkpoint
 from surrogate.matmcl.config import MatMCLConfig, TrainSettings
 from surrogate.matmcl.data import SourceTensors

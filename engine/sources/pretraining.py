@@ -1,7 +1,7 @@
 """``engine pretrain``: a surrogate that has learnt from all sources, made champion in one step.
 
 Until the very end nothing that proposals use is touched: an interrupt leaves the old champion, and
-an interrupted training is kept apart to be taken up again (:mod:`engine.sources.champion` puts the
+an interrupted training is kept apart to be taken up again (:mod:`engine.sources.store_champion` puts the
 new one in its place).
 """
 
@@ -21,17 +21,17 @@ from db.records import SourceKind
 from engine.campaign import Campaign
 from engine.compute import is_first_process, limit_threads, versions
 from engine.errors import DataError, ModelError, UsageError
-from engine.leasing import TRAINING, held
 from engine.sources.base import Spec, Words
-from engine.sources.champion import FOLDER, Pretrained, keep_surrogate, register
 from engine.sources.definition import ENSEMBLE
 from engine.sources.ensemble_data import EnsembleDesign, ensemble_tensors, starter_vocabulary
-from engine.sources.managing import sources_of
+from engine.sources.manage import sources_of
 from engine.sources.matching import common_language, refuse_strangers
 from engine.sources.reading import SourceData, read_source, refuse_own_runs
-from engine.sources.serving import STARTER
+from engine.sources.serving_surrogate import STARTER
+from engine.sources.store_champion import FOLDER, Pretrained, keep_surrogate, register
 from engine.sources.tensors import SourceRows, scores, source_rows
 from engine.workspace import Workspace
+from engine.workspace.leases import TRAINING, held
 from surrogate.errors import CheckpointError, FitError, InputError
 from surrogate.matmcl.checkpoint import load_checkpoint
 from surrogate.matmcl.config import MatMCLConfig, TrainSettings

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from engine.campaign import Campaign, Value
 from engine.errors import ImportRefusedError, RowProblem, UsageError, nearest_name
-from engine.importers import cells, matmcl
-from engine.importers.headings import Column, Columns, Kind, Vocabulary, split_heading
-from engine.importers.reading import read_table
-from engine.importers.table import uses_decimal_comma
+from engine.experiments.importers import cells, matmcl
+from engine.experiments.importers.headings import Column, Columns, Kind, Vocabulary, split_heading
+from engine.experiments.importers.reading import read_table
+from engine.experiments.importers.table import uses_decimal_comma
 from engine.sources.axes import Axis, axes_of, match_axes, match_outcomes
 from engine.sources.base import Words, base_words
 from engine.sources.definition import SourceDefinition
@@ -86,11 +86,11 @@ def read_matmcl(
     """Read MatMCL's published table or folder, with its micrographs.
 
     Raises:
-        NotFoundError, DataError, ImportRefusedError: as of `engine.importers.matmcl.read_runs`.
+        NotFoundError, DataError, ImportRefusedError: as of `engine.experiments.importers.matmcl.read_runs`.
     """
     from engine.lab.virtual import nanofibre_campaign
-    from engine.micrographs import inspect_picture
-    from engine.pictures.scale import scale_of
+    from engine.micrographs.scale import scale_of
+    from engine.micrographs.store import inspect_picture
 
     known = nanofibre_campaign()
     table = matmcl.read_runs(path, known, max_rows=max_rows)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.errors import DataError, SpinneretError
-from engine.pictures.databar import find_crop
-from engine.pictures.reading import read_grey
+from engine.micrographs.databar import find_crop
+from engine.micrographs.reading import read_grey
 from engine.sources.encoding import encode_axes
 from engine.sources.matching import Understood
 from engine.sources.reading import Picture, SourceData, SourceRun

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.importers.headings import loosely
+from engine.experiments.importers.headings import loosely
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "flow_rate": (

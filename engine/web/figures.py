@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from engine.overview import Overview, Point
-from engine.report.figures import _range
+from engine.results.figures import _range
+from engine.results.overview import Overview, Point
 
 MOST_POINTS = 1500
 """Runs off the front that are drawn; of more, the newest. Every run of the front is."""

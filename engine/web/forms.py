@@ -17,16 +17,16 @@ from starlette.exceptions import HTTPException
 
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, UsageError
-from engine.importers.cells import (
+from engine.experiments.importers.cells import (
     CellError,
     clean_text,
     parse_condition,
     parse_number,
     parse_result,
 )
-from engine.users import Person
 from engine.web.policy import SAFE
 from engine.web.rendering import person_of, site_of
+from engine.web.users import Person
 
 MOST_FILES = 40
 _NOT_IN_A_NAME = re.compile(r"[^\w .()+\-]+")

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from db import errors as db_errors
 from engine import errors
-from engine.web.oracle import OracleBusyError
+from engine.web.helpers.oracle import OracleBusyError
 from engine.web.shield import TITLES
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (

@@ -16,10 +16,10 @@ from starlette.responses import HTMLResponse
 from db.records import Role
 from engine import __version__
 from engine.errors import SpinneretError
-from engine.report.material import rounded
-from engine.users import Person
+from engine.results.material import rounded
 from engine.web.problems import status_of
 from engine.web.site import Site
+from engine.web.users import Person
 
 HERE = Path(__file__).parent
 

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from db.errors import DatabaseError
-from engine.users import Person
 from engine.web.policy import SAFE, is_open, needed
 from engine.web.site import Site
+from engine.web.users import Person
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

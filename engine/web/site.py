@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.errors import AccessError
-from engine.overview import Overview, overview
-from engine.users import Person, list_users, person_of_session, person_of_token
-from engine.web.crew import Crew
-from engine.web.oracle import AskOracle
+from engine.results.overview import Overview, overview
+from engine.web.helpers.crew import Crew
+from engine.web.helpers.oracle import AskOracle
+from engine.web.users import Person, list_users, person_of_session, person_of_token
 from engine.workspace import Workspace
 
 Found = TypeVar("Found")

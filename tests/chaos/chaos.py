@@ -78,7 +78,7 @@ class Arena:
 
         from db.records import NewExperiment, Origin, Status
         from engine.bench.labs import finished_runs, lab_of
-        from engine.initialising import initialise
+        from engine.workspace.init import initialise
 
         initialise(self.config, template="nanofibre")
         Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)).save(
@@ -116,7 +116,7 @@ class Arena:
                 propose(workspace, ProposeRequest(n=N_BATCH, seed=seed, strategy="sobol"))
             elif action == "refresh":
                 from engine.refresh.request import RefreshRequest
-                from engine.refresh.running import refresh
+                from engine.refresh.run import refresh
 
                 seed = int(value * 1e3) % 997
                 refresh(workspace, RefreshRequest(steps=6, seed=seed, full=value > 20))
@@ -200,7 +200,7 @@ class Arena:
         """See that nothing is lost, doubled, or half-written, and that the model serves."""
         from db.records import ModelKind
         from engine.registry.files import problems
-        from engine.registry.serving import serving
+        from engine.registry.serving_version import serving
         from surrogate.matmcl.checkpoint import load_checkpoint
 
         with self.open() as workspace, workspace.database.read() as tx:
@@ -290,7 +290,7 @@ def preload() -> None:
     import engine.refresh.gate
     import engine.refresh.suspicion
     import engine.refresh.training
-    import engine.sources.champion
+    import engine.sources.store_champion
     from engine.compute import limit_threads
 
     engine.refresh.gate.BLOCKS = 1

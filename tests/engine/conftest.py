@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from engine.campaign import Campaign
 from engine.cli.app import app
-from engine.initialising import initialise
-from engine.settings import read_campaign_file
 from engine.workspace import Workspace
+from engine.workspace.init import initialise
+from engine.workspace.settings import read_campaign_file
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "engine" / "templates"

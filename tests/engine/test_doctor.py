@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from db.records import JobRecord, ModelKind
-from engine.leasing import TRAINING, now, try_acquire
 from engine.registry.files import FILES, keep
-from engine.sources.serving import starter_sha256
+from engine.sources.serving_surrogate import starter_sha256
 from engine.workspace import Workspace
+from engine.workspace.leases import TRAINING, now, try_acquire
 
 Engine = Callable[..., Any]
 WORDS = ("flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400")

@@ -17,8 +17,8 @@ from generator.data import FLIPS, GeneratorData, mirrored
 from generator.errors import CheckpointError, InputError, TrainingError
 from generator.objectives import PriorObjective, UNetObjective, pairs_of, pictures_of
 from generator.pipeline import MicrostructurePipeline
+from generator.progress_state import STATE, TENSORS, latest
 from generator.randomness import Passes
-from generator.standing import STATE, TENSORS, latest
 from generator.train import train_network
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -36,17 +36,17 @@ from postgres_server import PostgresServer, execute, libpq  # noqa: E402
 
 from db.records import Status  # noqa: E402
 from db.schema import check  # noqa: E402
-from engine.initialising import initialise  # noqa: E402
 from engine.refresh.due import due  # noqa: E402
 from engine.workspace import Workspace  # noqa: E402
+from engine.workspace.init import initialise  # noqa: E402
 
 WRITER = """
 import json, sys, time
 import numpy as np
 from db.errors import DatabaseError, OutcomeUnknownError
-from engine.entries import Entry
+from engine.experiments.entries import Entry
 from engine.lab.virtual import VirtualLab
-from engine.recording import record
+from engine.experiments.record import record
 from engine.workspace import Workspace
 who, n = sys.argv[1], int(sys.argv[2])
 slowest, failures = 0.0, []

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from db.records import NewExperiment, Origin, Status
-from engine.history import Run
+from engine.campaign.history import Run
 from engine.lab import VirtualLab
 from engine.workspace import Workspace
 

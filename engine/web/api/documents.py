@@ -17,9 +17,9 @@ from db.records import (
 from db.session import Transaction
 from engine.campaign import Campaign
 from engine.documents import prediction_document
-from engine.exporting import experiment_document, units_of
-from engine.ledger import OutcomeScore
-from engine.overview import Overview
+from engine.experiments.export import experiment_document, units_of
+from engine.results.ledger import OutcomeScore
+from engine.results.overview import Overview
 
 
 def run_document(run: ExperimentRecord) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from starlette.responses import FileResponse, Response
 
 from db.records import FailureKind, Status
 from engine.campaign import Campaign, Value
-from engine.entries import Entry
 from engine.errors import DataError, UsageError
-from engine.importers.cells import CellError, clean_label, clean_text, parse_condition
-from engine.pictures.serving import overlay_of, picture_of, rendition
-from engine.recording import Recorded, find_experiment, record_series
-from engine.tasks import submit
+from engine.experiments.entries import Entry
+from engine.experiments.importers.cells import CellError, clean_label, clean_text, parse_condition
+from engine.experiments.record import Recorded, find_experiment, record_series
+from engine.jobs.queue import submit
+from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.web import forms
 from engine.web.api import schemas
 from engine.web.api.common import (

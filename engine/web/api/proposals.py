@@ -8,12 +8,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from db.records import TaskRecord
-from engine.doing import request_of
 from engine.errors import NotFoundError
-from engine.ledger import scores
-from engine.registry.managing import Promoted, promote, rollback
-from engine.revising import use
-from engine.tasks import again, cancel, get, newest, submit
+from engine.jobs.kinds import request_of
+from engine.jobs.queue import again, cancel, get, newest, submit
+from engine.registry.versions import Promoted, promote, rollback
+from engine.results.ledger import scores
 from engine.web.api import schemas
 from engine.web.api.common import Before, Done, Id, Key, Limit, answer, answers, once
 from engine.web.api.documents import (
@@ -27,6 +26,7 @@ from engine.web.api.documents import (
 )
 from engine.web.rendering import person_of, site_of
 from engine.workspace import Workspace
+from engine.workspace.revisions import use
 
 router = APIRouter()
 

@@ -10,7 +10,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from db.records import Role
 from engine.errors import AccessError, UsageError
-from engine.users import (
+from engine.web import forms
+from engine.web.forms import Sent, checked_form
+from engine.web.problems import EXPECTED
+from engine.web.rendering import environment, form_page, page, person_of, site_of
+from engine.web.shield import COOKIE
+from engine.web.users import (
     Person,
     add_user,
     list_tokens,
@@ -23,11 +28,6 @@ from engine.users import (
     revoke_token,
     set_role,
 )
-from engine.web import forms
-from engine.web.forms import Sent, checked_form
-from engine.web.problems import EXPECTED
-from engine.web.rendering import environment, form_page, page, person_of, site_of
-from engine.web.shield import COOKIE
 
 router = APIRouter()
 inside = APIRouter(dependencies=[Depends(checked_form)])

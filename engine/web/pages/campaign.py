@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from db.records import Status, TaskStatus
 from engine.errors import NotFoundError
-from engine.tasks import newest
+from engine.jobs.queue import newest
 from engine.web.figures import front_figures, progress_figure
 from engine.web.forms import checked_form
 from engine.web.rendering import page, site_of

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from db.records import ExperimentRecord
 from engine.campaign import Campaign
 from engine.errors import UsageError
-from engine.exploring import middle_of
-from engine.recording import find_experiment
+from engine.experiments.record import find_experiment
+from engine.predictions.slices import middle_of
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
 from engine.web.problems import EXPECTED

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from db.records import ModelKind
-from engine.ledger import OutcomeScore, scores
+from engine.jobs.queue import newest, submit
 from engine.refresh.due import due
-from engine.registry.managing import SHIPPED, Promoted, list_models, promote, rollback
-from engine.report.figures import wilson
-from engine.tasks import newest, submit
+from engine.registry.versions import SHIPPED, Promoted, list_models, promote, rollback
+from engine.results.figures import wilson
+from engine.results.ledger import OutcomeScore, scores
 from engine.web import forms
 from engine.web.figures import calibration_figure
 from engine.web.forms import Sent, checked_form

@@ -11,10 +11,10 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from db.records import BatchRecord, ExperimentRecord
 from engine.campaign import Campaign
-from engine.doing import request_of
 from engine.errors import NotFoundError
-from engine.previews.showing import preview_file, previews_of
-from engine.tasks import again, cancel, get, newest, submit
+from engine.jobs.kinds import request_of
+from engine.jobs.queue import again, cancel, get, newest, submit
+from engine.previews.on_demand import preview_file, previews_of
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
 from engine.web.problems import EXPECTED

@@ -11,14 +11,14 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from db.records import ExperimentRecord, FailureKind, TaskStatus
 from engine.campaign import Campaign
-from engine.entries import Entry
 from engine.errors import EditedMeanwhileError, StateError, UsageError
-from engine.pictures.serving import overlay_of, picture_of, rendition
-from engine.plausibility import reach
-from engine.previews.showing import previews_of
-from engine.recording import Recorded, find_experiment, record, record_series
-from engine.standing import mean_of
-from engine.tasks import newest, submit
+from engine.experiments.entries import Entry
+from engine.experiments.plausibility import reach
+from engine.experiments.record import Recorded, find_experiment, record, record_series
+from engine.jobs.queue import newest, submit
+from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
+from engine.previews.on_demand import previews_of
+from engine.results.status import mean_of
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
 from engine.web.problems import EXPECTED

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.bench.strategies import Choice
+from engine.bench.search.strategies import Choice
 from engine.campaign import Campaign, Objective, Parameter, Property
-from engine.history import Run
+from engine.campaign.history import Run
 from engine.lab import LabResult
 from engine.propose.space import Space
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from engine.bench.latency import virtual_runs, write_table
+from engine.bench.search.latency import virtual_runs, write_table
 from engine.cli.app import app
 
 SMALL = ["--seeds", "2", "--start", "4", "--batch", "4", "--budget", "12", "--jobs", "1"]
@@ -77,7 +77,7 @@ def test_replay_on_a_table_of_ones_own(table, tmp_path):
 
 
 def test_replay_with_a_campaign_file(table, tmp_path):
-    from engine.initialising import template_text
+    from engine.workspace.init import template_text
 
     campaign = tmp_path / "campaign.toml"
     campaign.write_text(template_text("nanofibre"), encoding="utf-8")
@@ -128,7 +128,7 @@ def test_replay_of_the_published_table():
 
 
 def test_latency_of_ours_alone(monkeypatch, strategies):
-    monkeypatch.setattr("engine.bench.latency.strategy", lambda name: strategies["sobol"])
+    monkeypatch.setattr("engine.bench.search.latency.strategy", lambda name: strategies["sobol"])
     result = engine("latency", "--observations", 10, "--n", 3, "--no-process")
     assert result.exit_code == 0, result.output
     assert "generation" in result.stdout

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from engine.bench.closed_loop import ClosedLoopConfig, closed_loop
+from engine.bench.search.closed_loop import ClosedLoopConfig, closed_loop
 from engine.errors import UsageError
 
 CONFIG = ClosedLoopConfig(strategies=("sobol", "nsga2"), n_seeds=2, start=4, batch=2, budget=8)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.bench import knowledge, sources
-from engine.bench.knowledge import Connection, nothing
 from engine.bench.labs import (
     changes_with_seed,
     finished_runs,
@@ -16,7 +14,9 @@ from engine.bench.labs import (
     source_runs,
     truths,
 )
-from engine.bench.strategies import check_names, sourced, strategy
+from engine.bench.models import knowledge, sources
+from engine.bench.models.knowledge import Connection, nothing
+from engine.bench.search.strategies import check_names, sourced, strategy
 from engine.errors import UsageError
 from engine.lab import VirtualLab
 from engine.lab.constants import LabConstants
@@ -187,7 +187,7 @@ def test_a_strategy_is_told_what_is_known(monkeypatch):
         told.update(more, strategy=request.strategy)
         return type("Batch", (), {"suggestions": (), "strategy": "matmcl", "seconds": {}})
 
-    monkeypatch.setattr("engine.propose.choosing.suggest", suggest)
+    monkeypatch.setattr("engine.propose.suggestion.suggest", suggest)
     history = type("History", (), {"campaign": VirtualLab().campaign})
     strategy("matmcl:older", lambda campaign: "much")(history, 2, 0, {})
     assert told == {"knowledge": "much", "strategy": "matmcl"}

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.bench.closed_loop import ClosedLoopConfig, closed_loop
 from engine.bench.plots import plot_comparison
+from engine.bench.search.closed_loop import ClosedLoopConfig, closed_loop
 from engine.errors import DataError
 
 

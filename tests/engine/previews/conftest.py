@@ -47,6 +47,6 @@ def _make_toy() -> Callable[..., str]:
 def toy(made_toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a toy of one's own, which serves as the starter."""
     folder = Path(shutil.copytree(made_toy, tmp_path / "starter"))
-    monkeypatch.setattr("engine.previews.serving.STARTER", folder)
+    monkeypatch.setattr("engine.previews.serving_generator.STARTER", folder)
     monkeypatch.setenv("SPINNERET_GENERATOR__PRETRAINED", "auto")
     return folder

@@ -94,7 +94,7 @@ class TestPreview:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("engine.initialising.os.fsync", full)
+        monkeypatch.setattr("engine.workspace.init.os.fsync", full)
         answer = engine("preview", "--set", "voltage=18")
         assert answer.exit_code == 1
         assert "No space left" in answer.err
@@ -165,7 +165,7 @@ class TestPropose:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("engine.initialising.os.fsync", full)
+        monkeypatch.setattr("engine.workspace.init.os.fsync", full)
         answer = engine(*self.words)
         assert answer.exit_code == 1
         with Workspace.open(folder / "config.toml") as workspace, workspace.database.read() as tx:

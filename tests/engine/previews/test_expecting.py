@@ -10,14 +10,14 @@ import pytest
 from scipy.stats import t
 
 from engine.errors import DataError, StateError
-from engine.previews.expecting import (
+from engine.previews.expected_statistics import (
     Interval,
     expected_of,
     intervals,
     shown_of,
     statistics_document,
 )
-from engine.previews.keeping import keep_pictures, read_pictures
+from engine.previews.store import keep_pictures, read_pictures
 
 
 def rows(*diameters: float | None) -> list[dict[str, float | None]]:
@@ -88,7 +88,7 @@ class TestKeeping:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("engine.initialising.os.fsync", full)
+        monkeypatch.setattr("engine.workspace.init.os.fsync", full)
         with pytest.raises((DataError, StateError), match="No space left"):
             keep_pictures(tmp_path, self.pictures)
         assert [one for one in tmp_path.rglob("*") if one.is_file()] == []

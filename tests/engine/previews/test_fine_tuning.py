@@ -20,14 +20,14 @@ from db.records import (
     Status,
 )
 from engine.errors import DataError, StateError
+from engine.jobs.scheduled import JOBS
 from engine.lab.virtual import VirtualLab
-from engine.micrographs import store_micrograph
+from engine.micrographs.store import store_micrograph
 from engine.previews import fine_tuning
 from engine.previews.fine_tuning import FEWEST
-from engine.previews.serving import Serving, serving_generator
+from engine.previews.serving_generator import Serving, serving_generator
 from engine.refresh.request import RefreshRequest
-from engine.refresh.running import refresh
-from engine.scheduling.jobs import JOBS
+from engine.refresh.run import refresh
 from engine.workspace import Workspace
 
 BRIEF = RefreshRequest(kind=ModelKind.GENERATOR, steps=2, seed=1, device="cpu")

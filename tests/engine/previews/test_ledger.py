@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from engine.previews.ledger import coverages, drawn_runs
-from engine.report.material import gather
 from engine.report.previews import measure_previewed, preview_section
+from engine.results.material import gather
 from engine.workspace import Workspace
 
 AT = ("--at", "temperature=22", "--at", "humidity=50")

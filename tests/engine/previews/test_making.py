@@ -14,7 +14,7 @@ from engine.lab.virtual import nanofibre_campaign
 from engine.previews.encoders import encoder_vocabulary
 from engine.previews.lessons import SEEN_NM, draw_lessons
 from engine.previews.painter import open_painter
-from engine.previews.serving import ENCODERS, Serving
+from engine.previews.serving_generator import ENCODERS, Serving
 from engine.previews.training import generator_data, hidden_variants, size_of
 from generator.checkpoint import read_card
 from surrogate.matmcl.checkpoint import read_card as read_encoders
@@ -156,7 +156,7 @@ def test_the_benchmark_of_a_toy(toy: Path, tmp_path: Path, engine) -> None:
 
 
 def test_the_benchmark_samples_by_ddpm_too(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.bench import generator as bench
+    from engine.bench.pictures import generator as bench
 
     class Short:
         def __init__(self, prediction: str) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine.campaign import Campaign, Value
-from engine.history import History, Run
-from engine.settings import ProposeSettings
+from engine.campaign.history import History, Run
+from engine.workspace.settings import ProposeSettings
 
 Definition = dict[str, object]
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine.campaign.history import History
 from engine.errors import UsageError
-from engine.history import History
 from engine.propose import suggest
 from engine.propose.request import ProposeRequest
-from engine.settings import ProposeSettings
+from engine.workspace.settings import ProposeSettings
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from engine.campaign import Campaign
+from engine.campaign.history import History, Run
 from engine.errors import UsageError
-from engine.history import History, Run
 from engine.propose import suggest
 from engine.propose.ax_adapter import build_client
 from engine.propose.ax_surrogate import Guide
 from engine.propose.request import ProposeRequest
 from engine.propose.space import Space
-from engine.propose.training import training_data
-from engine.settings import ProposeSettings
+from engine.propose.training_data import training_data
+from engine.workspace.settings import ProposeSettings
 from surrogate.gp import fit_outcomes, joint_moments
 from surrogate.sourced import HeadLayout
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine import predicting
+from engine.campaign.history import History
 from engine.errors import DataError, UsageError
-from engine.history import History
-from engine.predicting import ask, prior_variance, remoteness, what_drives
+from engine.predictions import predict as predicting
+from engine.predictions.predict import ask, prior_variance, remoteness, what_drives
 from engine.propose.forecaster import Forecaster
-from engine.settings import ProposeSettings
+from engine.workspace.settings import ProposeSettings
 
 HERE = {"a": 0.5, "b": 1.0, "room": 20.0}
 

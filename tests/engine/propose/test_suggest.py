@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.campaign import Campaign
+from engine.campaign.front import hypervolume
+from engine.campaign.history import History, Run
 from engine.errors import ModelError, UsageError
-from engine.history import History, Run
-from engine.pareto import hypervolume
 from engine.propose import choose_from_pool, rank_conditions, suggest
 from engine.propose.request import ProposeRequest
 from engine.propose.space import Space
-from engine.settings import ProposeSettings
+from engine.workspace.settings import ProposeSettings
 
 STRATEGIES = ("gp", "sobol", "nsga2")
 

@@ -9,7 +9,7 @@ import pytest
 import virtual_runs
 from virtual_runs import TWO
 
-from engine.history import Run
+from engine.campaign.history import Run
 from engine.workspace import Workspace
 
 Draw = Callable[..., list[Run]]

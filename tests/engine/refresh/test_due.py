@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from db.records import ModelKind, RefreshOutcome
-from engine.leasing import now
 from engine.refresh.due import Due, due
-from engine.settings import RefreshSettings
 from engine.workspace import Workspace
+from engine.workspace.leases import now
+from engine.workspace.settings import RefreshSettings
 
 AnyCall = Callable[..., Any]
 

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from db.records import ModelKind, RefreshOutcome, Status
-from engine.micrographs import store_micrograph
-from engine.refresh.planning import Seen, plan, see
-from engine.refresh.rebuilding import rebuild
+from engine.micrographs.store import store_micrograph
+from engine.refresh.plan import Seen, plan, see
+from engine.refresh.rebuild import rebuild
 from engine.refresh.request import RefreshRequest
-from engine.refresh.running import refresh
-from engine.registry.managing import list_models
+from engine.refresh.run import refresh
+from engine.registry.versions import list_models
 from engine.workspace import Workspace
 
 AnyCall = Callable[..., Any]

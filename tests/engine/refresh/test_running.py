@@ -15,18 +15,18 @@ import pytest
 
 from db.records import ModelKind, ModelStatus, RefreshOutcome
 from engine.errors import DataError, StateError
-from engine.leasing import TRAINING, held
+from engine.experiments.learning_set import history_of
 from engine.propose.forecaster import Forecaster
-from engine.refresh.planning import plan
-from engine.refresh.rebuilding import rebuild
+from engine.refresh.plan import plan
+from engine.refresh.rebuild import rebuild
 from engine.refresh.request import RefreshRequest
-from engine.refresh.running import refresh, state_folder
+from engine.refresh.run import refresh, state_folder
 from engine.registry.files import Disk, hashes
-from engine.registry.managing import list_models, rollback
-from engine.remembering import history_of
+from engine.registry.versions import list_models, rollback
 from engine.sources.knowledge import knowledge_of
-from engine.sources.serving import STARTER, serving_folder
+from engine.sources.serving_surrogate import STARTER, serving_folder
 from engine.workspace import Workspace
+from engine.workspace.leases import TRAINING, held
 
 Engine = Callable[..., Any]
 AnyCall = Callable[..., Any]
@@ -220,7 +220,7 @@ class TestWholeOrNotAtAll:
         assert not state.exists()
 
     def test_what_died_is_closed(self, filled: Workspace) -> None:
-        from engine.leasing import now
+        from engine.workspace.leases import now
 
         with filled.database.write("refresh") as tx:
             tx.refreshes.start(1, kind=ModelKind.SURROGATE, trigger="cron", watermark=1, at=now())

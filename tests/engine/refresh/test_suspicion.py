@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from engine.campaign import Campaign
-from engine.history import History
+from engine.campaign.history import History
 from engine.refresh.suspicion import assignment, examine, power_of_ten
-from engine.settings import ProposeSettings
+from engine.workspace.settings import ProposeSettings
 
 AnyCall = Callable[..., Any]
 

@@ -18,8 +18,8 @@ from db.records import ModelKind, ModelStatus
 from db.session import Transaction
 from engine.errors import DataError, NotFoundError, StateError
 from engine.registry.files import FILES, Disk, Kept, keep
-from engine.registry.managing import list_models, orphans, promote, prune, rollback
-from engine.registry.serving import serving
+from engine.registry.serving_version import serving
+from engine.registry.versions import list_models, orphans, promote, prune, rollback
 from engine.workspace import Workspace
 
 SURROGATE = ModelKind.SURROGATE

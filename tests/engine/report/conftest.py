@@ -18,8 +18,8 @@ from db.records import (
     Status,
 )
 from engine.campaign import Campaign
-from engine.report.material import Material
-from engine.settings import read_campaign_file
+from engine.results.material import Material
+from engine.workspace.settings import read_campaign_file
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OUTCOMES = ("fracture_strength.longitudinal", "elongation.longitudinal")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from db.records import Status
 from engine.campaign import Campaign, LinearConstraint, Objective
-from engine.pareto import hypervolume
-from engine.report.figures import (
+from engine.campaign.front import hypervolume
+from engine.results.figures import (
     Aim,
     FinishedPoint,
     Front,
@@ -21,7 +21,7 @@ from engine.report.figures import (
     progress,
     wilson,
 )
-from engine.report.material import Material, rounded, setting
+from engine.results.material import Material, rounded, setting
 
 MakeMaterial = Callable[..., Material]
 

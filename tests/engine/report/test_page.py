@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from engine.campaign import Campaign
-from engine.report.material import Material
+from engine.predictions.sensitivity import Sensitivity
 from engine.report.page import render_page
 from engine.report.png import write_pictures
-from engine.report.sensitivity import Sensitivity
+from engine.results.material import Material
 
 MakeMaterial = Callable[..., Material]
 NASTY = "</script><script>alert('spun')</script><b>$bold$</b> & co"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.campaign import Campaign, Objective, Parameter, Property, Value
-from engine.report.sensitivity import sensitivity
+from engine.predictions.sensitivity import sensitivity
 
 CAMPAIGN = Campaign(
     name="toy",

@@ -5,14 +5,14 @@ import pytest
 from typer.testing import CliRunner
 
 from db.records import FailureKind
-from engine.bench.growth import fill
+from engine.bench.search.growth import fill
 from engine.cli.app import app
 from engine.demo import DemoConfig, play
-from engine.initialising import initialise
-from engine.recording import Entry, record
-from engine.report.material import gather
-from engine.report.writing import default_page, model_sensitivity, write_report
+from engine.experiments.record import Entry, record
+from engine.report.write import default_page, model_sensitivity, write_report
+from engine.results.material import gather
 from engine.workspace import Workspace
+from engine.workspace.init import initialise
 
 
 @pytest.fixture

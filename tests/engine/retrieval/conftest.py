@@ -15,7 +15,7 @@ from db.records import ModelKind, ModelStatus, NewExperiment, Origin, Status
 from engine.lab.physics import Drive, structure
 from engine.lab.render import render_known
 from engine.lab.virtual import VirtualLab, nanofibre_campaign
-from engine.micrographs import store_micrograph
+from engine.micrographs.store import store_micrograph
 from engine.sources.encoding import encode_conditions
 from engine.workspace import Workspace
 from surrogate.matmcl.checkpoint import read_card, save_checkpoint

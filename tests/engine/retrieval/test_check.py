@@ -10,8 +10,8 @@ import pytest
 from engine.errors import ModelError, UsageError
 from engine.lab.physics import Drive, structure
 from engine.lab.virtual import VirtualLab, nanofibre_campaign
-from engine.retrieval.check import adjusted, check_runs, separation
 from engine.retrieval.expected import MeasuredRun, StatisticsModel
+from engine.retrieval.misfits import adjusted, check_runs, separation
 
 N = 64
 NOISE = (0.04, 0.03, 0.12)

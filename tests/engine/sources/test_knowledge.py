@@ -11,20 +11,20 @@ import torch
 
 from engine.bench.labs import finished_runs
 from engine.campaign import Campaign
+from engine.campaign.history import History
 from engine.errors import ModelError
-from engine.history import History
 from engine.lab import VirtualLab
 from engine.lab.composite import SOURCE_OUTCOMES, CompositeLab
 from engine.propose import Forecaster, choose_from_pool, suggest
 from engine.propose.request import ProposeRequest
 from engine.propose.space import Space
-from engine.settings import ProposeSettings
 from engine.sources.axes import Names
 from engine.sources.encoding import encode_conditions
 from engine.sources.ensemble_data import EnsembleDesign, ensemble_tensors, starter_vocabulary
 from engine.sources.knowledge import knowledge_of, starter_knowledge
 from engine.sources.make_starter import MAX_BYTES, make_starter
-from engine.sources.serving import STARTER
+from engine.sources.serving_surrogate import STARTER
+from engine.workspace.settings import ProposeSettings
 from surrogate.matmcl.checkpoint import load_checkpoint
 from surrogate.matmcl.config import MatMCLConfig
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.sources.managing import sources_of
+from engine.sources.manage import sources_of
 from engine.sources.reading import read_source, source_runs
 from engine.workspace import Workspace
 

@@ -23,7 +23,7 @@ pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from engine import users
+from engine.web import users
 from engine.web.app import create_app
 from engine.workspace import Workspace
 
@@ -109,8 +109,8 @@ def token(people: Workspace) -> Callable[[str, str], dict[str, str]]:
 @pytest.fixture
 def run_id(people: Workspace) -> int:
     """Return the number of a run that is under way."""
-    from engine.entries import Entry
-    from engine.recording import record
+    from engine.experiments.entries import Entry
+    from engine.experiments.record import record
 
     return record(people, Entry(conditions=dict(SETTINGS))).experiment.id
 

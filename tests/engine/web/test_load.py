@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 
 from db.records import NewExperiment, Origin, Status
-from engine import tasks, users
-from engine.doing import DOING
+from engine.jobs import queue as tasks
+from engine.jobs.kinds import DOING
+from engine.web import users
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "0"))
 USERS = int(os.environ.get("LOAD_USERS", "50"))

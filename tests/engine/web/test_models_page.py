@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from engine.doing import DOING
-from engine.tasks import TRAINING, newest, work
+from engine.jobs.kinds import DOING
+from engine.jobs.queue import TRAINING, newest, work
 
 
 def told(page) -> list[str]:

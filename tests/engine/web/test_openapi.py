@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from engine import users
+from engine.web import users
 
 pytest.importorskip("schemathesis")
 pytestmark = pytest.mark.timeout(3600)

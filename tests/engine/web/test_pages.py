@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from engine.entries import Entry
-from engine.recording import record
-from engine.tasks import BENCH, submit, work
+from engine.experiments.entries import Entry
+from engine.experiments.record import record
+from engine.jobs.queue import BENCH, submit, work
 
 STRENGTH, ELONGATION = "fracture_strength.longitudinal", "elongation.longitudinal"
 
@@ -123,7 +123,7 @@ def test_a_run_of_ones_own(browser, people) -> None:
 
 
 def test_a_batch_is_proposed_decided_and_printed(browser, people, app) -> None:
-    from engine.doing import DOING
+    from engine.jobs.kinds import DOING
 
     asked = browser.post("/propose", {"n": "3", "at:humidity": "50", "strategy": "sobol"})
     assert asked.status_code == 303

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from db.records import Role
-from engine import users
+from engine.web import users
 from engine.web.app import create_app
 from engine.web.policy import is_open, needed
 from engine.web.shield import COOKIE

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from db.records import TaskStatus
-from engine import tasks, users
+from engine.jobs import queue as tasks
+from engine.web import users
 
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse"  # noqa: S105 -- of a test
@@ -141,7 +142,7 @@ def test_what_belongs_together_is_asked_for(engine, tmp_path) -> None:
 
 
 def test_a_missing_package_is_told(engine, monkeypatch) -> None:
-    monkeypatch.setattr("engine.web.serving.NEEDED", ("fastapi", "not_there_at_all"))
+    monkeypatch.setattr("engine.web.server.NEEDED", ("fastapi", "not_there_at_all"))
     told = engine("serve")
     assert told.exit_code == 2
     assert "pip install 'spinneret[web]'" in told.err

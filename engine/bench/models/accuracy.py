@@ -1,0 +1,339 @@
+"""How well are held-out runs of a finished table predicted? Models beside one another, by folds.
+
+The runs are split by recipe: runs with the same settings, with all their replicates and test
+directions, are in one fold. In a fold every model learns from the other folds' runs and predicts
+these from their conditions alone (the room's readings among them). Each repeat splits anew; all
+models meet the same splits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.bench.environment import environment
+from engine.bench.models.prediction_scores import Held, OutOfFold, normal_nlpd, summarise
+from engine.bench.models.predictors import (
+    MODELS,
+    Entry,
+    Predicted,
+    Predictor,
+    check_against,
+    check_models,
+)
+from engine.bench.tasks import one_thread
+from engine.campaign import Campaign
+from engine.campaign.history import History, Run
+from engine.errors import DataError, ModelError, SpinneretError, UsageError, nearest_name
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+KIND = "accuracy"
+
+
+@dataclass(frozen=True)
+class AccuracyConfig:
+    """What is compared, on which table. No ``outcomes`` means all that can be learnt.
+
+    ``against``: the models to which differences are told; without any, those of
+    :data:`~engine.bench.models.predictors.AGAINST` that are compared, or the first model.
+
+    Raises:
+        UsageError: numbers that make no benchmark.
+    """
+
+    table: str
+    folds: int = 10
+    seed: int = 0
+    repeats: int = 1
+    outcomes: tuple[str, ...] = ()
+    models: tuple[str, ...] = tuple(MODELS)
+    against: tuple[str, ...] = ()
+    level: float = 0.9
+
+    def __post_init__(self) -> None:
+        for option, value, least in (
+            ("--folds", self.folds, 2),
+            ("--seed", self.seed, 0),
+            ("--repeats", self.repeats, 1),
+        ):
+            if value < least:
+                raise UsageError(f"{option}: expected at least {least}, got {value}")
+
+    @property
+    def n_steps(self) -> int:
+        """How many times a model is fitted and asked."""
+        return self.repeats * self.folds * len(self.models)
+
+
+@dataclass(frozen=True)
+class FoldDone:
+    """A model has been fitted without one fold and asked about it; counted from 1."""
+
+    model: str
+    repeat: int
+    fold: int
+
+
+Tell = Callable[[FoldDone], None]
+
+
+def accuracy(
+    config: AccuracyConfig,
+    campaign: Campaign,
+    runs: Sequence[Run],
+    *,
+    models: Mapping[str, Predictor] | None = None,
+    tell: Tell = lambda done: None,
+) -> dict[str, Any]:
+    """Run the benchmark on ``runs`` and return its document.
+
+    Args:
+        config: what is compared.
+        campaign: what the table's columns mean.
+        runs: the finished runs, replicates kept.
+        models: further models by name, for tests and notebooks.
+        tell: called after each fit.
+
+    Raises:
+        UsageError: unknown names, or more folds than recipes.
+        DataError: nothing to learn in the table.
+        ModelError: a model fails; the message says which, and in which fold.
+    """
+    brought = {name: Entry(predict, "brought along") for name, predict in (models or {}).items()}
+    config = replace(config, models=check_models(config.models, brought=brought))
+    config = replace(config, against=check_against(config.against, config.models))
+    outcomes, left_out = _choose_outcomes(config, campaign, runs)
+    kept = [run for run in runs if any(run.outcomes.get(outcome) for outcome in outcomes)]
+    recipes = recipes_of(campaign, kept)
+    n_recipes = int(recipes.max()) + 1
+    if config.folds > n_recipes:
+        raise UsageError(
+            f"--folds: expected at most the table's {n_recipes} recipes, got {config.folds}"
+        )
+    entries = {name: {**MODELS, **brought}[name] for name in config.models}
+    held = _held(kept, outcomes, recipes)
+    job = _Job(config, campaign, kept, outcomes, held)
+    with one_thread():
+        predicted, folds, seconds = job.run(entries, recipes, tell)
+    summary = summarise(held, predicted, outcomes, config.against)
+    for name, found in summary["models"].items():
+        found["seconds_per_fold"] = float(np.median(seconds[name]))
+        found["about"] = entries[name].about
+    return {
+        "kind": KIND,
+        "config": _told(config),
+        "environment": environment(),
+        "campaign": campaign.definition(),
+        "data": {
+            "experiments": len(kept),
+            "recipes": n_recipes,
+            "measurements": len(held.value),
+            "outcomes_left_out": list(left_out),
+        },
+        "summary": summary,
+        **_raw(held, kept, outcomes, folds, predicted),
+    }
+
+
+def recipes_of(campaign: Campaign, runs: Sequence[Run]) -> Index:
+    """Return (n,) the index of each run's recipe: runs with equal settings share one."""
+    from engine.propose.space import Space
+
+    space = Space(campaign)
+    known: dict[tuple[float, ...], int] = {}
+    keys = [space.key(row) for row in space.settings_of([run.conditions for run in runs])]
+    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
+
+
+def folds_of(recipes: Index, n_folds: int, seed: Sequence[int]) -> Index:
+    """Return (n,) the fold of each run, drawn by recipe; folds differ by at most one recipe."""
+    order = np.random.default_rng(seed).permutation(int(recipes.max()) + 1)
+    fold_of_recipe = np.empty(len(order), dtype=np.int64)
+    fold_of_recipe[order] = np.arange(len(order)) % n_folds
+    return fold_of_recipe[recipes]
+
+
+def _choose_outcomes(
+    config: AccuracyConfig, campaign: Campaign, runs: Sequence[Run]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the outcomes to predict, and those of the campaign that cannot be learnt."""
+    for name in config.outcomes:
+        if name not in campaign.outcomes:
+            raise UsageError(
+                f"--outcomes: unknown outcome '{name}'."
+                f"{nearest_name(name, campaign.outcomes)} Known: {', '.join(campaign.outcomes)}"
+            )
+    learnable = [outcome for outcome in campaign.outcomes if _varies(runs, outcome)]
+    lost = [outcome for outcome in config.outcomes if outcome not in learnable]
+    if lost or not learnable:
+        raise DataError(
+            f"{config.table}: expected differing results of {', '.join(lost) or 'an outcome'}, "
+            f"got {len(runs)} completed runs with none to learn from. "
+            f"Learnable: {', '.join(learnable) or 'nothing'}"
+        )
+    if config.outcomes:
+        return tuple(dict.fromkeys(config.outcomes)), ()
+    return tuple(learnable), tuple(o for o in campaign.outcomes if o not in learnable)
+
+
+def _varies(runs: Sequence[Run], outcome: str) -> bool:
+    values = [value for run in runs for value in run.outcomes.get(outcome, ())]
+    return len(values) >= 2 and bool(np.ptp(values) > 1e-12 * max(1.0, abs(values[0])))
+
+
+def _held(runs: Sequence[Run], outcomes: Sequence[str], recipes: Index) -> Held:
+    rows = [
+        (value, i, place)
+        for place, run in enumerate(runs)
+        for i, outcome in enumerate(outcomes)
+        for value in run.outcomes.get(outcome, ())
+    ]
+    run = np.array([row[2] for row in rows], dtype=np.int64)
+    return Held(
+        np.array([row[0] for row in rows], dtype=np.float64),
+        np.array([row[1] for row in rows], dtype=np.int64),
+        run,
+        recipes[run],
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The folds of all repeats, and what is asked in each."""
+
+    config: AccuracyConfig
+    campaign: Campaign
+    runs: Sequence[Run]
+    outcomes: tuple[str, ...]
+    held: Held
+
+    def run(
+        self, entries: Mapping[str, Entry], recipes: Index, tell: Tell
+    ) -> tuple[dict[str, OutOfFold], Index, dict[str, list[float]]]:
+        """Return what each model said, the fold of each run (R, n), and each fold's seconds."""
+        seconds: dict[str, list[float]] = {name: [] for name in entries}
+        said: dict[str, list[OutOfFold]] = {name: [] for name in entries}
+        splits = []
+        for repeat in range(self.config.repeats):
+            split = folds_of(recipes, self.config.folds, [self.config.seed, repeat])
+            parts: dict[str, list[tuple[Index, Predicted]]] = {name: [] for name in entries}
+            for fold in range(self.config.folds):
+                for name, entry in entries.items():
+                    started = time.perf_counter()
+                    parts[name].append(self._ask(name, entry, split, repeat, fold))
+                    seconds[name].append(time.perf_counter() - started)
+                    tell(FoldDone(name, repeat + 1, fold + 1))
+            splits.append(split)
+            for name in entries:
+                said[name].append(self._measured(_whole(parts[name], len(self.runs))))
+        return {name: _stack(found) for name, found in said.items()}, np.stack(splits), seconds
+
+    def _ask(
+        self, name: str, entry: Entry, split: Index, repeat: int, fold: int
+    ) -> tuple[Index, Predicted]:
+        asked = np.flatnonzero(split == fold)
+        known = tuple(run for run, part in zip(self.runs, split, strict=True) if part != fold)
+        seed = int(np.random.default_rng([self.config.seed, repeat, fold]).integers(2**31))
+        where = f"{name}, repeat {repeat + 1}, fold {fold + 1}"
+        try:
+            found = entry.predict(
+                History(self.campaign, known),
+                [self.runs[int(i)].conditions for i in asked],
+                self.outcomes,
+                level=self.config.level,
+                seed=seed,
+            )
+        except SpinneretError as error:
+            raise ModelError(f"{where}: {error}") from error
+        shape = (len(asked), len(self.outcomes))
+        for part in found.parts():
+            if part.shape != shape or not np.isfinite(part).all():
+                raise ModelError(f"{where}: expected {shape} finite numbers, got {part.shape}")
+        return asked, found
+
+    def _measured(self, found: Predicted) -> OutOfFold:
+        """Turn predictions of runs (n, m) into those of measurements (1, N)."""
+        held = self.held
+
+        def of(part: Array | None) -> Array | None:
+            return None if part is None else part[held.run, held.outcome][None]
+
+        mean = found.mean[held.run, held.outcome][None]
+        if found.centre is None or found.variance is None:
+            return OutOfFold(mean, of(found.lower), of(found.upper))
+        nlpd = np.empty((1, len(held.value)))
+        for i, outcome in enumerate(self.outcomes):
+            here = held.outcome == i
+            places = held.run[here], held.outcome[here]
+            is_log = self.campaign.property_of(outcome).scale == "log"
+            centre, variance = found.centre[places], found.variance[places]
+            nlpd[0, here] = normal_nlpd(held.value[here], centre, variance, is_log=is_log)
+        return OutOfFold(mean, of(found.lower), of(found.upper), nlpd)
+
+
+def _whole(parts: Sequence[tuple[Index, Predicted]], n: int) -> Predicted:
+    """Put the folds of one repeat together, (n, m)."""
+    order = np.empty(n, dtype=np.int64)
+    order[np.concatenate([asked for asked, _ in parts])] = np.arange(n)
+
+    def joined(name: str) -> Array | None:
+        found = [getattr(predicted, name) for _, predicted in parts]
+        return None if found[0] is None else np.concatenate(found)[order]
+
+    mean = np.concatenate([predicted.mean for _, predicted in parts])[order]
+    return Predicted(mean, *map(joined, ("lower", "upper", "centre", "variance")))
+
+
+def _stack(repeats: Sequence[OutOfFold]) -> OutOfFold:
+    def joined(name: str) -> Array | None:
+        found = [getattr(repeat, name) for repeat in repeats]
+        return None if found[0] is None else np.concatenate(found)
+
+    mean = np.concatenate([repeat.mean for repeat in repeats])
+    return OutOfFold(mean, *map(joined, ("lower", "upper", "nlpd")))
+
+
+def _told(config: AccuracyConfig) -> dict[str, Any]:
+    return {
+        "table": config.table,
+        "folds": config.folds,
+        "seed": config.seed,
+        "repeats": config.repeats,
+        "models": list(config.models),
+        "against": list(config.against),
+        "level": config.level,
+        "split": "by recipe",
+    }
+
+
+def _raw(
+    held: Held,
+    runs: Sequence[Run],
+    outcomes: Sequence[str],
+    folds: Index,
+    predicted: Mapping[str, OutOfFold],
+) -> dict[str, Any]:
+    """Return each measurement, its fold in each repeat, and what each model said of it."""
+    return {
+        "measurements": {
+            "experiment": [runs[i].label or str(i + 1) for i in held.run],
+            "recipe": held.recipe.tolist(),
+            "outcome": [outcomes[i] for i in held.outcome],
+            "value": held.value.tolist(),
+            "fold": folds[:, held.run].tolist(),
+        },
+        "predictions": {
+            name: {
+                part: None if values is None else values.tolist()
+                for part, values in vars(found).items()
+            }
+            for name, found in predicted.items()
+        },
+    }

@@ -1,0 +1,1 @@
+"""Benchmarks of pictures: the generator, measurements of micrographs, retrieval."""

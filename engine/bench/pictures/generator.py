@@ -1,0 +1,396 @@
+"""Is the mat of a preview the mat that comes? The generator against the virtual lab's truth.
+
+Conditions are drawn anew, seeds that no training has; for each: n generated pictures, and twice n
+true micrographs, every one of a lot of its own, all at the generator's scale and measured alike.
+
+======================  ===========================================================================
+generator               as `engine preview` draws
+DDPM, 1,000 steps       the same networks, sampled by 1,000 steps of ancestral sampling in pixel
+                        space, prior too, as MatMCL's published generator does; on few conditions:
+                        it is slow
+nearest training        the one micrograph in training whose conditions are nearest
+8 nearest training      the n nearest ones
+true                    the second set of true micrographs: what perfection would score
+======================  ===========================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.bench.environment import environment
+from engine.bench.pictures.generator_scores import (
+    NAMES,
+    Shown,
+    correlation,
+    kernel_distance,
+    nearest_distances,
+    pair_distances,
+    ratio,
+    set_distances,
+)
+from engine.errors import ModelError, UsageError
+from engine.lab.render import render
+from engine.lab.virtual import VirtualLab
+from engine.previews.encoders import NM_PER_PIXEL, image_embeddings
+from engine.previews.lessons import Lessons, row_of
+from engine.previews.painter import Painter, open_painter
+from engine.previews.serving_generator import STARTER, Serving
+from engine.previews.training import reduced
+from engine.sources.axes import axes_of, match_axes
+from engine.sources.encoding import encode_axes
+from engine.workspace.init import write_aside
+from generator.checkpoint import read_card
+from generator.networks import labels_of, unfold
+from generator.noise import N_STEPS, training_scheduler
+
+Array = NDArray[np.float64]
+Tell = Callable[[str], None]
+
+_HELD_OUT = 4002
+ORDER = ("diameter", "order", "porosity")
+
+
+@dataclass(frozen=True)
+class GeneratorBenchConfig:
+    """What is run: ``n`` conditions, ``pictures`` of each; ``slow`` of them for the DDPM (0: none).
+
+    Raises:
+        UsageError: a size that cannot be.
+    """
+
+    n: int = 40
+    pictures: int = 8
+    slow: int = 4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("n", 3, 1000), ("pictures", 2, 64), ("slow", 0, 1000)):
+            if not low <= getattr(self, name) <= high:
+                raise UsageError(f"--{name}: expected {low} to {high}, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Held-out conditions: rows, mean lots' diameter and order, two sets of micrographs each."""
+
+    conditions: list[dict[str, float]]
+    diameter: Array
+    order: Array
+    one: NDArray[np.uint8]
+    other: NDArray[np.uint8]
+
+
+def bench_generator(
+    config: GeneratorBenchConfig,
+    *,
+    folder: Path = STARTER,
+    lessons: Lessons | None = None,
+    out: Path | None = None,
+    tell: Tell | None = None,
+) -> dict[str, Any]:
+    """Run the benchmark; return its document, written to ``out`` as well.
+
+    Args:
+        config: what is run.
+        folder: of the generator.
+        lessons: what it was trained on: for the nearest training micrographs; drawn anew by the
+            generator's own card if not given.
+        out: a JSON file.
+        tell: told what is being done.
+
+    Raises:
+        ModelError: the generator cannot be loaded.
+    """
+    say = tell or (lambda _: None)
+    painter = open_painter(Serving(folder, folder.name))
+    card = read_card(folder)
+    shape = card.config
+    say(f"spinning {config.n} held-out conditions")
+    truth = _truth(config, shape.side_px, shape.nm_per_pixel)
+    campaign = VirtualLab().campaign
+    say(f"drawing {config.n * config.pictures} pictures")
+    begun, cpu = time.perf_counter(), time.process_time()
+    drawn = np.stack(
+        [
+            painter.of_conditions(campaign, [row], config.pictures, config.seed + place)[0]
+            for place, row in enumerate(truth.conditions)
+        ]
+    )
+    count = config.n * config.pictures
+    speed: dict[str, Any] = {
+        "pictures": count,
+        "seconds_per_picture": (time.perf_counter() - begun) / count,
+        "cpu_seconds_per_picture": (time.process_time() - cpu) / count,
+    }
+    say("drawing one alone")
+    speed["one_alone"] = _one(painter, truth.conditions[0])
+    if lessons is None:
+        say("drawing what it was trained on")
+        lessons = _lessons_of(painter, card.extra, card.seed)
+    training = reduced(lessons.tiles, shape.side_px)
+    near = _nearest(painter, lessons, truth.conditions, config.pictures)
+    methods = {
+        "generator": drawn,
+        "nearest training micrograph": training[near[:, :1]],
+        f"{config.pictures} nearest training micrographs": training[near],
+        "true": truth.other,
+    }
+    say("measuring")
+    real = _shown(truth.one, shape.nm_per_pixel)
+    shown = {name: _shown(one, shape.nm_per_pixel) for name, one in methods.items()}
+    table = {
+        name: _scores(one, real, shown["true"], truth, config.seed) for name, one in shown.items()
+    }
+    document: dict[str, Any] = {
+        "kind": "generator",
+        "config": asdict(config),
+        "generator": card.sha256,
+        "shape": shape.to_dict(),
+        "environment": environment(),
+        "methods": table,
+        "speed": speed,
+    }
+    if config.slow:
+        say(f"drawing {config.slow * config.pictures} pictures by DDPM, {N_STEPS} steps")
+        document["ddpm"] = _ddpm(painter, config, truth, real, shown)
+    say("comparing latents and training pictures")
+    document["kernel_distance"] = _kernel(painter, methods, truth.one)
+    document["nearest_in_training"] = _memory(methods, training)
+    if out is not None:
+        write_aside(out, json.dumps(document, indent=1))
+    return document
+
+
+def _truth(config: GeneratorBenchConfig, side_px: int, nm_per_pixel: float) -> Truth:
+    """Draw conditions uniformly over the ranges, in rooms as the lab has them, that give a mat."""
+    lab = VirtualLab()
+    rng = np.random.default_rng([_HELD_OUT, config.seed])
+    rows: list[dict[str, float]] = []
+    while len(rows) < config.n:
+        row = {p.name: float(rng.uniform(*p.bounds)) for p in lab.campaign.controlled}
+        room = lab.room(rng)
+        if lab.failure_probability(row, room) < 0.5:
+            rows.append({**row, **room})
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    mean = lab.microstructure_columns(columns)
+    whole = round(side_px * nm_per_pixel / NM_PER_PIXEL)
+    sets = []
+    for _ in range(2):
+        pictures = []
+        for _ in range(config.pictures):
+            mats = lab.microstructure_columns(columns, rng.standard_normal((4, config.n)))
+            pictures.append(
+                np.stack(
+                    [
+                        render(
+                            row_of(mats, i), rng, shape=(whole, whole), nm_per_pixel=NM_PER_PIXEL
+                        )
+                        for i in range(config.n)
+                    ]
+                )
+            )
+        flat = np.stack(pictures, axis=1).reshape(-1, whole, whole)
+        sets.append(reduced(flat, side_px).reshape(config.n, config.pictures, side_px, side_px))
+    return Truth(rows, mean.diameter_nm, mean.order, *sets)
+
+
+def _shown(pictures: NDArray[np.uint8], nm_per_pixel: float) -> list[Shown]:
+    return [Shown.of(some, nm_per_pixel) for some in pictures]
+
+
+def _scores(
+    found: Sequence[Shown], real: Sequence[Shown], true: Sequence[Shown], truth: Truth, seed: int
+) -> dict[str, Any]:
+    """Return ratios with intervals, and correlations over the conditions."""
+    n = len(found)
+    pairs = np.array([pair_distances(a, b) for a, b in zip(found, real[:n], strict=True)])
+    ideal = np.array([pair_distances(a, b) for a, b in zip(true[:n], real[:n], strict=True)])
+    sets = np.array([set_distances(a, b) for a, b in zip(found, real[:n], strict=True)])
+    best = np.array([set_distances(a, b) for a, b in zip(true[:n], real[:n], strict=True)])
+    means = np.array([_known(one.means, np.mean) for one in found])
+    measured = np.array([_known(one.means, np.mean) for one in real[:n]])
+    spread = np.array([_known(one.means, np.std) for one in found])
+    return {
+        "distance": {k: ratio(pairs[:, i], ideal[:, i], seed) for i, k in enumerate(NAMES)},
+        "distance_of_sets": {k: ratio(sets[:, i], best[:, i], seed) for i, k in enumerate(ORDER)},
+        "correlation_with_truth": {
+            "diameter": correlation(means[:, 0], truth.diameter[:n]),
+            "order": correlation(means[:, 1], truth.order[:n]),
+        },
+        "correlation_with_measured": {
+            k: correlation(means[:, i], measured[:, i]) for i, k in enumerate(ORDER)
+        },
+        "bias": {k: float(_known(means - measured, np.mean)[i]) for i, k in enumerate(ORDER)},
+        "spread": {k: float(_known(spread, np.mean)[i]) for i, k in enumerate(ORDER)},
+        "found": float(np.mean([~np.isnan(one.means[:, 0]) for one in found])),
+    }
+
+
+def _known(values: Array, what: Callable[[Array], Any]) -> Array:
+    """Return ``what`` of each column (n, 3) over what is known; ``nan`` where nothing is."""
+    kept = [column[~np.isnan(column)] for column in values.T]
+    return np.array([float(what(one)) if one.size else np.nan for one in kept])
+
+
+def _one(painter: Painter, row: dict[str, float], repeats: int = 5) -> dict[str, float]:
+    """Return the seconds of a single picture, the median of a few."""
+    campaign = VirtualLab().campaign
+    wall, cpu = [], []
+    for seed in range(repeats):
+        begun, spent = time.perf_counter(), time.process_time()
+        painter.of_conditions(campaign, [row], 1, seed)
+        wall.append(time.perf_counter() - begun)
+        cpu.append(time.process_time() - spent)
+    return {"seconds": float(np.median(wall)), "cpu_seconds": float(np.median(cpu))}
+
+
+def _ddpm(
+    painter: Painter,
+    config: GeneratorBenchConfig,
+    truth: Truth,
+    real: Sequence[Shown],
+    shown: dict[str, list[Shown]],
+) -> dict[str, Any]:
+    """Draw by ancestral sampling; time both ways of drawing, the same pictures at a time."""
+    campaign = VirtualLab().campaign
+    rows = truth.conditions[: config.slow]
+    seconds: dict[str, dict[str, float]] = {}
+    drawn: list[NDArray[np.uint8]] = []
+    for name in ("fast", "slow"):
+        begun, cpu = time.perf_counter(), time.process_time()
+        if name == "fast":
+            for place, row in enumerate(rows):
+                painter.of_conditions(campaign, [row], config.pictures, config.seed + place)
+        else:
+            drawn = [_ancestral(painter, row, config.pictures, place) for place, row in
+                     enumerate(rows)]  # fmt: skip
+        count = len(rows) * config.pictures
+        seconds[name] = {
+            "wall": (time.perf_counter() - begun) / count,
+            "cpu": (time.process_time() - cpu) / count,
+        }
+    mine = _shown(np.stack(drawn), painter.nm_per_pixel)
+    few = {name: one[: config.slow] for name, one in shown.items()}
+    return {
+        "conditions": config.slow,
+        "seconds_per_picture": seconds["slow"],
+        "generator_seconds_per_picture": seconds["fast"],
+        "times_slower": {k: seconds["slow"][k] / seconds["fast"][k] for k in ("wall", "cpu")},
+        "ddpm": _scores(mine, real, few["true"], truth, config.seed),
+        "generator": _scores(few["generator"], real, few["true"], truth, config.seed),
+    }
+
+
+def _ancestral(painter: Painter, row: dict[str, float], n: int, seed: int) -> NDArray[np.uint8]:
+    """Draw n pictures of one row by 1,000 steps of both diffusions."""
+    pipeline, campaign = painter.pipeline, VirtualLab().campaign
+    words = painter.encoders.vocabulary
+    table = encode_axes(match_axes(axes_of(campaign), words), words, [row])
+    luck = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        c = pipeline.prior.condition(
+            painter.encoders.table_latent(torch.from_numpy(table).float())
+        ).repeat(n, 1)
+        e = torch.randn(n, pipeline.prior.config.embedding_dim, generator=luck)
+        scheduler = training_scheduler("v_prediction")
+        for time_ in scheduler.timesteps:
+            said = pipeline.prior(e, time_.expand(n), c)
+            e = scheduler.step(said, int(time_), e, generator=luck).prev_sample
+        side, channels = pipeline.unet.config.sample_size, pipeline.unet.config.in_channels
+        x = torch.randn(n, channels, side, side, generator=luck)
+        scheduler = training_scheduler(str(pipeline.scheduler.config.prediction_type))
+        labels = labels_of(e)
+        for time_ in scheduler.timesteps:
+            said = pipeline.unet(x, time_, encoder_hidden_states=None, class_labels=labels).sample
+            x = scheduler.step(said, int(time_), x, generator=luck).prev_sample
+        return np.asarray(unfold(x, pipeline.config.fold).numpy())
+
+
+def kept_lessons(folder: Path, work: Path) -> Lessons:
+    """Read the pictures that a generator learned from, as `make_starter` kept them.
+
+    Raises:
+        UsageError: they are not there.
+        ModelError: there is no generator.
+    """
+    from engine.previews.make_starter import lessons_folder, read_lessons
+    from generator.errors import GeneratorError
+
+    try:
+        card = read_card(folder)
+    except GeneratorError as error:
+        raise ModelError(str(error)) from error
+    extra = card.extra
+    place = lessons_folder(work, card.config, int(extra["standard"]), int(extra["wide"]), card.seed)
+    try:
+        return read_lessons(place)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--work: expected what the training kept in {place}: {error}") from error
+
+
+def _lessons_of(painter: Painter, extra: Any, seed: int) -> Lessons:
+    from engine.previews.encoders import encoder_vocabulary
+    from engine.previews.lessons import draw_lessons
+
+    return draw_lessons(
+        encoder_vocabulary(),
+        standard=int(extra["standard"]),
+        wide=int(extra["wide"]),
+        side_px=painter.encoders.config.tile_px,
+        nm_per_pixel=NM_PER_PIXEL,
+        seed=seed,
+    )
+
+
+def _nearest(
+    painter: Painter, lessons: Lessons, rows: Sequence[dict[str, float]], n: int
+) -> NDArray[np.intp]:
+    """Return the n training runs nearest to each row in standardised conditions, (rows, n)."""
+    words = painter.encoders.vocabulary
+    table = encode_axes(match_axes(axes_of(VirtualLab().campaign), words), words, list(rows))
+    known = lessons.table[..., 0]
+    spread = np.maximum(known.std(axis=0), 1e-9) + np.where(known.std(axis=0) < 1e-9, np.inf, 0.0)
+    gap = ((table[:, None, :, 0] - known[None]) / spread) ** 2
+    return np.asarray(np.argsort(gap.sum(axis=-1), axis=1, kind="stable")[:, :n])
+
+
+def _kernel(
+    painter: Painter, methods: dict[str, NDArray[np.uint8]], real: NDArray[np.uint8]
+) -> dict[str, float]:
+    """Return KID-like distances to the first set of true micrographs, ×10³."""
+    zoom = painter.encoders.config.tile_px // real.shape[-1]
+
+    def embedded(pictures: NDArray[np.uint8]) -> Array:
+        flat = pictures.reshape(-1, *pictures.shape[-2:])
+        return image_embeddings(
+            painter.encoders, flat.repeat(zoom, axis=1).repeat(zoom, axis=2)
+        ).double().numpy()  # fmt: skip
+
+    own = embedded(real)
+    centre, scale = own.mean(axis=0), np.maximum(own.std(axis=0), 1e-6)
+    own = (own - centre) / scale
+    return {
+        name: 1e3 * kernel_distance((embedded(one) - centre) / scale, own)
+        for name, one in methods.items()
+    }
+
+
+def _memory(
+    methods: dict[str, NDArray[np.uint8]], training: NDArray[np.uint8]
+) -> dict[str, dict[str, float]]:
+    """Return how near generated and true held-out pictures come to a training picture."""
+    found = {}
+    for name in ("generator", "true"):
+        near = nearest_distances(methods[name].reshape(-1, *training.shape[1:]), training)
+        found[name] = {"least": float(near.min()), "median": float(np.median(near))}
+    return found

@@ -1,0 +1,1 @@
+"""Benchmarks of the search: closed loops, replays, the clock."""

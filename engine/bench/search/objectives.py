@@ -1,0 +1,86 @@
+"""What a benchmark's search is for: ``fracture_strength.longitudinal,elongation.longitudinal``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engine.campaign import Campaign, Objective
+from engine.errors import UsageError, nearest_name
+from engine.workspace.settings import parse_campaign
+
+GOALS = {"min": "minimize", "minimize": "minimize", "max": "maximize", "maximize": "maximize"}
+
+Threshold = Callable[[str, str], float]
+"""(outcome, goal) → the threshold to take where neither the words nor the campaign name one."""
+
+
+def with_objectives(
+    campaign: Campaign,
+    objectives: Sequence[str],
+    constraints: Sequence[str],
+    default_threshold: Threshold,
+) -> Campaign:
+    """Return ``campaign`` with the objectives and outcome constraints of the command's words.
+
+    An objective is ``outcome``, ``outcome:min``, or ``outcome:max:8.5`` with its threshold. Words
+    left out come from the campaign's own objective of that outcome; no words at all leave all of
+    the campaign's objectives. Constraints (``elastic_modulus.longitudinal >= 0.2``) add to its own.
+
+    Raises:
+        UsageError: an unknown outcome or goal, or a threshold that is no number.
+    """
+    changes: dict[str, Any] = {}
+    if objectives:
+        found = [_objective(word, campaign, default_threshold) for word in objectives]
+        changes["objectives"] = [objective.model_dump() for objective in found]
+    if constraints:
+        changes["constraints"] = [*map(str, campaign.constraints), *constraints]
+    if not changes:
+        return campaign
+    return parse_campaign({**campaign.definition(), **changes}, "--objectives and --constraint")
+
+
+def without_limits(campaign: Campaign) -> Campaign:
+    """Return ``campaign`` with every parameter as easy to change as the others."""
+    definition = campaign.definition()
+    for parameter in definition["parameters"]:
+        parameter.pop("hard_to_change", None)
+        parameter.pop("max_distinct", None)
+    return Campaign(**definition)
+
+
+def _objective(word: str, campaign: Campaign, default_threshold: Threshold) -> Objective:
+    outcome, *rest = (part.strip() for part in word.split(":"))
+    if outcome not in campaign.outcomes:
+        raise UsageError(
+            f"--objectives: unknown outcome '{outcome}'."
+            f"{nearest_name(outcome, campaign.outcomes)} Known: {', '.join(campaign.outcomes)}"
+        )
+    own = {objective.outcome: objective for objective in campaign.objectives}.get(outcome)
+    goal = _goal(rest[0], word) if rest else (own.goal if own else "maximize")
+    if len(rest) > 1:
+        threshold = _number(rest[1], word)
+    elif own is not None and own.goal == goal:
+        threshold = own.threshold
+    else:
+        threshold = default_threshold(outcome, goal)
+    return Objective(outcome=outcome, goal=goal, threshold=threshold)
+
+
+def _goal(text: str, word: str) -> str:
+    if text not in GOALS:
+        raise UsageError(
+            f"--objectives: expected outcome:min or outcome:max, got '{word}'"
+            f"{nearest_name(text, GOALS)}"
+        )
+    return GOALS[text]
+
+
+def _number(text: str, word: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(
+            f"--objectives: expected a number as threshold, such as outcome:max:8.5, got '{word}'"
+        ) from None

@@ -1,0 +1,269 @@
+"""Strategy against a finished table: choose rows, look at their results, choose again.
+
+The pool is the table's completed runs that have every objective. For one seed all strategies start
+from the same rows. The score is the hypervolume of the rows chosen so far as a share of the whole
+pool's, by the table's own (noisy) measurements; replicates are averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from db.records import Status
+from engine.bench.models import sources
+from engine.bench.search.closed_loop import check_sizes
+from engine.bench.search.objectives import with_objectives, without_limits
+from engine.bench.search.scores import Protocol, reference_of, summarise
+from engine.bench.search.strategies import PoolStrategy, check_names, pool_strategy, sourced
+from engine.bench.tasks import ResultFile, Step, Task, Tell, Trace, seed_by_seed, timed_round
+from engine.campaign import Campaign
+from engine.campaign.front import hypervolume, hypervolume_so_far
+from engine.campaign.history import History, Run
+from engine.errors import DataError, UsageError
+
+KIND = "replay"
+FORMATS = ("table", "matmcl")
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """What is compared, on which table, with how many experiments.
+
+    ``reference``: the strategy whose score after ``read_at`` experiments (the budget, if that is
+    less) the others are to reach; ``gp``, if none is named and it runs.
+
+    Raises:
+        UsageError: numbers that make no benchmark.
+    """
+
+    table: str
+    strategies: tuple[str, ...] = ("random", "gp")
+    n_seeds: int = 20
+    first_seed: int = 0
+    start: int = 10
+    batch: int = 5
+    budget: int = 60
+    objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    reference: str = ""
+    read_at: int = 40
+
+    def __post_init__(self) -> None:
+        check_sizes(self.n_seeds, self.first_seed, self.start, self.batch, self.budget)
+        if self.read_at < self.start:
+            raise UsageError(
+                f"--read-at: expected at least the start's {self.start}, got {self.read_at}"
+            )
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Every (strategy, seed), seed by seed."""
+        return seed_by_seed(self.strategies, self.first_seed, self.n_seeds)
+
+    @property
+    def protocol(self) -> Protocol:
+        """When scores are read."""
+        return Protocol(self.start, self.batch, self.budget, min(self.read_at, self.budget))
+
+    def conditions(self) -> dict[str, Any]:
+        """Return what must be equal for results to stand in one table."""
+        return {
+            "table": self.table,
+            "start": self.start,
+            "batch": self.batch,
+            "budget": self.budget,
+            "objectives": list(self.objectives),
+            "constraints": list(self.constraints),
+        }
+
+
+def read_pool(
+    path: Path, campaign: Campaign, *, table_format: str = "table", max_rows: int = 20_000
+) -> list[Run]:
+    """Return the completed runs of a table, replicates kept.
+
+    Raises:
+        UsageError: an unknown format.
+        SpinneretError: the file cannot be taken (see ``engine.experiments.importers``).
+    """
+    if table_format not in FORMATS:
+        raise UsageError(f"--format: expected {' or '.join(FORMATS)}, got '{table_format}'")
+    if table_format == "matmcl":
+        from engine.experiments.importers import matmcl
+
+        found = matmcl.read_runs(path, campaign, max_rows=max_rows)
+    else:
+        from engine.experiments.importers import table
+
+        found = table.read_runs(path, campaign, max_rows=max_rows)
+    return [
+        Run(
+            dict(run.conditions),
+            {
+                name: tuple(values[k] for k in sorted(values))
+                for name, values in run.outcomes.items()
+            },
+            label=run.label,
+        )
+        for run in found.runs
+        if run.status is Status.COMPLETED
+    ]
+
+
+def replay(
+    config: ReplayConfig,
+    campaign: Campaign,
+    runs: Sequence[Run],
+    *,
+    strategies: Mapping[str, PoolStrategy] | None = None,
+    jobs: int = 1,
+    out: Path | None = None,
+    resume: bool = False,
+    tell: Tell = lambda step: None,
+) -> dict[str, Any]:
+    """Run the benchmark on ``runs`` and return its document.
+
+    Raises:
+        UsageError: unknown names; a file that holds an unfinished run; more experiments asked for
+            than there are.
+        DataError: a file of another benchmark; a table in which nothing passes the thresholds.
+    """
+    brought = dict(strategies or {})
+    config = replace(config, strategies=check_names(config.strategies, brought=brought))
+    trained = [name for name in config.strategies if sources.is_trained(sourced(name) or "")]
+    if trained:
+        raise UsageError(
+            f"--strategy: expected sources that exist before a replay, got {', '.join(trained)}"
+        )
+    reference = reference_of(config.reference, config.strategies)
+    campaign = campaign_of(config, campaign, runs)
+    pool = Pool.of(campaign, runs)
+    if config.budget > len(pool.runs):
+        raise UsageError(
+            f"--budget: expected at most the table's {len(pool.runs)} completed runs that have "
+            f"every objective, got {config.budget}"
+        )
+    results = ResultFile(out, KIND, {**config.conditions(), "pool": len(pool.runs)})
+    results.begin(resume=resume)
+
+    def scored(trace: Trace) -> Trace:
+        chosen = pool.values[[run["row"] for run in trace.runs]]
+        curve = hypervolume_so_far(chosen, campaign.objectives) / pool.hypervolume
+        return replace(trace, curve=tuple(curve.tolist()))
+
+    work = partial(run_task, config, pool, brought)
+    results.fill(config.tasks, work, jobs=jobs, tell=tell, scored=scored)
+    return results.write(_findings(config, pool, reference, results.of(config.tasks)))
+
+
+def campaign_of(config: ReplayConfig, campaign: Campaign, runs: Sequence[Run]) -> Campaign:
+    """Return the campaign with the objectives and constraints asked for.
+
+    An objective without a threshold of its own takes the quartile that three runs in four pass.
+    """
+
+    def threshold(outcome: str, goal: str) -> float:
+        values = [np.mean(run.outcomes[outcome]) for run in runs if outcome in run.outcomes]
+        if not values:
+            raise DataError(f"the table has no results of {outcome}")
+        return float(f"{np.quantile(values, 0.25 if goal == 'maximize' else 0.75):.3g}")
+
+    return with_objectives(
+        without_limits(campaign), config.objectives, config.constraints, threshold
+    )
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What can be chosen: ``values`` (runs, objectives), NaN where a constraint is broken."""
+
+    campaign: Campaign
+    runs: tuple[Run, ...]
+    values: np.ndarray[Any, np.dtype[np.float64]]
+    hypervolume: float
+
+    @classmethod
+    def of(cls, campaign: Campaign, runs: Sequence[Run]) -> Pool:
+        """Keep the runs that have every objective.
+
+        Raises:
+            DataError: none has, or none passes the thresholds and constraints.
+        """
+        names = [objective.outcome for objective in campaign.objectives]
+        kept = tuple(run for run in runs if all(run.outcomes.get(name) for name in names))
+        if not kept:
+            raise DataError(f"the table has no completed run with {' and '.join(names)}")
+        values = np.array([_values(campaign, run, names) for run in kept], dtype=np.float64)
+        volume = hypervolume(values, campaign.objectives)
+        if not volume > 0:
+            raise DataError(
+                "no run of the table is beyond every threshold and within the constraints: every "
+                "strategy would score 0. Lower the thresholds (--objectives outcome:max:NUMBER)"
+            )
+        return cls(campaign, kept, values, volume)
+
+
+def _values(campaign: Campaign, run: Run, names: Sequence[str]) -> list[float]:
+    means = {name: float(np.mean(values)) for name, values in run.outcomes.items() if values}
+    for constraint in campaign.constraints:
+        if set(constraint.terms) <= set(means) and not constraint.is_met(means):
+            return [float("nan")] * len(names)
+    return [means[name] for name in names]
+
+
+def run_task(
+    config: ReplayConfig,
+    pool: Pool,
+    brought: Mapping[str, PoolStrategy],
+    task: Task,
+    tell: Tell,
+) -> Trace:
+    """Choose rows until the budget is spent; the trace has no curve yet."""
+    choose = brought.get(task.strategy) or _named(task)
+    start = np.random.default_rng([task.seed, 0]).permutation(len(pool.runs))[: config.start]
+    taken = [int(row) for row in start]
+    rounds: list[dict[str, Any]] = [{"n": len(taken), "led_by": "start", "seconds": {"total": 0.0}}]
+    while len(taken) < config.budget:
+        left = [row for row in range(len(pool.runs)) if row not in set(taken)]
+        n = min(config.batch, config.budget - len(taken))
+        seed = int(np.random.default_rng([task.seed, 1, len(rounds)]).integers(2**31))
+        history = History(pool.campaign, tuple(pool.runs[row] for row in taken))
+        with timed_round(task, len(taken)) as round_:
+            picked = choose(history, [pool.runs[row].conditions for row in left], n, seed)
+        if len(set(picked)) != n or not all(0 <= index < len(left) for index in picked):
+            raise DataError(
+                f"{task.strategy}: expected {n} different indices below {len(left)}, got {picked}"
+            )
+        taken += [left[index] for index in picked]
+        rounds.append(round_.record(len(taken), task.strategy, {}))
+        tell(Step(task, len(taken), config.budget))
+    runs = tuple({"row": row, "label": pool.runs[row].label} for row in taken)
+    return Trace(task.strategy, task.seed, runs, tuple(rounds))
+
+
+def _named(task: Task) -> PoolStrategy:
+    asked = sourced(task.strategy)
+    if asked is None:
+        return pool_strategy(task.strategy)
+    # A table is no lab that others could be related to: what needs pretraining is refused before.
+    known = sources.provider(asked, truth="standard", seed=task.seed, folder=Path())
+    return pool_strategy(task.strategy, known)
+
+
+def _findings(
+    config: ReplayConfig, pool: Pool, reference: str, traces: Sequence[Trace]
+) -> dict[str, Any]:
+    return {
+        "complete": True,
+        "score": "pool-hypervolume fraction",
+        "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
+        "campaign": pool.campaign.definition(),
+        "summary": summarise(traces, config.strategies, config.protocol, reference),
+        "pool": {"runs": len(pool.runs), "hypervolume": pool.hypervolume},
+    }

@@ -1,0 +1,119 @@
+"""Strategies by name, as a benchmark calls them.
+
+The named ones are those of ``engine.propose``; a benchmark takes any callable of the same shape, so
+that tests and notebooks can bring their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.bench.models import sources
+from engine.bench.models.knowledge import KnowledgeProvider, keywords, nothing
+from engine.campaign import Value
+from engine.campaign.history import History
+from engine.errors import UsageError, nearest_name
+
+NAMES = ("sobol", "gp", "ax", "nsga2")
+ALIASES = {"random": "sobol"}
+BY_AX = "ax-matmcl"
+"""``matmcl`` searched by Ax: ``ax-matmcl:older`` knows what ``matmcl:older`` knows."""
+BASELINES = ("sobol", "random")
+REFRESHED = "refresh:"
+"""Strategies whose surrogate is trained on as results come (:mod:`engine.bench.search.refreshing`)."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings to run next; ``led_by`` says who chose (``sobol`` during a cold start of ``gp``)."""
+
+    settings: Sequence[Mapping[str, Value]]
+    led_by: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+Strategy = Callable[[History, int, int, Mapping[str, float]], Choice]
+"""(history, how many, seed, today's room) → choice."""
+
+PoolStrategy = Callable[[History, Sequence[Mapping[str, Value]], int, int], list[int]]
+"""(history, settings to choose from, how many, seed) → their indices."""
+
+
+def strategy(name: str, provider: KnowledgeProvider = nothing) -> Strategy:
+    """Return the strategy of ``engine.propose`` called ``name``, with its default settings.
+
+    ``provider``: what ``matmcl`` knows beforehand; ``matmcl:older`` is ``matmcl`` that knows more.
+    """
+    inner = _inner(name)
+
+    def choose(history: History, n: int, seed: int, at: Mapping[str, float]) -> Choice:
+        from engine.propose import suggest
+        from engine.propose.request import ProposeRequest
+        from engine.workspace.settings import ProposeSettings
+
+        # Benchmarks search on even where nothing has passed a threshold yet.
+        request = ProposeRequest(
+            n=n, seed=seed, strategy=inner, at=at, explore=True, forecast=False
+        )
+        known = keywords(history.campaign, provider)
+        batch = suggest(history, request, ProposeSettings(), **known)
+        settings = [suggestion.conditions for suggestion in batch.suggestions]
+        return Choice(settings, batch.strategy, batch.seconds)
+
+    return choose
+
+
+def pool_strategy(name: str, provider: KnowledgeProvider = nothing) -> PoolStrategy:
+    """Return the pool strategy of ``engine.propose`` called ``name``; see :func:`strategy`."""
+    inner = _inner(name)
+
+    def choose(
+        history: History, pool: Sequence[Mapping[str, Value]], n: int, seed: int
+    ) -> list[int]:
+        from engine.propose import choose_from_pool
+        from engine.workspace.settings import ProposeSettings
+
+        known = keywords(history.campaign, provider)
+        return choose_from_pool(
+            history, pool, n, strategy=inner, seed=seed, settings=ProposeSettings(), **known
+        )
+
+    return choose
+
+
+def sourced(name: str) -> str | None:
+    """Return the ``matmcl…`` whose knowledge a strategy asks; ``None`` for one that asks none."""
+    inner, colon, which = name.partition(":")
+    name = f"{sources.STRATEGY}{colon}{which}" if inner == BY_AX else name
+    return name if sources.is_sourced(name) else None
+
+
+def _inner(name: str) -> str:
+    return name.partition(":")[0] if sourced(name) else ALIASES.get(name, name)
+
+
+def check_names(names: Iterable[str], *, brought: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the names, each once, in order.
+
+    Raises:
+        UsageError: a name that is neither known nor brought along.
+    """
+    offered = sources.names()
+    known = (*NAMES, *ALIASES, *brought, *((BY_AX, *offered) if offered else ()))
+    for name in names:
+        if name.startswith(REFRESHED) and name not in brought:
+            from engine.bench.search.refreshing import check
+
+            check(name)
+            continue
+        asked = sourced(name)
+        if asked is not None and offered and name not in brought:
+            sources.check(asked, "--strategy")
+            continue
+        if name not in known:
+            raise UsageError(
+                f"--strategy: expected one of {', '.join(known)}, got '{name}'."
+                f"{nearest_name(name, known)}"
+            )
+    return tuple(dict.fromkeys(names))

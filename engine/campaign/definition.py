@@ -1,0 +1,414 @@
+"""The domain: one search, what it may set, what it measures, what it wants.
+
+Reserved terms, used with these meanings everywhere:
+
+=============  ====================================================================
+parameter      a number or choice that describes how a mat is spun
+controlled     a parameter the engine proposes (flow rate, voltage …)
+ambient        a parameter the room gives (temperature, humidity): measured, never proposed
+condition      one parameter's value in one experiment; *conditions* is the whole set
+property       what is measured (fracture strength), with unit and test directions
+outcome        property × direction, e.g. ``elongation.transverse``
+objective      an outcome to maximise or minimise, with its threshold (reference point)
+constraint     a bound on an outcome, or a linear (in)equality over controlled parameters
+=============  ====================================================================
+
+Every class is frozen and refuses, at construction, what does not make sense.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
+from engine.errors import nearest_name
+
+Value = float | str
+"""A condition's value: a number in the parameter's unit, or the name of a choice."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+OutcomeName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)?$", max_length=129)
+]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Parameter(_Frozen):
+    """One knob of the machine, or one number that the room gives.
+
+    A range has ``low`` and ``high`` (and ``step``, what the instrument can be set to);
+    a choice has ``choices``. ``minimum`` and ``maximum`` are what can exist at all: a result from
+    outside ``low … high`` is kept, one from outside ``minimum … maximum`` is refused.
+    """
+
+    name: Name
+    unit: str = ""
+    role: Literal["controlled", "ambient"] = "controlled"
+    low: Number | None = None
+    high: Number | None = None
+    step: Number | None = Field(default=None, gt=0)
+    choices: tuple[str, ...] | tuple[Number, ...] | None = None
+    minimum: Number | None = None
+    maximum: Number | None = None
+    hard_to_change: bool = False
+    max_distinct: int | None = Field(default=None, ge=1)
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.choices is not None:
+            self._check_choices()
+        elif self.low is None or self.high is None:
+            raise ValueError(
+                f"parameter '{self.name}' needs low and high, or choices; add the missing ones"
+            )
+        else:
+            self._check_range(self.low, self.high)
+        if self.role == "ambient" and self.choices is not None:
+            raise ValueError(
+                f"parameter '{self.name}' is ambient: a reading of the room is a number; give low "
+                "and high instead of choices"
+            )
+        if self.role == "ambient" and (self.hard_to_change or self.max_distinct):
+            raise ValueError(
+                f"parameter '{self.name}' is ambient: the room gives it, so hard_to_change and "
+                'max_distinct mean nothing; remove them or set role = "controlled"'
+            )
+        return self
+
+    def _check_choices(self) -> None:
+        if self.low is not None or self.high is not None or self.step is not None:
+            raise ValueError(
+                f"parameter '{self.name}' has both choices and low/high/step; keep one of the two"
+            )
+        if self.choices is None or len(self.choices) < 2:
+            raise ValueError(f"parameter '{self.name}' needs at least two choices")
+        if len(set(self.choices)) != len(self.choices):
+            raise ValueError(f"parameter '{self.name}' names a choice twice: {self.choices}")
+        if self.is_numeric and list(self.choices) != sorted(self.choices):
+            raise ValueError(f"parameter '{self.name}': list the choices in rising order")
+
+    def _check_range(self, low: float, high: float) -> None:
+        if not low < high:
+            raise ValueError(
+                f"parameter '{self.name}' has its bounds reversed: low = {low:g} must be below "
+                f"high = {high:g}"
+            )
+        for bound, limit, name in ((low, self.minimum, "minimum"), (high, self.maximum, "maximum")):
+            if limit is not None and (bound < limit if name == "minimum" else bound > limit):
+                raise ValueError(
+                    f"parameter '{self.name}': the range {low:g} … {high:g} leaves what can exist, "
+                    f"{name} = {limit:g}"
+                )
+        if self.step is None:
+            return
+        n_steps = (high - low) / self.step
+        if n_steps < 1 - 1e-9 or abs(n_steps - round(n_steps)) > 1e-6:
+            reached = low + math.floor(n_steps + 1e-9) * self.step
+            raise ValueError(
+                f"parameter '{self.name}': step {self.step:g} does not divide the range "
+                f"{low:g} … {high:g}: counting from low, the instrument would reach {reached:g} "
+                f"and {reached + self.step:g}, never high. Set high to one of them, or another step"
+            )
+
+    @cached_property
+    def is_numeric(self) -> bool:
+        """Whether values are numbers (a range or numeric choices)."""
+        return self.choices is None or not isinstance(self.choices[0], str)
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether values are unordered names."""
+        return not self.is_numeric
+
+    @cached_property
+    def levels(self) -> tuple[float, ...] | tuple[str, ...] | None:
+        """Every setting the instrument has, in order; ``None`` where it is continuous."""
+        if self.choices is not None:
+            return self.choices
+        if self.step is None or self.low is None or self.high is None:
+            return None
+        n_steps = round((self.high - self.low) / self.step)
+        return tuple(float(f"{self.low + i * self.step:.10g}") for i in range(n_steps + 1))
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """The range searched, in the parameter's unit (numeric parameters only)."""
+        if self.choices is not None:
+            return float(self.choices[0]), float(self.choices[-1])
+        assert self.low is not None  # noqa: S101 -- holds by construction
+        assert self.high is not None  # noqa: S101
+        return self.low, self.high
+
+    def snap(self, value: float) -> float:
+        """Return the nearest setting inside the bounds that the instrument has."""
+        low, high = self.bounds
+        value = min(max(value, low), high)
+        if self.levels is None:
+            return value
+        return min((float(level) for level in self.levels), key=lambda level: abs(level - value))
+
+    def problem_with(self, value: Value) -> str | None:
+        """Say why ``value`` cannot have been a condition of a real run, or ``None`` if it can."""
+        label = f"{self.name} [{self.unit}]" if self.unit else self.name
+        if self.is_categorical:
+            names = ", ".join(map(str, self.choices or ()))
+            is_known = value in (self.choices or ())
+            return None if is_known else f"expected {label} to be one of {names}"
+        if isinstance(value, str) or not math.isfinite(value):
+            return f"expected {label} to be a finite number"
+        if self.minimum is not None and value < self.minimum:
+            return f"expected {label} to be at least {self.minimum:g}"
+        if self.maximum is not None and value > self.maximum:
+            return f"expected {label} to be at most {self.maximum:g}"
+        return None
+
+    def problem_as_setting(self, value: Value) -> str | None:
+        """Say why ``value`` cannot be proposed (bounds, steps), or ``None`` if it can."""
+        problem = self.problem_with(value)
+        if problem is not None or isinstance(value, str):
+            return problem
+        label = f"{self.name} [{self.unit}]" if self.unit else self.name
+        low, high = self.bounds
+        if not low - 1e-9 <= value <= high + 1e-9:
+            return f"expected {label} between {low:g} and {high:g}"
+        if self.levels is not None and abs(self.snap(value) - value) > 1e-6 * max(1.0, high - low):
+            nearest = f"the nearest is {self.snap(value):g}"
+            return f"expected {label} on the instrument's settings; {nearest}"
+        return None
+
+
+class Property(_Frozen):
+    """Something measured on a mat; with directions, one outcome for each.
+
+    ``scale = "log"`` says that the noise grows with the value (strengths, moduli): the surrogate
+    then works on the logarithm.
+    """
+
+    name: Name
+    unit: str = ""
+    directions: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$")], ...] = ()
+    minimum: Number | None = None
+    maximum: Number | None = None
+    scale: Literal["linear", "log"] = "linear"
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.minimum is not None and self.maximum is not None and self.minimum >= self.maximum:
+            raise ValueError(
+                f"property '{self.name}': minimum = {self.minimum:g} must be below "
+                f"maximum = {self.maximum:g}"
+            )
+        if self.scale == "log" and (self.minimum is None or self.minimum < 0):
+            raise ValueError(f"property '{self.name}': scale = \"log\" needs minimum = 0 or more")
+        if len(set(self.directions)) != len(self.directions):
+            raise ValueError(f"property '{self.name}' names a direction twice")
+        return self
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """The outcome names, e.g. ``("elongation.longitudinal", "elongation.transverse")``."""
+        return tuple(f"{self.name}.{d}" for d in self.directions) or (self.name,)
+
+    def problem_with(self, value: float) -> str | None:
+        """Say why ``value`` cannot be a measurement of this property, or ``None`` if it can."""
+        label = f"{self.name} [{self.unit}]" if self.unit else self.name
+        if not math.isfinite(value):
+            return f"expected {label} to be a finite number"
+        if self.minimum is not None and value < self.minimum:
+            return f"expected {label} to be at least {self.minimum:g}"
+        if self.scale == "log" and value <= 0:
+            return f"expected {label} to be above 0"
+        if self.maximum is not None and value > self.maximum:
+            return f"expected {label} to be at most {self.maximum:g}"
+        return None
+
+
+class Objective(_Frozen):
+    """An outcome to improve. Values on the wrong side of ``threshold`` are worth nothing."""
+
+    outcome: OutcomeName
+    goal: Literal["maximize", "minimize"] = "maximize"
+    threshold: Number
+
+    @property
+    def sign(self) -> float:
+        """+1 to maximise, −1 to minimise: multiply and always maximise."""
+        return 1.0 if self.goal == "maximize" else -1.0
+
+
+class LinearConstraint(_Frozen):
+    """``Σ terms[name] · value  operator  bound``; written as one line in the configuration."""
+
+    terms: dict[str, Number]
+    operator: Operator
+    bound: Number
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            terms, operator, bound = parse_comparison(data)
+            return {"terms": terms, "operator": operator, "bound": bound}
+        return data
+
+    def __str__(self) -> str:
+        return format_comparison(self.terms, self.operator, self.bound)
+
+    def slack(self, values: Mapping[str, float]) -> float:
+        """Return how far ``values`` are inside (≥ 0) or outside (< 0) the constraint."""
+        total = sum(factor * values[name] for name, factor in self.terms.items())
+        if self.operator == "==":
+            return -abs(total - self.bound)
+        return (self.bound - total) if self.operator == "<=" else (total - self.bound)
+
+    def is_met(self, values: Mapping[str, float], tolerance: float = 1e-6) -> bool:
+        """Whether the constraint holds, up to ``tolerance`` for rounding."""
+        return self.slack(values) >= -tolerance * max(1.0, abs(self.bound))
+
+    def range(self, tolerance: float = 1e-6) -> tuple[float | None, float | None]:
+        """Return what the weighted sum may be, as :meth:`is_met` has it: from, to."""
+        room = tolerance * max(1.0, abs(self.bound))
+        lower = None if self.operator == "<=" else self.bound - room
+        upper = None if self.operator == ">=" else self.bound + room
+        return lower, upper
+
+
+class Campaign(_Frozen):
+    """One search, as it stands in one revision."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[\w][\w .-]*$", max_length=80)]
+    description: str = ""
+    parameters: tuple[Parameter, ...] = Field(min_length=1)
+    properties: tuple[Property, ...] = Field(min_length=1)
+    objectives: tuple[Objective, ...] = Field(min_length=1)
+    constraints: tuple[LinearConstraint, ...] = ()
+    parameter_constraints: tuple[LinearConstraint, ...] = ()
+
+    @field_validator("parameters", "properties")
+    @classmethod
+    def _unique(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [item.name for item in items]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is defined twice")
+        return items
+
+    @field_serializer("constraints", "parameter_constraints")
+    def _as_text(self, constraints: tuple[LinearConstraint, ...]) -> list[str]:
+        return [str(constraint) for constraint in constraints]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.controlled:
+            raise ValueError("a campaign needs at least one controlled parameter to propose")
+        shared = {p.name for p in self.parameters} & {p.name for p in self.properties}
+        if shared:
+            raise ValueError(f"'{shared.pop()}' is both a parameter and a property; rename one")
+        outcomes = [objective.outcome for objective in self.objectives]
+        for name in outcomes:
+            self._check_outcome(name, "objectives")
+            if outcomes.count(name) > 1:
+                raise ValueError(f"outcome '{name}' is an objective twice")
+        for constraint in self.constraints:
+            if len(constraint.terms) != 1 or constraint.operator == "==":
+                raise ValueError(
+                    f"constraint '{constraint}': expected one outcome >= or <= a value, "
+                    "such as 'elastic_modulus.longitudinal >= 0.2'"
+                )
+            self._check_outcome(next(iter(constraint.terms)), "constraints")
+        controlled = {p.name: p for p in self.controlled}
+        for constraint in self.parameter_constraints:
+            for name in constraint.terms:
+                if name not in controlled or controlled[name].is_categorical:
+                    raise ValueError(
+                        f"parameter constraint '{constraint}': '{name}' is not a numeric "
+                        f"controlled parameter.{nearest_name(name, controlled)}"
+                    )
+        return self
+
+    def _check_outcome(self, name: str, where: str) -> None:
+        if name not in self.outcomes:
+            raise ValueError(
+                f"{where}: unknown outcome '{name}'.{nearest_name(name, self.outcomes)} "
+                f"Known: {', '.join(self.outcomes)}"
+            )
+
+    @cached_property
+    def controlled(self) -> tuple[Parameter, ...]:
+        """The parameters that the engine proposes, in the order of the definition."""
+        return tuple(p for p in self.parameters if p.role == "controlled")
+
+    @cached_property
+    def ambient(self) -> tuple[Parameter, ...]:
+        """The parameters that the room gives."""
+        return tuple(p for p in self.parameters if p.role == "ambient")
+
+    @cached_property
+    def outcomes(self) -> tuple[str, ...]:
+        """All outcome names, property by property."""
+        return tuple(name for prop in self.properties for name in prop.outcomes)
+
+    @cached_property
+    def wanted_outcomes(self) -> tuple[str, ...]:
+        """The outcomes that decide what is worth running: objectives, then constrained ones."""
+        constrained = [name for constraint in self.constraints for name in constraint.terms]
+        return tuple(dict.fromkeys([*(o.outcome for o in self.objectives), *constrained]))
+
+    @cached_property
+    def _property_of(self) -> dict[str, Property]:
+        return {name: prop for prop in self.properties for name in prop.outcomes}
+
+    def property_of(self, outcome: str) -> Property:
+        """Return the property that ``outcome`` belongs to (``KeyError`` if there is none)."""
+        return self._property_of[outcome]
+
+    def parameter(self, name: str) -> Parameter:
+        """Return the parameter called ``name`` (``KeyError`` if there is none)."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        raise KeyError(name)
+
+    def broken_by(self, conditions: Mapping[str, Value]) -> tuple[LinearConstraint, ...]:
+        """Return the parameter constraints that ``conditions`` name whole and do not meet."""
+        known = {k: float(v) for k, v in conditions.items() if not isinstance(v, str)}
+        return tuple(
+            constraint
+            for constraint in self.parameter_constraints
+            if constraint.terms.keys() <= known.keys() and not constraint.is_met(known)
+        )
+
+    def unit_of(self, name: str) -> str:
+        """Return the unit of a parameter or outcome."""
+        prop = self._property_of.get(name)
+        return prop.unit if prop is not None else self.parameter(name).unit
+
+    def heading(self, name: str) -> str:
+        """Return ``name [unit]``, the heading used in every table and file."""
+        unit = self.unit_of(name)
+        return f"{name} [{unit}]" if unit else name
+
+    def definition(self) -> dict[str, Any]:
+        """Return the definition as plain JSON types; ``Campaign(**definition)`` gives it back."""
+        return self.model_dump(mode="json", exclude_defaults=True)

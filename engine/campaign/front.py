@@ -1,0 +1,94 @@
+"""Which runs are on the Pareto front, and how much of the outcome space they win.
+
+Notation
+
+======  =====================================================  ==================
+``y``   objective values, in their units                       (runs, objectives)
+``s``   +1 for an objective to maximise, −1 to minimise        (objectives,)
+``t``   thresholds: values on their wrong side win nothing     (objectives,)
+======  =====================================================  ==================
+
+A run *dominates* another if it is at least as good in every objective and better in one.
+The hypervolume is the volume between the front and ``t``; its unit is the product of the
+objectives' units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engine.campaign.definition import Objective
+
+Array = NDArray[np.float64]
+
+
+def front_mask(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
+    """Say which rows of ``values`` (runs, objectives) no other row dominates.
+
+    Rows with a missing objective (NaN) are never on the front; equal rows are on it together.
+    """
+    gains = _gains(values, objectives)
+    known: NDArray[np.bool_] = np.all(np.isfinite(gains), axis=1)
+    mask = np.zeros_like(known)
+    front = np.empty((len(gains), len(objectives)))
+    n = 0
+    # Whatever dominates a row has a larger sum, so it is met before; the front alone is compared.
+    for index in sorted(np.flatnonzero(known), key=lambda row: -gains[row].sum()):
+        others = front[:n]
+        better = (others >= gains[index]).all(axis=1) & (others > gains[index]).any(axis=1)
+        if not better.any():
+            mask[index] = True
+            front[n] = gains[index]
+            n += 1
+    return mask
+
+
+def hypervolume(values: ArrayLike, objectives: Sequence[Objective]) -> float:
+    """Return the volume that the rows of ``values`` (runs, objectives) win beyond the thresholds.
+
+    Rows with a missing objective are left out. Exact for any number of objectives
+    (Fonseca, Paquete & López-Ibáñez 2006).
+    """
+    beyond = _beyond(values, objectives)
+    return float(_indicator(beyond.shape[1])(-beyond)) if len(beyond) else 0.0
+
+
+def hypervolume_so_far(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
+    """Return the hypervolume after each row of ``values`` (runs, objectives): shape (runs,)."""
+    gains = _gains(values, objectives)
+    thresholds = np.array([o.sign * o.threshold for o in objectives])
+    winning: NDArray[np.bool_] = np.all(gains > thresholds, axis=1)  # false where a value is NaN
+    indicator = _indicator(len(objectives))
+    volumes = np.zeros(len(gains))
+    front = np.empty((0, len(objectives)))
+    for index, gain in enumerate(gains):
+        volumes[index] = volumes[index - 1] if index else 0.0
+        if winning[index] and not (front >= gain).all(axis=1).any():
+            front = np.vstack([front[~(front <= gain).all(axis=1)], gain])
+            volumes[index] = indicator(thresholds - front)
+    return volumes
+
+
+def _gains(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
+    """Return ``s · y``: more is better everywhere."""
+    array: Array = np.asarray(values, dtype=np.float64).reshape(-1, len(objectives))
+    array = array * np.array([objective.sign for objective in objectives])
+    return array
+
+
+def _beyond(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
+    """Return ``s · (y − t)`` of the rows that are beyond every threshold."""
+    thresholds = np.array([o.sign * o.threshold for o in objectives])
+    beyond: Array = _gains(values, objectives) - thresholds
+    beyond = beyond[(beyond > 0).all(axis=1)]
+    return beyond
+
+
+def _indicator(n_objectives: int) -> Any:
+    from pymoo.indicators.hv import HV
+
+    return HV(ref_point=np.zeros(n_objectives))

@@ -1,0 +1,1 @@
+"""`engine bench`: the benchmark commands."""

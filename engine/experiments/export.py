@@ -1,0 +1,202 @@
+"""``engine export``: everything recorded, in the form that ``engine import`` reads back.
+
+CSV and Excel hold a row for each replicate, conditions as really run. JSON holds the whole of each
+experiment: proposed conditions beside actual ones, corrections, micrographs, who and when.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from db.records import CampaignRecord, ExperimentRecord, MeasurementRecord, Value
+from engine.campaign import Campaign
+from engine.errors import StateError, UsageError
+from engine.workspace.init import write_aside
+
+FORMATS = ("csv", "xlsx", "json")
+
+
+def choose_format(out: Path | None, wanted: str | None) -> str:
+    """Return the format asked for, or told by the file's name; CSV otherwise.
+
+    Raises:
+        UsageError: no such format, or Excel without a file to write to.
+    """
+    suffix = out.suffix.removeprefix(".").casefold() if out is not None else ""
+    chosen = wanted or (suffix if suffix in FORMATS else "csv")
+    if chosen not in FORMATS:
+        raise UsageError(f"--format: expected {', '.join(FORMATS)}, got '{chosen}'")
+    if wanted is None and out is not None and suffix not in FORMATS:
+        raise UsageError(
+            f"--out {out}: expected a name ending in .csv, .xlsx or .json, or --format"
+        )
+    if chosen == "xlsx" and out is None:
+        raise UsageError("--format xlsx needs --out FILE: a workbook is no text to print")
+    return chosen
+
+
+def render(
+    file_format: str,
+    record: CampaignRecord,
+    campaign: Campaign,
+    experiments: Sequence[ExperimentRecord],
+) -> bytes:
+    """Return the export as the bytes of a file (text is UTF-8)."""
+    if file_format == "json":
+        document = export_document(record, campaign, experiments)
+        return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
+    headings = export_headings(campaign)
+    rows = export_rows(campaign, experiments)
+    return _workbook(headings, rows) if file_format == "xlsx" else _csv(headings, rows)
+
+
+def write_export(path: Path, content: bytes) -> None:
+    """Write an export whole, or not at all; a file of that name is replaced.
+
+    Raises:
+        StateError: the folder does not exist or cannot be written.
+    """
+    if path.is_dir():
+        raise StateError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise StateError(f"{path.parent}: no such folder; make it first")
+    write_aside(path, content)
+
+
+def export_headings(campaign: Campaign) -> list[str]:
+    """Return the headings of a table: what names a run, conditions, outcomes, how it ended."""
+    names = [parameter.name for parameter in campaign.parameters]
+    return [
+        "experiment",
+        "label",
+        "replicate",
+        *(campaign.heading(name) for name in (*names, *campaign.outcomes)),
+        "status",
+        "failed",
+        "note",
+    ]
+
+
+def export_rows(
+    campaign: Campaign, experiments: Sequence[ExperimentRecord]
+) -> list[list[Value | None]]:
+    """Return a row for each replicate of each experiment, at least one for each experiment."""
+    rows: list[list[Value | None]] = []
+    for experiment in experiments:
+        values = {(m.outcome, m.replicate): m.value for m in experiment.measurements}
+        numbers = sorted({m.replicate for m in experiment.measurements}) or [1]
+        conditions = experiment.conditions
+        rows += [
+            [
+                str(experiment.id),
+                experiment.label,
+                str(number),
+                *(conditions.get(parameter.name) for parameter in campaign.parameters),
+                *(values.get((outcome, number)) for outcome in campaign.outcomes),
+                experiment.status.value,
+                experiment.failure.value if experiment.failure else None,
+                experiment.note,
+            ]
+            for number in numbers
+        ]
+    return rows
+
+
+def export_document(
+    record: CampaignRecord, campaign: Campaign, experiments: Sequence[ExperimentRecord]
+) -> dict[str, Any]:
+    """Return the whole campaign as plain JSON types."""
+    return {
+        "campaign": record.name,
+        "revision": record.revision,
+        "definition": dict(record.definition),
+        "units": units_of(campaign),
+        "experiments": [experiment_document(experiment) for experiment in experiments],
+    }
+
+
+def experiment_document(experiment: ExperimentRecord) -> dict[str, Any]:
+    """Return one experiment as plain JSON types."""
+    return {
+        "id": experiment.id,
+        "label": experiment.label,
+        "origin": experiment.origin.value,
+        "status": experiment.status.value,
+        "failure": experiment.failure.value if experiment.failure else None,
+        "note": experiment.note,
+        "created_at": experiment.created_at.isoformat(),
+        "created_by": experiment.created_by,
+        "proposed": dict(experiment.proposed),
+        "actual": dict(experiment.actual),
+        "measurements": [measurement_document(m) for m in experiment.measurements],
+        "micrographs": [
+            {
+                "sha256": picture.sha256,
+                "path": picture.path,
+                "original_name": picture.original_name,
+                "width_px": picture.width_px,
+                "height_px": picture.height_px,
+                "nm_per_pixel": picture.nm_per_pixel,
+            }
+            for picture in experiment.micrographs
+        ],
+    }
+
+
+def measurement_document(measurement: MeasurementRecord) -> dict[str, Any]:
+    """Return one measurement as plain JSON types."""
+    return {
+        "outcome": measurement.outcome,
+        "replicate": measurement.replicate,
+        "value": measurement.value,
+        "revision": measurement.revision,
+        "recorded_at": measurement.recorded_at.isoformat(),
+        "recorded_by": measurement.recorded_by,
+        "note": measurement.note,
+    }
+
+
+def _csv(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows([[_text(value) for value in row] for row in rows])
+    return text.getvalue().encode()
+
+
+def _text(value: Value | None) -> str:
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return value or ""
+
+
+def _workbook(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -> bytes:
+    import openpyxl
+    from openpyxl.cell import WriteOnlyCell
+
+    workbook = openpyxl.Workbook(write_only=True)
+    sheet = workbook.create_sheet("experiments")
+
+    def cell(value: Value | None) -> Any:
+        made = WriteOnlyCell(sheet, _text(value) or None)
+        # A label such as "=A1" is text, never a formula; a number keeps all its digits.
+        made.data_type = "s" if isinstance(value, str) else "n"
+        return made
+
+    sheet.append([cell(heading) for heading in headings])
+    for row in rows:
+        sheet.append([cell(value) for value in row])
+    content = io.BytesIO()
+    workbook.save(content)
+    return content.getvalue()
+
+
+def units_of(campaign: Campaign) -> dict[str, str]:
+    """Return the unit of each parameter and outcome."""
+    names = [*(parameter.name for parameter in campaign.parameters), *campaign.outcomes]
+    return {name: campaign.unit_of(name) for name in names}

@@ -1,0 +1,188 @@
+"""The JSON that ``engine export --format json`` writes → runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.campaign import Campaign, Value
+from engine.errors import DataError, ImportRefusedError, RowProblem, nearest_name
+from engine.experiments.importers import cells
+from engine.experiments.importers.headings import same_unit
+from engine.experiments.importers.reading import decode_text, refuse_too_many
+from engine.experiments.importers.runs import (
+    ImportedRun,
+    ImportedTable,
+    contradiction,
+    outside_warnings,
+    status_of,
+    waiting_warnings,
+)
+
+MAX_REPLICATE = 1_000_000
+
+
+def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable:
+    """Read an exported document. Rows are counted from 1, in the order of its experiments.
+
+    Raises:
+        NotFoundError, DataError: no such file, not JSON, or not an export.
+        ImportRefusedError: an experiment in it is wrong; carries every problem found.
+    """
+    text, notes = decode_text(path)
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not valid JSON: {error}") from error
+    experiments = document.get("experiments") if isinstance(document, dict) else None
+    if not isinstance(experiments, list):
+        raise DataError(f"{path}: expected the document that `engine export --format json` writes")
+    refuse_too_many(path, len(experiments), max_rows)
+    problems = _unit_problems(document, campaign)
+    runs = []
+    labels: dict[str, int] = {}
+    for row, entry in enumerate(experiments, 1):
+        run = _Entry(row, entry, campaign, problems).read()
+        if run is None:
+            continue
+        if run.label is not None and labels.setdefault(run.label, row) != row:
+            expected = f"stands in row {labels[run.label]} too; expected each label once"
+            problems.append(RowProblem(row, "label", run.label, expected))
+        runs.append(run)
+    if problems:
+        raise ImportRefusedError(str(path), problems)
+    found = tuple(runs)
+    warnings = [*notes, *outside_warnings(campaign, found), *waiting_warnings(found)]
+    return ImportedTable(str(path), found, tuple(warnings))
+
+
+def _unit_problems(document: Mapping[str, Any], campaign: Campaign) -> list[RowProblem]:
+    units = document.get("units")
+    known = {*(p.name for p in campaign.parameters), *campaign.outcomes}
+    return [
+        RowProblem(None, name, str(unit), f"expected the unit {campaign.unit_of(name) or '(none)'}")
+        for name, unit in (units.items() if isinstance(units, dict) else ())
+        if name in known and not same_unit(str(unit), campaign.unit_of(name))
+    ]
+
+
+class _Entry:
+    """One experiment of the document."""
+
+    def __init__(
+        self, row: int, entry: Any, campaign: Campaign, problems: list[RowProblem]
+    ) -> None:
+        self._row = row
+        self._entry = entry if isinstance(entry, dict) else {}
+        self._campaign = campaign
+        self._problems = problems
+        if not isinstance(entry, dict):
+            self._refuse(None, entry, "expected an experiment (an object)")
+
+    def read(self) -> ImportedRun | None:
+        """Return the run, or ``None`` with problems noted."""
+        n_problems = len(self._problems)
+        planned, actual = self._conditions("proposed"), self._conditions("actual")
+        conditions = {**planned, **actual}
+        for parameter in self._campaign.controlled:
+            if parameter.name not in conditions:
+                self._refuse(parameter.name, None, f"expected a value of {parameter.name}")
+        outcomes = self._outcomes()
+        n_values = sum(map(len, outcomes.values()))
+        label = self._word("label", cells.clean_label)
+        note = self._word("note", cells.clean_text)
+        stated = self._word("status", cells.parse_status) or (None, None)
+        failure = self._word("failure", cells.parse_failure) or stated[1]
+        status = status_of(n_values, stated[0], failure)
+        problem = contradiction(n_values, status, failure)
+        if problem is not None and len(self._problems) == n_problems:
+            self._refuse(None, None, problem)
+        if len(self._problems) > n_problems:
+            return None
+        return ImportedRun(
+            row=self._row,
+            label=label,
+            conditions=actual,
+            planned=planned,
+            outcomes=outcomes,
+            status=status,
+            failure=failure,
+            note=note,
+            is_stated=stated[0] is not None or failure is not None,
+        )
+
+    def _conditions(self, stage: str) -> dict[str, Value]:
+        entries = self._entry.get(stage) or {}
+        if not isinstance(entries, dict):
+            self._refuse(stage, entries, "expected parameters and their values (an object)")
+            return {}
+        names = [parameter.name for parameter in self._campaign.parameters]
+        found: dict[str, Value] = {}
+        for name, value in entries.items():
+            if name not in names:
+                self._refuse(
+                    name, value, f"no parameter of this campaign.{nearest_name(name, names)}"
+                )
+                continue
+            parameter = self._campaign.parameter(name)
+            number = _number(value)
+            if parameter.is_numeric and number is None:
+                self._refuse(name, value, f"expected {self._campaign.heading(name)} to be a number")
+                continue
+            checked: Value = str(value) if number is None else number
+            problem = parameter.problem_with(checked)
+            if problem is not None:
+                self._refuse(name, value, problem)
+            found[name] = checked
+        return found
+
+    def _outcomes(self) -> dict[str, dict[int, float]]:
+        entries = self._entry.get("measurements") or []
+        if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
+            self._refuse("measurements", entries, "expected a list of measurements")
+            return {}
+        found: dict[str, dict[int, float]] = {}
+        for item in entries:
+            name, replicate, value = (item.get(key) for key in ("outcome", "replicate", "value"))
+            if name not in self._campaign.outcomes:
+                near = nearest_name(str(name), self._campaign.outcomes)
+                self._refuse("outcome", name, f"no outcome of this campaign.{near}")
+            elif (result := _number(value)) is None:
+                expected = f"expected {self._campaign.heading(str(name))} to be a number"
+                self._refuse(str(name), value, expected)
+            elif not isinstance(replicate, int) or not 1 <= replicate < MAX_REPLICATE:
+                self._refuse("replicate", replicate, "expected a replicate's number: 1, 2, 3 …")
+            elif replicate in found.get(str(name), {}):
+                self._refuse(str(name), value, f"replicate {replicate} stands here twice")
+            else:
+                problem = self._campaign.property_of(str(name)).problem_with(result)
+                if problem is not None:
+                    self._refuse(str(name), value, problem)
+                found.setdefault(str(name), {})[replicate] = result
+        return found
+
+    def _word(self, key: str, parse: Any) -> Any:
+        value = self._entry.get(key)
+        if value is None:
+            return None
+        try:
+            return parse(str(value))
+        except cells.CellError as error:
+            self._refuse(key, value, str(error))
+            return None
+
+    def _refuse(self, column: str | None, value: Any, expected: str) -> None:
+        shown = None if value is None else str(value)[:80]
+        self._problems.append(RowProblem(self._row, column, shown, expected))
+
+
+def _number(value: Any) -> float | None:
+    """Return a JSON number as a float, ``None`` where it is none or too large for one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None

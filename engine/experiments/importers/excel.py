@@ -1,0 +1,136 @@
+"""An Excel workbook's sheet → headings and rows of text cells."""
+
+from __future__ import annotations
+
+import re
+import warnings
+import zipfile
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+from engine.errors import DataError, ImportRefusedError, RowProblem
+from engine.experiments.importers.reading import MAX_BYTES, RawTable, assemble, refuse_too_many
+
+
+def read_workbook(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTable:
+    """Read one sheet: the values that were saved, formulas included.
+
+    Raises:
+        DataError: damaged, encrypted, too large; no such sheet, or several and none named.
+        ImportRefusedError: merged cells, or formulas without a saved value.
+    """
+    _refuse_damage(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # openpyxl tells of styles and extensions it leaves out
+        try:
+            return _read(path, max_rows, sheet)
+        except DataError:
+            raise
+        except Exception as error:
+            raise DataError(f"{path} cannot be read as an Excel workbook: {error}") from error
+
+
+def _refuse_damage(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is damaged: {error}; save the workbook again") from error
+    if size > 2 * MAX_BYTES:
+        raise DataError(f"{path}: {size >> 20} MiB unpacked are too many; split the workbook")
+
+
+def _read(path: Path, max_rows: int, sheet: str | None) -> RawTable:
+    import openpyxl
+
+    values = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    try:
+        worksheet = _choose(path, values, sheet)
+        formulas = _check_layout(path, worksheet.title)
+        records, n_rows = _records(worksheet, max_rows)
+    finally:
+        values.close()
+    refuse_too_many(path, n_rows, max_rows)
+    cells = dict(records)
+    unsaved = [(r, c) for r, c in formulas if not "".join(cells.get(r, [])[c : c + 1])]
+    if unsaved:
+        headings = records[0][1] if records else []
+        raise ImportRefusedError(
+            str(path),
+            [
+                RowProblem(
+                    row,
+                    headings[column] if column < len(headings) else str(column + 1),
+                    None,
+                    "a formula without a saved value; open and save the workbook, or paste values",
+                )
+                for row, column in unsaved
+            ],
+        )
+    return assemble(path, records, (), decimal_comma=False, is_ragged_an_error=False)
+
+
+def _choose(path: Path, workbook: Any, sheet: str | None) -> Any:
+    names = [worksheet.title for worksheet in workbook.worksheets]
+    if sheet is not None:
+        if sheet not in names:
+            raise DataError(f"{path}: no sheet '{sheet}'; it has {', '.join(names)}")
+        return workbook[sheet]
+    if len(names) != 1:
+        raise DataError(f"{path}: several sheets ({', '.join(names)}); name one with --sheet")
+    return workbook.worksheets[0]
+
+
+def _records(worksheet: Any, max_rows: int) -> tuple[list[tuple[int, list[str]]], int]:
+    records: list[tuple[int, list[str]]] = []
+    n_rows = -1
+    worksheet.reset_dimensions()  # what the file claims of its size may be wrong
+    for number, cells in enumerate(worksheet.iter_rows(values_only=True), 1):
+        record = [_text(cell) for cell in cells]
+        if any(record):
+            n_rows += 1
+            if n_rows <= max_rows:
+                records.append((number, record))
+    return records, n_rows
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return str(value).strip()
+
+
+def _check_layout(path: Path, title: str) -> list[tuple[int, int]]:
+    """Return the places (row, column index) of formulas; refuse merged cells."""
+    import openpyxl
+
+    if not re.search(rb"<(\w+:)?(f|mergeCell)[ >/]", _sheet_bytes(path)):
+        return []
+    workbook = openpyxl.load_workbook(path, keep_links=False)
+    try:
+        worksheet = workbook[title]
+        merged = [str(area) for area in worksheet.merged_cells.ranges]
+        if merged:
+            raise DataError(
+                f"{path}: merged cells at {', '.join(sorted(merged)[:10])}; a value there belongs "
+                "to no single row and column: unmerge them and fill each cell"
+            )
+        return [
+            (cell.row, cell.column - 1)
+            for row in worksheet.iter_rows()
+            for cell in row
+            if cell.data_type == "f" and cell.row is not None and cell.column is not None
+        ]
+    finally:
+        workbook.close()
+
+
+def _sheet_bytes(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if "worksheets/" in name]
+        return b"".join(archive.read(name) for name in names)

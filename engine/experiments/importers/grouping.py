@@ -1,0 +1,168 @@
+"""Rows of a table → runs: which rows are replicates of one run, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from db.records import FailureKind, Status
+from engine.campaign import Value
+from engine.errors import RowProblem
+from engine.experiments.importers.headings import Columns
+from engine.experiments.importers.runs import ImportedRun, contradiction, status_of
+
+
+@dataclass
+class Row:
+    """What the cells of one row say. ``is_sound``: none of them had to be refused."""
+
+    number: int
+    label: str | None = None
+    experiment: str | None = None
+    replicate: int = 1
+    conditions: dict[str, Value] = field(default_factory=dict)
+    results: dict[str, float] = field(default_factory=dict)
+    status: Status | None = None
+    failure: FailureKind | None = None
+    note: str | None = None
+    is_sound: bool = True
+
+    def says_the_same(self, other: Row) -> bool:
+        """Whether both rows hold the same, wherever they stand in the file."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("replicate", "conditions", "results", "status", "failure", "note")
+        )
+
+
+def group_rows(
+    rows: Sequence[Row], columns: Columns, problems: list[RowProblem]
+) -> tuple[tuple[ImportedRun, ...], list[str]]:
+    """Put the rows of each run together; add what contradicts itself to ``problems``.
+
+    Rows of one label (or, without one, of one experiment number) are one run. Where neither names
+    the rows but a column numbers the replicates, rows of equal conditions are one run until a
+    number comes again. Rows that repeat another one of their run in everything are dropped.
+
+    Returns the runs in the file's order, and warnings.
+    """
+    is_numbered = bool(columns.of_kind("replicate"))
+    groups: dict[tuple[Hashable, ...], list[Row]] = {}
+    for row in rows:
+        if row.is_sound:
+            groups.setdefault(_key(row, groups, is_numbered), []).append(row)
+    n_repeated = 0
+    runs = []
+    for group in groups.values():
+        distinct: list[Row] = []
+        for row in group:
+            if any(row.says_the_same(other) for other in distinct):
+                n_repeated += 1
+            else:
+                distinct.append(row)
+        run = _merge(distinct, columns, problems)
+        if run is not None:
+            runs.append(run)
+    warnings = []
+    if n_repeated:
+        warnings.append(f"{n_repeated} rows repeat another row of their run exactly; taken once")
+    n_twins = _count_twins([row for (kind, *_), (row, *_) in groups.items() if kind == "row"])
+    if n_twins:
+        warnings.append(
+            f"{n_twins} rows without a label hold exactly what another row holds; taken as runs of "
+            "their own (remove them if they are copies)"
+        )
+    return tuple(runs), warnings
+
+
+def _count_twins(rows: Sequence[Row]) -> int:
+    known: dict[Hashable, list[Row]] = {}
+    n_twins = 0
+    for row in rows:
+        alike = known.setdefault(frozenset(row.conditions.items()), [])
+        n_twins += any(row.says_the_same(other) for other in alike)
+        alike.append(row)
+    return n_twins
+
+
+def _key(
+    row: Row, groups: dict[tuple[Hashable, ...], list[Row]], is_numbered: bool
+) -> tuple[Hashable, ...]:
+    if row.label is not None:
+        return "label", row.label
+    if row.experiment is not None:
+        return "experiment", row.experiment
+    if not is_numbered:
+        return "row", row.number
+    conditions, turn = frozenset(row.conditions.items()), 0
+    while any(
+        other.replicate == row.replicate for other in groups.get(("run", conditions, turn), ())
+    ):
+        turn += 1
+    return "run", conditions, turn
+
+
+def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) -> ImportedRun | None:
+    """Return the run that ``rows`` tell of, or ``None`` with problems noted."""
+    first = rows[0]
+    n_problems = len(problems)
+    conditions: dict[str, Value] = {}
+    outcomes: dict[str, dict[int, float]] = {}
+    status, failure, notes = first.status, first.failure, []
+    for row in rows:
+        clash = next((other for other in rows if other.replicate == row.replicate), row)
+        if clash is not row:
+            problems.append(_twice(row, clash, columns))
+            continue
+        for name, value in row.conditions.items():
+            known = conditions.setdefault(name, value)
+            if known != value:
+                expected = f"expected {known}, as in row {first.number} of the same run"
+                heading = _heading_of(name, columns)
+                problems.append(RowProblem(row.number, heading, str(value), expected))
+        for outcome, result in row.results.items():
+            outcomes.setdefault(outcome, {})[row.replicate] = result
+        if (row.status, row.failure) != (status, failure):
+            problems.append(
+                RowProblem(row.number, None, None, f"expected the status of row {first.number}")
+            )
+        if row.note is not None and row.note not in notes:
+            notes.append(row.note)
+    n_values = sum(map(len, outcomes.values()))
+    standing = status_of(n_values, status, failure)
+    if failure is not None and status not in (None, Status.FAILED):
+        problem: str | None = f"expected no kind of failure of a run that is {status}"
+    else:
+        problem = contradiction(n_values, standing, failure)
+    if problem is not None:
+        problems.append(RowProblem(first.number, None, None, problem))
+    if len(problems) > n_problems:
+        return None
+    return ImportedRun(
+        row=first.number,
+        conditions=conditions,
+        outcomes=outcomes,
+        status=standing,
+        label=first.label,
+        failure=failure,
+        note="\n".join(notes) or None,
+        is_stated=status is not None or failure is not None,
+    )
+
+
+def _twice(row: Row, first: Row, columns: Columns) -> RowProblem:
+    by_label = row.label is not None
+    named = columns.of_kind("label" if by_label else "experiment")
+    heading = named[0].heading if named else None
+    if columns.of_kind("replicate"):
+        expected = f"replicate {row.replicate} stands in row {first.number} with other values"
+    else:
+        expected = (
+            f"stands in row {first.number} with other values; expected each "
+            f"{'label' if by_label else 'number'} once, or a column 'replicate' (1, 2, …)"
+        )
+    return RowProblem(row.number, heading, row.label or row.experiment, expected)
+
+
+def _heading_of(parameter: str, columns: Columns) -> str:
+    return next(c.heading for c in columns.of_kind("parameter") if c.name == parameter)

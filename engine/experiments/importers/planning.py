@@ -1,0 +1,232 @@
+"""A file's runs against what is recorded: new, longer, different, the same, or impossible.
+
+A run with a label is the recorded one of that label. A run without one is recorded already if an
+experiment has equal conditions and results; of *n* such experiments, *n* runs are recognised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from db.records import ExperimentRecord, FailureKind, Status
+from engine.campaign import Campaign, Value
+from engine.errors import RowProblem
+from engine.experiments.importers.runs import ImportedRun
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that the file tells otherwise than the database."""
+
+    experiment_id: int
+    label: str | None
+    row: int
+    what: str
+    recorded: Value | None
+    stated: Value
+
+    def __str__(self) -> str:
+        """``row 3, experiment 12 ('A7'), voltage: recorded 18, the file says 18.5``."""
+        label = f" ('{self.label}')" if self.label else ""
+        return (
+            f"row {self.row}, experiment {self.experiment_id}{label}, {self.what}: "
+            f"recorded {_shown(self.recorded)}, the file says {_shown(self.stated)}"
+        )
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What a recorded experiment gains, and what would be corrected in it.
+
+    ``results``, ``conditions``, ``status`` and ``note`` are new; ``corrections`` (outcome →
+    replicate → value) and ``other_conditions`` and ``other_note`` differ from what is recorded,
+    one by one told in ``differences``.
+    """
+
+    experiment: ExperimentRecord
+    run: ImportedRun
+    results: Mapping[str, Mapping[int, float]]
+    conditions: Mapping[str, Value]
+    status: Status | None
+    note: str | None
+    corrections: Mapping[str, Mapping[int, float]]
+    other_conditions: Mapping[str, Value]
+    other_note: str | None
+    differences: tuple[Difference, ...]
+
+    @property
+    def is_addition(self) -> bool:
+        """Whether anything is added, corrections apart."""
+        return bool(self.results or self.conditions or self.status or self.note)
+
+
+@dataclass
+class ImportPlan:
+    """What an import would do. Nothing has been written."""
+
+    added: list[ImportedRun] = field(default_factory=list)
+    extended: list[Extension] = field(default_factory=list)
+    changed: list[Extension] = field(default_factory=list)
+    unchanged: list[tuple[int, ImportedRun]] = field(default_factory=list)
+    problems: list[RowProblem] = field(default_factory=list)
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Everything that the file tells otherwise than the database."""
+        return [difference for item in self.changed for difference in item.differences]
+
+
+def plan_import(
+    runs: Sequence[ImportedRun], recorded: Sequence[ExperimentRecord], campaign: Campaign
+) -> ImportPlan:
+    """Compare a file's runs with everything recorded in the campaign."""
+    plan = ImportPlan()
+    by_label = {e.label: e for e in recorded if e.label is not None}
+    known: dict[Hashable, list[int]] = {}
+    if any(run.label is None for run in runs):
+        for experiment in recorded:
+            results = {o: list(v) for o, v in experiment.replicates().items()}
+            key = _signature(experiment.conditions, results, experiment.failure)
+            known.setdefault(key, []).append(experiment.id)
+    seen: Counter[Hashable] = Counter()
+    for run in runs:
+        experiment_of_label = by_label.get(run.label) if run.label is not None else None
+        if experiment_of_label is not None:
+            _compare(run, experiment_of_label, campaign, plan)
+            continue
+        if run.label is None:
+            key = _signature(run.all_conditions, _lists(run), run.failure)
+            seen[key] += 1
+            if seen[key] <= len(known.get(key, ())):
+                plan.unchanged.append((known[key][seen[key] - 1], run))
+                continue
+        plan.added.append(run)
+    return plan
+
+
+def _compare(
+    run: ImportedRun, recorded: ExperimentRecord, campaign: Campaign, plan: ImportPlan
+) -> None:
+    extension = _extension(run, recorded, campaign)
+    problem = _impossible(extension)
+    if problem is not None:
+        expected = f"experiment {recorded.id} {problem}"
+        plan.problems.append(RowProblem(run.row, None, run.label, expected))
+    elif extension.differences:
+        plan.changed.append(extension)
+    elif extension.is_addition:
+        plan.extended.append(extension)
+    else:
+        plan.unchanged.append((recorded.id, run))
+
+
+def _extension(run: ImportedRun, recorded: ExperimentRecord, campaign: Campaign) -> Extension:
+    differences = []
+
+    def differs(what: str, old: Value | None, new: Value) -> None:
+        differences.append(Difference(recorded.id, run.label, run.row, what, old, new))
+
+    known = recorded.conditions
+    conditions: dict[str, Value] = {}
+    other_conditions: dict[str, Value] = {}
+    for name, value in run.all_conditions.items():
+        if name not in known:
+            conditions[name] = value
+        elif not _same(known[name], value):
+            other_conditions[name] = value
+            differs(campaign.heading(name), known[name], value)
+    current = {(m.outcome, m.replicate): m.value for m in recorded.measurements}
+    results: dict[str, dict[int, float]] = {}
+    corrections: dict[str, dict[int, float]] = {}
+    for outcome, replicates in run.outcomes.items():
+        for replicate, result in replicates.items():
+            old = current.get((outcome, replicate))
+            if old is None:
+                results.setdefault(outcome, {})[replicate] = result
+            elif not _same(old, result):
+                corrections.setdefault(outcome, {})[replicate] = result
+                which = f" (replicate {replicate})" if replicate > 1 else ""
+                differs(f"{campaign.heading(outcome)}{which}", old, result)
+    note = other_note = None
+    if run.note is not None and recorded.note is None:
+        note = run.note
+    elif run.note is not None and run.note != recorded.note:
+        other_note = run.note
+        differs("note", recorded.note, run.note)
+    return Extension(
+        experiment=recorded,
+        run=run,
+        results=results,
+        conditions=conditions,
+        status=_new_status(run, recorded),
+        note=note,
+        corrections=corrections,
+        other_conditions=other_conditions,
+        other_note=other_note,
+        differences=tuple(differences),
+    )
+
+
+def _new_status(run: ImportedRun, recorded: ExperimentRecord) -> Status | None:
+    if run.status is recorded.status and run.failure is recorded.failure:
+        return None
+    if run.status is Status.PROPOSED or (
+        run.status is Status.RUNNING and recorded.status is not Status.PROPOSED
+    ):
+        return None  # a file from before the results says nothing against them
+    if run.is_stated or (run.n_values and recorded.status.is_pending):
+        return run.status
+    return None
+
+
+def _impossible(extension: Extension) -> str | None:
+    """Say why what the file tells cannot follow what is recorded, or ``None`` if it can."""
+    recorded, run = extension.experiment, extension.run
+    results = extension.results
+    if results and recorded.status is Status.ABANDONED:
+        return "was abandoned; `engine log ID --running` takes it up again, then import its results"
+    if results and recorded.status is Status.FAILED:
+        return f"failed ({recorded.failure}); `engine log ID --running` takes it up again"
+    status = extension.status
+    if status is None or recorded.status.is_pending:
+        return None
+    if status is Status.ABANDONED and not results:
+        return None
+    said = f"{run.status} ({run.failure})" if run.failure else str(run.status)
+    return f"is recorded as {recorded.status}, the file says {said}; `engine log` can change it"
+
+
+def _signature(
+    conditions: Mapping[str, Value],
+    results: Mapping[str, Sequence[float]],
+    failure: FailureKind | None,
+) -> Hashable:
+    return (
+        frozenset((name, _rounded(value)) for name, value in conditions.items()),
+        frozenset((name, tuple(map(_rounded, values))) for name, values in results.items()),
+        failure,
+    )
+
+
+def _lists(run: ImportedRun) -> dict[str, list[float]]:
+    return {name: [r[key] for key in sorted(r)] for name, r in run.outcomes.items()}
+
+
+def _rounded(value: Value) -> str:
+    """Return ``value`` so that what a spreadsheet's fifteen digits cut off makes no difference."""
+    return value if isinstance(value, str) else f"{value:.12g}"
+
+
+def _same(first: Value, second: Value) -> bool:
+    if isinstance(first, str) or isinstance(second, str):
+        return first == second
+    return math.isclose(first, second, rel_tol=1e-12, abs_tol=0.0)
+
+
+def _shown(value: Value | None) -> str:
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return "nothing" if value is None else f"'{value}'"

@@ -1,0 +1,234 @@
+"""A file's bytes → headings and rows of text cells, or the reason why it cannot be read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import DataError, ImportRefusedError, NotFoundError, RowProblem
+
+MAX_BYTES = 256 * 1024 * 1024
+_SUFFIXES = ".csv, .tsv, .txt, .xlsx or .xlsm"
+_ZIP = b"PK\x03\x04"
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table as text. ``numbers[i]`` is the row that a spreadsheet shows for ``rows[i]``.
+
+    Every row has as many cells as there are ``headings``. ``may_use_decimal_comma``: cells are
+    separated by something else than a comma, so that ``1,5`` can be a number.
+    """
+
+    source: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    may_use_decimal_comma: bool = False
+
+
+def read_table(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTable:
+    """Read a CSV, TSV or Excel file as text.
+
+    Blank rows are skipped. ``sheet`` names a workbook's sheet, where it has several.
+
+    Raises:
+        NotFoundError: no such file.
+        DataError: no table: a folder, a binary file, empty, unreadable, or too many rows.
+        ImportRefusedError: rows with more or fewer cells than headings.
+    """
+    check_is_file(path)
+    with path.open("rb") as file:
+        head = file.read(8)
+    is_workbook = path.suffix.casefold() in (".xlsx", ".xlsm")
+    if head.startswith(_OLD_EXCEL) or path.suffix.casefold() == ".xls":
+        raise DataError(
+            f"{path}: an old or encrypted Excel file; save it as plain .xlsx or as .csv"
+        )
+    if is_workbook:
+        if not head.startswith(_ZIP):
+            raise DataError(f"{path}: expected an Excel workbook, got something else named so")
+        from engine.experiments.importers.excel import read_workbook
+
+        return read_workbook(path, max_rows=max_rows, sheet=sheet)
+    if sheet is not None:
+        raise DataError(f"{path}: --sheet is for Excel workbooks; this file has no sheets")
+    if head.startswith(_ZIP):
+        raise DataError(
+            f"{path}: expected text, got a ZIP archive such as an Excel workbook; "
+            "if it is one, name it .xlsx"
+        )
+    text, notes = _decode(path)
+    return _parse(path, text, notes, max_rows)
+
+
+def check_is_file(path: Path) -> None:
+    """Refuse what is no readable file of a sensible size.
+
+    Raises:
+        NotFoundError: nothing is there.
+        DataError: a folder, not readable, or larger than ``MAX_BYTES``.
+    """
+    if not path.exists():
+        raise NotFoundError(f"{path}: no such file")
+    refuse_broken_name(path)
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder; expected a file ({_SUFFIXES}). "
+            "MatMCL's published folder needs --format matmcl"
+        )
+    if not path.is_file():
+        raise DataError(f"{path}: expected a regular file ({_SUFFIXES})")
+    try:
+        with path.open("rb"):
+            size = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{path}: expected at most {MAX_BYTES >> 20} MiB, got {size >> 20} MiB; split the file"
+        )
+
+
+def refuse_broken_name(path: Path) -> None:
+    """Refuse a file whose name could not be recorded.
+
+    Raises:
+        DataError: its name is no UTF-8.
+    """
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        name = str(path).encode(errors="replace").decode()
+        raise DataError(f"{name}: the file's name is no UTF-8; rename it")
+
+
+def decode_text(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Return a text file's content, and a note where it is not UTF-8.
+
+    Raises:
+        DataError: binary content, or nothing at all.
+    """
+    check_is_file(path)
+    return _decode(path)
+
+
+def _decode(path: Path) -> tuple[str, tuple[str, ...]]:
+    content = path.read_bytes()
+    if not content.strip():
+        raise DataError(f"{path} is empty; expected a row of headings and rows of values")
+    notes: tuple[str, ...] = ()
+    try:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            text = content.decode("utf-16")
+        else:
+            text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        text = _decode_western(path, content, error)
+        notes = ("not UTF-8: read as Windows-1252; check the letters in labels and notes",)
+    bad = next((c for c in text if (c < " " and c not in "\t\r\n\f") or c == "\x7f"), None)
+    if bad is not None:
+        raise DataError(
+            f"{path} holds control character {ord(bad):#04x}: it is a binary file, "
+            f"not a table; expected {_SUFFIXES}"
+        )
+    return text, notes
+
+
+def _decode_western(path: Path, content: bytes, error: UnicodeDecodeError) -> str:
+    line = content.count(b"\n", 0, error.start) + 1
+    unreadable = f"{path}: line {line} is neither UTF-8 nor Windows-1252; save it as UTF-8"
+    if b"\0" in content:
+        raise DataError(f"{path} is a binary file, not a table; expected {_SUFFIXES}")
+    try:
+        return content.decode("cp1252")
+    except UnicodeDecodeError:
+        raise DataError(unreadable) from error
+
+
+def _parse(path: Path, text: str, notes: tuple[str, ...], max_rows: int) -> RawTable:
+    delimiter = _delimiter(text)
+    records: list[tuple[int, list[str]]] = []
+    n_rows = -1
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for number, record in enumerate(reader, 1):
+            if any(cell.strip() for cell in record):
+                n_rows += 1
+                if n_rows <= max_rows:
+                    records.append((number, record))
+    except csv.Error as error:
+        raise DataError(f"{path}: line {reader.line_num} cannot be read as CSV: {error}") from error
+    refuse_too_many(path, n_rows, max_rows)
+    return assemble(path, records, notes, decimal_comma=delimiter != ",", is_ragged_an_error=True)
+
+
+def _delimiter(text: str) -> str:
+    """Return what separates the headings: the most frequent of comma, semicolon and tab."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    outside_quotes = "".join(first.split('"')[::2])
+    return max(",;\t", key=outside_quotes.count)
+
+
+def refuse_too_many(path: Path, n_rows: int, max_rows: int) -> None:
+    """Refuse a table of more than ``max_rows`` rows below its headings.
+
+    Raises:
+        DataError: there are more.
+    """
+    if n_rows > max_rows:
+        raise DataError(
+            f"{path}: expected at most {max_rows:,} rows, got {n_rows:,}; split the file, "
+            "or raise max_rows under [imports] in config.toml"
+        )
+
+
+def assemble(
+    path: Path,
+    records: list[tuple[int, list[str]]],
+    notes: tuple[str, ...],
+    *,
+    decimal_comma: bool,
+    is_ragged_an_error: bool,
+) -> RawTable:
+    """Put the headings and the rows below them together, all of one width.
+
+    Raises:
+        DataError: no headings, or no rows.
+        ImportRefusedError: rows of another width, or cells without a heading.
+    """
+    if not records:
+        raise DataError(f"{path} is empty; expected a row of headings and rows of values")
+    headings = [cell.strip() for cell in records[0][1]]
+    while headings and not headings[-1]:
+        headings.pop()
+    body = records[1:]
+    if not body:
+        raise DataError(f"{path}: expected rows of values below the headings, found none")
+    width = len(headings)
+    problems = []
+    rows = []
+    for number, record in body:
+        filled = max((i + 1 for i, cell in enumerate(record) if cell.strip()), default=0)
+        if filled > width or (is_ragged_an_error and len(record) < width):
+            got = filled if filled > width else len(record)
+            expected = f"expected {width} cells as in the headings, got {got}"
+            problems.append(RowProblem(number, None, None, expected))
+        rows.append(tuple((record + [""] * width)[:width]))
+    for index, heading in enumerate(headings):
+        if not heading and any(row[index].strip() for row in rows):
+            problems.append(
+                RowProblem(None, f"{index + 1}", None, "has values but no heading; name it")
+            )
+    if problems:
+        raise ImportRefusedError(str(path), problems)
+    return RawTable(
+        source=str(path),
+        headings=tuple(headings),
+        rows=tuple(rows),
+        numbers=tuple(number for number, _ in body),
+        notes=notes,
+        may_use_decimal_comma=decimal_comma,
+    )

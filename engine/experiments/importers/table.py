@@ -1,0 +1,234 @@
+"""A table whose headings are the campaign's names (CSV, TSV, Excel) → runs.
+
+One row is one run, or one replicate of it where rows share a label (or an experiment number) and a
+column ``replicate`` tells them apart. Beside conditions and results a table may have the columns
+``label``, ``experiment``, ``replicate``, ``status``, ``failed`` and ``note``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from engine.campaign import Campaign, Value
+from engine.errors import ImportRefusedError, RowProblem
+from engine.experiments.importers import cells
+from engine.experiments.importers.grouping import Row, group_rows
+from engine.experiments.importers.headings import (
+    Column,
+    Columns,
+    Vocabulary,
+    map_headings,
+    missing_columns,
+)
+from engine.experiments.importers.reading import RawTable, read_table
+from engine.experiments.importers.runs import ImportedTable, outside_warnings, waiting_warnings
+
+T = TypeVar("T")
+
+
+@dataclass
+class CellReader:
+    """Reads the cells of one row after another, and collects what is wrong with them."""
+
+    campaign: Campaign
+    decimal_comma: bool = False
+    problems: list[RowProblem] = field(default_factory=list)
+
+    def read(self, number: int, column: Column, text: str, parse: Callable[[str], T]) -> T | None:
+        """Return the cell's content, or ``None`` with a problem noted."""
+        try:
+            return parse(text)
+        except cells.CellError as error:
+            self.problems.append(RowProblem(number, column.heading, text.strip(), str(error)))
+            return None
+
+    def condition(self, number: int, column: Column, text: str) -> Value | None:
+        """Return a parameter's value; an empty cell is ``None``."""
+        parameter = self.campaign.parameter(column.name)
+        if not text.strip():
+            return None
+        return self.read(
+            number,
+            column,
+            text,
+            lambda word: cells.parse_condition(word, parameter, decimal_comma=self.decimal_comma),
+        )
+
+    def result(self, number: int, column: Column, text: str) -> float | None:
+        """Return a measurement; an empty cell is ``None``."""
+        prop = self.campaign.property_of(column.name)
+        if not text.strip():
+            return None
+        return self.read(
+            number,
+            column,
+            text,
+            lambda word: cells.parse_result(word, prop, decimal_comma=self.decimal_comma),
+        )
+
+
+def read_runs(
+    path: Path, campaign: Campaign, *, max_rows: int, sheet: str | None = None
+) -> ImportedTable:
+    """Read a table of runs.
+
+    Every controlled parameter needs a column and a value in each row. An ambient column may be
+    absent or have empty cells. Columns that mean nothing to the campaign are left aside with a
+    warning, but a heading that nearly spells a name the table lacks is refused.
+
+    Raises:
+        NotFoundError, DataError: the file cannot be read as a table.
+        ImportRefusedError: something in it is wrong; carries every problem found.
+    """
+    raw = read_table(path, max_rows=max_rows, sheet=sheet)
+    columns, problems = map_headings(raw.headings, Vocabulary(campaign))
+    problems += missing_columns(campaign.controlled, columns)
+    if not columns.known:
+        problems.append(_nothing_known(campaign))
+    if problems:
+        raise ImportRefusedError(raw.source, problems)
+    reader = CellReader(campaign, uses_decimal_comma(raw, columns))
+    rows = [
+        _row(number, texts, columns, reader)
+        for number, texts in zip(raw.numbers, raw.rows, strict=True)
+    ]
+    _refuse_missing_controlled(rows, columns, reader)
+    runs, repeated = group_rows(rows, columns, reader.problems)
+    if reader.problems:
+        raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
+    warnings = [*raw.notes, *_column_warnings(campaign, columns), *repeated]
+    warnings += [*outside_warnings(campaign, runs), *waiting_warnings(runs)]
+    return ImportedTable(raw.source, runs, tuple(warnings))
+
+
+def read_conditions(
+    path: Path,
+    campaign: Campaign,
+    *,
+    max_rows: int,
+    require_controlled: bool = True,
+    sheet: str | None = None,
+) -> tuple[RawTable, list[dict[str, Value]]]:
+    """Read the conditions of a table of candidates; all its columns are kept as text.
+
+    Returns the table as it stands, and row by row the conditions in it: one dictionary for each of
+    ``table.rows``, without the parameters whose cell is empty or whose column is absent.
+
+    Raises:
+        NotFoundError, DataError: the file cannot be read as a table.
+        ImportRefusedError: a controlled parameter is missing (with ``require_controlled``), or a
+            condition cannot be; carries every problem found.
+    """
+    raw = read_table(path, max_rows=max_rows, sheet=sheet)
+    columns, problems = map_headings(raw.headings, Vocabulary(campaign), only=("parameter",))
+    if require_controlled:
+        problems += missing_columns(campaign.controlled, columns, raw.headings)
+    if problems:
+        raise ImportRefusedError(raw.source, problems)
+    reader = CellReader(campaign, uses_decimal_comma(raw, columns))
+    rows = [
+        _row(number, texts, columns, reader)
+        for number, texts in zip(raw.numbers, raw.rows, strict=True)
+    ]
+    if require_controlled:
+        _refuse_missing_controlled(rows, columns, reader)
+    if reader.problems:
+        raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
+    return raw, [row.conditions for row in rows]
+
+
+def uses_decimal_comma(raw: RawTable, columns: Columns) -> bool:
+    """Whether the numbers of the table are written with decimal commas throughout."""
+    if not raw.may_use_decimal_comma:
+        return False
+    indices = [column.index for column in columns.of_kind("parameter", "outcome")]
+    texts = [row[index] for row in raw.rows for index in indices]
+    has_point = any("." in text and text.replace(".", "").strip().isdigit() for text in texts)
+    return not has_point and any(cells.has_decimal_comma(text) for text in texts)
+
+
+def _row(number: int, texts: Sequence[str], columns: Columns, reader: CellReader) -> Row:
+    row = Row(number)
+    n_problems = len(reader.problems)
+    for column in columns.known:
+        text = texts[column.index]
+        if column.kind == "parameter":
+            condition = reader.condition(number, column, text)
+            if condition is not None:
+                row.conditions[column.name] = condition
+        elif column.kind == "outcome":
+            result = reader.result(number, column, text)
+            if result is not None:
+                row.results[column.name] = result
+        else:
+            _word(row, column, text, reader)
+    row.is_sound = len(reader.problems) == n_problems
+    return row
+
+
+def _word(row: Row, column: Column, text: str, reader: CellReader) -> None:
+    """Read the cell of a column that means the same in every campaign."""
+    if column.kind == "label":
+        row.label = reader.read(row.number, column, text, cells.clean_label)
+    elif column.kind == "experiment":
+        row.experiment = text.strip() or None
+    elif column.kind == "note":
+        row.note = reader.read(row.number, column, text, cells.clean_text)
+    elif column.kind == "replicate":
+        row.replicate = reader.read(row.number, column, text, cells.parse_replicate) or 1
+    elif column.kind == "failed":
+        failure = reader.read(row.number, column, text, cells.parse_failure)
+        row.failure = failure or row.failure
+    else:
+        stated = reader.read(row.number, column, text, cells.parse_status)
+        if stated is not None:
+            row.status = stated[0]
+            row.failure = row.failure or stated[1]
+
+
+def _refuse_missing_controlled(rows: Sequence[Row], columns: Columns, reader: CellReader) -> None:
+    controlled = {parameter.name for parameter in reader.campaign.controlled}
+    told = {(problem.row, problem.column) for problem in reader.problems}
+    for column in columns.of_kind("parameter"):
+        if column.name not in controlled:
+            continue
+        expected = f"the cell is empty; expected a value of {reader.campaign.heading(column.name)}"
+        reader.problems += [
+            RowProblem(row.number, column.heading, None, expected)
+            for row in rows
+            if column.name not in row.conditions and (row.number, column.heading) not in told
+        ]
+
+
+def _column_warnings(campaign: Campaign, columns: Columns) -> list[str]:
+    warnings = []
+    if columns.ignored:
+        warnings.append(f"columns left aside: {', '.join(columns.ignored)}")
+    present = columns.names("parameter", "outcome")
+    absent = [campaign.heading(p.name) for p in campaign.ambient if p.name not in present]
+    if absent:
+        warnings.append(f"no column for {', '.join(absent)}: not known for these runs")
+    objectives = [o.outcome for o in campaign.objectives if o.outcome not in present]
+    if objectives:
+        warnings.append(
+            f"no column for the objective {', '.join(map(campaign.heading, objectives))}"
+        )
+    if not columns.of_kind("label"):
+        warnings.append(
+            "no column names the runs (id, label): runs already recorded are known by equal "
+            "conditions and results"
+        )
+    return warnings
+
+
+def _nothing_known(campaign: Campaign) -> RowProblem:
+    names = [campaign.heading(p.name) for p in campaign.parameters]
+    names += [campaign.heading(outcome) for outcome in campaign.outcomes]
+    return RowProblem(1, None, None, f"no heading is known; expected {', '.join(names)}")
+
+
+def _place(problem: RowProblem) -> tuple[int, str]:
+    return problem.row or 0, problem.column or ""

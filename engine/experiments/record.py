@@ -1,0 +1,377 @@
+"""``engine log``: what became of a run, checked against its state and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from db.records import (
+    CampaignRecord,
+    ExperimentRecord,
+    NewExperiment,
+    Origin,
+    Status,
+    Value,
+)
+from db.session import Transaction
+from engine.campaign import Campaign
+from engine.errors import (
+    DataError,
+    EditedMeanwhileError,
+    ImportRefusedError,
+    NotFoundError,
+    RowProblem,
+    SpinneretError,
+    StateError,
+    UsageError,
+    nearest_name,
+)
+from engine.experiments.entries import Entry, check_flags, next_status, refuse_results, unknown_name
+from engine.experiments.plausibility import far_from_expected
+from engine.micrographs.add import PreparedMicrograph, prepare, register
+from engine.workspace import Workspace
+
+N_SEEN = 500
+"""Plausibility is judged by so many of the newest values."""
+
+
+@dataclass(frozen=True)
+class RecordedValue:
+    """One measurement as it was recorded; ``superseded`` is the value it corrects."""
+
+    outcome: str
+    replicate: int
+    value: float
+    superseded: float | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of one run."""
+
+    experiment: ExperimentRecord
+    is_new: bool
+    values: tuple[RecordedValue, ...]
+    n_micrographs: int
+    warnings: tuple[str, ...]
+
+
+def record(
+    workspace: Workspace,
+    entry: Entry,
+    *,
+    detail: str | None = None,
+    version: int | None = None,
+) -> Recorded:
+    """Record what became of one run, in one transaction.
+
+    ``version``: the newest change of the run that was seen; another one since then is refused.
+
+    Its micrographs are checked and kept; measuring them takes too long to wait for at the bench
+    (``engine micrograph measure --missing``).
+
+    Raises:
+        UsageError: flags that contradict one another, unknown names.
+        DataError: a value that cannot be, or a micrograph that cannot be kept.
+        NotFoundError: no such experiment.
+        StateError: the run's state does not allow it; the message tells what does.
+        EditedMeanwhileError: somebody else changed the run since ``version``.
+    """
+    return record_series(workspace, [entry], detail=detail, version=version)[0]
+
+
+def record_series(
+    workspace: Workspace,
+    entries: Sequence[Entry],
+    *,
+    detail: str | None = None,
+    version: int | None = None,
+) -> list[Recorded]:
+    """Record entries of one run (replicates, say) in one transaction; see :func:`record`."""
+    for entry in entries:
+        check_flags(entry)
+    files = [path for entry in entries for path in entry.micrographs]
+    pictures = {path: prepare(workspace, path, measured=False) for path in files}
+
+    def work(tx: Transaction) -> list[Recorded]:
+        recorder = _recorder(workspace, tx, pictures)
+        if version is not None and entries and entries[0].experiment is not None:
+            _refuse_edited(tx, recorder, entries[0], version)
+        return [recorder.record(entry) for entry in entries]
+
+    return workspace.database.transact("log", work, detail=detail)
+
+
+def _refuse_edited(tx: Transaction, recorder: Recorder, entry: Entry, version: int) -> None:
+    word = str(entry.experiment)
+    found = find_experiment(tx, recorder.campaign_record, word, is_label=entry.is_label)
+    newest = tx.experiments.version(found.id)
+    if newest != version:
+        last = [one for one in tx.experiments.trail(found.id) if one.change_id == newest]
+        who = f" by {last[0].actor}" if last else ""
+        raise EditedMeanwhileError(
+            f"experiment {found.id} was changed{who} since you opened it; nothing of yours was "
+            "recorded. Look at it again, then record what is still missing"
+        )
+
+
+def record_all(
+    workspace: Workspace, entries: Mapping[int, Entry], *, source: str
+) -> list[Recorded]:
+    """Record the entries of a file, by their row, in one transaction: all of them, or nothing.
+
+    Raises:
+        ImportRefusedError: an entry cannot be recorded; carries the problems of every row.
+    """
+
+    def work(tx: Transaction) -> list[Recorded]:
+        problems, recorded = [], []
+        recorder = _recorder(workspace, tx, {})
+        for row, entry in entries.items():
+            try:
+                check_flags(entry)
+                recorded.append(recorder.record(entry))
+            except SpinneretError as error:
+                problems.append(RowProblem(row, None, entry.experiment, str(error)))
+        if problems:
+            raise ImportRefusedError(source, problems)
+        return recorded
+
+    return workspace.database.transact("log", work, detail=source)
+
+
+def _recorder(
+    workspace: Workspace, tx: Transaction, pictures: Mapping[Path, PreparedMicrograph]
+) -> Recorder:
+    campaign_record, campaign = workspace.active_campaign(tx)
+    return Recorder(tx, campaign_record, campaign, pictures)
+
+
+@dataclass
+class Recorder:
+    """Records one entry after another, inside one transaction."""
+
+    tx: Transaction
+    campaign_record: CampaignRecord
+    campaign: Campaign
+    pictures: Mapping[Path, PreparedMicrograph]
+    _recent: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+    def record(self, entry: Entry) -> Recorded:
+        """Record one entry; see :func:`record` for what is raised."""
+        self._check_names(entry)
+        warnings = self._check_values(entry)
+        if entry.experiment is None:
+            experiment = self._create(entry)
+        else:
+            experiment = self._find(entry)
+            self._change(experiment, entry)
+        values = self._measure(experiment, entry)
+        self._set_status(experiment, entry)
+        n_micrographs = self._register(experiment, entry)
+        warnings += far_from_expected(
+            self.campaign,
+            entry.results,
+            seen={outcome: self._seen(outcome, experiment.id) for outcome in entry.results},
+            predictions=self.tx.batches.predictions_of(experiment.id),
+            experiment=experiment.id,
+        )
+        after = self.tx.experiments.get(experiment.id)
+        assert after is not None  # noqa: S101 -- found above, in this transaction
+        if entry.conditions or entry.actual:
+            warnings += self._broken_constraints(after.conditions)
+        return Recorded(
+            after, entry.experiment is None, tuple(values), n_micrographs, tuple(warnings)
+        )
+
+    def _seen(self, outcome: str, experiment_id: int) -> list[float]:
+        """Return the newest values of other runs, as they were when the file was begun."""
+        if outcome not in self._recent:
+            found = self.tx.measurements.newest(self.campaign_record.id, outcome, N_SEEN)
+            self._recent[outcome] = found
+        return [value for other, value in self._recent[outcome] if other != experiment_id]
+
+    def _find(self, entry: Entry) -> ExperimentRecord:
+        return find_experiment(
+            self.tx, self.campaign_record, str(entry.experiment), is_label=entry.is_label
+        )
+
+    def _check_names(self, entry: Entry) -> None:
+        outcomes, parameters = self.campaign.outcomes, [p.name for p in self.campaign.parameters]
+        for name in entry.results:
+            if name not in outcomes:
+                raise UsageError(unknown_name(name, self.campaign))
+        for name in (*entry.conditions, *entry.actual):
+            if name not in parameters:
+                raise UsageError(
+                    f"unknown parameter '{name}'.{nearest_name(name, parameters)} "
+                    f"Known: {', '.join(parameters)}"
+                )
+
+    def _check_values(self, entry: Entry) -> list[str]:
+        warnings = []
+        for outcome, result in entry.results.items():
+            problem = self.campaign.property_of(outcome).problem_with(result)
+            if problem is not None:
+                raise DataError(f"{outcome}={result:g}: {problem}")
+        for name, value in {**entry.conditions, **entry.actual}.items():
+            parameter = self.campaign.parameter(name)
+            problem = parameter.problem_with(value)
+            if problem is not None:
+                raise DataError(f"{name}={value}: {problem}")
+            if isinstance(value, float) and parameter.is_numeric:
+                low, high = parameter.bounds
+                if not low <= value <= high:
+                    warnings.append(
+                        f"{self.campaign.heading(name)} = {value:g} lies outside the range "
+                        f"searched, {low:g} … {high:g}; kept"
+                    )
+        return warnings
+
+    def _broken_constraints(self, conditions: Mapping[str, Value]) -> list[str]:
+        return [
+            f"{', '.join(f'{name} = {conditions[name]:g}' for name in constraint.terms)} does not "
+            f"meet {constraint}; kept"
+            for constraint in self.campaign.broken_by(conditions)
+        ]
+
+    def _create(self, entry: Entry) -> ExperimentRecord:
+        conditions = {**entry.conditions, **entry.actual}
+        lacking = [p.name for p in self.campaign.controlled if p.name not in conditions]
+        if lacking:
+            raise UsageError(
+                f"--new: expected a value of every controlled parameter; "
+                f"missing: {', '.join(map(self.campaign.heading, lacking))}"
+            )
+        if entry.label is not None:
+            there = self.tx.experiments.labelled(self.campaign_record.id, entry.label)
+            if there is not None:
+                raise StateError(f"the label '{entry.label}' is experiment {there}; choose another")
+        status = Status.RUNNING if entry.failure is None else Status.FAILED
+        new = NewExperiment(
+            origin=Origin.MANUAL,
+            status=status,
+            label=entry.label,
+            failure=entry.failure,
+            note=entry.note,
+            actual=conditions,
+        )
+        (id_,) = self.tx.experiments.add(self.campaign_record, [new])
+        return find_experiment(self.tx, self.campaign_record, str(id_))
+
+    def _change(self, experiment: ExperimentRecord, entry: Entry) -> None:
+        """Record actual conditions and a note of a known run."""
+        if entry.conditions:
+            names = ", ".join(entry.conditions)
+            raise UsageError(f"{names}: a known run's conditions are corrected with --actual")
+        if entry.actual:
+            self.tx.experiments.set_actual(experiment.id, entry.actual)
+        if entry.note is not None and not entry.correct:
+            notes = [experiment.note] if experiment.note else []
+            self.tx.experiments.set_note(experiment.id, "\n".join([*notes, entry.note]))
+
+    def _measure(self, experiment: ExperimentRecord, entry: Entry) -> list[RecordedValue]:
+        if entry.results:
+            refuse_results(experiment)
+        known = experiment.replicates()
+        values = []
+        for outcome, result in entry.results.items():
+            there = known.get(outcome, ())
+            if entry.correct:
+                values.append(self._correct(experiment, outcome, result, entry))
+                continue
+            if there and not entry.replicate:
+                shown = ", ".join(f"{value:g}" for value in there)
+                raise StateError(
+                    f"experiment {experiment.id} has {self.campaign.heading(outcome)} already: "
+                    f"{shown}. --replicate adds a further one, --correct replaces it"
+                )
+            (row,) = self.tx.measurements.add(experiment.id, outcome, [result])
+            values.append(RecordedValue(outcome, row.replicate, row.value))
+        return values
+
+    def _correct(
+        self, experiment: ExperimentRecord, outcome: str, value: float, entry: Entry
+    ) -> RecordedValue:
+        heading = self.campaign.heading(outcome)
+        rows = {m.replicate: m for m in experiment.measurements if m.outcome == outcome}
+        if not rows:
+            raise StateError(f"experiment {experiment.id} has no {heading} to correct")
+        if entry.which is None and len(rows) > 1:
+            shown = ", ".join(f"{number}: {row.value:g}" for number, row in rows.items())
+            raise StateError(
+                f"experiment {experiment.id} has several replicates of {heading} ({shown}); "
+                "name the one to correct with --which"
+            )
+        number = entry.which if entry.which is not None else next(iter(rows))
+        if number not in rows:
+            raise StateError(
+                f"experiment {experiment.id} has no replicate {number} of {heading}; "
+                f"it has {', '.join(map(str, rows))}"
+            )
+        old = rows[number].value
+        if old == value:
+            raise StateError(
+                f"experiment {experiment.id} has {heading} = {value:g} already: nothing to correct"
+            )
+        row = self.tx.measurements.correct(experiment.id, outcome, number, value, note=entry.note)
+        return RecordedValue(outcome, number, row.value, superseded=old)
+
+    def _set_status(self, experiment: ExperimentRecord, entry: Entry) -> None:
+        status = next_status(experiment, entry)
+        if status is not None:
+            self.tx.experiments.set_status(experiment.id, status, failure=entry.failure)
+
+    def _register(self, experiment: ExperimentRecord, entry: Entry) -> int:
+        for path in entry.micrographs:
+            new = self.pictures[path]
+            new = replace(new, stored=replace(new.stored, original_name=path.name))
+            register(self.tx, self.campaign_record.id, experiment, new)
+        return len(entry.micrographs)
+
+
+def find_experiment(
+    tx: Transaction, campaign: CampaignRecord, word: str, *, is_label: bool = False
+) -> ExperimentRecord:
+    """Return the experiment of that id (digits) or label (anything else) in the campaign.
+
+    Raises:
+        NotFoundError: there is none; the message names what comes near.
+    """
+    if word.isascii() and word.isdigit() and not is_label:
+        found = tx.experiments.get(int(word)) if int(word) < 2**63 else None
+        if found is not None and found.campaign_id == campaign.id:
+            return found
+        if found is not None:
+            other = tx.campaigns.by_id(found.campaign_id)
+            raise NotFoundError(
+                f"experiment {word} belongs to the campaign '{other.name if other else '?'}', "
+                f"not to '{campaign.name}'; switch with `engine campaign use`"
+            )
+        there = tx.experiments.labelled(campaign.id, word)
+        hint = f" The label '{word}' is experiment {there}." if there is not None else ""
+        raise NotFoundError(f"there is no experiment {word}.{hint} `engine status` lists them")
+    there = tx.experiments.labelled(campaign.id, word)
+    if there is None:
+        labels = tx.experiments.labels(campaign.id)
+        raise NotFoundError(
+            f"no experiment is labelled '{word}'.{nearest_name(word, labels)} "
+            "`engine status` lists the ids"
+        )
+    found = tx.experiments.get(there)
+    assert found is not None  # noqa: S101 -- its label was read in this transaction
+    return found
+
+
+__all__ = [
+    "N_SEEN",
+    "Entry",
+    "Recorded",
+    "RecordedValue",
+    "Recorder",
+    "find_experiment",
+    "record",
+    "record_all",
+    "record_series",
+]

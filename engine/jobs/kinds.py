@@ -1,0 +1,143 @@
+"""What each kind of task does: the command line's own functions, with progress told in its row."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from engine.campaign import Campaign
+from engine.errors import NotFoundError, SpinneretError, UsageError, nearest_name
+from engine.jobs.queue import TaskCancelledError, Tell, Work
+from engine.propose.request import ProposeRequest
+from engine.workspace import Workspace
+from engine.workspace.settings import ProposeSettings
+
+MOST_RUNS = 100
+
+
+def request_of(
+    params: Mapping[str, Any], campaign: Campaign, settings: ProposeSettings
+) -> ProposeRequest:
+    """Read what a proposal is asked for; what is not said is as in the settings.
+
+    Raises:
+        UsageError: an unknown name, or a value that cannot be set.
+    """
+    n = int(params.get("n") or settings.n)
+    if not 1 <= n <= MOST_RUNS:
+        raise UsageError(f"n: expected 1 to {MOST_RUNS} runs in a batch, got {n}")
+    strategies = ("matmcl", "gp", "sobol", "ax", "ax-matmcl", "nsga2")
+    strategy = params.get("strategy") or settings.strategy
+    if strategy not in strategies:
+        raise UsageError(f"unknown strategy '{strategy}'. Known: {', '.join(strategies)}")
+    at, fixed = dict(params.get("at") or {}), dict(params.get("fixed") or {})
+    max_distinct = dict(params.get("max_distinct") or {})
+    ambient = [p.name for p in campaign.ambient]
+    controlled = [p.name for p in campaign.controlled]
+    for names, known, what in (
+        (at, ambient, "at"),
+        (fixed, controlled, "fixed"),
+        (max_distinct, controlled, "max_distinct"),
+    ):
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"{what}: unknown parameter '{name}'.{nearest_name(name, known)} "
+                    f"Known: {', '.join(known)}"
+                )
+    for name, value in at.items():
+        problem = campaign.parameter(name).problem_with(value)
+        if problem is not None:
+            raise UsageError(f"at {name}={value}: {problem}")
+    for name, value in fixed.items():
+        problem = campaign.parameter(name).problem_as_setting(value)
+        if problem is not None:
+            raise UsageError(f"fixed {name}={value}: {problem}")
+    for name, limit in max_distinct.items():
+        if int(limit) < 1:
+            raise UsageError(f"max_distinct {name}={limit}: expected 1 or more")
+    seed = params.get("seed")
+    return ProposeRequest(
+        n=n,
+        seed=secrets.randbelow(2**31) if seed is None else int(seed),
+        strategy=strategy,
+        at={name: float(value) for name, value in at.items()},
+        robust=bool(params.get("robust")),
+        fixed=fixed,
+        max_distinct={name: int(limit) for name, limit in max_distinct.items()},
+        explore=bool(params.get("explore")),
+        replicates=bool(params.get("replicates")),
+    )
+
+
+def propose(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Propose a batch, as ``engine propose`` does."""
+    from engine.loop import propose as propose_batch
+
+    with workspace.database.read() as tx:
+        _, campaign = workspace.active_campaign(tx)
+    request = request_of(params, campaign, workspace.settings.propose)
+    wanted = None if params.get("preview") is None else bool(params["preview"])
+    proposed = propose_batch(workspace, request, preview=wanted, progress=tell)
+    return {"batch": proposed.batch_id, "notes": list(proposed.batch.notes)}
+
+
+def refresh(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Train on the new results, judge, and let the candidate serve if it loses to nobody.
+
+    Once it is to stop, the training ends at its next step and is kept to be taken up again.
+    """
+    from engine.refresh.request import RefreshRequest
+    from engine.refresh.run import refresh as refresh_models
+
+    is_stopped = False
+
+    def told(what: str, n: int, total: int, numbers: Mapping[str, float]) -> None:
+        nonlocal is_stopped
+        shown = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+        try:
+            tell(f"{what}{f', {shown}' if shown else ''}", n / total if total else None)
+        except TaskCancelledError:
+            is_stopped = True
+
+    request = RefreshRequest(
+        full=bool(params.get("full")),
+        trigger="by hand",
+        steps=params.get("steps"),
+        accept_suspicious=bool(params.get("accept_suspicious")),
+    )
+    done = refresh_models(workspace, request, told, lambda: is_stopped)
+    if is_stopped:
+        raise TaskCancelledError
+    return {
+        "refresh": done.refresh_id,
+        "outcome": str(done.outcome),
+        "summary": f"{done.outcome}: {done.why}",
+        "model": done.model_id,
+        "notes": list(done.notes),
+    }
+
+
+def measure(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Measure kept micrographs and draw their overlays, as ``engine micrograph measure`` does.
+
+    A picture that cannot be measured is told of, and the others are measured all the same.
+    """
+    from engine.micrographs.add import HowTaken
+    from engine.micrographs.overlay import measure_again, show
+
+    ids = [int(id_) for id_ in params["micrographs"]]
+    how = HowTaken(params.get("nm_per_pixel"), params.get("rotation_axis"))
+    problems: dict[str, str] = {}
+    for place, id_ in enumerate(ids):
+        tell(f"measuring picture {place + 1} of {len(ids)}", place / len(ids))
+        try:
+            measure_again(workspace, [id_], how)
+            show(workspace, id_)
+        except (SpinneretError, NotFoundError) as error:
+            problems[str(id_)] = str(error)
+    return {"measured": [id_ for id_ in ids if str(id_) not in problems], "problems": problems}
+
+
+DOING: dict[str, Work] = {"propose": propose, "measure": measure, "refresh": refresh}

@@ -1,0 +1,152 @@
+"""Micrographs into the data folder: checked, then kept by content hash, never half-written.
+
+``data_dir/micrographs/<aa>/<sha256>.<ext>``: the same picture twice is one file. The file is in
+place before a row of the database names it, so that a killed process leaves at most a file that
+nothing refers to, never a row without its file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.errors import DataError, NotFoundError
+from engine.experiments.importers.reading import refuse_broken_name
+
+FOLDER = "micrographs"
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp"}
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredMicrograph:
+    """A picture as it lies in the data folder; ``path`` is relative to that folder."""
+
+    sha256: str
+    path: str
+    original_name: str
+    width_px: int
+    height_px: int
+    n_bytes: int
+
+
+def store_micrograph(source: Path, data_dir: Path, *, max_megapixels: float) -> StoredMicrograph:
+    """Copy ``source`` into the data folder, unless that content is there already.
+
+    Raises:
+        NotFoundError: no such file.
+        DataError: no picture (PNG, JPEG, TIFF, BMP), a damaged one, one of more than
+            ``max_megapixels``, or the data folder cannot be written.
+    """
+    if not source.exists():
+        raise NotFoundError(f"{source}: no such micrograph")
+    if not source.is_file():
+        raise DataError(f"{source}: expected a picture file, got a folder or device")
+    refuse_broken_name(source)
+    folder = data_dir / FOLDER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        known = _already_stored(source, folder, max_megapixels)
+        if known is not None:
+            return replace(known, original_name=source.name)
+        with _copy(source, folder) as (copy, sha256, n_bytes):
+            kind, width, height = inspect_picture(copy, source, max_megapixels)
+            path = folder / sha256[:2] / f"{sha256}{_SUFFIXES[kind]}"
+            path.parent.mkdir(exist_ok=True)
+            copy.replace(path)
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise DataError(
+            f"{source} cannot be kept in {folder}: {error.strerror or error}"
+        ) from error
+    return StoredMicrograph(
+        sha256, path.relative_to(data_dir).as_posix(), source.name, width, height, n_bytes
+    )
+
+
+def inspect_picture(
+    path: Path, source: Path, max_megapixels: float, *, decode: bool = True
+) -> tuple[str, int, int]:
+    """Return format, width and height of a picture, after decoding all of it (unless told not to).
+
+    The size is looked at before anything is unpacked; ``source`` is what messages call it.
+
+    Raises:
+        DataError: no picture, a damaged one, or one of more than ``max_megapixels``.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    limit = Image.MAX_IMAGE_PIXELS
+    try:
+        Image.MAX_IMAGE_PIXELS = None  # the limit below is the one the user set
+        with warnings.catch_warnings(), Image.open(path, formats=list(_SUFFIXES)) as image:
+            warnings.simplefilter("ignore")
+            width, height = image.size
+            megapixels = width * height / 1e6
+            if megapixels > max_megapixels:
+                raise DataError(
+                    f"{source}: expected at most {max_megapixels:g} megapixels, got "
+                    f"{megapixels:.0f} ({width} × {height}); scale it down, or raise "
+                    "max_image_megapixels under [storage] in config.toml"
+                )
+            if decode:
+                image.load()
+            return str(image.format), width, height
+    except UnidentifiedImageError:
+        known = ", ".join(_SUFFIXES)
+        raise DataError(f"{source} is not a picture; expected {known}") from None
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders raise what they like
+        raise DataError(f"{source} is a damaged picture: {error}") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _already_stored(source: Path, folder: Path, max_megapixels: float) -> StoredMicrograph | None:
+    with source.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    path = next((folder / sha256[:2]).glob(f"{sha256}.*"), None)
+    n_bytes = source.stat().st_size
+    if path is None or path.stat().st_size != n_bytes:
+        return None
+    _, width, height = inspect_picture(path, source, max_megapixels, decode=False)
+    name = path.relative_to(folder.parent).as_posix()
+    return StoredMicrograph(sha256, name, source.name, width, height, n_bytes)
+
+
+@contextmanager
+def _copy(source: Path, folder: Path) -> Iterator[tuple[Path, str, int]]:
+    """Yield a flushed copy of ``source``, its SHA-256 and size; remove what is not moved away."""
+    digest, n_bytes = hashlib.sha256(), 0
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".incoming-")
+    copy = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as target, source.open("rb") as content:
+            while chunk := content.read(_CHUNK):
+                digest.update(chunk)
+                n_bytes += len(chunk)
+                target.write(chunk)
+            target.flush()
+            os.fsync(target.fileno())
+        copy.chmod(0o644)
+        yield copy, digest.hexdigest(), n_bytes
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming last through a power cut, where the system can."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The fitted model asked: forecasts, slices, sensitivities. Nothing is recorded."""

@@ -1,0 +1,297 @@
+"""What to expect of conditions, and what drives it: the surrogate asked, nothing recorded.
+
+Notation
+--------
+==============  ======================================================================
+remoteness      posterior ÷ prior standard deviation of the noise-free outcome under the
+                fitted kernel, the median over outcomes: 0 where data say everything, 1
+                where they say nothing
+change          expected outcome at the upper end of a parameter's range − at the lower
+                end, all else as asked: how it is driven there
+span            the largest − the smallest expected outcome over that range
+==============  ======================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from engine.campaign import Campaign, Parameter, Value
+from engine.compute import limit_threads
+from engine.errors import UsageError
+from engine.experiments.conditions import outside_of
+from engine.loop import knowledge_for, read_snapshot
+from engine.propose.request import Forecast
+from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from engine.campaign.history import History
+    from engine.propose.forecaster import Forecaster
+
+    Array = NDArray[np.float64]
+
+MAX_ROWS = 10_000
+MAX_DRIVEN_ROWS = 100
+"""Up to so many rows are also told what drives them: each asks the model some fifty times."""
+
+POINTS = 9
+REMOTE = 0.8
+"""From this remoteness on a row is warned of: the data have taken a third of the doubt at most."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Drive:
+    """How one parameter drives one outcome at the asked conditions, over the parameter's range.
+
+    ``change`` is signed, in the outcome's unit, and ``None`` for named choices; ``span`` is never
+    negative. ``best`` is where the expected outcome is highest; ``is_monotone`` tells whether it
+    only rises or only falls.
+    """
+
+    parameter: str
+    span: float
+    change: float | None
+    best: Value
+    is_monotone: bool
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is expected of one row of conditions.
+
+    ``conditions`` holds every parameter, ``assumed`` names those that nobody stated. ``drives``:
+    for each outcome the parameters, strongest first; empty where it was not asked.
+    """
+
+    conditions: Mapping[str, Value]
+    assumed: tuple[str, ...]
+    outcomes: Mapping[str, Forecast]
+    p_success: float
+    remoteness: float
+    warnings: tuple[str, ...]
+    drives: Mapping[str, tuple[Drive, ...]]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """All rows, with what they rest on."""
+
+    campaign: Campaign
+    level: float
+    n_finished: int
+    rows: tuple[Prediction, ...]
+    notes: tuple[str, ...]
+
+
+def predict(
+    workspace: Workspace,
+    conditions: Sequence[Mapping[str, Value]],
+    *,
+    level: float | None = None,
+    drives: bool = True,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Predict the active campaign's outcomes at ``conditions``, from every result so far.
+
+    Args:
+        workspace: an open workspace.
+        conditions: rows that hold every controlled parameter; a missing ambient one is taken to
+            be the mean of the readings so far.
+        level: of the intervals, in (0, 1); ``None``: the settings' word.
+        drives: whether to tell what drives each row (for :data:`MAX_DRIVEN_ROWS` at most).
+        progress: told what is being done.
+
+    Raises:
+        UsageError: no row, more than :data:`MAX_ROWS`, or a level that cannot be.
+        DataError: a controlled parameter is missing.
+        ModelError: too few results to learn from.
+    """
+    _check(conditions, level)
+    tell = progress or (lambda _: None)
+    tell("reading the campaign")
+    snapshot = read_snapshot(workspace)
+    history = snapshot.history
+    settings = workspace.settings.propose
+    tell("loading the numerical libraries")
+    limit_threads(workspace.settings.compute.threads)
+    from engine.propose.forecaster import Forecaster
+
+    tell(f"learning from {history.n_finished} runs")
+    knowledge = knowledge_for(snapshot.campaign, settings.strategy, snapshot.checkpoint)
+    forecaster = Forecaster.fit(history, settings, knowledge=knowledge)
+    tell(f"predicting {len(conditions)} rows")
+    return ask(forecaster, history, conditions, level or settings.level, drives=drives)
+
+
+def ask(
+    forecaster: Forecaster,
+    history: History,
+    conditions: Sequence[Mapping[str, Value]],
+    level: float,
+    *,
+    drives: bool = True,
+) -> Predictions:
+    """Ask a fitted forecaster; see :func:`predict`."""
+    campaign = history.campaign
+    forecasts = forecaster.predict(conditions, level)
+    typical = {
+        p.name: float(x) for p, x in zip(campaign.ambient, forecaster.data.fill, strict=True)
+    }
+    whole = [{**typical, **row} for row in conditions]
+    success = forecaster.p_success(whole)
+    remote = remoteness(forecaster, whole)
+    driven = drives and len(conditions) <= MAX_DRIVEN_ROWS
+    told = what_drives(forecaster, whole) if driven else [{}] * len(whole)
+    rows = tuple(
+        Prediction(
+            conditions={p.name: full[p.name] for p in campaign.parameters},
+            assumed=tuple(name for name in typical if name not in given),
+            outcomes=forecast,
+            p_success=p,
+            remoteness=far,
+            warnings=tuple(_warnings(campaign, full, far)),
+            drives=drive,
+        )
+        for given, full, forecast, p, far, drive in zip(
+            conditions, whole, forecasts, success, remote, told, strict=True
+        )
+    )
+    left_out = [] if history.left_out is None else [history.left_out]
+    notes = [*left_out, *forecaster.data.notes, *_assumed(campaign, rows, typical)]
+    if drives and not driven:
+        notes.append(f"what drives them is told for up to {MAX_DRIVEN_ROWS} rows at a time.")
+    return Predictions(campaign, level, history.n_finished, rows, tuple(notes))
+
+
+def remoteness(forecaster: Forecaster, conditions: Sequence[Mapping[str, Value]]) -> list[float]:
+    """Return how far from all data each of ``conditions`` is, 0 … 1 (see the notation)."""
+    import numpy as np
+
+    X = forecaster.space.encode(conditions, forecaster.data.fill)
+    _, posterior = forecaster.moments(X, with_noise=False)
+    prior = prior_variance(forecaster.model, X)
+    ratio = np.sqrt(np.clip(posterior / prior, 0.0, 1.0))
+    return [float(x) for x in np.median(ratio, axis=1)]
+
+
+def prior_variance(model: Any, X: Array) -> Array:
+    """Return (n, m): the variance of each noise-free outcome before any data, in work space.
+
+    ``model``: a BoTorch GP, or several in a ``ModelListGP``; X: (n, d).
+    """
+    import numpy as np
+    import torch
+
+    from surrogate.gp import device_of_model
+
+    columns = []
+    with torch.no_grad():
+        for member in getattr(model, "models", [model]):
+            points = member.transform_inputs(torch.from_numpy(X).to(device_of_model(model)))
+            if member.num_outputs > 1:
+                points = points.expand(member.num_outputs, *points.shape)
+            variance = member.forward(points).variance.reshape(member.num_outputs, -1)
+            scale = member.outcome_transform.stdvs.reshape(-1, 1)
+            columns.append((variance * scale**2).cpu().numpy())
+    return np.concatenate(columns).T
+
+
+def what_drives(
+    forecaster: Forecaster, conditions: Sequence[Mapping[str, Value]]
+) -> list[dict[str, tuple[Drive, ...]]]:
+    """Vary each parameter over its range, the others as asked; strongest first by outcome.
+
+    ``conditions`` hold every parameter, ambient ones too.
+    """
+    campaign = forecaster.space.campaign
+    grids = {p.name: _grid(p) for p in campaign.parameters}
+    asked = [
+        {**row, name: value} for row in conditions for name, grid in grids.items() for value in grid
+    ]
+    answers = iter(forecaster.predict(asked))
+    found = []
+    for _ in conditions:
+        curves = {name: [next(answers) for _ in grid] for name, grid in grids.items()}
+        found.append(
+            {outcome: _ranked(campaign, outcome, grids, curves) for outcome in forecaster.outcomes}
+        )
+    return found
+
+
+def _ranked(
+    campaign: Campaign,
+    outcome: str,
+    grids: Mapping[str, Sequence[Value]],
+    curves: Mapping[str, Sequence[Mapping[str, Forecast]]],
+) -> tuple[Drive, ...]:
+    drives = [
+        _drive(campaign.parameter(name), grid, [point[outcome].mean for point in curves[name]])
+        for name, grid in grids.items()
+    ]
+    return tuple(sorted(drives, key=lambda drive: -drive.span))
+
+
+def _drive(parameter: Parameter, grid: Sequence[Value], means: Sequence[float]) -> Drive:
+    steps = [b - a for a, b in pairwise(means)]
+    rises, falls = sum(s for s in steps if s > 0), -sum(s for s in steps if s < 0)
+    span = max(means) - min(means)
+    return Drive(
+        parameter=parameter.name,
+        span=span,
+        change=None if parameter.is_categorical else means[-1] - means[0],
+        best=grid[means.index(max(means))],
+        is_monotone=not parameter.is_categorical and min(rises, falls) <= 0.1 * span,
+    )
+
+
+def _grid(parameter: Parameter) -> list[Value]:
+    """Return where a parameter is tried: its choices, or points over its range, both ends too."""
+    if parameter.choices is not None:
+        return list(parameter.choices)
+    low, high = parameter.bounds
+    return [low + (high - low) * i / (POINTS - 1) for i in range(POINTS)]
+
+
+def _check(conditions: Sequence[Mapping[str, Value]], level: float | None) -> None:
+    if not conditions:
+        raise UsageError("expected at least one row of conditions, got none")
+    if len(conditions) > MAX_ROWS:
+        raise UsageError(
+            f"expected at most {MAX_ROWS} rows of conditions, got {len(conditions)}; split the file"
+        )
+    if level is not None and not 0.0 < level < 1.0:
+        raise UsageError(f"--level: expected a share above 0 and below 1 such as 0.9, got {level}")
+
+
+def _warnings(campaign: Campaign, conditions: Mapping[str, Value], remote: float) -> list[str]:
+    told = outside_of(campaign, conditions)
+    if remote >= REMOTE:
+        told.append(
+            f"far from all data: {remote:.0%} of the doubt without any data is left, so this is "
+            "little more than the mean of the runs"
+        )
+    return told
+
+
+def _assumed(
+    campaign: Campaign, rows: Sequence[Prediction], typical: Mapping[str, float]
+) -> list[str]:
+    told = []
+    for name, value in typical.items():
+        n = sum(name in row.assumed for row in rows)
+        if n:
+            who = "not stated" if len(rows) == 1 else f"not stated in {n} of {len(rows)} rows"
+            told.append(
+                f"{name} {who}: the mean of the readings stands in, {value:.4g} "
+                f"{campaign.unit_of(name)}".rstrip()
+                + f" (state it with --at {name}=VALUE)."
+            )
+    return told

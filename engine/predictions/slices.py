@@ -1,0 +1,181 @@
+"""The model's answers as pictures: slices through a setting, maps of two parameters, sensitivities.
+
+Notation
+--------
+==========  ==============================================================================
+slice       the expected outcome while one parameter runs over its range, all else as asked
+map         the same while two run over theirs: mean and standard deviation, rows by y
+sd          standard deviation of a new measurement, read off the interval's width
+==========  ==============================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from engine.campaign import Campaign, Parameter, Value
+from engine.campaign.history import History
+from engine.errors import UsageError, nearest_name
+
+if TYPE_CHECKING:
+    from engine.predictions.sensitivity import Sensitivity
+    from engine.propose.forecaster import Forecaster
+    from engine.propose.request import Forecast
+
+SLICE_POINTS = 25
+MAP_POINTS = 21
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One parameter over its range: mean, lower and upper of the outcome at each grid value."""
+
+    parameter: str
+    grid: tuple[Value, ...]
+    mean: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Map:
+    """Two parameters over their ranges; ``mean`` and ``sd`` hold a row for each value of ``y``."""
+
+    x: str
+    y: str
+    x_grid: tuple[Value, ...]
+    y_grid: tuple[Value, ...]
+    mean: tuple[tuple[float, ...], ...]
+    sd: tuple[tuple[float, ...], ...]
+
+
+def slices(
+    forecaster: Forecaster, conditions: Mapping[str, Value], outcome: str, level: float
+) -> list[Slice]:
+    """Vary each parameter over its range, the others as asked.
+
+    Raises:
+        UsageError: the model does not know the outcome.
+        DataError: a controlled parameter is missing.
+    """
+    campaign = forecaster.space.campaign
+    check_outcome(forecaster, outcome)
+    grids = {p.name: grid_of(p, SLICE_POINTS) for p in campaign.parameters}
+    rows = [{**conditions, name: value} for name, grid in grids.items() for value in grid]
+    answers = iter(forecaster.predict(rows, level))
+    found = []
+    for name, grid in grids.items():
+        line = [next(answers)[outcome] for _ in grid]
+        found.append(
+            Slice(
+                name,
+                tuple(grid),
+                tuple(f.mean for f in line),
+                tuple(f.lower for f in line),
+                tuple(f.upper for f in line),
+            )
+        )
+    return found
+
+
+def surface(
+    forecaster: Forecaster, conditions: Mapping[str, Value], outcome: str, x: str, y: str
+) -> Map:
+    """Vary two parameters over their ranges, the others as asked.
+
+    Raises:
+        UsageError: the model does not know the outcome, or a parameter is not there or twice.
+        DataError: a controlled parameter is missing.
+    """
+    campaign = forecaster.space.campaign
+    check_outcome(forecaster, outcome)
+    names = [p.name for p in campaign.parameters]
+    for name in (x, y):
+        if name not in names:
+            raise UsageError(
+                f"unknown parameter '{name}'.{nearest_name(name, names)} Known: {', '.join(names)}"
+            )
+    if x == y:
+        raise UsageError(f"expected two parameters for a map, got '{x}' twice")
+    x_grid, y_grid = (grid_of(campaign.parameter(name), MAP_POINTS) for name in (x, y))
+    rows = [{**conditions, x: a, y: b} for b in y_grid for a in x_grid]
+    level = 0.9
+    flat = [answer[outcome] for answer in forecaster.predict(rows, level)]
+    wide = len(x_grid)
+    lines = [flat[start : start + wide] for start in range(0, len(flat), wide)]
+    return Map(
+        x,
+        y,
+        tuple(x_grid),
+        tuple(y_grid),
+        tuple(tuple(f.mean for f in line) for line in lines),
+        tuple(tuple(sd_of(f, level) for f in line) for line in lines),
+    )
+
+
+def sensitivities(forecaster: Forecaster) -> Sensitivity:
+    """Ask the model which parameter moves which outcome, over the whole design space."""
+    from engine.predictions.sensitivity import sensitivity
+
+    outcomes = list(forecaster.outcomes)
+
+    def predict(conditions: Sequence[Mapping[str, Value]]) -> dict[str, list[float]]:
+        forecasts = forecaster.predict(conditions)
+        return {name: [row[name].mean for row in forecasts] for name in outcomes}
+
+    return sensitivity(forecaster.space.campaign, outcomes, predict, n_samples=64)
+
+
+def sd_of(forecast: Forecast, level: float) -> float:
+    """Return the standard deviation that an interval of this level speaks of."""
+    return (forecast.upper - forecast.lower) / (2 * NormalDist().inv_cdf(0.5 + level / 2))
+
+
+def grid_of(parameter: Parameter, n: int) -> list[Value]:
+    """Return a parameter's choices, or ``n`` values over its range, both ends too."""
+    if parameter.choices is not None:
+        return list(parameter.choices)
+    low, high = parameter.bounds
+    return [low + (high - low) * i / (n - 1) for i in range(n)]
+
+
+def check_outcome(forecaster: Forecaster, outcome: str) -> None:
+    """Refuse an outcome that the model was not fitted to.
+
+    Raises:
+        UsageError: the message names those that it knows.
+    """
+    known = forecaster.outcomes
+    if outcome not in known:
+        raise UsageError(
+            f"'{outcome}' is no outcome with results to learn from.{nearest_name(outcome, known)} "
+            f"Known: {', '.join(known)}"
+        )
+
+
+def middle_of(campaign: Campaign) -> dict[str, Value]:
+    """Return conditions in the middle of the ranges, on the instrument's settings."""
+    found: dict[str, Value] = {}
+    for parameter in campaign.parameters:
+        if parameter.choices is not None:
+            found[parameter.name] = parameter.choices[len(parameter.choices) // 2]
+        else:
+            low, high = parameter.bounds
+            found[parameter.name] = parameter.snap((low + high) / 2)
+    return found
+
+
+def fingerprint(history: History, *others: Any) -> str:
+    """Return what tells whether a model fitted to one history is that of another."""
+    runs = [
+        (run.id, sorted(run.conditions.items()), sorted(run.outcomes.items()))
+        for part in (history.finished, history.failed)
+        for run in part
+    ]
+    failed = [run.id for run in history.failed]
+    words = repr((history.campaign.definition(), runs, failed, others))
+    return hashlib.sha256(words.encode()).hexdigest()

@@ -1,0 +1,224 @@
+"""Previews asked for: of the runs of a batch, of any conditions, or of mats like one that was seen.
+
+Pictures lie in the data folder before a row names them; a process that is killed leaves at most a
+file that nothing refers to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db.records import NewPreview
+from engine.campaign import Campaign, Value
+from engine.compute import limit_threads
+from engine.errors import DataError, ModelError, UsageError
+from engine.experiments.conditions import outside_of
+from engine.previews.expected_statistics import Interval, intervals, measured, statistics_document
+from engine.previews.near import NearMicrograph, nearest_micrographs, remote
+from engine.previews.painter import open_painter, require_count
+from engine.previews.serving_generator import Serving, is_understood, serving_generator
+from engine.previews.store import keep_pictures
+from engine.workspace import Workspace
+
+if TYPE_CHECKING:
+    from engine.previews.painter import Painter
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Pictures of one mat to expect.
+
+    ``pictures``: (n, s, s); ``statistics``: of each; ``expected``: with the interval of a real one;
+    ``near``: real micrographs of runs under the nearest conditions; ``warnings``: far from data.
+    """
+
+    conditions: Mapping[str, Value]
+    pictures: NDArray[np.uint8]
+    nm_per_pixel: float
+    statistics: Sequence[Mapping[str, float | None]]
+    expected: Mapping[str, Interval]
+    near: Sequence[NearMicrograph] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Previews:
+    """What was drawn, by whom: ``generator`` is its SHA-256, ``name`` what people call it."""
+
+    generator: str
+    name: str
+    model_version_id: int | None
+    seed: int
+    level: float
+    items: tuple[Preview, ...]
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+
+def preview_conditions(
+    workspace: Workspace,
+    conditions: Sequence[Mapping[str, Value]],
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    tell: Tell | None = None,
+    strict: bool = True,
+) -> Previews:
+    """Draw previews of conditions, nothing recorded yet.
+
+    Args:
+        workspace: an open workspace.
+        conditions: rows; what is not stated is left open.
+        n: pictures of each; ``None``: the settings' word.
+        seed: the same one gives the same pictures on the same device.
+        tell: told what is being done.
+        strict: refuse conditions outside the ranges searched.
+
+    Raises:
+        UsageError: no condition, one out of range, or a number of pictures that cannot be.
+        ModelError: no generator, or one that cannot be loaded or knows none of the conditions.
+    """
+    say = tell or (lambda _: None)
+    count = workspace.settings.generator.pictures if n is None else n
+    require_count(count)
+    if not conditions or not all(conditions):
+        raise UsageError("expected conditions such as --set voltage=18, got none")
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        serving = serving_generator(workspace, tx, record.id)
+    outside = [line for row in conditions for line in outside_of(campaign, row)]
+    if strict and outside:
+        raise UsageError(f"{outside[0]}; a preview there would be a guess")
+    painter = _opened(workspace, serving, say)
+    say(f"drawing {count * len(conditions)} pictures")
+    drawn = painter.of_conditions(campaign, conditions, count, seed)
+    say("measuring them")
+    level = workspace.settings.propose.level
+    rows = [measured(pictures, painter.nm_per_pixel) for pictures in drawn]
+    expected = intervals(rows, level)
+    near, notes = nearest_micrographs(workspace, campaign, conditions)
+    items = tuple(
+        Preview(
+            one, pictures, painter.nm_per_pixel, row, told, beside, remote(campaign, one, near_)
+        )
+        for one, pictures, row, told, (beside, near_) in zip(
+            conditions, drawn, rows, expected, near, strict=True
+        )
+    )
+    version = None if serving is None else serving.model_version_id
+    return Previews(painter.sha256, painter.name, version, seed, level, items, tuple(notes))
+
+
+def preview_like(
+    workspace: Workspace,
+    file: Path,
+    *,
+    nm_per_pixel: float | None = None,
+    rotation_axis: str | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    tell: Tell | None = None,
+) -> Previews:
+    """Draw mats like the micrograph in ``file``, which is not recorded.
+
+    Raises:
+        UsageError: a number of pictures or a scale that cannot be.
+        NotFoundError, DataError: no such file, no picture, one without a scale, or too small.
+        ModelError: no generator, or one that cannot be loaded.
+    """
+    from engine.micrographs.databar import find_crop
+    from engine.micrographs.reading import read_grey
+    from engine.micrographs.scale import scale_of
+    from engine.retrieval.encoder import read_picture
+
+    say = tell or (lambda _: None)
+    count = workspace.settings.generator.pictures if n is None else n
+    require_count(count)
+    limit = workspace.settings.storage.max_image_megapixels
+    whole = read_picture(file, max_megapixels=limit)
+    scale = scale_of(file, whole.shape[1], nm_per_pixel)
+    if scale is None:
+        raise DataError(f"{file}: nobody wrote its scale; state --nm-per-pixel")
+    crop = find_crop(read_grey(file, max_megapixels=limit))
+    grey = read_picture(file, max_megapixels=limit, crop=crop, rotation_axis=rotation_axis)
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        serving = serving_generator(workspace, tx, record.id)
+    painter = _opened(workspace, serving, say)
+    say(f"drawing {count} pictures")
+    pictures = painter.like(grey, scale.nm_per_pixel, count, seed)
+    say("measuring them")
+    level = workspace.settings.propose.level
+    rows = measured(pictures, painter.nm_per_pixel)
+    item = Preview({}, pictures, painter.nm_per_pixel, rows, intervals([rows], level)[0])
+    version = None if serving is None else serving.model_version_id
+    return Previews(painter.sha256, painter.name, version, seed, level, (item,))
+
+
+def can_preview(workspace: Workspace, campaign: Campaign) -> bool:
+    """Whether a generator exists that understands what this campaign's machine is set to."""
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        serving = serving_generator(workspace, tx, record.id)
+    return serving is not None and is_understood(campaign)
+
+
+def kept(workspace: Workspace, previews: Previews, *, request: Mapping[str, object] | None = None
+         ) -> list[NewPreview]:  # fmt: skip
+    """Write the pictures into the data folder; return what the database is to know of each.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
+    made = []
+    for item in previews.items:
+        where = keep_pictures(workspace.data_dir, item.pictures)
+        made.append(
+            NewPreview(
+                generator=previews.generator,
+                seed=previews.seed,
+                n_pictures=len(item.pictures),
+                request=dict(request)
+                if request is not None
+                else {"conditions": {**item.conditions}},
+                level=previews.level,
+                statistics=statistics_document(item.statistics, item.expected, item.nm_per_pixel),
+                sha256=where.sha256,
+                path=where.path,
+                model_version_id=previews.model_version_id,
+            )
+        )
+    return made
+
+
+def record_previews(
+    workspace: Workspace, previews: Previews, *, request: Mapping[str, object] | None = None
+) -> list[int]:
+    """Keep previews that belong to no run, in one transaction; return their numbers.
+
+    Raises:
+        DataError: a file cannot be written.
+        DatabaseError: the database cannot.
+    """
+    new = kept(workspace, previews, request=request)
+    with workspace.database.write("preview") as tx:
+        record, _ = workspace.active_campaign(tx)
+        return [tx.previews.add(record.id, one) for one in new]
+
+
+def _opened(workspace: Workspace, serving: Serving | None, say: Tell) -> Painter:
+    if serving is None:
+        raise ModelError(
+            "expected a generator to draw previews with, found none: this package ships no "
+            'starter, or config.toml asks for none ([generator] pretrained = "none")'
+        )
+    say("loading the generator")
+    limit_threads(workspace.settings.compute.threads)
+    return open_painter(serving)

@@ -1,0 +1,53 @@
+"""Which generator serves a campaign. Loads no numerical library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.records import ModelKind
+from db.session import Transaction
+from engine.campaign import Campaign
+from engine.registry.serving_version import serving
+from engine.sources.axes import axes_of, match_axes
+from engine.sources.base import base_words
+from engine.workspace import Workspace
+
+STARTER = Path(__file__).parent / "starter"
+"""The generator that ships with the package."""
+
+ENCODERS = "encoders"
+"""Its own encoders, in a folder beside its parts."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A generator's folder; ``model_version_id`` is ``None`` for the starter."""
+
+    folder: Path
+    name: str
+    model_version_id: int | None = None
+
+
+def serving_generator(workspace: Workspace, tx: Transaction, campaign_id: int) -> Serving | None:
+    """Return the generator that serves a campaign: its champion, or else the starter, if any.
+
+    A champion whose files are gone or altered is left aside for the one before it.
+    ``[generator] pretrained`` may ask for the starter alone, or for none.
+    """
+    wanted = workspace.settings.generator.pretrained
+    if wanted == "none":
+        return None
+    if wanted == "auto":
+        found = serving(workspace.data_dir, tx, campaign_id, ModelKind.GENERATOR)
+        if found.version is not None and found.folder is not None:
+            return Serving(found.folder, f"generator {found.version.id}", found.version.id)
+    if (STARTER / "generator.json").is_file():
+        return Serving(STARTER, "the starter")
+    return None
+
+
+def is_understood(campaign: Campaign) -> bool:
+    """Whether the starter's words know anything that the campaign's machine is set to."""
+    found = match_axes(axes_of(campaign), base_words()).found
+    return any(parameter.name in found for parameter in campaign.controlled)

@@ -1,0 +1,120 @@
+"""What the user is told of a batch: the order to run it, forecasts, reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.campaign.history import History, Run
+from engine.errors import ModelError
+from engine.propose.batch import order_to_run
+from engine.propose.forecaster import Forecaster, fit_feasibility, outcomes_with_data
+from engine.propose.reasons import Explainer, nearest_run
+from engine.propose.request import Forecast, Suggestion
+from engine.propose.task import Answer, Array, Task
+
+
+def describe(task: Task, answer: Answer) -> tuple[Suggestion, ...]:
+    """Return the batch in the order to run it, each with its forecast and its reason."""
+    space, history = task.space, task.history
+    settings = answer.settings
+    conditions = space.conditions_of(settings)
+    last = _last_run(history)
+    order = order_to_run(
+        space, settings, None if last is None else space.settings_of([last.conditions])[0]
+    )
+    forecasts, explainer = _forecasts(task, answer)
+    p_success = _success(task, answer, settings)
+    taken = space.keys(run.conditions for run in history.finished)
+    ambient = {
+        p.name: float(f"{x:.6g}") for p, x in zip(space.ambient, task.room.typical, strict=True)
+    }
+    suggestions = []
+    for place, row in enumerate(order):
+        nearest, far = nearest_run(space, settings[row], history.finished)
+        kind, reason = "space_filling", "fills the space: no model leads this batch"
+        if row < answer.n_guided:
+            kind, reason = "expected_by_sources", "sources expect a good trade-off here"
+        if explainer is not None and answer.strategy != "sobol":
+            kind, reason = explainer.reason(forecasts[row], p_success[row], nearest, far)
+        if space.key(settings[row]) in taken:
+            kind = "replicate"
+            reason = f"replicate of {nearest.name if nearest else 'a finished run'}: {reason}"
+        suggestions.append(
+            Suggestion(
+                place + 1,
+                conditions[row],
+                ambient,
+                forecasts[row] if forecasts else {},
+                p_success[row],
+                kind,
+                reason,
+                nearest,
+                answer.values[row] if answer.values else None,
+            )
+        )
+    return tuple(suggestions)
+
+
+def _last_run(history: History) -> Run | None:
+    runs = [*history.finished, *history.failed]
+    return max(runs, key=lambda run: run.id or 0) if runs else None
+
+
+def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], Explainer | None]:
+    """Forecast every outcome that has data, and prepare the reasons."""
+    if not task.request.forecast:
+        return [{} for _ in answer.settings], None
+    campaign, history = task.history.campaign, task.history
+    forecaster, whole = answer.forecaster, answer.whole
+    forecasts: list[dict[str, Forecast]] = [{} for _ in answer.settings]
+    try:
+        outcomes = outcomes_with_data(history)
+        done = whole.outcomes if whole is not None else ()
+        rest = tuple(name for name in outcomes if name not in done)
+        models = [whole] if whole is not None else []
+        if rest:
+            models.append(
+                Forecaster.fit(history, task.settings, outcomes=rest, knowledge=task.knowledge)
+            )
+    except ModelError as error:
+        task.notes.append(f"no forecasts: {error}")
+        return forecasts, None
+    for model in models:
+        for row, forecast in zip(
+            forecasts, model.predict_in_room(answer.settings, task.room), strict=True
+        ):
+            row.update(forecast)
+    forecasts = [{o: row[o] for o in campaign.outcomes if o in row} for row in forecasts]
+    objectives = [objective.outcome for objective in campaign.objectives]
+    if any(name not in outcomes for name in objectives):
+        return forecasts, None
+    runs = [run for run in history.finished if run.outcomes]
+    # The one that chose knows every objective and constraint; the rest is not asked of all runs.
+    expected = _expected_at([forecaster] if forecaster is not None else models, runs)
+    return forecasts, Explainer(campaign, runs, expected)
+
+
+def _expected_at(models: Sequence[Forecaster], runs: Sequence[Run]) -> list[dict[str, Forecast]]:
+    expected: list[dict[str, Forecast]] = [{} for _ in runs]
+    for model in models:
+        for row, forecast in zip(
+            expected, model.predict([r.conditions for r in runs]), strict=True
+        ):
+            row.update(forecast)
+    return expected
+
+
+def _success(task: Task, answer: Answer, settings: Array) -> list[float]:
+    """Return each setting's probability of a mat, averaged over the room's readings."""
+    if answer.forecaster is not None:
+        feasibility = answer.forecaster.feasibility
+    else:
+        feasibility = fit_feasibility(task.space, task.history)
+    readings = task.room.readings
+    X = task.space.cube(
+        np.repeat(settings, len(readings), axis=0), np.tile(readings, (len(settings), 1))
+    )
+    probability = feasibility.probability(X).reshape(len(settings), len(readings))
+    return [float(p) for p in probability.mean(axis=1)]

@@ -1,0 +1,115 @@
+"""Why each proposal is there, in a sentence, and which finished run it is nearest to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.campaign import Campaign
+from engine.campaign.front import front_mask
+from engine.campaign.history import Run
+from engine.propose.request import Forecast
+from engine.propose.space import Space
+
+Array = NDArray[np.float64]
+
+
+def nearest_run(space: Space, setting: Array, runs: Sequence[Run]) -> tuple[Run | None, float]:
+    """Return the finished run nearest in the unit cube of controlled parameters, and how far."""
+    if not runs:
+        return None, float("inf")
+    nowhere = np.zeros((1, len(space.ambient)))
+    there = space.cube(setting[None], nowhere)
+    settings = space.settings_of([run.conditions for run in runs])
+    here = space.cube(settings, np.repeat(nowhere, len(runs), axis=0))
+    distances = np.linalg.norm(here - there, axis=1)
+    place = int(np.argmin(distances))
+    return runs[place], float(distances[place])
+
+
+class Explainer:
+    """Says what each proposal is for, measured against what the finished runs are expected to give.
+
+    ``expected``: forecasts at the finished runs' own conditions. They, not the measured values,
+    make the front: a lucky specimen is no better mat.
+    """
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        runs: Sequence[Run],
+        expected: Sequence[Mapping[str, Forecast]],
+    ) -> None:
+        self.campaign = campaign
+        self.objectives = campaign.objectives
+        self.values = np.array(
+            [[forecast[o.outcome].mean for o in self.objectives] for forecast in expected]
+        ).reshape(len(expected), len(self.objectives))
+        allowed = np.array([self._is_allowed(forecast) for forecast in expected], dtype=bool)
+        mask = allowed.copy()
+        mask[allowed] = front_mask(self.values[allowed], self.objectives)
+        self.front = self.values[mask]
+        self.front_runs = [run for run, is_on in zip(runs, mask, strict=True) if is_on]
+
+    def _is_allowed(self, forecast: Mapping[str, Forecast]) -> bool:
+        """Whether a run is expected to meet the outcome constraints; others make no front."""
+        means = {name: f.mean for name, f in forecast.items()}
+        return all(
+            constraint.is_met(means)
+            for constraint in self.campaign.constraints
+            if set(constraint.terms) <= set(means)
+        )
+
+    def reason(
+        self, forecast: Mapping[str, Forecast], p_success: float, nearest: Run | None, far: float
+    ) -> tuple[str, str]:
+        """Return the reason's kind and its sentence."""
+        point = np.array([forecast[o.outcome].mean for o in self.objectives])
+        signs = np.array([o.sign for o in self.objectives])
+        gains, front = point * signs, self.front * signs
+        expected = " at ".join(
+            f"{value:.3g} {self.campaign.unit_of(o.outcome)}".rstrip()
+            for value, o in zip(point, self.objectives, strict=True)
+        )
+        caution = f"; {p_success:.0%} chance of success" if p_success < 0.8 else ""
+        beaten = (front <= gains).all(axis=1) & (front < gains).any(axis=1)
+        dominated = ((front >= gains).all(axis=1) & (front > gains).any(axis=1)).any()
+        if dominated or not len(front):
+            return "explores", self._exploring(forecast, expected, nearest, far) + caution
+        if beaten.any():
+            names = ", ".join(
+                _name(run)
+                for run, is_beaten in zip(self.front_runs, beaten, strict=True)
+                if is_beaten
+            )
+            return "improves_front", f"expected {expected}: beyond {names}{caution}"
+        left = [run for run, row in zip(self.front_runs, front, strict=True) if row[0] > gains[0]]
+        right = [run for run, row in zip(self.front_runs, front, strict=True) if row[0] < gains[0]]
+        if left and right:
+            order = np.argsort(front[:, 0])
+            place = int(np.searchsorted(front[order, 0], gains[0]))
+            pair = [_name(self.front_runs[order[i]]) for i in (place - 1, place)]
+            return (
+                "fills_gap",
+                f"expected {expected}: on the front between {pair[0]} and {pair[1]}{caution}",
+            )
+        return "improves_front", f"expected {expected}: extends the front{caution}"
+
+    def _exploring(
+        self, forecast: Mapping[str, Forecast], expected: str, nearest: Run | None, far: float
+    ) -> str:
+        could = " or ".join(
+            f"{forecast[o.outcome].upper if o.sign > 0 else forecast[o.outcome].lower:.3g} "
+            f"{self.campaign.unit_of(o.outcome)}".rstrip()
+            for o in self.objectives
+        )
+        where = (
+            f"; {far:.2f} of the range away from {_name(nearest)}" if nearest is not None else ""
+        )
+        return f"expected {expected}, could reach {could}{where}"
+
+
+def _name(run: Run) -> str:
+    return f"run {run.id if run.id is not None else run.label}"

@@ -1,0 +1,124 @@
+"""One batch: check the request, let the strategy choose, order, forecast, explain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from engine.campaign.history import History
+from engine.errors import ModelError, UsageError, nearest_name
+from engine.propose.batch import DistinctLimits
+from engine.propose.descriptions import describe
+from engine.propose.request import SOURCED_STRATEGIES, ProposeRequest, SuggestionBatch
+from engine.propose.room import plan_room
+from engine.propose.space import Space
+from engine.propose.strategies import STRATEGIES, sobol
+from engine.propose.task import Task
+from engine.workspace.settings import ProposeSettings
+
+if TYPE_CHECKING:
+    from engine.sources.knowledge import Knowledge
+
+MAX_BATCH = 100
+
+
+def suggest(
+    history: History,
+    request: ProposeRequest,
+    settings: ProposeSettings,
+    knowledge: Knowledge | None = None,
+) -> SuggestionBatch:
+    """Choose the next ``request.n`` runs.
+
+    Deterministic for a history, a request (with its seed), settings and knowledge, on one machine
+    and one thread count. ``knowledge`` is what the sources say; only
+    ``matmcl`` and ``ax-matmcl`` ask it.
+
+    Raises:
+        UsageError: the request cannot be met whatever the data say.
+        ModelError: the data do not allow what was asked.
+    """
+    space = Space(history.campaign)
+    task = _check(history, request, settings, space, knowledge)
+    if history.left_out is not None:
+        task.notes.append(history.left_out)
+    answer = STRATEGIES[request.strategy](task)
+    if len(answer.settings) < request.n and answer.strategy != "sobol":
+        task.notes.append(
+            "the limits leave too few new settings around the best ones; the batch fills the space."
+        )
+        answer = sobol(task)
+    found = len(answer.settings)
+    if found < request.n:
+        raise ModelError(
+            f"expected {request.n} settings that were not run yet, found {found} within the "
+            "limits: ask for fewer, loosen --max-distinct or --fix, or allow --replicates."
+        )
+    started = time.perf_counter()
+    suggestions = describe(task, answer)
+    task.seconds["explain"] = time.perf_counter() - started
+    return SuggestionBatch(
+        answer.strategy,
+        request.seed,
+        suggestions,
+        tuple(dict.fromkeys(task.notes)),
+        task.seconds,
+        task.knowledge.sha256 if task.knowledge is not None else None,
+        answer.forecaster.sources if answer.forecaster is not None else (),
+        n_learnt=history.n_finished + len(history.failed),
+        n_left_out=len(history.others),
+    )
+
+
+def _check(
+    history: History,
+    request: ProposeRequest,
+    settings: ProposeSettings,
+    space: Space,
+    knowledge: Knowledge | None,
+) -> Task:
+    if request.n < 1 or request.n > MAX_BATCH:
+        raise UsageError(
+            f"--n: expected a batch of 1 to {MAX_BATCH} runs, got {request.n}; "
+            "a batch is what is spun before the next look at the results."
+        )
+    if request.strategy not in STRATEGIES:
+        raise UsageError(
+            f"--strategy: unknown strategy '{request.strategy}'."
+            f"{nearest_name(request.strategy, STRATEGIES)} Known: {', '.join(STRATEGIES)}"
+        )
+    space.check_fixed(request.fixed)
+    runs = (*history.finished, *history.failed, *history.pending, *history.others)
+    taken: set[tuple[float, ...]] = space.keys(run.conditions for run in history.pending)
+    if not request.replicates:
+        taken = space.keys(run.conditions for run in runs)
+    return Task(
+        history,
+        request,
+        settings,
+        space,
+        plan_room(
+            space, history, request.at, robust=request.robust, n_readings=settings.ambient_readings
+        ),
+        _limits(space, request.max_distinct),
+        taken,
+        [],
+        {},
+        knowledge if request.strategy in SOURCED_STRATEGIES else None,
+    )
+
+
+def _limits(space: Space, asked: Mapping[str, int]) -> DistinctLimits:
+    names = [p.name for p in space.controlled]
+    for name, limit in asked.items():
+        if name not in names:
+            raise UsageError(
+                f"--max-distinct {name}={limit}: '{name}' is not a controlled parameter."
+                f"{nearest_name(name, names)} Known: {', '.join(names)}"
+            )
+        if limit < 1:
+            raise UsageError(f"--max-distinct {name}={limit}: expected 1 or more")
+    limits = {i: p.max_distinct for i, p in enumerate(space.controlled) if p.max_distinct}
+    limits.update({names.index(name): limit for name, limit in asked.items()})
+    return DistinctLimits(limits)

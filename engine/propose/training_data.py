@@ -1,0 +1,139 @@
+"""From a history to tensors: which rows, which outcomes, in which scale.
+
+Work space is where the surrogate lives: the logarithm of an outcome whose property has
+``scale = "log"``, the outcome itself otherwise. Minimised objectives change sign only inside the
+acquisition function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.campaign import Campaign
+from engine.campaign.history import History, Run
+from engine.errors import ModelError
+from engine.propose.space import Space
+
+Array = NDArray[np.float64]
+
+_OUTLIER_SIGMAS = 12.0
+"""Robust standard deviations from the median beyond which a value is pointed out."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What the surrogate is fitted to: one row for each replicate of each finished run.
+
+    ``X``: (n, d) in the unit cube; ``Y``: (n, m) in work space, NaN where not measured;
+    ``run``: (n,) index of the finished run; ``fill``: (a,) what stood in for missing ambient
+    readings; ``notes``: what the user should know.
+    """
+
+    X: Array
+    Y: Array
+    run: NDArray[np.int64]
+    outcomes: tuple[str, ...]
+    fill: Array
+    notes: tuple[str, ...]
+
+
+def to_work(campaign: Campaign, outcome: str, values: Array) -> Array:
+    """Take values in the outcome's unit to work space."""
+    return np.log(values) if campaign.property_of(outcome).scale == "log" else values
+
+
+def from_work(campaign: Campaign, outcome: str, values: Array) -> Array:
+    """Take work-space values back to the outcome's unit."""
+    return np.exp(values) if campaign.property_of(outcome).scale == "log" else values
+
+
+def typical_ambient(space: Space, runs: Sequence[Run]) -> Array:
+    """Return (a,) the mean ambient reading, or the middle of the range where there is none."""
+    values = space.ambient_of([run.conditions for run in runs])
+    middles = np.array([sum(p.bounds) / 2 if p.is_numeric else 0.0 for p in space.ambient])
+    if not len(values):
+        return middles
+    seen = ~np.isnan(values)
+    sums = np.where(seen, values, 0.0).sum(axis=0)
+    return np.where(seen.any(axis=0), sums / np.maximum(seen.sum(axis=0), 1), middles)
+
+
+def training_data(history: History, space: Space, outcomes: Sequence[str]) -> TrainingData:
+    """Collect the rows to learn ``outcomes`` from.
+
+    Raises:
+        ModelError: fewer than two runs have results, or one outcome is the same in all of them.
+    """
+    campaign = history.campaign
+    runs = [run for run in history.finished if any(o in run.outcomes for o in outcomes)]
+    if len(runs) < 2:
+        raise ModelError(
+            f"expected at least 2 finished runs with results to learn from, got {len(runs)}: log "
+            "or import more, or use --strategy sobol."
+        )
+    fill = typical_ambient(space, history.finished)
+    encoded = space.encode([run.conditions for run in runs], fill)
+    rows, targets, owner = [], [], []
+    for index, run in enumerate(runs):
+        for replicate in range(max(len(run.outcomes.get(o, ())) for o in outcomes)):
+            values = [_replicate(run, outcome, replicate) for outcome in outcomes]
+            rows.append(encoded[index])
+            targets.append(values)
+            owner.append(index)
+    raw = np.array(targets, dtype=float)
+    _refuse_constant(raw, outcomes, len(runs))
+    Y = np.stack([to_work(campaign, o, raw[:, i]) for i, o in enumerate(outcomes)], axis=1)
+    notes = [*_outliers(Y, raw, outcomes, [runs[i] for i in owner], campaign)]
+    n_missing = space.missing_ambient(runs)
+    if n_missing:
+        stand_in = ", ".join(
+            f"{p.name} {x:.4g} {p.unit}" for p, x in zip(space.ambient, fill, strict=True)
+        )
+        notes.append(f"{n_missing} runs lack an ambient reading; the mean stands in ({stand_in}).")
+    return TrainingData(
+        np.stack(rows), Y, np.array(owner, dtype=np.int64), tuple(outcomes), fill, tuple(notes)
+    )
+
+
+def _replicate(run: Run, outcome: str, replicate: int) -> float:
+    values = run.outcomes.get(outcome, ())
+    return values[replicate] if replicate < len(values) else float("nan")
+
+
+def _refuse_constant(raw: Array, outcomes: Sequence[str], n_runs: int) -> None:
+    for i, outcome in enumerate(outcomes):
+        values = raw[~np.isnan(raw[:, i]), i]
+        if len(values) < 2:
+            raise ModelError(
+                f"expected at least 2 values of {outcome} to learn from, got {len(values)}: log "
+                "more, or use --strategy sobol."
+            )
+        if np.ptp(values) <= 1e-12 * max(1.0, abs(values[0])):
+            raise ModelError(
+                f"{outcome} has the same value, {values[0]:g}, in all of {n_runs} runs: there is "
+                "nothing to learn from it. Correct it (`engine log ID --correct`), or use "
+                "--strategy sobol."
+            )
+
+
+def _outliers(
+    Y: Array, raw: Array, outcomes: Sequence[str], owners: Sequence[Run], campaign: Campaign
+) -> list[str]:
+    notes = []
+    for i, outcome in enumerate(outcomes):
+        values = Y[:, i]
+        centre = np.nanmedian(values)
+        spread = 1.4826 * np.nanmedian(np.abs(values - centre))
+        if not spread > 0:
+            continue
+        for row in np.flatnonzero(np.abs(values - centre) > _OUTLIER_SIGMAS * spread)[:3]:
+            notes.append(
+                f"{owners[row].name}: {campaign.heading(outcome)} = {raw[row, i]:g} lies "
+                f"{abs(values[row] - centre) / spread:.0f} robust standard deviations from the "
+                "median; if it is a slip, `engine log ID --correct` mends it."
+            )
+    return notes

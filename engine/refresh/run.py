@@ -1,0 +1,300 @@
+"""``engine refresh``: one training from reading to promotion, whole or without a trace that serves.
+
+In this order: the lease (one training at a time, whoever starts it), new results doubted, the
+training, the judgement, the files, and last one transaction with the version, its promotion and the
+outcome. Killed at any moment, the champion serves as before; the next refresh closes the record of
+the one that died, and takes an interrupted training up again where nothing has changed since.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from db.errors import DatabaseError
+from db.records import (
+    ModelKind,
+    ModelStatus,
+    RefreshOutcome,
+)
+from engine.campaign import Campaign
+from engine.compute import limit_threads, versions
+from engine.errors import SpinneretError, StateError
+from engine.refresh.generator import GeneratorWork
+from engine.refresh.plan import Seen, doubts, material_of, plan, plan_of, see
+from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop, Tell
+from engine.refresh.state import state_folder
+from engine.registry.files import FILES, Kept
+from engine.workspace import Workspace
+from engine.workspace.leases import TRAINING, Lease, held, now
+
+if TYPE_CHECKING:
+    from engine.refresh.gate import Verdict
+    from engine.refresh.suspicion import Suspicion
+    from engine.refresh.training import Trained
+
+__all__ = ["close_dead_runs", "plan", "refresh", "state_folder"]
+
+MOST_MENTIONED = 8
+
+
+def refresh(
+    workspace: Workspace,
+    request: RefreshRequest,
+    tell: Tell = lambda what, n, total, numbers: None,
+    should_stop: ShouldStop = lambda: False,
+) -> Refreshed:
+    """Train a candidate, judge it, and let it serve if it loses to nobody.
+
+    Args:
+        workspace: whose active campaign.
+        request: what to train, and how.
+        tell: hears how far it is; may be called from this thread only.
+        should_stop: asked between steps (cooperative cancellation, from any thread): once it says
+            so, the training is kept to be taken up again, and the outcome is ``interrupted``.
+
+    Returns:
+        What became of it; ``rejected`` is no error.
+
+    Raises:
+        StateError: another process is training, took this one for dead, or there are too few
+            results to judge by.
+        ModelError, DataError, NotFoundError, DatabaseError: it failed; recorded as such.
+        KeyboardInterrupt: Ctrl-C; recorded as interrupted.
+    """
+    limit_threads(workspace.settings.compute.threads)
+    with held(workspace.database, TRAINING) as lease:
+        with workspace.database.read() as tx:
+            seen = see(workspace, tx, request)
+        planned = plan_of(seen, request)
+        if planned.problem is not None:
+            raise StateError(planned.problem)
+        if request.only_if_due and not planned.is_due:
+            raise StateError("not due any more: somebody else has just trained")
+        refresh_id = _start(workspace, lease, seen, request)
+        kind = GeneratorWork if request.kind is ModelKind.GENERATOR else _Work
+        work = kind(workspace, lease, seen, request, planned, refresh_id, tell, should_stop)
+        try:
+            return work.run()
+        except KeyboardInterrupt:
+            why = "stopped; what was trained is kept, the next refresh goes on from there"
+            _finish(workspace, refresh_id, RefreshOutcome.INTERRUPTED, why)
+            if not should_stop():
+                raise
+            return Refreshed(
+                refresh_id, request.kind, RefreshOutcome.INTERRUPTED, why, planned.mode
+            )
+        except (SpinneretError, DatabaseError) as error:
+            _finish(workspace, refresh_id, RefreshOutcome.FAILED, str(error))
+            raise
+        except BaseException as error:
+            _finish(
+                workspace, refresh_id, RefreshOutcome.FAILED, f"{type(error).__name__}: {error}"
+            )
+            raise
+
+
+def close_dead_runs(workspace: Workspace, lease: Lease) -> int:
+    """Record that trainings whose process is gone failed; return how many.
+
+    Whoever holds the lease knows that nobody else trains.
+    """
+    with workspace.database.read() as tx:
+        dead = tx.refreshes.running()
+    if not dead:
+        return 0
+    with workspace.database.write("refresh", detail="close what died") as tx:
+        lease.require(tx)
+        dead = tx.refreshes.running()
+        for run in dead:
+            tx.refreshes.finish(
+                run.id,
+                RefreshOutcome.INTERRUPTED,
+                at=now(),
+                log="its process ended before it did",
+            )
+    return len(dead)
+
+
+# -- doing -------------------------------------------------------------------------------------
+
+
+def _start(workspace: Workspace, lease: Lease, seen: Seen, request: RefreshRequest) -> int:
+    close_dead_runs(workspace, lease)
+    with workspace.database.write("refresh", detail=request.trigger) as tx:
+        lease.require(tx)
+        return tx.refreshes.start(
+            seen.record.id,
+            kind=request.kind,
+            trigger=request.trigger,
+            watermark=seen.watermark,
+            at=now(),
+        )
+
+
+def _finish(workspace: Workspace, refresh_id: int, outcome: RefreshOutcome, why: str) -> None:
+    with suppress(DatabaseError), workspace.database.write("refresh", detail=str(outcome)) as tx:
+        tx.refreshes.finish(refresh_id, outcome, at=now(), log=why)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One refresh under way."""
+
+    workspace: Workspace
+    lease: Lease
+    seen: Seen
+    request: RefreshRequest
+    planned: Plan
+    refresh_id: int
+    tell: Tell
+    should_stop: ShouldStop
+
+    def run(self) -> Refreshed:
+        """Doubt, train, judge, record."""
+        from engine.refresh.training import train_candidate
+
+        self.tell("looking at the new results", 0, 1, {})
+        doubt = doubts(self.workspace, self.seen)
+        notes = [one.told(self.seen.campaign) for one in doubt.odd]
+        if doubt.disbelief is not None and not self.request.accept_suspicious:
+            return replace(self._disbelieved(doubt), notes=tuple(notes))
+        if self.should_stop():
+            raise KeyboardInterrupt
+        odd = set() if self.request.accept_suspicious else {one.run.id for one in doubt.odd}
+        state = state_folder(self.workspace, self.seen.record.id, self.request.kind)
+        trained = train_candidate(
+            material_of(self.workspace, self.seen, self.tell, odd),
+            self.request,
+            self.seen.serving.folder,
+            state=state,
+            tell=self.tell,
+            should_stop=self.should_stop,
+        )
+        verdict = self._judge(trained, odd)
+        done = self._record(trained, verdict, doubt)
+        shutil.rmtree(state, ignore_errors=True)
+        return replace(done, notes=(*notes, *trained.notes))
+
+    def _disbelieved(self, doubt: Suspicion) -> Refreshed:
+        names = ", ".join(run.name for run in doubt.suspects[:MOST_MENTIONED])
+        more = len(doubt.suspects) - MOST_MENTIONED
+        why = (
+            f"the new results are not believed: {doubt.disbelief}. Meant are {names}"
+            f"{f' and {more} more' if more > 0 else ''}. Look at them (`engine show ID`), correct "
+            "what is wrong (`engine log ID --correct`), or learn from them all the same "
+            "(`engine refresh --accept-suspicious`)"
+        )
+        report = {"suspicion": _suspicion_json(doubt, self.seen.campaign)}
+        with self.workspace.database.write("refresh", detail="rejected") as tx:
+            self.lease.require(tx)
+            tx.refreshes.finish(
+                self.refresh_id, RefreshOutcome.REJECTED, at=now(), log=why, report=report
+            )
+        return self._answer(RefreshOutcome.REJECTED, why, report=report)
+
+    def _judge(self, trained: Trained, odd: set[int | None]) -> Verdict:
+        import copy
+
+        from engine.refresh.gate import CANDIDATE, CHAMPION, judge
+        from engine.sources.knowledge import Knowledge, knowledge_of
+        from engine.sources.serving_surrogate import STARTER
+
+        campaign, settings = self.seen.campaign, self.workspace.settings
+        frozen = copy.deepcopy(trained.model).double().eval()
+        frozen.requires_grad_(requires_grad=False)
+        candidate = Knowledge(campaign, frozen, "the candidate", names=trained.names)
+        champion = knowledge_of(campaign, self.seen.serving.folder or STARTER)
+        whole = self.seen.history
+        kept = tuple(run for run in whole.finished if run.id not in odd)
+        return judge(
+            replace(whole, finished=kept),
+            {CANDIDATE: candidate, CHAMPION: champion},
+            tolerance=settings.refresh.tolerance,
+            settings=settings.propose,
+            tell=self.tell,
+            should_stop=self.should_stop,
+        )
+
+    def _record(self, trained: Trained, verdict: Verdict, doubt: Suspicion) -> Refreshed:
+        from engine.sources.store_champion import keep_surrogate
+        from surrogate.matmcl.checkpoint import read_card
+
+        seen, request = self.seen, self.request
+        report = {
+            "gate": dict(verdict.numbers),
+            "suspicion": _suspicion_json(doubt, seen.campaign),
+        }
+        kept: Kept = keep_surrogate(
+            self.workspace,
+            trained.model,
+            extra=trained.extra,
+            watermark=seen.watermark,
+            seed=request.seed,
+        )
+        outcome = RefreshOutcome.PROMOTED if verdict.passes else RefreshOutcome.REJECTED
+        parent = None if trained.mode == "full" else seen.serving.version
+        try:
+            detail = f"{outcome}: {kept.artifact}"
+            with self.workspace.database.write("refresh", detail=detail) as tx:
+                self.lease.require(tx)
+                model_id = tx.models.add(
+                    seen.record.id,
+                    kind=request.kind,
+                    artifact_path=kept.artifact,
+                    sha256=read_card(kept.folder).sha256,
+                    watermark=seen.watermark,
+                    metrics={**trained.metrics, **report},
+                    status=ModelStatus.CANDIDATE if verdict.passes else ModelStatus.REJECTED,
+                    parent_id=None if parent is None else parent.id,
+                    config={**trained.config, FILES: dict(kept.files)},
+                    seed=request.seed,
+                    versions=versions(),
+                )
+                former = None
+                if verdict.passes:
+                    reason = f"refresh {self.refresh_id}: {verdict.why}"
+                    former = tx.models.promote(model_id, reason=reason)
+                tx.refreshes.finish(
+                    self.refresh_id,
+                    outcome,
+                    at=now(),
+                    log=verdict.why,
+                    model_version_id=model_id,
+                    report=report,
+                )
+        except BaseException:
+            if kept.is_new:
+                shutil.rmtree(kept.folder, ignore_errors=True)
+            raise
+        done = self._answer(outcome, verdict.why, report=report)
+        return replace(
+            done,
+            mode=trained.mode,
+            model_id=model_id,
+            former_id=former,
+            artifact=kept.artifact,
+        )
+
+    def _answer(
+        self, outcome: RefreshOutcome, why: str, *, report: dict[str, Any] | None = None
+    ) -> Refreshed:
+        return Refreshed(
+            self.refresh_id,
+            self.request.kind,
+            outcome,
+            why,
+            self.planned.mode,
+            report=report or {},
+        )
+
+
+def _suspicion_json(doubt: Suspicion, campaign: Campaign) -> dict[str, Any]:
+    return {
+        "disbelief": doubt.disbelief,
+        "suspects": [run.id for run in doubt.suspects],
+        "odd": [one.told(campaign) for one in doubt.odd],
+        "numbers": doubt.numbers,
+    }

@@ -1,0 +1,138 @@
+"""From the database to the report's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.campaign import Value
+from engine.errors import DataError, ModelError
+from engine.predictions.sensitivity import Sensitivity, sensitivity
+from engine.results.material import Material, gather
+
+if TYPE_CHECKING:
+    from engine.workspace import Workspace
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written, and from what."""
+
+    page: Path
+    pictures: tuple[Path, ...]
+    campaign: str
+    n_finished: int
+    hypervolume: float
+    remark: str | None
+
+
+def default_page(workspace: Workspace, campaign: str) -> Path:
+    """Return where the page goes if nobody says: the data folder's ``reports``."""
+    name = re.sub(r"[^\w.-]+", "-", campaign)
+    return workspace.data_dir / "reports" / f"{name}.html"
+
+
+def write_report(
+    workspace: Workspace,
+    *,
+    out: Path | None = None,
+    pictures: Path | None = None,
+    progress: Progress | None = None,
+) -> Written:
+    """Write the active campaign's page, and its figures as PNG into ``pictures`` if it is given.
+
+    Raises:
+        NotFoundError: there is no active campaign.
+        DataError, StateError: a file or folder cannot be written.
+    """
+    from engine.report.page import render_page
+    from engine.report.previews import preview_section
+    from engine.results.figures import progress as progress_of
+    from engine.workspace.init import write_aside
+
+    say = progress or (lambda _: None)
+    say("reading the records")
+    material = gather(workspace)
+    if material.previews:
+        from engine.report.previews import measure_previewed
+
+        say("measuring new micrographs of runs that were drawn")
+        measure_previewed(workspace)
+        material = gather(workspace)
+    say("asking the model which parameter moves what")
+    indices, remark = model_sensitivity(material, workspace)
+    say("drawing the page")
+    page = out or default_page(workspace, material.campaign.name)
+    section = preview_section(material, workspace.data_dir) if material.previews else None
+    html = render_page(material, sensitivity=indices, remark=remark, previews=section)
+    files: list[Path] = []
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(page, html)
+        if pictures is not None:
+            from engine.report.png import write_pictures
+
+            say("drawing the pictures")
+            files = write_pictures(material, pictures, indices)
+    except OSError as error:
+        raise DataError(
+            f"the report cannot be written: {error}. Name another place with --out or --png."
+        ) from error
+    grown = progress_of(material)
+    return Written(
+        page=page,
+        pictures=tuple(files),
+        campaign=material.campaign.name,
+        n_finished=sum(1 for e in material.experiments if e.status == "completed"),
+        hypervolume=grown.volumes[-1] if grown.volumes else 0.0,
+        remark=remark,
+    )
+
+
+def model_sensitivity(
+    material: Material, workspace: Workspace
+) -> tuple[Sensitivity | None, str | None]:
+    """Fit the model to everything known and ask it; or say why that cannot be done yet."""
+    from engine.loop import knowledge_for, read_snapshot
+
+    campaign = material.campaign
+    snapshot = read_snapshot(workspace)
+    history = snapshot.history
+    needed = 2 * (len(campaign.parameters) + 1)
+    if history.n_finished < needed:
+        return None, (
+            f"{history.n_finished} finished runs are too few to tell: with "
+            f"{len(campaign.parameters)} parameters this starts at {needed}."
+        )
+    from engine.propose import Forecaster
+
+    outcomes = [
+        outcome
+        for outcome in campaign.outcomes
+        if sum(outcome in run.outcomes for run in history.finished) >= needed
+    ]
+    if not outcomes:
+        return None, f"No outcome has been measured on {needed} runs yet."
+    try:
+        settings = workspace.settings.propose
+        knowledge = knowledge_for(campaign, settings.strategy, snapshot.checkpoint)
+        forecaster = Forecaster.fit(history, settings, outcomes=outcomes, knowledge=knowledge)
+    except ModelError as error:
+        return None, f"The model could not be fitted: {error}"
+
+    def predict(conditions: Sequence[Mapping[str, Value]]) -> dict[str, list[float]]:
+        forecasts = forecaster.predict(conditions)
+        return {name: [row[name].mean for row in forecasts] for name in outcomes}
+
+    remarks = [f"The model is {history.left_out}"] if history.left_out else []
+    if campaign.parameter_constraints:
+        rules = "; ".join(map(str, campaign.parameter_constraints))
+        remarks.append(
+            f"Each parameter is varied on its own here, as if these did not hold: {rules}."
+        )
+    return sensitivity(campaign, outcomes, predict), " ".join(remarks) or None

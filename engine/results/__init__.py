@@ -1,0 +1,1 @@
+"""What a campaign has come to: status, front, ledger of predictions, figures."""

@@ -1,0 +1,64 @@
+"""Which pretrained surrogate serves a campaign. Loads no numerical library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from db.records import ModelKind
+from db.session import Transaction
+from engine.errors import ModelError
+from engine.registry.files import problems
+from engine.registry.serving_version import serving
+from engine.workspace import Workspace
+
+STARTER = Path(__file__).parent / "starter"
+"""The checkpoint that ships with the package."""
+
+
+def serving_folder(workspace: Workspace, tx: Transaction, campaign_id: int) -> Path | None:
+    """Return the checkpoint that serves a campaign: its champion, or else the starter.
+
+    A champion whose files are gone or altered is left aside for the one before it, which is said
+    in the log. ``[surrogate] pretrained`` may ask for the starter alone, or for none.
+    """
+    wanted = workspace.settings.surrogate.pretrained
+    if wanted == "none":
+        return None
+    if wanted == "auto":
+        found = serving(workspace.data_dir, tx, campaign_id, ModelKind.SURROGATE)
+        if found.folder is not None:
+            return found.folder
+    return STARTER
+
+
+def starter_sha256() -> str:
+    """Return the SHA-256 of the starter's weights."""
+    return str(json.loads((STARTER / "matmcl.json").read_text(encoding="utf-8"))["sha256"])
+
+
+def folder_of(workspace: Workspace, tx: Transaction, campaign_id: int, sha256: str) -> Path:
+    """Return the checkpoint whose weights have this SHA-256, as a batch recorded it.
+
+    Raises:
+        ModelError: neither the starter nor any version of the campaign is that one, or its files
+            are not as they were recorded.
+    """
+    if starter_sha256() == sha256:
+        return STARTER
+    wrong: list[str] = []
+    for version in tx.models.list(campaign_id):
+        if version.sha256 == sha256:
+            found = problems(workspace.data_dir, version)
+            if not found:
+                return workspace.data_dir / version.artifact_path
+            wrong += found
+    if wrong:
+        raise ModelError(
+            f"the batch was chosen with a surrogate that is not as it was: {'; '.join(wrong)}. It "
+            "cannot be computed again."
+        )
+    raise ModelError(
+        f"the batch was chosen with the pretrained surrogate {sha256[:12]}, which this version of "
+        "the package does not ship and the database does not list: it cannot be computed again."
+    )

@@ -1,0 +1,1 @@
+"""The server's other processes: whatever needs torch runs there, beside the page."""

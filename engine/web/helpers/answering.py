@@ -1,0 +1,193 @@
+"""A process that answers questions about the model: ``python -m engine.web.helpers.answering CONFIG``.
+
+It holds a forecaster fitted to everything known. When more becomes known the old one goes on
+answering while the next is fitted, and each answer says how many runs it has learnt from.
+
+Lines of JSON in, lines of JSON out; it ends with the server, whose pipe its standard input is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from db.errors import DatabaseError
+from engine.campaign.history import History
+from engine.documents import finite, predictions_document, retrieved_document
+from engine.errors import SpinneretError
+from engine.loop import Snapshot, knowledge_for, read_snapshot
+from engine.predictions.slices import fingerprint, sensitivities, slices, surface
+from engine.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A forecaster, what it was fitted to, and the watermark up to which that holds."""
+
+    forecaster: Any
+    history: History
+    key: str
+
+
+class Oracle:
+    """Answers one question at a time in each thread; fits in one of its own."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.fitted: Fitted | None = None
+        self.problem: tuple[str, Exception] | None = None
+        self.watermark: tuple[int, str] | None = None
+        self.shares: tuple[str, Any] | None = None
+        self.lock = threading.Lock()
+        self.fitting: threading.Thread | None = None
+
+    def answer(self, ask: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer a question.
+
+        Raises:
+            SpinneretError, DatabaseError: as the function asked raises.
+        """
+        if ask in ("retrieve", "preview"):
+            return self._retrieve(params) if ask == "retrieve" else self._preview(params)
+        fitted = self._serving()
+        if fitted is None:
+            return {"fitting": True}
+        document = getattr(self, f"_{ask}")(fitted, params)
+        return {
+            "fitting": False,
+            "finished_runs": fitted.history.n_finished,
+            "is_newest": self.fitting is None or not self.fitting.is_alive(),
+            **document,
+        }
+
+    def _serving(self) -> Fitted | None:
+        """Return the forecaster to ask, and see that the next is fitted where there is more."""
+        with self.workspace.database.read() as tx:
+            watermark = tx.watermark()
+        with self.lock:
+            if self.watermark is None or self.watermark[0] != watermark:
+                snapshot = read_snapshot(self.workspace)
+                key = fingerprint(snapshot.history, str(snapshot.checkpoint))
+                self.watermark = (snapshot.watermark, key)
+                is_known = self.fitted is not None and self.fitted.key == key
+                is_hopeless = self.problem is not None and self.problem[0] == key
+                idle = self.fitting is None or not self.fitting.is_alive()
+                if not is_known and not is_hopeless and idle:
+                    self.fitting = threading.Thread(
+                        target=self._fit, args=(snapshot, key), daemon=True
+                    )
+                    self.fitting.start()
+                elif not is_known and not is_hopeless:
+                    self.watermark = None  # looked at again when the present fit is done
+            if self.problem is not None and self.problem[0] == self.watermark_key:
+                raise self.problem[1]
+            return self.fitted
+
+    @property
+    def watermark_key(self) -> str | None:
+        """What is known now, as one word."""
+        return None if self.watermark is None else self.watermark[1]
+
+    def _fit(self, snapshot: Snapshot, key: str) -> None:
+        try:
+            from engine.compute import limit_threads
+            from engine.propose.forecaster import Forecaster
+
+            settings = self.workspace.settings.propose
+            limit_threads(self.workspace.settings.compute.threads)
+            knowledge = knowledge_for(snapshot.campaign, settings.strategy, snapshot.checkpoint)
+            forecaster = Forecaster.fit(snapshot.history, settings, knowledge=knowledge)
+        except (SpinneretError, DatabaseError) as error:
+            self.problem = (key, error)
+        else:
+            self.fitted, self.problem = Fitted(forecaster, snapshot.history, key), None
+
+    def _predict(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
+        from engine.predictions.predict import ask
+
+        level = params.get("level") or self.workspace.settings.propose.level
+        found = ask(
+            fitted.forecaster,
+            fitted.history,
+            params["conditions"],
+            level,
+            drives=bool(params.get("drives")),
+        )
+        return predictions_document(found)
+
+    def _slices(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
+        level = self.workspace.settings.propose.level
+        found = slices(fitted.forecaster, params["conditions"], params["outcome"], level)
+        return {"level": level, "slices": [asdict(one) for one in found]}
+
+    def _map(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
+        found = surface(
+            fitted.forecaster, params["conditions"], params["outcome"], params["x"], params["y"]
+        )
+        return asdict(found)
+
+    def _sensitivities(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
+        if self.shares is None or self.shares[0] != fitted.key:
+            self.shares = (fitted.key, asdict(sensitivities(fitted.forecaster)))
+        return dict(self.shares[1])
+
+    def _preview(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        from engine.previews.on_demand import drawn_now
+
+        n, seed = int(params.get("n") or 3), int(params.get("seed") or 0)
+        return drawn_now(self.workspace, params["conditions"], n=n, seed=seed)
+
+    def _retrieve(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        from engine.retrieval.search import by_conditions, by_micrograph
+
+        k = int(params.get("k") or 6)
+        which: Any = params.get("gallery") or "campaign"
+        if params.get("file"):
+            found = by_micrograph(
+                self.workspace,
+                Path(params["file"]),
+                nm_per_pixel=params.get("nm_per_pixel"),
+                rotation_axis=params.get("rotation_axis"),
+                k=k,
+                which=which,
+            )
+        else:
+            found = by_conditions(self.workspace, params["conditions"], k=k, which=which)
+        return retrieved_document(found)
+
+
+def main(config: str) -> None:
+    """Answer until the server is gone."""
+    out, lock = os.fdopen(os.dup(1), "w", encoding="utf-8"), threading.Lock()
+    os.dup2(2, 1)  # what a library prints is no answer
+
+    def reply(line: str) -> None:
+        question = json.loads(line)
+        document: dict[str, Any]
+        try:
+            document = {"answer": finite(oracle.answer(question["ask"], question["params"]))}
+        except (SpinneretError, DatabaseError) as error:
+            document = {"error": type(error).__name__, "message": str(error)}
+        except Exception as error:  # a fault of the program must not stop the others' answers
+            document = {"error": "RuntimeError", "message": repr(error)}
+        with lock:
+            out.write(json.dumps({"id": question["id"], **document}) + "\n")
+            out.flush()
+
+    with Workspace.open(Path(config)) as workspace:
+        oracle = Oracle(workspace)
+        pool = ThreadPoolExecutor(2)
+        for line in sys.stdin:
+            pool.submit(reply, line)
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

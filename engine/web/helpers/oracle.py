@@ -1,0 +1,104 @@
+"""Asking the process that holds the model: the server's end of the pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+from db import errors as db_errors
+from engine import errors
+from engine.web.helpers.crew import end, spawn
+from engine.workspace import Workspace
+
+PATIENCE_S = 120.0
+
+
+class OracleBusyError(errors.SpinneretError):
+    """The model's process has not answered in time."""
+
+
+class AskOracle:
+    """Starts the process when it is first asked, and again if it died."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.process: subprocess.Popen[bytes] | None = None
+        self.waiting: dict[int, Future[Any]] = {}
+        self.lock = threading.Lock()
+        self.last = 0
+
+    async def ask(self, question: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask, and wait for the answer without holding anybody up.
+
+        Raises:
+            OracleBusyError: no answer in time.
+            SpinneretError, DatabaseError: what the function asked raised.
+        """
+        future = await asyncio.to_thread(self._send, question, params)
+        try:
+            answer = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE_S)
+        except TimeoutError:
+            raise OracleBusyError(
+                f"the model has not answered for {PATIENCE_S:g} s; it is busy. Try again later"
+            ) from None
+        return dict(answer)
+
+    def stop(self) -> None:
+        """End the process."""
+        with self.lock:
+            if self.process is not None:
+                end(self.process, 1.0)
+                self.process = None
+
+    def _send(self, question: str, params: Mapping[str, Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        with self.lock:
+            if self.process is None or self.process.poll() is not None:
+                self._start()
+            assert self.process is not None  # noqa: S101 -- started above
+            assert self.process.stdin is not None  # noqa: S101 -- a pipe, by construction
+            self.last += 1
+            self.waiting[self.last] = future
+            line = json.dumps({"id": self.last, "ask": question, "params": dict(params)})
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+        return future
+
+    def _start(self) -> None:
+        words = (str(self.workspace.config_path),)
+        threads = self.workspace.settings.compute.threads
+        self.process = spawn("engine.web.helpers.answering", words, "oracle", threads)
+        threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101 -- a pipe, by construction
+        with suppress(ValueError, OSError):
+            for line in process.stdout:
+                answer = json.loads(line)
+                with self.lock:
+                    future = self.waiting.pop(answer["id"], None)
+                if future is None or future.done():
+                    continue
+                if "error" in answer:
+                    future.set_exception(_error(answer["error"], answer["message"]))
+                else:
+                    future.set_result(answer["answer"])
+        with self.lock:
+            left, self.waiting = self.waiting, {}
+        for future in left.values():
+            if not future.done():
+                future.set_exception(OracleBusyError("the model's process ended; try again"))
+
+
+def _error(kind: str, message: str) -> Exception:
+    for module in (errors, db_errors):
+        found = getattr(module, kind, None)
+        if isinstance(found, type) and issubclass(found, Exception):
+            return found(message)
+    return RuntimeError(message)

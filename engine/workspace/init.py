@@ -1,0 +1,187 @@
+"""``engine init``: a commented config.toml, the database, the campaign; whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from db.records import CampaignRecord
+from db.schema import create, exists
+from db.session import Database
+from db.urls import display_name, resolve_url
+from engine.campaign import Campaign
+from engine.errors import ConfigError, StateError, UsageError
+from engine.workspace.settings import Settings, load_settings, parse_campaign
+
+TEMPLATES = ("nanofibre", "blank", "mixture")
+
+
+@dataclass(frozen=True)
+class Initialised:
+    """What ``engine init`` made: ``is_new_config`` and ``is_new_database`` tell what was there."""
+
+    config_path: Path
+    database: str
+    campaign: CampaignRecord
+    is_new_config: bool
+    is_new_database: bool
+    kept_config: Path | None = None
+
+
+def template_text(template: str, name: str | None = None) -> str:
+    """Return the whole config.toml of a template, its campaign called ``name`` if given.
+
+    Raises:
+        UsageError: no such template, or a name that a campaign cannot have.
+    """
+    if template not in TEMPLATES:
+        raise UsageError(f"--template: expected one of {', '.join(TEMPLATES)}, got '{template}'")
+    folder = resources.files("engine") / "templates"
+    settings = (folder / "_settings.toml").read_text(encoding="utf-8")
+    campaign = (folder / f"{template}.toml").read_text(encoding="utf-8")
+    if name is not None:
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        line = f'name = "{quoted}"'
+        campaign = re.sub(r'^name = ".*"$', lambda _: line, campaign, count=1, flags=re.MULTILINE)
+        try:
+            parse_campaign(tomllib.loads(campaign)["campaign"], "--name")
+        except (ConfigError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(
+                f"--name: expected letters, digits, blanks, '_', '.', '-', got '{name}'"
+            ) from error
+    return f"{settings.rstrip()}\n\n{campaign.rstrip()}\n"
+
+
+def initialise(
+    config_path: Path, *, template: str | None = None, name: str | None = None, force: bool = False
+) -> Initialised:
+    """Make what a new campaign needs, in the folder of ``config_path``.
+
+    A config.toml that is there already is used as it is (edit first, then init), unless a template
+    or name is asked for: that is refused, or with ``force`` the old file is kept beside the new
+    one. A database is never overwritten: with ``force`` the campaign is added to the one there.
+    A step that fails, or a killed process, leaves nothing half-written; run it again.
+
+    Raises:
+        UsageError, ConfigError: no such template, or the configuration cannot be used.
+        StateError: something is there already; the message tells how to go on.
+        DatabaseError: the database cannot be made.
+    """
+    config_path = config_path.absolute()
+    if not config_path.parent.is_dir():
+        raise UsageError(f"{config_path.parent}: no such folder; make it first")
+    is_there = config_path.exists()
+    wants_template = template is not None or name is not None
+    if is_there and wants_template and not force:
+        raise StateError(
+            f"{config_path} exists: without --template and --name, `engine init` records the "
+            "campaign in it; with --force a new one takes its place (the old one is kept)"
+        )
+    is_new = wants_template or not is_there
+    kept = None
+    if is_new:
+        text = template_text(template or "nanofibre", name)
+        kept = _keep(config_path) if is_there else None
+        write_aside(config_path, text)
+    try:
+        settings = load_settings(config_path)
+        campaign = _campaign(settings, config_path)
+        url = resolve_url(settings.database.url, config_path.parent)
+        record, is_new_database = _record(url, settings, campaign, force=force)
+    except BaseException:
+        if kept is not None:
+            kept.replace(config_path)
+        elif is_new:
+            config_path.unlink(missing_ok=True)
+        raise
+    return Initialised(config_path, display_name(url), record, is_new, is_new_database, kept)
+
+
+def _campaign(settings: Settings, config_path: Path) -> Campaign:
+    if settings.campaign is None:
+        raise ConfigError(
+            f"{config_path}: expected a [campaign] table, found none; add one, or start from a "
+            "template: `engine init --template blank --force`"
+        )
+    return settings.campaign
+
+
+def _record(
+    url: str, settings: Settings, campaign: Campaign, *, force: bool
+) -> tuple[CampaignRecord, bool]:
+    """Record the campaign: in a new database, or in one that lacks it."""
+    if not exists(url):
+
+        def fill(database: Database) -> None:
+            _create_campaign(database, campaign)
+
+        create(url, fill=fill)
+        with Database.open(url) as database, database.read() as tx:
+            record = tx.campaigns.get(campaign.name)
+        assert record is not None  # noqa: S101 -- written above
+        return record, True
+    with Database.open(
+        url,
+        busy_timeout_s=settings.database.busy_timeout_s,
+        wait_s=settings.database.wait_s,
+    ) as database:
+        with database.read() as tx:
+            known = [record.name for record in tx.campaigns.list()]
+        if campaign.name in known:
+            raise StateError(
+                f"{database.name} holds the campaign '{campaign.name}' already: go on with it "
+                "(`engine status`), record an edit of it with `engine campaign revise`, or choose "
+                "another --name"
+            )
+        if known and not force:
+            raise StateError(
+                f"{database.name} exists and holds {', '.join(known)}; --force adds the campaign "
+                f"'{campaign.name}' to it and makes it the active one"
+            )
+        return _create_campaign(database, campaign), False
+
+
+def _create_campaign(database: Database, campaign: Campaign) -> CampaignRecord:
+    with database.write("init", detail=f"campaign {campaign.name}") as tx:
+        return tx.campaigns.create(campaign.name, campaign.definition())
+
+
+def _keep(path: Path) -> Path:
+    """Copy the file beside itself under the first free name ``config.toml.1``, ``.2``, …"""
+    n = 1
+    while (kept := path.with_name(f"{path.name}.{n}")).exists():
+        n += 1
+    write_aside(kept, path.read_text(encoding="utf-8"))
+    return kept
+
+
+def write_aside(path: Path, content: str | bytes) -> None:
+    """Write a file whole: aside, flushed, then renamed.
+
+    Raises:
+        StateError: its folder cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    except OSError as error:
+        raise StateError(
+            f"the folder {path.resolve().parent} cannot be written: {error.strerror}"
+        ) from error
+    aside = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.chmod(0o644)
+        aside.replace(path)
+    except OSError as error:
+        raise StateError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        aside.unlink(missing_ok=True)

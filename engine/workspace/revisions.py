@@ -1,0 +1,231 @@
+"""``engine campaign``: edits become revisions, and none may contradict what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from db.records import CampaignRecord, ExperimentRecord
+from engine.campaign import Campaign, Parameter
+from engine.errors import CampaignError, NotFoundError, StateError, nearest_name
+from engine.workspace.workspace import Workspace, definition_of
+
+
+@dataclass(frozen=True)
+class Revised:
+    """What ``engine campaign revise`` did: no ``differences``, no new revision."""
+
+    record: CampaignRecord
+    differences: tuple[str, ...]
+
+
+def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None) -> Revised:
+    """Record ``campaign`` as the next revision of the active campaign, if it differs.
+
+    Raises:
+        StateError: it is another campaign than the active one.
+        CampaignError: it contradicts recorded data; the message tells everything that does.
+    """
+    with workspace.database.write("revise", detail=f"campaign {campaign.name}") as tx:
+        record, old = workspace.active_campaign(tx)
+        if campaign.name != record.name:
+            known = tx.campaigns.get(campaign.name) is not None
+            mend = "use" if known else "create"
+            raise StateError(
+                f"the definition is of the campaign '{campaign.name}', the active one is "
+                f"'{record.name}'; run `engine campaign {mend} "
+                f"{campaign.name if known else '--file FILE'}`, or name it '{record.name}'"
+            )
+        found = differences(old, campaign)
+        if not found:
+            return Revised(record, ())
+        problems = contradictions(old, campaign, tx.experiments.list(record.id))
+        if problems:
+            listed = "\n".join(f"  {problem}" for problem in problems)
+            raise CampaignError(
+                f"the edit contradicts what is recorded in '{record.name}'; nothing was changed.\n"
+                f"{listed}\n  A search of another kind is another campaign: give it a name of its "
+                "own and run `engine campaign create --file FILE`."
+            )
+        return Revised(
+            tx.campaigns.revise(record.id, campaign.definition(), note=note), tuple(found)
+        )
+
+
+def create(workspace: Workspace, campaign: Campaign, *, note: str | None = None) -> CampaignRecord:
+    """Record a further campaign and make it the active one.
+
+    Raises:
+        StateError: there is one of that name.
+    """
+    with workspace.database.write("create", detail=f"campaign {campaign.name}") as tx:
+        if tx.campaigns.get(campaign.name) is not None:
+            raise StateError(
+                f"there is a campaign '{campaign.name}' already; choose another name, or record an "
+                "edit of it with `engine campaign revise`"
+            )
+        return tx.campaigns.create(campaign.name, campaign.definition(), note=note)
+
+
+def use(workspace: Workspace, name: str) -> CampaignRecord:
+    """Make the campaign ``name`` the active one.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    with workspace.database.write("use", detail=f"campaign {name}") as tx:
+        names = [record.name for record in tx.campaigns.list()]
+        if name not in names:
+            raise NotFoundError(
+                f"there is no campaign '{name}'.{nearest_name(name, names)} "
+                f"Recorded: {', '.join(names) or 'none'}"
+            )
+        return tx.campaigns.use(name)
+
+
+def differences(old: Campaign, new: Campaign) -> list[str]:
+    """Return what differs between two definitions, a line for each key, in the file's words."""
+    found: list[str] = []
+    before, after = old.definition(), new.definition()
+    for key in sorted(before.keys() | after.keys()):
+        if key in _NAMED:
+            found += _differences_of_items(key, before.get(key, []), after.get(key, []))
+        elif before.get(key) != after.get(key):
+            found.append(f"{key}: {_shown(before.get(key))} → {_shown(after.get(key))}")
+    return found
+
+
+_NAMED = {"parameters": "name", "properties": "name", "objectives": "outcome"}
+
+
+def _differences_of_items(
+    section: str, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    key = _NAMED[section]
+    old = {item[key]: item for item in before}
+    new = {item[key]: item for item in after}
+    found = [f"{section}: '{name}' removed" for name in old if name not in new]
+    found += [f"{section}: '{name}' added" for name in new if name not in old]
+    for name in old.keys() & new.keys():
+        found += [
+            f"{section}: '{name}' {field}: "
+            f"{_shown(old[name].get(field))} → {_shown(new[name].get(field))}"
+            for field in sorted(old[name].keys() | new[name].keys())
+            if old[name].get(field) != new[name].get(field)
+        ]
+    if not found and list(old) != list(new):
+        found.append(f"{section}: order {', '.join(old)} → {', '.join(new)}")
+    return sorted(found)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "default"
+    return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def contradictions(
+    old: Campaign, new: Campaign, experiments: Sequence[ExperimentRecord]
+) -> list[str]:
+    """Return why ``new`` cannot hold for the recorded experiments, each with how to mend it."""
+    if not experiments:
+        return []
+    problems = []
+    known = {parameter.name: parameter for parameter in new.parameters}
+    for parameter in old.parameters:
+        values = [
+            e.conditions[parameter.name] for e in experiments if parameter.name in e.conditions
+        ]
+        if not values:
+            continue
+        where = f"parameter '{parameter.name}'"
+        follower = known.get(parameter.name)
+        if follower is None:
+            problems.append(
+                f"{where} has values in {len(values)} experiments: it cannot be removed or renamed "
+                "(another heading in files is an alias; a name cannot change)"
+            )
+        else:
+            problems += _parameter_problems(where, parameter, follower, values)
+    problems += _new_controlled_problems(old, new, experiments)
+    return problems + _outcome_problems(old, new, experiments)
+
+
+def _parameter_problems(
+    where: str, old: Parameter, new: Parameter, values: Sequence[float | str]
+) -> list[str]:
+    if old.unit != new.unit:
+        return [_unit_problem(where, old.unit, new.unit, len(values))]
+    bad = {problem for value in values if (problem := new.problem_with(value)) is not None}
+    return [f"{where}: recorded values cannot be ({problem})" for problem in sorted(bad)]
+
+
+def _new_controlled_problems(
+    old: Campaign, new: Campaign, experiments: Sequence[ExperimentRecord]
+) -> list[str]:
+    before = {parameter.name for parameter in old.controlled}
+    problems = []
+    for parameter in new.controlled:
+        n_lacking = sum(1 for e in experiments if parameter.name not in e.conditions)
+        if parameter.name not in before and n_lacking:
+            problems.append(
+                f"parameter '{parameter.name}' is new, and {n_lacking} experiments have no value "
+                "of it: `engine export` them, add the column, and import that into a new campaign"
+            )
+    return problems
+
+
+def _outcome_problems(
+    old: Campaign, new: Campaign, experiments: Sequence[ExperimentRecord]
+) -> list[str]:
+    values: dict[str, list[float]] = {}
+    for experiment in experiments:
+        for measurement in experiment.measurements:
+            values.setdefault(measurement.outcome, []).append(measurement.value)
+    problems = []
+    for outcome in old.outcomes:
+        found = values.get(outcome, [])
+        if not found:
+            continue
+        where = f"outcome '{outcome}'"
+        if outcome not in new.outcomes:
+            problems.append(
+                f"{where} has {len(found)} measurements: it cannot be removed or renamed "
+                "(what is no longer wanted is left out of the objectives)"
+            )
+        elif old.unit_of(outcome) != new.unit_of(outcome):
+            units = old.unit_of(outcome), new.unit_of(outcome)
+            problems.append(_unit_problem(where, *units, len(found)))
+        else:
+            prop = new.property_of(outcome)
+            bad = {problem for value in found if (problem := prop.problem_with(value)) is not None}
+            problems += [f"{where}: recorded values cannot be ({p})" for p in sorted(bad)]
+    return problems
+
+
+def _unit_problem(where: str, old: str, new: str, n: int) -> str:
+    return (
+        f"{where}: unit '{old}' → '{new}', but {n} recorded values are in '{old}': keep the unit, "
+        "or `engine export`, convert, and import into a new campaign"
+    )
+
+
+def revision_record(
+    workspace: Workspace, revision: int | None = None
+) -> tuple[CampaignRecord, Campaign]:
+    """Return the active campaign, in the newest or an earlier revision.
+
+    Raises:
+        NotFoundError: no campaign is active, or it has no such revision.
+    """
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        if revision is None:
+            return record, campaign
+        found = [r for r in tx.campaigns.revisions(record.id) if r.revision == revision]
+    if not found:
+        raise NotFoundError(
+            f"the campaign '{record.name}' has no revision {revision}, only 1 to {record.revision}"
+        )
+    return found[0], definition_of(found[0])

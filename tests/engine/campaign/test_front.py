@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.campaign import Objective
+from engine.campaign.front import front_mask, hypervolume, hypervolume_so_far
+
+STRONG_AND_CHEAP = (
+    Objective(outcome="strength", threshold=0.0),
+    Objective(outcome="cost", goal="minimize", threshold=10.0),
+)
+
+
+def test_front_and_volume_of_a_case_done_by_hand() -> None:
+    values = [[1, 9], [2, 9.5], [3, 8], [np.nan, 1], [-1, 0], [3, 8]]
+    assert front_mask(values, STRONG_AND_CHEAP).tolist() == [False, False, True, False, True, True]
+    assert hypervolume(values, STRONG_AND_CHEAP) == pytest.approx(6.0)
+    so_far = hypervolume_so_far(values, STRONG_AND_CHEAP)
+    assert so_far == pytest.approx([1.0, 1.5, 6.0, 6.0, 6.0, 6.0])
+
+
+def test_one_objective_wins_its_distance_from_the_threshold() -> None:
+    objective = (Objective(outcome="strength", threshold=1.0),)
+    assert hypervolume_so_far([[0.0], [2.0], [5.0], [3.0]], objective) == pytest.approx(
+        [0, 1, 4, 4]
+    )
+    assert front_mask([[0.0], [5.0]], objective).tolist() == [False, True]
+
+
+def test_no_runs_win_nothing() -> None:
+    assert hypervolume(np.empty((0, 2)), STRONG_AND_CHEAP) == 0.0
+    assert hypervolume_so_far(np.empty((0, 2)), STRONG_AND_CHEAP).shape == (0,)
+    assert front_mask(np.empty((0, 2)), STRONG_AND_CHEAP).shape == (0,)
+
+
+coordinate = st.integers(0, 20).map(float)
+
+
+@given(st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=12))
+def test_the_front_alone_wins_the_whole_volume_which_never_shrinks(
+    values: list[tuple[float, float]],
+) -> None:
+    points = np.array(values)
+    mask = front_mask(points, STRONG_AND_CHEAP)
+    whole = hypervolume(points, STRONG_AND_CHEAP)
+    so_far = hypervolume_so_far(points, STRONG_AND_CHEAP)
+    assert mask.any()
+    assert hypervolume(points[mask], STRONG_AND_CHEAP) == pytest.approx(whole)
+    assert so_far[-1] == pytest.approx(whole)
+    assert (np.diff(so_far) >= -1e-9).all()

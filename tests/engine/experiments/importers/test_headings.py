@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import pytest
+
+from engine.experiments.importers.headings import (
+    Vocabulary,
+    map_headings,
+    missing_columns,
+    same_unit,
+)
+
+
+@pytest.fixture(scope="module")
+def vocabulary(nanofibre) -> Vocabulary:
+    return Vocabulary(nanofibre)
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind", "name"),
+    [
+        ("voltage", "parameter", "voltage"),
+        ("voltage [kV]", "parameter", "voltage"),
+        ("Voltage (kV)", "parameter", "voltage"),
+        ("Flow rate (ml/h)", "parameter", "flow_rate"),
+        ("v", "parameter", "voltage"),
+        ("temperature [degC]", "parameter", "temperature"),
+        ("elongation.transverse [%]", "outcome", "elongation.transverse"),
+        ("yield.longitudinal", "outcome", "yield_strength.longitudinal"),
+        ("Elastic modulus transverse", "outcome", "elastic_modulus.transverse"),
+        ("ID", "label", "label"),
+        ("Sample ID", "label", "label"),
+        ("replicate", "replicate", "replicate"),
+        ("Notes", "note", "note"),
+    ],
+)
+def test_headings_as_people_write_them(vocabulary, heading, kind, name) -> None:
+    columns, problems = map_headings([heading], vocabulary)
+    assert problems == []
+    assert [(column.kind, column.name) for column in columns.known] == [(kind, name)]
+
+
+@pytest.mark.parametrize(
+    ("heading", "told"),
+    [
+        ("voltage [V]", "voltage is in kV in this campaign, got V"),
+        ("voltage (mV)", "head the column 'voltage [kV]'"),
+        ("elongation.transverse [mm]", "is in % in this campaign, got mm"),
+        ("voltge", "Did you mean 'voltage'?"),
+        ("voltage_kv", "Did you mean 'voltage'?"),
+        ("temp", "Did you mean 'temperature'?"),
+        ("flowrate", "Did you mean 'flow_rate'?"),
+        ("elongation", "elongation.longitudinal or elongation.transverse"),
+        ("elongation.longitudnal", "Did you mean 'elongation.longitudinal'?"),
+        ("replicates", "Did you mean 'replicate'?"),
+    ],
+)
+def test_what_nearly_fits_is_refused(vocabulary, heading, told) -> None:
+    columns, problems = map_headings([heading], vocabulary)
+    assert columns.known == ()
+    (problem,) = problems
+    assert problem.column == heading
+    assert told in problem.expected
+
+
+def test_forecasts_of_our_own_are_left_aside_but_a_lone_mean_is_not(vocabulary) -> None:
+    name = "elongation.longitudinal"
+    columns, problems = map_headings(
+        [f"{name}.{p}" for p in ("mean", "lower", "upper")], vocabulary
+    )
+    assert (columns.known, columns.ignored, problems) == ((), (), [])
+    _, problems = map_headings([f"{name}.mean"], vocabulary)
+    assert "Did you mean 'elongation.longitudinal'?" in problems[0].expected
+
+
+def test_what_means_nothing_is_left_aside(vocabulary) -> None:
+    columns, problems = map_headings(["operator", "voltage", "voltage_setpoint", ""], vocabulary)
+    assert problems == []
+    assert columns.ignored == ("operator", "voltage_setpoint")
+
+
+def test_two_columns_of_one_meaning_are_refused(vocabulary) -> None:
+    _, problems = map_headings(["voltage", "V (kV)"], vocabulary)
+    assert "as does the column 'voltage'" in problems[0].expected
+
+
+def test_a_missing_column_is_told_once(vocabulary, nanofibre) -> None:
+    headings = ["flow_rate", "concentration [g]", "collector_speed"]
+    columns, problems = map_headings(headings, vocabulary)
+    missing = missing_columns(nanofibre.controlled, columns, headings)
+    assert [problem.column for problem in (*problems, *missing)] == [
+        "concentration [g]",
+        "voltage [kV]",
+    ]
+
+
+def test_the_campaigns_words_come_first(mixture) -> None:
+    named = mixture.model_copy(
+        update={
+            "parameters": (
+                *mixture.parameters[:-1],
+                mixture.parameters[-1].model_copy(update={"aliases": ("status",)}),
+            )
+        }
+    )
+    columns, _ = map_headings(["status"], Vocabulary(named))
+    assert columns.known[0].name == "solvent"
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected", "same"),
+    [
+        ("ml/h", "mL/h", True),
+        ("µm", "μm", True),
+        (" m L / h ", "mL/h", True),
+        ("℃", "°C", True),
+        ("", None, True),
+        ("mm", "Mm", False),
+        ("kV", "", False),
+        ("wt%", "%", False),
+        ("mPa", "MPa", False),
+    ],
+)
+def test_units_are_compared_and_never_converted(unit, expected, same) -> None:
+    assert same_unit(unit, expected) is same
