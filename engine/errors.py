@@ -13,19 +13,105 @@
     └── ModelError                 the surrogate cannot be fitted to, or asked about, these data
 
 The database has its own tree (``db.errors``): the command line exits with 1 on a ``DatabaseError``.
+
+Messages name no option, button or JSON key. What is off is a *field*, named as requests name it
+(``nm_per_pixel``); each front end puts its own word there: the command line ``--nm-per-pixel``,
+the page the field's label, the API the JSON name. :func:`field`, :func:`by_voice` and
+:func:`place` mark such spots in a message, :func:`spell` fills them in:
+
+>>> message = f"{field('nm_per_pixel')}: expected a size above 0 nm, got -2"
+>>> spell(message, "cli")
+'--nm-per-pixel: expected a size above 0 nm, got -2'
+>>> spell(message, "page", {"nm_per_pixel": "Pixel size"})
+'Pixel size: expected a size above 0 nm, got -2'
+>>> str(UsageError("expected a size above 0 nm, got -2", field="nm_per_pixel"))
+'nm_per_pixel: expected a size above 0 nm, got -2'
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+Voice = Literal["cli", "page", "api"]
+"""Who speaks: the command line, the page, the API (or any program)."""
+
+# Brackets that nobody types: a value that the user brought never looks like a mark.
+_MARK = re.compile("⟦(field|voice|place):([^⟦⟧]*)⟧")
+_OR = "⟊"
+
+
+def field(name: str) -> str:
+    """Mark a field of a request in a message, by the name that requests give it (snake case)."""
+    return f"⟦field:{name}⟧"
+
+
+def by_voice(cli: str, elsewhere: str) -> str:
+    """Mark a spot that reads otherwise at the command line than on the page and in the API."""
+    return f"⟦voice:{cli}{_OR}{elsewhere}⟧"
+
+
+def place(path: Path | str) -> str:
+    """Mark a path: the command line shows all of it, page and API only the last name."""
+    return f"⟦place:{path}⟧"
+
+
+def spell(text: str, voice: Voice, labels: Mapping[str, str] | None = None) -> str:
+    """Fill in the marks of a message.
+
+    Args:
+        text: the message, with marks of :func:`field`, :func:`by_voice` and :func:`place`.
+        voice: who speaks.
+        labels: words for fields that this place calls otherwise than its voice would.
+    """
+
+    def fill(mark: re.Match[str]) -> str:
+        kind, content = mark.groups()
+        if kind == "voice":
+            cli, _, elsewhere = content.partition(_OR)
+            return cli if voice == "cli" else elsewhere
+        if kind == "place":
+            return content if voice == "cli" else Path(content).name
+        if labels is not None and content in labels:
+            return labels[content]
+        spellings = {
+            "cli": f"--{content.replace('_', '-')}",
+            "page": content.replace("_", " "),
+            "api": content,
+        }
+        return spellings[voice]
+
+    # A field within a by_voice is filled in first: marks do not contain brackets otherwise.
+    while (filled := _MARK.sub(fill, text)) != text:
+        text = filled
+    return text
 
 
 class SpinneretError(Exception):
-    """Anything the user is told about in a sentence rather than a traceback."""
+    """Anything the user is told about in a sentence rather than a traceback.
+
+    Args:
+        message: expected, got and the mend, with marks where voices differ (see the module).
+        field: the field of the request that is off, if it is one; the message then begins with it.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        self.field = field
+        super().__init__(message if field is None else f"⟦field:{field}⟧: {message}")
+
+    def __str__(self) -> str:
+        """Return the message as the API words it."""
+        return self.worded("api")
+
+    def worded(self, voice: Voice, labels: Mapping[str, str] | None = None) -> str:
+        """Return the message in the words of ``voice`` (see :func:`spell`)."""
+        return spell(super().__str__(), voice, labels)
 
 
 class UsageError(SpinneretError):

@@ -41,7 +41,7 @@ class ErrorTranslatingGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except SpinneretError as error:
-            _fail(str(error), error.exit_code)
+            _fail(error.worded("cli"), error.exit_code)
         except KeyboardInterrupt:
             _fail("stopped; nothing half-written was kept.", 130)
         except BrokenPipeError:

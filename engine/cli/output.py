@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from engine.errors import UsageError
+from engine.errors import UsageError, spell
 
 if TYPE_CHECKING:
     from engine.propose.request import Forecast
@@ -69,7 +69,7 @@ def say(message: str) -> None:
 
 
 def _plain(message: str) -> str:
-    return message.replace("[", r"\[")
+    return spell(message, "cli").replace("[", r"\[")
 
 
 def count(n: int, noun: str) -> str:

@@ -51,8 +51,9 @@ def learnable(
     """Return the experiments that a training looks at, and how many finished ones it does not.
 
     Of a campaign of up to ``most`` finished runs these are all. Of a larger one, half are an
-    informative part (:mod:`engine.experiments.informative`), up to a quarter the newest with micrographs, and
-    the rest the newest: on those a candidate is judged, and they are what is doubted first.
+    informative part (:mod:`engine.experiments.informative`), up to a quarter the newest with
+    micrographs, and the rest the newest: on those a candidate is judged, and they are what is
+    doubted first.
     """
     n_finished = tx.experiments.count(record.id).get(Status.COMPLETED, 0)
     if n_finished <= most:

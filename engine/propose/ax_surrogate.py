@@ -12,8 +12,8 @@ model's input transform scales them by the *campaign's* bounds. So a column is t
 are wider there) and for numeric choices. Named choices are one-hot in another order in Ax and are
 refused.
 
-Outcomes reach Ax in work space (:mod:`engine.propose.training_data`), the mean of a run's replicates
-each, and are standardised there; Ax's winsorising and its bi-logarithm are left out.
+Outcomes reach Ax in work space (:mod:`engine.propose.training_data`), the mean of a run's
+replicates each, and are standardised there; Ax's winsorising and its bi-logarithm are left out.
 """
 
 from __future__ import annotations

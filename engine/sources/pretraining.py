@@ -1,8 +1,8 @@
 """``engine pretrain``: a surrogate that has learnt from all sources, made champion in one step.
 
 Until the very end nothing that proposals use is touched: an interrupt leaves the old champion, and
-an interrupted training is kept apart to be taken up again (:mod:`engine.sources.store_champion` puts the
-new one in its place).
+an interrupted training is kept apart to be taken up again (:mod:`engine.sources.store_champion`
+puts the new one in its place).
 """
 
 from __future__ import annotations

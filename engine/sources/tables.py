@@ -86,7 +86,8 @@ def read_matmcl(
     """Read MatMCL's published table or folder, with its micrographs.
 
     Raises:
-        NotFoundError, DataError, ImportRefusedError: as of `engine.experiments.importers.matmcl.read_runs`.
+        NotFoundError, DataError, ImportRefusedError: as of
+        `engine.experiments.importers.matmcl.read_runs`.
     """
     from engine.lab.virtual import nanofibre_campaign
     from engine.micrographs.scale import scale_of

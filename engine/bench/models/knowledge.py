@@ -4,8 +4,8 @@ A *knowledge provider* answers, for a campaign, what the surrogate of ``matmcl``
 its first run; ``None`` means nothing. Providers travel to worker processes, so they are plain data
 and load at the first call.
 
-:data:`CONNECTION` is how they reach the models (:mod:`engine.bench.models.pretraining`). Were it ``None``,
-there would be no ``matmcl``, and nothing that needs it would be offered.
+:data:`CONNECTION` is how they reach the models (:mod:`engine.bench.models.pretraining`). Were it
+``None``, there would be no ``matmcl``, and nothing that needs it would be offered.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rows of the benchmarks that compare what can be known beforehand. Only those that can be run.
 
-A row is a model on a truth (:class:`engine.bench.models.learning.Row`); each truth has its plain Gaussian
-process, to which its other rows are compared.
+A row is a model on a truth (:class:`engine.bench.models.learning.Row`); each truth has its plain
+Gaussian process, to which its other rows are compared.
 """
 
 from __future__ import annotations

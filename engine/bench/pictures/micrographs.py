@@ -1,10 +1,10 @@
 """Statistics of drawn micrographs against what they truly show, over the whole design space.
 
-``python -m engine.bench.pictures.micrographs --n 120 --seed 1`` draws mats of random settings, rooms and
-lots, measures a picture of each, and prints one line a mat and a summary. ``--kind lab``: pictures
-as a lab takes them, 640 × 480 to 1280 × 960 pixels of 20 to 60 nm, so that the mat of thinnest
-fibres in the space, 260 nm, still shows them four pixels wide. ``--kind small``: tiles of 256 to
-384 pixels a side, of 30 to 120 nm, where fibres may be two pixels wide.
+``python -m engine.bench.pictures.micrographs --n 120 --seed 1`` draws mats of random settings,
+rooms and lots, measures a picture of each, and prints one line a mat and a summary. ``--kind
+lab``: pictures as a lab takes them, 640 × 480 to 1280 × 960 pixels of 20 to 60 nm, so that the mat
+of thinnest fibres in the space, 260 nm, still shows them four pixels wide. ``--kind small``: tiles
+of 256 to 384 pixels a side, of 30 to 120 nm, where fibres may be two pixels wide.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How the commands slow down as a campaign grows: a database filled to a size, then timed.
 
-``python -m engine.bench.search.growth fill --measurements 1000000`` adds runs of the virtual lab to the
-workspace's campaign (the nanofibre template), in bulk, on SQLite and PostgreSQL alike;
-``python -m engine.bench.search.growth time`` then times what people wait for. Of one outcome, replicates
-and all, a run has one value: ten measurements a run.
+``python -m engine.bench.search.growth fill --measurements 1000000`` adds runs of the virtual lab
+to the workspace's campaign (the nanofibre template), in bulk, on SQLite and PostgreSQL alike;
+``python -m engine.bench.search.growth time`` then times what people wait for. Of one outcome,
+replicates and all, a run has one value: ten measurements a run.
 """
 
 from __future__ import annotations

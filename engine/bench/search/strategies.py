@@ -21,7 +21,7 @@ BY_AX = "ax-matmcl"
 """``matmcl`` searched by Ax: ``ax-matmcl:older`` knows what ``matmcl:older`` knows."""
 BASELINES = ("sobol", "random")
 REFRESHED = "refresh:"
-"""Strategies whose surrogate is trained on as results come (:mod:`engine.bench.search.refreshing`)."""
+"""Strategies whose surrogate is trained on as results come (``refreshing.py``)."""
 
 
 @dataclass(frozen=True)

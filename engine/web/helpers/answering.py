@@ -1,4 +1,5 @@
-"""A process that answers questions about the model: ``python -m engine.web.helpers.answering CONFIG``.
+"""Answers questions about the model: ``python -m engine.web.helpers.answering CONFIG``.
+CONFIG``.
 
 It holds a forecaster fitted to everything known. When more becomes known the old one goes on
 answering while the next is fitted, and each answer says how many runs it has learnt from.

@@ -1,0 +1,127 @@
+"""Files and folders that appear whole or not at all: drafted beside their place, synced, renamed.
+
+The only code that puts files in their place; ``generator`` and ``engine`` use it, and ``db`` is
+handed the draft's path by them. Each draft bears process, thread and a count in its name, so that
+any number of writers of one place may work at once: each writes a draft of its own, and the last
+rename wins, whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_DRAFT = ".draft-"
+_STALE_AFTER_S = 3600.0
+_COUNT = itertools.count()
+# SQLite keeps these beside a database that is being written.
+_COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+def draft_of(path: Path) -> Path:
+    """Return the path of a new draft beside ``path``, which no other thread or process uses."""
+    writer = f"{os.getpid()}-{threading.get_native_id()}-{next(_COUNT)}"
+    return path.with_name(f".{path.name}{_DRAFT}{writer}{path.suffix}")
+
+
+@contextmanager
+def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Give a draft's path to write to; at the end put it in place, unless anything was raised.
+
+    Args:
+        path: where the file is to be. Its folder must be there.
+        overwrite: take the place of a file that is there; else one that came meanwhile stays.
+
+    Raises:
+        FileExistsError: ``overwrite`` is off and something is at ``path``; it was not touched.
+        OSError: the draft cannot be written, synced or renamed; nothing is left behind.
+    """
+    draft = draft_of(path)
+    try:
+        yield draft
+        sync(draft)
+        if overwrite:
+            draft.replace(path)
+        else:
+            _put_in_empty_place(draft, path)
+        sync(path.parent)
+    finally:
+        for companion in ("", *_COMPANIONS):
+            draft.with_name(draft.name + companion).unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file whole; text becomes UTF-8.
+
+    Raises:
+        OSError: as of :func:`whole_file`.
+    """
+    with whole_file(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give an empty draft of a folder to fill; at the end sync its files and put it in place.
+    place.
+
+    Raises:
+        OSError: something is at ``path`` (an empty folder apart), or the disk refuses; no draft is
+        left.
+    """
+    draft = draft_of(path)
+    draft.mkdir()
+    try:
+        yield draft
+        for inner in sorted(draft.rglob("*")):
+            sync(inner)
+        sync(draft)
+        draft.rename(path)
+        sync(path.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk (where the system can)."""
+    if os.name == "nt" and path.is_dir():  # Windows opens no folders
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep_drafts(folder: Path, *, older_than_s: float = _STALE_AFTER_S) -> list[Path]:
+    """Remove drafts that killed processes left in ``folder``; return what was removed."""
+    swept = []
+    for draft in folder.glob(f".*{_DRAFT}*"):
+        try:
+            if time.time() - draft.stat().st_mtime <= older_than_s:
+                continue
+            if draft.is_dir():
+                shutil.rmtree(draft)
+            else:
+                draft.unlink()
+        except FileNotFoundError:
+            continue
+        swept.append(draft)
+    return swept
+
+
+def _put_in_empty_place(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)  # unlike a rename, it replaces nothing
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(path) from None
+        draft.rename(path)
