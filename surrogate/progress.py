@@ -12,7 +12,7 @@ class Progress(Protocol):
     def __call__(
         self,
         stage: str,
-        done: int = 0,
+        completed: int = 0,
         total: int = 0,
         numbers: Mapping[str, float] | None = None,
     ) -> None:
@@ -20,13 +20,13 @@ class Progress(Protocol):
 
         Args:
             stage: what is being done, in a few words ("embedding micrographs").
-            done: how much of it is done.
+            completed: how much of it is done.
             total: of how much; 0 where nobody knows.
             numbers: what can be said of it by now, such as a loss.
         """
 
 
 def silent(
-    stage: str, done: int = 0, total: int = 0, numbers: Mapping[str, float] | None = None
+    stage: str, completed: int = 0, total: int = 0, numbers: Mapping[str, float] | None = None
 ) -> None:
     """Take no note: the :class:`Progress` of work that nobody watches."""
