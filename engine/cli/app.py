@@ -10,7 +10,6 @@ from typer.core import TyperGroup
 
 from engine import __version__, logs
 from engine.cli import (
-    bench,
     campaign,
     data,
     database,
@@ -30,6 +29,7 @@ from engine.cli import (
     source,
     users,
 )
+from engine.cli.bench import commands as bench
 from engine.errors import SpinneretError
 
 
