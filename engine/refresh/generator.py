@@ -15,19 +15,19 @@ from db.records import ModelKind, ModelStatus, RefreshOutcome, Status
 from engine.compute import versions
 from engine.errors import ModelError
 from engine.previews.serving_generator import serving_generator
-from engine.refresh.plan import Seen
 from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop, Tell
+from engine.refresh.snapshot import Snapshot
 from engine.refresh.state import state_folder
 from engine.registry.files import FILES
 from engine.workspace import Workspace
 from engine.workspace.leases import Lease, now
 
 
-def problem_of(seen: Seen) -> str | None:
+def problem_of(snapshot: Snapshot) -> str | None:
     """Say why the generator cannot be refreshed, if it cannot."""
     from engine.previews.fine_tuning import FEWEST
 
-    n = n_pictures(seen)
+    n = n_pictures(snapshot)
     if n >= FEWEST:
         return None
     return (
@@ -36,11 +36,11 @@ def problem_of(seen: Seen) -> str | None:
     )
 
 
-def n_pictures(seen: Seen) -> int:
+def n_pictures(snapshot: Snapshot) -> int:
     """Return how many micrographs there are to learn from."""
     return sum(
         one.nm_per_pixel is not None
-        for experiment in seen.experiments
+        for experiment in snapshot.experiments
         if experiment.status is Status.COMPLETED
         for one in experiment.micrographs
     )
@@ -52,7 +52,7 @@ class GeneratorWork:
 
     workspace: Workspace
     lease: Lease
-    seen: Seen
+    snapshot: Snapshot
     request: RefreshRequest
     planned: Plan
     refresh_id: int
@@ -63,9 +63,9 @@ class GeneratorWork:
         """Train, judge, record."""
         from engine.previews.fine_tuning import FineTuning, tune_generator
 
-        seen, request = self.seen, self.request
+        snapshot, request = self.snapshot, self.request
         with self.workspace.database.read() as tx:
-            serving = serving_generator(self.workspace, tx, seen.record.id)
+            serving = serving_generator(self.workspace, tx, snapshot.record.id)
         if serving is None:
             raise ModelError(
                 "expected a generator to train on from, found none: set [generator] pretrained "
@@ -80,9 +80,15 @@ class GeneratorWork:
                 raise KeyboardInterrupt
             self.tell(what, n, total, numbers)
 
-        work = state_folder(self.workspace, seen.record.id, ModelKind.GENERATOR)
+        work = state_folder(self.workspace, snapshot.record.id, ModelKind.GENERATOR)
         tuned = tune_generator(
-            self.workspace, seen.campaign, seen.experiments, serving, settings, work=work, tell=told
+            self.workspace,
+            snapshot.campaign,
+            snapshot.experiments,
+            serving,
+            settings,
+            work=work,
+            tell=told,
         )
         numbers = {
             "micrographs": tuned.n_micrographs,
@@ -104,7 +110,7 @@ class GeneratorWork:
     ) -> Refreshed:
         from engine.previews.fine_tuning import keep_generator
 
-        kept, sha256 = keep_generator(self.workspace, tuned, watermark=self.seen.watermark)
+        kept, sha256 = keep_generator(self.workspace, tuned, watermark=self.snapshot.watermark)
         passes = tuned.is_better
         outcome = RefreshOutcome.PROMOTED if passes else RefreshOutcome.REJECTED
         former = None
@@ -113,11 +119,11 @@ class GeneratorWork:
             with self.workspace.database.write("refresh", detail=detail) as tx:
                 self.lease.require(tx)
                 model_id = tx.models.add(
-                    self.seen.record.id,
+                    self.snapshot.record.id,
                     kind=ModelKind.GENERATOR,
                     artifact_path=kept.artifact,
                     sha256=sha256,
-                    watermark=self.seen.watermark,
+                    watermark=self.snapshot.watermark,
                     metrics=numbers,
                     status=ModelStatus.CANDIDATE if passes else ModelStatus.REJECTED,
                     parent_id=parent_id,

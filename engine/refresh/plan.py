@@ -1,45 +1,20 @@
-"""What a refresh would look at, and what it would do: the campaign read once, consistently."""
+"""What a refresh would do with the campaign as it stands, and what it would learn from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from db.records import CampaignRecord, ExperimentRecord, ModelKind, Status
-from db.session import Transaction
-from engine.campaign import Campaign
+from db.records import ModelKind, Status
 from engine.campaign.history import History, Run
-from engine.experiments.learning_set import history_of, learnable
-from engine.refresh.due import Due, due
+from engine.experiments.learning_set import history_of
+from engine.refresh.generator import n_pictures, problem_of
 from engine.refresh.request import Mode, Plan, RefreshRequest, Tell
-from engine.registry.serving_version import Serving, serving
+from engine.refresh.snapshot import Snapshot, take_snapshot
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
     from engine.refresh.suspicion import Suspicion
     from engine.refresh.training import Material
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The campaign as it stands when a refresh begins.
-
-    ``experiments``: what is looked at; ``n_left_out`` finished ones of a large campaign are not.
-    """
-
-    record: CampaignRecord
-    campaign: Campaign
-    experiments: tuple[ExperimentRecord, ...]
-    watermark: int
-    due: Due
-    serving: Serving
-    sources: tuple[str, ...]
-    n_left_out: int = 0
-
-    @property
-    def history(self) -> History:
-        """What strategies would see."""
-        return history_of(self.campaign, self.experiments)
 
 
 def plan(workspace: Workspace, request: RefreshRequest) -> Plan:
@@ -49,47 +24,21 @@ def plan(workspace: Workspace, request: RefreshRequest) -> Plan:
         NotFoundError: no campaign is active.
     """
     with workspace.database.read() as tx:
-        seen = see(workspace, tx, request)
-    return plan_of(seen, request)
+        snapshot = take_snapshot(workspace, tx, request)
+    return plan_of(snapshot, request)
 
 
-def see(workspace: Workspace, tx: Transaction, request: RefreshRequest) -> Seen:
-    """Read the active campaign as it stands.
-
-    Raises:
-        NotFoundError: no campaign is active.
-    """
-    record, campaign = workspace.active_campaign(tx)
-    most, n_left_out = workspace.settings.propose.most_runs, 0
-    if request.kind is ModelKind.GENERATOR:
-        experiments = list(tx.experiments.get_all(tx.experiments.pictured(record.id, newest=most)))
-    else:
-        experiments, n_left_out = learnable(tx, record, campaign, most=most)
-    return Seen(
-        record,
-        campaign,
-        tuple(experiments),
-        tx.watermark(),
-        due(tx, record.id, workspace.settings.refresh, request.kind),
-        serving(workspace.data_dir, tx, record.id, request.kind),
-        tuple(one.name for one in tx.sources.list(record.id)),
-        n_left_out,
-    )
-
-
-def plan_of(seen: Seen, request: RefreshRequest) -> Plan:
-    """Say what would be done with what was seen."""
+def plan_of(snapshot: Snapshot, request: RefreshRequest) -> Plan:
+    """Say what would be done with what was snapshot."""
     from engine.refresh.gate import LEAST_JUDGED, n_judged
 
-    champion = seen.serving.version
+    champion = snapshot.serving.version
     mode: Mode = "full" if request.full or champion is None else "incremental"
-    runs = [run for run in seen.history.finished if run.outcomes]
-    judged = n_judged(seen.campaign, runs)
+    runs = [run for run in snapshot.history.finished if run.outcomes]
+    judged = n_judged(snapshot.campaign, runs)
     problem = None
     if request.kind is ModelKind.GENERATOR:
-        from engine.refresh.generator import n_pictures, problem_of
-
-        mode, judged, problem = "incremental", n_pictures(seen) // 5, problem_of(seen)
+        mode, judged, problem = "incremental", n_pictures(snapshot) // 5, problem_of(snapshot)
     elif judged < LEAST_JUDGED:
         problem = (
             f"expected at least {LEAST_JUDGED} recipes to judge a new model by (a fifth of all "
@@ -99,37 +48,37 @@ def plan_of(seen: Seen, request: RefreshRequest) -> Plan:
     return Plan(
         request.kind,
         mode,
-        seen.due.reasons,
-        seen.due.is_due,
-        seen.due.n_results,
-        seen.due.n_micrographs,
+        snapshot.due.reasons,
+        snapshot.due.is_due,
+        snapshot.due.n_results,
+        snapshot.due.n_micrographs,
         len(runs),
         judged,
         None if champion is None else champion.id,
-        seen.sources,
+        snapshot.sources,
         problem,
-        seen.n_left_out,
+        snapshot.n_left_out,
     )
 
 
-def doubts(workspace: Workspace, seen: Seen) -> Suspicion:
+def doubts(workspace: Workspace, snapshot: Snapshot) -> Suspicion:
     """Compare the new results with what the old ones say of them."""
     from engine.refresh.suspicion import Suspicion, examine
 
-    if not seen.due.since:  # nothing was learnt from yet: the older half speaks of the newer
-        finished = [run for run in seen.history.finished if run.outcomes]
-        old = History(seen.campaign, tuple(finished[: len(finished) // 2]))
+    if not snapshot.due.since:  # nothing was learnt from yet: the older half speaks of the newer
+        finished = [run for run in snapshot.history.finished if run.outcomes]
+        old = History(snapshot.campaign, tuple(finished[: len(finished) // 2]))
         return examine(old, finished[len(finished) // 2 :], workspace.settings.propose)
     with workspace.database.read() as tx:
-        if seen.n_left_out:
-            ids = [one.id for one in seen.experiments]
-            then = list(tx.experiments.get_all(ids, watermark=seen.due.since))
+        if snapshot.n_left_out:
+            ids = [one.id for one in snapshot.experiments]
+            then = list(tx.experiments.get_all(ids, watermark=snapshot.due.since))
         else:
-            then = tx.experiments.list(seen.record.id, watermark=seen.due.since)
-    old = history_of(seen.campaign, then)
+            then = tx.experiments.list(snapshot.record.id, watermark=snapshot.due.since)
+    old = history_of(snapshot.campaign, then)
     if not old.n_finished:
         return Suspicion()
-    return examine(old, new_runs(seen.history, old), workspace.settings.propose)
+    return examine(old, new_runs(snapshot.history, old), workspace.settings.propose)
 
 
 def new_runs(history: History, old: History) -> list[Run]:
@@ -138,7 +87,9 @@ def new_runs(history: History, old: History) -> list[Run]:
     return [run for run in history.finished if known.get(run.id) != run.outcomes]
 
 
-def material_of(workspace: Workspace, seen: Seen, tell: Tell, odd: set[int | None]) -> Material:
+def material_of(
+    workspace: Workspace, snapshot: Snapshot, tell: Tell, odd: set[int | None]
+) -> Material:
     """Read what there is to learn from, but for what is odd.
 
     Raises:
@@ -155,12 +106,12 @@ def material_of(workspace: Workspace, seen: Seen, tell: Tell, odd: set[int | Non
         data, _ = refuse_own_runs(workspace, read_source(workspace, record))
         found.append(data)
     return Material(
-        seen.campaign,
+        snapshot.campaign,
         workspace.data_dir,
-        tuple(one for one in seen.experiments if one.status is Status.COMPLETED),
+        tuple(one for one in snapshot.experiments if one.status is Status.COMPLETED),
         tuple(found),
-        seen.watermark,
+        snapshot.watermark,
         workspace.settings.storage.max_image_megapixels,
         tuple(sorted(id_ for id_ in odd if id_ is not None)),
-        is_part=seen.n_left_out > 0,
+        is_part=snapshot.n_left_out > 0,
     )

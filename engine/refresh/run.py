@@ -23,8 +23,9 @@ from engine.campaign import Campaign
 from engine.compute import limit_threads, versions
 from engine.errors import SpinneretError, StateError
 from engine.refresh.generator import GeneratorWork
-from engine.refresh.plan import Seen, doubts, material_of, plan, plan_of, see
+from engine.refresh.plan import doubts, material_of, plan, plan_of
 from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop, Tell
+from engine.refresh.snapshot import Snapshot, take_snapshot
 from engine.refresh.state import state_folder
 from engine.registry.files import FILES, Kept
 from engine.workspace import Workspace
@@ -67,15 +68,15 @@ def refresh(
     limit_threads(workspace.settings.compute.threads)
     with held(workspace.database, TRAINING) as lease:
         with workspace.database.read() as tx:
-            seen = see(workspace, tx, request)
-        planned = plan_of(seen, request)
+            snapshot = take_snapshot(workspace, tx, request)
+        planned = plan_of(snapshot, request)
         if planned.problem is not None:
             raise StateError(planned.problem)
         if request.only_if_due and not planned.is_due:
             raise StateError("not due any more: somebody else has just trained")
-        refresh_id = _start(workspace, lease, seen, request)
+        refresh_id = _start(workspace, lease, snapshot, request)
         kind = GeneratorWork if request.kind is ModelKind.GENERATOR else _Work
-        work = kind(workspace, lease, seen, request, planned, refresh_id, tell, should_stop)
+        work = kind(workspace, lease, snapshot, request, planned, refresh_id, tell, should_stop)
         try:
             return work.run()
         except KeyboardInterrupt:
@@ -121,15 +122,15 @@ def close_dead_runs(workspace: Workspace, lease: Lease) -> int:
 # -- doing -------------------------------------------------------------------------------------
 
 
-def _start(workspace: Workspace, lease: Lease, seen: Seen, request: RefreshRequest) -> int:
+def _start(workspace: Workspace, lease: Lease, snapshot: Snapshot, request: RefreshRequest) -> int:
     close_dead_runs(workspace, lease)
     with workspace.database.write("refresh", detail=request.trigger) as tx:
         lease.require(tx)
         return tx.refreshes.start(
-            seen.record.id,
+            snapshot.record.id,
             kind=request.kind,
             trigger=request.trigger,
-            watermark=seen.watermark,
+            watermark=snapshot.watermark,
             at=now(),
         )
 
@@ -145,7 +146,7 @@ class _Work:
 
     workspace: Workspace
     lease: Lease
-    seen: Seen
+    snapshot: Snapshot
     request: RefreshRequest
     planned: Plan
     refresh_id: int
@@ -157,18 +158,18 @@ class _Work:
         from engine.refresh.training import train_candidate
 
         self.tell("looking at the new results", 0, 1, {})
-        doubt = doubts(self.workspace, self.seen)
-        notes = [one.told(self.seen.campaign) for one in doubt.odd]
+        doubt = doubts(self.workspace, self.snapshot)
+        notes = [one.told(self.snapshot.campaign) for one in doubt.odd]
         if doubt.disbelief is not None and not self.request.accept_suspicious:
             return replace(self._disbelieved(doubt), notes=tuple(notes))
         if self.should_stop():
             raise KeyboardInterrupt
         odd = set() if self.request.accept_suspicious else {one.run.id for one in doubt.odd}
-        state = state_folder(self.workspace, self.seen.record.id, self.request.kind)
+        state = state_folder(self.workspace, self.snapshot.record.id, self.request.kind)
         trained = train_candidate(
-            material_of(self.workspace, self.seen, self.tell, odd),
+            material_of(self.workspace, self.snapshot, self.tell, odd),
             self.request,
-            self.seen.serving.folder,
+            self.snapshot.serving.folder,
             state=state,
             tell=self.tell,
             should_stop=self.should_stop,
@@ -187,7 +188,7 @@ class _Work:
             "what is wrong (`engine log ID --correct`), or learn from them all the same "
             "(`engine refresh --accept-suspicious`)"
         )
-        report = {"suspicion": _suspicion_json(doubt, self.seen.campaign)}
+        report = {"suspicion": _suspicion_json(doubt, self.snapshot.campaign)}
         with self.workspace.database.write("refresh", detail="rejected") as tx:
             self.lease.require(tx)
             tx.refreshes.finish(
@@ -202,12 +203,12 @@ class _Work:
         from engine.sources.knowledge import Knowledge, knowledge_of
         from engine.sources.serving_surrogate import STARTER
 
-        campaign, settings = self.seen.campaign, self.workspace.settings
+        campaign, settings = self.snapshot.campaign, self.workspace.settings
         frozen = copy.deepcopy(trained.model).double().eval()
         frozen.requires_grad_(requires_grad=False)
         candidate = Knowledge(campaign, frozen, "the candidate", names=trained.names)
-        champion = knowledge_of(campaign, self.seen.serving.folder or STARTER)
-        whole = self.seen.history
+        champion = knowledge_of(campaign, self.snapshot.serving.folder or STARTER)
+        whole = self.snapshot.history
         kept = tuple(run for run in whole.finished if run.id not in odd)
         return judge(
             replace(whole, finished=kept),
@@ -222,30 +223,30 @@ class _Work:
         from engine.sources.store_champion import keep_surrogate
         from surrogate.matmcl.checkpoint import read_card
 
-        seen, request = self.seen, self.request
+        snapshot, request = self.snapshot, self.request
         report = {
             "gate": dict(verdict.numbers),
-            "suspicion": _suspicion_json(doubt, seen.campaign),
+            "suspicion": _suspicion_json(doubt, snapshot.campaign),
         }
         kept: Kept = keep_surrogate(
             self.workspace,
             trained.model,
             extra=trained.extra,
-            watermark=seen.watermark,
+            watermark=snapshot.watermark,
             seed=request.seed,
         )
         outcome = RefreshOutcome.PROMOTED if verdict.passes else RefreshOutcome.REJECTED
-        parent = None if trained.mode == "full" else seen.serving.version
+        parent = None if trained.mode == "full" else snapshot.serving.version
         try:
             detail = f"{outcome}: {kept.artifact}"
             with self.workspace.database.write("refresh", detail=detail) as tx:
                 self.lease.require(tx)
                 model_id = tx.models.add(
-                    seen.record.id,
+                    snapshot.record.id,
                     kind=request.kind,
                     artifact_path=kept.artifact,
                     sha256=read_card(kept.folder).sha256,
-                    watermark=seen.watermark,
+                    watermark=snapshot.watermark,
                     metrics={**trained.metrics, **report},
                     status=ModelStatus.CANDIDATE if verdict.passes else ModelStatus.REJECTED,
                     parent_id=None if parent is None else parent.id,

@@ -11,10 +11,11 @@ from PIL import Image
 
 from db.records import ModelKind, RefreshOutcome, Status
 from engine.micrographs.store import store_micrograph
-from engine.refresh.plan import Seen, plan, see
+from engine.refresh.plan import plan
 from engine.refresh.rebuild import rebuild
 from engine.refresh.request import RefreshRequest
 from engine.refresh.run import refresh
+from engine.refresh.snapshot import Snapshot, take_snapshot
 from engine.registry.versions import list_models
 from engine.workspace import Workspace
 
@@ -41,13 +42,13 @@ def large(
         yield workspace
 
 
-def seen(workspace: Workspace, kind: ModelKind = ModelKind.SURROGATE) -> Seen:
+def snapshot(workspace: Workspace, kind: ModelKind = ModelKind.SURROGATE) -> Snapshot:
     with workspace.database.read() as tx:
-        return see(workspace, tx, RefreshRequest(kind=kind))
+        return take_snapshot(workspace, tx, RefreshRequest(kind=kind))
 
 
 def test_the_newest_the_pictured_and_an_informative_part(large: Workspace, engine) -> None:
-    found = seen(large)
+    found = snapshot(large)
     ids = [one.id for one in found.experiments]
     assert ids == sorted(set(ids))
     assert sum(one.status is Status.COMPLETED for one in found.experiments) == MOST
@@ -61,7 +62,7 @@ def test_the_newest_the_pictured_and_an_informative_part(large: Workspace, engin
 
 
 def test_a_generator_looks_at_what_has_pictures(large: Workspace) -> None:
-    assert [one.id for one in seen(large, ModelKind.GENERATOR).experiments] == [2, 3]
+    assert [one.id for one in snapshot(large, ModelKind.GENERATOR).experiments] == [2, 3]
 
 
 def test_refresh_and_rebuild(large: Workspace, lab_runs: AnyCall, record: AnyCall) -> None:
