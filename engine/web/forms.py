@@ -6,7 +6,7 @@ import hmac
 import re
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -149,6 +149,22 @@ def results(form: FormData, campaign: Campaign) -> list[tuple[str, float]]:
             except CellError as error:
                 raise DataError(f"{outcome}={single}: {error}") from None
     return found
+
+
+def series(results: Sequence[tuple[str, float]]) -> list[dict[str, float]]:
+    """Deal values out to rows, each outcome once in a row: the second of one is a replicate.
+
+    >>> series([("strength", 12.0), ("strength", 13.0), ("elongation", 88.0)])
+    [{'strength': 12.0, 'elongation': 88.0}, {'strength': 13.0}]
+    """
+    rows: list[dict[str, float]] = []
+    for outcome, value in results:
+        free = next((row for row in rows if outcome not in row), None)
+        if free is None:
+            rows.append({outcome: value})
+        else:
+            free[outcome] = value
+    return rows
 
 
 def _has_comma(typed: str) -> bool:

@@ -10,35 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from db import errors as db_errors
-from engine import errors
-from engine.web.helpers.oracle import OracleBusyError
-from engine.web.shield import TITLES
-
-_STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (OracleBusyError, 503),
-    (errors.AccessError, 401),
-    (errors.NotFoundError, 404),
-    (errors.EditedMeanwhileError, 412),
-    (errors.StateError, 409),
-    (errors.ModelError, 409),
-    (errors.DataError, 422),
-    (errors.UsageError, 422),
-    (errors.SpinneretError, 400),
-    (db_errors.ConflictError, 409),
-    (db_errors.DatabaseError, 503),
-)
-EXPECTED = (errors.SpinneretError, db_errors.DatabaseError)
-
-
-def status_of(error: Exception) -> int:
-    """Return the status that tells of an error."""
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+from engine.web.rendering import page
+from engine.web.statuses import EXPECTED, status_of, title_of
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """Return a problem+json answer."""
-    title = TITLES.get(status, "Something is wrong")
+    title = title_of(status)
     detail = detail.encode("utf-8", "replace").decode()  # half a letter cannot be sent
     document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return JSONResponse(
@@ -104,9 +82,7 @@ def _answer(
     person: Any = getattr(request.state, "person", None)
     if not is_page or person is None:
         return problem(status, detail, headers)
-    from engine.web.rendering import page
-
-    title = TITLES.get(status, "Something is wrong")
+    title = title_of(status)
     answer = page(request, "problem.html", status=status, title=title, detail=detail, place="")
     answer.headers.update(headers or {})
     return answer

@@ -17,8 +17,8 @@ from db.records import Role
 from engine import __version__
 from engine.errors import SpinneretError
 from engine.results.material import rounded
-from engine.web.problems import status_of
 from engine.web.site import Site
+from engine.web.statuses import status_of
 from engine.web.users import Person
 
 HERE = Path(__file__).parent

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 from db.errors import DatabaseError
 from engine.web.policy import SAFE, is_open, needed
 from engine.web.site import Site
+from engine.web.statuses import title_of
 from engine.web.users import Person
 
 Scope = MutableMapping[str, Any]
@@ -199,28 +200,11 @@ async def _refuse(
         location = "/login" if back == "/" else f"/login?next={quote(back, safe='/')}"
         await _send(send, 303, b"", "text/plain", [(b"location", location.encode())])
         return
-    document = {"type": "about:blank", "title": TITLES[status], "status": status, "detail": detail}
+    title = title_of(status)
+    document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     extra = [(b"www-authenticate", b"Bearer")] if status == 401 else []
     body = json.dumps(document).encode()
     await _send(send, status, body, "application/problem+json", extra)
-
-
-TITLES = {
-    400: "The request cannot be read",
-    401: "Who are you?",
-    403: "Not allowed",
-    404: "Not there",
-    405: "Not this way",
-    409: "It does not fit",
-    412: "Changed meanwhile",
-    413: "Too large",
-    415: "Not a kind that is taken",
-    421: "Another server was meant",
-    422: "It cannot be taken",
-    429: "Too often",
-    500: "A fault of the program",
-    503: "Busy",
-}
 
 
 async def _send(

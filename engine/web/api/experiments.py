@@ -31,7 +31,6 @@ from engine.web.api.common import (
     seen,
 )
 from engine.web.api.documents import picture_document, run_document, whole_document
-from engine.web.pages.run import series
 from engine.web.rendering import site_of
 from engine.workspace import Workspace
 
@@ -138,7 +137,7 @@ def add_results(
             for name, values in body.results.items()
             for value in (values if isinstance(values, list) else [values])
         ]
-        rows = series(pairs)
+        rows = forms.series(pairs)
         if body.mode == "correct" and len(rows) > 1:
             raise UsageError("mode correct: expected one value of an outcome, got several")
         note, actual = _clean(body.note, "note"), _conditions(body.actual, _campaign(workspace))

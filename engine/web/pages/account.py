@@ -12,9 +12,9 @@ from db.records import Role
 from engine.errors import AccessError, UsageError
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
-from engine.web.problems import EXPECTED
 from engine.web.rendering import environment, form_page, page, person_of, site_of
 from engine.web.shield import COOKIE
+from engine.web.statuses import EXPECTED
 from engine.web.users import (
     Person,
     add_user,

@@ -16,8 +16,8 @@ from engine.experiments.record import find_experiment
 from engine.predictions.slices import middle_of
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
-from engine.web.problems import EXPECTED
 from engine.web.rendering import form_page, page, site_of
+from engine.web.statuses import EXPECTED
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 

@@ -17,8 +17,8 @@ from engine.jobs.queue import again, cancel, get, newest, submit
 from engine.previews.on_demand import preview_file, previews_of
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
-from engine.web.problems import EXPECTED
 from engine.web.rendering import form_page, page, part, person_of, site_of
+from engine.web.statuses import EXPECTED
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -21,8 +20,8 @@ from engine.previews.on_demand import previews_of
 from engine.results.status import mean_of
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
-from engine.web.problems import EXPECTED
 from engine.web.rendering import form_page, part, person_of, site_of
+from engine.web.statuses import EXPECTED
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 
@@ -157,23 +156,11 @@ def _entries(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
     if what == "correct":
         return [_correction(id_, form, note)]
     actual = forms.conditions(form, campaign, "actual")
-    first, *rest = series(forms.results(form, campaign)) or [{}]
+    first, *rest = forms.series(forms.results(form, campaign)) or [{}]
     return [
         Entry(experiment=id_, results=first, replicate=bool(first), actual=actual, note=note),
         *(Entry(experiment=id_, results=row, replicate=True) for row in rest),
     ]
-
-
-def series(results: Sequence[tuple[str, float]]) -> list[dict[str, float]]:
-    """Deal values out to rows, each outcome once in a row: the second of one is a replicate."""
-    rows: list[dict[str, float]] = []
-    for outcome, value in results:
-        free = next((row for row in rows if outcome not in row), None)
-        if free is None:
-            rows.append({outcome: value})
-        else:
-            free[outcome] = value
-    return rows
 
 
 def _correction(id_: str, form: FormData, note: str | None) -> Entry:
