@@ -21,7 +21,7 @@ from db.records import FailureKind
 from engine.campaign import Campaign, Value
 from engine.campaign.front import hypervolume
 from engine.errors import UsageError
-from engine.experiments.learning_set import history_of
+from engine.experiments.learning_set import history_from_records
 from engine.experiments.record import Entry, record, record_all
 from engine.lab import Lab, LabResult, VirtualLab
 from engine.propose.request import ProposeRequest, Suggestion
@@ -215,7 +215,7 @@ class _Stage:
         """Return what the campaign has won so far."""
         with self.workspace.database.read() as tx:
             campaign_id = self.workspace.active_campaign(tx)[0].id
-            history = history_of(self.campaign, tx.experiments.list(campaign_id))
+            history = history_from_records(self.campaign, tx.experiments.list(campaign_id))
         names = [objective.outcome for objective in self.campaign.objectives]
         measured = [
             [float(np.mean(run.outcomes.get(name, (np.nan,)))) for name in names]

@@ -17,7 +17,7 @@ from engine.campaign import Campaign, Value
 from engine.campaign.history import History
 from engine.compute import limit_threads, versions
 from engine.errors import ModelError, NotFoundError
-from engine.experiments.learning_set import remember
+from engine.experiments.learning_set import learning_set
 from engine.propose.request import (
     SOURCED_STRATEGIES,
     Forecast,
@@ -219,7 +219,9 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress | None = N
         record = tx.campaigns.at_revision(found.revision_id)
         campaign = definition_of(record)
         request, settings = _from_json(found)
-        history = remember(tx, record, campaign, most=settings.most_runs, watermark=found.watermark)
+        history = learning_set(
+            tx, record, campaign, most=settings.most_runs, watermark=found.watermark
+        )
         recorded = [tx.experiments.get(p.experiment_id) for p in tx.batches.proposals(batch_id)]
         checkpoint = _checkpoint_of(workspace, tx, found)
     tell = progress or (lambda _: None)
@@ -274,7 +276,7 @@ def read_snapshot(workspace: Workspace) -> Snapshot:
         record, campaign = workspace.active_campaign(tx)
         checkpoint = serving_folder(workspace, tx, record.id)
         most = workspace.settings.propose.most_runs
-        history = remember(tx, record, campaign, most=most)
+        history = learning_set(tx, record, campaign, most=most)
         return Snapshot(record, history, tx.watermark(), checkpoint)
 
 

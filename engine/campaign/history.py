@@ -36,7 +36,7 @@ class History:
     """Everything a strategy may look at, in the order in which it was recorded.
 
     ``others``: finished and failed runs of a large campaign that are not learnt from, without
-    their results (see :mod:`engine.experiments.informative`).
+    their results (see :mod:`engine.experiments.learning_set`).
     """
 
     campaign: Campaign

@@ -258,8 +258,8 @@ def _log_one(workspace: Workspace, words: _Words) -> Recorded:
 def _log_file(
     workspace: Workspace, file: Path, sheet: str | None, replicate: bool, correct: bool
 ) -> tuple[list[Recorded], list[str]]:
-    from engine.experiments.importers.results import read_entries
     from engine.experiments.record import record_all
+    from engine.experiments.results_file import read_entries
 
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)

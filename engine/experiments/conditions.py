@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine.campaign import Campaign, Value
+from engine.campaign.vocabulary import Vocabulary
 from engine.errors import UsageError, nearest_name
 from engine.experiments.importers.cells import CellError, parse_condition
-from engine.experiments.importers.headings import Vocabulary
 
 
 def read_words(

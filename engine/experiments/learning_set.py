@@ -1,20 +1,50 @@
-"""Records of the database → what a strategy may look at."""
+"""What a model learns from: records of the database → a history, an informative part if too many.
+
+Exact Gaussian processes take time that grows with the cube of the runs, so of a large campaign
+``[propose] most_runs`` runs are learnt from and the others only known of (nothing that was run is
+proposed again by oversight). The choice is a function of what is recorded, and so replays.
+
+======  ====================================================================================
+``N``   finished runs; ``M`` of them are chosen
+``X``   their conditions in the unit cube, (N, d)
+``G``   the means of the objectives, the larger the better, each by its rank in 0 … 1, (N, k)
+======  ====================================================================================
+
+1. *Spread*, M/2: each next run is the one farthest from those chosen (Gonzalez 1985). They also
+   cut the space into cells: each run belongs to the nearest of them.
+2. *Best regions*, 3M/8: cells are compared by the mean of G over their runs, from many points of
+   view (weighted Chebyshev distances to the ideal), and the newest runs of the best cells are
+   taken. Runs are never taken for their own high value: where measurements are noisy that would
+   collect the lucky ones, and the model would promise too much.
+3. *Newest*, the rest.
+
+Failed runs are chosen by place alone, in the same share as finished ones, so that the chance of a
+failure stays what it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from db.records import CampaignRecord, ExperimentBrief, ExperimentRecord, Status
 from db.session import Transaction
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
 _DONE = (Status.COMPLETED, Status.FAILED)
 _PENDING = tuple(status for status in Status if status.is_pending)
+_VIEWS = 16  # points of view from which cells are compared
+_PER_CELL = 8  # runs taken of one cell for its goodness
 
 
-def remember(
+def learning_set(
     tx: Transaction,
     record: CampaignRecord,
     campaign: Campaign,
@@ -32,16 +62,14 @@ def remember(
         watermark: everything as it stood when this change had been written.
     """
     if sum(tx.experiments.count(record.id).values()) <= most:
-        return history_of(campaign, tx.experiments.list(record.id, watermark=watermark))
-    from engine.experiments.informative import choose_runs
-
+        return history_from_records(campaign, tx.experiments.list(record.id, watermark=watermark))
     briefs = tx.experiments.briefs(
         record.id, campaign.wanted_outcomes, status=_DONE, watermark=watermark
     )
     chosen = choose_runs(campaign, briefs, most)
     done = tx.experiments.get_all(chosen.ids, watermark=watermark)
     pending = tx.experiments.list(record.id, status=_PENDING, watermark=watermark)
-    history = history_of(campaign, sorted([*done, *pending], key=lambda one: one.id))
+    history = history_from_records(campaign, sorted([*done, *pending], key=lambda one: one.id))
     return replace(history, others=_others(campaign, chosen.others))
 
 
@@ -51,15 +79,13 @@ def learnable(
     """Return the experiments that a training looks at, and how many finished ones it does not.
 
     Of a campaign of up to ``most`` finished runs these are all. Of a larger one, half are an
-    informative part (:mod:`engine.experiments.informative`), up to a quarter the newest with
+    informative part (:func:`choose_runs`), up to a quarter the newest with
     micrographs, and the rest the newest: on those a candidate is judged, and they are what is
     doubted first.
     """
     n_finished = tx.experiments.count(record.id).get(Status.COMPLETED, 0)
     if n_finished <= most:
         return tx.experiments.list(record.id), 0
-    from engine.experiments.informative import choose_runs
-
     briefs = tx.experiments.briefs(record.id, campaign.wanted_outcomes, status=_DONE)
     finished = [one.id for one in briefs if one.status is Status.COMPLETED]
     chosen = set(choose_runs(campaign, briefs, most // 2).ids)
@@ -81,7 +107,7 @@ def _others(campaign: Campaign, briefs: Sequence[ExperimentBrief]) -> tuple[Run,
     )
 
 
-def history_of(campaign: Campaign, experiments: Sequence[ExperimentRecord]) -> History:
+def history_from_records(campaign: Campaign, experiments: Sequence[ExperimentRecord]) -> History:
     """Return the campaign's history, in the order of ``experiments``.
 
     Finished are completed runs with any current result of the campaign; pending those proposed or
@@ -106,3 +132,146 @@ def history_of(campaign: Campaign, experiments: Sequence[ExperimentRecord]) -> H
         elif experiment.status is Status.COMPLETED and run.outcomes:
             finished.append(run)
     return History(campaign, tuple(finished), tuple(pending), tuple(failed))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Ids of the runs to learn from, in their order, and the conditions of all others."""
+
+    ids: tuple[int, ...]
+    others: tuple[ExperimentBrief, ...]
+
+
+def choose_runs(campaign: Campaign, briefs: Sequence[ExperimentBrief], most: int) -> Chosen:
+    """Choose at most ``most`` finished runs, and failed ones in the same share.
+
+    Args:
+        campaign: whose parameters and objectives count.
+        briefs: completed and failed experiments, in the order of their ids.
+        most: finished runs to learn from.
+    """
+    finished = [one for one in briefs if one.status is Status.COMPLETED]
+    failed = [one for one in briefs if one.status is Status.FAILED]
+    if len(finished) <= most:
+        return Chosen(tuple(one.id for one in briefs), ())
+    picked = _finished(campaign, finished, most)
+    share = -(-len(failed) * most // len(finished))
+    taken = {finished[row].id for row in picked}
+    taken |= {failed[row].id for row in _evenly(len(failed), share)}
+    others = tuple(one for one in briefs if one.id not in taken)
+    return Chosen(tuple(sorted(taken)), others)
+
+
+def _finished(campaign: Campaign, finished: Sequence[ExperimentBrief], most: int) -> list[int]:
+    X = _cube(campaign, finished)
+    centres, owner = _spread(X, max(1, most // 2))
+    chosen = dict.fromkeys(int(row) for row in centres)
+    for row in _of_best_cells(_ranks(campaign, finished), owner, len(centres)):
+        if len(chosen) >= most // 2 + 3 * most // 8:
+            break
+        chosen[row] = None
+    for row in range(len(finished) - 1, -1, -1):
+        if len(chosen) >= most:
+            break
+        chosen[row] = None
+    return sorted(chosen)
+
+
+def _cube(campaign: Campaign, runs: Sequence[ExperimentBrief]) -> Array:
+    """Return X (N, d): numbers by their range, choices one-hot, unknown ones in the middle."""
+    columns = []
+    for parameter in campaign.parameters:
+        values = [run.conditions.get(parameter.name) for run in runs]
+        if parameter.is_numeric:
+            low, high = parameter.bounds
+            numbers = np.array([np.nan if v is None else float(v) for v in values], dtype=float)
+            columns.append(np.nan_to_num((numbers - low) / (high - low), nan=0.5))
+        else:
+            choices = parameter.choices or ()
+            columns += [np.array([float(v == choice) for v in values]) for choice in choices]
+    return np.stack(columns, axis=1)
+
+
+def _ranks(campaign: Campaign, runs: Sequence[ExperimentBrief]) -> Array:
+    """Return G (N, k), NaN where an objective was not measured."""
+    columns = []
+    for objective in campaign.objectives:
+        values = np.array([run.means.get(objective.outcome, np.nan) for run in runs])
+        known = np.isfinite(values)
+        ranks = np.full(len(values), np.nan)
+        order = np.argsort(objective.sign * values[known], kind="stable")
+        positions = np.empty(len(order))
+        positions[order] = np.linspace(0.0, 1.0, len(order)) if len(order) > 1 else 1.0
+        ranks[known] = positions
+        columns.append(ranks)
+    return np.stack(columns, axis=1)
+
+
+def _spread(X: Array, n: int) -> tuple[Rows, Rows]:
+    """Return the rows of ``n`` runs far from one another, and for every run the nearest of them."""
+    first = int(np.argmin(((X - X.mean(axis=0)) ** 2).sum(axis=1)))
+    centres, owner = [first], np.zeros(len(X), dtype=np.int64)
+    squares = (X**2).sum(axis=1)
+    distance = _squared_distances(X, squares, first)
+    while len(centres) < n:
+        farthest = int(np.argmax(distance))
+        if distance[farthest] <= 1e-12:  # every setting is there already
+            break
+        to_it = _squared_distances(X, squares, farthest)
+        nearer = to_it < distance
+        owner[nearer] = len(centres)
+        distance[nearer] = to_it[nearer]
+        centres.append(farthest)
+    return np.array(centres, dtype=np.int64), owner
+
+
+def _squared_distances(X: Array, squares: Array, row: int) -> Array:
+    found: Array = np.maximum(squares + squares[row] - 2.0 * (X @ X[row]), 0.0)
+    return found
+
+
+def _of_best_cells(ranks: Array, owner: Rows, n_cells: int) -> list[int]:
+    """Return rows of the best cells, the newest of each first, one view after the other."""
+    means = _cell_means(ranks, owner, n_cells)
+    by_cell: list[list[int]] = [[] for _ in range(n_cells)]
+    for row in range(len(owner) - 1, -1, -1):
+        if len(by_cell[owner[row]]) < _PER_CELL:
+            by_cell[owner[row]].append(row)
+    known = np.flatnonzero(np.isfinite(means).all(axis=1))
+    orders = []
+    for weights in _weights(ranks.shape[1]):
+        loss = (weights * (1.0 - means[known])).max(axis=1)
+        orders.append(known[np.argsort(loss, kind="stable")])
+    cells = dict.fromkeys(int(cell) for place in zip(*orders, strict=True) for cell in place)
+    return [row for cell in cells for row in by_cell[cell]]
+
+
+def _cell_means(ranks: Array, owner: Rows, n_cells: int) -> Array:
+    """Return (cells, k): means that lean towards the middle where a cell holds few runs."""
+    columns = []
+    for values in ranks.T:
+        known = np.isfinite(values)
+        n = np.bincount(owner[known], minlength=n_cells)
+        total = np.bincount(owner[known], weights=values[known], minlength=n_cells)
+        columns.append(np.where(n > 0, (total + 0.5) / (n + 1.0), np.nan))
+    return np.stack(columns, axis=1)
+
+
+def _weights(k: int) -> Array:
+    """Return (views, k) weights of the objectives, evenly spread, each row with a largest of 1."""
+    if k == 1:
+        return np.ones((1, 1))
+    if k == 2:
+        angle = np.linspace(0.05, np.pi / 2 - 0.05, _VIEWS)
+        found = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    else:
+        found = np.random.default_rng(0).dirichlet(np.ones(k), _VIEWS)
+    largest: Array = found.max(axis=1, keepdims=True)
+    return np.asarray(found / largest)
+
+
+def _evenly(n: int, share: int) -> Rows:
+    """Return ``share`` of ``n`` rows, evenly over the order in which they were recorded."""
+    if share >= n:
+        return np.arange(n)
+    return np.unique(np.linspace(0, n - 1, share).round().astype(np.int64))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from db.records import ModelKind
 from engine.compute import limit_threads
 from engine.errors import DataError, StateError, UsageError
-from engine.experiments.learning_set import history_of, learnable
+from engine.experiments.learning_set import history_from_records, learnable
 from engine.refresh.request import ShouldStop, Tell
 from engine.registry.files import problems
 from engine.registry.versions import version_of
@@ -75,7 +75,7 @@ def compare_models(
         record, campaign = workspace.active_campaign(tx)
         most = workspace.settings.propose.most_runs
         experiments, _ = learnable(tx, record, campaign, most=most)
-        history = history_of(campaign, experiments)
+        history = history_from_records(campaign, experiments)
         chosen = [version_of(workspace, tx, one) for one in dict.fromkeys(ids)]
         champion = tx.models.champion(record.id, ModelKind.SURROGATE)
         if len(chosen) == 1 and champion is not None and champion.id != chosen[0].id:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from db.records import ModelKind, Status
 from engine.campaign.history import History, Run
-from engine.experiments.learning_set import history_of
+from engine.experiments.learning_set import history_from_records
 from engine.refresh.generator import n_pictures, problem_of
 from engine.refresh.request import Mode, Plan, RefreshRequest, Tell
 from engine.refresh.snapshot import Snapshot, take_snapshot
@@ -75,7 +75,7 @@ def doubts(workspace: Workspace, snapshot: Snapshot) -> Suspicion:
             then = list(tx.experiments.get_all(ids, watermark=snapshot.due.since))
         else:
             then = tx.experiments.list(snapshot.record.id, watermark=snapshot.due.since)
-    old = history_of(snapshot.campaign, then)
+    old = history_from_records(snapshot.campaign, then)
     if not old.n_finished:
         return Suspicion()
     return examine(old, new_runs(snapshot.history, old), workspace.settings.propose)

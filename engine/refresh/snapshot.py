@@ -8,7 +8,7 @@ from db.records import CampaignRecord, ExperimentRecord, ModelKind
 from db.session import Transaction
 from engine.campaign import Campaign
 from engine.campaign.history import History
-from engine.experiments.learning_set import history_of, learnable
+from engine.experiments.learning_set import history_from_records, learnable
 from engine.refresh.due import Due, due
 from engine.refresh.request import RefreshRequest
 from engine.registry.serving_version import Serving, serving
@@ -34,7 +34,7 @@ class Snapshot:
     @property
     def history(self) -> History:
         """What strategies would see."""
-        return history_of(self.campaign, self.experiments)
+        return history_from_records(self.campaign, self.experiments)
 
 
 def take_snapshot(workspace: Workspace, tx: Transaction, request: RefreshRequest) -> Snapshot:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.campaign import Campaign
+from engine.campaign.vocabulary import loosely
 from engine.errors import UsageError, nearest_name
-from engine.experiments.importers.headings import loosely
 from engine.sources.units import UnitError, affine
 from engine.sources.words import canonical, canonical_outcome, needs_unit
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.campaign import Campaign, Value
+from engine.campaign.vocabulary import Kind, Vocabulary, split_heading
 from engine.errors import ImportRefusedError, RowProblem, UsageError, nearest_name
 from engine.experiments.importers import cells, matmcl
-from engine.experiments.importers.headings import Column, Columns, Kind, Vocabulary, split_heading
+from engine.experiments.importers.headings import Column, Columns
 from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.table import uses_decimal_comma
 from engine.sources.axes import Axis, axes_of, match_axes, match_outcomes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.experiments.importers.headings import loosely
+from engine.campaign.vocabulary import loosely
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "flow_rate": (

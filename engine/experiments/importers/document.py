@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.campaign import Campaign, Value
+from engine.campaign.vocabulary import same_unit
 from engine.errors import DataError, ImportRefusedError, RowProblem, nearest_name
 from engine.experiments.importers import cells
-from engine.experiments.importers.headings import same_unit
-from engine.experiments.importers.reading import decode_text, refuse_too_many
+from engine.experiments.importers.raw import refuse_too_many
+from engine.experiments.importers.reading import decode_text
 from engine.experiments.importers.runs import (
     ImportedRun,
     ImportedTable,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DataError, ImportRefusedError, RowProblem
-from engine.experiments.importers.reading import MAX_BYTES, RawTable, assemble, refuse_too_many
+from engine.experiments.importers.raw import MAX_BYTES, RawTable, assemble, refuse_too_many
 
 
 def read_workbook(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTable:

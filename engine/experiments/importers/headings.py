@@ -6,42 +6,15 @@ heading that nearly says a name the file lacks.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Literal
 
-from engine.campaign import Campaign, Parameter
+from engine.campaign import Parameter
+from engine.campaign.vocabulary import Kind, Vocabulary, same_unit, split_heading
 from engine.errors import RowProblem, nearest_name
-
-Kind = Literal[
-    "parameter", "outcome", "label", "experiment", "status", "failed", "note", "replicate"
-]
-
-RESERVED: dict[str, Kind] = {
-    "id": "label",
-    "label": "label",
-    "name": "label",
-    "sample": "label",
-    "sample id": "label",
-    "experiment": "experiment",
-    "status": "status",
-    "failed": "failed",
-    "failure": "failed",
-    "note": "note",
-    "notes": "note",
-    "comment": "note",
-    "replicate": "replicate",
-}
-"""Headings that mean the same in every campaign, unless one of its own names is spelt so."""
 
 FORECAST = ("mean", "lower", "upper")
 """What follows an outcome's name and a dot in the headings of a forecast."""
-
-_WITH_UNIT = re.compile(r"^(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))$")
-_UNITS = {"degC": "°C", "C": "°C", "deg": "°", "percent": "%", "%RH": "%"}
 
 
 @dataclass(frozen=True)
@@ -69,64 +42,6 @@ class Columns:
     def names(self, *kinds: Kind) -> set[str]:
         """What the columns of these kinds mean."""
         return {column.name for column in self.of_kind(*kinds)}
-
-
-class Vocabulary:
-    """Everything a heading may say in one campaign."""
-
-    def __init__(self, campaign: Campaign, reserved: dict[str, Kind] | None = None) -> None:
-        self.campaign = campaign
-        self._exact: dict[str, tuple[Kind, str]] = {}
-        self._loose: dict[str, set[tuple[Kind, str]]] = {}
-        self._undirected: dict[str, tuple[str, ...]] = {}
-        for parameter in campaign.parameters:
-            for word in (parameter.name, *parameter.aliases):
-                self._add(word, "parameter", parameter.name)
-        for prop in campaign.properties:
-            for word in (prop.name, *prop.aliases):
-                for outcome in prop.outcomes:
-                    self._add(word + outcome.removeprefix(prop.name), "outcome", outcome)
-                if prop.directions:
-                    self._undirected[loosely(word)] = prop.outcomes
-        own = set(self._loose)
-        for word, kind in (RESERVED if reserved is None else reserved).items():
-            if word not in own:
-                self._add(word, kind, kind)
-
-    def _add(self, word: str, kind: Kind, name: str) -> None:
-        self._exact.setdefault(word.strip(), (kind, name))
-        self._loose.setdefault(loosely(word), set()).add((kind, name))
-
-    def lookup(self, word: str) -> tuple[Kind, str] | None:
-        """Return what ``word`` means: spelt exactly, or but for case, blanks and underscores."""
-        if word in self._exact:
-            return self._exact[word]
-        found = self._loose.get(loosely(word), set())
-        return next(iter(found)) if len(found) == 1 else None
-
-    def undirected(self, word: str) -> tuple[str, ...]:
-        """Return the outcomes that ``word`` could mean, where it leaves the direction out."""
-        return self._undirected.get(loosely(word), ())
-
-    def near(self, word: str, taken: Iterable[str]) -> str | None:
-        """Return the name not yet ``taken`` that ``word`` nearly spells, or ``None``."""
-        skip, word = set(taken), loosely(word)
-        if len(word) < 4:
-            return None
-        open_words = {
-            known: sorted(meanings)[0][1]
-            for known, meanings in self._loose.items()
-            if len(known) >= 4 and not {name for _, name in meanings} & skip
-        }
-        for known, name in open_words.items():
-            if known.startswith(word) or word.startswith(known + " "):
-                return name
-        matches = get_close_matches(word, open_words, n=1, cutoff=0.8)
-        return open_words[matches[0]] if matches else None
-
-    def unit_of(self, kind: Kind, name: str) -> str | None:
-        """Return the unit a heading of this meaning may state (``None``: none is kept)."""
-        return self.campaign.unit_of(name) if kind in ("parameter", "outcome") else None
 
 
 def map_headings(
@@ -189,15 +104,6 @@ def _meaning(heading: str, vocabulary: Vocabulary) -> tuple[tuple[Kind, str] | N
     return (None, None) if unit is None else (vocabulary.lookup(name), unit)
 
 
-def split_heading(heading: str) -> tuple[str, str | None]:
-    """Return a heading's name and the unit in its brackets: ``Voltage (kV)``, ``v [kV]``."""
-    match = _WITH_UNIT.match(heading)
-    if match is None:
-        return heading, None
-    unit = match["square"] if match["square"] is not None else match["round"]
-    return match["name"].strip(), unit
-
-
 def _forecasts(headings: Iterable[str], vocabulary: Vocabulary) -> set[str]:
     """Return the headings ``<outcome>.mean``, ``.lower``, ``.upper``, where all three stand."""
     present = set(headings)
@@ -213,8 +119,7 @@ def _judge_unknown(
     heading: str, vocabulary: Vocabulary, taken: set[str]
 ) -> tuple[str | None, set[str]]:
     """Return what is wrong with an unknown heading, if anything, and the names it may mean."""
-    match = _WITH_UNIT.match(heading)
-    word = match["name"] if match else heading
+    word, _ = split_heading(heading)
     outcomes = [name for name in vocabulary.undirected(word) if name not in taken]
     if outcomes:
         known = " or ".join(outcomes)
@@ -261,19 +166,3 @@ def _unit_problem(name: str, unit: str, expected: str | None) -> str:
         f"{name} is in {expected} in this campaign, got {unit}; "
         f"convert the values and head the column '{name} [{expected}]'"
     )
-
-
-def same_unit(unit: str, expected: str | None) -> bool:
-    """Whether two units are the same: ``ml/h`` and ``mL/h`` are, ``mm`` and ``Mm`` are not."""
-    return _unit(unit) == _unit(expected or "")
-
-
-def _unit(unit: str) -> str:
-    text = unicodedata.normalize("NFKC", re.sub(r"\s+", "", unit))
-    text = _UNITS.get(text, text)
-    return re.sub(r"(?<![A-Za-z])([mµμkcd]?)l(?![A-Za-z])", r"\1L", text)
-
-
-def loosely(word: str) -> str:
-    """Return ``word`` without the differences that spelling makes: case, ``_``, ``-``, ``.``."""
-    return re.sub(r"[\s_.\-]+", " ", unicodedata.normalize("NFKC", word).casefold()).strip()

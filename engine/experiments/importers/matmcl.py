@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.campaign import Campaign, Value
+from engine.campaign.vocabulary import Vocabulary
 from engine.errors import CampaignError, DataError, ImportRefusedError, NotFoundError, RowProblem
 from engine.experiments.importers import cells
-from engine.experiments.importers.headings import Column, Vocabulary
-from engine.experiments.importers.reading import RawTable, read_table, refuse_too_many
+from engine.experiments.importers.headings import Column
+from engine.experiments.importers.raw import RawTable, refuse_too_many
+from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.runs import (
     ImportedRun,
     ImportedTable,

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import DataError, ImportRefusedError, NotFoundError, RowProblem
+from engine.errors import DataError, NotFoundError
+from engine.experiments.importers.excel import read_workbook
+from engine.experiments.importers.raw import MAX_BYTES, RawTable, assemble, refuse_too_many
 
-MAX_BYTES = 256 * 1024 * 1024
 _SUFFIXES = ".csv, .tsv, .txt, .xlsx or .xlsm"
 _ZIP = b"PK\x03\x04"
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
-
-
-@dataclass(frozen=True)
-class RawTable:
-    """A table as text. ``numbers[i]`` is the row that a spreadsheet shows for ``rows[i]``.
-
-    Every row has as many cells as there are ``headings``. ``may_use_decimal_comma``: cells are
-    separated by something else than a comma, so that ``1,5`` can be a number.
-    """
-
-    source: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numbers: tuple[int, ...]
-    notes: tuple[str, ...] = ()
-    may_use_decimal_comma: bool = False
 
 
 def read_table(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTable:
@@ -52,8 +36,6 @@ def read_table(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTab
     if is_workbook:
         if not head.startswith(_ZIP):
             raise DataError(f"{path}: expected an Excel workbook, got something else named so")
-        from engine.experiments.importers.excel import read_workbook
-
         return read_workbook(path, max_rows=max_rows, sheet=sheet)
     if sheet is not None:
         raise DataError(f"{path}: --sheet is for Excel workbooks; this file has no sheets")
@@ -170,65 +152,3 @@ def _delimiter(text: str) -> str:
     first = next((line for line in text.splitlines() if line.strip()), "")
     outside_quotes = "".join(first.split('"')[::2])
     return max(",;\t", key=outside_quotes.count)
-
-
-def refuse_too_many(path: Path, n_rows: int, max_rows: int) -> None:
-    """Refuse a table of more than ``max_rows`` rows below its headings.
-
-    Raises:
-        DataError: there are more.
-    """
-    if n_rows > max_rows:
-        raise DataError(
-            f"{path}: expected at most {max_rows:,} rows, got {n_rows:,}; split the file, "
-            "or raise max_rows under [imports] in config.toml"
-        )
-
-
-def assemble(
-    path: Path,
-    records: list[tuple[int, list[str]]],
-    notes: tuple[str, ...],
-    *,
-    decimal_comma: bool,
-    is_ragged_an_error: bool,
-) -> RawTable:
-    """Put the headings and the rows below them together, all of one width.
-
-    Raises:
-        DataError: no headings, or no rows.
-        ImportRefusedError: rows of another width, or cells without a heading.
-    """
-    if not records:
-        raise DataError(f"{path} is empty; expected a row of headings and rows of values")
-    headings = [cell.strip() for cell in records[0][1]]
-    while headings and not headings[-1]:
-        headings.pop()
-    body = records[1:]
-    if not body:
-        raise DataError(f"{path}: expected rows of values below the headings, found none")
-    width = len(headings)
-    problems = []
-    rows = []
-    for number, record in body:
-        filled = max((i + 1 for i, cell in enumerate(record) if cell.strip()), default=0)
-        if filled > width or (is_ragged_an_error and len(record) < width):
-            got = filled if filled > width else len(record)
-            expected = f"expected {width} cells as in the headings, got {got}"
-            problems.append(RowProblem(number, None, None, expected))
-        rows.append(tuple((record + [""] * width)[:width]))
-    for index, heading in enumerate(headings):
-        if not heading and any(row[index].strip() for row in rows):
-            problems.append(
-                RowProblem(None, f"{index + 1}", None, "has values but no heading; name it")
-            )
-    if problems:
-        raise ImportRefusedError(str(path), problems)
-    return RawTable(
-        source=str(path),
-        headings=tuple(headings),
-        rows=tuple(rows),
-        numbers=tuple(number for number, _ in body),
-        notes=notes,
-        may_use_decimal_comma=decimal_comma,
-    )

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from engine.campaign import Campaign, Value
+from engine.campaign.vocabulary import Vocabulary
 from engine.errors import ImportRefusedError, RowProblem
 from engine.experiments.importers import cells
 from engine.experiments.importers.grouping import Row, group_rows
 from engine.experiments.importers.headings import (
     Column,
     Columns,
-    Vocabulary,
     map_headings,
     missing_columns,
 )
-from engine.experiments.importers.reading import RawTable, read_table
+from engine.experiments.importers.raw import RawTable
+from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.runs import ImportedTable, outside_warnings, waiting_warnings
 
 T = TypeVar("T")

@@ -7,8 +7,7 @@ import pytest
 
 from db.records import ExperimentBrief, Status
 from engine.campaign.history import Run
-from engine.experiments.informative import choose_runs
-from engine.experiments.learning_set import remember
+from engine.experiments.learning_set import choose_runs, learning_set
 from engine.loop import read_snapshot
 
 
@@ -124,8 +123,8 @@ def test_a_history_knows_the_rest(workspace, fill) -> None:
     fill(workspace, 70)
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        small = remember(tx, record, campaign, most=50)
-        whole = remember(tx, record, campaign, most=100)
+        small = learning_set(tx, record, campaign, most=50)
+        whole = learning_set(tx, record, campaign, most=100)
         then = tx.watermark()
     assert (small.n_finished, len(small.others)) == (50, 20)
     assert (whole.n_finished, whole.others, whole.left_out) == (70, (), None)
@@ -137,7 +136,7 @@ def test_a_history_knows_the_rest(workspace, fill) -> None:
     assert all(isinstance(run, Run) and not run.outcomes for run in small.others)
     fill(workspace, 30)
     with workspace.database.read() as tx:
-        again = remember(tx, record, campaign, most=50, watermark=then)
+        again = learning_set(tx, record, campaign, most=50, watermark=then)
     assert again == small
 
 

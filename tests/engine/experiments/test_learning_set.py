@@ -7,7 +7,7 @@ import pytest
 
 from db.records import ExperimentRecord, FailureKind, MeasurementRecord, Origin, Status
 from engine.errors import NotFoundError
-from engine.experiments.learning_set import history_of
+from engine.experiments.learning_set import history_from_records
 
 NOW = datetime(2025, 5, 1, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def experiment(id_: int, status: Status, *values: tuple[str, float], **fields) -
 
 def test_each_run_goes_where_it_belongs(nanofibre) -> None:
     along = "elongation.longitudinal"
-    history = history_of(
+    history = history_from_records(
         nanofibre,
         [
             experiment(1, Status.COMPLETED, (along, 80.0), (along, 84.0)),
@@ -57,7 +57,7 @@ def test_conditions_are_as_run_and_of_the_campaign(nanofibre) -> None:
     record = experiment(
         1, Status.RUNNING, proposed={"voltage": 18.0, "gone": 1.0}, actual={"voltage": 17.8}
     )
-    (run,) = history_of(nanofibre, [record]).pending
+    (run,) = history_from_records(nanofibre, [record]).pending
     assert run.conditions == {"voltage": 17.8}
 
 

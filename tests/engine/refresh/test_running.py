@@ -15,7 +15,7 @@ import pytest
 
 from db.records import ModelKind, ModelStatus, RefreshOutcome
 from engine.errors import DataError, StateError
-from engine.experiments.learning_set import history_of
+from engine.experiments.learning_set import history_from_records
 from engine.propose.forecaster import Forecaster
 from engine.refresh.plan import plan
 from engine.refresh.rebuild import rebuild
@@ -55,7 +55,7 @@ def runs_of(workspace: Workspace) -> list[tuple[str, RefreshOutcome]]:
 def predictions(workspace: Workspace) -> np.ndarray[Any, Any]:
     with workspace.database.read() as tx:
         record_, campaign = workspace.active_campaign(tx)
-        history = history_of(campaign, tx.experiments.list(record_.id)[:40])
+        history = history_from_records(campaign, tx.experiments.list(record_.id)[:40])
         folder = serving_folder(workspace, tx, record_.id)
     assert folder is not None
     forecaster = Forecaster.fit(

@@ -2,12 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.experiments.importers.headings import (
-    Vocabulary,
-    map_headings,
-    missing_columns,
-    same_unit,
-)
+from engine.campaign.vocabulary import Vocabulary, same_unit
+from engine.experiments.importers.headings import map_headings, missing_columns
 
 
 @pytest.fixture(scope="module")

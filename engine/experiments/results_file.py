@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.campaign import Campaign
+from engine.campaign.vocabulary import Kind, Vocabulary
 from engine.errors import ImportRefusedError, RowProblem
 from engine.experiments.entries import Entry
 from engine.experiments.importers import cells
-from engine.experiments.importers.headings import Columns, Kind, Vocabulary, map_headings
+from engine.experiments.importers.headings import Columns, map_headings
 from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.table import CellReader, uses_decimal_comma
 

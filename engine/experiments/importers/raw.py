@@ -1,0 +1,88 @@
+"""A table as text cells, whatever file it came from: CSV, TSV or a workbook's sheet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import DataError, ImportRefusedError, RowProblem
+
+MAX_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table as text. ``numbers[i]`` is the row that a spreadsheet shows for ``rows[i]``.
+
+    Every row has as many cells as there are ``headings``. ``may_use_decimal_comma``: cells are
+    separated by something else than a comma, so that ``1,5`` can be a number.
+    """
+
+    source: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    may_use_decimal_comma: bool = False
+
+
+def refuse_too_many(path: Path, n_rows: int, max_rows: int) -> None:
+    """Refuse a table of more than ``max_rows`` rows below its headings.
+
+    Raises:
+        DataError: there are more.
+    """
+    if n_rows > max_rows:
+        raise DataError(
+            f"{path}: expected at most {max_rows:,} rows, got {n_rows:,}; split the file, "
+            "or raise max_rows under [imports] in config.toml"
+        )
+
+
+def assemble(
+    path: Path,
+    records: list[tuple[int, list[str]]],
+    notes: tuple[str, ...],
+    *,
+    decimal_comma: bool,
+    is_ragged_an_error: bool,
+) -> RawTable:
+    """Put the headings and the rows below them together, all of one width.
+
+    Raises:
+        DataError: no headings, or no rows.
+        ImportRefusedError: rows of another width, or cells without a heading.
+    """
+    if not records:
+        raise DataError(f"{path} is empty; expected a row of headings and rows of values")
+    headings = [cell.strip() for cell in records[0][1]]
+    while headings and not headings[-1]:
+        headings.pop()
+    body = records[1:]
+    if not body:
+        raise DataError(f"{path}: expected rows of values below the headings, found none")
+    width = len(headings)
+    problems = []
+    rows = []
+    for number, record in body:
+        filled = max((i + 1 for i, cell in enumerate(record) if cell.strip()), default=0)
+        if filled > width or (is_ragged_an_error and len(record) < width):
+            got = filled if filled > width else len(record)
+            expected = f"expected {width} cells as in the headings, got {got}"
+            problems.append(RowProblem(number, None, None, expected))
+        rows.append(tuple((record + [""] * width)[:width]))
+    for index, heading in enumerate(headings):
+        if not heading and any(row[index].strip() for row in rows):
+            problems.append(
+                RowProblem(None, f"{index + 1}", None, "has values but no heading; name it")
+            )
+    if problems:
+        raise ImportRefusedError(str(path), problems)
+    return RawTable(
+        source=str(path),
+        headings=tuple(headings),
+        rows=tuple(rows),
+        numbers=tuple(number for number, _ in body),
+        notes=notes,
+        may_use_decimal_comma=decimal_comma,
+    )
