@@ -29,13 +29,13 @@ from generator.errors import CheckpointError, InputError
 from generator.networks import EmbeddingPrior, make_prior, make_unet
 from generator.noise import fast_scheduler
 from generator.pipeline import MicrostructurePipeline
-from generator.storing import checked_bytes, json_bytes, read_json, write_whole
+from surrogate.tensor_files import TensorFiles, seal_of
 
 CARD, README = "generator.json", "README.md"
 UNET = "unet/diffusion_pytorch_model.safetensors"
 FORMAT = 1
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
-_MEND = "Copy or make the generator again"
+_FILES = TensorFiles(CheckpointError, "Copy or make the generator again")
 _KEYS = {"format", "config", "files", "encoders_sha256", "extra", "seed", "versions", "dtype"}
 
 
@@ -115,8 +115,8 @@ def save_generator(
         (folder / README).write_text(readme, encoding="utf-8")
     except Exception as error:  # diffusers and safetensors raise what their parts raise
         raise CheckpointError(f"{folder} cannot be written: {error}") from error
-    names = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != CARD)
-    wanted = [p.relative_to(folder).as_posix() for p in names if "encoders" not in p.parts]
+    paths = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != CARD)
+    names = [p.relative_to(folder).as_posix() for p in paths if "encoders" not in p.parts]
     versions = {
         name: importlib.metadata.version(name)
         for name in ("torch", "diffusers", "accelerate", "safetensors")
@@ -124,22 +124,15 @@ def save_generator(
     document = {
         "format": FORMAT,
         "config": config.to_dict(),
-        "files": {name: _card_of(folder / name) for name in wanted},
+        "files": {name: seal_of((folder / name).read_bytes()) for name in names},
         "encoders_sha256": encoders_sha256,
         "extra": dict(extra or {}),
         "seed": seed,
         "versions": versions,
         "dtype": dtype,
     }
-    write_whole(folder / CARD, json_bytes(document))
+    _FILES.write(folder / CARD, _FILES.to_json(document))
     return read_card(folder)
-
-
-def _card_of(path: Path) -> dict[str, Any]:
-    import hashlib
-
-    data = path.read_bytes()
-    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def read_card(folder: Path) -> GeneratorCard:
@@ -149,12 +142,13 @@ def read_card(folder: Path) -> GeneratorCard:
         CheckpointError: there is none, or a key is missing, unknown or cannot be used.
     """
     if not (folder / CARD).is_file():
-        raise CheckpointError(f"{folder}: expected a generator ({CARD}), got none. {_MEND}")
-    document = read_json(folder / CARD, _MEND)
+        raise CheckpointError(f"{folder}: expected a generator ({CARD}), got none. {_FILES.mend}")
+    document = _FILES.read_json(folder / CARD)
     if document.get("format") != FORMAT or set(document) != _KEYS:
         raise CheckpointError(
             f"{folder / CARD}: expected format {FORMAT} with the keys {', '.join(sorted(_KEYS))}, "
-            f"got format {document.get('format')!r} with {', '.join(sorted(document))}. {_MEND}"
+            f"got format {document.get('format')!r} with {', '.join(sorted(document))}. "
+            f"{_FILES.mend}"
         )
     try:
         card = GeneratorCard(
@@ -169,9 +163,9 @@ def read_card(folder: Path) -> GeneratorCard:
             versions=dict(document["versions"]),
         )
     except (InputError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{folder / CARD}: {error}. {_MEND}") from error
+        raise CheckpointError(f"{folder / CARD}: {error}. {_FILES.mend}") from error
     if UNET not in card.files:
-        raise CheckpointError(f"{folder / CARD}: expected {UNET} among its files. {_MEND}")
+        raise CheckpointError(f"{folder / CARD}: expected {UNET} among its files. {_FILES.mend}")
     return card
 
 
@@ -198,7 +192,7 @@ def load_generator(
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise CheckpointError(f"{folder / CARD}: expected files inside the folder, got {name}")
         if name != README:
-            checked_bytes(folder / name, expected, _MEND)
+            _FILES.read_sealed(folder / name, expected)
     try:
         with torch.random.fork_rng(devices=[]), _quiet():
             pipeline: MicrostructurePipeline = MicrostructurePipeline.from_pretrained(
@@ -229,7 +223,7 @@ def _check_shape(folder: Path, pipeline: MicrostructurePipeline, config: Generat
         and pipeline.unet.config.in_channels == config.fold**2
     )
     if not is_right:
-        raise CheckpointError(f"{folder}: prior and UNet are not those of {CARD}. {_MEND}")
+        raise CheckpointError(f"{folder}: prior and UNet are not those of {CARD}. {_FILES.mend}")
 
 
 class _quiet(warnings.catch_warnings):  # noqa: N801 -- used as a context only

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from generator.config import TrainingSettings
 from generator.errors import InputError, TrainingError
 from generator.objectives import Examples
-from generator.progress_state import Standing, forget, latest, restore, store
+from generator.progress_state import TrainingState, restore, store
 from generator.randomness import drawn_from
+from surrogate.training_state import forget, latest, sweep
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 Kept = Callable[[int], None]
@@ -132,41 +133,41 @@ class _Run:
             fused=True,
         )
         self.averages = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        self.standing = Standing()
+        self.state = TrainingState()
 
     def go(self, *, resume: bool, progress: Progress | None) -> list[dict[str, float]]:
         """Take every step that is left, and leave the averaged weights in the network."""
         self._start(resume=resume)
-        settings, standing = self.settings, self.standing
+        settings, state = self.settings, self.state
         # Fetched before it is wrapped: the network itself is what is stored.
         objective, optimiser = self.accelerator.prepare(self.objective, self.optimiser)
         since: list[Tensor] = []
-        while standing.step < self.last:
+        while state.step < self.last:
             since.append(self._step(objective, optimiser))
-            standing.step += 1
-            is_last = standing.step == self.last
-            if is_last or standing.step % settings.report_every == 0:
+            state.step += 1
+            is_last = state.step == self.last
+            if is_last or state.step % settings.report_every == 0:
                 self._report(torch.stack(since).mean(), progress)
                 since = []
-            if is_last or standing.step % settings.checkpoint_every == 0:
+            if is_last or state.step % settings.checkpoint_every == 0:
                 self._keep()
         self.network.load_state_dict(self.averages)
-        return standing.history
+        return state.history
 
     def _start(self, *, resume: bool) -> None:
         if self.folder is None:
             return
-        found = latest(self.folder) if resume else None
-        if found is not None:
-            self.standing = restore(
-                found, self.network, self.averages, self.optimiser, self.identity
+        step_folder = latest(self.folder) if resume else None
+        if step_folder is not None:
+            self.state = restore(
+                step_folder, self.network, self.averages, self.optimiser, self.identity
             )
-        elif self.accelerator.is_main_process:
-            forget(self.folder)
+        if self.accelerator.is_main_process:
+            sweep(self.folder) if step_folder is not None else forget(self.folder)
         self.accelerator.wait_for_everyone()
 
     def _step(self, objective: nn.Module, optimiser: Any) -> Tensor:
-        step, settings, device = self.standing.step, self.settings, self.accelerator.device
+        step, settings, device = self.state.step, self.settings, self.accelerator.device
         objective.train()
         torch.manual_seed(drawn_from(settings.seed, "step", step).initial_seed())
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
@@ -194,16 +195,16 @@ class _Run:
                 self.averages[name].copy_(now[name])
 
     def _report(self, loss: Tensor, progress: Progress | None) -> None:
-        value, standing, settings = float(loss), self.standing, self.settings
+        value, state, settings = float(loss), self.state, self.settings
         if not math.isfinite(value):
             raise TrainingError(
-                f"the loss is {value} at step {standing.step}: expected a finite one; lower "
+                f"the loss is {value} at step {state.step}: expected a finite one; lower "
                 f"learning_rate (it is {settings.learning_rate:g})"
             )
-        told = {"step": float(standing.step), "loss": value, "rate": rate(standing.step, settings)}
-        standing.history.append(told)
+        told = {"step": float(state.step), "loss": value, "rate": rate(state.step, settings)}
+        state.history.append(told)
         if progress is not None and self.accelerator.is_main_process:
-            progress(standing.step, settings.steps, told)
+            progress(state.step, settings.steps, told)
 
     def _keep(self) -> None:
         if self.folder is not None and self.accelerator.is_main_process:
@@ -212,13 +213,13 @@ class _Run:
                 self.network,
                 self.averages,
                 self.optimiser,
-                standing=self.standing,
+                state=self.state,
                 identity=self.identity,
             )
         if self.kept is not None and self.accelerator.is_main_process:
             mine = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
             self.network.load_state_dict(self.averages)
-            self.kept(self.standing.step)
+            self.kept(self.state.step)
             self.network.load_state_dict(mine)
         self.accelerator.wait_for_everyone()
 

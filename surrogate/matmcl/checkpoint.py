@@ -18,21 +18,13 @@ from torch import Tensor
 from surrogate.errors import CheckpointError, InputError
 from surrogate.matmcl.config import MatMCLConfig
 from surrogate.matmcl.model import MatMCL
-from surrogate.matmcl.storing import (
-    PICKLE_SUFFIXES,
-    json_bytes,
-    read_json,
-    read_tensors,
-    refuse_pickle,
-    sha256,
-    tensors_to_bytes,
-    write_whole,
-)
 from surrogate.matmcl.vocabulary import Vocabulary
+from surrogate.tensor_files import PICKLE_SUFFIXES, TensorFiles, seal_of, tensors_to_bytes
 
 WEIGHTS = "model.safetensors"
 CARD = "matmcl.json"
 FORMAT = 1
+FILES = TensorFiles(CheckpointError, "Copy or make the checkpoint again")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _PICTURE_PARTS = ("vision.", "joint.")
 _KEYS = frozenset(
@@ -69,6 +61,11 @@ class CheckpointCard:
     dtype: str
     size: int
     sha256: str
+
+    @property
+    def seal(self) -> dict[str, Any]:
+        """What the weights' file is recognised by (:func:`surrogate.tensor_files.seal_of`)."""
+        return {"bytes": self.size, "sha256": self.sha256}
 
 
 def save_checkpoint(
@@ -114,16 +111,16 @@ def save_checkpoint(
         "seed": seed,
         "versions": _versions(),
         "dtype": dtype,
-        "bytes": len(weights),
-        "sha256": sha256(weights),
+        **seal_of(weights),
     }
-    text = json_bytes(card)
+    text = FILES.to_json(card)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be made: {error.strerror}") from error
-    write_whole(folder / WEIGHTS, weights)
-    write_whole(folder / CARD, text)
+    # The card last: it vouches for weights that are there.
+    FILES.write(folder / WEIGHTS, weights)
+    FILES.write(folder / CARD, text)
 
 
 def _stored(model: MatMCL, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -151,7 +148,7 @@ def read_card(folder: Path) -> CheckpointCard:
         CheckpointError: there is none, a pickle is in its place, or a key is missing, unknown or
             cannot be used.
     """
-    refuse_pickle(folder)
+    FILES.refuse_pickle(folder)
     if not (folder / CARD).is_file():
         pickles = [
             one.name
@@ -163,7 +160,7 @@ def read_card(folder: Path) -> CheckpointCard:
             f"{folder}: expected a checkpoint ({WEIGHTS} and {CARD}), got "
             f"{found or 'none'}. Make one with `engine pretrain`"
         )
-    document = read_json(folder / CARD)
+    document = FILES.read_json(folder / CARD)
     if document.get("format", FORMAT) != FORMAT:
         raise CheckpointError(
             f"{folder / CARD}: expected format {FORMAT}, got {document['format']!r}: "
@@ -229,7 +226,7 @@ def load_checkpoint(
         raise InputError(f"expected parts 'all' or 'table', got '{parts}'")
     card = read_card(folder)
     _check_words(folder, card.vocabulary, vocabulary, parameters)
-    weights = read_tensors(folder / WEIGHTS, digest=card.sha256, size=card.size)
+    weights = FILES.read_tensors(folder / WEIGHTS, card.seal)
     try:
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced
             model = MatMCL(

@@ -1,13 +1,10 @@
-"""Where a training stands, on disk: ``step-000250/`` with weights, optimiser and history.
+"""What a training's step folder holds: weights with their card, optimiser, history. No pickle.
 
-A folder is filled aside and renamed, and only then is the one before it removed: whenever the
-process is killed, the last whole one is there. No pickle: two safetensors files and JSON.
+The folders themselves, and what makes them safe, are :mod:`surrogate.training_state`'s.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,21 +14,12 @@ import torch
 from torch import Tensor
 
 from surrogate.errors import CheckpointError
-from surrogate.matmcl.checkpoint import WEIGHTS, fill, read_card, save_checkpoint
+from surrogate.matmcl.checkpoint import FILES, WEIGHTS, fill, read_card, save_checkpoint
 from surrogate.matmcl.model import MatMCL
-from surrogate.matmcl.storing import (
-    flush_folder,
-    json_bytes,
-    read_json,
-    read_tensors,
-    sha256,
-    tensors_to_bytes,
-    write_whole,
-)
+from surrogate.tensor_files import tensors_to_bytes
+from surrogate.training_state import STATE, new_step, optimiser_tensors, restore_optimiser
 
 OPTIMISER = "optimiser.safetensors"
-STATE = "training.json"
-_PREFIX = "step-"
 
 
 @dataclass
@@ -51,17 +39,6 @@ class TrainingState:
     best_loss: float | None = None
     best: dict[str, Tensor] = field(default_factory=dict)
     stale: int = 0
-
-
-def latest(folder: Path) -> Path | None:
-    """Return the last whole ``step-…`` folder, or ``None``."""
-    return max((one for one in folder.glob(f"{_PREFIX}*") if (one / STATE).is_file()), default=None)
-
-
-def forget(folder: Path) -> None:
-    """Remove what an earlier training left in ``folder``."""
-    for one in folder.glob(f"{_PREFIX}*"):
-        shutil.rmtree(one)
 
 
 def store(
@@ -84,19 +61,12 @@ def store(
         CheckpointError: it cannot be written.
         InputError: the weights are not finite.
     """
-    final = folder / f"{_PREFIX}{state.step:07d}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=folder, prefix=f".{_PREFIX}"))
-    except OSError as error:
-        raise CheckpointError(f"{folder} cannot be written: {error.strerror}") from error
-    try:
+    with new_step(folder, state.step, CheckpointError) as draft:
         seed = int(identity["settings"]["seed"])
-        save_checkpoint(aside, model, data_watermark=str(identity["data"]), seed=seed)
-        tensors = {f"best.{name}": one for name, one in state.best.items()}
-        tensors |= _optimiser_tensors(model, optimiser)
-        data = tensors_to_bytes(tensors)
-        write_whole(aside / OPTIMISER, data)
+        save_checkpoint(draft, model, data_watermark=str(identity["data"]), seed=seed)
+        tensors = {f"best.{name}": value for name, value in state.best.items()}
+        tensors |= optimiser_tensors(model, optimiser)
+        seal = FILES.write(draft / OPTIMISER, tensors_to_bytes(tensors))
         document = {
             "identity": dict(identity),
             "step": state.step,
@@ -104,22 +74,9 @@ def store(
             "best_loss": state.best_loss,
             "stale": state.stale,
             "history": state.history,
-            "bytes": len(data),
-            "sha256": sha256(data),
+            **seal,
         }
-        write_whole(aside / STATE, json_bytes(document))
-        aside.chmod(0o755)
-        if final.exists():
-            shutil.rmtree(final)
-        aside.rename(final)
-        flush_folder(folder)
-        for one in (*folder.glob(f"{_PREFIX}*"), *folder.glob(f".{_PREFIX}*")):
-            if one != final:
-                shutil.rmtree(one)
-    except OSError as error:
-        raise CheckpointError(f"{final} cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        FILES.write(draft / STATE, FILES.to_json(document))
 
 
 def restore(
@@ -135,7 +92,7 @@ def restore(
             or other data.
     """
     card = read_card(step_folder)
-    document = read_json(step_folder / STATE)
+    document = FILES.read_json(step_folder / STATE)
     try:
         stored = dict(document["identity"])
         state = TrainingState(
@@ -145,12 +102,12 @@ def restore(
             best_loss=document["best_loss"],
             stale=int(document["stale"]),
         )
-        digest, size = str(document["sha256"]), int(document["bytes"])
+        seal = {"bytes": int(document["bytes"]), "sha256": str(document["sha256"])}
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{step_folder / STATE}: expected what `store` wrote, got {error!r}; start anew"
         ) from error
-    _same(step_folder, stored, dict(identity))
+    _refuse_another(step_folder, stored, dict(identity))
     if (card.config, card.vocabulary, card.sources) != (
         model.config,
         model.vocabulary,
@@ -160,51 +117,31 @@ def restore(
             f"{step_folder}: a training of another model (configuration, parameters or sources); "
             "start anew with resume=False"
         )
-    weights = read_tensors(step_folder / WEIGHTS, digest=card.sha256, size=card.size)
+    weights = FILES.read_tensors(step_folder / WEIGHTS, card.seal)
     fill(model, weights, step_folder)
-    tensors = read_tensors(step_folder / OPTIMISER, digest=digest, size=size)
+    tensors = FILES.read_tensors(step_folder / OPTIMISER, seal)
     device = model.log_noise.device
     state.best = {
-        name.removeprefix("best."): one.to(device)
-        for name, one in tensors.items()
+        name.removeprefix("best."): value.to(device)
+        for name, value in tensors.items()
         if name.startswith("best.")
     }
-    _restore_optimiser(model, optimiser, tensors)
+    restore_optimiser(model, optimiser, tensors)
     return state
 
 
-def _same(step_folder: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    old, new = stored.get("settings", {}), wanted["settings"]
+def _refuse_another(
+    step_folder: Path, stored: Mapping[str, Any], identity: Mapping[str, Any]
+) -> None:
+    old, new = stored.get("settings", {}), identity["settings"]
     changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
     if changed:
-        told = ", ".join(f"{name} {old.get(name)} → {new.get(name)}" for name in changed)
+        changes = ", ".join(f"{name} {old.get(name)} → {new.get(name)}" for name in changed)
         raise CheckpointError(
-            f"{step_folder}: a training of other settings ({told}); keep them, or start anew with "
-            "resume=False"
+            f"{step_folder}: a training of other settings ({changes}); keep them, or start anew "
+            "with resume=False"
         )
-    if stored.get("data") != wanted["data"]:
+    if stored.get("data") != identity["data"]:
         raise CheckpointError(
             f"{step_folder}: a training on other data; start anew with resume=False"
         )
-
-
-def _optimiser_tensors(model: MatMCL, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"{key}.{name}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimiser.state.get(parameter, {}).items()
-    }
-
-
-def _restore_optimiser(
-    model: MatMCL, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
-) -> None:
-    for name, parameter in model.named_parameters():
-        entry = {
-            key: tensors[f"{key}.{name}"]
-            for key in ("step", "exp_avg", "exp_avg_sq")
-            if f"{key}.{name}" in tensors
-        }
-        if entry:
-            moments = {k: v if k == "step" else v.to(parameter.device) for k, v in entry.items()}
-            optimiser.state[parameter] = moments

@@ -29,8 +29,9 @@ from surrogate.matmcl.data import SourceTensors, check_sources, fingerprint
 from surrogate.matmcl.embedding import as_float
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.objective import Objective, source_loss
-from surrogate.matmcl.progress_state import TrainingState, forget, latest, restore, store
+from surrogate.matmcl.progress_state import TrainingState, restore, store
 from surrogate.matmcl.tiles import augment
+from surrogate.training_state import forget, latest, sweep
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 
@@ -162,11 +163,11 @@ class _Training:
     def _start(self, *, resume: bool) -> None:
         if self.folder is None:
             return
-        found = latest(self.folder) if resume else None
-        if found is not None:
-            self.state = restore(found, self.model, self.optimiser, self.identity)
-        elif self.accelerator.is_main_process:
-            forget(self.folder)
+        step_folder = latest(self.folder) if resume else None
+        if step_folder is not None:
+            self.state = restore(step_folder, self.model, self.optimiser, self.identity)
+        if self.accelerator.is_main_process:
+            sweep(self.folder) if step_folder is not None else forget(self.folder)
         self.accelerator.wait_for_everyone()
 
     def _step(self, objective: torch.nn.Module, optimiser: Any) -> dict[str, Tensor]:

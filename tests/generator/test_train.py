@@ -17,9 +17,10 @@ from generator.data import FLIPS, GeneratorData, mirrored
 from generator.errors import CheckpointError, InputError, TrainingError
 from generator.objectives import PriorObjective, UNetObjective, pairs_of, pictures_of
 from generator.pipeline import MicrostructurePipeline
-from generator.progress_state import STATE, TENSORS, latest
+from generator.progress_state import TENSORS
 from generator.randomness import Passes
 from generator.train import train_network
+from surrogate.training_state import STATE, latest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -129,7 +130,7 @@ class TestUNet:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("generator.storing.os.fsync", full)
+        monkeypatch.setattr("surrogate.files.os.fsync", full)
         with pytest.raises(CheckpointError, match="No space left"):
             train_unet(pipeline, data, config, brief, tmp_path)
         assert list(tmp_path.iterdir()) == []
@@ -153,6 +154,7 @@ from generator.checkpoint import make_pipeline
 from generator.data import GeneratorData
 from generator.objectives import UNetObjective, pictures_of
 from generator.train import train_network
+from surrogate.training_state import STATE, latest
 luck = torch.Generator().manual_seed(3)
 data = GeneratorData(
     torch.randint(0, 256, (10, 16, 16), generator=luck, dtype=torch.uint8),

@@ -14,8 +14,8 @@ from transformers import ConvNextConfig, ConvNextModel
 
 from surrogate.errors import CheckpointError, InputError
 from surrogate.matmcl.checkpoint import load_checkpoint, read_card, save_checkpoint
-from surrogate.matmcl.storing import sha256
 from surrogate.matmcl.vocabulary import Vocabulary
+from surrogate.tensor_files import seal_of
 from tests.surrogate.matmcl.conftest import SMALL, WORDS, conditions, make
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,7 +42,7 @@ def edit(folder: Path, **words: object) -> None:
 def rewrite(folder: Path, tensors: dict[str, torch.Tensor]) -> None:
     data = save(tensors)
     (folder / "model.safetensors").write_bytes(data)
-    edit(folder, bytes=len(data), sha256=sha256(data))
+    edit(folder, **seal_of(data))
 
 
 def test_what_is_stored_comes_back(folder: Path) -> None:
@@ -141,7 +141,7 @@ class Trap:
 def test_a_pickle_in_the_weights_place(folder: Path, protocol: int) -> None:
     data = pickle.dumps(Trap(), protocol=protocol)
     (folder / "model.safetensors").write_bytes(data)
-    edit(folder, bytes=len(data), sha256=sha256(data))
+    edit(folder, **seal_of(data))
     with pytest.raises(CheckpointError, match="got a pickle"):
         load_checkpoint(folder)
 
@@ -189,7 +189,7 @@ def test_missing_shortened_and_changed_files(folder: Path) -> None:
 def test_safetensors_that_are_none(folder: Path) -> None:
     data = b"this is no safetensors file"
     (folder / "model.safetensors").write_bytes(data)
-    edit(folder, bytes=len(data), sha256=sha256(data))
+    edit(folder, **seal_of(data))
     with pytest.raises(CheckpointError, match="expected safetensors"):
         load_checkpoint(folder)
 

@@ -12,9 +12,9 @@ from surrogate.errors import CheckpointError, FitError, InputError
 from surrogate.matmcl.batches import Plan
 from surrogate.matmcl.data import SourceTensors, fingerprint
 from surrogate.matmcl.loss import lab_likelihood
-from surrogate.matmcl.progress_state import latest
 from surrogate.matmcl.throughput import training_throughput
 from surrogate.matmcl.train import rate, train
+from surrogate.training_state import latest
 from tests.surrogate.matmcl.conftest import BRIEF, SMALL, make, simulated, table
 
 BOTH = ("ensemble", "archive")
