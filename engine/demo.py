@@ -215,7 +215,7 @@ class _Stage:
         """Return what the campaign has won so far."""
         with self.workspace.database.read() as tx:
             campaign_id = self.workspace.active_campaign(tx)[0].id
-            history = history_from_records(self.campaign, tx.experiments.list(campaign_id))
+            history = history_from_records(self.campaign, tx.experiments.find(campaign_id))
         names = [objective.outcome for objective in self.campaign.objectives]
         measured = [
             [float(np.mean(run.outcomes.get(name, (np.nan,)))) for name in names]

@@ -163,8 +163,8 @@ def _champions(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Find
     with workspace.database.read() as tx:
         versions_ = [
             (campaign, version)
-            for campaign in tx.campaigns.list()
-            for version in tx.models.list(campaign.id)
+            for campaign in tx.campaigns.all()
+            for version in tx.models.all_of(campaign.id)
             if not version.is_pruned
         ]
     bad = 0
@@ -204,8 +204,8 @@ def _embeddings(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Fin
         rows = tx.embeddings.count()
         known = {
             version.sha256
-            for campaign in tx.campaigns.list()
-            for version in tx.models.list(campaign.id)
+            for campaign in tx.campaigns.all()
+            for version in tx.models.all_of(campaign.id)
             if not version.is_pruned
         }
         by = "by the server (pgvector)" if tx.embeddings.can_search else "in memory"

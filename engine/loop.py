@@ -213,7 +213,7 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress | None = N
     with workspace.database.read() as tx:
         found = tx.batches.get(batch_id)
         if found is None:
-            known = [b.id for b in tx.batches.list(workspace.active_campaign(tx)[0].id)]
+            known = [b.id for b in tx.batches.all_of(workspace.active_campaign(tx)[0].id)]
             span = f"batches {known[0]} to {known[-1]}" if known else "no batch yet"
             raise NotFoundError(f"there is no batch {batch_id}; the active campaign has {span}")
         record = tx.campaigns.at_revision(found.revision_id)

@@ -217,8 +217,7 @@ class Batches:
         rows = self._scope.connection.execute(statement.order_by(predictions.c.id))
         return [PredictionRecord(*row) for row in rows]
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(self, campaign_id: int) -> list[BatchRecord]:
+    def all_of(self, campaign_id: int) -> list[BatchRecord]:
         """Return a campaign's batches, oldest first."""
         return self._batches(
             _select_batches().where(b.c.campaign_id == campaign_id).order_by(b.c.id)

@@ -63,7 +63,7 @@ class Campaigns:
             ConflictError: there is no campaign of that name.
         """
         if self.get(name) is None:
-            known = ", ".join(record.name for record in self.list()) or "none"
+            known = ", ".join(record.name for record in self.all()) or "none"
             raise ConflictError(f"there is no campaign '{name}'; known: {known}")
         self._scope.change_id  # noqa: B018 -- the audit trail tells the switch
         self._deactivate()
@@ -120,8 +120,7 @@ class Campaigns:
         row = self._scope.connection.execute(statement).one_or_none()
         return None if row is None else _record(row)
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(self) -> list[CampaignRecord]:
+    def all(self) -> list[CampaignRecord]:
         """Return every campaign in its newest revision, in the order of their creation."""
         return [_record(row) for row in self._scope.connection.execute(_newest().order_by(c.c.id))]
 

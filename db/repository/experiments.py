@@ -292,8 +292,7 @@ class Experiments:
         statement = update(e).where(e.c.id == experiment_id).values(state)
         self._scope.connection.execute(statement)
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(
+    def find(
         self,
         campaign_id: int,
         *,

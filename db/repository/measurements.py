@@ -100,7 +100,7 @@ class Measurements:
         statement = insert(m).values(values).returning(m.c.id)
         return self._by_ids([self._scope.connection.execute(statement).scalar_one()])[0]
 
-    def all(self, experiment_id: int) -> list[MeasurementRecord]:
+    def all_of(self, experiment_id: int) -> list[MeasurementRecord]:
         """Return every measurement of an experiment, superseded ones included."""
         statement = (
             select_measurements()

@@ -146,8 +146,7 @@ class Micrographs:
     def _select(self, statement: Select[*tuple[Any, ...]]) -> list[MicrographRecord]:
         return [micrograph_record(row) for row in self._scope.connection.execute(statement)]
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(self, experiment_id: int) -> list[MicrographRecord]:
+    def all_of(self, experiment_id: int) -> list[MicrographRecord]:
         """Return an experiment's pictures in the order they came."""
         statement = select_micrographs().where(p.c.experiment_id == experiment_id)
         return self._select(statement.order_by(p.c.id))

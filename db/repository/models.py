@@ -196,8 +196,7 @@ class Models:
             for id_, campaign, kind, status, *rest in self._scope.connection.execute(statement)
         ]
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(self, campaign_id: int) -> list[ModelVersionRecord]:
+    def all_of(self, campaign_id: int) -> list[ModelVersionRecord]:
         """Return a campaign's model versions, oldest first."""
         return self._select(v.c.campaign_id == campaign_id)
 

@@ -89,8 +89,7 @@ class Previews:
         )
         return [_record(tuple(row)) for row in self._scope.connection.execute(statement)]
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(self, campaign_id: int) -> list[PreviewRecord]:
+    def all_of(self, campaign_id: int) -> list[PreviewRecord]:
         """Return a campaign's previews, oldest first."""
         return self._select(p.c.campaign_id == campaign_id)
 

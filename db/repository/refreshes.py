@@ -142,8 +142,7 @@ class Refreshes:
             )
         ]  # fmt: skip
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(
+    def find(
         self, campaign_id: int, kind: ModelKind | None = None, *, limit: int | None = None
     ) -> list[RefreshRunRecord]:
         """Return a campaign's trainings, newest first."""

@@ -94,8 +94,7 @@ class Sources:
             for id_, campaign, name, kind, *rest in self._scope.connection.execute(statement)
         ]
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(self, campaign_id: int | None, *, watermark: int | None = None) -> list[SourceRecord]:
+    def find(self, campaign_id: int | None, *, watermark: int | None = None) -> list[SourceRecord]:
         """Return the sources in use, oldest first.
 
         Args:

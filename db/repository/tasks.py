@@ -153,8 +153,7 @@ class Tasks:
         rows = self._scope.connection.execute(statement)
         return [_record(row) for row in rows]
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(
+    def find(
         self,
         campaign_id: int,
         *,

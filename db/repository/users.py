@@ -94,8 +94,7 @@ class Users:
             )
         ]
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(self) -> list[UserRecord]:
+    def all(self) -> list[UserRecord]:
         """Return who may log in, by name."""
         return self._select(u.c.removed_change_id.is_(None))
 
@@ -232,8 +231,7 @@ class Tokens:
             )
         ]
 
-    # Last in its class: below it, annotations would take `list` for this method.
-    def list(self, user_id: int | None = None) -> list[TokenRecord]:
+    def all_of(self, user_id: int | None = None) -> list[TokenRecord]:
         """Return the keys in use, of one user or of all."""
         mine = () if user_id is None else (t.c.user_id == user_id,)
         return self._select(t.c.revoked_change_id.is_(None), *mine)

@@ -134,7 +134,7 @@ def _cell(value: Value) -> str:
 
 def write_worksheet(path: Path, proposed: ProposedBatch) -> None:
     """Write settings, empty cells for what becomes of each run, and what to expect of it."""
-    from engine.workspace.init import write_aside
+    from engine.workspace.files import write_aside
 
     campaign = proposed.campaign
     outcomes = [

@@ -99,7 +99,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
-        records = tx.campaigns.list()
+        records = tx.campaigns.all()
         counts = {record.id: sum(tx.experiments.count(record.id).values()) for record in records}
     if as_json:
         print_json([{**_document(r), "experiments": counts[r.id]} for r in records])

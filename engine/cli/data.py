@@ -213,7 +213,7 @@ def export(
     chosen = choose_format(out, file_format)
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        experiments = tx.experiments.list(record.id)
+        experiments = tx.experiments.find(record.id)
     content = render(chosen, record, campaign, experiments)
     if out is None:
         sys.stdout.write(content.decode())

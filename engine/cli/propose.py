@@ -245,7 +245,7 @@ def score(
     from engine.experiments.importers.table import read_conditions
     from engine.loop import score as score_candidates
     from engine.workspace import Workspace
-    from engine.workspace.init import write_aside
+    from engine.workspace.files import write_aside
 
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out: expected the folder {out.parent} to exist; make it first")

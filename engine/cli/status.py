@@ -79,14 +79,14 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show everything of one run: conditions, results with corrections, predictions, pictures."""
-    from engine.experiments.record import find_experiment
     from engine.workspace import Workspace, definition_of
+    from engine.workspace.lookup import find_experiment
 
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         found = find_experiment(tx, record, experiment)
         campaign = definition_of(record)
-        measurements = tx.measurements.all(found.id)
+        measurements = tx.measurements.all_of(found.id)
         predictions = tx.batches.predictions_of(found.id)
     if as_json:
         from engine.documents import show_document

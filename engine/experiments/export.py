@@ -16,7 +16,7 @@ from typing import Any
 from db.records import CampaignRecord, ExperimentRecord, MeasurementRecord, Value
 from engine.campaign import Campaign
 from engine.errors import StateError, UsageError
-from engine.workspace.init import write_aside
+from engine.workspace.files import write_aside
 
 FORMATS = ("csv", "xlsx", "json")
 

@@ -62,13 +62,13 @@ def learning_set(
         watermark: everything as it stood when this change had been written.
     """
     if sum(tx.experiments.count(record.id).values()) <= most:
-        return history_from_records(campaign, tx.experiments.list(record.id, watermark=watermark))
+        return history_from_records(campaign, tx.experiments.find(record.id, watermark=watermark))
     briefs = tx.experiments.briefs(
         record.id, campaign.wanted_outcomes, status=_DONE, watermark=watermark
     )
     chosen = choose_runs(campaign, briefs, most)
     done = tx.experiments.get_all(chosen.ids, watermark=watermark)
-    pending = tx.experiments.list(record.id, status=_PENDING, watermark=watermark)
+    pending = tx.experiments.find(record.id, status=_PENDING, watermark=watermark)
     history = history_from_records(campaign, sorted([*done, *pending], key=lambda one: one.id))
     return replace(history, others=_others(campaign, chosen.others))
 
@@ -85,7 +85,7 @@ def learnable(
     """
     n_finished = tx.experiments.count(record.id).get(Status.COMPLETED, 0)
     if n_finished <= most:
-        return tx.experiments.list(record.id), 0
+        return tx.experiments.find(record.id), 0
     briefs = tx.experiments.briefs(record.id, campaign.wanted_outcomes, status=_DONE)
     finished = [one.id for one in briefs if one.status is Status.COMPLETED]
     chosen = set(choose_runs(campaign, briefs, most // 2).ids)

@@ -20,7 +20,6 @@ from engine.errors import (
     DataError,
     EditedMeanwhileError,
     ImportRefusedError,
-    NotFoundError,
     RowProblem,
     SpinneretError,
     StateError,
@@ -31,6 +30,7 @@ from engine.experiments.entries import Entry, check_flags, next_status, refuse_r
 from engine.experiments.plausibility import far_from_expected
 from engine.micrographs.add import PreparedMicrograph, prepare, register
 from engine.workspace import Workspace
+from engine.workspace.lookup import find_experiment
 
 N_SEEN = 500
 """Plausibility is judged by so many of the newest values."""
@@ -331,46 +331,12 @@ class Recorder:
         return len(entry.micrographs)
 
 
-def find_experiment(
-    tx: Transaction, campaign: CampaignRecord, word: str, *, is_label: bool = False
-) -> ExperimentRecord:
-    """Return the experiment of that id (digits) or label (anything else) in the campaign.
-
-    Raises:
-        NotFoundError: there is none; the message names what comes near.
-    """
-    if word.isascii() and word.isdigit() and not is_label:
-        found = tx.experiments.get(int(word)) if int(word) < 2**63 else None
-        if found is not None and found.campaign_id == campaign.id:
-            return found
-        if found is not None:
-            other = tx.campaigns.by_id(found.campaign_id)
-            raise NotFoundError(
-                f"experiment {word} belongs to the campaign '{other.name if other else '?'}', "
-                f"not to '{campaign.name}'; switch with `engine campaign use`"
-            )
-        there = tx.experiments.labelled(campaign.id, word)
-        hint = f" The label '{word}' is experiment {there}." if there is not None else ""
-        raise NotFoundError(f"there is no experiment {word}.{hint} `engine status` lists them")
-    there = tx.experiments.labelled(campaign.id, word)
-    if there is None:
-        labels = tx.experiments.labels(campaign.id)
-        raise NotFoundError(
-            f"no experiment is labelled '{word}'.{nearest_name(word, labels)} "
-            "`engine status` lists the ids"
-        )
-    found = tx.experiments.get(there)
-    assert found is not None  # noqa: S101 -- its label was read in this transaction
-    return found
-
-
 __all__ = [
     "N_SEEN",
     "Entry",
     "Recorded",
     "RecordedValue",
     "Recorder",
-    "find_experiment",
     "record",
     "record_all",
     "record_series",

@@ -64,7 +64,7 @@ class EngineCollector(Collector):
             jobs = tx.schedule.jobs()
             lease = tx.leases.get(SCHEDULER)
             champion = tx.models.champion(record.id, ModelKind.SURROGATE)
-            refreshes = tx.refreshes.list(record.id, limit=1000)
+            refreshes = tx.refreshes.find(record.id, limit=1000)
         yield _gauge(f"{prefix}_new_results", "Runs with results since the last training",
                      float(news.n_results))  # fmt: skip
         yield _gauge(f"{prefix}_new_micrographs", "Micrographs since the last training",

@@ -97,7 +97,7 @@ def newest(
     """Return the active campaign's tasks, newest first."""
     with workspace.database.read() as tx:
         campaign, _ = workspace.active_campaign(tx)
-        return tx.tasks.list(campaign.id, kinds=kinds, before=before, newest=n)
+        return tx.tasks.find(campaign.id, kinds=kinds, before=before, newest=n)
 
 
 def cancel(workspace: Workspace, id_: int) -> TaskRecord:

@@ -22,9 +22,9 @@ from engine.errors import (
     StateError,
     UsageError,
 )
-from engine.experiments.importers.reading import refuse_broken_name
 from engine.micrographs.store import StoredMicrograph, store_micrograph
 from engine.workspace import Workspace
+from engine.workspace.files import refuse_broken_name
 
 if TYPE_CHECKING:
     from generator.statistics import Measured
@@ -195,7 +195,7 @@ def add(
         DataError: a picture that cannot be read.
         StateError: a picture that is recorded already.
     """
-    from engine.experiments.record import find_experiment
+    from engine.workspace.lookup import find_experiment
 
     with workspace.database.read() as tx:
         find_experiment(tx, workspace.active_campaign(tx)[0], experiment)

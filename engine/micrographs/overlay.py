@@ -81,7 +81,7 @@ def measure_again(
         campaign = workspace.active_campaign(tx)[0]
         found = [_find(tx, workspace, id_) for id_ in ids] or [
             picture
-            for one in tx.experiments.list(campaign.id, pictured=True)
+            for one in tx.experiments.find(campaign.id, pictured=True)
             for picture in one.micrographs
         ]
     if only_missing:

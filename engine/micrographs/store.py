@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import DataError, NotFoundError
-from engine.experiments.importers.reading import refuse_broken_name
+from engine.workspace.files import refuse_broken_name
 
 FOLDER = "micrographs"
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp"}

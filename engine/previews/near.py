@@ -43,7 +43,7 @@ def nearest_micrographs(
         record, _ = workspace.active_campaign(tx)
         done = (Status.COMPLETED, Status.FAILED)
         briefs = tx.experiments.briefs(record.id, (), status=done)
-        pictured = tx.experiments.list(record.id, status=done, pictured=True)
+        pictured = tx.experiments.find(record.id, status=done, pictured=True)
     found = []
     for row in conditions:
         ranked = sorted((distance(campaign, row, e.conditions), e.id, e) for e in pictured)

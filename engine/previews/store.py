@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.errors import DataError
-from engine.workspace.init import write_aside
+from engine.workspace.files import write_aside
 
 FOLDER = "previews"
 

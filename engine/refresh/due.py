@@ -53,7 +53,7 @@ def due(
     """
     moment = moment or now()
     champion = tx.models.champion(campaign_id, kind)
-    runs = tx.refreshes.list(campaign_id, kind, limit=50)
+    runs = tx.refreshes.find(campaign_id, kind, limit=50)
     judged = next((run for run in runs if run.outcome.is_verdict), None)
     since = max(
         champion.watermark if champion is not None else 0,

@@ -74,7 +74,7 @@ def doubts(workspace: Workspace, snapshot: Snapshot) -> Suspicion:
             ids = [one.id for one in snapshot.experiments]
             then = list(tx.experiments.get_all(ids, watermark=snapshot.due.since))
         else:
-            then = tx.experiments.list(snapshot.record.id, watermark=snapshot.due.since)
+            then = tx.experiments.find(snapshot.record.id, watermark=snapshot.due.since)
     old = history_from_records(snapshot.campaign, then)
     if not old.n_finished:
         return Suspicion()

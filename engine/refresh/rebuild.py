@@ -130,14 +130,14 @@ def _material(
     experiments = (
         list(tx.experiments.get_all(part, watermark=version.watermark))
         if part
-        else tx.experiments.list(record.id, watermark=version.watermark)
+        else tx.experiments.find(record.id, watermark=version.watermark)
     )
     then = {one.revision_id for one in experiments}
     if then and max(then) < record.revision_id:
         campaign = definition_of(tx.campaigns.at_revision(max(then)))
     was = {one["name"]: one["fingerprint"] for one in noted.get("sources", ())}
     found, differences = [], []
-    for source in tx.sources.list(record.id, watermark=version.watermark):
+    for source in tx.sources.find(record.id, watermark=version.watermark):
         data, _ = refuse_own_runs(workspace, read_source(workspace, source))
         found.append(data)
         if was.get(source.name) != data.fingerprint:

@@ -56,6 +56,6 @@ def take_snapshot(workspace: Workspace, tx: Transaction, request: RefreshRequest
         tx.watermark(),
         due(tx, record.id, workspace.settings.refresh, request.kind),
         serving(workspace.data_dir, tx, record.id, request.kind),
-        tuple(one.name for one in tx.sources.list(record.id)),
+        tuple(one.name for one in tx.sources.find(record.id)),
         n_left_out,
     )

@@ -62,7 +62,7 @@ def _in_order(tx: Transaction, campaign_id: int, kind: ModelKind) -> list[ModelV
     champion = tx.models.champion(campaign_id, kind)
     if champion is None:
         return []
-    known = {one.id: one for one in tx.models.list(campaign_id)}
+    known = {one.id: one for one in tx.models.all_of(campaign_id)}
     former = stack(list(tx.models.promotions(campaign_id, kind)))[:-1]
     ids = [one for one in reversed(former) if one is not None and one != champion.id]
     return [champion, *(known[one] for one in dict.fromkeys(ids))]

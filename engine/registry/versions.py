@@ -73,7 +73,7 @@ def list_models(workspace: Workspace, kind: ModelKind | None = None) -> list[Mod
     """
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        versions = [v for v in tx.models.list(record.id) if kind in (None, v.kind)]
+        versions = [v for v in tx.models.all_of(record.id) if kind in (None, v.kind)]
         return [_entry(workspace, tx, version) for version in reversed(versions)]
 
 
@@ -96,7 +96,7 @@ def version_of(workspace: Workspace, tx: Transaction, model_id: int) -> ModelVer
     record, _ = workspace.active_campaign(tx)
     found = tx.models.get(model_id)
     if found is None or found.campaign_id != record.id:
-        known = ", ".join(str(one.id) for one in tx.models.list(record.id)) or "none"
+        known = ", ".join(str(one.id) for one in tx.models.all_of(record.id)) or "none"
         raise NotFoundError(
             f"there is no model {model_id} of '{record.name}'; recorded are: {known}"
         )
@@ -172,7 +172,7 @@ def prune(
     ids: list[int] = []
     with workspace.database.write("models prune", detail=f"keep {keep}") as tx:
         record, _ = workspace.active_campaign(tx)
-        everything = [v for v in tx.models.list(record.id) if not v.is_pruned]
+        everything = [v for v in tx.models.all_of(record.id) if not v.is_pruned]
         for one in ModelKind if kind is None else (kind,):
             ids += _prunable(tx, record.id, one, everything, keep)
         kept_paths = {v.artifact_path for v in everything if v.id not in ids}
@@ -224,8 +224,8 @@ def orphans(workspace: Workspace) -> list[Path]:
     with workspace.database.read() as tx:
         known = {
             Path(version.artifact_path).name
-            for campaign in tx.campaigns.list()
-            for version in tx.models.list(campaign.id)
+            for campaign in tx.campaigns.all()
+            for version in tx.models.all_of(campaign.id)
             if not version.is_pruned
         }
     return [
@@ -245,7 +245,7 @@ def folder_bytes(folder: Path) -> int:
 
 
 def _entry(workspace: Workspace, tx: Transaction, version: ModelVersionRecord) -> ModelEntry:
-    runs = tx.refreshes.list(version.campaign_id, version.kind)
+    runs = tx.refreshes.find(version.campaign_id, version.kind)
     promotions = tx.models.promotions(version.campaign_id, version.kind)
     return ModelEntry(
         version,

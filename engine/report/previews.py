@@ -90,10 +90,10 @@ def measure_previewed(workspace: Workspace) -> list[str]:
     """
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        drawn = {one.experiment_id for one in tx.previews.list(record.id)}
+        drawn = {one.experiment_id for one in tx.previews.all_of(record.id)}
         waiting = [
             picture.id
-            for experiment in tx.experiments.list(record.id, pictured=True)
+            for experiment in tx.experiments.find(record.id, pictured=True)
             if experiment.id in drawn
             for picture in experiment.micrographs
             if not picture.statistics

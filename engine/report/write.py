@@ -53,7 +53,7 @@ def write_report(
     from engine.report.page import render_page
     from engine.report.previews import preview_section
     from engine.results.figures import progress as progress_of
-    from engine.workspace.init import write_aside
+    from engine.workspace.files import write_aside
 
     say = progress or (lambda _: None)
     say("reading the records")

@@ -69,10 +69,10 @@ def gather(workspace: Workspace) -> Material:
             campaign=campaign,
             revision=record.revision,
             watermark=transaction.watermark(),
-            experiments=tuple(transaction.experiments.list(record.id)),
-            batches=tuple(transaction.batches.list(record.id)),
+            experiments=tuple(transaction.experiments.find(record.id)),
+            batches=tuple(transaction.batches.all_of(record.id)),
             predictions=tuple(transaction.batches.predictions(record.id)),
-            previews=tuple(transaction.previews.list(record.id)),
+            previews=tuple(transaction.previews.all_of(record.id)),
         )
 
 

@@ -102,10 +102,10 @@ def overview(workspace: Workspace) -> Overview:
         counts = tx.experiments.count(record.id)
         means = tx.measurements.means(record.id, campaign.wanted_outcomes)
         labels = {id_: label for label, id_ in tx.experiments.labels(record.id).items()}
-        pending = tx.experiments.list(record.id, status=(Status.PROPOSED, Status.RUNNING))
+        pending = tx.experiments.find(record.id, status=(Status.PROPOSED, Status.RUNNING))
         said = tx.batches.predictions(record.id, status=(Status.PROPOSED, Status.RUNNING))
         n_unmeasured = tx.micrographs.count_unmeasured(record.id)
-        champions = [m for m in tx.models.list(record.id) if m.status == "champion"]
+        champions = [m for m in tx.models.all_of(record.id) if m.status == "champion"]
         champion = champions[-1] if champions else None
         training = due(tx, record.id, workspace.settings.refresh)
     rows = _by_run(means)

@@ -55,7 +55,7 @@ def standing(workspace: Workspace, *, n_latest: int = 5) -> Standing:
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         counts = tx.experiments.count(record.id)
-        pending = tx.experiments.list(record.id, status=[s for s in Status if s.is_pending])
+        pending = tx.experiments.find(record.id, status=[s for s in Status if s.is_pending])
         seen = tx.overviews.of(record.id, _goals(campaign), _limits(campaign))
         newest = tx.overviews.latest(record.id, n_latest)
         known = {one.id: one for one in tx.experiments.get_all([*newest, *filter(None, seen.best)])}

@@ -135,9 +135,9 @@ def collect(workspace: Workspace, which: Which) -> tuple[list[Item], list[str]]:
     notes: list[str] = []
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        sources = tx.sources.list(record.id) if which != "campaign" else []
+        sources = tx.sources.find(record.id) if which != "campaign" else []
         if which != "sources":
-            done = tx.experiments.list(record.id, status=[Status.COMPLETED], pictured=True)
+            done = tx.experiments.find(record.id, status=[Status.COMPLETED], pictured=True)
             items += _own(workspace, done, campaign)
             notes += _not_measured(items)
         known = _measured(tx, sources)
@@ -192,7 +192,7 @@ def _measured(tx: Transaction, sources: Sequence[SourceRecord]) -> dict[str, Sta
         if source.kind is not SourceKind.CAMPAIGN or not isinstance(name, str):
             continue
         campaign = tx.campaigns.get(name)
-        for experiment in tx.experiments.list(campaign.id, pictured=True) if campaign else []:
+        for experiment in tx.experiments.find(campaign.id, pictured=True) if campaign else []:
             known |= {row.sha256: Statistics.of(row.statistics) for row in experiment.micrographs}
     return known
 

@@ -55,7 +55,7 @@ def active_campaign_of(workspace: Workspace, place: str) -> str:
     with Database.open(url) as database, database.read() as tx:
         record = tx.campaigns.active()
         if record is None:
-            known = ", ".join(campaign.name for campaign in tx.campaigns.list()) or "none"
+            known = ", ".join(campaign.name for campaign in tx.campaigns.all()) or "none"
             raise StateError(
                 f"{database.name} has no active campaign; name one with --campaign ({known})"
             )

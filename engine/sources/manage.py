@@ -170,7 +170,7 @@ def add(
 def _refuse_taken(tx: Transaction, campaign_id: int, name: str) -> None:
     from db.errors import ConflictError
 
-    if any(source.name == name for source in tx.sources.list(campaign_id)):
+    if any(source.name == name for source in tx.sources.find(campaign_id)):
         raise ConflictError(
             f"a source '{name}' exists already; choose another name, or take that one away first: "
             f"`engine source remove {name}`"
@@ -187,7 +187,7 @@ def sources_of(
     """
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        found = tx.sources.list(record.id)
+        found = tx.sources.find(record.id)
     known = [source.name for source in found]
     for name in names:
         if name not in known:

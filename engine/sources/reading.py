@@ -176,7 +176,7 @@ def refuse_own_runs(
     """
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        own = {_signature(e.replicates()) for e in tx.experiments.list(record.id)}
+        own = {_signature(e.replicates()) for e in tx.experiments.find(record.id)}
     own.discard(())
     kept = tuple(run for run in data.runs if _signature(run.outcomes) not in own)
     n_own = len(data.runs) - len(kept)
@@ -208,10 +208,10 @@ def _itself(name: str) -> UsageError:
 def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> Found:
     record = tx.campaigns.get(name)
     if record is None:
-        known = ", ".join(campaign.name for campaign in tx.campaigns.list()) or "none"
+        known = ", ".join(campaign.name for campaign in tx.campaigns.all()) or "none"
         raise NotFoundError(f"there is no campaign '{name}'; recorded are: {known}")
     campaign = definition_of(record)
-    experiments = tx.experiments.list(record.id, status=[Status.COMPLETED])
+    experiments = tx.experiments.find(record.id, status=[Status.COMPLETED])
     runs = [run_of(one, campaign, data_dir) for one in experiments]
     notes = []
     if data_dir is None and any(one.micrographs for one in experiments):

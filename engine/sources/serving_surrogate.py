@@ -47,7 +47,7 @@ def folder_of(workspace: Workspace, tx: Transaction, campaign_id: int, sha256: s
     if starter_sha256() == sha256:
         return STARTER
     wrong: list[str] = []
-    for version in tx.models.list(campaign_id):
+    for version in tx.models.all_of(campaign_id):
         if version.sha256 == sha256:
             found = problems(workspace.data_dir, version)
             if not found:

@@ -97,7 +97,7 @@ def register(
     name = Path(start.rstrip("/")).name
     try:
         with workspace.database.write("pretrain", detail=kept.artifact) as tx:
-            known = tx.models.list(campaign_id)
+            known = tx.models.all_of(campaign_id)
             parents = [one.id for one in known if Path(one.artifact_path).name == name]
             former = tx.models.retire_champion(campaign_id, kind)
             model_id = tx.models.add(

@@ -80,7 +80,7 @@ def set_password(workspace: Workspace, name: str, password: str) -> None:
     """
     hashed = _hash(password, name)
     with workspace.database.write("user password", detail=name) as tx:
-        user = _known(tx.users.get(name), name, [u.name for u in tx.users.list()])
+        user = _known(tx.users.get(name), name, [u.name for u in tx.users.all()])
         tx.users.change(user.id, password_hash=hashed)
         tx.sessions.close_all(user.id)
 
@@ -94,7 +94,7 @@ def set_role(workspace: Workspace, name: str, role: str) -> None:
     """
     checked = role_of(role)
     with workspace.database.write("user role", detail=f"{name} as {checked}") as tx:
-        everybody = tx.users.list()
+        everybody = tx.users.all()
         user = _known(tx.users.get(name), name, [u.name for u in everybody])
         if checked is not Role.ADMIN:
             _refuse_last_admin(user, everybody)
@@ -109,7 +109,7 @@ def remove_user(workspace: Workspace, name: str) -> None:
         UsageError: it is the last admin.
     """
     with workspace.database.write("user remove", detail=name) as tx:
-        everybody = tx.users.list()
+        everybody = tx.users.all()
         user = _known(tx.users.get(name), name, [u.name for u in everybody])
         if len(everybody) > 1:
             _refuse_last_admin(user, everybody)
@@ -120,7 +120,7 @@ def remove_user(workspace: Workspace, name: str) -> None:
 def list_users(workspace: Workspace) -> list[UserRecord]:
     """Return who may log in, by name."""
     with workspace.database.read() as tx:
-        return tx.users.list()
+        return tx.users.all()
 
 
 def log_in(workspace: Workspace, name: str, password: str) -> Person:
@@ -196,7 +196,7 @@ def make_token(
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with workspace.database.write("token add", detail=f"{name} of {user}, {checked}") as tx:
-        found = _known(tx.users.get(user), user, [u.name for u in tx.users.list()])
+        found = _known(tx.users.get(user), user, [u.name for u in tx.users.all()])
         record = tx.tokens.add(
             found.id,
             name=name.strip(),
@@ -214,7 +214,7 @@ def revoke_token(workspace: Workspace, id_: int, *, user_id: int | None = None) 
         NotFoundError: there is no such token in use.
     """
     with workspace.database.write("token revoke", detail=f"token {id_}") as tx:
-        if id_ not in [token.id for token in tx.tokens.list(user_id)]:
+        if id_ not in [token.id for token in tx.tokens.all_of(user_id)]:
             raise NotFoundError(f"there is no token {id_} in use")
         tx.tokens.revoke(id_)
 
@@ -222,7 +222,7 @@ def revoke_token(workspace: Workspace, id_: int, *, user_id: int | None = None) 
 def list_tokens(workspace: Workspace, user_id: int | None = None) -> list[TokenRecord]:
     """Return the tokens in use, of one user or of all."""
     with workspace.database.read() as tx:
-        return tx.tokens.list(user_id)
+        return tx.tokens.all_of(user_id)
 
 
 def role_of(word: str, option: str = "--role") -> Role:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
@@ -16,6 +14,7 @@ from db.session import Database
 from db.urls import display_name, resolve_url
 from engine.campaign import Campaign
 from engine.errors import ConfigError, StateError, UsageError
+from engine.workspace.files import write_aside
 from engine.workspace.settings import Settings, load_settings, parse_campaign
 
 TEMPLATES = ("nanofibre", "blank", "mixture")
@@ -131,7 +130,7 @@ def _record(
         wait_s=settings.database.wait_s,
     ) as database:
         with database.read() as tx:
-            known = [record.name for record in tx.campaigns.list()]
+            known = [record.name for record in tx.campaigns.all()]
         if campaign.name in known:
             raise StateError(
                 f"{database.name} holds the campaign '{campaign.name}' already: go on with it "
@@ -158,30 +157,3 @@ def _keep(path: Path) -> Path:
         n += 1
     write_aside(kept, path.read_text(encoding="utf-8"))
     return kept
-
-
-def write_aside(path: Path, content: str | bytes) -> None:
-    """Write a file whole: aside, flushed, then renamed.
-
-    Raises:
-        StateError: its folder cannot be written.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    except OSError as error:
-        raise StateError(
-            f"the folder {path.resolve().parent} cannot be written: {error.strerror}"
-        ) from error
-    aside = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.chmod(0o644)
-        aside.replace(path)
-    except OSError as error:
-        raise StateError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        aside.unlink(missing_ok=True)

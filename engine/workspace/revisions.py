@@ -40,7 +40,7 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
         found = differences(old, campaign)
         if not found:
             return Revised(record, ())
-        problems = contradictions(old, campaign, tx.experiments.list(record.id))
+        problems = contradictions(old, campaign, tx.experiments.find(record.id))
         if problems:
             listed = "\n".join(f"  {problem}" for problem in problems)
             raise CampaignError(
@@ -75,7 +75,7 @@ def use(workspace: Workspace, name: str) -> CampaignRecord:
         NotFoundError: there is none of that name.
     """
     with workspace.database.write("use", detail=f"campaign {name}") as tx:
-        names = [record.name for record in tx.campaigns.list()]
+        names = [record.name for record in tx.campaigns.all()]
         if name not in names:
             raise NotFoundError(
                 f"there is no campaign '{name}'.{nearest_name(name, names)} "

@@ -74,7 +74,7 @@ class Workspace:
         """
         record = tx.campaigns.active()
         if record is None:
-            known = ", ".join(campaign.name for campaign in tx.campaigns.list())
+            known = ", ".join(campaign.name for campaign in tx.campaigns.all())
             raise NotFoundError(
                 f"no campaign is active; run `engine campaign use NAME` (recorded: {known})"
                 if known

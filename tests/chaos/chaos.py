@@ -207,7 +207,7 @@ class Arena:
             record, _ = workspace.active_campaign(tx)
             found = Counter(
                 measurement.value
-                for experiment in tx.experiments.list(record.id)
+                for experiment in tx.experiments.find(record.id)
                 for measurement in experiment.measurements
                 if measurement.outcome == OUTCOMES[1]
             )
@@ -216,7 +216,7 @@ class Arena:
                 if n > 1 or (was_acknowledged and n == 0):
                     said = "acknowledged" if was_acknowledged else "under way"
                     raise SystemExit(f"result {value}, {said}: there {n} times")
-            for batch in tx.batches.list(record.id):
+            for batch in tx.batches.all_of(record.id):
                 n = len(tx.batches.proposals(batch.id))
                 if n != N_BATCH:
                     raise SystemExit(f"batch {batch.id}: {n} proposals, {N_BATCH} were asked for")

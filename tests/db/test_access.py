@@ -23,7 +23,7 @@ class TestUsers:
         with database.write("user remove") as tx:
             tx.users.remove(anna.id)
         with database.read() as tx:
-            assert [user.name for user in tx.users.list()] == ["ben"]
+            assert [user.name for user in tx.users.all()] == ["ben"]
             assert tx.users.count() == 1
             gone = tx.users.get("anna")
         assert gone is not None
@@ -75,7 +75,7 @@ class TestUsers:
             tx.tokens.revoke(made.id)
         with database.read() as tx:
             assert tx.tokens.find(HASH, NOW) is None
-            assert tx.tokens.list() == []
+            assert tx.tokens.all_of() == []
 
 
 class TestTasks:
@@ -94,7 +94,7 @@ class TestTasks:
             assert tx.tasks.has_waiting(["refresh"])
         with database.read() as tx:
             assert tx.watermark() == 1, "a task is no change"
-            assert [task.id for task in tx.tasks.list(campaign.id)] == [2, 1]
+            assert [task.id for task in tx.tasks.find(campaign.id)] == [2, 1]
 
     def test_tell_how_far_they_are_and_whether_to_stop(
         self, database: Database, campaign: CampaignRecord
@@ -182,4 +182,4 @@ def test_somebody_acts_and_what_fails_at_the_end_is_undone(database: Database) -
     ):
         tx.campaigns.create("two", {"name": "two"})
     with database.read() as tx:
-        assert [one.name for one in tx.campaigns.list()] == ["one"]
+        assert [one.name for one in tx.campaigns.all()] == ["one"]

@@ -31,7 +31,7 @@ class TestBatches:
         assert (batch.watermark, batch.versions) == (watermark, {"spinneret": "0.1.0"})
         with database.read() as tx:
             assert tx.batches.get(batch.id) == batch
-            assert tx.batches.list(campaign.id) == [batch]
+            assert tx.batches.all_of(campaign.id) == [batch]
             assert tx.batches.get(99) is None
             reasons = tx.batches.proposals(batch.id)
             first = tx.experiments.get(ids[0])

@@ -19,7 +19,7 @@ class TestCampaigns:
             active = tx.campaigns.active()
             assert active is not None
             assert active.name == "two"
-            assert [c.is_active for c in tx.campaigns.list()] == [False, True]
+            assert [c.is_active for c in tx.campaigns.all()] == [False, True]
         with database.write("use") as tx:
             assert tx.campaigns.use("one").is_active
         with database.read() as tx:

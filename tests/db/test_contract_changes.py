@@ -49,7 +49,7 @@ class TestChanges:
         with pytest.raises(RuntimeError, match="later"):
             add_then_fail()
         with database.read() as tx:
-            assert tx.experiments.list(campaign.id) == []
+            assert tx.experiments.find(campaign.id) == []
             assert tx.watermark() == before
 
     def test_a_reader_cannot_write(self, database: Database, campaign: CampaignRecord) -> None:

@@ -34,7 +34,7 @@ class TestExperiments:
             ids = tx.experiments.add(campaign, new)
         assert len(set(ids)) == 3
         with database.read() as tx:
-            records = tx.experiments.list(campaign.id)
+            records = tx.experiments.find(campaign.id)
             assert records == [tx.experiments.get(id_) for id_ in ids]
             assert tx.experiments.labels(campaign.id) == {"M1": ids[0]}
             assert tx.measurements.count(campaign.id) == 4
@@ -76,7 +76,7 @@ class TestExperiments:
 
         def listed(**wanted: object) -> list[int]:
             with database.read() as tx:
-                found = tx.experiments.list(campaign.id, **wanted)  # type: ignore[arg-type]
+                found = tx.experiments.find(campaign.id, **wanted)  # type: ignore[arg-type]
             return [record.id for record in found]
 
         assert listed() == ids
@@ -162,7 +162,7 @@ def test_reading_takes_as_many_queries_for_many_as_for_one(
 
         event.listen(database._engine, "before_cursor_execute", count)
         with database.read() as tx:
-            tx.experiments.list(campaign.id, watermark=tx.watermark())
+            tx.experiments.find(campaign.id, watermark=tx.watermark())
         event.remove(database._engine, "before_cursor_execute", count)
         return len(executed)
 

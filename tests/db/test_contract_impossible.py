@@ -120,8 +120,8 @@ def test_wrong_rows_are_impossible(
     message: str,
 ) -> None:
     with database.read() as tx:
-        before = (tx.watermark(), tx.experiments.list(campaign.id))
+        before = (tx.watermark(), tx.experiments.find(campaign.id))
     with pytest.raises(ConflictError, match=message), database.write("try") as tx:
         attempt(tx, campaign, experiment_id)
     with database.read() as tx:
-        assert (tx.watermark(), tx.experiments.list(campaign.id)) == before
+        assert (tx.watermark(), tx.experiments.find(campaign.id)) == before

@@ -30,7 +30,7 @@ class TestMeasurements:
         with database.write("correct") as tx:
             second = tx.measurements.correct(experiment_id, OUTCOME, 1, 81.0, note="typing error")
             third = tx.measurements.correct(experiment_id, OUTCOME, 1, 82.0)
-            every = tx.measurements.all(experiment_id)
+            every = tx.measurements.all_of(experiment_id)
             record = tx.experiments.get(experiment_id)
             assert tx.measurements.count(campaign.id) == 2
         assert [(m.replicate, m.revision, m.value) for m in every] == [
@@ -79,7 +79,7 @@ class TestMicrographs:
         with database.read() as tx:
             record = tx.experiments.get(experiment_id)
             assert record is not None
-            assert list(record.micrographs) == [plain, told] == tx.micrographs.list(experiment_id)
+            assert list(record.micrographs) == [plain, told] == tx.micrographs.all_of(experiment_id)
             assert tx.micrographs.find(campaign.id, SHA) == plain
             assert tx.micrographs.find(campaign.id, "c" * 64) is None
             assert tx.micrographs.find(campaign.id + 1, SHA) is None

@@ -34,7 +34,7 @@ class TestModels:
                 parent_id=first,
             )
         with database.read() as tx:
-            records = tx.models.list(campaign.id)
+            records = tx.models.all_of(campaign.id)
         assert [(r.id, r.status, r.parent_id) for r in records] == [
             (first, ModelStatus.CHAMPION, None),
             (second, ModelStatus.CANDIDATE, first),
@@ -109,8 +109,8 @@ class TestSources:
         with database.write("init") as tx:
             other = tx.campaigns.create("other", {})
         with database.read() as tx:
-            assert tx.sources.list(campaign.id) == [own, shared]
-            assert tx.sources.list(other.id) == tx.sources.list(None) == [shared]
+            assert tx.sources.find(campaign.id) == [own, shared]
+            assert tx.sources.find(other.id) == tx.sources.find(None) == [shared]
         assert (own.name, own.kind, own.fingerprint) == ("older", SourceKind.TABLE, SHA)
         assert own.definition == {"path": "old.csv", "units": {"voltage": "kV"}}
         assert abs(datetime.now(UTC) - own.created_at) < timedelta(minutes=5)
@@ -134,8 +134,8 @@ class TestSources:
             tx.sources.remove(first.id)
         again = add_source(database, campaign.id, "older", kind=SourceKind.CAMPAIGN)
         with database.write("source remove") as tx:
-            assert tx.sources.list(campaign.id) == [again]
-            assert tx.sources.list(campaign.id, watermark=before) == [first]
+            assert tx.sources.find(campaign.id) == [again]
+            assert tx.sources.find(campaign.id, watermark=before) == [first]
             with pytest.raises(ConflictError, match="no source 1 in use"):
                 tx.sources.remove(first.id)
 

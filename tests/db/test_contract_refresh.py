@@ -65,7 +65,7 @@ class TestModels:
         with database.read() as tx:
             history = tx.models.promotions(campaign.id, SURROGATE)
             assert tx.models.champion(campaign.id, SURROGATE) is None
-            assert {v.status for v in tx.models.list(campaign.id)} == {ModelStatus.RETIRED}
+            assert {v.status for v in tx.models.all_of(campaign.id)} == {ModelStatus.RETIRED}
         assert [(p.model_version_id, p.reason) for p in history] == [
             (first, "the first"),
             (second, "better"),
@@ -86,7 +86,7 @@ class TestModels:
         with pytest.raises(ConflictError, match="no model version"), database.write("x") as tx:
             tx.models.promote(99)
         with database.read() as tx:
-            assert [v.is_pruned for v in tx.models.list(campaign.id)] == [False, True]
+            assert [v.is_pruned for v in tx.models.all_of(campaign.id)] == [False, True]
 
 
 class TestRefreshes:
@@ -108,8 +108,8 @@ class TestRefreshes:
                 report={"n_new": 8},
             )
         with database.read() as tx:
-            (found,) = tx.refreshes.list(campaign.id, SURROGATE)
-            assert tx.refreshes.list(campaign.id, ModelKind.GENERATOR) == []
+            (found,) = tx.refreshes.find(campaign.id, SURROGATE)
+            assert tx.refreshes.find(campaign.id, ModelKind.GENERATOR) == []
             assert tx.refreshes.running() == ()
         assert found.outcome is RefreshOutcome.PROMOTED
         assert (found.started_at, found.finished_at) == (NOW, NOW)

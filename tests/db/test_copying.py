@@ -103,8 +103,8 @@ def test_every_row_arrives_and_others_follow(recorded: str, target: str) -> None
             campaign = first.campaigns.get("one")
             assert campaign is not None
             for watermark in (None, 1, 2, 3):
-                expected = first.experiments.list(campaign.id, watermark=watermark)
-                assert second.experiments.list(campaign.id, watermark=watermark) == expected
+                expected = first.experiments.find(campaign.id, watermark=watermark)
+                assert second.experiments.find(campaign.id, watermark=watermark) == expected
             assert second.watermark() == first.watermark()
         for database in (one, two):
             with database.write("log") as tx:
@@ -130,9 +130,9 @@ def test_one_campaign(recorded: str, target: str) -> None:
     assert check(target) == []
     with Database.open(recorded) as one, Database.open(target) as two:
         with one.read() as first, two.read() as second:
-            (campaign,) = second.campaigns.list()
-            assert second.experiments.list(campaign.id) == first.experiments.list(campaign.id)
-            assert second.batches.list(campaign.id) == first.batches.list(campaign.id)
+            (campaign,) = second.campaigns.all()
+            assert second.experiments.find(campaign.id) == first.experiments.find(campaign.id)
+            assert second.batches.all_of(campaign.id) == first.batches.all_of(campaign.id)
             newest = first.watermark()
         with two.write("use") as tx:
             tx.campaigns.use("one")

@@ -42,7 +42,7 @@ def test_a_dump_can_be_restored(
     assert restored.returncode == 0, restored.stderr
     assert check(back) == []
     with Database.open(back) as database, database.read() as tx:
-        assert [campaign.name for campaign in tx.campaigns.list()] == ["one"]
+        assert [campaign.name for campaign in tx.campaigns.all()] == ["one"]
 
 
 def test_without_pg_dump_it_is_told_what_to_do(

@@ -39,7 +39,7 @@ def filled(database: Database, campaign) -> Database:
         tx.experiments.add(campaign, [failed])
     with database.write("correct") as tx:
         for id_ in ids[::7]:
-            for measurement in tx.measurements.all(id_)[:1]:
+            for measurement in tx.measurements.all_of(id_)[:1]:
                 tx.measurements.correct(
                     id_, measurement.outcome, measurement.replicate, measurement.value * 1.3
                 )
@@ -58,7 +58,7 @@ def mean(record, outcome: str) -> float | None:
 def test_an_overview_is_what_the_runs_say(filled: Database, campaign) -> None:
     with filled.read() as tx:
         found = tx.overviews.of(campaign.id, GOALS, LIMITS)
-        runs = [e for e in tx.experiments.list(campaign.id) if e.status is Status.COMPLETED]
+        runs = [e for e in tx.experiments.find(campaign.id) if e.status is Status.COMPLETED]
 
     def breaks(run) -> bool:
         for limit in LIMITS:
@@ -87,7 +87,7 @@ def test_an_overview_is_what_the_runs_say(filled: Database, campaign) -> None:
 
 def test_the_latest_have_the_newest_results(filled: Database, campaign) -> None:
     with filled.read() as tx:
-        runs = [e for e in tx.experiments.list(campaign.id) if e.measurements]
+        runs = [e for e in tx.experiments.find(campaign.id) if e.measurements]
         expected = sorted(
             (run for run in runs if run.status is Status.COMPLETED),
             key=lambda run: (max(m.recorded_at for m in run.measurements), run.id),
@@ -114,7 +114,7 @@ def test_briefs_are_the_runs_in_short(filled: Database, campaign) -> None:
                 status=[Status.COMPLETED, Status.FAILED],
                 watermark=watermark,
             )
-            whole = tx.experiments.list(
+            whole = tx.experiments.find(
                 campaign.id, status=[Status.COMPLETED, Status.FAILED], watermark=watermark
             )
             assert [(b.id, b.status, dict(b.conditions)) for b in briefs] == [
@@ -133,7 +133,7 @@ def test_newest_values_of_an_outcome(filled: Database, campaign) -> None:
         found = tx.measurements.newest(campaign.id, "strength", 10)
         present = [
             m
-            for e in tx.experiments.list(campaign.id)
+            for e in tx.experiments.find(campaign.id)
             for m in e.measurements
             if m.outcome == "strength"
         ]

@@ -145,7 +145,7 @@ def test_two_may_create_at_once(empty_postgres_url: str) -> None:
 
 def names(url: str) -> list[str]:
     with Database.open(url) as database, database.read() as tx:
-        return [campaign.name for campaign in tx.campaigns.list()]
+        return [campaign.name for campaign in tx.campaigns.all()]
 
 
 def terminate_all(server_url: str, url: str) -> None:
@@ -251,7 +251,7 @@ class TestLocks:
                 tx.campaigns.create("one", {})
             with database.read() as reader, database.write("init") as writer:
                 writer.campaigns.create("two", {})
-                assert [c.name for c in reader.campaigns.list()] == ["one"]
+                assert [c.name for c in reader.campaigns.all()] == ["one"]
 
     def test_a_collision_is_tried_again(self, postgres_url: str) -> None:
         """Deadlocks cannot arise between writers; one is told of an outsider's all the same."""

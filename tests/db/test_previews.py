@@ -42,7 +42,7 @@ def test_come_with_their_proposal(database: Database, campaign: CampaignRecord) 
         database, campaign, [PROPOSAL, replace(PROPOSAL, order=2, preview=None)]
     )
     with database.read() as tx:
-        (row,) = tx.previews.list(campaign.id)
+        (row,) = tx.previews.all_of(campaign.id)
         assert tx.previews.of(first) == [row]
         assert tx.previews.of(second) == []
     assert (row.experiment_id, row.preview) == (first, PREVIEW)
@@ -53,7 +53,7 @@ def test_of_no_run(database: Database, campaign: CampaignRecord) -> None:
     with database.write("preview") as tx:
         id_ = tx.previews.add(campaign.id, PREVIEW)
     with database.read() as tx:
-        (row,) = tx.previews.list(campaign.id)
+        (row,) = tx.previews.all_of(campaign.id)
     assert (row.id, row.experiment_id, row.batch_id) == (id_, None, None)
 
 
@@ -65,5 +65,5 @@ def test_one_that_cannot_be_takes_its_batch_along(
     with pytest.raises(ConflictError):
         propose(database, campaign, [bad])
     with database.read() as tx:
-        assert tx.batches.list(campaign.id) == []
-        assert tx.previews.list(campaign.id) == []
+        assert tx.batches.all_of(campaign.id) == []
+        assert tx.previews.all_of(campaign.id) == []

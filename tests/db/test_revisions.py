@@ -117,8 +117,8 @@ def what_it_knows(url: str) -> None:
     with Database.open(url) as database, database.read() as tx:
         campaign = tx.campaigns.active()
         assert campaign is not None
-        record, proposed = tx.experiments.list(campaign.id)
-        first = tx.experiments.list(campaign.id, watermark=2)
+        record, proposed = tx.experiments.find(campaign.id)
+        first = tx.experiments.find(campaign.id, watermark=2)
     assert record.replicates() == {"elongation.longitudinal": (81.0, 84.0)}
     assert record.conditions == {"voltage": 17.8, "polymer": "PCL"}
     assert first[0].replicates() == {"elongation.longitudinal": (80.0, 84.0)}

@@ -98,7 +98,7 @@ class TestMigrations:
         upgrade(f"sqlite:///{path}")
         with Database.open(f"sqlite:///{path}") as database, database.read() as tx:
             (served,) = tx.models.promotions(1, ModelKind.SURROGATE)
-            (version,) = tx.models.list(1)
+            (version,) = tx.models.all_of(1)
         assert (served.model_version_id, served.by) == (version.id, "ben")
         assert version.config is None
 
@@ -112,7 +112,7 @@ class TestCreate:
         create(url, fill=record_a_campaign)
         assert os.listdir(tmp_path) == ["mats.db"]
         with Database.open(url) as database, database.read() as tx:
-            assert [campaign.name for campaign in tx.campaigns.list()] == ["mats"]
+            assert [campaign.name for campaign in tx.campaigns.all()] == ["mats"]
         assert check(url) == []
 
     def test_leaves_nothing_when_filling_fails(self, tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ class TestBackup:
         assert check(f"sqlite:///{copy}") == []
         with Database.open(f"sqlite:///{copy}") as opened, opened.read() as tx:
             assert tx.campaigns.active() == campaign
-            assert tx.experiments.list(campaign.id) == []
+            assert tx.experiments.find(campaign.id) == []
 
     def test_finds_a_name(self, sqlite_url: str, sqlite_file: Path, tmp_path: Path) -> None:
         beside = backup(sqlite_url)

@@ -120,7 +120,7 @@ class TestOpening:
             Database.open(f"sqlite:///{sqlite_file}") as damaged,
             damaged.read() as tx,
         ):
-            tx.experiments.list(campaign.id)
+            tx.experiments.find(campaign.id)
 
     def test_a_path_with_odd_characters(self, sqlite_file: Path, tmp_path: Path) -> None:
         folder = tmp_path / "100 % mats? #3 — Fasern"
@@ -133,7 +133,7 @@ class TestOpening:
         script = (
             "import sys; from db.session import Database\n"
             "with Database.open(sys.argv[1]) as d, d.write('x') as tx:\n"
-            "    c = tx.campaigns.create('a', {}); tx.experiments.list(c.id)\n"
+            "    c = tx.campaigns.create('a', {}); tx.experiments.find(c.id)\n"
             "heavy = ('alembic', 'sqlalchemy.orm', 'sqlalchemy.ext', 'pandas', 'numpy', 'torch',"
             " 'sqlalchemy.dialects.postgresql')\n"
             "print([name for name in heavy if name in sys.modules])"
@@ -161,14 +161,14 @@ class TestSharing:
                 campaign = tx.campaigns.create("mats", {})
             new = [NewExperiment(Origin.MANUAL, Status.RUNNING)]
             with database.read() as reader, database.write("log") as writer:
-                assert reader.experiments.list(campaign.id) == []
+                assert reader.experiments.find(campaign.id) == []
                 writer.experiments.add(campaign, new)
-                assert reader.experiments.list(campaign.id) == []
+                assert reader.experiments.find(campaign.id) == []
             with database.read() as reader:
-                assert reader.experiments.list(campaign.id) != []
+                assert reader.experiments.find(campaign.id) != []
                 with database.write("log") as writer:
                     writer.experiments.add(campaign, new)
-                assert len(reader.experiments.list(campaign.id)) == 1
+                assert len(reader.experiments.find(campaign.id)) == 1
 
     def test_a_second_writer_is_told_to_wait(self, url: str) -> None:
         with (
@@ -197,7 +197,7 @@ class TestSharing:
         for process in [python(script, sqlite_url, str(id_)) for _ in range(3)]:
             output_of(process)
         with Database.open(sqlite_url) as database, database.read() as tx:
-            measured = tx.measurements.all(id_)
+            measured = tx.measurements.all_of(id_)
         assert [m.replicate for m in measured] == list(range(1, 61))
         assert sorted(m.value for m in measured) == [float(v) for v in range(20) for _ in range(3)]
 
@@ -222,7 +222,7 @@ class TestSharing:
         process.communicate()
         assert process.returncode == -signal.SIGKILL
         with Database.open(sqlite_url) as database, database.read() as tx:
-            assert tx.experiments.list(campaign.id) == []
+            assert tx.experiments.find(campaign.id) == []
             assert [change.action for change in tx.changes()] == ["init"]
         assert check(sqlite_url) == []
 
@@ -244,7 +244,7 @@ def write(url):
         tx.campaigns.create("others", {})
 def read(url):
     with Database.open(url) as database, database.read() as tx:
-        return [campaign.name for campaign in tx.campaigns.list()]
+        return [campaign.name for campaign in tx.campaigns.all()]
 actions = {"read": read, "write": write, "check": check,
            "backup": lambda url: backup(url, Path(sys.argv[3])).name}
 try:

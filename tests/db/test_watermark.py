@@ -210,9 +210,9 @@ class Recording(RuleBasedStateMachine):
         if not hasattr(self, "campaign"):
             return
         with self.database.read() as tx:
-            now = tx.experiments.list(self.campaign.id)
+            now = tx.experiments.find(self.campaign.id)
             self.known[tx.watermark()] = now
-            assert now == tx.experiments.list(self.campaign.id, watermark=tx.watermark())
+            assert now == tx.experiments.find(self.campaign.id, watermark=tx.watermark())
         assert [record.id for record in now] == sorted(self.expected)
         assert all(self.expected[record.id].agrees_with(record) for record in now)
 
@@ -224,13 +224,13 @@ class Recording(RuleBasedStateMachine):
         with self.database.read() as tx:
             found = tx.experiments
 
-            assert found.list(self.campaign.id, watermark=watermark) == then
-            assert found.list(self.campaign.id, watermark=watermark, status=status) == with_status
+            assert found.find(self.campaign.id, watermark=watermark) == then
+            assert found.find(self.campaign.id, watermark=watermark, status=status) == with_status
             assert (
-                found.list(self.campaign.id, watermark=watermark, status=status, newest=newest)
+                found.find(self.campaign.id, watermark=watermark, status=status, newest=newest)
                 == with_status[-newest:]
             )
-            assert found.list(self.campaign.id, watermark=0) == []
+            assert found.find(self.campaign.id, watermark=0) == []
 
 
 TestRecording = Recording.TestCase

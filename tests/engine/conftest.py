@@ -107,9 +107,9 @@ def state(folder: Path) -> Callable[[], Any]:
 
     def read() -> Any:
         with Workspace.open(folder / "config.toml") as workspace, workspace.database.read() as tx:
-            records = tx.campaigns.list()
+            records = tx.campaigns.all()
             return [
-                (record.revision, tx.experiments.list(record.id)) for record in records
+                (record.revision, tx.experiments.find(record.id)) for record in records
             ], tx.watermark()
 
     return read

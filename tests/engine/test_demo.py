@@ -39,8 +39,8 @@ def test_the_records_are_those_of_a_real_campaign(played: Played) -> None:
         workspace.database.read() as tx,
     ):
         record, campaign = workspace.active_campaign(tx)
-        experiments = tx.experiments.list(record.id)
-        batches = tx.batches.list(record.id)
+        experiments = tx.experiments.find(record.id)
+        batches = tx.batches.all_of(record.id)
     assert len(experiments) == 12 + 2 * 2
     assert len(batches) == 2
     assert not any(experiment.status.is_pending for experiment in experiments)

@@ -106,7 +106,7 @@ def test_what_is_recorded_meanwhile_is_not_proposed(
     ours = propose(filled, ProposeRequest(n=3, seed=4, strategy="sobol"))
     with filled.database.read() as tx:
         record, _ = filled.active_campaign(tx)
-        pending = tx.experiments.list(record.id, status={Status.PROPOSED})
+        pending = tx.experiments.find(record.id, status={Status.PROPOSED})
     assert len({tuple(sorted(e.proposed.items())) for e in pending}) == 6
     assert len(ours.experiment_ids) == 3
 
@@ -140,8 +140,8 @@ def test_killed_at_any_moment_a_batch_is_there_or_not(folder: Path, filled: Work
             process.wait()
         with filled.database.read() as tx:
             record, _ = filled.active_campaign(tx)
-            found = tx.batches.list(record.id)
-            pending = tx.experiments.list(record.id, status={Status.PROPOSED})
+            found = tx.batches.all_of(record.id)
+            pending = tx.experiments.find(record.id, status={Status.PROPOSED})
             assert len(pending) == 3 * len(found)
             for batch in found:
                 assert len(tx.batches.proposals(batch.id)) == 3

@@ -36,7 +36,7 @@ def counts(folder: Path) -> tuple[int, int, int]:
     """Return how many experiments, measurements and changes are recorded."""
     with Workspace.open(folder / "config.toml") as workspace, workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        n_experiments = len(tx.experiments.list(record.id))
+        n_experiments = len(tx.experiments.find(record.id))
         return n_experiments, tx.measurements.count(record.id), len(tx.changes(limit=1000))
 
 

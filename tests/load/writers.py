@@ -205,7 +205,7 @@ def faults_of(workspace: Workspace) -> list[str]:
     least = workspace.settings.refresh.min_new_results
     with workspace.database.read() as tx:
         campaign, _ = workspace.active_campaign(tx)
-        made = sorted(tx.refreshes.list(campaign.id), key=lambda one: one.id)
+        made = sorted(tx.refreshes.find(campaign.id), key=lambda one: one.id)
         claims = Counter((run.job_id, run.due_at) for run in tx.schedule.runs())
         news = [tx.refreshes.n_new(campaign.id, one.watermark or 0)[0] for one in made]
         left = due(tx, campaign.id, workspace.settings.refresh)
@@ -257,9 +257,9 @@ def _outcome(
     with Workspace.open(folder / "config.toml") as workspace:
         with workspace.database.read() as tx:
             campaign, _ = workspace.active_campaign(tx)
-            experiments = tx.experiments.list(campaign.id, status=[Status.COMPLETED])
+            experiments = tx.experiments.find(campaign.id, status=[Status.COMPLETED])
             looks = tx.schedule.runs("watch")
-            refreshes = tx.refreshes.list(campaign.id)
+            refreshes = tx.refreshes.find(campaign.id)
         findings = check(workspace.database.url)
         faults = faults_of(workspace) if schedulers else []
     whole = [e.label for e in experiments if Counter(m.outcome for m in e.measurements) == WHOLE]

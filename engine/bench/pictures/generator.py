@@ -48,7 +48,7 @@ from engine.previews.serving_generator import STARTER, Serving
 from engine.previews.training import reduced
 from engine.sources.axes import axes_of, match_axes
 from engine.sources.encoding import encode_axes
-from engine.workspace.init import write_aside
+from engine.workspace.files import write_aside
 from generator.checkpoint import read_card
 from generator.networks import labels_of, unfold
 from generator.noise import N_STEPS, training_scheduler

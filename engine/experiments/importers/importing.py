@@ -96,7 +96,7 @@ def import_file(
         table = replace(table, warnings=(*table.warnings, drift))
     if dry_run:
         with workspace.database.read() as tx:
-            recorded = tx.experiments.list(record.id)
+            recorded = tx.experiments.find(record.id)
         forecast = _forecast(table, record, plan_import(table.runs, recorded, campaign), update)
         n_new, problems = _look_at_pictures(workspace, table, recorded)
         return replace(forecast, n_micrographs=n_new, problems=(*forecast.problems, *problems))
@@ -105,7 +105,7 @@ def import_file(
     def work(tx: Transaction) -> ImportReport:
         if tx.campaigns.active() != record:
             raise StateError("the campaign was revised while the file was read; import it again")
-        plan = plan_import(table.runs, tx.experiments.list(record.id), campaign)
+        plan = plan_import(table.runs, tx.experiments.find(record.id), campaign)
         problems = _problems(plan, update)
         if problems:
             raise ImportRefusedError(table.source, problems)
@@ -288,7 +288,7 @@ class _Writer:
         """Register the pictures that the experiment does not have yet; return how many."""
         if not files:
             return 0
-        known = {picture.sha256 for picture in self._tx.micrographs.list(id_)}
+        known = {picture.sha256 for picture in self._tx.micrographs.all_of(id_)}
         n_new = 0
         for file in files:
             picture = self._pictures[file]

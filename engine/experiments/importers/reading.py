@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.errors import DataError, NotFoundError
 from engine.experiments.importers.excel import read_workbook
 from engine.experiments.importers.raw import MAX_BYTES, RawTable, assemble, refuse_too_many
+from engine.workspace.files import refuse_broken_name
 
 _SUFFIXES = ".csv, .tsv, .txt, .xlsx or .xlsm"
 _ZIP = b"PK\x03\x04"
@@ -74,17 +75,6 @@ def check_is_file(path: Path) -> None:
         raise DataError(
             f"{path}: expected at most {MAX_BYTES >> 20} MiB, got {size >> 20} MiB; split the file"
         )
-
-
-def refuse_broken_name(path: Path) -> None:
-    """Refuse a file whose name could not be recorded.
-
-    Raises:
-        DataError: its name is no UTF-8.
-    """
-    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
-        name = str(path).encode(errors="replace").decode()
-        raise DataError(f"{name}: the file's name is no UTF-8; rename it")
 
 
 def decode_text(path: Path) -> tuple[str, tuple[str, ...]]:

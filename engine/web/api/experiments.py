@@ -12,7 +12,7 @@ from engine.campaign import Campaign, Value
 from engine.errors import DataError, UsageError
 from engine.experiments.entries import Entry
 from engine.experiments.importers.cells import CellError, clean_label, clean_text, parse_condition
-from engine.experiments.record import Recorded, find_experiment, record_series
+from engine.experiments.record import Recorded, record_series
 from engine.jobs.queue import submit
 from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.web import forms
@@ -33,6 +33,7 @@ from engine.web.api.common import (
 from engine.web.api.documents import picture_document, run_document, whole_document
 from engine.web.rendering import site_of
 from engine.workspace import Workspace
+from engine.workspace.lookup import find_experiment
 
 router = APIRouter(tags=["experiments"])
 

@@ -43,7 +43,7 @@ def get_overview(request: Request) -> Response:
 def list_campaigns(request: Request) -> Response:
     """Every campaign; one of them is active."""
     with site_of(request).workspace.database.read() as tx:
-        found = tx.campaigns.list()
+        found = tx.campaigns.all()
     return answer({"items": [campaign_document(record) for record in found]})
 
 
@@ -89,7 +89,7 @@ def list_proposals(request: Request, limit: Limit = 50, before: Before = None) -
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        found = [b for b in tx.batches.list(record.id) if before is None or b.id < before]
+        found = [b for b in tx.batches.all_of(record.id) if before is None or b.id < before]
     shown = found[::-1][:limit]
     following = shown[-1].id if len(found) > limit else None
     return answer({"items": [batch_brief(batch) for batch in shown], "next": following})
@@ -193,7 +193,7 @@ def list_models(request: Request) -> Response:
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        found = tx.models.list(record.id)
+        found = tx.models.all_of(record.id)
     return answer({"items": [model_document(model) for model in reversed(found)]})
 
 

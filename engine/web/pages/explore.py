@@ -12,12 +12,12 @@ from starlette.responses import Response
 from db.records import ExperimentRecord
 from engine.campaign import Campaign
 from engine.errors import UsageError
-from engine.experiments.record import find_experiment
 from engine.predictions.slices import middle_of
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import form_page, page, site_of
 from engine.web.statuses import EXPECTED
+from engine.workspace.lookup import find_experiment
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 

@@ -32,7 +32,7 @@ def models(request: Request) -> Response:
     with site.workspace.database.read() as tx:
         record, campaign = site.workspace.active_campaign(tx)
         waiting = due(tx, record.id, site.workspace.settings.refresh)
-        runs = tx.refreshes.list(record.id, limit=20)
+        runs = tx.refreshes.find(record.id, limit=20)
     found = site.cache.get("scores", watermark, lambda: scores(site.workspace))
     # Every file is hashed to see that it is sound: once for each change is enough.
     entries = site.cache.get("models", watermark, lambda: list_models(site.workspace))

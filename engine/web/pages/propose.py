@@ -33,8 +33,8 @@ def _asked(request: Request, typed: Any, error: Exception | None) -> Response:
     site = site_of(request)
     with site.workspace.database.read() as tx:
         record, campaign = site.workspace.active_campaign(tx)
-        batches = list(reversed(tx.batches.list(record.id)))[:12]
-        newest_run = tx.experiments.list(record.id, newest=1)
+        batches = list(reversed(tx.batches.all_of(record.id)))[:12]
+        newest_run = tx.experiments.find(record.id, newest=1)
     room = newest_run[0].conditions if newest_run else {}
     return form_page(
         request,

@@ -13,7 +13,7 @@ from engine.campaign import Campaign
 from engine.errors import EditedMeanwhileError, StateError, UsageError
 from engine.experiments.entries import Entry
 from engine.experiments.plausibility import reach
-from engine.experiments.record import Recorded, find_experiment, record, record_series
+from engine.experiments.record import Recorded, record, record_series
 from engine.jobs.queue import newest, submit
 from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.previews.on_demand import previews_of
@@ -22,6 +22,7 @@ from engine.web import forms
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import form_page, part, person_of, site_of
 from engine.web.statuses import EXPECTED
+from engine.workspace.lookup import find_experiment
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 

@@ -47,14 +47,14 @@ def essence(workspace: Workspace):
         record, _ = workspace.active_campaign(tx)
         return [
             (e.label, e.status, e.failure, e.note, e.conditions, e.replicates())
-            for e in tx.experiments.list(record.id)
+            for e in tx.experiments.find(record.id)
         ]
 
 
 def exported(workspace: Workspace, file_format: str) -> bytes:
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        return render(file_format, record, campaign, tx.experiments.list(record.id))
+        return render(file_format, record, campaign, tx.experiments.find(record.id))
 
 
 def fill(workspace: Workspace, experiments) -> None:
@@ -76,7 +76,7 @@ def test_what_is_exported_imports_the_same(workspace, tmp_path, file_format) -> 
         assert essence(fresh) == essence(workspace)
         if file_format == "json":
             with fresh.database.read() as tx:
-                abandoned = tx.experiments.list(1)[5]
+                abandoned = tx.experiments.find(1)[5]
             assert (abandoned.proposed, abandoned.actual) == (SETTINGS, {"voltage": 18.0})
 
 

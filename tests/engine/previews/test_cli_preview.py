@@ -19,7 +19,7 @@ AT = ("--at", "temperature=22", "--at", "humidity=50")
 
 def recorded(folder: Path) -> list:
     with Workspace.open(folder / "config.toml") as workspace, workspace.database.read() as tx:
-        return tx.previews.list(workspace.active_campaign(tx)[0].id)
+        return tx.previews.all_of(workspace.active_campaign(tx)[0].id)
 
 
 def files(folder: Path) -> list[Path]:
@@ -94,7 +94,7 @@ class TestPreview:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("engine.workspace.init.os.fsync", full)
+        monkeypatch.setattr("surrogate.files.os.fsync", full)
         answer = engine("preview", "--set", "voltage=18")
         assert answer.exit_code == 1
         assert "No space left" in answer.err
@@ -165,11 +165,11 @@ class TestPropose:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("engine.workspace.init.os.fsync", full)
+        monkeypatch.setattr("surrogate.files.os.fsync", full)
         answer = engine(*self.words)
         assert answer.exit_code == 1
         with Workspace.open(folder / "config.toml") as workspace, workspace.database.read() as tx:
-            assert tx.batches.list(workspace.active_campaign(tx)[0].id) == []
+            assert tx.batches.all_of(workspace.active_campaign(tx)[0].id) == []
         assert files(folder) == []
 
 

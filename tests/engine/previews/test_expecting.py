@@ -88,7 +88,7 @@ class TestKeeping:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("engine.workspace.init.os.fsync", full)
+        monkeypatch.setattr("surrogate.files.os.fsync", full)
         with pytest.raises((DataError, StateError), match="No space left"):
             keep_pictures(tmp_path, self.pictures)
         assert [one for one in tmp_path.rglob("*") if one.is_file()] == []

@@ -82,7 +82,7 @@ def serving(workspace: Workspace) -> Serving | None:
 
 def last_run(workspace: Workspace) -> RefreshRunRecord:
     with workspace.database.read() as tx:
-        return tx.refreshes.list(workspace.active_campaign(tx)[0].id, ModelKind.GENERATOR)[0]
+        return tx.refreshes.find(workspace.active_campaign(tx)[0].id, ModelKind.GENERATOR)[0]
 
 
 def test_a_better_one_serves_and_rolls_back_when_altered(
@@ -176,5 +176,5 @@ def test_a_full_disk_leaves_nothing(pictured: Workspace, monkeypatch: pytest.Mon
     models = pictured.data_dir / "models"
     assert [one for one in models.iterdir() if not one.name.startswith(".refresh-")] == []
     with pictured.database.read() as tx:
-        assert tx.models.list(pictured.active_campaign(tx)[0].id) == []
+        assert tx.models.all_of(pictured.active_campaign(tx)[0].id) == []
     assert last_run(pictured).outcome is RefreshOutcome.FAILED

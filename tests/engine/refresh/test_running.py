@@ -49,13 +49,13 @@ def champion_id(workspace: Workspace) -> int | None:
 
 def runs_of(workspace: Workspace) -> list[tuple[str, RefreshOutcome]]:
     with workspace.database.read() as tx:
-        return [(run.trigger, run.outcome) for run in tx.refreshes.list(1)]
+        return [(run.trigger, run.outcome) for run in tx.refreshes.find(1)]
 
 
 def predictions(workspace: Workspace) -> np.ndarray[Any, Any]:
     with workspace.database.read() as tx:
         record_, campaign = workspace.active_campaign(tx)
-        history = history_from_records(campaign, tx.experiments.list(record_.id)[:40])
+        history = history_from_records(campaign, tx.experiments.find(record_.id)[:40])
         folder = serving_folder(workspace, tx, record_.id)
     assert folder is not None
     forecaster = Forecaster.fit(

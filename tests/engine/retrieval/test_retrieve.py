@@ -124,7 +124,7 @@ def test_the_same_answers_from_a_server(
         Workspace.open(pictured / "config.toml") as workspace,
         workspace.database.write("test") as tx,
     ):
-        for experiment in tx.experiments.list(workspace.active_campaign(tx)[0].id)[:30]:
+        for experiment in tx.experiments.find(workspace.active_campaign(tx)[0].id)[:30]:
             (picture,) = experiment.micrographs
             tx.micrographs.set_measured(replace(picture, statistics=None))
     asks = [
@@ -232,7 +232,7 @@ def test_pictures_that_were_not_measured_come_last_most_similar_first(
         Workspace.open(pictured / "config.toml") as workspace,
         workspace.database.write("test") as tx,
     ):
-        for experiment in tx.experiments.list(workspace.active_campaign(tx)[0].id):
+        for experiment in tx.experiments.find(workspace.active_campaign(tx)[0].id):
             if experiment.label in unmeasured:
                 (picture,) = experiment.micrographs
                 older = {**mats.statistics[0], "version": 1}

@@ -55,7 +55,7 @@ def quiet(what: str, n: int, total: int, losses: Mapping[str, float]) -> None:
 def champions(folder: Path) -> list[tuple[int, ModelStatus, int | None]]:
     with Workspace.open(folder / "config.toml") as workspace, workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        return [(one.id, one.status, one.parent_id) for one in tx.models.list(record.id)]
+        return [(one.id, one.status, one.parent_id) for one in tx.models.all_of(record.id)]
 
 
 class TestPretrain:

@@ -204,7 +204,7 @@ def test_a_whole_day(page: Page, workspace: Workspace, tmp_path: Path, png: Any)
     assert page.driver.current_url.removeprefix(page.address).startswith(batch)
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        runs = tx.experiments.list(record.id, status=(Status.PROPOSED, Status.RUNNING))
+        runs = tx.experiments.find(record.id, status=(Status.PROPOSED, Status.RUNNING))
         said = {(p.experiment_id, p.outcome): p.mean for p in tx.batches.predictions(record.id)}
     assert [run.status for run in runs].count(Status.RUNNING) == 1
 

@@ -161,7 +161,7 @@ def test_a_batch_is_proposed_decided_and_printed(browser, people, app) -> None:
 def _proposed(people):
     with people.database.read() as tx:
         record_, _ = people.active_campaign(tx)
-        return tx.experiments.list(record_.id)
+        return tx.experiments.find(record_.id)
 
 
 def test_a_proposal_that_cannot_be_is_told_before_it_is_queued(browser) -> None:

@@ -94,8 +94,8 @@ def test_a_job_cut_off_is_interrupted_and_can_be_run_again(serve, workspace) -> 
         seen = tasks.get(workspace, task.id)
         with workspace.database.read() as tx:
             record, _campaign = workspace.active_campaign(tx)
-            runs = tx.experiments.list(record.id)
-            batches = tx.batches.list(record.id)
+            runs = tx.experiments.find(record.id)
+            batches = tx.batches.all_of(record.id)
         if left.status is TaskStatus.RUNNING and not batches:
             assert seen.status is TaskStatus.INTERRUPTED
             assert runs == []

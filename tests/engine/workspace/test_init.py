@@ -51,7 +51,7 @@ def test_force_keeps_the_old_configuration_and_the_data(tmp_path) -> None:
     assert made.kept_config is not None
     assert made.kept_config.read_text(encoding="utf-8") == old
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
-        assert [record.name for record in tx.campaigns.list()] == ["nanofibre", "campaign"]
+        assert [record.name for record in tx.campaigns.all()] == ["nanofibre", "campaign"]
         assert workspace.active_campaign(tx)[0].name == "campaign"
     with pytest.raises(StateError, match="holds the campaign 'nanofibre' already"):
         initialise(config, template="nanofibre", force=True)

@@ -1,0 +1,35 @@
+"""Files of a workspace: which names can be recorded, and writing one whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from engine.errors import DataError, StateError, place
+from surrogate.files import write_whole
+
+
+def refuse_broken_name(path: Path) -> None:
+    """Refuse a file whose name could not be recorded.
+
+    Raises:
+        DataError: its name is no UTF-8.
+    """
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        printable = str(path).encode(errors="replace").decode()
+        raise DataError(f"{place(printable)}: the file's name is no UTF-8; rename it")
+
+
+def write_aside(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        StateError: its folder cannot be written.
+    """
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            folder = place(path.resolve().parent)
+            raise StateError(f"the folder {folder} cannot be written: {error.strerror}") from error
+        raise StateError(f"{place(path)} cannot be written: {error.strerror}") from error
