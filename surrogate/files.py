@@ -41,6 +41,15 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     Raises:
         FileExistsError: ``overwrite`` is off and something is at ``path``; it was not touched.
         OSError: the draft cannot be written, synced or renamed; nothing is left behind.
+
+    >>> path = Path("runs.csv")
+    >>> with whole_file(path) as draft:
+    ...     characters = draft.write_text("id,voltage")
+    ...     path.exists()
+    False
+    >>> path.read_text()
+    'id,voltage'
+    >>> path.unlink()
     """
     draft = draft_of(path)
     try:
@@ -68,7 +77,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give an empty draft of a folder to fill; at the end sync its files and put it in place.
+    """Give an empty draft of a folder to fill; at the end sync its files and put it in
     place.
 
     Raises:

@@ -14,10 +14,13 @@ _COMPARISON = re.compile(rf"^(?P<left>.+?)(?P<operator><=|>=|==|=)\s*(?P<bound>[
 
 
 def parse_comparison(text: str) -> tuple[dict[str, float], Operator, float]:
-    """Read ``"2*a - b <= 3"`` as ``({"a": 2.0, "b": -1.0}, "<=", 3.0)``.
+    """Read a linear inequality: factors by name, operator and bound.
 
     Raises:
         ValueError: the text is not a linear expression compared with a number.
+
+    >>> parse_comparison("2*fibre_diameter - pore_size <= 300")
+    ({'fibre_diameter': 2.0, 'pore_size': -1.0}, '<=', 300.0)
     """
     match = _COMPARISON.match(text.strip())
     if match is None:
