@@ -22,16 +22,16 @@ from engine.report.previews import PreviewSection
 from engine.report.tables import NEWEST, batches_table, calibration_table, runs_table
 from engine.results import plots
 from engine.results.figures import (
-    Calibration,
-    Progress,
+    Growth,
     calibration,
     fronts,
+    hypervolume_growth,
     on_front_ids,
     parallel,
-    progress,
     wilson,
 )
-from engine.results.material import Material, rounded
+from engine.results.ledger import OutcomeScore
+from engine.results.material import Material, rounded, run_names
 
 _TEMPLATES = Path(__file__).with_name("template")
 
@@ -73,8 +73,8 @@ def render_page(
     """
     from plotly.offline import get_plotlyjs
 
-    grown, scored, lines = progress(material), calibration(material), parallel(material)
-    runs = runs_table(material)
+    growth, scores, lines = hypervolume_growth(material), calibration(material), parallel(material)
+    runs, names = runs_table(material), run_names(material)
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
@@ -86,7 +86,7 @@ def render_page(
         revision=material.revision,
         watermark=material.watermark,
         written=(written or datetime.now().astimezone()).strftime("%Y-%m-%d %H:%M %Z"),
-        tiles=_tiles(material, grown, scored),
+        tiles=_tiles(material, growth, scores),
         fronts=[
             _figure(
                 f"front-{place}",
@@ -96,21 +96,21 @@ def render_page(
             for place, front in enumerate(fronts(material))
         ],
         thresholds=_thresholds(material),
-        progress_title=plots.progress_name(grown).capitalize(),
-        progress_text=_progress_text(material, grown),
-        progress=_figure("progress", "Progress over runs", plots.progress_plot(grown))
-        if grown.runs
+        progress_title=growth.name.capitalize(),
+        progress_text=_progress_text(material, growth),
+        progress=_figure("progress", "Progress over runs", plots.progress_plot(growth))
+        if growth.runs
         else None,
         parallel=_figure("parallel", "Parallel coordinates", plots.parallel_plot(lines), wide=True)
         if lines
         else None,
         parallel_colour=lines.colour.heading if lines else "",
         calibrations=[
-            _figure(f"calibration-{place}", found.heading, plots.calibration_plot(found))
-            for place, found in enumerate(scored)
+            _figure(f"calibration-{place}", score.heading, plots.calibration_plot(score, names))
+            for place, score in enumerate(scores)
         ],
-        calibration_table=calibration_table(scored),
-        calibration_text=_calibration_text(scored),
+        calibration_table=calibration_table(scores),
+        calibration_text=_calibration_text(scores),
         previews=previews,
         sensitivity=sensitivity,
         sensitivity_remark=remark,
@@ -126,19 +126,19 @@ def render_page(
     )
 
 
-def _tiles(material: Material, grown: Progress, scored: tuple[Calibration, ...]) -> list[_Tile]:
+def _tiles(material: Material, growth: Growth, scores: tuple[OutcomeScore, ...]) -> list[_Tile]:
     tiles = [
         _Tile("finished runs", str(len(material.with_status(Status.COMPLETED)))),
         _Tile("awaiting results", str(len(material.with_status(Status.PROPOSED, Status.RUNNING)))),
         _Tile("failed runs", str(len(material.with_status(Status.FAILED)))),
         _Tile("on the front", str(len(on_front_ids(material)))),
     ]
-    volume = grown.volumes[-1] if grown.volumes else 0.0
-    tiles.append(_Tile(plots.progress_name(grown), rounded(volume), grown.unit))
-    if scored:
-        n = sum(len(found.points) for found in scored)
-        inside = sum(found.n_inside for found in scored)
-        level = scored[0].level
+    volume = growth.volumes[-1] if growth.volumes else 0.0
+    tiles.append(_Tile(growth.name, rounded(volume), growth.unit))
+    if scores:
+        n = sum(len(score.points) for score in scores)
+        inside = sum(score.n_inside for score in scores)
+        level = scores[0].level
         tiles.append(_Tile(f"inside their {level:.0%} intervals", f"{inside / n:.0%}", f"of {n}"))
     return tiles
 
@@ -150,30 +150,31 @@ def _thresholds(material: Material) -> str:
     )
 
 
-def _progress_text(material: Material, grown: Progress) -> str:
-    what = (
+def _progress_text(material: Material, growth: Growth) -> str:
+    quantity = (
         "The volume that the front wins beyond the thresholds"
-        if grown.n_objectives > 1
+        if growth.n_objectives > 1
         else "How far the best result lies beyond the threshold"
     )
-    return f"{what} ({_thresholds(material)}) after each run, in the order of the runs' numbers."
+    return (
+        f"{quantity} ({_thresholds(material)}) after each run, in the order of the runs' numbers."
+    )
 
 
-def _calibration_text(scored: tuple[Calibration, ...]) -> str:
-    if not scored:
+def _calibration_text(scores: tuple[OutcomeScore, ...]) -> str:
+    if not scores:
         return ""
-    n = sum(len(found.points) for found in scored)
-    inside = sum(found.n_inside for found in scored)
+    n = sum(len(score.points) for score in scores)
+    inside = sum(score.n_inside for score in scores)
     low, high = wilson(inside, n)
     return (
         f"Overall {inside} of {n} measurements ({inside / n:.0%}, 95% interval {low:.0%} to "
-        f"{high:.0%}) fell into intervals meant to hold {scored[0].level:.0%} of them."
+        f"{high:.0%}) fell into intervals meant to hold {scores[0].level:.0%} of them."
     )
 
 
-def _figure(name: str, caption: str, figure: Any, *, wide: bool = False) -> _Figure:
-    height = int(figure.layout.height)
-    return _Figure(name, caption, _json(figure.to_plotly_json()), height, wide)
+def _figure(name: str, caption: str, plot: plots.Plot, *, wide: bool = False) -> _Figure:
+    return _Figure(name, caption, _json(plot), int(plot["layout"]["height"]), wide)
 
 
 def _json(document: Any) -> str:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from engine.predictions.sensitivity import Sensitivity
 from engine.results.figures import (
-    Calibration,
     Front,
+    Growth,
+    Interval,
     Parallel,
-    Progress,
     calibration,
     fronts,
+    hypervolume_growth,
     parallel,
-    progress,
 )
+from engine.results.ledger import OutcomeScore
 from engine.results.material import Material
-from engine.results.plots import FAILED, FRONT, PENDING, QUIET, SCALE, progress_name
+from engine.results.plots import FAILED, FRONT, PENDING, QUIET, SCALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,13 +60,17 @@ def write_pictures(
             f"front-{place}" if place > 1 else "front": draw_front(front)
             for place, front in enumerate(fronts(material), start=1)
         }
-        grown, lines, scored = progress(material), parallel(material), calibration(material)
-        if grown.runs:
-            drawn["progress"] = draw_progress(grown)
+        growth, lines, scores = (
+            hypervolume_growth(material),
+            parallel(material),
+            calibration(material),
+        )
+        if growth.runs:
+            drawn["progress"] = draw_progress(growth)
         if lines is not None:
             drawn["parallel"] = draw_parallel(lines)
-        if scored:
-            drawn["calibration"] = draw_calibration(scored)
+        if scores:
+            drawn["calibration"] = draw_calibration(scores)
         if sensitivity is not None:
             drawn["sensitivity"] = draw_sensitivity(sensitivity)
         files = []
@@ -78,21 +83,23 @@ def write_pictures(
 def draw_front(front: Front) -> Figure:
     """Draw two objectives against each other."""
     figure, axes = _canvas(7.5, 5.0)
-    rest = [p for p in front.finished if not p.on_front]
+    dominated = [p for p in front.finished if not p.on_front]
     best = [p for p in front.finished if p.on_front]
     corners = front.staircase()
     axes.axvline(front.x.objective.threshold, color=QUIET, linewidth=1, linestyle=":")
     axes.axhline(front.y.objective.threshold, color=QUIET, linewidth=1, linestyle=":")
     axes.plot([x for x, _ in corners], [y for _, y in corners], color=FRONT, linewidth=1.4)
-    axes.scatter([p.x for p in rest], [p.y for p in rest], s=28, color=QUIET, label="finished")
+    axes.scatter(
+        [p.x for p in dominated], [p.y for p in dominated], s=28, color=QUIET, label="finished"
+    )
     axes.scatter([p.x for p in best], [p.y for p in best], s=42, color=FRONT, label="on the front")
     if front.pending:
         x, y = [p.x for p in front.pending], [p.y for p in front.pending]
         axes.errorbar(
             [i.mean for i in x],
             [i.mean for i in y],
-            xerr=([i.below for i in x], [i.above for i in x]),
-            yerr=([i.below for i in y], [i.above for i in y]),
+            xerr=([i.reach_down for i in x], [i.reach_up for i in x]),
+            yerr=([i.reach_down for i in y], [i.reach_up for i in y]),
             fmt="D",
             color=PENDING,
             markersize=5,
@@ -108,27 +115,27 @@ def draw_front(front: Front) -> Figure:
     return figure
 
 
-def draw_progress(progress: Progress) -> Figure:
+def draw_progress(growth: Growth) -> Figure:
     """Draw the hypervolume after each run."""
     figure, axes = _canvas(7.5, 4.0)
-    places = range(len(progress.runs) + 1)
-    volumes = [0.0, *progress.volumes]
+    places = range(len(growth.runs) + 1)
+    volumes = [0.0, *growth.volumes]
     axes.fill_between(places, volumes, step="post", color=FRONT, alpha=0.12, linewidth=0)
     axes.step(places, volumes, where="post", color=FRONT, linewidth=2)
-    failed = [index + 1 for index, hit in enumerate(progress.failed) if hit]
+    failed = [index + 1 for index, hit in enumerate(growth.failed) if hit]
     if failed:
         heights = [volumes[index] for index in failed]
         axes.scatter(failed, heights, marker="x", color=FAILED, zorder=3, label="failed run")
         axes.legend(loc="lower right")
-    axes.set_ylim(0, 1.18 * max(1e-9, *progress.volumes))
-    for place, name in progress.batches:
+    axes.set_ylim(0, 1.18 * max(1e-9, *growth.volumes))
+    for place, name in growth.batches:
         axes.axvline(place - 0.5, color=QUIET, linewidth=0.9, linestyle=":")
         axes.text(
             place - 0.4, axes.get_ylim()[1], name, rotation=90, va="top", fontsize=8, color=_MUTED
         )
-    axes.set_xlim(0, len(progress.runs))
-    axes.set_xlabel("runs made")
-    axes.set_ylabel(f"{progress_name(progress)} [{progress.unit}]")
+    axes.set_xlim(0, len(growth.runs))
+    axes.set_xlabel(growth.counted)
+    axes.set_ylabel(f"{growth.name} [{growth.unit}]")
     return figure
 
 
@@ -170,39 +177,39 @@ def draw_parallel(parallel: Parallel) -> Figure:
     return figure
 
 
-def draw_calibration(calibrations: tuple[Calibration, ...]) -> Figure:
+def draw_calibration(scores: tuple[OutcomeScore, ...]) -> Figure:
     """Draw predicted against measured, one panel an outcome."""
     from matplotlib.figure import Figure
 
-    n_columns = min(4, len(calibrations))
-    n_rows = -(-len(calibrations) // n_columns)
+    n_columns = min(4, len(scores))
+    n_rows = -(-len(scores) // n_columns)
     figure = Figure(figsize=(2.7 * n_columns + 0.6, 2.8 * n_rows + 0.3), layout="constrained")
     panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for panel in panels[len(calibrations) :]:
+    for panel in panels[len(scores) :]:
         panel.set_visible(False)
-    for panel, found in zip(panels, calibrations, strict=False):
-        _draw_scored(panel, found)
+    for panel, score in zip(panels, scores, strict=False):
+        _draw_scored(panel, score)
     return figure
 
 
-def _draw_scored(axes: Axes, found: Calibration) -> None:
-    low = min(min(p.predicted.lower, p.measured) for p in found.points)
-    high = max(max(p.predicted.upper, p.measured) for p in found.points)
+def _draw_scored(axes: Axes, score: OutcomeScore) -> None:
+    low = min(min(p.lower, p.measured) for p in score.points)
+    high = max(max(p.upper, p.measured) for p in score.points)
     axes.plot([low, high], [low, high], color=QUIET, linewidth=0.9, linestyle=":")
-    for inside, colour in ((True, PENDING), (False, FAILED)):
-        shown = [p for p in found.points if p.is_inside is inside]
-        intervals = [p.predicted for p in shown]
+    for is_inside, colour in ((True, PENDING), (False, FAILED)):
+        side = [p for p in score.points if p.is_inside == is_inside]
+        intervals = [Interval.predicted(p) for p in side]
         axes.errorbar(
             [i.mean for i in intervals],
-            [p.measured for p in shown],
-            xerr=([i.below for i in intervals], [i.above for i in intervals]),
+            [p.measured for p in side],
+            xerr=([i.reach_down for i in intervals], [i.reach_up for i in intervals]),
             fmt="o",
             color=colour,
             markersize=3.5,
             elinewidth=0.7,
         )
     axes.set_title(
-        f"{_stacked(found.heading)}\n{found.coverage:.0%} inside {found.level:.0%} intervals",
+        f"{_stacked(score.heading)}\n{score.coverage:.0%} inside {score.level:.0%} intervals",
         fontsize=8.5,
     )
     axes.set_xlabel("expected", fontsize=8.5)
@@ -240,5 +247,5 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
 def _stacked(heading: str) -> str:
     name, bracket, unit = heading.partition(" [")
     name, _, direction = name.replace("_", " ").partition(".")
-    rest = f"{direction} {bracket.strip()}{unit}".strip()
-    return f"{name}\n{rest}" if rest else name
+    second = f"{direction} {bracket.strip()}{unit}".strip()
+    return f"{name}\n{second}" if second else name

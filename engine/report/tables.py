@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from db.records import BatchRecord, ExperimentRecord, Status
-from engine.results.figures import Calibration, wilson
+from engine.results.figures import wilson
+from engine.results.ledger import OutcomeScore
 from engine.results.material import Material, rounded, run_name, setting
 
 NEWEST = 30
@@ -94,20 +95,20 @@ def _batch_row(batch: BatchRecord, standing: Counter[Status]) -> tuple[str, ...]
     )
 
 
-def calibration_table(calibrations: tuple[Calibration, ...]) -> Table:
+def calibration_table(scores: tuple[OutcomeScore, ...]) -> Table:
     """Return, for each outcome, how well the predictions made beforehand held."""
     rows = []
-    for found in calibrations:
-        low, high = wilson(found.n_inside, len(found.points))
+    for score in scores:
+        low, high = wilson(score.n_inside, len(score.points))
         rows.append(
             (
-                found.heading,
-                str(len(found.points)),
-                f"{found.level:.0%}",
-                f"{found.coverage:.0%}",
+                score.heading,
+                str(len(score.points)),
+                f"{score.level:.0%}",
+                f"{score.coverage:.0%}",
                 f"{low:.0%} … {high:.0%}",
-                rounded(found.error),
-                rounded(found.bias),
+                rounded(score.error),
+                rounded(score.bias),
             )
         )
     return Table(

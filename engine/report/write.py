@@ -52,7 +52,7 @@ def write_report(
     """
     from engine.report.page import render_page
     from engine.report.previews import preview_section
-    from engine.results.figures import progress as progress_of
+    from engine.results.figures import hypervolume_growth
     from engine.workspace.files import write_aside
 
     say = progress or (lambda _: None)
@@ -83,13 +83,13 @@ def write_report(
         raise DataError(
             f"the report cannot be written: {error}. Name another place with --out or --png."
         ) from error
-    grown = progress_of(material)
+    volumes = hypervolume_growth(material).volumes
     return Written(
         page=page,
         pictures=tuple(files),
         campaign=material.campaign.name,
         n_finished=sum(1 for e in material.experiments if e.status == "completed"),
-        hypervolume=grown.volumes[-1] if grown.volumes else 0.0,
+        hypervolume=volumes[-1] if volumes else 0.0,
         remark=remark,
     )
 

@@ -1,6 +1,8 @@
-"""The report's figures as plain numbers: what is shown, before anything is drawn.
+"""Figures as plain numbers: what is shown, before anything is drawn.
 
-``plots`` draws them for the page, ``png`` for files; both show the same numbers.
+A report reads them off every record (:class:`~engine.results.material.Material`), the first page
+off the sums that the database made (:class:`~engine.results.overview.Overview`). ``plots`` draws
+them for both, ``engine.report.png`` for files.
 """
 
 from __future__ import annotations
@@ -9,14 +11,22 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
-from db.records import ExperimentRecord, PredictionRecord, Status
+from db.records import ExperimentRecord, MeanRecord, PredictionRecord, ScoredRecord, Status
 from engine.campaign import Campaign, Objective, Parameter
 from engine.campaign.front import front_mask, hypervolume_so_far
-from engine.results.material import Material, condition_lines, run_name
+from engine.results.ledger import OutcomeScore, score_rows
+from engine.results.material import Material, condition_lines, run_name, volume_unit
+
+if TYPE_CHECKING:
+    from engine.results.overview import Overview
 
 MAX_PAIRS = 3
 """Fronts drawn when there are more than two objectives: the first pairs of them."""
+
+MAX_POINTS = 1500
+"""Runs off the front that a page draws; of more, the newest. Every run of the front is drawn."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +38,22 @@ class Interval:
     upper: float
 
     @classmethod
-    def of(cls, prediction: PredictionRecord) -> Interval:
+    def predicted(cls, prediction: PredictionRecord | ScoredRecord) -> Interval:
         """Take the numbers of a stored prediction."""
         return cls(prediction.mean, prediction.lower, prediction.upper)
 
+    @classmethod
+    def measured(cls, mean: MeanRecord) -> Interval:
+        """Take the mean of replicates, from the lowest to the highest of them."""
+        return cls(mean.mean, mean.lowest, mean.highest)
+
     @property
-    def below(self) -> float:
+    def reach_down(self) -> float:
         """How far the interval reaches below the mean (a skewed mean may lie outside it)."""
         return max(0.0, self.mean - self.lower)
 
     @property
-    def above(self) -> float:
+    def reach_up(self) -> float:
         """How far the interval reaches above the mean."""
         return max(0.0, self.upper - self.mean)
 
@@ -53,13 +68,19 @@ class Aim:
 
 @dataclass(frozen=True)
 class FinishedPoint:
-    """A finished run in the plane of two objectives (mean over replicates)."""
+    """A finished run in the plane of two objectives (mean over replicates).
+
+    ``spread``: lowest to highest replicate of x and of y, where that is to be shown. ``link``: the
+    run's page, where there is one.
+    """
 
     run: str
     x: float
     y: float
     on_front: bool
-    conditions: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
+    spread: tuple[Interval, Interval] | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,18 +90,26 @@ class PendingPoint:
     run: str
     x: Interval
     y: Interval
-    conditions: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
+    link: str | None = None
 
 
 @dataclass(frozen=True)
 class Front:
-    """Two objectives against each other."""
+    """Two objectives against each other; ``n_hidden``: runs off the front that are left out.
+
+    >>> x, y = (Objective(outcome=name, threshold=0.0) for name in ("strength", "stretch"))
+    >>> points = (FinishedPoint("1", 1.0, 3.0, True), FinishedPoint("2", 2.0, 1.0, True))
+    >>> Front(Aim(x, "strength [MPa]"), Aim(y, "stretch [%]"), points, (), None).staircase()
+    [(1.0, 3.0), (1.0, 1.0), (2.0, 1.0)]
+    """
 
     x: Aim
     y: Aim
     finished: tuple[FinishedPoint, ...]
     pending: tuple[PendingPoint, ...]
     level: float | None
+    n_hidden: int = 0
 
     def staircase(self) -> list[tuple[float, float]]:
         """Return the corners of what is attained, from one end of the front to the other."""
@@ -95,18 +124,21 @@ class Front:
             corners.append((x, y))
         return corners
 
-    def extent(self) -> tuple[tuple[float, float], tuple[float, float]]:
+    def extent(
+        self, *, with_intervals: bool = True
+    ) -> tuple[tuple[float, float], tuple[float, float]]:
         """Return the ranges of x and y to draw: every point and interval, and near thresholds.
 
         A threshold further off than the points are spread would squeeze them into a corner.
         """
-        x = [p.x for p in self.finished] + [v for p in self.pending for v in _ends(p.x)]
-        y = [p.y for p in self.finished] + [v for p in self.pending for v in _ends(p.y)]
+
+        def ends(interval: Interval) -> tuple[float, ...]:
+            edges = (interval.lower, interval.upper) if with_intervals else ()
+            return interval.mean, *edges
+
+        x = [p.x for p in self.finished] + [v for p in self.pending for v in ends(p.x)]
+        y = [p.y for p in self.finished] + [v for p in self.pending for v in ends(p.y)]
         return _range(x, self.x.objective.threshold), _range(y, self.y.objective.threshold)
-
-
-def _ends(interval: Interval) -> tuple[float, float, float]:
-    return interval.mean, interval.lower, interval.upper
 
 
 def _range(values: list[float], threshold: float) -> tuple[float, float]:
@@ -121,8 +153,12 @@ def _range(values: list[float], threshold: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Hypervolume after each run, in the order of the ids; a failed run wins nothing."""
+class Growth:
+    """Hypervolume after each run, in the order of the ids; a failed run wins nothing.
+
+    ``batches``: the place, counted from 1, of the first run of each. ``counted``: what the runs
+    are, for the axis.
+    """
 
     runs: tuple[str, ...]
     volumes: tuple[float, ...]
@@ -130,6 +166,20 @@ class Progress:
     batches: tuple[tuple[int, str], ...]
     unit: str
     n_objectives: int
+    counted: str = "runs made"
+
+    @property
+    def name(self) -> str:
+        """What grows: a volume, or for one objective a distance."""
+        return "hypervolume" if self.n_objectives > 1 else "best beyond the threshold"
+
+    def steps(self) -> list[tuple[int, str, float]]:
+        """Return place, run and volume where the volume changed, and of the last run."""
+        steps: list[tuple[int, str, float]] = []
+        for place, (run, volume) in enumerate(zip(self.runs, self.volumes, strict=True), start=1):
+            if not steps or volume != steps[-1][2] or place == len(self.runs):
+                steps.append((place, run, volume))
+        return steps
 
 
 @dataclass(frozen=True)
@@ -151,51 +201,6 @@ class Parallel:
     runs: tuple[str, ...]
     on_front: tuple[bool, ...]
     colour: Column
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A prediction and one measurement that came after it."""
-
-    run: str
-    predicted: Interval
-    measured: float
-
-    @property
-    def is_inside(self) -> bool:
-        """Whether the measurement fell into the interval."""
-        return bool(self.predicted.lower <= self.measured <= self.predicted.upper)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Predicted against measured for one outcome, every replicate a measurement of its own."""
-
-    outcome: str
-    heading: str
-    level: float
-    points: tuple[Scored, ...]
-
-    @property
-    def n_inside(self) -> int:
-        """How many measurements fell into their intervals."""
-        return sum(point.is_inside for point in self.points)
-
-    @property
-    def coverage(self) -> float:
-        """The share of measurements inside their intervals."""
-        return self.n_inside / len(self.points)
-
-    @property
-    def bias(self) -> float:
-        """Mean of measured minus predicted, in the outcome's unit."""
-        return sum(p.measured - p.predicted.mean for p in self.points) / len(self.points)
-
-    @property
-    def error(self) -> float:
-        """Root mean square of measured minus predicted, in the outcome's unit."""
-        squares = [(p.measured - p.predicted.mean) ** 2 for p in self.points]
-        return math.sqrt(sum(squares) / len(squares))
 
 
 def wilson(n_hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -247,7 +252,9 @@ def _front(material: Material, on_front: set[int], first: Objective, second: Obj
             level = x.level
             lines = condition_lines(campaign, experiment.conditions)
             pending.append(
-                PendingPoint(run_name(experiment), Interval.of(x), Interval.of(y), lines)
+                PendingPoint(
+                    run_name(experiment), Interval.predicted(x), Interval.predicted(y), lines
+                )
             )
     return Front(
         _aim(campaign, first), _aim(campaign, second), tuple(points), tuple(pending), level
@@ -258,23 +265,79 @@ def _aim(campaign: Campaign, objective: Objective) -> Aim:
     return Aim(objective, campaign.heading(objective.outcome))
 
 
-def progress(material: Material) -> Progress:
+def overview_fronts(overview: Overview) -> tuple[Front, ...]:
+    """Return a front for each pair of neighbouring objectives (the first three pairs).
+
+    Of the runs off the front the newest :data:`MAX_POINTS`; each run with its spread and its page.
+    """
+    n_pairs = min(MAX_PAIRS, len(overview.campaign.objectives) - 1)
+    return tuple(_overview_front(overview, i, i + 1) for i in range(n_pairs))
+
+
+def _overview_front(overview: Overview, i: int, j: int) -> Front:
+    first, second = (overview.campaign.objectives[place] for place in (i, j))
+    dominated = [point for point in overview.points if not point.on_front]
+    drawn = [*dominated[-MAX_POINTS:], *overview.front]
+    pending = [
+        PendingPoint(
+            str(run.experiment.id),
+            Interval.predicted(run.predictions[first.outcome]),
+            Interval.predicted(run.predictions[second.outcome]),
+            link=f"/runs/{run.experiment.id}",
+        )
+        for run in overview.awaited
+        if first.outcome in run.predictions and second.outcome in run.predictions
+    ]
+    finished = [
+        FinishedPoint(
+            point.name,
+            point.means[i].mean,
+            point.means[j].mean,
+            point.on_front,
+            spread=(Interval.measured(point.means[i]), Interval.measured(point.means[j])),
+            link=f"/runs/{point.id}",
+        )
+        for point in drawn
+    ]
+    return Front(
+        _aim(overview.campaign, first),
+        _aim(overview.campaign, second),
+        tuple(finished),
+        tuple(pending),
+        level=None,
+        n_hidden=max(0, len(dominated) - MAX_POINTS),
+    )
+
+
+def hypervolume_growth(material: Material) -> Growth:
     """Return the hypervolume (for one objective: the best beyond its threshold) after each run."""
     campaign = material.campaign
-    names = [objective.outcome for objective in campaign.objectives]
-    made = material.with_status(Status.COMPLETED, Status.FAILED)
-    volumes = hypervolume_so_far([material.gains(e) for e in made], campaign.objectives)
+    ended = material.with_status(Status.COMPLETED, Status.FAILED)
+    volumes = hypervolume_so_far([material.gains(e) for e in ended], campaign.objectives)
     batches: dict[int, int] = {}
-    for index, experiment in enumerate(made, start=1):
+    for index, experiment in enumerate(ended, start=1):
         if experiment.proposal is not None:
             batches.setdefault(experiment.proposal.batch_id, index)
-    return Progress(
-        runs=tuple(run_name(e) for e in made),
+    return Growth(
+        runs=tuple(run_name(e) for e in ended),
         volumes=tuple(float(v) for v in volumes),
-        failed=tuple(e.status is Status.FAILED for e in made),
+        failed=tuple(e.status is Status.FAILED for e in ended),
         batches=tuple((index, f"batch {batch}") for batch, index in batches.items()),
-        unit=" · ".join(filter(None, (campaign.unit_of(name) for name in names))),
-        n_objectives=len(names),
+        unit=volume_unit(campaign),
+        n_objectives=len(campaign.objectives),
+    )
+
+
+def overview_growth(overview: Overview) -> Growth:
+    """Return the hypervolume after each finished run that has every objective."""
+    return Growth(
+        runs=tuple(str(id_) for id_, _ in overview.volumes),
+        volumes=tuple(volume for _, volume in overview.volumes),
+        failed=(False,) * len(overview.volumes),
+        batches=(),
+        unit=overview.unit,
+        n_objectives=len(overview.campaign.objectives),
+        counted="finished runs",
     )
 
 
@@ -286,23 +349,24 @@ def parallel(material: Material) -> Parallel | None:
     campaign = material.campaign
     outcomes = [objective.outcome for objective in campaign.objectives]
     on_front = on_front_ids(material)
-    kept = [
+    complete = [
         (experiment, material.means(experiment))
         for experiment in material.with_status(Status.COMPLETED)
         if all(p.name in experiment.conditions for p in campaign.parameters)
         and all(outcome in material.means(experiment) for outcome in outcomes)
     ]
-    if not kept:
+    if not complete:
         return None
-    columns = [_condition_column(campaign, p, [e for e, _ in kept]) for p in campaign.parameters]
+    runs = [experiment for experiment, _ in complete]
+    columns = [_condition_column(campaign, p, runs) for p in campaign.parameters]
     results = [
-        _column(campaign.heading(outcome), [means[outcome] for _, means in kept])
+        _column(campaign.heading(outcome), [means[outcome] for _, means in complete])
         for outcome in outcomes
     ]
     return Parallel(
         columns=(*columns, *results),
-        runs=tuple(run_name(e) for e, _ in kept),
-        on_front=tuple(e.id in on_front for e, _ in kept),
+        runs=tuple(map(run_name, runs)),
+        on_front=tuple(e.id in on_front for e in runs),
         colour=results[0],
     )
 
@@ -326,23 +390,18 @@ def _column(heading: str, values: list[float], bounds: tuple[float, float] | Non
     return Column(heading, tuple(values), low, high)
 
 
-def calibration(material: Material) -> tuple[Calibration, ...]:
-    """Return predicted against measured, from the ledger, for each outcome with results."""
-    campaign = material.campaign
-    scored: dict[str, list[Scored]] = {}
-    levels: dict[str, float] = {}
+def calibration(material: Material) -> tuple[OutcomeScore, ...]:
+    """Return predicted against measured, from the ledger, for each outcome with results.
+
+    Every replicate is a measurement of its own.
+    """
     ledger = material.ledger()
-    for experiment in material.with_status(Status.COMPLETED):
-        for outcome, replicates in experiment.replicates().items():
-            prediction = ledger.get((experiment.id, outcome))
-            if prediction is None or outcome not in campaign.outcomes:
-                continue
-            levels[outcome] = prediction.level
-            scored.setdefault(outcome, []).extend(
-                Scored(run_name(experiment), Interval.of(prediction), value) for value in replicates
-            )
-    return tuple(
-        Calibration(outcome, campaign.heading(outcome), levels[outcome], tuple(scored[outcome]))
-        for outcome in campaign.outcomes
-        if outcome in scored
-    )
+    rows = [
+        ScoredRecord(experiment.id, outcome, p.mean, p.lower, p.upper, p.level, value)
+        for experiment in material.with_status(Status.COMPLETED)
+        for outcome, replicates in experiment.replicates().items()
+        if (p := ledger.get((experiment.id, outcome))) is not None
+        for value in replicates
+    ]
+    scores = {score.outcome: score for score in score_rows(material.campaign, rows)}
+    return tuple(scores[name] for name in material.campaign.outcomes if name in scores)

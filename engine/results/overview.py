@@ -23,6 +23,7 @@ from engine.campaign import Campaign
 from engine.campaign.front import front_mask, hypervolume_so_far
 from engine.refresh.due import due
 from engine.results.advice import Advice, advise
+from engine.results.material import volume_unit
 from engine.workspace import Workspace
 
 
@@ -86,8 +87,7 @@ class Overview:
     @property
     def unit(self) -> str:
         """The hypervolume's unit: the product of the objectives'."""
-        units = (self.campaign.unit_of(o.outcome) for o in self.campaign.objectives)
-        return " · ".join(unit for unit in units if unit)
+        return volume_unit(self.campaign)
 
 
 def overview(workspace: Workspace) -> Overview:

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from db.records import Status, TaskStatus
 from engine.errors import NotFoundError
 from engine.jobs.queue import newest
-from engine.web.figures import front_figures, progress_figure
+from engine.results.figures import MAX_POINTS, overview_fronts, overview_growth
+from engine.results.plots import front_plot, progress_plot
 from engine.web.forms import checked_form
 from engine.web.rendering import page, site_of
 
@@ -40,7 +41,7 @@ def campaign(request: Request) -> Response:
         stopped=stopped,
         drift=site.workspace.drift(found.record),
         n_fronts=max(0, min(3, len(found.campaign.objectives) - 1)),
-        n_hidden=sum(not p.on_front for p in found.points) - 1500,
+        n_hidden=sum(not p.on_front for p in found.points) - MAX_POINTS,
     )
 
 
@@ -65,8 +66,11 @@ def _figures(request: Request) -> dict[str, Any]:
 
     def draw() -> dict[str, Any]:
         return {
-            "fronts": [json.dumps(one).encode() for one in front_figures(found)],
-            "progress": json.dumps(progress_figure(found)).encode(),
+            "fronts": [
+                json.dumps(front_plot(numbers, "page")).encode()
+                for numbers in overview_fronts(found)
+            ],
+            "progress": json.dumps(progress_plot(overview_growth(found), "page")).encode(),
         }
 
     return site.cache.get("figures", found.watermark, draw)

@@ -12,9 +12,9 @@ from engine.jobs.queue import newest, submit
 from engine.refresh.due import due
 from engine.registry.versions import SHIPPED, Promoted, list_models, promote, rollback
 from engine.results.figures import wilson
-from engine.results.ledger import OutcomeScore, scores
+from engine.results.ledger import scores
+from engine.results.plots import calibration_plot
 from engine.web import forms
-from engine.web.figures import calibration_figure
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import page, person_of, site_of
 
@@ -46,7 +46,10 @@ def models(request: Request) -> Response:
         due=waiting,
         has_champion=any(entry.is_champion for entry in entries),
         scores=[(score, wilson(score.n_inside, len(score.points))) for score in found],
-        figures=[_figure(score) for score in found[:MOST_FIGURES]],
+        figures=[
+            calibration_plot(score, medium="page", newest=MOST_POINTS)
+            for score in found[:MOST_FIGURES]
+        ],
         tasks=[task for task in tasks if not task.status.is_over],
         history=_history(entries),
         campaign=campaign,
@@ -81,14 +84,6 @@ def _history(entries: Any) -> dict[str, Any] | None:
             "yaxis": {"title": {"text": "R² on recipes that no training saw [–]"}},
         },
     }
-
-
-def _figure(score: OutcomeScore) -> Any:
-    points = [
-        (str(p.experiment_id), p.mean, p.lower, p.upper, p.measured)
-        for p in score.points[-MOST_POINTS:]
-    ]
-    return calibration_figure(score.heading, points)
 
 
 @router.post("/models/refresh")

@@ -16,9 +16,9 @@ from engine.results.figures import (
     Front,
     calibration,
     fronts,
+    hypervolume_growth,
     on_front_ids,
     parallel,
-    progress,
     wilson,
 )
 from engine.results.material import Material, rounded, setting
@@ -94,12 +94,12 @@ def test_a_far_threshold_does_not_squeeze_the_points(
 
 
 def test_progress_counts_failed_runs_and_marks_batches(make_material: MakeMaterial) -> None:
-    grown = progress(make_material())
-    assert len(grown.runs) == 10
-    assert sum(grown.failed) == 1
-    assert grown.batches == ((7, "batch 1"),)
-    assert list(grown.volumes) == sorted(grown.volumes)
-    assert grown.unit == "MPa · %"
+    growth = hypervolume_growth(make_material())
+    assert len(growth.runs) == 10
+    assert sum(growth.failed) == 1
+    assert growth.batches == ((7, "batch 1"),)
+    assert list(growth.volumes) == sorted(growth.volumes)
+    assert growth.unit == "MPa · %"
 
 
 def test_parallel_leaves_out_runs_that_lack_a_value(make_material: MakeMaterial) -> None:
@@ -142,19 +142,19 @@ def test_calibration_uses_what_was_said_first_and_every_replicate(
 def test_nothing_known_gives_empty_figures(nanofibre: Campaign) -> None:
     material = Material(nanofibre, 1, 0, ())
     assert fronts(material)[0].staircase() == []
-    assert progress(material).volumes == ()
+    assert hypervolume_growth(material).volumes == ()
     assert parallel(material) is None
     assert calibration(material) == ()
     assert material.with_status(Status.COMPLETED) == ()
 
 
-def test_one_objective_has_no_front_but_progress(
+def test_one_objective_has_no_front_but_hypervolume_growth(
     make_material: MakeMaterial, nanofibre: Campaign
 ) -> None:
     single = nanofibre.model_copy(update={"objectives": nanofibre.objectives[:1]})
     material = make_material(campaign=single)
     assert fronts(material) == ()
-    assert progress(material).unit == "MPa"
+    assert hypervolume_growth(material).unit == "MPa"
 
 
 @given(st.integers(1, 400), st.data())
