@@ -42,4 +42,4 @@ def serve(
         if path is not None and not path.is_file():
             raise UsageError(f"{option}: expected a file, found none at {path}")
     with Workspace.open(config) as workspace:
-        run(workspace, Listening(host, port, certificate, key), tell=say)
+        run(workspace, Listening(host, port, certificate, key), announce=say)

@@ -21,16 +21,17 @@ from engine.web import problems
 from engine.web.api import routes
 from engine.web.api.common import Problem
 from engine.web.pages import account, campaign, explore, models, propose, run
-from engine.web.rendering import HERE
+from engine.web.rendering import FOLDER
 from engine.web.shield import Shield
 from engine.web.site import Site
 from engine.workspace import Workspace
 
 DESCRIPTION = """Everything that the page and the command line do, for programs.
 
-Send a token (`engine users token NAME --name PURPOSE`) as `Authorization: Bearer …`. Errors are
-problem+json (RFC 9457). Writes take an `Idempotency-Key`: the same key twice is carried out once.
-Runs carry an `ETag`; a write with `If-Match` is refused with 412 if somebody changed it meanwhile.
+Send a token (made under your name on the page) as `Authorization: Bearer …`. Errors are
+problem+json (RFC 9457) and name the `field` that is wrong. Writes take an `Idempotency-Key`: the
+same key twice is carried out once. Runs carry an `ETag`; a write with `If-Match` is refused with
+412 if somebody changed it meanwhile.
 """
 
 
@@ -97,8 +98,8 @@ def _content(name: str) -> tuple[bytes, bytes, str] | None:
     """Return a static file, the same compressed, and its kind; only names that are known."""
     if name == "plotly.min.js":
         content = (files("plotly") / "package_data" / name).read_bytes()
-    elif name in {path.name for path in (HERE / "static").iterdir()}:
-        content = (HERE / "static" / name).read_bytes()
+    elif name in {path.name for path in (FOLDER / "static").iterdir()}:
+        content = (FOLDER / "static" / name).read_bytes()
     else:
         return None
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -107,13 +108,13 @@ def _content(name: str) -> tuple[bytes, bytes, str] | None:
 
 def static(request: Request, name: str) -> Response:
     """Return one of the program's own files."""
-    found = _content(name)
-    if found is None:
+    content = _content(name)
+    if content is None:
         raise HTTPException(404)
-    content, packed, kind = found
+    plain, packed, kind = content
     headers = {"cache-control": "public, max-age=604800", "vary": "accept-encoding"}
     if "v" not in request.query_params:
         headers["cache-control"] = "no-cache"
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(packed, media_type=kind, headers={**headers, "content-encoding": "gzip"})
-    return Response(content, media_type=kind, headers=headers)
+    return Response(plain, media_type=kind, headers=headers)

@@ -66,9 +66,13 @@ def check_csrf(person: Person, sent: Any) -> None:
 
 
 def word(form: FormData, name: str) -> str:
-    """Return a field's text, without outer blanks; empty if it is not there."""
-    found = form.get(name)
-    return found.strip() if isinstance(found, str) else ""
+    """Return a field's text, without outer blanks; empty if it is not there.
+
+    >>> word(FormData({"label": " mat 7 "}), "label")
+    'mat 7'
+    """
+    content = form.get(name)
+    return content.strip() if isinstance(content, str) else ""
 
 
 def text(form: FormData, name: str) -> str | None:
@@ -80,7 +84,7 @@ def text(form: FormData, name: str) -> str | None:
     try:
         return clean_text(word(form, name))
     except CellError as error:
-        raise DataError(f"{name}: {error}") from None
+        raise DataError(str(error), field=name) from None
 
 
 def number(form: FormData, name: str) -> float | None:
@@ -89,27 +93,32 @@ def number(form: FormData, name: str) -> float | None:
     Raises:
         UsageError: it is no number.
     """
-    found = word(form, name)
-    if not found:
+    content = word(form, name)
+    if not content:
         return None
     try:
-        return parse_number(found, name, decimal_comma=_has_comma(found))
+        return parse_number(content, f"'{content}'", decimal_comma=_has_comma(content))
     except CellError as error:
-        raise UsageError(f"{name}={found}: {error}") from None
+        raise UsageError(str(error), field=name) from None
 
 
-def whole(form: FormData, name: str) -> int | None:
+def integer(form: FormData, name: str, field: str | None = None) -> int | None:
     """Return a field's whole number, ``None`` where it is empty.
+
+    ``field``: what requests call it, where the form's own name differs.
 
     Raises:
         UsageError: it is none.
+
+    >>> integer(FormData({"n": "8"}), "n"), integer(FormData(), "n")
+    (8, None)
     """
-    found = word(form, name)
-    if not found:
+    content = word(form, name)
+    if not content:
         return None
-    if not re.fullmatch(r"[0-9]{1,18}", found):
-        raise UsageError(f"{name}: expected a whole number, got '{found}'")
-    return int(found)
+    if not re.fullmatch(r"[0-9]{1,18}", content):
+        raise UsageError(f"expected a whole number, got '{content}'", field=field or name)
+    return int(content)
 
 
 def conditions(form: FormData, campaign: Campaign, prefix: str) -> dict[str, Value]:
@@ -118,17 +127,17 @@ def conditions(form: FormData, campaign: Campaign, prefix: str) -> dict[str, Val
     Raises:
         DataError: a value that cannot be.
     """
-    found: dict[str, Value] = {}
+    values: dict[str, Value] = {}
     for parameter in campaign.parameters:
         typed = word(form, f"{prefix}:{parameter.name}")
         if not typed:
             continue
         try:
             comma = _has_comma(typed)
-            found[parameter.name] = parse_condition(typed, parameter, decimal_comma=comma)
+            values[parameter.name] = parse_condition(typed, parameter, decimal_comma=comma)
         except CellError as error:
             raise DataError(f"{parameter.name}={typed}: {error}") from None
-    return found
+    return values
 
 
 def results(form: FormData, campaign: Campaign) -> list[tuple[str, float]]:
@@ -137,7 +146,7 @@ def results(form: FormData, campaign: Campaign) -> list[tuple[str, float]]:
     Raises:
         DataError: a value that cannot be.
     """
-    found = []
+    values = []
     for outcome in campaign.outcomes:
         typed = [item for item in form.getlist(f"result:{outcome}") if isinstance(item, str)]
         for single in re.split(r"[\s;]+", " ".join(typed)):
@@ -145,10 +154,10 @@ def results(form: FormData, campaign: Campaign) -> list[tuple[str, float]]:
                 continue
             try:
                 comma, prop = _has_comma(single), campaign.property_of(outcome)
-                found.append((outcome, parse_result(single, prop, decimal_comma=comma)))
+                values.append((outcome, parse_result(single, prop, decimal_comma=comma)))
             except CellError as error:
                 raise DataError(f"{outcome}={single}: {error}") from None
-    return found
+    return values
 
 
 def series(results: Sequence[tuple[str, float]]) -> list[dict[str, float]]:
@@ -197,7 +206,11 @@ def uploaded(request: Request, files: list[Any]) -> Iterator[list[Path]]:
 
 
 def plain_name(sent: str) -> str:
-    """Return a file's own name, without any folder and without what no name needs."""
+    """Return a file's own name, without any folder and without what no name needs.
+
+    >>> plain_name("C:\\\\scans\\\\mat 7.tif"), plain_name("../../.profile")
+    ('mat 7.tif', 'profile')
+    """
     name = _NOT_IN_A_NAME.sub("_", sent.replace("\\", "/").rpartition("/")[2]).strip(" .")
     return name[-120:] or "picture"
 

@@ -41,22 +41,30 @@ _ADMINS_WRITES = (
     re.compile(r"/api/v1/rollbacks"),
     re.compile(r"/api/v1/campaigns/[^/]+/use"),
 )
-_OWN = (re.compile(r"/account/tokens(/.*)?"),)
+_FOR_THEMSELVES = (re.compile(r"/account/tokens(/.*)?"),)
 """What everybody may change for themselves: their own tokens, at most as strong as they are."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def is_open(path: str) -> bool:
-    """Whether a path is answered without a session."""
+    """Whether a path is answered without a session.
+
+    >>> is_open("/login"), is_open("/static/spinneret.css"), is_open("/runs")
+    (True, True, False)
+    """
     return path in OPEN or path.startswith(STATIC)
 
 
 def needed(method: str, path: str) -> Role:
-    """Return the least role that may make a request."""
+    """Return the least role that may make a request.
+
+    >>> needed("GET", "/runs/7").value, needed("POST", "/runs/7").value
+    ('viewer', 'operator')
+    """
     if any(rule.fullmatch(path) for rule in _ADMINS):
         return Role.ADMIN
-    if method in SAFE or path in ASKS or any(rule.fullmatch(path) for rule in _OWN):
+    if method in SAFE or path in ASKS or any(rule.fullmatch(path) for rule in _FOR_THEMSELVES):
         return Role.VIEWER
     if any(rule.fullmatch(path) for rule in _ADMINS_WRITES):
         return Role.ADMIN

@@ -10,27 +10,48 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from engine.errors import Voice, field
 from engine.web.rendering import page
 from engine.web.statuses import EXPECTED, status_of, title_of
+from engine.web.wording import spelled, worded
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Return a problem+json answer."""
-    title = title_of(status)
-    detail = detail.encode("utf-8", "replace").decode()  # half a letter cannot be sent
-    document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+def problem(
+    status: int,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    *,
+    field_name: str | None = None,
+) -> JSONResponse:
+    """Return a problem+json answer; ``field_name`` is the field of the request that is wrong."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title_of(status),
+        "status": status,
+        "detail": detail.encode("utf-8", "replace").decode(),  # half a letter cannot be sent
+    }
+    if field_name is not None:
+        document["field"] = field_name.encode("utf-8", "replace").decode()
     return JSONResponse(
         document, status, media_type="application/problem+json", headers=headers or {}
     )
 
 
-def explain(error: RequestValidationError) -> str:
+def fields_of(error: RequestValidationError) -> list[str]:
+    """Return the field of each finding, as the request names it: ``conditions.voltage``."""
+    return [
+        ".".join(str(part) for part in finding["loc"][1:]) or str(finding["loc"][0])
+        for finding in error.errors()
+    ]
+
+
+def explain(error: RequestValidationError, voice: Voice = "api") -> str:
     """Return what is wrong with a body or query, one finding a line."""
-    lines = []
-    for finding in error.errors():
-        where = ".".join(str(part) for part in finding["loc"][1:]) or str(finding["loc"][0])
-        lines.append(f"{where}: {finding['msg'].removeprefix('Value error, ')}")
-    return "\n".join(lines)
+    lines = [
+        f"{field(name)}: {finding['msg'].removeprefix('Value error, ')}"
+        for name, finding in zip(fields_of(error), error.errors(), strict=True)
+    ]
+    return str(spelled("\n".join(lines), voice))
 
 
 def install(app: FastAPI) -> None:
@@ -42,16 +63,18 @@ def install(app: FastAPI) -> None:
         if wait:
             status = 429
         headers = {"retry-after": str(int(wait or 5) + 1)} if status in (429, 503) else {}
-        return _answer(request, status, str(error), headers)
+        detail = worded(error, _voice_of(request))
+        return _answer(request, status, detail, headers, field_name=getattr(error, "field", None))
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 -- installed for it
-        return _answer(request, 422, explain(error))
+        detail, names = explain(error, _voice_of(request)), fields_of(error)
+        return _answer(request, 422, detail, field_name=names[0] if names else None)
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 -- installed for it
-        words = {404: f"there is nothing at {request.url.path}"}
-        detail = words.get(error.status_code, str(error.detail))
+        details = {404: f"there is nothing at {request.url.path}"}
+        detail = details.get(error.status_code, str(error.detail))
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_allowed(request)) or headers.get("Allow", "")
@@ -66,23 +89,32 @@ def install(app: FastAPI) -> None:
 
 def _allowed(request: Request) -> list[str]:
     """Return the methods of a path of the API, each told of by OpenAPI."""
-    found: set[str] = set()
+    allowed: set[str] = set()
     for path, methods in request.app.openapi()["paths"].items():
         if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)), request.url.path):
-            found |= {method.upper() for method in methods}
-    return sorted(found)
+            allowed |= {method.upper() for method in methods}
+    return sorted(allowed)
+
+
+def _voice_of(request: Request) -> Voice:
+    """Return whether a person at a browser asks, who gets a page, or a program."""
+    is_api = request.url.path.startswith("/api/")
+    return "api" if is_api or "text/html" not in request.headers.get("accept", "") else "page"
 
 
 def _answer(
-    request: Request, status: int, detail: str, headers: dict[str, str] | None = None
+    request: Request,
+    status: int,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    *,
+    field_name: str | None = None,
 ) -> Response:
-    is_page = not request.url.path.startswith("/api/") and "text/html" in request.headers.get(
-        "accept", ""
-    )
     person: Any = getattr(request.state, "person", None)
-    if not is_page or person is None:
-        return problem(status, detail, headers)
-    title = title_of(status)
-    answer = page(request, "problem.html", status=status, title=title, detail=detail, place="")
+    if _voice_of(request) == "api" or person is None:
+        return problem(status, detail, headers, field_name=field_name)
+    answer = page(
+        request, "problem.html", status=status, title=title_of(status), detail=detail, place=""
+    )
     answer.headers.update(headers or {})
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -20,8 +21,9 @@ from engine.results.material import rounded
 from engine.web.site import Site
 from engine.web.statuses import status_of
 from engine.web.users import Person
+from engine.web.wording import LABELS, on_page, spelled, worded
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 PLACES = (
     ("campaign", "/", "Campaign"),
@@ -37,19 +39,26 @@ PLACES = (
 @cache
 def environment() -> Environment:
     """Return the templates."""
-    made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=on_page,
     )
-    made.filters.update(
-        rounded=rounded, setting=setting, moment=moment, words=words, short=short, as_json=as_json
+    templates.filters.update(
+        rounded=rounded,
+        setting=setting,
+        moment=moment,
+        words=as_words,
+        short=short,
+        sentence=sentence,
+        as_json=as_json,
     )
-    made.globals.update(version=__version__, places=PLACES, roles=list(Role))
-    return made
+    templates.globals.update(version=__version__, places=PLACES, roles=list(Role), labels=LABELS)
+    return templates
 
 
 def site_of(request: Request) -> Site:
@@ -74,9 +83,9 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         .get_template(template)
         .render(
             person=person,
-            may_record=person.may(Role.OPERATOR),
-            is_admin=person.may(Role.ADMIN),
-            told=site.hear(person),
+            may_record=person.is_allowed(Role.OPERATOR),
+            is_admin=person.is_allowed(Role.ADMIN),
+            messages=site.take_messages(person),
             path=request.url.path,
             **values,
         ),
@@ -85,14 +94,22 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
 
 
 def form_page(
-    request: Request, template: str, error: Exception | None, **values: Any
+    request: Request,
+    template: str,
+    error: Exception | None,
+    *,
+    relabelled: Mapping[str, str] | None = None,
+    **values: Any,
 ) -> HTMLResponse:
-    """Return a page with a form: as first shown, or with what was wrong with what was sent."""
+    """Return a page with a form: as first shown, or with what was wrong with what was sent.
+
+    ``relabelled``: fields that this page calls otherwise than :data:`LABELS` has it.
+    """
     return page(
         request,
         template,
         status=200 if error is None else status_of(error),
-        error=None if error is None else str(error),
+        error=None if error is None else worded(error, "page", relabelled),
         **values,
     )
 
@@ -103,7 +120,7 @@ def part(request: Request, template: str, **values: Any) -> HTMLResponse:
     return HTMLResponse(
         environment()
         .get_template(template)
-        .render(person=person, may_record=person.may(Role.OPERATOR), **values)
+        .render(person=person, may_record=person.is_allowed(Role.OPERATOR), **values)
     )
 
 
@@ -119,7 +136,11 @@ def _campaign_name(site: Site) -> str:
 
 
 def setting(value: float | str | None) -> str:
-    """Return a condition as it was set or read."""
+    """Return a condition as it was set or read.
+
+    >>> setting(0.4), setting("DMF"), setting(None)
+    ('0.4', 'DMF', '–')
+    """
     if value is None:
         return "–"
     return value if isinstance(value, str) else f"{value:.7g}"
@@ -130,20 +151,38 @@ def moment(at: datetime | None) -> str:
     return "–" if at is None else f"{at.astimezone():%d %b %Y, %H:%M}"
 
 
-def words(name: str) -> str:
-    """Return a name as words: ``yield_strength.transverse`` → Yield strength, transverse."""
+def as_words(name: str) -> str:
+    """Return a name as words.
+
+    >>> as_words("yield_strength.transverse")
+    'Yield strength, transverse'
+    """
     text = name.replace(".", ", ").replace("_", " ")
     return text[:1].upper() + text[1:]
 
 
 def short(name: str) -> str:
-    """Return a name in few letters: ``yield_strength.transverse`` → Yield strength ⊥."""
+    """Return a name in few letters.
+
+    >>> short("yield_strength.transverse")
+    'Yield strength ⊥'
+    """
     text = name.replace(".longitudinal", " ∥").replace(".transverse", " ⊥")
-    return words(text)
+    return as_words(text)
+
+
+def sentence(text: str) -> str:
+    """Return a note as a sentence of its own begins.
+
+    >>> sentence("nothing is near")
+    'Nothing is near'
+    """
+    text = str(on_page(text))
+    return text[:1].upper() + text[1:]
 
 
 def as_json(document: Any) -> Markup:
     """Return ``document`` as JSON that may stand in a script element."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(spelled(document, "page"), ensure_ascii=False, separators=(",", ":"))
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(text)  # noqa: S704 -- no character of it can end the element

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import StateError, UsageError
+from engine.errors import StateError, UsageError, by_voice, field
 from engine.web.users import list_users
 from engine.workspace import Workspace
 
@@ -51,12 +51,12 @@ def require_packages() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"`engine serve` needs {', '.join(missing)}, which is not installed: run "
+            f"the server needs {', '.join(missing)}, which is not installed: run "
             "`pip install 'spinneret[web]'`"
         )
 
 
-def run(workspace: Workspace, where: Listening, *, tell: Callable[[str], None]) -> None:
+def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str], None]) -> None:
     """Serve until Ctrl-C or SIGTERM; jobs under way are then marked as interrupted.
 
     Raises:
@@ -65,25 +65,29 @@ def run(workspace: Workspace, where: Listening, *, tell: Callable[[str], None]) 
     """
     require_packages()
     has_users = bool(list_users(workspace))
-    if not where.is_loopback and not has_users:
+    if not listening.is_loopback and not has_users:
         raise UsageError(
-            f"--host {where.host}: others can reach it there, so users must log in, and there are "
-            "none: run `engine users add NAME --role admin` first"
+            f"others can reach {listening.host}, so users must log in, and there are none: "
+            + by_voice("run `engine users add NAME --role admin` first", "make an admin first"),
+            field="host",
         )
     import uvicorn
 
     from engine.web.app import create_app
 
-    listener = _bound(where)
+    listener = _bound(listening)
     port = listener.getsockname()[1]
-    app = create_app(workspace, is_loopback=where.is_loopback)
-    host = f"[{where.host}]" if ":" in where.host else where.host
-    address = f"{where.scheme}://{host}:{port}/"
-    tell(f"serving {address if has_users else f'{address}login?key={app.state.site.key}'}")
+    app = create_app(workspace, is_loopback=listening.is_loopback)
+    host = f"[{listening.host}]" if ":" in listening.host else listening.host
+    address = f"{listening.scheme}://{host}:{port}/"
+    announce(f"serving {address if has_users else f'{address}login?key={app.state.site.key}'}")
     if not has_users:
-        tell("there are no users: whoever has this address is in. Ctrl-C stops.")
-    if not where.is_loopback and where.certificate is None:
-        tell("warning: without --certificate passwords cross the network as they are typed.")
+        announce("there are no users: whoever has this address is in. Ctrl-C stops.")
+    if not listening.is_loopback and listening.certificate is None:
+        announce(
+            f"warning: without {field('certificate')} passwords cross the network as they are "
+            "typed."
+        )
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -94,24 +98,24 @@ def run(workspace: Workspace, where: Listening, *, tell: Callable[[str], None]) 
             ws="none",
             timeout_keep_alive=75,
             timeout_graceful_shutdown=3,
-            ssl_certfile=where.certificate,
-            ssl_keyfile=where.key,
+            ssl_certfile=listening.certificate,
+            ssl_keyfile=listening.key,
         )
     )
     with listener:
         server.run(sockets=[listener])
 
 
-def _bound(where: Listening) -> socket.socket:
-    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+def _bound(listening: Listening) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((where.host, where.port))
+        listener.bind((listening.host, listening.port))
     except OSError as error:
         listener.close()
         raise StateError(
-            f"{where.host}:{where.port} cannot be listened on ({error.strerror}); is another "
-            "server running? Choose another --port"
+            f"{listening.host}:{listening.port} cannot be listened on ({error.strerror}); is "
+            f"another server running? Choose another {field('port')}"
         ) from None
     return listener

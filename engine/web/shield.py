@@ -17,6 +17,7 @@ from engine.web.policy import SAFE, is_open, needed
 from engine.web.site import Site
 from engine.web.statuses import title_of
 from engine.web.users import Person
+from engine.web.wording import worded
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -76,7 +77,7 @@ class Shield:
         try:
             refusal = await self._refusal(scope, headers)
         except DatabaseError as error:
-            refusal = (503, str(error))
+            refusal = (503, worded(error, "api"))
         if refusal is not None:
             await _refuse(scope, headers, answer, *refusal)
             return
@@ -116,7 +117,7 @@ class Shield:
     def _too_large(self, scope: Scope) -> str:
         return (
             f"expected at most {self._limit(scope) / 1e6:g} MB, got more; the limit for files is "
-            "max_upload_mb under [web] in config.toml"
+            "max_upload_mb under [web] in the server's config.toml"
         )
 
 
@@ -124,7 +125,7 @@ def _not_allowed(person: Person | None, method: str, path: str) -> tuple[int, st
     if person is None:
         return 401, "log in first, or send a token: `Authorization: Bearer …`"
     role = needed(method, path)
-    if not person.may(role):
+    if not person.is_allowed(role):
         return 403, f"{person.name} is {person.role} here; this needs {role}"
     return None
 
@@ -132,10 +133,10 @@ def _not_allowed(person: Person | None, method: str, path: str) -> tuple[int, st
 def cookie_of(header: str) -> str | None:
     """Return the session's key from a Cookie header, if there is one."""
     try:
-        found = SimpleCookie(header).get(COOKIE)
+        morsel = SimpleCookie(header).get(COOKIE)
     except CookieError:
         return None
-    return None if found is None else found.value
+    return None if morsel is None else morsel.value
 
 
 def _is_from_here(headers: dict[str, str]) -> bool:
@@ -156,12 +157,12 @@ class _Limited:
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self.receive = receive
-        self.left = limit
+        self.remaining = limit
 
     async def __call__(self) -> MutableMapping[str, Any]:
         message = await self.receive()
-        self.left -= len(message.get("body", b""))
-        if self.left < 0:
+        self.remaining -= len(message.get("body", b""))
+        if self.remaining < 0:
             raise _TooLargeError
         return message
 
@@ -176,14 +177,14 @@ class _Answer:
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.has_begun = True
-            there = {name.lower() for name, _ in message.get("headers", ())}
+            present = {name.lower() for name, _ in message.get("headers", ())}
             extra = {**HEADERS, "cache-control": "no-store"}
             message["headers"] = [
                 *message.get("headers", ()),
                 *(
                     (name.encode(), value.encode())
                     for name, value in extra.items()
-                    if name.encode() not in there
+                    if name.encode() not in present
                 ),
             ]
         await self.send(message)

@@ -20,7 +20,7 @@ from engine.web.helpers.oracle import AskOracle
 from engine.web.users import Person, list_users, person_of_session, person_of_token
 from engine.workspace import Workspace
 
-Found = TypeVar("Found")
+Worked = TypeVar("Worked")
 
 REMEMBER_S = 2.0
 """A session that was found is not looked up again for so long; one that is closed here ends now."""
@@ -43,14 +43,14 @@ class Limiter:
         Raises:
             AccessError: tells how long to wait.
         """
-        now = time.monotonic()
+        clock = time.monotonic()
         with self.lock:
             for key in keys:
                 times = self.failed.get(key)
-                while times and now - times[0] > WINDOW_S:
+                while times and clock - times[0] > WINDOW_S:
                     times.popleft()
                 if times and len(times) >= self.attempts:
-                    wait = WINDOW_S - (now - times[0])
+                    wait = WINDOW_S - (clock - times[0])
                     raise AccessError(
                         f"too many wrong passwords; try again in {wait:.0f} s", wait_s=wait
                     )
@@ -72,46 +72,46 @@ class Limiter:
 
 
 SHARE = 5.0
-"""What took a second to work out stands for five: at most a sixth of the time goes into it."""
+"""What took a second to compute is kept for five: at most a sixth of the time goes into it."""
 
 
 class Cache:
     """Values that hold for one version. While the next is worked out, others get the last one.
 
-    What is dear is not worked out at once after each change, see :data:`SHARE`.
+    Expensive values are recomputed at most a sixth of the time, see :data:`SHARE`.
     """
 
     def __init__(self) -> None:
-        self.known: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
+        self.values: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
         self.until: dict[str, float] = {}
         self.busy: dict[str, threading.Lock] = {}
         self.lock = threading.Lock()
 
-    def get(self, name: str, version: Any, make: Callable[[], Found]) -> Found:
+    def get(self, name: str, version: Any, make: Callable[[], Worked]) -> Worked:
         """Return the value of a name at a version; ``make`` is called once for each."""
         with self.lock:
-            found = self.known.get(name)
+            entry = self.values.get(name)
             busy = self.busy.setdefault(name, threading.Lock())
-            stands = time.monotonic() < self.until.get(name, 0.0)
-        if found is not None and (found[0] == version or stands):
-            return found[1]  # type: ignore[no-any-return]
-        if not busy.acquire(blocking=found is None):
-            assert found is not None  # noqa: S101 -- or it would have waited
-            return found[1]  # type: ignore[no-any-return]
+            is_fresh = time.monotonic() < self.until.get(name, 0.0)
+        if entry is not None and (entry[0] == version or is_fresh):
+            return entry[1]  # type: ignore[no-any-return]
+        if not busy.acquire(blocking=entry is None):
+            assert entry is not None  # noqa: S101 -- or it would have waited
+            return entry[1]  # type: ignore[no-any-return]
         try:
             with self.lock:
-                found = self.known.get(name)
-            if found is not None and found[0] == version:
-                return found[1]  # type: ignore[no-any-return]
+                entry = self.values.get(name)
+            if entry is not None and entry[0] == version:
+                return entry[1]  # type: ignore[no-any-return]
             start = time.monotonic()
             value = make()
-            now = time.monotonic()
+            end = time.monotonic()
             with self.lock:
-                self.known[name] = (version, value)
-                self.until[name] = now + SHARE * (now - start)
-                self.known.move_to_end(name)
-                while len(self.known) > 64:
-                    self.busy.pop(self.known.popitem(last=False)[0], None)
+                self.values[name] = (version, value)
+                self.until[name] = end + SHARE * (end - start)
+                self.values.move_to_end(name)
+                while len(self.values) > 64:
+                    self.busy.pop(self.values.popitem(last=False)[0], None)
             return value
         finally:
             busy.release()
@@ -125,7 +125,7 @@ class Site:
     is_loopback: bool = True
     key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     cache: Cache = field(default_factory=Cache)
-    told: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    messages: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.limiter = Limiter(self.workspace.settings.web.login_attempts)
@@ -140,8 +140,8 @@ class Site:
 
     def start(self) -> None:
         """Start what works beside the server."""
-        for left in self.uploads.glob("*") if self.uploads.is_dir() else ():
-            left.unlink(missing_ok=True)
+        for leftover in self.uploads.glob("*") if self.uploads.is_dir() else ():
+            leftover.unlink(missing_ok=True)
         self.crew.start()
 
     def stop(self) -> None:
@@ -169,25 +169,25 @@ class Site:
     def person(self, secret: str, *, is_token: bool) -> Person | None:
         """Return whom a session or token belongs to."""
         name = hashlib.sha256(f"{is_token}{secret}".encode("utf-8", "replace")).hexdigest()
-        now = time.monotonic()
-        known = self._people.get(name)
-        if known is not None and now - known[0] < REMEMBER_S:
-            return known[1]
+        clock = time.monotonic()
+        remembered = self._people.get(name)
+        if remembered is not None and clock - remembered[0] < REMEMBER_S:
+            return remembered[1]
         find = person_of_token if is_token else person_of_session
-        found = find(self.workspace, secret)
+        person = find(self.workspace, secret)
         if len(self._people) > MOST_REMEMBERED:
             self._people.clear()
-        self._people[name] = (now, found)
-        return found
+        self._people[name] = (clock, person)
+        return person
 
     def forget_people(self) -> None:
         """Look everybody up anew: somebody left, or may do something else now."""
         self._people.clear()
 
-    def tell(self, person: Person, kind: str, message: str) -> None:
+    def leave_message(self, person: Person, kind: str, message: str) -> None:
         """Keep words for the next page that somebody sees."""
-        self.told.setdefault(person.secret, []).append((kind, message))
+        self.messages.setdefault(person.secret, []).append((kind, message))
 
-    def hear(self, person: Person) -> list[tuple[str, str]]:
+    def take_messages(self, person: Person) -> list[tuple[str, str]]:
         """Return what is to be told, once."""
-        return self.told.pop(person.secret, [])
+        return self.messages.pop(person.secret, [])

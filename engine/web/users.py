@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from db.records import Role, TokenRecord, UserRecord
 from db.session import login_name
-from engine.errors import AccessError, NotFoundError, UsageError, nearest_name
+from engine.errors import AccessError, NotFoundError, UsageError, by_voice, nearest_name
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -43,7 +43,7 @@ class Person:
     user_id: int | None = None
     is_program: bool = False
 
-    def may(self, role: Role) -> bool:
+    def is_allowed(self, role: Role) -> bool:
         """Whether they may do what ``role`` may."""
         return self.role.rank >= role.rank
 
@@ -54,7 +54,7 @@ class Person:
 
 
 def add_user(workspace: Workspace, name: str, role: str, password: str) -> UserRecord:
-    """Let somebody in.
+    """Add a user.
 
     Raises:
         UsageError: a name, role or password that cannot be.
@@ -80,7 +80,7 @@ def set_password(workspace: Workspace, name: str, password: str) -> None:
     """
     hashed = _hash(password, name)
     with workspace.database.write("user password", detail=name) as tx:
-        user = _known(tx.users.get(name), name, [u.name for u in tx.users.all()])
+        user = _present(tx.users.get(name), name, [u.name for u in tx.users.all()])
         tx.users.change(user.id, password_hash=hashed)
         tx.sessions.close_all(user.id)
 
@@ -94,25 +94,25 @@ def set_role(workspace: Workspace, name: str, role: str) -> None:
     """
     checked = role_of(role)
     with workspace.database.write("user role", detail=f"{name} as {checked}") as tx:
-        everybody = tx.users.all()
-        user = _known(tx.users.get(name), name, [u.name for u in everybody])
+        users = tx.users.all()
+        user = _present(tx.users.get(name), name, [u.name for u in users])
         if checked is not Role.ADMIN:
-            _refuse_last_admin(user, everybody)
+            _refuse_last_admin(user, users)
         tx.users.change(user.id, role=checked)
 
 
 def remove_user(workspace: Workspace, name: str) -> None:
-    """Let a user in no more: sessions end, tokens are void. What they did stays in their name.
+    """Remove a user: sessions end, tokens are void. What they did stays in their name.
 
     Raises:
         NotFoundError: there is no such user.
         UsageError: it is the last admin.
     """
     with workspace.database.write("user remove", detail=name) as tx:
-        everybody = tx.users.all()
-        user = _known(tx.users.get(name), name, [u.name for u in everybody])
-        if len(everybody) > 1:
-            _refuse_last_admin(user, everybody)
+        users = tx.users.all()
+        user = _present(tx.users.get(name), name, [u.name for u in users])
+        if len(users) > 1:
+            _refuse_last_admin(user, users)
         tx.users.remove(user.id)
         tx.sessions.close_all(user.id)
 
@@ -132,7 +132,7 @@ def log_in(workspace: Workspace, name: str, password: str) -> Person:
     with workspace.database.read() as tx:
         user = tx.users.get(name)
     # An unknown name takes as long as a wrong password.
-    hashed = user.password_hash if user is not None and not user.is_removed else _nobody()
+    hashed = user.password_hash if user is not None and not user.is_removed else _absent_hash()
     is_right = len(password) <= MOST_LETTERS and _verify(hashed, password)
     if not is_right or user is None or user.is_removed:
         raise AccessError("the name or the password is wrong")
@@ -158,12 +158,12 @@ def person_of_session(workspace: Workspace, secret: str) -> Person | None:
     A session of who started the server counts as long as there are no users.
     """
     with workspace.database.read() as tx:
-        found = tx.sessions.find(_digest(secret), datetime.now(UTC))
-        if found is None:
+        session = tx.sessions.find(_digest(secret), datetime.now(UTC))
+        if session is None:
             return None
-        if found.role is None and tx.users.count():
+        if session.role is None and tx.users.count():
             return None
-    return Person(found.actor, found.role or Role.ADMIN, secret, found.user_id)
+    return Person(session.actor, session.role or Role.ADMIN, secret, session.user_id)
 
 
 def person_of_token(workspace: Workspace, secret: str) -> Person | None:
@@ -171,11 +171,11 @@ def person_of_token(workspace: Workspace, secret: str) -> Person | None:
     if not secret.startswith(TOKEN_PREFIX):
         return None
     with workspace.database.read() as tx:
-        found = tx.tokens.find(_digest(secret), datetime.now(UTC))
-    if found is None:
+        token = tx.tokens.find(_digest(secret), datetime.now(UTC))
+    if token is None:
         return None
-    role = min(found.role, found.scope, key=lambda role: role.rank)
-    return Person(found.user, role, secret, found.user_id, is_program=True)
+    role = min(token.role, token.scope, key=lambda role: role.rank)
+    return Person(token.user, role, secret, token.user_id, is_program=True)
 
 
 def make_token(
@@ -188,17 +188,17 @@ def make_token(
         UsageError: no such scope, a name or a time that cannot be.
         ConflictError: the user has a token of that name.
     """
-    checked = role_of(scope, "--scope")
+    checked = role_of(scope, "scope")
     if not 0 < len(name.strip()) <= 64:
-        raise UsageError("expected a token's name of 1 to 64 letters")
+        raise UsageError("expected a token's name of 1 to 64 letters", field="name")
     if days is not None and not 1 <= days <= 3660:
-        raise UsageError(f"--days: expected 1 to 3660, got {days}")
+        raise UsageError(f"expected 1 to 3660, got {days}", field="days")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
     with workspace.database.write("token add", detail=f"{name} of {user}, {checked}") as tx:
-        found = _known(tx.users.get(user), user, [u.name for u in tx.users.all()])
+        owner = _present(tx.users.get(user), user, [u.name for u in tx.users.all()])
         record = tx.tokens.add(
-            found.id,
+            owner.id,
             name=name.strip(),
             token_hash=_digest(secret),
             scope=checked,
@@ -225,7 +225,7 @@ def list_tokens(workspace: Workspace, user_id: int | None = None) -> list[TokenR
         return tx.tokens.all_of(user_id)
 
 
-def role_of(word: str, option: str = "--role") -> Role:
+def role_of(word: str, field: str = "role") -> Role:
     """Read a role.
 
     Raises:
@@ -233,34 +233,34 @@ def role_of(word: str, option: str = "--role") -> Role:
     """
     if word not in set(Role):
         raise UsageError(
-            f"{option}: expected {', '.join(Role)}, got '{word}'.{nearest_name(word, Role)}"
+            f"expected {', '.join(Role)}, got '{word}'.{nearest_name(word, Role)}", field=field
         )
     return Role(word)
 
 
-def _known(found: UserRecord | None, name: str, names: list[str]) -> UserRecord:
-    if found is None or found.is_removed:
+def _present(user: UserRecord | None, name: str, names: list[str]) -> UserRecord:
+    if user is None or user.is_removed:
         raise NotFoundError(f"there is no user '{name}'.{nearest_name(name, names)}")
-    return found
+    return user
 
 
-def _refuse_last_admin(user: UserRecord, everybody: list[UserRecord]) -> None:
-    if [one.name for one in everybody if one.role is Role.ADMIN] == [user.name]:
+def _refuse_last_admin(user: UserRecord, users: list[UserRecord]) -> None:
+    if [other_user.name for other_user in users if other_user.role is Role.ADMIN] == [user.name]:
         raise UsageError(
-            f"'{user.name}' is the only admin; make another one first: `engine users role NAME "
-            "admin`"
+            f"'{user.name}' is the only admin; make another one first"
+            + by_voice(": `engine users role NAME admin`", "")
         )
 
 
 def _open(workspace: Workspace, user_id: int | None, actor: str) -> str:
-    secret, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    secret, opened_at = secrets.token_urlsafe(32), datetime.now(UTC)
     with workspace.database.write("log in") as tx:
         tx.sessions.open(
             _digest(secret),
             user_id=user_id,
             actor=actor,
-            created_at=now,
-            expires_at=now + timedelta(hours=workspace.settings.web.session_hours),
+            created_at=opened_at,
+            expires_at=opened_at + timedelta(hours=workspace.settings.web.session_hours),
         )
     return secret
 
@@ -282,7 +282,7 @@ def _hasher() -> PasswordHasher:
 
 
 @cache
-def _nobody() -> str:
+def _absent_hash() -> str:
     return _hasher().hash(secrets.token_urlsafe(16))
 
 

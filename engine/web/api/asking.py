@@ -22,11 +22,11 @@ _LEARNING: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def _asked(request: Request, question: str, params: dict[str, Any]) -> Response:
-    found = await site_of(request).oracle.ask(question, params)
-    if found.get("fitting"):
-        return answer(found, 202, {"retry-after": "1"})
-    return answer(found)
+async def _answered(request: Request, question: str, params: dict[str, Any]) -> Response:
+    document = await site_of(request).oracle.ask(question, params)
+    if document.get("fitting"):
+        return answer(document, 202, {"retry-after": "1"})
+    return answer(document)
 
 
 @router.post(
@@ -36,7 +36,7 @@ async def _asked(request: Request, question: str, params: dict[str, Any]) -> Res
 )
 async def predict(request: Request, body: schemas.Ask) -> Response:
     """Mean and interval of a new measurement of every outcome, at each row of conditions."""
-    return await _asked(request, "predict", body.model_dump())
+    return await _answered(request, "predict", body.model_dump())
 
 
 @router.post(
@@ -46,7 +46,7 @@ async def predict(request: Request, body: schemas.Ask) -> Response:
 )
 async def slices(request: Request, body: schemas.AskSlices) -> Response:
     """One outcome while each parameter runs over its range, the others as asked."""
-    return await _asked(request, "slices", body.model_dump())
+    return await _answered(request, "slices", body.model_dump())
 
 
 @router.post(
@@ -56,7 +56,7 @@ async def slices(request: Request, body: schemas.AskSlices) -> Response:
 )
 async def surface(request: Request, body: schemas.AskMap) -> Response:
     """One outcome over two parameters: mean and standard deviation of a new measurement."""
-    return await _asked(request, "map", body.model_dump())
+    return await _answered(request, "map", body.model_dump())
 
 
 @router.post("/previews", response_model=schemas.Answer, responses=answers(404, 409))
@@ -72,7 +72,7 @@ async def preview(request: Request, body: schemas.AskPreview) -> Response:
 )
 async def sensitivities(request: Request) -> Response:
     """Sobol indices of the fitted model: which parameter moves which outcome."""
-    return await _asked(request, "sensitivities", {})
+    return await _answered(request, "sensitivities", {})
 
 
 @router.post("/retrieval", response_model=schemas.Answer, responses=answers(404, 409))

@@ -22,12 +22,19 @@ from engine.web.forms import check_csrf
 from engine.web.policy import SAFE
 from engine.web.problems import problem
 from engine.web.rendering import person_of, site_of
+from engine.web.wording import spelled
 from engine.workspace import Workspace
 
 Id = Annotated[int, Path(ge=1, le=2**53, description="The number that it was given.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="At most so many.")]
-Before = Annotated[
-    int | None, Query(ge=1, le=2**53, description="Only ids below this: `next` of the last page.")
+BeforeId = Annotated[
+    int | None,
+    Query(
+        alias="before",
+        ge=1,
+        le=2**53,
+        description="Only ids below this: `next` of the last page.",
+    ),
 ]
 Key = Annotated[
     str | None,
@@ -50,7 +57,10 @@ IfMatch = Annotated[
 
 
 class Problem(BaseModel):
-    """RFC 9457: what was expected, what came, how to mend it, in `detail`."""
+    """RFC 9457: what was expected, what came, how to mend it, in `detail`; the `field`, if one is.
+
+    `field` is named as the request names it, with dots into nested ones: `conditions.voltage`.
+    """
 
     model_config = ConfigDict(title="Problem")
 
@@ -58,6 +68,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+    field: str | None = None
 
 
 _MEANINGS = {
@@ -65,7 +76,7 @@ _MEANINGS = {
     401: "No session, no token, or one that is over.",
     403: "The role or the token's scope does not allow it.",
     404: "There is none of that number.",
-    405: "Not this way: the `Allow` header names the methods.",
+    405: "Method not allowed: the `Allow` header names those that are.",
     409: "The state does not allow it; the message tells what does.",
     412: "Somebody else changed it since you looked.",
     413: "Larger than the limit.",
@@ -104,29 +115,29 @@ def etag(version: int) -> dict[str, str]:
     return {"etag": f'"{version}"'}
 
 
-def seen(if_match: str | None) -> int | None:
+def version_of(if_match: str | None) -> int | None:
     """Return the version that somebody saw, ``None`` where any will do."""
     if if_match is None or if_match == "*":
         return None
-    found = re.fullmatch(r'(?:W/)?"([0-9]+)"', if_match)
-    if found is None:
-        raise UsageError(f"If-Match: expected the ETag that you saw, got '{if_match}'")
-    return int(found[1])
+    match = re.fullmatch(r'(?:W/)?"([0-9]+)"', if_match)
+    if match is None:
+        raise UsageError(f"expected the ETag that you saw, got '{if_match}'", field="If-Match")
+    return int(match[1])
 
 
 def answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a document; numbers that JSON has no word for become ``null``."""
-    return JSONResponse(finite(document), status, headers=headers or {})
+    return JSONResponse(finite(spelled(document, "api")), status, headers=headers or {})
 
 
-Done = tuple[Any, int, dict[str, str]]
+Outcome = tuple[Any, int, dict[str, str]]
 """A document, a status, headers."""
 
 
-def once(
-    request: Request, key: str | None, body: Any, carry_out: Callable[[Workspace], Done]
+def at_most_once(
+    request: Request, key: str | None, body: Any, carry_out: Callable[[Workspace], Outcome]
 ) -> Response:
-    """Carry a write out; with a key at most once, whatever is sent how often.
+    """Carry a write out; with a key at most once, however often it is sent.
 
     The key is written in the transaction that does the work, so that there is no moment at which
     the one is there without the other.
@@ -134,45 +145,45 @@ def once(
     if not key:
         return answer(*carry_out(acting(request)))
     site, person = site_of(request), person_of(request)
-    words = json.dumps([request.method, request.url.path, body], sort_keys=True, default=str)
-    print_ = hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()
+    content = json.dumps([request.method, request.url.path, body], sort_keys=True, default=str)
+    fingerprint = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
     at = datetime.now(UTC)
 
     def begin(tx: Any) -> None:
-        known = tx.answers.find(person.name, key)
-        if known is None:
-            tx.answers.begin(person.name, key, print_, at)
-        elif known.at != at:  # not written by an earlier transaction of this very request
+        record = tx.answers.find(person.name, key)
+        if record is None:
+            tx.answers.begin(person.name, key, fingerprint, at)
+        elif record.at != at:  # not written by an earlier transaction of this very request
             raise ConflictError(f"the idempotency key '{key}' is taken")
 
-    known = _known(site.workspace, person.name, key)
-    if known is not None:
-        return _again(known, key, print_)
+    earlier = _answer_to(site.workspace, person.name, key)
+    if earlier is not None:
+        return _replayed(earlier, key, fingerprint)
     try:
-        done = carry_out(site.workspace.acting(person.name, before_commit=begin))
+        outcome = carry_out(site.workspace.acting(person.name, before_commit=begin))
     except ConflictError:
-        known = _known(site.workspace, person.name, key)
-        if known is None:
+        earlier = _answer_to(site.workspace, person.name, key)
+        if earlier is None:
             raise
-        return _again(known, key, print_)
-    document, status, headers = finite(done[0]), done[1], done[2]
+        return _replayed(earlier, key, fingerprint)
+    document, status, headers = finite(spelled(outcome[0], "api")), outcome[1], outcome[2]
     with suppress(ConflictError), site.workspace.database.write("answer") as tx:
         tx.answers.finish(person.name, key, status, {"body": document, "headers": headers})
     return answer(document, status, headers)
 
 
-def _known(workspace: Workspace, actor: str, key: str) -> AnswerRecord | None:
+def _answer_to(workspace: Workspace, actor: str, key: str) -> AnswerRecord | None:
     with workspace.database.read() as tx:
         return tx.answers.find(actor, key)
 
 
-def _again(known: AnswerRecord, key: str, print_: str) -> Response:
-    if known.fingerprint != print_:
+def _replayed(earlier: AnswerRecord, key: str, fingerprint: str) -> Response:
+    if earlier.fingerprint != fingerprint:
         return problem(422, f"the idempotency key '{key}' was used for another request")
-    if known.status is None:
+    if earlier.status is None:
         raise StateError(
             f"the request with the idempotency key '{key}' was carried out, or is being: its "
             "answer is not known. Look at what it was to change"
         )
-    headers = {**known.body["headers"], "idempotency-replayed": "true"}
-    return answer(known.body["body"], known.status, headers)
+    headers = {**earlier.body["headers"], "idempotency-replayed": "true"}
+    return answer(earlier.body["body"], earlier.status, headers)

@@ -18,17 +18,17 @@ from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.web import forms
 from engine.web.api import schemas
 from engine.web.api.common import (
-    Before,
-    Done,
+    BeforeId,
     Id,
     IfMatch,
     Key,
     Limit,
+    Outcome,
     answer,
     answers,
+    at_most_once,
     etag,
-    once,
-    seen,
+    version_of,
 )
 from engine.web.api.documents import picture_document, run_document, whole_document
 from engine.web.rendering import site_of
@@ -42,18 +42,18 @@ StatusQuery = Annotated[Status | None, Query(description="Only runs that stand s
 
 @router.get("/experiments", response_model=schemas.Experiments, responses=answers(404))
 def list_experiments(
-    request: Request, status: StatusQuery = None, limit: Limit = 50, before: Before = None
+    request: Request, status: StatusQuery = None, limit: Limit = 50, before_id: BeforeId = None
 ) -> Response:
     """Runs of the active campaign, newest first."""
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         chosen = None if status is None else [status]
-        found = tx.experiments.page(record.id, status=chosen, before=before, newest=limit)
+        records = tx.experiments.page(record.id, status=chosen, before=before_id, newest=limit)
         counts = tx.experiments.count(record.id)
     total = sum(counts.values()) if status is None else counts[status]
-    items = [run_document(run) for run in reversed(found)]
-    following = found[0].id if len(found) == limit else None
+    items = [run_document(run) for run in reversed(records)]
+    following = records[0].id if len(records) == limit else None
     return answer({"items": items, "next": following, "total": total})
 
 
@@ -66,7 +66,7 @@ def list_experiments(
 def add_experiment(request: Request, body: schemas.NewRun, key: Key = None) -> Response:
     """Record a run that nobody proposed."""
 
-    def carry_out(workspace: Workspace) -> Done:
+    def carry_out(workspace: Workspace) -> Outcome:
         campaign = _campaign(workspace)
         entry = Entry(
             label=_clean(body.label, "label"),
@@ -75,7 +75,7 @@ def add_experiment(request: Request, body: schemas.NewRun, key: Key = None) -> R
         )
         return _recorded(workspace, record_series(workspace, [entry], detail="a new run"), 201)
 
-    return once(request, key, body.model_dump(), carry_out)
+    return at_most_once(request, key, body.model_dump(), carry_out)
 
 
 @router.get("/experiments/{id}", response_model=schemas.ExperimentWhole, responses=answers(404))
@@ -100,11 +100,13 @@ def edit_experiment(
 ) -> Response:
     """Record how a run was really made, that it failed, is under way, or is left out."""
 
-    def carry_out(workspace: Workspace) -> Done:
+    def carry_out(workspace: Workspace) -> Outcome:
         if body.failure is not None and body.status not in (None, "failed"):
-            raise UsageError(f"a kind of failure does not fit the status '{body.status}'")
+            raise UsageError(
+                f"a kind of failure contradicts the status '{body.status}'", field="failure"
+            )
         if body.status == "failed" and body.failure is None:
-            raise UsageError("a failed run needs its kind of failure")
+            raise UsageError("a failed run needs its kind of failure", field="failure")
         entry = Entry(
             experiment=str(id),
             actual=_conditions(body.actual, _campaign(workspace)),
@@ -113,9 +115,9 @@ def edit_experiment(
             running=body.status == "running",
             note=_clean(body.note, "note"),
         )
-        return _carried(workspace, [entry], id, seen(if_match))
+        return _carried(workspace, [entry], id, version_of(if_match))
 
-    return once(request, key, body.model_dump(), carry_out)
+    return at_most_once(request, key, body.model_dump(), carry_out)
 
 
 @router.post(
@@ -132,7 +134,7 @@ def add_results(
 ) -> Response:
     """Record what was measured, replicates too, or correct it."""
 
-    def carry_out(workspace: Workspace) -> Done:
+    def carry_out(workspace: Workspace) -> Outcome:
         pairs = [
             (name, float(value))
             for name, values in body.results.items()
@@ -140,7 +142,7 @@ def add_results(
         ]
         rows = forms.series(pairs)
         if body.mode == "correct" and len(rows) > 1:
-            raise UsageError("mode correct: expected one value of an outcome, got several")
+            raise UsageError("expected one value of an outcome, got several", field="results")
         note, actual = _clean(body.note, "note"), _conditions(body.actual, _campaign(workspace))
         entries = [
             Entry(
@@ -154,9 +156,9 @@ def add_results(
             )
             for place, row in enumerate(rows)
         ]
-        return _carried(workspace, entries, id, seen(if_match))
+        return _carried(workspace, entries, id, version_of(if_match))
 
-    return once(request, key, body.model_dump(), carry_out)
+    return at_most_once(request, key, body.model_dump(), carry_out)
 
 
 @router.get("/experiments/{id}/trail", response_model=schemas.Trails, responses=answers(404))
@@ -165,21 +167,21 @@ def get_trail(request: Request, id: Id) -> Response:
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        found = tx.experiments.trail(find_experiment(tx, record, str(id)).id)
+        events = tx.experiments.trail(find_experiment(tx, record, str(id)).id)
     return answer(
         {
             "items": [
                 {
-                    "at": one.at.isoformat(),
-                    "actor": one.actor,
-                    "kind": one.kind,
-                    "name": one.name,
-                    "value": one.value,
-                    "revision": one.revision,
-                    "replicate": one.replicate,
-                    "note": one.note,
+                    "at": event.at.isoformat(),
+                    "actor": event.actor,
+                    "kind": event.kind,
+                    "name": event.name,
+                    "value": event.value,
+                    "revision": event.revision,
+                    "replicate": event.replicate,
+                    "note": event.note,
                 }
-                for one in found
+                for event in events
             ]
         }
     )
@@ -201,19 +203,19 @@ def add_micrograph(
     key: Key = None,
 ) -> Response:
     """Keep a picture of a run's mat; a job measures it."""
-    how = {"nm_per_pixel": nm_per_pixel, "rotation_axis": rotation_axis}
+    taking = {"nm_per_pixel": nm_per_pixel, "rotation_axis": rotation_axis}
 
-    def carry_out(workspace: Workspace) -> Done:
+    def carry_out(workspace: Workspace) -> Outcome:
         with forms.uploaded(request, [file]) as paths:
             entry = Entry(experiment=str(id), micrographs=tuple(paths))
-            done = record_series(workspace, [entry], detail=f"experiment {id}")
-        newest = max(picture.id for picture in done[0].experiment.micrographs)
+            recorded = record_series(workspace, [entry], detail=f"experiment {id}")
+        newest = max(picture.id for picture in recorded[0].experiment.micrographs)
         person = request.state.person.name
-        submit(workspace, "measure", {"micrographs": [newest], **how}, actor=person)
+        submit(workspace, "measure", {"micrographs": [newest], **taking}, actor=person)
         site_of(request).crew.wake()
-        return _recorded(workspace, done, 201)
+        return _recorded(workspace, recorded, 201)
 
-    return once(request, key, [id, file.filename, file.size, how], carry_out)
+    return at_most_once(request, key, [id, file.filename, file.size, taking], carry_out)
 
 
 @router.get("/micrographs/{id}", response_model=schemas.Micrograph, responses=answers(404))
@@ -252,7 +254,7 @@ def get_overlay(request: Request, id: Id) -> Response:
     return FileResponse(overlay_of(site_of(request).workspace, id), media_type="image/png")
 
 
-# -- words ----------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------
 
 
 def _campaign(workspace: Workspace) -> Campaign:
@@ -281,18 +283,18 @@ def _clean(text: str | None, name: str) -> str | None:
     try:
         return clean_label(text) if name == "label" else clean_text(text)
     except CellError as error:
-        raise DataError(f"{name}: {error}") from None
+        raise DataError(str(error), field=name) from None
 
 
-def _carried(workspace: Workspace, entries: list[Entry], id_: int, version: int | None) -> Done:
-    done = record_series(workspace, entries, detail=f"experiment {id_}", version=version)
-    return _recorded(workspace, done)
+def _carried(workspace: Workspace, entries: list[Entry], id_: int, version: int | None) -> Outcome:
+    recorded = record_series(workspace, entries, detail=f"experiment {id_}", version=version)
+    return _recorded(workspace, recorded)
 
 
-def _recorded(workspace: Workspace, done: list[Recorded], status: int = 200) -> Done:
-    warnings = [warning for one in done for warning in one.warnings]
+def _recorded(workspace: Workspace, recorded: list[Recorded], status: int = 200) -> Outcome:
+    warnings = [warning for entry in recorded for warning in entry.warnings]
     with workspace.database.read() as tx:
         campaign = workspace.active_campaign(tx)[1]
-        document = whole_document(tx, done[-1].experiment, campaign)
+        document = whole_document(tx, recorded[-1].experiment, campaign)
     body = {"experiment": document, "warnings": warnings}
     return body, status, etag(document["version"])

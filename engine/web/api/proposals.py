@@ -14,7 +14,16 @@ from engine.jobs.queue import again, cancel, get, newest, submit
 from engine.registry.versions import Promoted, promote, rollback
 from engine.results.ledger import scores
 from engine.web.api import schemas
-from engine.web.api.common import Before, Done, Id, Key, Limit, answer, answers, once
+from engine.web.api.common import (
+    BeforeId,
+    Id,
+    Key,
+    Limit,
+    Outcome,
+    answer,
+    answers,
+    at_most_once,
+)
 from engine.web.api.documents import (
     batch_brief,
     campaign_document,
@@ -43,8 +52,8 @@ def get_overview(request: Request) -> Response:
 def list_campaigns(request: Request) -> Response:
     """Every campaign; one of them is active."""
     with site_of(request).workspace.database.read() as tx:
-        found = tx.campaigns.all()
-    return answer({"items": [campaign_document(record) for record in found]})
+        records = tx.campaigns.all()
+    return answer({"items": [campaign_document(record) for record in records]})
 
 
 @router.get(
@@ -53,10 +62,10 @@ def list_campaigns(request: Request) -> Response:
 def get_campaign(request: Request, id: Id) -> Response:
     """One campaign, in its newest revision."""
     with site_of(request).workspace.database.read() as tx:
-        found = tx.campaigns.by_id(id)
-    if found is None:
+        record = tx.campaigns.by_id(id)
+    if record is None:
         raise NotFoundError(f"there is no campaign {id}")
-    return answer(campaign_document(found))
+    return answer(campaign_document(record))
 
 
 @router.post(
@@ -66,16 +75,16 @@ def get_campaign(request: Request, id: Id) -> Response:
     responses=answers(404, 409),
 )
 def use_campaign(request: Request, id: Id, key: Key = None) -> Response:
-    """Make a campaign the active one."""
+    """Make a campaign the active change."""
 
-    def carry_out(workspace: Workspace) -> Done:
+    def carry_out(workspace: Workspace) -> Outcome:
         with workspace.database.read() as tx:
-            found = tx.campaigns.by_id(id)
-        if found is None:
+            record = tx.campaigns.by_id(id)
+        if record is None:
             raise NotFoundError(f"there is no campaign {id}")
-        return campaign_document(use(workspace, found.name)), 200, {}
+        return campaign_document(use(workspace, record.name)), 200, {}
 
-    return once(request, key, None, carry_out)
+    return at_most_once(request, key, None, carry_out)
 
 
 # -- proposals ------------------------------------------------------------------------------------
@@ -84,15 +93,15 @@ def use_campaign(request: Request, id: Id, key: Key = None) -> Response:
 @router.get(
     "/proposals", tags=["proposals"], response_model=schemas.Batches, responses=answers(404)
 )
-def list_proposals(request: Request, limit: Limit = 50, before: Before = None) -> Response:
+def list_proposals(request: Request, limit: Limit = 50, before_id: BeforeId = None) -> Response:
     """Batches, newest first."""
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        found = [b for b in tx.batches.all_of(record.id) if before is None or b.id < before]
-    shown = found[::-1][:limit]
-    following = shown[-1].id if len(found) > limit else None
-    return answer({"items": [batch_brief(batch) for batch in shown], "next": following})
+        batches = [b for b in tx.batches.all_of(record.id) if before_id is None or b.id < before_id]
+    items = batches[::-1][:limit]
+    following = items[-1].id if len(batches) > limit else None
+    return answer({"items": [batch_brief(batch) for batch in items], "next": following})
 
 
 @router.post(
@@ -106,7 +115,7 @@ def propose(request: Request, body: schemas.NewProposal, key: Key = None) -> Res
     """Choose the next batch in the background; the job's `result` names it."""
     site, person = site_of(request), person_of(request)
 
-    def carry_out(workspace: Workspace) -> Done:
+    def carry_out(workspace: Workspace) -> Outcome:
         with workspace.database.read() as tx:
             _, campaign = workspace.active_campaign(tx)
         request_of(body.model_dump(), campaign, workspace.settings.propose)
@@ -114,7 +123,7 @@ def propose(request: Request, body: schemas.NewProposal, key: Key = None) -> Res
         site.crew.wake()
         return _accepted(task)
 
-    return once(request, key, body.model_dump(), carry_out)
+    return at_most_once(request, key, body.model_dump(), carry_out)
 
 
 @router.get(
@@ -125,30 +134,30 @@ def get_proposal(request: Request, id: Id) -> Response:
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        found = tx.batches.get(id)
-        if found is None or found.campaign_id != record.id:
+        batch = tx.batches.get(id)
+        if batch is None or batch.campaign_id != record.id:
             raise NotFoundError(f"there is no batch {id} in the campaign '{record.name}'")
         items = []
         for proposal in tx.batches.proposals(id):
             run = tx.experiments.get(proposal.experiment_id)
             assert run is not None  # noqa: S101 -- written with its proposal
             items.append(proposed_document(proposal, run, tx.batches.predictions_of(run.id)))
-    return answer({**batch_brief(found), "proposals": items})
+    return answer({**batch_brief(batch), "proposals": items})
 
 
 # -- jobs -----------------------------------------------------------------------------------------
 
 
-def _accepted(task: TaskRecord) -> Done:
+def _accepted(task: TaskRecord) -> Outcome:
     return job_document(task), 202, {"location": f"/api/v1/jobs/{task.id}"}
 
 
 @router.get("/jobs", tags=["jobs"], response_model=schemas.Jobs, responses=answers(404))
-def list_jobs(request: Request, limit: Limit = 50, before: Before = None) -> Response:
+def list_jobs(request: Request, limit: Limit = 50, before_id: BeforeId = None) -> Response:
     """What was asked of the background, newest first."""
-    found = newest(site_of(request).workspace, before=before, n=limit)
-    following = found[-1].id if len(found) == limit else None
-    return answer({"items": [job_document(task) for task in found], "next": following})
+    tasks = newest(site_of(request).workspace, before=before_id, n=limit)
+    following = tasks[-1].id if len(tasks) == limit else None
+    return answer({"items": [job_document(task) for task in tasks], "next": following})
 
 
 @router.get("/jobs/{id}", tags=["jobs"], response_model=schemas.Job, responses=answers(404))
@@ -176,12 +185,12 @@ def run_again(request: Request, id: Id, key: Key = None) -> Response:
     """Queue once more what a job asked for: one that was interrupted, say."""
     site, person = site_of(request), person_of(request)
 
-    def carry_out(workspace: Workspace) -> Done:
+    def carry_out(workspace: Workspace) -> Outcome:
         task = again(workspace, id, actor=person.name)
         site.crew.wake()
         return _accepted(task)
 
-    return once(request, key, None, carry_out)
+    return at_most_once(request, key, None, carry_out)
 
 
 # -- models and the trail -------------------------------------------------------------------------
@@ -193,8 +202,8 @@ def list_models(request: Request) -> Response:
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        found = tx.models.all_of(record.id)
-    return answer({"items": [model_document(model) for model in reversed(found)]})
+        records = tx.models.all_of(record.id)
+    return answer({"items": [model_document(model) for model in reversed(records)]})
 
 
 @router.post(
@@ -205,15 +214,18 @@ def list_models(request: Request) -> Response:
     responses=answers(404, 409),
 )
 def refresh(request: Request, body: schemas.NewRefresh, key: Key = None) -> Response:
-    """Train on the new results in the background; the candidate serves if it loses to nobody."""
+    """Train on the new results in the background.
+
+    The candidate is promoted only if it is not worse than the current model and a plain GP.
+    """
     site, person = site_of(request), person_of(request)
 
-    def carry_out(workspace: Workspace) -> Done:
+    def carry_out(workspace: Workspace) -> Outcome:
         task = submit(workspace, "refresh", body.model_dump(), actor=person.name)
         site.crew.wake()
         return _accepted(task)
 
-    return once(request, key, body.model_dump(), carry_out)
+    return at_most_once(request, key, body.model_dump(), carry_out)
 
 
 @router.post(
@@ -224,7 +236,9 @@ def refresh(request: Request, body: schemas.NewRefresh, key: Key = None) -> Resp
 )
 def rollback_model(request: Request, key: Key = None) -> Response:
     """Let what served before serve again: the same files, the same predictions."""
-    return once(request, key, None, lambda workspace: (_served(rollback(workspace)), 200, {}))
+    return at_most_once(
+        request, key, None, lambda workspace: (_served(rollback(workspace)), 200, {})
+    )
 
 
 @router.post(
@@ -241,18 +255,18 @@ def promote_model(
 ) -> Response:
     """Let a version serve from now on, whatever its numbers say."""
 
-    def carry_out(workspace: Workspace) -> Done:
+    def carry_out(workspace: Workspace) -> Outcome:
         return _served(promote(workspace, id, reason=body.reason)), 200, {}
 
-    return once(request, key, body.model_dump(), carry_out)
+    return at_most_once(request, key, body.model_dump(), carry_out)
 
 
-def _served(done: Promoted) -> dict[str, Any]:
+def _served(change: Promoted) -> dict[str, Any]:
     return {
-        "kind": done.kind.value,
-        "now": done.now_id,
-        "former": done.former_id,
-        "notes": list(done.notes),
+        "kind": change.kind.value,
+        "now": change.now_id,
+        "former": change.former_id,
+        "notes": list(change.notes),
     }
 
 
@@ -262,10 +276,10 @@ def get_model(request: Request, id: Id) -> Response:
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        found = tx.models.get(id)
-    if found is None or found.campaign_id != record.id:
+        model = tx.models.get(id)
+    if model is None or model.campaign_id != record.id:
         raise NotFoundError(f"there is no model {id} in the campaign '{record.name}'")
-    return answer(model_document(found))
+    return answer(model_document(model))
 
 
 @router.get("/ledger", tags=["models"], response_model=schemas.Ledger, responses=answers(404))
@@ -274,26 +288,26 @@ def get_ledger(request: Request) -> Response:
     site = site_of(request)
     with site.workspace.database.read() as tx:
         _, campaign = site.workspace.active_campaign(tx)
-    found = site.cache.get("scores", site.watermark(), lambda: scores(site.workspace))
-    return answer({"items": [score_document(score, campaign) for score in found]})
+    outcome_scores = site.cache.get("scores", site.watermark(), lambda: scores(site.workspace))
+    return answer({"items": [score_document(score, campaign) for score in outcome_scores]})
 
 
 @router.get("/changes", tags=["who did what"], response_model=schemas.Changes, responses=answers())
 def list_changes(request: Request, limit: Limit = 50) -> Response:
     """The audit trail, newest first; for admins."""
     with site_of(request).workspace.database.read() as tx:
-        found = tx.changes(limit=limit)
+        changes = tx.changes(limit=limit)
     return answer(
         {
             "items": [
                 {
-                    "id": one.id,
-                    "at": one.at.isoformat(),
-                    "actor": one.actor,
-                    "action": one.action,
-                    "detail": one.detail,
+                    "id": change.id,
+                    "at": change.at.isoformat(),
+                    "actor": change.actor,
+                    "action": change.action,
+                    "detail": change.detail,
                 }
-                for one in found
+                for change in changes
             ]
         }
     )

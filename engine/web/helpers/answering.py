@@ -1,5 +1,4 @@
 """Answers questions about the model: ``python -m engine.web.helpers.answering CONFIG``.
-CONFIG``.
 
 It holds a forecaster fitted to everything known. When more becomes known the old one goes on
 answering while the next is fitted, and each answer says how many runs it has learnt from.
@@ -25,6 +24,7 @@ from engine.documents import finite, predictions_document, retrieved_document
 from engine.errors import SpinneretError
 from engine.loop import Snapshot, knowledge_for, read_snapshot
 from engine.predictions.slices import fingerprint, sensitivities, slices, surface
+from engine.web.helpers.messages import error_document
 from engine.workspace import Workspace
 
 
@@ -114,25 +114,25 @@ class Oracle:
         from engine.predictions.predict import ask
 
         level = params.get("level") or self.workspace.settings.propose.level
-        found = ask(
+        predictions = ask(
             fitted.forecaster,
             fitted.history,
             params["conditions"],
             level,
             drives=bool(params.get("drives")),
         )
-        return predictions_document(found)
+        return predictions_document(predictions)
 
     def _slices(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
         level = self.workspace.settings.propose.level
-        found = slices(fitted.forecaster, params["conditions"], params["outcome"], level)
-        return {"level": level, "slices": [asdict(one) for one in found]}
+        cuts = slices(fitted.forecaster, params["conditions"], params["outcome"], level)
+        return {"level": level, "slices": [asdict(cut) for cut in cuts]}
 
     def _map(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
-        found = surface(
+        over = surface(
             fitted.forecaster, params["conditions"], params["outcome"], params["x"], params["y"]
         )
-        return asdict(found)
+        return asdict(over)
 
     def _sensitivities(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
         if self.shares is None or self.shares[0] != fitted.key:
@@ -149,19 +149,22 @@ class Oracle:
         from engine.retrieval.search import by_conditions, by_micrograph
 
         k = int(params.get("k") or 6)
-        which: Any = params.get("gallery") or "campaign"
+        gallery: Any = params.get("gallery") or "campaign"
         if params.get("file"):
-            found = by_micrograph(
+            retrieved = by_micrograph(
                 self.workspace,
                 Path(params["file"]),
                 nm_per_pixel=params.get("nm_per_pixel"),
                 rotation_axis=params.get("rotation_axis"),
                 k=k,
-                which=which,
+                which=gallery,
             )
         else:
-            found = by_conditions(self.workspace, params["conditions"], k=k, which=which)
-        return retrieved_document(found)
+            retrieved = by_conditions(self.workspace, params["conditions"], k=k, which=gallery)
+        document = retrieved_document(retrieved)
+        for match in document["matches"]:
+            match["path"] = Path(match["path"]).name  # where it lies here is nobody else's business
+        return document
 
 
 def main(config: str) -> None:
@@ -175,9 +178,9 @@ def main(config: str) -> None:
         try:
             document = {"answer": finite(oracle.answer(question["ask"], question["params"]))}
         except (SpinneretError, DatabaseError) as error:
-            document = {"error": type(error).__name__, "message": str(error)}
+            document = error_document(error)
         except Exception as error:  # a fault of the program must not stop the others' answers
-            document = {"error": "RuntimeError", "message": repr(error)}
+            document = error_document(RuntimeError(repr(error)))
         with lock:
             out.write(json.dumps({"id": question["id"], **document}) + "\n")
             out.flush()

@@ -24,23 +24,25 @@ from engine.workspace import Workspace
 NICENESS = {"bench": 5, "training": 10, "oracle": 3}
 WATCH_S = 1.0
 PATIENCE_S = 20.0
-"""A task that does not stop by itself so long after it was told to is stopped with its process."""
+"""A task that does not stop by itself so long after it was asked to is stopped with its process."""
 
 
-def spawn(module: str, words: tuple[str, ...], lane: str, threads: int) -> subprocess.Popen[bytes]:
-    """Start ``python -m module words`` with few threads and a low priority."""
+def spawn(
+    module: str, arguments: tuple[str, ...], lane: str, threads: int
+) -> subprocess.Popen[bytes]:
+    """Start ``python -m module arguments`` with few threads and a low priority."""
     n = str(thread_count(threads))
-    few = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), n)
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), n)
     process = subprocess.Popen(  # noqa: S603 -- this program's own module
-        [sys.executable, "-m", module, *words],
+        [sys.executable, "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE if lane == "oracle" else subprocess.DEVNULL,
-        env={**os.environ, **few},
+        env={**os.environ, **limits},
         start_new_session=True,  # Ctrl-C is for the server, which then ends the others
     )
     with suppress(OSError, AttributeError):
-        own = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, process.pid, min(19, own + NICENESS[lane]))
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, process.pid, min(19, ours + NICENESS[lane]))
     return process
 
 
@@ -65,7 +67,7 @@ class Crew:
 
     workspace: Workspace
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    told_to_stop: dict[int, float] = field(default_factory=dict)
+    cancelled_at: dict[int, float] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     over: threading.Event = field(default_factory=threading.Event)
     watcher: threading.Thread | None = None
@@ -80,9 +82,9 @@ class Crew:
     def wake(self) -> None:
         """Say that a task may wait; start the worker of its lane if there is none."""
         with self.workspace.database.read() as tx:
-            wanted = [lane for lane, kinds in LANES.items() if tx.tasks.has_waiting(kinds)]
+            lanes = [lane for lane, kinds in LANES.items() if tx.tasks.has_waiting(kinds)]
         with self.lock:
-            for lane in wanted if not self.over.is_set() else ():
+            for lane in lanes if not self.over.is_set() else ():
                 process = self.processes.get(lane)
                 if process is None or process.poll() is not None:
                     self.processes[lane] = self._started(lane)
@@ -104,9 +106,9 @@ class Crew:
             self.processes.clear()
 
     def _started(self, lane: str) -> subprocess.Popen[bytes]:
-        words = (str(self.workspace.config_path), lane)
+        arguments = (str(self.workspace.config_path), lane)
         threads = self.workspace.settings.compute.threads
-        return spawn("engine.web.helpers.worker", words, lane, threads)
+        return spawn("engine.web.helpers.worker", arguments, lane, threads)
 
     def _watch(self) -> None:
         while not self.over.wait(WATCH_S):
@@ -124,9 +126,9 @@ class Crew:
             mine = {worker_name(p.pid): p for p in self.processes.values()}
         with self.workspace.database.read() as tx:
             running = [task for task in tx.tasks.running() if task.is_cancelled]
-        now = time.monotonic()
-        self.told_to_stop = {t.id: self.told_to_stop.get(t.id, now) for t in running}
+        clock = time.monotonic()
+        self.cancelled_at = {t.id: self.cancelled_at.get(t.id, clock) for t in running}
         for task in running:
-            stubborn = now - self.told_to_stop[task.id] > PATIENCE_S
+            stubborn = clock - self.cancelled_at[task.id] > PATIENCE_S
             if stubborn and task.worker in mine:
                 mine[task.worker].kill()  # the database undoes what was not yet committed

@@ -11,15 +11,15 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from db import errors as db_errors
-from engine import errors
+from engine.errors import SpinneretError
 from engine.web.helpers.crew import end, spawn
+from engine.web.helpers.messages import error_of
 from engine.workspace import Workspace
 
 PATIENCE_S = 120.0
 
 
-class OracleBusyError(errors.SpinneretError):
+class OracleBusyError(SpinneretError):
     """The model's process has not answered in time."""
 
 
@@ -71,9 +71,9 @@ class AskOracle:
         return future
 
     def _start(self) -> None:
-        words = (str(self.workspace.config_path),)
+        arguments = (str(self.workspace.config_path),)
         threads = self.workspace.settings.compute.threads
-        self.process = spawn("engine.web.helpers.answering", words, "oracle", threads)
+        self.process = spawn("engine.web.helpers.answering", arguments, "oracle", threads)
         threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
@@ -86,19 +86,11 @@ class AskOracle:
                 if future is None or future.done():
                     continue
                 if "error" in answer:
-                    future.set_exception(_error(answer["error"], answer["message"]))
+                    future.set_exception(error_of(answer))
                 else:
                     future.set_result(answer["answer"])
         with self.lock:
-            left, self.waiting = self.waiting, {}
-        for future in left.values():
+            unanswered, self.waiting = self.waiting, {}
+        for future in unanswered.values():
             if not future.done():
                 future.set_exception(OracleBusyError("the model's process ended; try again"))
-
-
-def _error(kind: str, message: str) -> Exception:
-    for module in (errors, db_errors):
-        found = getattr(module, kind, None)
-        if isinstance(found, type) and issubclass(found, Exception):
-            return found(message)
-    return RuntimeError(message)

@@ -1,5 +1,4 @@
 """Does tasks of the background: ``python -m engine.web.helpers.worker CONFIG LANE``.
-server.
 
 It ends with the server: its standard input is a pipe from there, and closes with it. A line on it
 says that a task waits.

@@ -1,4 +1,4 @@
-"""Coming in and going out, one's own tokens, and for admins: people and who did what."""
+"""Logging in and out, one's own tokens, and for admins: people and who did what."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from engine.web.users import (
     revoke_token,
     set_role,
 )
+from engine.web.wording import worded
 
 router = APIRouter()
 inside = APIRouter(dependencies=[Depends(checked_form)])
@@ -35,7 +36,7 @@ inside = APIRouter(dependencies=[Depends(checked_form)])
 
 @router.get("/login")
 def login(request: Request, key: str = "", next: str = "/") -> Response:
-    """Show the form; who brings the key of the server's start comes in at once."""
+    """Show the form; who brings the key of the server's start is logged in at once."""
     site = site_of(request)
     if key and not site.has_users():
         address = _address(request)
@@ -56,15 +57,15 @@ def _form(
 
 
 @router.post("/login")
-async def come_in(request: Request) -> Response:
+async def post_login(request: Request) -> Response:
     """Log in; after too many wrong passwords nobody of that name or address may try for a while."""
     from asyncio import to_thread
 
     form = await request.form(max_files=0, max_fields=8)
-    return await to_thread(_come_in, request, form)
+    return await to_thread(_log_in, request, form)
 
 
-def _come_in(request: Request, form: FormData) -> Response:
+def _log_in(request: Request, form: FormData) -> Response:
     site = site_of(request)
     back, name = forms.word(form, "next") or "/", forms.word(form, "name")[:64]
     keys = (_address(request), f"name {name}")
@@ -76,14 +77,14 @@ def _come_in(request: Request, form: FormData) -> Response:
         elif site.is_key(forms.word(form, "key")):
             person = log_in_starter(site.workspace)
         else:
-            raise AccessError("that is not the key that `engine serve` printed")
+            raise AccessError("that is not the key that was printed when the server started")
     except AccessError as error:
         if error.wait_s:
-            answer = _form(request, back, name, str(error), 429)
+            answer = _form(request, back, name, worded(error, "page"), 429)
             answer.headers["retry-after"] = str(int(error.wait_s) + 1)
             return answer
         site.limiter.count(*keys)
-        return _form(request, back, name, str(error), 401)
+        return _form(request, back, name, worded(error, "page"), 401)
     site.limiter.forget(f"name {name}")
     return _welcome(request, person, _back(back))
 
@@ -114,7 +115,7 @@ def _address(request: Request) -> str:
 
 
 @inside.post("/logout")
-def leave(request: Request) -> Response:
+def post_logout(request: Request) -> Response:
     """Log out."""
     site, person = site_of(request), person_of(request)
     log_out(site.workspace, person)
@@ -140,6 +141,7 @@ def _account(request: Request, secret: str | None, error: Exception | None) -> R
         place="account",
         tokens=tokens,
         secret=secret,
+        relabelled={"name": "What it is for"},
     )
 
 
@@ -149,9 +151,9 @@ def add_token(request: Request, form: Sent) -> Response:
     site, person = site_of(request), person_of(request)
     try:
         if person.user_id is None:
-            raise UsageError("tokens belong to users: `engine users add NAME --role admin` first")
+            raise UsageError("tokens belong to users: make one under People first")
         scope = forms.word(form, "scope") or Role.VIEWER
-        days = forms.whole(form, "days")
+        days = forms.integer(form, "days")
         acting = site.workspace.acting(person.name)
         secret, _ = make_token(acting, person.name, forms.word(form, "name"), scope, days=days)
     except EXPECTED as error:
@@ -160,7 +162,7 @@ def add_token(request: Request, form: Sent) -> Response:
 
 
 @inside.post("/account/tokens/{id_}/revoke")
-def void_token(request: Request, id_: int) -> Response:
+def revoke_own_token(request: Request, id_: int) -> Response:
     """Take one of one's own tokens out of use."""
     site, person = site_of(request), person_of(request)
     revoke_token(site.workspace.acting(person.name), id_, user_id=person.user_id or 0)
@@ -188,15 +190,15 @@ def _people(request: Request, typed: object, error: Exception | None) -> Respons
 
 
 @inside.post("/people")
-def let_in(request: Request, form: Sent) -> Response:
-    """Let somebody in, give another role, or let somebody in no more."""
+def save_user(request: Request, form: Sent) -> Response:
+    """Add a user, give another role, or remove one."""
     site, person = site_of(request), person_of(request)
     acting = site.workspace.acting(person.name)
-    name, what = forms.word(form, "name"), forms.word(form, "what")
+    name, action = forms.word(form, "name"), forms.word(form, "what")
     try:
-        if what == "remove":
+        if action == "remove":
             remove_user(acting, name)
-        elif what == "role":
+        elif action == "role":
             set_role(acting, name, forms.word(form, "role"))
         else:
             password = form.get("password")
@@ -208,7 +210,7 @@ def let_in(request: Request, form: Sent) -> Response:
 
 
 @inside.post("/people/tokens/{id_}/revoke")
-def void_any_token(request: Request, id_: int) -> Response:
+def revoke_any_token(request: Request, id_: int) -> Response:
     """Take anybody's token out of use."""
     site = site_of(request)
     revoke_token(site.workspace.acting(person_of(request).name), id_)
@@ -220,8 +222,8 @@ def void_any_token(request: Request, id_: int) -> Response:
 def changes(request: Request) -> Response:
     """Show who did what, newest first."""
     with site_of(request).workspace.database.read() as tx:
-        found = tx.changes(limit=200)
-    return page(request, "changes.html", place="changes", changes=found)
+        records = tx.changes(limit=200)
+    return page(request, "changes.html", place="changes", changes=records)
 
 
 router.include_router(inside)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from db.records import Status, TaskStatus
@@ -25,7 +25,7 @@ PER_PAGE = 50
 def campaign(request: Request) -> Response:
     """Show where the campaign stands."""
     site = site_of(request)
-    found = site.overview()
+    overview = site.overview()
     tasks = [task for task in newest(site.workspace, n=5) if not task.status.is_over]
     stopped = [
         task
@@ -36,12 +36,12 @@ def campaign(request: Request) -> Response:
         request,
         "campaign.html",
         place="campaign",
-        found=found,
+        overview=overview,
         tasks=tasks,
         stopped=stopped,
-        drift=site.workspace.drift(found.record),
-        n_fronts=max(0, min(3, len(found.campaign.objectives) - 1)),
-        n_hidden=sum(not p.on_front for p in found.points) - MAX_POINTS,
+        drift=site.workspace.drift(overview.record),
+        n_fronts=max(0, min(3, len(overview.campaign.objectives) - 1)),
+        n_hidden=sum(not p.on_front for p in overview.points) - MAX_POINTS,
     )
 
 
@@ -62,18 +62,18 @@ def progress(request: Request) -> Response:
 
 def _figures(request: Request) -> dict[str, Any]:
     site = site_of(request)
-    found = site.overview()
+    overview = site.overview()
 
     def draw() -> dict[str, Any]:
         return {
             "fronts": [
                 json.dumps(front_plot(numbers, "page")).encode()
-                for numbers in overview_fronts(found)
+                for numbers in overview_fronts(overview)
             ],
-            "progress": json.dumps(progress_plot(overview_growth(found), "page")).encode(),
+            "progress": json.dumps(progress_plot(overview_growth(overview), "page")).encode(),
         }
 
-    return site.cache.get("figures", found.watermark, draw)
+    return site.cache.get("figures", overview.watermark, draw)
 
 
 def _json(request: Request, body: bytes) -> Response:
@@ -81,23 +81,27 @@ def _json(request: Request, body: bytes) -> Response:
 
 
 @router.get("/runs")
-def runs(request: Request, status: str = "", before: int | None = None) -> Response:
+def runs(
+    request: Request,
+    status: str = "",
+    before_id: Annotated[int | None, Query(alias="before")] = None,
+) -> Response:
     """List runs, newest first."""
     site = site_of(request)
     chosen = [Status(status)] if status in set(Status) else None
     with site.workspace.database.read() as tx:
         record, definition = site.workspace.active_campaign(tx)
-        found = tx.experiments.page(record.id, status=chosen, before=before, newest=PER_PAGE)
+        records = tx.experiments.page(record.id, status=chosen, before=before_id, newest=PER_PAGE)
         counts = tx.experiments.count(record.id)
-    found.reverse()
+    records.reverse()
     return page(
         request,
         "runs.html",
         place="runs",
-        runs=found,
+        runs=records,
         counts=counts,
         definition=definition,
         chosen=status if chosen else "",
-        older=found[-1].id if len(found) == PER_PAGE else None,
-        is_first=before is None,
+        older=records[-1].id if len(records) == PER_PAGE else None,
+        is_first=before_id is None,
     )

@@ -61,11 +61,11 @@ def _document(campaign: Campaign, values: Any) -> dict[str, Any]:
 @router.get("/retrieve")
 def retrieve(request: Request) -> Response:
     """Show the two ways to look for mats."""
-    return _retrieved(request, {}, None, None)
+    return _retrieve_page(request, {}, None, None)
 
 
-def _retrieved(
-    request: Request, typed: Any, found: dict[str, Any] | None, error: Exception | None
+def _retrieve_page(
+    request: Request, typed: Any, answer: dict[str, Any] | None, error: Exception | None
 ) -> Response:
     site = site_of(request)
     with site.workspace.database.read() as tx:
@@ -77,7 +77,7 @@ def _retrieved(
         place="retrieve",
         definition=campaign,
         typed=typed,
-        found=found,
+        answer=answer,
     )
 
 
@@ -86,16 +86,16 @@ async def look(request: Request, form: Sent) -> Response:
     """Look for mats by a picture, or by conditions."""
     typed = forms.typed(form)
     try:
-        found = await asked(request, form)
+        answer = await ask_model(request, form)
     except EXPECTED as error:
-        return await asyncio.to_thread(_retrieved, request, typed, None, error)
-    return await asyncio.to_thread(_retrieved, request, typed, found, None)
+        return await asyncio.to_thread(_retrieve_page, request, typed, None, error)
+    return await asyncio.to_thread(_retrieve_page, request, typed, answer, None)
 
 
-async def asked(request: Request, form: FormData) -> dict[str, Any]:
+async def ask_model(request: Request, form: FormData) -> dict[str, Any]:
     """Ask the model's process what a form asks."""
     site = site_of(request)
-    params: dict[str, Any] = {"k": forms.whole(form, "k") or 6}
+    params: dict[str, Any] = {"k": forms.integer(form, "k") or 6}
     if forms.word(form, "by") == "conditions":
         params["conditions"] = await asyncio.to_thread(_conditions, request, form)
         return await site.oracle.ask("retrieve", params)

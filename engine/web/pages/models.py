@@ -33,7 +33,7 @@ def models(request: Request) -> Response:
         record, campaign = site.workspace.active_campaign(tx)
         waiting = due(tx, record.id, site.workspace.settings.refresh)
         runs = tx.refreshes.find(record.id, limit=20)
-    found = site.cache.get("scores", watermark, lambda: scores(site.workspace))
+    outcome_scores = site.cache.get("scores", watermark, lambda: scores(site.workspace))
     # Every file is hashed to see that it is sound: once for each change is enough.
     entries = site.cache.get("models", watermark, lambda: list_models(site.workspace))
     tasks = newest(site.workspace, kinds=["refresh"], n=3)
@@ -45,10 +45,10 @@ def models(request: Request) -> Response:
         runs=runs,
         due=waiting,
         has_champion=any(entry.is_champion for entry in entries),
-        scores=[(score, wilson(score.n_inside, len(score.points))) for score in found],
+        scores=[(score, wilson(score.n_inside, len(score.points))) for score in outcome_scores],
         figures=[
             calibration_plot(score, medium="page", newest=MOST_POINTS)
-            for score in found[:MOST_FIGURES]
+            for score in outcome_scores[:MOST_FIGURES]
         ],
         tasks=[task for task in tasks if not task.status.is_over],
         history=_history(entries),
@@ -66,7 +66,7 @@ def _history(entries: Any) -> dict[str, Any] | None:
     if not judged:
         return None
     names = {"candidate": "front", "champion": "awaited", "plain": "quiet"}
-    known = list(dict.fromkeys(n for _, r2 in judged for n in r2))
+    curves = list(dict.fromkeys(n for _, r2 in judged for n in r2))
     return {
         "data": [
             {
@@ -77,7 +77,7 @@ def _history(entries: Any) -> dict[str, Any] | None:
                 "x": [f"model {id_}" for id_, r2 in judged if name in r2],
                 "y": [r2[name] for _, r2 in judged if name in r2],
             }
-            for name in known
+            for name in curves
         ],
         "layout": {
             "xaxis": {"title": {"text": "version"}, "type": "category"},
@@ -93,7 +93,7 @@ def refresh_now(request: Request, form: Sent) -> Response:
     params = {
         "full": forms.word(form, "full") == "yes",
         "accept_suspicious": forms.word(form, "accept_suspicious") == "yes",
-        "steps": forms.whole(form, "steps"),
+        "steps": forms.integer(form, "steps"),
     }
     task = submit(site.workspace, "refresh", params, actor=person.name)
     site.crew.wake()
@@ -104,7 +104,7 @@ def refresh_now(request: Request, form: Sent) -> Response:
 def roll_back(request: Request) -> Response:
     """Let what served before serve again."""
     site, person = site_of(request), person_of(request)
-    _tell(request, rollback(site.workspace.acting(person.name)))
+    _announce(request, rollback(site.workspace.acting(person.name)))
     return RedirectResponse("/models", 303)
 
 
@@ -113,14 +113,16 @@ def promote_model(request: Request, id_: int, form: Sent) -> Response:
     """Let a version serve from now on."""
     site, person = site_of(request), person_of(request)
     reason = forms.text(form, "reason") or "by hand"
-    _tell(request, promote(site.workspace.acting(person.name), id_, reason=reason))
+    _announce(request, promote(site.workspace.acting(person.name), id_, reason=reason))
     return RedirectResponse("/models", 303)
 
 
-def _tell(request: Request, done: Promoted) -> None:
+def _announce(request: Request, change: Promoted) -> None:
     site, person = site_of(request), person_of(request)
-    now = f"model {done.now_id}" if done.now_id is not None else SHIPPED[ModelKind(done.kind)]
-    former = f"model {done.former_id}" if done.former_id is not None else "what ships"
-    site.tell(person, "good", f"{now} serves now; {former} did before.")
-    for note in done.notes:
-        site.tell(person, "warning", note)
+    serving = (
+        f"model {change.now_id}" if change.now_id is not None else SHIPPED[ModelKind(change.kind)]
+    )
+    former = f"model {change.former_id}" if change.former_id is not None else "what ships"
+    site.leave_message(person, "good", f"{serving} serves now; {former} did before.")
+    for note in change.notes:
+        site.leave_message(person, "warning", note)

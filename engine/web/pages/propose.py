@@ -26,10 +26,10 @@ router = APIRouter(dependencies=[Depends(checked_form)])
 @router.get("/propose")
 def ask(request: Request) -> Response:
     """Show the form, and the batches so far."""
-    return _asked(request, {}, None)
+    return _form(request, {}, None)
 
 
-def _asked(request: Request, typed: Any, error: Exception | None) -> Response:
+def _form(request: Request, typed: Any, error: Exception | None) -> Response:
     site = site_of(request)
     with site.workspace.database.read() as tx:
         record, campaign = site.workspace.active_campaign(tx)
@@ -61,15 +61,18 @@ def submit_proposal(request: Request, form: Sent) -> Response:
         request_of(params, campaign, site.workspace.settings.propose)
         task = submit(site.workspace, "propose", params, actor=person.name)
     except EXPECTED as error:
-        return _asked(request, forms.typed(form), error)
+        return _form(request, forms.typed(form), error)
     site.crew.wake()
     return RedirectResponse(f"/jobs/{task.id}", 303)
 
 
 def _params(form: FormData, campaign: Campaign) -> dict[str, Any]:
-    limits = {p.name: forms.whole(form, f"distinct:{p.name}") for p in campaign.controlled}
+    limits = {
+        p.name: forms.integer(form, f"distinct:{p.name}", "max_distinct")
+        for p in campaign.controlled
+    }
     return {
-        "n": forms.whole(form, "n"),
+        "n": forms.integer(form, "n"),
         "at": forms.conditions(form, campaign, "at"),
         "fixed": forms.conditions(form, campaign, "fixed"),
         "max_distinct": {name: n for name, n in limits.items() if n is not None},
@@ -78,7 +81,7 @@ def _params(form: FormData, campaign: Campaign) -> dict[str, Any]:
         "replicates": forms.word(form, "replicates") == "yes",
         "preview": None if forms.word(form, "preview") == "yes" else False,
         "strategy": forms.word(form, "strategy") or None,
-        "seed": forms.whole(form, "seed"),
+        "seed": forms.integer(form, "seed"),
     }
 
 
@@ -93,7 +96,7 @@ def jobs(request: Request) -> Response:
 
 @router.get("/jobs/{id_}")
 def job(request: Request, id_: int) -> Response:
-    """Show how a job stands; a batch that was proposed is shown itself."""
+    """Show how a job stands; a batch that was proposed is printed itself."""
     task = get(site_of(request).workspace, id_)
     if task.result is not None and task.result.get("batch"):
         return RedirectResponse(f"/batches/{task.result['batch']}", 303)
@@ -140,21 +143,21 @@ def preview_picture(request: Request, id_: int) -> Response:
 @router.get("/batches/{id_}")
 def batch(request: Request, id_: int) -> Response:
     """Show a batch as cards, in the order to run them."""
-    found, campaign, runs, nearest, said = _batch(request, id_)
+    record, campaign, runs, nearest, predictions = _batch(request, id_)
     tasks = newest(site_of(request).workspace, kinds=["propose"], n=20)
     results = [task.result for task in tasks if task.result is not None]
     notes: list[str] = next(
-        (one["notes"] for one in results if one["batch"] == id_ and "notes" in one), []
+        (result["notes"] for result in results if result["batch"] == id_ and "notes" in result), []
     )
     return page(
         request,
         "batch.html",
         place="propose",
-        batch=found,
+        batch=record,
         definition=campaign,
         runs=runs,
         nearest=nearest,
-        said=said,
+        predictions=predictions,
         notes=notes,
         previews=previews_of(site_of(request).workspace, [run.id for run in runs]),
     )
@@ -163,18 +166,18 @@ def batch(request: Request, id_: int) -> Response:
 @router.get("/batches/{id_}/worksheet")
 def worksheet(request: Request, id_: int) -> Response:
     """Show a batch as one page to print, a code on each run."""
-    found, campaign, runs, _, said = _batch(request, id_)
-    shown = [run for run in runs if run.status.is_pending] or runs
+    record, campaign, runs, _, predictions = _batch(request, id_)
+    printed = [run for run in runs if run.status.is_pending] or runs
     base = str(request.base_url).rstrip("/")
     return page(
         request,
         "worksheet.html",
         place="propose",
-        batch=found,
+        batch=record,
         definition=campaign,
-        runs=shown,
-        said=said,
-        codes={run.id: _code(f"{base}/runs/{run.id}") for run in shown},
+        runs=printed,
+        predictions=predictions,
+        codes={run.id: _code(f"{base}/runs/{run.id}") for run in printed},
     )
 
 
@@ -185,28 +188,30 @@ def _batch(
     if not 0 < id_ < 2**63:
         raise NotFoundError(f"there is no batch {id_}")
     with site.workspace.database.read() as tx:
-        record, campaign = site.workspace.active_campaign(tx)
-        found = tx.batches.get(id_)
-        if found is None or found.campaign_id != record.id:
-            raise NotFoundError(f"there is no batch {id_} in the campaign '{record.name}'")
+        campaign_record, campaign = site.workspace.active_campaign(tx)
+        record = tx.batches.get(id_)
+        if record is None or record.campaign_id != campaign_record.id:
+            raise NotFoundError(f"there is no batch {id_} in the campaign '{campaign_record.name}'")
         proposals = tx.batches.proposals(id_)
         runs = [tx.experiments.get(p.experiment_id) for p in proposals]
         ids = {p.nearest_experiment_id for p in proposals} - {None}
         near = [tx.experiments.get(n) for n in ids if n is not None]
-        said = {
+        predictions = {
             p.experiment_id: {
-                one.outcome: one for one in tx.batches.predictions_of(p.experiment_id)
+                prediction.outcome: prediction
+                for prediction in tx.batches.predictions_of(p.experiment_id)
             }
             for p in proposals
         }
-    kept = [run for run in runs if run is not None]
-    return found, campaign, kept, {run.id: run for run in near if run is not None}, said
+    present = [run for run in runs if run is not None]
+    nearest = {run.id: run for run in near if run is not None}
+    return record, campaign, present, nearest, predictions
 
 
 def _code(address: str) -> Markup:
     """Return a QR code as SVG."""
     import segno
 
-    made = segno.make(address, error="m", micro=False)
-    svg = made.svg_inline(scale=2, border=1, omitsize=True, svgclass="code", lineclass=None)
+    code = segno.make(address, error="m", micro=False)
+    svg = code.svg_inline(scale=2, border=1, omitsize=True, svgclass="code", lineclass=None)
     return Markup(svg)  # noqa: S704 -- made of numbers by segno

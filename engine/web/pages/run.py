@@ -48,11 +48,11 @@ def create_run(request: Request, form: Sent) -> Response:
             conditions=forms.conditions(form, campaign, "condition"),
             note=forms.text(form, "note"),
         )
-        done = record(site.workspace.acting(person.name), entry, detail="a new run")
+        recorded = record(site.workspace.acting(person.name), entry, detail="a new run")
     except EXPECTED as error:
         return _new(request, forms.typed(form), error)
-    _tell(request, [done])
-    return RedirectResponse(f"/runs/{done.experiment.id}", 303)
+    _announce(request, [recorded])
+    return RedirectResponse(f"/runs/{recorded.experiment.id}", 303)
 
 
 def _new(request: Request, typed: Any, error: Exception | None) -> Response:
@@ -72,10 +72,10 @@ def _new(request: Request, typed: Any, error: Exception | None) -> Response:
 @router.get("/runs/{id_}")
 def show_run(request: Request, id_: int) -> Response:
     """Show everything of one run."""
-    return _shown(request, id_)
+    return _run_page(request, id_)
 
 
-def _shown(
+def _run_page(
     request: Request, id_: int, typed: Any = None, error: Exception | None = None
 ) -> Response:
     site = site_of(request)
@@ -92,7 +92,7 @@ def _shown(
             "unit": campaign.unit_of(outcome),
             "property": campaign.property_of(outcome),
             "is_wanted": outcome in campaign.wanted_outcomes,
-            "said": predictions.get(outcome),
+            "predicted": predictions.get(outcome),
             "reach": reach(predictions[outcome], WARN_SDS) if outcome in predictions else None,
             "measured": [m for m in run.measurements if m.outcome == outcome],
             "mean": mean_of(run, outcome),
@@ -125,15 +125,15 @@ def log(request: Request, id_: int, form: Sent) -> Response:
         with site.workspace.database.read() as tx:
             _, campaign = site.workspace.active_campaign(tx)
         entries = _entries(str(id_), form, campaign)
-        version = forms.whole(form, "version")
+        version = forms.integer(form, "version")
         acting = site.workspace.acting(person.name)
-        done = record_series(acting, entries, detail=f"experiment {id_}", version=version)
+        recorded = record_series(acting, entries, detail=f"experiment {id_}", version=version)
     except EXPECTED as error:
-        kept = {} if isinstance(error, StateError) else forms.typed(form)
+        typed = {} if isinstance(error, StateError) else forms.typed(form)
         if isinstance(error, EditedMeanwhileError):
-            kept = {k: v for k, v in forms.typed(form).items() if k != "version"}
-        return _shown(request, id_, kept, error)
-    _tell(request, done)
+            typed = {k: v for k, v in forms.typed(form).items() if k != "version"}
+        return _run_page(request, id_, typed, error)
+    _announce(request, recorded)
     return RedirectResponse(forms.word(form, "back") if _is_ours(form) else f"/runs/{id_}", 303)
 
 
@@ -143,54 +143,54 @@ def _is_ours(form: FormData) -> bool:
 
 
 def _entries(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
-    """Return what the run's form says, in the words of ``engine log``."""
-    what, note = forms.word(form, "what"), forms.text(form, "note")
-    if what == "failed":
+    """Return what the run's form says, as entries."""
+    action, note = forms.word(form, "what"), forms.text(form, "note")
+    if action == "failed":
         return [Entry(experiment=id_, failure=_failure(form), note=note)]
-    if what == "abandon":
+    if action == "abandon":
         if note is None:
-            raise UsageError("expected a reason: why is this run left out?")
+            raise UsageError("expected a reason: why is this run left out?", field="note")
         return [Entry(experiment=id_, abandon=True, note=note)]
-    if what in ("running", "edit"):
-        actual = forms.conditions(form, campaign, "actual") if what == "edit" else {}
+    if action in ("running", "edit"):
+        actual = forms.conditions(form, campaign, "actual") if action == "edit" else {}
         return [Entry(experiment=id_, running=True, actual=actual, note=note)]
-    if what == "correct":
+    if action == "correct":
         return [_correction(id_, form, note)]
     actual = forms.conditions(form, campaign, "actual")
-    first, *rest = forms.series(forms.results(form, campaign)) or [{}]
+    first, *replicates = forms.series(forms.results(form, campaign)) or [{}]
     return [
         Entry(experiment=id_, results=first, replicate=bool(first), actual=actual, note=note),
-        *(Entry(experiment=id_, results=row, replicate=True) for row in rest),
+        *(Entry(experiment=id_, results=row, replicate=True) for row in replicates),
     ]
 
 
 def _correction(id_: str, form: FormData, note: str | None) -> Entry:
-    outcome, _, which = forms.word(form, "replicate").rpartition("#")
+    outcome, _, number = forms.word(form, "replicate").rpartition("#")
     value = forms.number(form, "value")
-    if value is None or not which.isdigit():
+    if value is None or not number.isdigit():
         raise UsageError("expected the replicate that is wrong, and the value that is right")
     return Entry(
-        experiment=id_, correct=True, which=int(which), results={outcome: value}, note=note
+        experiment=id_, correct=True, which=int(number), results={outcome: value}, note=note
     )
 
 
 def _failure(form: FormData) -> FailureKind:
     kind = forms.word(form, "failure")
     if kind not in set(FailureKind):
-        raise UsageError(f"expected a kind of failure: {', '.join(FailureKind)}")
+        raise UsageError(f"expected a kind of failure: {', '.join(FailureKind)}", field="failure")
     return FailureKind(kind)
 
 
-def _tell(request: Request, done: list[Recorded]) -> None:
+def _announce(request: Request, recorded: list[Recorded]) -> None:
     site, person = site_of(request), person_of(request)
-    last = done[-1].experiment
+    last = recorded[-1].experiment
     kind = f" ({last.failure})" if last.failure else ""
-    n = sum(len(one.values) for one in done)
-    what = f"{n} result{'s' if n != 1 else ''} recorded; " if n else ""
-    site.tell(person, "good", f"{what}run {last.id} is {last.status}{kind}.")
-    for one in done:
-        for warning in one.warnings:
-            site.tell(person, "warning", warning)
+    n = sum(len(entry.values) for entry in recorded)
+    results = f"{n} result{'s' if n != 1 else ''} recorded; " if n else ""
+    site.leave_message(person, "good", f"{results}run {last.id} is {last.status}{kind}.")
+    for entry in recorded:
+        for warning in entry.warnings:
+            site.leave_message(person, "warning", warning)
 
 
 # -- pictures -----------------------------------------------------------------------------------
@@ -200,11 +200,11 @@ def _tell(request: Request, done: list[Recorded]) -> None:
 def add_pictures(request: Request, id_: int, form: Sent) -> Response:
     """Keep pictures of a run's mat, and have them measured."""
     try:
-        done = keep_pictures(request, id_, form)
+        recorded = keep_pictures(request, id_, form)
     except EXPECTED as error:
-        return _shown(request, id_, None, error)
-    n = done.n_micrographs
-    site_of(request).tell(
+        return _run_page(request, id_, None, error)
+    n = recorded.n_micrographs
+    site_of(request).leave_message(
         person_of(request), "good", f"{n} picture{'s' if n != 1 else ''} kept; being measured."
     )
     return RedirectResponse(f"/runs/{id_}#pictures", 303)
@@ -214,23 +214,25 @@ def keep_pictures(request: Request, id_: int, form: FormData) -> Recorded:
     """Record the pictures of a form, and queue their measuring.
 
     Raises:
-        SpinneretError: as ``engine log --micrograph`` does.
+        SpinneretError: what is off with the run or a picture.
     """
     site, person = site_of(request), person_of(request)
     size, axis = forms.number(form, "nm_per_pixel"), forms.word(form, "rotation_axis") or None
-    how = {"nm_per_pixel": size, "rotation_axis": axis}
+    taking = {"nm_per_pixel": size, "rotation_axis": axis}
     with site.workspace.database.read() as tx:
-        before = find_experiment(tx, site.workspace.active_campaign(tx)[0], str(id_))
+        earlier = find_experiment(tx, site.workspace.active_campaign(tx)[0], str(id_))
     with forms.uploaded(request, form.getlist("file")) as paths:
         if not paths:
             raise UsageError("expected a picture beside its text file, got none")
         entry = Entry(experiment=str(id_), micrographs=tuple(paths))
-        done = record(site.workspace.acting(person.name), entry, detail=f"experiment {id_}")
-    known = {picture.id for picture in before.micrographs}
-    new = [picture.id for picture in done.experiment.micrographs if picture.id not in known]
-    submit(site.workspace, "measure", {"micrographs": new, **how}, actor=person.name)
+        recorded = record(site.workspace.acting(person.name), entry, detail=f"experiment {id_}")
+    earlier_ids = {picture.id for picture in earlier.micrographs}
+    new = [
+        picture.id for picture in recorded.experiment.micrographs if picture.id not in earlier_ids
+    ]
+    submit(site.workspace, "measure", {"micrographs": new, **taking}, actor=person.name)
     site.crew.wake()
-    return done
+    return recorded
 
 
 @router.post("/measure")
@@ -267,9 +269,9 @@ _KEEP = {"cache-control": "private, max-age=86400"}
 @router.get("/micrographs/{id_}/card")
 def picture_card(request: Request, id_: int) -> Response:
     """Return what is known of a picture; asked again until it is measured."""
-    found = picture_of(site_of(request).workspace, id_)
+    record_ = picture_of(site_of(request).workspace, id_)
     return part(
-        request, "picture_card.html", picture=found, is_measuring=_is_measuring(request, [id_])
+        request, "picture_card.html", picture=record_, is_measuring=_is_measuring(request, [id_])
     )
 
 

@@ -38,7 +38,7 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(users, "_hasher", lambda: hasher)
-    users._nobody.cache_clear()
+    users._absent_hash.cache_clear()
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def people(workspace: Workspace) -> Workspace:
 @pytest.fixture
 def app(people: Workspace) -> Iterator[FastAPI]:
     """Return the application; whatever works beside it ends with the test."""
-    made = create_app(people)
-    yield made
-    made.state.site.stop()
+    application = create_app(people)
+    yield application
+    application.state.site.stop()
 
 
 @dataclass
@@ -83,7 +83,7 @@ def stranger(app: FastAPI) -> TestClient:
 def login(app: FastAPI) -> Callable[[str], Browser]:
     """Return a function that logs a user in."""
 
-    def come_in(name: str) -> Browser:
+    def log_in(name: str) -> Browser:
         client = TestClient(app, follow_redirects=False)
         answer = client.post("/login", data={"name": name, "password": PASSWORD})
         assert answer.status_code == 303, answer.text
@@ -92,7 +92,7 @@ def login(app: FastAPI) -> Callable[[str], Browser]:
         assert found is not None
         return Browser(client, found[1])
 
-    return come_in
+    return log_in
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def anna(workspace: Workspace) -> str:
 def test_who_knows_the_password_comes_in(workspace: Workspace, anna: str) -> None:
     person = users.log_in(workspace, anna, PASSWORD)
     assert users.person_of_session(workspace, person.secret) == person
-    assert person.may(Role.OPERATOR)
+    assert person.is_allowed(Role.OPERATOR)
     users.log_out(workspace, person)
     assert users.person_of_session(workspace, person.secret) is None
 

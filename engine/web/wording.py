@@ -1,0 +1,138 @@
+"""The engine's messages in the words of a page (labels of its inputs) or of a program (JSON names).
+
+Nothing that leaves the server names an option of the command line or a path of this machine.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from db import errors as db_errors
+from engine.errors import SpinneretError, Voice, spell
+
+_LOG = logging.getLogger("spinneret.web")
+
+LABELS = {
+    "name": "Name",
+    "password": "Password",
+    "key": "Key",
+    "role": "Role",
+    "scope": "May at most",
+    "days": "Days until it is void",
+    "n": "Runs",
+    "at": "The room as it is today",
+    "fixed": "Held",
+    "max_distinct": "At most so many values",
+    "robust": "Judge each setting by the worst of the recent rooms",
+    "preview": "Draw the mats to expect, where a generator can",
+    "strategy": "Strategy",
+    "seed": "Seed",
+    "replicates": "Settings that were run already may come again",
+    "explore": "Go on although no run reaches a threshold yet",
+    "full": "From the starter on, on everything (else from the serving model on)",
+    "accept_suspicious": "Learn from results that contradict the others, too",
+    "steps": "Updates at most",
+    "conditions": "As it was run",
+    "actual": "How it was really run",
+    "results": "Results",
+    "replicate": "A further replicate",
+    "correct": "Correct a value",
+    "which": "Which",
+    "value": "The right value",
+    "failed": "It gave no mat",
+    "failure": "What happened",
+    "running": "It is being made",
+    "abandon": "Leave it out",
+    "label": "Label",
+    "note": "Note",
+    "micrographs": "Pictures",
+    "nm_per_pixel": "Pixel size",
+    "rotation_axis": "Rotation axis in the picture",
+}
+"""What the pages call their inputs, by the fields of requests; the templates take them from here.
+
+>>> worded(SpinneretError("expected 1 or more, got 0", field="n"), "page")
+'Runs: expected 1 or more, got 0'
+"""
+
+# Other names of the same inputs, as errors of the engine may give them.
+_ALIASES = {
+    "set": "conditions",
+    "new": "conditions",
+    "fix": "fixed",
+    "micrograph": "micrographs",
+    "result": "results",
+}
+_PAGE_LABELS = LABELS | {alias: LABELS[name] for alias, name in _ALIASES.items()}
+
+_LOOK = "who runs the server finds the reason in its log"
+_DATABASE: tuple[tuple[type[Exception], str], ...] = (
+    (
+        db_errors.DatabaseBusyError,
+        "the database was locked by another process for too long; nothing was written. Try again",
+    ),
+    (
+        db_errors.CollisionError,
+        "another change came in the way; nothing was written. Try again",
+    ),
+    (db_errors.ServerUnreachableError, "the database's server does not answer; try again later"),
+    (
+        db_errors.ConnectionLostError,
+        "the connection to the database broke; nothing was written. Try again",
+    ),
+    (
+        db_errors.OutcomeUnknownError,
+        "the connection to the database broke while this was being recorded: it may be recorded "
+        "or not, as a whole. Look before you send it again",
+    ),
+    (db_errors.ReadOnlyDatabaseError, f"the database cannot be written; {_LOOK}"),
+)
+
+
+def worded(error: Exception, voice: Voice, relabelled: Mapping[str, str] | None = None) -> str:
+    """Return what an expected error says on a page or to a program.
+
+    Errors of the database name its place and the commands that mend it. Those are for whoever runs
+    the server, and go to its log.
+    """
+    if isinstance(error, SpinneretError):
+        return error.worded(
+            voice, {**_PAGE_LABELS, **(relabelled or {})} if voice == "page" else None
+        )
+    if isinstance(error, db_errors.DatabaseError) and not isinstance(
+        error, db_errors.ConflictError
+    ):
+        _LOG.warning("%s", error)
+        return next(
+            (sentence for kind, sentence in _DATABASE if isinstance(error, kind)),
+            f"the database cannot be used now; {_LOOK}",
+        )
+    return str(error)
+
+
+def spelled(document: Any, voice: Voice) -> Any:
+    """Fill in the marks of every text of a document (see :func:`engine.errors.spell`).
+
+    >>> from engine.errors import field
+    >>> spelled({"notes": [f"state {field('nm_per_pixel')}"], "n": 3}, "page")
+    {'notes': ['state Pixel size'], 'n': 3}
+    """
+    # Markup was put together from texts that were spelled and escaped already.
+    if isinstance(document, str):
+        if "⟦" not in document or isinstance(document, Markup):
+            return document
+        return spell(document, voice, _PAGE_LABELS if voice == "page" else None)
+    if isinstance(document, dict):
+        return {key: spelled(item, voice) for key, item in document.items()}
+    if isinstance(document, list | tuple):
+        return [spelled(item, voice) for item in document]
+    return document
+
+
+def on_page(value: Any) -> Any:
+    """Return a value as a template is to show it."""
+    return spelled(value, "page") if isinstance(value, str) else value
