@@ -77,7 +77,7 @@ class Arena:
         from PIL import Image
 
         from db.records import NewExperiment, Origin, Status
-        from engine.bench.labs import finished_runs, lab_of
+        from engine.bench.harness.labs import finished_runs, lab_of
         from engine.workspace.init import initialise
 
         initialise(self.config, template="nanofibre")

@@ -9,14 +9,15 @@ models meet the same splits.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.bench.environment import environment
+from engine.bench.harness.environment import environment
+from engine.bench.harness.tasks import one_thread
 from engine.bench.models.prediction_scores import Held, OutOfFold, normal_nlpd, summarise
 from engine.bench.models.predictors import (
     MODELS,
@@ -26,10 +27,10 @@ from engine.bench.models.predictors import (
     check_against,
     check_models,
 )
-from engine.bench.tasks import one_thread
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 from engine.errors import DataError, ModelError, SpinneretError, UsageError, nearest_name
+from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -59,29 +60,17 @@ class AccuracyConfig:
 
     def __post_init__(self) -> None:
         for option, value, least in (
-            ("--folds", self.folds, 2),
-            ("--seed", self.seed, 0),
-            ("--repeats", self.repeats, 1),
+            ("folds", self.folds, 2),
+            ("seed", self.seed, 0),
+            ("repeats", self.repeats, 1),
         ):
             if value < least:
-                raise UsageError(f"{option}: expected at least {least}, got {value}")
+                raise UsageError(f"expected at least {least}, got {value}", field=option)
 
     @property
     def n_steps(self) -> int:
         """How many times a model is fitted and asked."""
         return self.repeats * self.folds * len(self.models)
-
-
-@dataclass(frozen=True)
-class FoldDone:
-    """A model has been fitted without one fold and asked about it; counted from 1."""
-
-    model: str
-    repeat: int
-    fold: int
-
-
-Tell = Callable[[FoldDone], None]
 
 
 def accuracy(
@@ -90,7 +79,7 @@ def accuracy(
     runs: Sequence[Run],
     *,
     models: Mapping[str, Predictor] | None = None,
-    tell: Tell = lambda done: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run the benchmark on ``runs`` and return its document.
 
@@ -99,46 +88,46 @@ def accuracy(
         campaign: what the table's columns mean.
         runs: the finished runs, replicates kept.
         models: further models by name, for tests and notebooks.
-        tell: called after each fit.
+        progress: told after each fit, of :attr:`AccuracyConfig.n_steps`.
 
     Raises:
         UsageError: unknown names, or more folds than recipes.
         DataError: nothing to learn in the table.
         ModelError: a model fails; the message says which, and in which fold.
     """
-    brought = {name: Entry(predict, "brought along") for name, predict in (models or {}).items()}
-    config = replace(config, models=check_models(config.models, brought=brought))
+    custom = {name: Entry(predict, "the caller's own") for name, predict in (models or {}).items()}
+    config = replace(config, models=check_models(config.models, custom=custom))
     config = replace(config, against=check_against(config.against, config.models))
     outcomes, left_out = _choose_outcomes(config, campaign, runs)
-    kept = [run for run in runs if any(run.outcomes.get(outcome) for outcome in outcomes)]
-    recipes = recipes_of(campaign, kept)
+    measured = [run for run in runs if any(run.outcomes.get(outcome) for outcome in outcomes)]
+    recipes = recipes_of(campaign, measured)
     n_recipes = int(recipes.max()) + 1
     if config.folds > n_recipes:
         raise UsageError(
-            f"--folds: expected at most the table's {n_recipes} recipes, got {config.folds}"
+            f"expected at most the table's {n_recipes} recipes, got {config.folds}", field="folds"
         )
-    entries = {name: {**MODELS, **brought}[name] for name in config.models}
-    held = _held(kept, outcomes, recipes)
-    job = _Job(config, campaign, kept, outcomes, held)
+    entries = {name: {**MODELS, **custom}[name] for name in config.models}
+    held = _held(measured, outcomes, recipes)
+    job = _Job(config, campaign, measured, outcomes, held)
     with one_thread():
-        predicted, folds, seconds = job.run(entries, recipes, tell)
+        predicted, folds, seconds = job.run(entries, recipes, progress)
     summary = summarise(held, predicted, outcomes, config.against)
-    for name, found in summary["models"].items():
-        found["seconds_per_fold"] = float(np.median(seconds[name]))
-        found["about"] = entries[name].about
+    for name, scores in summary["models"].items():
+        scores["seconds_per_fold"] = float(np.median(seconds[name]))
+        scores["about"] = entries[name].about
     return {
         "kind": KIND,
-        "config": _told(config),
+        "config": _options(config),
         "environment": environment(),
         "campaign": campaign.definition(),
         "data": {
-            "experiments": len(kept),
+            "experiments": len(measured),
             "recipes": n_recipes,
             "measurements": len(held.value),
             "outcomes_left_out": list(left_out),
         },
         "summary": summary,
-        **_raw(held, kept, outcomes, folds, predicted),
+        **_raw(held, measured, outcomes, folds, predicted),
     }
 
 
@@ -147,13 +136,17 @@ def recipes_of(campaign: Campaign, runs: Sequence[Run]) -> Index:
     from engine.propose.space import Space
 
     space = Space(campaign)
-    known: dict[tuple[float, ...], int] = {}
+    places: dict[tuple[float, ...], int] = {}
     keys = [space.key(row) for row in space.settings_of([run.conditions for run in runs])]
-    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
+    return np.array([places.setdefault(key, len(places)) for key in keys], dtype=np.int64)
 
 
 def folds_of(recipes: Index, n_folds: int, seed: Sequence[int]) -> Index:
-    """Return (n,) the fold of each run, drawn by recipe; folds differ by at most one recipe."""
+    """Return (n,) the fold of each run, drawn by recipe; folds differ by at most one recipe.
+
+    >>> folds_of(np.array([0, 0, 1, 2]), 3, [0]).tolist()
+    [1, 1, 2, 0]
+    """
     order = np.random.default_rng(seed).permutation(int(recipes.max()) + 1)
     fold_of_recipe = np.empty(len(order), dtype=np.int64)
     fold_of_recipe[order] = np.arange(len(order)) % n_folds
@@ -167,8 +160,9 @@ def _choose_outcomes(
     for name in config.outcomes:
         if name not in campaign.outcomes:
             raise UsageError(
-                f"--outcomes: unknown outcome '{name}'."
-                f"{nearest_name(name, campaign.outcomes)} Known: {', '.join(campaign.outcomes)}"
+                f"unknown outcome '{name}'.{nearest_name(name, campaign.outcomes)} "
+                f"Known: {', '.join(campaign.outcomes)}",
+                field="outcomes",
             )
     learnable = [outcome for outcome in campaign.outcomes if _varies(runs, outcome)]
     lost = [outcome for outcome in config.outcomes if outcome not in learnable]
@@ -190,8 +184,8 @@ def _varies(runs: Sequence[Run], outcome: str) -> bool:
 
 def _held(runs: Sequence[Run], outcomes: Sequence[str], recipes: Index) -> Held:
     rows = [
-        (value, i, place)
-        for place, run in enumerate(runs)
+        (value, i, number)
+        for number, run in enumerate(runs)
         for i, outcome in enumerate(outcomes)
         for value in run.outcomes.get(outcome, ())
     ]
@@ -215,77 +209,81 @@ class _Job:
     held: Held
 
     def run(
-        self, entries: Mapping[str, Entry], recipes: Index, tell: Tell
+        self, entries: Mapping[str, Entry], recipes: Index, progress: Progress
     ) -> tuple[dict[str, OutOfFold], Index, dict[str, list[float]]]:
-        """Return what each model said, the fold of each run (R, n), and each fold's seconds."""
+        """Return each model's predictions, the fold of each run (R, n), and each fold's seconds."""
         seconds: dict[str, list[float]] = {name: [] for name in entries}
-        said: dict[str, list[OutOfFold]] = {name: [] for name in entries}
-        splits = []
+        repeats: dict[str, list[OutOfFold]] = {name: [] for name in entries}
+        splits: list[Index] = []
+        n_fits = 0
         for repeat in range(self.config.repeats):
             split = folds_of(recipes, self.config.folds, [self.config.seed, repeat])
             parts: dict[str, list[tuple[Index, Predicted]]] = {name: [] for name in entries}
             for fold in range(self.config.folds):
                 for name, entry in entries.items():
                     started = time.perf_counter()
-                    parts[name].append(self._ask(name, entry, split, repeat, fold))
+                    parts[name].append(self._predict(name, entry, split, repeat, fold))
                     seconds[name].append(time.perf_counter() - started)
-                    tell(FoldDone(name, repeat + 1, fold + 1))
+                    n_fits += 1
+                    stage = f"repeat {repeat + 1}, fold {fold + 1}: {name}"
+                    progress(stage, n_fits, self.config.n_steps)
             splits.append(split)
             for name in entries:
-                said[name].append(self._measured(_whole(parts[name], len(self.runs))))
-        return {name: _stack(found) for name, found in said.items()}, np.stack(splits), seconds
+                repeats[name].append(self._of_measurements(_joined(parts[name], len(self.runs))))
+        return {name: _stack(r) for name, r in repeats.items()}, np.stack(splits), seconds
 
-    def _ask(
+    def _predict(
         self, name: str, entry: Entry, split: Index, repeat: int, fold: int
     ) -> tuple[Index, Predicted]:
-        asked = np.flatnonzero(split == fold)
-        known = tuple(run for run, part in zip(self.runs, split, strict=True) if part != fold)
+        rows = np.flatnonzero(split == fold)
+        training = tuple(run for run, part in zip(self.runs, split, strict=True) if part != fold)
         seed = int(np.random.default_rng([self.config.seed, repeat, fold]).integers(2**31))
-        where = f"{name}, repeat {repeat + 1}, fold {fold + 1}"
+        heading = f"{name}, repeat {repeat + 1}, fold {fold + 1}"
         try:
-            found = entry.predict(
-                History(self.campaign, known),
-                [self.runs[int(i)].conditions for i in asked],
+            predicted = entry.predict(
+                History(self.campaign, training),
+                [self.runs[int(i)].conditions for i in rows],
                 self.outcomes,
                 level=self.config.level,
                 seed=seed,
             )
         except SpinneretError as error:
-            raise ModelError(f"{where}: {error}") from error
-        shape = (len(asked), len(self.outcomes))
-        for part in found.parts():
+            raise ModelError(f"{heading}: {error}") from error
+        shape = (len(rows), len(self.outcomes))
+        for part in predicted.parts():
             if part.shape != shape or not np.isfinite(part).all():
-                raise ModelError(f"{where}: expected {shape} finite numbers, got {part.shape}")
-        return asked, found
+                raise ModelError(f"{heading}: expected {shape} finite numbers, got {part.shape}")
+        return rows, predicted
 
-    def _measured(self, found: Predicted) -> OutOfFold:
+    def _of_measurements(self, predicted: Predicted) -> OutOfFold:
         """Turn predictions of runs (n, m) into those of measurements (1, N)."""
         held = self.held
 
-        def of(part: Array | None) -> Array | None:
+        def pick(part: Array | None) -> Array | None:
             return None if part is None else part[held.run, held.outcome][None]
 
-        mean = found.mean[held.run, held.outcome][None]
-        if found.centre is None or found.variance is None:
-            return OutOfFold(mean, of(found.lower), of(found.upper))
+        mean = predicted.mean[held.run, held.outcome][None]
+        lower, upper = pick(predicted.lower), pick(predicted.upper)
+        if predicted.centre is None or predicted.variance is None:
+            return OutOfFold(mean, lower, upper)
         nlpd = np.empty((1, len(held.value)))
         for i, outcome in enumerate(self.outcomes):
-            here = held.outcome == i
-            places = held.run[here], held.outcome[here]
+            rows = held.outcome == i
+            cells = held.run[rows], held.outcome[rows]
             is_log = self.campaign.property_of(outcome).scale == "log"
-            centre, variance = found.centre[places], found.variance[places]
-            nlpd[0, here] = normal_nlpd(held.value[here], centre, variance, is_log=is_log)
-        return OutOfFold(mean, of(found.lower), of(found.upper), nlpd)
+            centre, variance = predicted.centre[cells], predicted.variance[cells]
+            nlpd[0, rows] = normal_nlpd(held.value[rows], centre, variance, is_log=is_log)
+        return OutOfFold(mean, lower, upper, nlpd)
 
 
-def _whole(parts: Sequence[tuple[Index, Predicted]], n: int) -> Predicted:
+def _joined(parts: Sequence[tuple[Index, Predicted]], n: int) -> Predicted:
     """Put the folds of one repeat together, (n, m)."""
     order = np.empty(n, dtype=np.int64)
-    order[np.concatenate([asked for asked, _ in parts])] = np.arange(n)
+    order[np.concatenate([rows for rows, _ in parts])] = np.arange(n)
 
     def joined(name: str) -> Array | None:
-        found = [getattr(predicted, name) for _, predicted in parts]
-        return None if found[0] is None else np.concatenate(found)[order]
+        arrays = [getattr(predicted, name) for _, predicted in parts]
+        return None if arrays[0] is None else np.concatenate(arrays)[order]
 
     mean = np.concatenate([predicted.mean for _, predicted in parts])[order]
     return Predicted(mean, *map(joined, ("lower", "upper", "centre", "variance")))
@@ -293,14 +291,14 @@ def _whole(parts: Sequence[tuple[Index, Predicted]], n: int) -> Predicted:
 
 def _stack(repeats: Sequence[OutOfFold]) -> OutOfFold:
     def joined(name: str) -> Array | None:
-        found = [getattr(repeat, name) for repeat in repeats]
-        return None if found[0] is None else np.concatenate(found)
+        arrays = [getattr(repeat, name) for repeat in repeats]
+        return None if arrays[0] is None else np.concatenate(arrays)
 
     mean = np.concatenate([repeat.mean for repeat in repeats])
     return OutOfFold(mean, *map(joined, ("lower", "upper", "nlpd")))
 
 
-def _told(config: AccuracyConfig) -> dict[str, Any]:
+def _options(config: AccuracyConfig) -> dict[str, Any]:
     return {
         "table": config.table,
         "folds": config.folds,
@@ -332,8 +330,8 @@ def _raw(
         "predictions": {
             name: {
                 part: None if values is None else values.tolist()
-                for part, values in vars(found).items()
+                for part, values in vars(answers).items()
             }
-            for name, found in predicted.items()
+            for name, answers in predicted.items()
         },
     }

@@ -1,11 +1,9 @@
-"""Where the benchmarks meet what MatMCL learnt from sources: the one seam, and its names.
+"""What MatMCL learnt from sources, as benchmarks have it: pretrained, loaded, told to the models.
 
 A *knowledge provider* answers, for a campaign, what the surrogate of ``matmcl`` knows of it before
 its first run; ``None`` means nothing. Providers travel to worker processes, so they are plain data
-and load at the first call.
-
-:data:`CONNECTION` is how they reach the models (:mod:`engine.bench.models.pretraining`). Were it
-``None``, there would be no ``matmcl``, and nothing that needs it would be offered.
+and load at the first call. Sources are pretrained on as ``engine pretrain`` does: from the starter
+on.
 """
 
 from __future__ import annotations
@@ -15,50 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.bench.models import pretraining
+import numpy as np
+
+from engine.bench.harness.labs import SourceRuns
 from engine.campaign import Campaign
-from engine.campaign.history import History, Run
-from engine.errors import UsageError
-from engine.lab.protocol import Picture
+from engine.campaign.history import History
 from engine.sources.serving_surrogate import STARTER
 
 if TYPE_CHECKING:
     from engine.propose.forecaster import Forecaster
+    from engine.sources.knowledge import Knowledge
+    from surrogate.matmcl.config import MatMCLConfig
+    from surrogate.matmcl.data import SourceTensors
+    from surrogate.matmcl.vocabulary import Vocabulary
 
 KnowledgeProvider = Callable[[Campaign], object | None]
 """campaign → what the surrogate knows of it beforehand (``knowledge=`` of ``engine.propose``)."""
 
-
-@dataclass(frozen=True)
-class SourceRuns:
-    """What one lab did before, to pretrain on.
-
-    ``runs``: its finished runs. ``pictures``: a micrograph of each run, or none at all; grey,
-    (height, width), rotation along the width, ``nm_per_pixel`` nanometres each.
-    """
-
-    name: str
-    campaign: Campaign
-    runs: tuple[Run, ...]
-    pictures: tuple[Picture, ...] = ()
-    nm_per_pixel: float | None = None
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How knowledge is had.
-
-    ``starter``: the folder of the packaged checkpoint. ``load``: campaign, folder of a checkpoint
-    and, for outcomes of other names, the sources' outcome for each of them → knowledge.
-    ``pretrain``: sources, folder to write a checkpoint to (not there yet), seed.
-    """
-
-    starter: Path
-    load: Callable[[Campaign, Path, Mapping[str, str]], object]
-    pretrain: Callable[[Sequence[SourceRuns], Path, int], None]
-
-
-CONNECTION: Connection | None = Connection(STARTER, pretraining.load, pretraining.pretrain)
+STEPS, RATE = 600, 1e-3
+TILES_PER_PICTURE = 2
+REPLAYED_LABS = range(192)
+BAD = "bad"
 
 
 @dataclass(frozen=True)
@@ -70,32 +45,21 @@ class CheckpointKnowledge:
 
     def __call__(self, campaign: Campaign) -> object:
         """Return what the checkpoint knows of ``campaign``."""
-        return connection().load(campaign, self.folder, dict(self.outcomes))
+        return load(campaign, self.folder, dict(self.outcomes))
 
 
-def connection() -> Connection:
-    """Return how knowledge is had.
-
-    Raises:
-        UsageError: there is no way to it.
-    """
-    if CONNECTION is None:
-        raise UsageError("matmcl is not connected (engine.bench.models.knowledge.CONNECTION)")
-    return CONNECTION
-
-
-def nothing(campaign: Campaign) -> None:
+def ignorance(campaign: Campaign) -> None:
     """Know nothing of any campaign."""
 
 
 def keywords(campaign: Campaign, provider: KnowledgeProvider) -> dict[str, Any]:
     """Return the arguments by which ``engine.propose`` is told what ``provider`` knows."""
-    known = provider(campaign)
-    return {} if known is None else {"knowledge": known}
+    knowledge = provider(campaign)
+    return {} if knowledge is None else {"knowledge": knowledge}
 
 
 def fit(
-    history: History, outcomes: Sequence[str], provider: KnowledgeProvider = nothing
+    history: History, outcomes: Sequence[str], provider: KnowledgeProvider = ignorance
 ) -> Forecaster:
     """Fit the engine's surrogate to ``history``, with what ``provider`` knows of its campaign.
 
@@ -105,5 +69,88 @@ def fit(
     from engine.propose import Forecaster
     from engine.workspace.settings import ProposeSettings
 
-    known = keywords(history.campaign, provider)
-    return Forecaster.fit(history, ProposeSettings(), outcomes=outcomes, **known)
+    knowledge = keywords(history.campaign, provider)
+    return Forecaster.fit(history, ProposeSettings(), outcomes=outcomes, **knowledge)
+
+
+def load(campaign: Campaign, folder: Path, outcomes: Mapping[str, str]) -> Knowledge:
+    """Return what a checkpoint knows of a campaign; ``outcomes``: ours → theirs."""
+    from engine.sources.axes import Names
+    from engine.sources.knowledge import knowledge_of
+    from surrogate.matmcl.checkpoint import read_card
+
+    excluded = read_card(folder).extra.get("left_out", ())
+    return knowledge_of(campaign, folder, Names(outcomes=dict(outcomes)), exclude=excluded)
+
+
+def pretrain(sources: Sequence[SourceRuns], folder: Path, seed: int) -> None:
+    """Train on the sources from the starter on, and write the checkpoint to ``folder``.
+
+    A misleading source stands alone: beside the starter's heads it would do no harm to speak of.
+    """
+    from engine.sources.ensemble_data import EnsembleDesign, ensemble_tensors
+    from surrogate.matmcl.checkpoint import load_checkpoint, save_checkpoint
+    from surrogate.matmcl.config import TrainSettings
+    from surrogate.matmcl.growing import grown
+    from surrogate.matmcl.model import ENSEMBLE
+    from surrogate.matmcl.train import train
+
+    starter = load_checkpoint(STARTER)
+    vocabulary, config = starter.vocabulary, starter.config
+    tensors = [source_tensors(source, vocabulary, config, seed) for source in sources]
+    names = (ENSEMBLE, *(source.name for source in tensors))
+    model = grown(starter, vocabulary, names, seed=seed)
+    replay = EnsembleDesign(REPLAYED_LABS, settings=32, pictures=0)
+    labs = ensemble_tensors(replay, vocabulary, config)
+    settings = TrainSettings(steps=STEPS, learning_rate=RATE, seed=seed, contrastive_every=4)
+    train(model, [labs, *tensors], settings)
+    is_bad = any(source.name.startswith(BAD) for source in sources)
+    extra = {
+        "sources": [source.name for source in sources],
+        "left_out": [ENSEMBLE] if is_bad else [],
+    }
+    save_checkpoint(folder, model, seed=seed, extra=extra)
+
+
+def source_tensors(
+    source: SourceRuns, vocabulary: Vocabulary, config: MatMCLConfig, seed: int
+) -> SourceTensors:
+    """Encode a lab's finished runs, outcomes standardised over them, micrographs cut to tiles."""
+    import torch
+
+    from engine.propose.training_data import to_work
+    from engine.sources.axes import outcome_places
+    from engine.sources.encoding import encode_conditions
+    from surrogate.matmcl.data import SourceTensors
+    from surrogate.matmcl.tiles import cut_tiles
+
+    T = encode_conditions(source.campaign, vocabulary, [run.conditions for run in source.runs])
+    Y = np.full((len(source.runs), len(vocabulary.outcomes)), np.nan)
+    for outcome, column in outcome_places(source.campaign, vocabulary).items():
+        values = np.array([np.mean(run.outcomes.get(outcome, [np.nan])) for run in source.runs])
+        work = to_work(source.campaign, outcome, values)
+        Y[:, column] = (work - np.nanmean(work)) / max(float(np.nanstd(work)), 1e-6)
+    tiles, owners = None, None
+    if source.pictures and source.nm_per_pixel is not None:
+        generator = torch.Generator().manual_seed(seed)
+        tiles = torch.cat(
+            [
+                cut_tiles(
+                    picture,
+                    source.nm_per_pixel,
+                    config=config,
+                    n=TILES_PER_PICTURE,
+                    generator=generator,
+                )
+                for picture in source.pictures
+            ]
+        )
+        owners = torch.arange(len(source.pictures)).repeat_interleave(TILES_PER_PICTURE)
+    return SourceTensors(
+        source.name,
+        torch.from_numpy(T).float(),
+        torch.from_numpy(Y).float(),
+        torch.zeros(len(source.runs), dtype=torch.int64),
+        tiles,
+        owners,
+    )

@@ -26,32 +26,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.bench.labs import finished_runs, lab_of, truths
+from engine.bench.harness.labs import SourceRuns, finished_runs, lab_of, truths
+from engine.bench.harness.results import ResultFile
+from engine.bench.harness.tasks import Task, Trace, seed_by_seed
 from engine.bench.models import sources
-from engine.bench.models.knowledge import CheckpointKnowledge, KnowledgeProvider, SourceRuns
+from engine.bench.models.knowledge import CheckpointKnowledge, KnowledgeProvider
 from engine.bench.models.learning_scores import scores, summarise
 from engine.bench.models.predictors import MODELS, Predictor, surrogate
-from engine.bench.tasks import ResultFile, Step, Task, Tell, Trace, seed_by_seed
+from engine.bench.models.rows import SCRATCH, Row
 from engine.campaign.history import History, Run
 from engine.errors import ModelError, SpinneretError, UsageError, nearest_name
 from engine.lab.protocol import KnownLab, LabResult
+from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
 
-SCRATCH = f"{sources.STRATEGY}:scratch"
-"""MatMCL trained on the experiments to learn from themselves, micrographs and all."""
 TEST_STREAM = 5_000
-FEWEST = 3
-
-
-@dataclass(frozen=True)
-class Row:
-    """A model on a truth: ``about`` says in a line what the row is for."""
-
-    name: str
-    truth: str
-    model: str
-    about: str = ""
+MIN_SIZE = 3
 
 
 @dataclass(frozen=True)
@@ -76,16 +67,16 @@ class LearningConfig:
 
     def __post_init__(self) -> None:
         for option, value, least in (
-            ("--seeds", self.n_seeds, 1),
-            ("--first-seed", self.first_seed, 0),
-            ("--test", self.n_test, 8),
-            ("--sizes", min(self.sizes, default=0), FEWEST),
+            ("seeds", self.n_seeds, 1),
+            ("first_seed", self.first_seed, 0),
+            ("test", self.n_test, 8),
+            ("sizes", min(self.sizes, default=0), MIN_SIZE),
         ):
             if value < least:
-                raise UsageError(f"{option}: expected at least {least}, got {value}")
+                raise UsageError(f"expected at least {least}, got {value}", field=option)
         if list(self.sizes) != sorted(set(self.sizes)):
-            told = ", ".join(map(str, self.sizes))
-            raise UsageError(f"--sizes: expected rising numbers of experiments, got {told}")
+            sizes = ", ".join(map(str, self.sizes))
+            raise UsageError(f"expected rising numbers of experiments, got {sizes}", field="sizes")
 
     @property
     def tasks(self) -> list[Task]:
@@ -104,25 +95,33 @@ def learning(
     jobs: int = 1,
     out: Path | None = None,
     resume: bool = False,
-    tell: Tell = lambda step: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Run the benchmark and return its document; ``models`` brings further ones by name.
+    """Run the benchmark and return its document.
+
+    Args:
+        config: what is compared.
+        models: further models by name.
+        jobs: processes, one thread each.
+        out: a JSON file, written as each (row, seed) finishes.
+        resume: go on with the results in ``out``.
+        progress: told of the experiments learned from, by (row, seed).
 
     Raises:
         UsageError: unknown models or labs; a file that holds an unfinished run.
         DataError: a file of another benchmark; a lab that hardly ever gives a mat.
         ModelError: a model fails; the message says which, where.
     """
-    brought = dict(models or {})
-    check_models({row.model for row in config.rows}, brought)
+    custom = dict(models or {})
+    check_models({row.model for row in config.rows}, custom)
     for truth in dict.fromkeys(row.truth for row in config.rows):
         _known_lab(truth, config.first_seed)
     results = ResultFile(out, config.kind, config.conditions())
     results.begin(resume=resume)
     with sources.checkpoints(config.checkpoints) as folder:
-        work = partial(run_task, replace(config, checkpoints=folder), brought)
-        results.fill(config.tasks, work, jobs=jobs, tell=tell)
-    chosen = results.of(config.tasks)
+        work = partial(run_task, replace(config, checkpoints=folder), custom)
+        results.fill(config.tasks, work, jobs=jobs, progress=progress)
+    chosen = results.traces_of(config.tasks)
     return results.write(
         {
             "complete": True,
@@ -133,62 +132,61 @@ def learning(
     )
 
 
-def check_models(names: Iterable[str], brought: Mapping[str, Predictor]) -> None:
-    """Refuse a model that is neither known nor brought along.
+def check_models(names: Iterable[str], custom: Mapping[str, Predictor]) -> None:
+    """Refuse a model that has no name here and is not among the caller's own.
 
     Raises:
         UsageError: naming those that are.
     """
-    offered = sources.names()
-    known = (*brought, *MODELS, *offered, *((SCRATCH,) if offered else ()))
+    offered = tuple(dict.fromkeys((*custom, *MODELS, *sources.names(), SCRATCH)))
     for name in names:
-        if name in known:
+        if name in offered:
             continue
-        if sources.is_sourced(name) and offered:
-            sources.check(name, "--model")
+        if sources.is_sourced(name):
+            sources.check(name, "model")
             continue
         raise UsageError(
-            f"--model: expected one of {', '.join(dict.fromkeys(known))}, got '{name}'."
-            f"{nearest_name(name, known)}"
+            f"expected one of {', '.join(offered)}, got '{name}'.{nearest_name(name, offered)}",
+            field="model",
         )
 
 
 def run_task(
-    config: LearningConfig, brought: Mapping[str, Predictor], task: Task, tell: Tell
+    config: LearningConfig, custom: Mapping[str, Predictor], task: Task, progress: Progress
 ) -> Trace:
     """Run one row from one seed: a round holds the scores after so many experiments."""
     row = next(row for row in config.rows if row.name == task.strategy)
     lab = _known_lab(row.truth, task.seed)
-    seen = finished_runs(lab, config.sizes[-1], task.seed)
-    asked = _Asked.of(lab, config.n_test, TEST_STREAM + task.seed)
+    training = finished_runs(lab, config.sizes[-1], task.seed)
+    test = _TestSet.of(lab, config.n_test, TEST_STREAM + task.seed)
     rounds = []
     for n in config.sizes:
         try:
-            predict = _model(config, brought, row, task.seed, seen[:n])
-            found = predict(
-                History(lab.campaign, tuple(run for run, _ in seen[:n])),
-                [run.conditions for run in asked.runs],
+            predict = _model(config, custom, row, task.seed, training[:n])
+            predicted = predict(
+                History(lab.campaign, tuple(run for run, _ in training[:n])),
+                [run.conditions for run in test.runs],
                 lab.campaign.outcomes,
                 level=config.level,
                 seed=task.seed,
             )
         except SpinneretError as error:
             raise ModelError(f"{row.name}, seed {task.seed}, {n} experiments: {error}") from error
-        rounds.append({"n": n, **scores(lab.campaign, found, asked.truth, asked.measured)})
-        tell(Step(task, n, config.sizes[-1]))
+        rounds.append({"n": n, **scores(lab.campaign, predicted, test.truth, test.measured)})
+        progress(str(task), n, config.sizes[-1])
     return Trace(task.strategy, task.seed, (), tuple(rounds))
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What a model is asked: ``truth`` and ``measured`` (t, m) in the outcomes' units."""
+class _TestSet:
+    """What models are tested on: ``truth`` and ``measured`` (t, m) in the outcomes' units."""
 
     runs: tuple[Run, ...]
     truth: Array
     measured: Array
 
     @classmethod
-    def of(cls, lab: KnownLab, n: int, seed: int) -> _Asked:
+    def of(cls, lab: KnownLab, n: int, seed: int) -> _TestSet:
         runs = tuple(run for run, _ in finished_runs(lab, n, seed))
         outcomes = lab.campaign.outcomes
         true = truths(lab, [run.conditions for run in runs])
@@ -199,42 +197,43 @@ class _Asked:
 def _known_lab(name: str, seed: int) -> KnownLab:
     lab = lab_of(name, seed)
     if not isinstance(lab, KnownLab):
-        raise UsageError(f"--truth {name}: expected a lab that knows its truth")
+        raise UsageError(f"expected a lab that knows its truth, got '{name}'", field="truth")
     return lab
 
 
 def _model(
     config: LearningConfig,
-    brought: Mapping[str, Predictor],
+    custom: Mapping[str, Predictor],
     row: Row,
     seed: int,
-    seen: Sequence[tuple[Run, LabResult]],
+    training: Sequence[tuple[Run, LabResult]],
 ) -> Predictor:
     """Return the row's model, pretrained here and now where it must be."""
-    if row.model in brought:
-        return brought[row.model]
+    if row.model in custom:
+        return custom[row.model]
     if not sources.is_sourced(row.model):
         return MODELS[row.model].predict
     folder = config.checkpoints or Path()
     if row.model == SCRATCH:
-        return surrogate(_from_scratch(folder, row, seed, seen))
+        return surrogate(_from_scratch(folder, row, seed, training))
     return surrogate(sources.provider(row.model, truth=row.truth, seed=seed, folder=folder))
 
 
 def _from_scratch(
-    folder: Path, row: Row, seed: int, seen: Sequence[tuple[Run, LabResult]]
+    folder: Path, row: Row, seed: int, training: Sequence[tuple[Run, LabResult]]
 ) -> KnowledgeProvider:
-    place = folder / f"scratch-{Path(row.truth).stem.replace(':', '-')}-{seed}-{len(seen)}"
-    if not place.is_dir():
+    name = f"scratch-{Path(row.truth).stem.replace(':', '-')}-{seed}-{len(training)}"
+    checkpoint = folder / name
+    if not checkpoint.is_dir():
         px = sources.PICTURE_PX
-        drawn = [result.micrograph for _, result in seen]
-        pictures = tuple(draw((px, px)) for draw in drawn if draw is not None)
-        own = SourceRuns(
+        micrographs = [result.micrograph for _, result in training]
+        pictures = tuple(draw((px, px)) for draw in micrographs if draw is not None)
+        source = SourceRuns(
             "campaign",
             lab_of(row.truth, seed).campaign,
-            tuple(run for run, _ in seen),
-            pictures if len(pictures) == len(seen) else (),
-            seen[0][1].nm_per_pixel,
+            tuple(run for run, _ in training),
+            pictures if len(pictures) == len(training) else (),
+            training[0][1].nm_per_pixel,
         )
-        sources.pretrain([own], place, seed)
-    return CheckpointKnowledge(place)
+        sources.pretrain([source], checkpoint, seed)
+    return CheckpointKnowledge(checkpoint)

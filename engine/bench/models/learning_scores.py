@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.bench.harness.intervals import mean_interval
+from engine.bench.harness.tasks import Trace
 from engine.bench.models.prediction import Predicted
 from engine.bench.models.prediction_scores import normal_nlpd
-from engine.bench.search.scores import mean_interval
-from engine.bench.tasks import Trace
+from engine.bench.models.rows import Row
 from engine.campaign import Campaign
-
-if TYPE_CHECKING:
-    from engine.bench.models.learning import Row
 
 Array = NDArray[np.float64]
 
 SCORES = ("r2", "r2_noisy", "nlpd", "coverage")
 
 
-def scores(campaign: Campaign, found: Predicted, truth: Array, measured: Array) -> dict[str, Any]:
+def scores(
+    campaign: Campaign, predicted: Predicted, truth: Array, measured: Array
+) -> dict[str, Any]:
     """Return each score by outcome and its mean over outcomes; truth and measurements (t, m)."""
     from engine.propose.training_data import to_work
 
     by_outcome: dict[str, dict[str, float | None]] = {name: {} for name in SCORES}
     for i, outcome in enumerate(campaign.outcomes):
-        mean, y = found.mean[:, i], measured[:, i]
-        centre = found.centre[:, i] if found.centre is not None else _work(campaign, outcome, mean)
+        mean, y = predicted.mean[:, i], measured[:, i]
+        if predicted.centre is not None:
+            centre = predicted.centre[:, i]
+        else:
+            centre = _work(campaign, outcome, mean)
         by_outcome["r2"][outcome] = r2(to_work(campaign, outcome, truth[:, i]), centre)
         by_outcome["r2_noisy"][outcome] = r2(y, mean)
         by_outcome["nlpd"][outcome] = by_outcome["coverage"][outcome] = None
-        if found.variance is not None:
+        if predicted.variance is not None:
             is_log = campaign.property_of(outcome).scale == "log"
-            nlpd = normal_nlpd(y, centre, found.variance[:, i], is_log=is_log)
+            nlpd = normal_nlpd(y, centre, predicted.variance[:, i], is_log=is_log)
             by_outcome["nlpd"][outcome] = float(nlpd.mean())
-        if found.lower is not None and found.upper is not None:
-            inside = (found.lower[:, i] <= y) & (y <= found.upper[:, i])
+        if predicted.lower is not None and predicted.upper is not None:
+            inside = (predicted.lower[:, i] <= y) & (y <= predicted.upper[:, i])
             by_outcome["coverage"][outcome] = float(inside.mean())
     means = {name: _mean(list(values.values())) for name, values in by_outcome.items()}
     return {**means, "by_outcome": by_outcome}
@@ -56,7 +59,7 @@ def summarise(
 
     The reference of a row is the first row of the same truth with the model ``reference``.
     """
-    found = {row.name: _by_seed(traces, row.name) for row in rows}
+    by_row = {row.name: _by_seed(traces, row.name) for row in rows}
     of_truth = {row.truth: row.name for row in reversed(rows) if row.model == reference}
     return {
         "sizes": list(sizes),
@@ -65,10 +68,10 @@ def summarise(
             row.name: {
                 "truth": row.truth,
                 "model": row.model,
-                "seeds": sorted(found[row.name]),
-                **{name: _described(found[row.name], name) for name in SCORES},
+                "seeds": sorted(by_row[row.name]),
+                **{name: _described(by_row[row.name], name) for name in SCORES},
                 "against": of_truth.get(row.truth),
-                "differences": _differences(found, row.name, of_truth.get(row.truth)),
+                "differences": _differences(by_row, row.name, of_truth.get(row.truth)),
             }
             for row in rows
         },
@@ -83,29 +86,29 @@ def _by_seed(traces: Sequence[Trace], name: str) -> dict[int, Mapping[str, list[
     }
 
 
-def _described(found: Mapping[int, Mapping[str, list[Any]]], score: str) -> dict[str, Any] | None:
+def _described(by_seed: Mapping[int, Mapping[str, list[Any]]], score: str) -> dict[str, Any] | None:
     """Return mean, SD and 95 % interval over seeds, each by number of experiments."""
-    values = [found[seed][score] for seed in sorted(found)]
+    values = [by_seed[seed][score] for seed in sorted(by_seed)]
     if not values or any(value is None for row in values for value in row):
         return None
     return _spread(np.array(values))
 
 
 def _differences(
-    found: Mapping[str, Mapping[int, Mapping[str, list[Any]]]], name: str, reference: str | None
+    by_row: Mapping[str, Mapping[int, Mapping[str, list[Any]]]], name: str, reference: str | None
 ) -> dict[str, Any] | None:
     if reference is None or reference == name:
         return None
-    seeds = sorted(set(found[name]) & set(found[reference]))
-    told: dict[str, Any] = {"paired_seeds": len(seeds)}
+    seeds = sorted(set(by_row[name]) & set(by_row[reference]))
+    differences: dict[str, Any] = {"paired_seeds": len(seeds)}
     for score in SCORES:
-        pairs = [(found[name][s][score], found[reference][s][score]) for s in seeds]
+        pairs = [(by_row[name][s][score], by_row[reference][s][score]) for s in seeds]
         if not pairs or any(value is None for pair in pairs for part in pair for value in part):
-            told[score] = None
+            differences[score] = None
             continue
-        told[score] = _spread(np.array([np.subtract(*pair) for pair in pairs]))
-        told[score] |= {f: float(getattr(np, f)(told[score]["mean"])) for f in ("max", "min")}
-    return told
+        spread = _spread(np.array([np.subtract(*pair) for pair in pairs]))
+        differences[score] = spread | {"max": max(spread["mean"]), "min": min(spread["mean"])}
+    return differences
 
 
 def _spread(values: Array) -> dict[str, Any]:
@@ -119,8 +122,8 @@ def _spread(values: Array) -> dict[str, Any]:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None
+    finite = [value for value in values if value is not None]
+    return float(np.mean(finite)) if len(finite) == len(values) else None
 
 
 def _work(campaign: Campaign, outcome: str, mean: Array) -> Array:

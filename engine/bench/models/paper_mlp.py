@@ -60,8 +60,8 @@ class TableNetwork(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         """Return standardised properties, (n, q)."""
-        found: Tensor = self.head(self.latent(X))
-        return found
+        properties: Tensor = self.head(self.latent(X))
+        return properties
 
 
 def _layers(d: int, width: int, q: int, n_layers: int, *, dropout: float) -> nn.Sequential:
@@ -107,9 +107,9 @@ class Layout:
     def targets(self, Y: Array) -> Array:
         """Return outcomes (n, m) as properties (n · directions, q), NaN where there is none."""
         k = self.n_directions
-        found = np.full((len(Y), k, int(self.column.max()) + 1), np.nan)
-        found[:, self.direction, self.column] = Y
-        return found.reshape(len(Y) * k, -1)
+        table = np.full((len(Y), k, int(self.column.max()) + 1), np.nan)
+        table[:, self.direction, self.column] = Y
+        return table.reshape(len(Y) * k, -1)
 
     def outcomes(self, properties: Array) -> Array:
         """Return properties (n · directions, q) as outcomes (n, m)."""
@@ -142,20 +142,20 @@ def predict(
     raw = np.stack(
         [from_work(campaign, outcome, data.Y[:, i]) for i, outcome in enumerate(outcomes)], axis=1
     )
-    known, asked = data.X, space.encode(conditions, data.fill)
+    X, X_new = data.X, space.encode(conditions, data.fill)
     if encode is not None:
         runs = [run for run in history.finished if any(o in run.outcomes for o in outcomes)]
-        known, asked = encode([run.conditions for run in runs])[data.run], encode(conditions)
+        X, X_new = encode([run.conditions for run in runs])[data.run], encode(conditions)
     recipe = np.repeat(np.unique(data.X, axis=0, return_inverse=True)[1], layout.n_directions)
-    found = fit_and_predict(
-        layout.inputs(known),
+    properties = fit_and_predict(
+        layout.inputs(X),
         layout.targets(raw),
         recipe.ravel(),
-        layout.inputs(asked),
+        layout.inputs(X_new),
         seed=seed,
         make=TableNetwork if encode is None else head,
     )
-    return Predicted(layout.outcomes(found))
+    return Predicted(layout.outcomes(properties))
 
 
 def checkpoint_latent(folder: Path, campaign: Campaign) -> Encode:
@@ -187,18 +187,18 @@ def fit_and_predict(
     X: Array,
     Y: Array,
     recipe: Index,
-    asked: Array,
+    X_new: Array,
     *,
     seed: int,
     make: Callable[[int, int], nn.Module] = TableNetwork,
 ) -> Array:
-    """Train a network on rows X (n, d), Y (n, q) and return its answers at ``asked`` (k, q).
+    """Train a network on rows X (n, d), Y (n, q) and return its answers at ``X_new`` (k, q).
 
     ``recipe``: (n,) which rows must not be torn between training and validation. ``make``: the
     network for d inputs and q outputs.
     """
-    known = ~np.isnan(Y).all(axis=1)
-    X, Y, recipe = X[known], Y[known], recipe[known]
+    is_measured = ~np.isnan(Y).all(axis=1)
+    X, Y, recipe = X[is_measured], Y[is_measured], recipe[is_measured]
     is_validation = _validation_rows(recipe, seed)
     centre, scale = X[~is_validation].mean(axis=0), X[~is_validation].std(axis=0)
     mean, sd = np.nanmean(Y[~is_validation], axis=0), np.nanstd(Y[~is_validation], axis=0)
@@ -211,10 +211,9 @@ def fit_and_predict(
         torch.manual_seed(seed)
         network = make(X.shape[1], Y.shape[1])
         targets = torch.from_numpy((Y - mean) / sd).float()
-        held = torch.from_numpy(is_validation)
-        _train(network, inputs(X), targets, held)
+        _train(network, inputs(X), targets, torch.from_numpy(is_validation))
         with torch.no_grad():
-            answer = network(inputs(asked)).double().numpy()
+            answer = network(inputs(X_new)).double().numpy()
     return np.asarray(answer * sd + mean)
 
 
@@ -226,9 +225,10 @@ def _validation_rows(recipe: Index, seed: int) -> NDArray[np.bool_]:
     return np.isin(recipe, drawn)
 
 
-def _train(network: nn.Module, X: Tensor, Y: Tensor, held: Tensor) -> None:
-    """Train in place, and keep the weights that were best on the rows ``held`` (n,)."""
-    X_t, Y_t, X_v, Y_v = X[~held], Y[~held], X[held], Y[held]
+def _train(network: nn.Module, X: Tensor, Y: Tensor, is_validation: Tensor) -> None:
+    """Train in place, and keep the weights that were best on the validation rows (n,)."""
+    X_t, Y_t = X[~is_validation], Y[~is_validation]
+    X_v, Y_v = X[is_validation], Y[is_validation]
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     n_steps = EPOCHS * -(-len(X_t) // BATCH)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, n_steps))
@@ -259,5 +259,5 @@ def _rate(step: int, n_steps: int) -> float:
 
 def _loss(predicted: Tensor, Y: Tensor) -> Tensor:
     """Return the mean squared error over what was measured; outcomes that were not are masked."""
-    seen = ~torch.isnan(Y)
-    return ((predicted - torch.nan_to_num(Y)) ** 2)[seen].mean()
+    is_measured = ~torch.isnan(Y)
+    return ((predicted - torch.nan_to_num(Y)) ** 2)[is_measured].mean()

@@ -40,11 +40,12 @@ def botorch_default(
     data = training_data(history, space, outcomes)
     members = []
     for i, outcome in enumerate(outcomes):
-        seen = ~np.isnan(data.Y[:, i])
-        X, y = torch.from_numpy(data.X[seen]), torch.from_numpy(data.Y[seen, i : i + 1])
+        is_measured = ~np.isnan(data.Y[:, i])
+        X = torch.from_numpy(data.X[is_measured])
+        y = torch.from_numpy(data.Y[is_measured, i : i + 1])
         members.append(_single_task_gp(X, y, outcome))
-    nothing_failed = Feasibility(np.zeros((0, space.d)), np.zeros(0, dtype=bool))
-    forecaster = Forecaster(space, ModelListGP(*members), data, nothing_failed, level)
+    feasibility = Feasibility(np.zeros((0, space.d)), np.zeros(0, dtype=bool))
+    forecaster = Forecaster(space, ModelListGP(*members), data, feasibility, level)
     return forecast(forecaster, conditions, level)
 
 
@@ -121,8 +122,8 @@ def regressor(make: Callable[[int], Any]) -> Predictor:
         X = space.encode(conditions, data.fill)
         columns = []
         for y in raw.T:
-            seen = ~np.isnan(y)
-            columns.append(make(seed).fit(data.X[seen], y[seen]).predict(X))
+            is_measured = ~np.isnan(y)
+            columns.append(make(seed).fit(data.X[is_measured], y[is_measured]).predict(X))
         return Predicted(np.stack(columns, axis=1))
 
     return predict

@@ -46,8 +46,8 @@ class Predicted:
 
     def parts(self) -> list[Array]:
         """Return the arrays that are there."""
-        every = (self.mean, self.lower, self.upper, self.centre, self.variance)
-        return [part for part in every if part is not None]
+        parts = (self.mean, self.lower, self.upper, self.centre, self.variance)
+        return [part for part in parts if part is not None]
 
 
 class Predictor(Protocol):
@@ -82,9 +82,9 @@ def forecast(
     forecaster: Forecaster, conditions: Sequence[Mapping[str, Value]], level: float
 ) -> Predicted:
     """Return what a fitted forecaster says of new measurements at ``conditions``."""
-    told = forecaster.predict(conditions, level)
+    rows = forecaster.predict(conditions, level)
     mean, lower, upper = (
-        np.array([[getattr(row[outcome], part) for outcome in forecaster.outcomes] for row in told])
+        np.array([[getattr(row[outcome], part) for outcome in forecaster.outcomes] for row in rows])
         for part in ("mean", "lower", "upper")
     )
     centre, variance = forecaster.moments(forecaster.space.encode(conditions, forecaster.data.fill))

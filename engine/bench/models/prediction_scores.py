@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.bench.search.scores import LEVEL, N_RESAMPLES
+from engine.bench.harness.intervals import LEVEL, N_RESAMPLES
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -71,8 +71,8 @@ def summarise(
     """
     C = resamples(int(held.recipe.max()) + 1)
     m = len(outcomes)
-    r2 = {name: _r2(held, found, m, C) for name, found in predicted.items()}
-    nlpd = {name: _nlpd(held, found, m, C) for name, found in predicted.items()}
+    r2 = {name: _r2(held, answers, m, C) for name, answers in predicted.items()}
+    nlpd = {name: _nlpd(held, answers, m, C) for name, answers in predicted.items()}
     return {
         "against": list(against),
         "difference_level": DIFFERENCE_LEVEL,
@@ -80,9 +80,9 @@ def summarise(
         "models": {
             name: {
                 **_describe("r2", r2[name], outcomes),
-                **_describe("coverage", _coverage(held, found, m, C), outcomes),
+                **_describe("coverage", _coverage(held, answers, m, C), outcomes),
                 **_describe("nlpd", nlpd[name], outcomes),
-                "mean_r2_by_repeat": _by_repeat(held, found, m, C[:1]),
+                "mean_r2_by_repeat": _by_repeat(held, answers, m, C[:1]),
                 "differences": {
                     reference: {
                         **_difference("r2", r2[name], r2[reference]),
@@ -92,7 +92,7 @@ def summarise(
                     if reference != name
                 },
             }
-            for name, found in predicted.items()
+            for name, answers in predicted.items()
         },
     }
 
@@ -111,15 +111,15 @@ def normal_nlpd(value: Array, centre: Array, variance: Array, *, is_log: bool) -
     return np.asarray(nlpd + work if is_log else nlpd)
 
 
-def _r2(held: Held, found: OutOfFold, m: int, C: Array) -> Array:
+def _r2(held: Held, answers: OutOfFold, m: int, C: Array) -> Array:
     """Return R² (B + 1, m)."""
     columns = []
     for outcome in range(m):
-        here = held.outcome == outcome
-        y, recipe = held.value[here], held.recipe[here]
+        rows = held.outcome == outcome
+        y, recipe = held.value[rows], held.recipe[rows]
         y_c = y - y.mean()
         n, s1, s2 = (C @ _by_recipe(part, recipe, C) for part in (np.ones_like(y), y_c, y_c**2))
-        squared = ((found.mean[:, here] - y) ** 2).mean(axis=0)
+        squared = ((answers.mean[:, rows] - y) ** 2).mean(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             total = s2 - s1**2 / n
             r2 = 1 - (C @ _by_recipe(squared, recipe, C)) / total
@@ -127,25 +127,25 @@ def _r2(held: Held, found: OutOfFold, m: int, C: Array) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _coverage(held: Held, found: OutOfFold, m: int, C: Array) -> Array | None:
-    if found.lower is None or found.upper is None:
+def _coverage(held: Held, answers: OutOfFold, m: int, C: Array) -> Array | None:
+    if answers.lower is None or answers.upper is None:
         return None
-    inside = (found.lower <= held.value) & (held.value <= found.upper)
+    inside = (answers.lower <= held.value) & (held.value <= answers.upper)
     return _means(held, inside.mean(axis=0), m, C)
 
 
-def _nlpd(held: Held, found: OutOfFold, m: int, C: Array) -> Array | None:
-    return None if found.nlpd is None else _means(held, found.nlpd.mean(axis=0), m, C)
+def _nlpd(held: Held, answers: OutOfFold, m: int, C: Array) -> Array | None:
+    return None if answers.nlpd is None else _means(held, answers.nlpd.mean(axis=0), m, C)
 
 
 def _means(held: Held, values: Array, m: int, C: Array) -> Array:
     """Return the means of ``values`` (N,) by outcome, (B + 1, m)."""
     columns = []
     for outcome in range(m):
-        here = held.outcome == outcome
-        recipe = held.recipe[here]
+        rows = held.outcome == outcome
+        recipe = held.recipe[rows]
         with np.errstate(divide="ignore", invalid="ignore"):
-            total = C @ _by_recipe(values[here], recipe, C)
+            total = C @ _by_recipe(values[rows], recipe, C)
             columns.append(total / (C @ _by_recipe(np.ones(len(recipe)), recipe, C)))
     return np.stack(columns, axis=1)
 
@@ -158,8 +158,7 @@ def _by_recipe(values: Array, recipe: Index, C: Array) -> Array:
 def _describe(name: str, scores: Array | None, outcomes: Sequence[str]) -> dict[str, Any]:
     """Return a score by outcome and its mean over outcomes; ``scores`` (B + 1, m), row 0 as is."""
     if scores is None:
-        nothing = (name, f"{name}_interval", f"mean_{name}", f"mean_{name}_interval")
-        return dict.fromkeys(nothing)
+        return dict.fromkeys((name, f"{name}_interval", f"mean_{name}", f"mean_{name}_interval"))
     mean = scores.mean(axis=1)
     return {
         name: dict(zip(outcomes, scores[0].tolist(), strict=True)),
@@ -169,10 +168,10 @@ def _describe(name: str, scores: Array | None, outcomes: Sequence[str]) -> dict[
     }
 
 
-def _by_repeat(held: Held, found: OutOfFold, m: int, whole: Array) -> list[float]:
+def _by_repeat(held: Held, answers: OutOfFold, m: int, C: Array) -> list[float]:
     """Return the mean R² over outcomes of each repeat alone."""
-    each = (OutOfFold(found.mean[i : i + 1]) for i in range(len(found.mean)))
-    return [float(_r2(held, one, m, whole)[0].mean()) for one in each]
+    repeats = (OutOfFold(answers.mean[i : i + 1]) for i in range(len(answers.mean)))
+    return [float(_r2(held, repeat, m, C)[0].mean()) for repeat in repeats]
 
 
 def _difference(name: str, scores: Array | None, reference: Array | None) -> dict[str, Any]:

@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from engine.bench.models import knowledge
-from engine.bench.models.knowledge import KnowledgeProvider, fit, nothing
+from engine.bench.models.knowledge import (
+    CheckpointKnowledge,
+    KnowledgeProvider,
+    fit,
+    ignorance,
+)
 from engine.bench.models.peers import (
     N_TREES,
     botorch_default,
@@ -23,11 +27,12 @@ from engine.bench.models.prediction import Entry, Predicted, Predictor, forecast
 from engine.campaign import Value
 from engine.campaign.history import History
 from engine.errors import ModelError, UsageError, nearest_name
+from engine.sources.serving_surrogate import STARTER
 
 __all__ = ["MODELS", "Entry", "Predicted", "Predictor", "check_against", "check_models"]
 
 
-def surrogate(provider: KnowledgeProvider = nothing) -> Predictor:
+def surrogate(provider: KnowledgeProvider = ignorance) -> Predictor:
     """Return the engine's own model, with what ``provider`` knows of the campaign."""
 
     def predict(
@@ -80,24 +85,16 @@ def frozen_mlp(folder: Path) -> Predictor:
     return predict
 
 
-def _sourced() -> dict[str, Entry]:
-    if knowledge.CONNECTION is None:
-        return {}
-    folder = knowledge.CONNECTION.starter
-    starter = surrogate(knowledge.CheckpointKnowledge(folder))
-    return {
-        "matmcl": Entry(starter, "`gp` with the starter's heads in its mean"),
-        "frozen_mlp": Entry(
-            frozen_mlp(folder),
-            "the recipe of Wu et al. (2025): an MLP head on the starter's frozen table latent",
-        ),
-    }
-
-
 AGAINST = ("botorch", "gp")
 """The models to which the others are compared unless told otherwise."""
 MODELS: Mapping[str, Entry] = {
-    **_sourced(),
+    "matmcl": Entry(
+        surrogate(CheckpointKnowledge(STARTER)), "`gp` with the starter's heads in its mean"
+    ),
+    "frozen_mlp": Entry(
+        frozen_mlp(STARTER),
+        "the recipe of Wu et al. (2025): an MLP head on the starter's frozen table latent",
+    ),
     "gp": Entry(surrogate(), "the engine's own Gaussian processes, without any source"),
     "botorch": Entry(botorch_default, "BoTorch's SingleTaskGP at its defaults, on the same inputs"),
     "random_forest": Entry(
@@ -118,22 +115,25 @@ MODELS: Mapping[str, Entry] = {
 }
 
 
-def check_models(names: Iterable[str], *, brought: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the names, each once, in order.
+def check_models(names: Iterable[str], *, custom: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the names, each once, in order; ``custom``: further ones to be taken.
+
+    >>> check_models(["gp", "mean", "gp"])
+    ('gp', 'mean')
 
     Raises:
-        UsageError: none, or a name that is neither known nor brought along.
+        UsageError: no name at all, or one that no model has.
     """
-    known = (*MODELS, *brought)
+    offered = (*MODELS, *custom)
     chosen = tuple(dict.fromkeys(names))
     for name in chosen:
-        if name not in known:
+        if name not in offered:
             raise UsageError(
-                f"--model: expected one of {', '.join(known)}, got '{name}'."
-                f"{nearest_name(name, known)}"
+                f"expected one of {', '.join(offered)}, got '{name}'.{nearest_name(name, offered)}",
+                field="model",
             )
     if not chosen:
-        raise UsageError(f"--model: expected at least one of {', '.join(known)}")
+        raise UsageError(f"expected at least one of {', '.join(offered)}", field="model")
     return chosen
 
 
@@ -146,8 +146,9 @@ def check_against(names: Sequence[str], models: Sequence[str]) -> tuple[str, ...
     for name in names:
         if name not in models:
             raise UsageError(
-                f"--against: expected one of the models compared, {', '.join(models)}, "
-                f"got '{name}'.{nearest_name(name, models)}"
+                f"expected one of the models compared, {', '.join(models)}, "
+                f"got '{name}'.{nearest_name(name, models)}",
+                field="against",
             )
     usual = tuple(name for name in AGAINST if name in models) or tuple(models[:1])
     return tuple(dict.fromkeys(names)) or usual

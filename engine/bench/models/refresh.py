@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from engine.bench.labs import finished_runs, lab_of, truths
+from engine.bench.harness.intervals import mean_interval
+from engine.bench.harness.labs import finished_runs, lab_of, truths
+from engine.bench.harness.results import ResultFile
+from engine.bench.harness.tasks import Task, Trace, seed_by_seed
 from engine.bench.models.learning_scores import scores
 from engine.bench.models.prediction import forecast
-from engine.bench.search.refreshing import keep, knowledge_of, material_of, train
-from engine.bench.search.scores import mean_interval
-from engine.bench.tasks import ResultFile, Step, Task, Tell, Trace, seed_by_seed
+from engine.bench.models.trainings import keep, knowledge_of, material_of, train
 from engine.campaign.history import History, Run
 from engine.errors import UsageError
 from engine.lab.protocol import KnownLab
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     from engine.propose.forecaster import Forecaster
@@ -62,16 +64,16 @@ class RefreshConfig:
 
     def __post_init__(self) -> None:
         for option, value, least in (
-            ("--seeds", self.n_seeds, 1),
-            ("--first-seed", self.first_seed, 0),
-            ("--old", self.n_old, 24),
-            ("--new", self.n_new, 1),
-            ("--test", self.n_test, 10),
+            ("seeds", self.n_seeds, 1),
+            ("first_seed", self.first_seed, 0),
+            ("old", self.n_old, 24),
+            ("new", self.n_new, 1),
+            ("test", self.n_test, 10),
         ):
             if value < least:
-                raise UsageError(f"{option}: expected {least} or more, got {value}")
+                raise UsageError(f"expected {least} or more, got {value}", field=option)
         if not 4 <= self.n_poisoned <= self.n_old:
-            raise UsageError(f"--poisoned: expected 4 to {self.n_old}, got {self.n_poisoned}")
+            raise UsageError(f"expected 4 to {self.n_old}, got {self.n_poisoned}", field="poisoned")
 
     @property
     def tasks(self) -> list[Task]:
@@ -90,7 +92,7 @@ def refresh(
     jobs: int = 1,
     out: Path | None = None,
     resume: bool = False,
-    tell: Tell = lambda step: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run the benchmark and return its document.
 
@@ -100,40 +102,42 @@ def refresh(
     """
     results = ResultFile(out, KIND, config.conditions())
     results.begin(resume=resume)
-    results.fill(config.tasks, partial(run_task, config), jobs=jobs, tell=tell)
-    return results.write({"complete": True, "summary": summarise(results.of(config.tasks))})
+    results.fill(config.tasks, partial(run_task, config), jobs=jobs, progress=progress)
+    summary = summarise(results.traces_of(config.tasks))
+    return results.write({"complete": True, "summary": summary})
 
 
-def run_task(config: RefreshConfig, task: Task, tell: Tell) -> Trace:
+def run_task(config: RefreshConfig, task: Task, progress: Progress) -> Trace:
     """Run one seed: one round, with seconds, scores and what was doubted."""
     lab = lab_of(config.lab, task.seed)
     if not isinstance(lab, KnownLab):
-        raise UsageError(f"--truth {config.lab}: expected a lab that knows its truth")
+        raise UsageError(f"expected a lab that knows its truth, got '{config.lab}'", field="truth")
     campaign = lab.campaign
-    found = finished_runs(lab, config.n_old + config.n_new, task.seed)
-    runs = [run for run, _ in found]
+    runs = [run for run, _ in finished_runs(lab, config.n_old + config.n_new, task.seed)]
     if config.doubts_only:
-        told = doubted(runs, config.n_poisoned, lab, task.seed)
-        tell(Step(task, STEPS, STEPS))
-        return Trace(task.strategy, task.seed, (), ({"doubted": told},))
+        doubts = doubted(runs, config.n_poisoned, lab, task.seed)
+        progress(str(task), STEPS, STEPS)
+        return Trace(task.strategy, task.seed, (), ({"doubted": doubts},))
     test = [run for run, _ in finished_runs(lab, config.n_test, TEST_STREAM + task.seed)]
-    step = iter(range(1, STEPS + 1))
+    steps = iter(range(1, STEPS + 1))
 
-    def done() -> None:
-        tell(Step(task, next(step), STEPS))
+    def advance() -> None:
+        progress(str(task), next(steps), STEPS)
 
-    old, whole = material_of(campaign, runs[: config.n_old]), material_of(campaign, runs)
+    old, extended = material_of(campaign, runs[: config.n_old]), material_of(campaign, runs)
     with TemporaryDirectory(prefix="spinneret-bench-") as folder:
         champion = train(old, "full", None, seed=task.seed)
-        place = keep(champion, Path(folder) / "champion")
-        done()
-        full, full_s = timed(lambda: train(whole, "full", None, seed=task.seed))
-        done()
-        candidate, incremental_s = timed(lambda: train(whole, "incremental", place, seed=task.seed))
-        done()
+        checkpoint = keep(champion, Path(folder) / "champion")
+        advance()
+        full, full_s = timed(lambda: train(extended, "full", None, seed=task.seed))
+        advance()
+        candidate, incremental_s = timed(
+            lambda: train(extended, "incremental", checkpoint, seed=task.seed)
+        )
+        advance()
     from engine.sources.knowledge import starter_knowledge
 
-    known = {
+    knowledge = {
         "starter": starter_knowledge(campaign),
         "champion": knowledge_of(campaign, champion),
         "incremental": knowledge_of(campaign, candidate),
@@ -151,7 +155,7 @@ def run_task(config: RefreshConfig, task: Task, tell: Tell) -> Trace:
     for name in MODELS:
         fit = partial(
             Forecaster.fit, history, ProposeSettings(), outcomes=campaign.outcomes,
-            knowledge=known[name],
+            knowledge=knowledge[name],
         )  # fmt: skip
         forecaster, (wall, _) = timed(fit)
         fit_s[name] = wall
@@ -159,9 +163,9 @@ def run_task(config: RefreshConfig, task: Task, tell: Tell) -> Trace:
             campaign, forecast(forecaster, [run.conditions for run in test], 0.9), truth, measured
         )
         r2[name] = {"r2": score["r2"], "r2_noisy": score["r2_noisy"]}
-    done()
+    advance()
     doubts = doubted(runs, config.n_poisoned, lab, task.seed)
-    done()
+    advance()
     round_ = {
         "seconds": {"full": full_s[0], "incremental": incremental_s[0], "fit": fit_s},
         "cpu_seconds": {"full": full_s[1], "incremental": incremental_s[1]},
@@ -169,7 +173,7 @@ def run_task(config: RefreshConfig, task: Task, tell: Tell) -> Trace:
         "r2": r2,
         "doubted": doubts,
     }
-    done()
+    advance()
     return Trace(task.strategy, task.seed, (), (round_,))
 
 
@@ -186,16 +190,16 @@ def doubted(runs: Sequence[Run], n_poisoned: int, lab: KnownLab, seed: int) -> d
     from engine.workspace.settings import ProposeSettings
 
     n = len(runs) - n_poisoned
-    known = Known.of(History(lab.campaign, tuple(runs[:n])), ProposeSettings())
-    found = {}
+    expectation = Known.of(History(lab.campaign, tuple(runs[:n])), ProposeSettings())
+    doubts = {}
     for poison in POISONS:
         newest = runs[n:]
-        if known is not None and poison == PROMISING:
-            newest = promising(known.forecaster, lab, n_poisoned, seed)
+        if expectation is not None and poison == PROMISING:
+            newest = promising(expectation.forecaster, lab, n_poisoned, seed)
         newest = poisoned(newest, poison, lab.campaign.objectives[0].outcome, seed)
-        doubt = None if known is None else known.examine(newest).disbelief
-        found[poison] = doubt is not None
-    return found
+        disbelief = None if expectation is None else expectation.examine(newest).disbelief
+        doubts[poison] = disbelief is not None
+    return doubts
 
 
 def promising(forecaster: Forecaster, lab: KnownLab, n: int, seed: int) -> list[Run]:
@@ -209,7 +213,7 @@ def promising(forecaster: Forecaster, lab: KnownLab, n: int, seed: int) -> list[
     mean, _ = forecaster.moments(X)
     column = mean[:, forecaster.outcomes.index(objective.outcome)]
     best = np.argsort(-objective.sign * column, kind="stable")[:n]
-    return [pool[int(place)] for place in best]
+    return [pool[int(i)] for i in best]
 
 
 def poisoned(runs: Sequence[Run], poison: str, outcome: str, seed: int) -> list[Run]:
@@ -217,8 +221,8 @@ def poisoned(runs: Sequence[Run], poison: str, outcome: str, seed: int) -> list[
     if poison == "labels shuffled":
         order = np.random.default_rng([seed, 11]).permutation(len(runs))
         return [
-            Run(run.conditions, runs[int(other)].outcomes, label=run.label)
-            for run, other in zip(runs, order, strict=True)
+            Run(run.conditions, runs[int(i)].outcomes, label=run.label)
+            for run, i in zip(runs, order, strict=True)
         ]
     if poison == "unit error ×1000":
         return [
@@ -236,7 +240,7 @@ def summarise(traces: Sequence[Trace]) -> dict[str, Any]:
     """Return means over seeds with 95 % intervals, the paired difference, and the doubts."""
     rounds = [trace.rounds[0] for trace in sorted(traces, key=lambda trace: trace.seed)]
 
-    def of(values: Sequence[float]) -> dict[str, float | None]:
+    def spread(values: Sequence[float]) -> dict[str, float | None]:
         interval = mean_interval(np.array(values))
         low, high = (None, None) if interval is None else map(float, interval)
         return {"mean": float(np.mean(values)), "low": low, "high": high}
@@ -248,16 +252,18 @@ def summarise(traces: Sequence[Trace]) -> dict[str, Any]:
     cpu = [r["cpu_seconds"]["incremental"] / r["cpu_seconds"]["full"] for r in rounds]
     return {
         "n_seeds": len(rounds),
-        "ratio": {**of(ratio), "worst": float(max(ratio))},
-        "cpu_ratio": {**of(cpu), "worst": float(max(cpu))},
+        "ratio": {**spread(ratio), "worst": float(max(ratio))},
+        "cpu_ratio": {**spread(cpu), "worst": float(max(cpu))},
         "seconds": {
-            name: of([r["seconds"][name] for r in rounds]) for name in ("full", "incremental")
+            name: spread([r["seconds"][name] for r in rounds]) for name in ("full", "incremental")
         },
-        "steps": {name: of([r["steps"][name] for r in rounds]) for name in ("full", "incremental")},
-        "r2": {name: of([r["r2"][name]["r2"] for r in rounds]) for name in MODELS},
-        "r2_noisy": {name: of([r["r2"][name]["r2_noisy"] for r in rounds]) for name in MODELS},
+        "steps": {
+            name: spread([r["steps"][name] for r in rounds]) for name in ("full", "incremental")
+        },
+        "r2": {name: spread([r["r2"][name]["r2"] for r in rounds]) for name in MODELS},
+        "r2_noisy": {name: spread([r["r2"][name]["r2_noisy"] for r in rounds]) for name in MODELS},
         "incremental_minus_full": {
-            score: of([r["r2"]["incremental"][score] - r["r2"]["full"][score] for r in rounds])
+            score: spread([r["r2"]["incremental"][score] - r["r2"]["full"][score] for r in rounds])
             for score in ("r2", "r2_noisy")
         },
         "doubted": doubts,

@@ -1,24 +1,32 @@
-"""The rows of the benchmarks that compare what can be known beforehand. Only those that can be run.
+"""The rows of the benchmarks that compare what can be known beforehand.
 
-A row is a model on a truth (:class:`engine.bench.models.learning.Row`); each truth has its plain
-Gaussian process, to which its other rows are compared.
+Each truth has its plain Gaussian process, to which its other rows are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from engine.bench.models import sources
-from engine.bench.models.learning import SCRATCH, Row
-from engine.bench.search.closed_loop import ClosedLoopConfig, closed_loop
-from engine.bench.tasks import Tell
 from engine.errors import UsageError, nearest_name
 
 PLAIN = "gp"
+SCRATCH = f"{sources.STRATEGY}:scratch"
+"""MatMCL trained on the experiments to learn from themselves, micrographs and all."""
 
-_ABLATION = (
+
+@dataclass(frozen=True)
+class Row:
+    """A model on a truth: ``about`` says in a line what the row is for."""
+
+    name: str
+    truth: str
+    model: str
+    about: str = ""
+
+
+ABLATION = (
     Row("no sources", "standard", PLAIN, "the plain Gaussian process"),
     Row("published network", "standard", "paper_mlp", "from scratch, without micrographs"),
     Row("scratch", "standard", SCRATCH, "MatMCL on the campaign's own runs and micrographs alone"),
@@ -37,7 +45,7 @@ _ABLATION = (
     Row("lots: eight older, blind", "lots", "matmcl:eight-blind", ""),
 )
 
-_COMPOSITE = (
+COMPOSITE = (
     Row("from scratch", "composite", PLAIN, "a plain Gaussian process on the composites alone"),
     Row("published network", "composite", "paper_mlp", "the same runs, the published network"),
     Row("starter", "composite", "matmcl", "what simulated labs say of mats"),
@@ -49,94 +57,41 @@ _COMPOSITE = (
 def ablation_rows(names: Sequence[str] = ()) -> tuple[Row, ...]:
     """Return the rows of the ablation, or those called ``names`` with their plain counterparts.
 
+    >>> [row.name for row in ablation_rows(["unlike: starter"])]
+    ['unlike: no sources', 'unlike: starter']
+
     Raises:
         UsageError: a name that is not offered.
     """
-    offered = _runnable(_ABLATION)
-    known = {row.name: row for row in offered}
+    by_name = {row.name: row for row in ABLATION}
     for name in names:
-        if name not in known:
+        if name not in by_name:
             raise UsageError(
-                f"--row: expected one of {'; '.join(known)}, got '{name}'."
-                f"{nearest_name(name, known)}"
+                f"expected one of {'; '.join(by_name)}, got '{name}'.{nearest_name(name, by_name)}",
+                field="row",
             )
     if not names:
-        return offered
-    wanted = {known[name].truth for name in names}
+        return ABLATION
+    truths = {by_name[name].truth for name in names}
     return tuple(
-        row for row in offered if row.name in names or (row.model == PLAIN and row.truth in wanted)
+        row for row in ABLATION if row.name in names or (row.model == PLAIN and row.truth in truths)
     )
-
-
-def composite_rows() -> tuple[Row, ...]:
-    """Return the rows of the second stage."""
-    return _runnable(_COMPOSITE)
 
 
 def grid_of(truths: Sequence[str], models: Sequence[str]) -> tuple[Row, ...]:
     """Return a row for each model on each truth."""
-    alone = len(truths) == 1
+    is_single = len(truths) == 1
     return tuple(
-        Row(model if alone else f"{truth}: {model}", truth, model)
+        Row(model if is_single else f"{truth}: {model}", truth, model)
         for truth in truths
         for model in models
     )
 
 
-def usual_models() -> tuple[str, ...]:
-    """Return what calibration compares: the plain GP, BoTorch's, and ``matmcl``, bad source too."""
-    return (PLAIN, "botorch", *(n for n in sources.names() if n in ("matmcl", "matmcl:bad")))
+USUAL_MODELS = (PLAIN, "botorch", "matmcl", "matmcl:bad")
+"""What calibration compares: the plain GP, BoTorch's, and ``matmcl``, a bad source too."""
 
 
-def final_hypervolumes(
-    rows: Sequence[Row],
-    config: Mapping[str, Any],
-    *,
-    jobs: int,
-    out: Path | None,
-    resume: bool,
-    tell: Tell,
-) -> dict[str, Any]:
-    """Run the closed loop of each row that proposes, and return what it has won at the end.
-
-    Args:
-        rows: those of models that cannot propose are left out.
-        config: options of :class:`~engine.bench.search.closed_loop.ClosedLoopConfig`.
-        jobs: processes.
-        out: with a file, each truth's loop is kept beside it, as ``NAME.TRUTH.json``.
-        resume: go on with these.
-        tell: called after each round.
-
-    Returns:
-        For each row its final fraction, SD over seeds, and its comparison with the plain GP.
-    """
-    found = {}
-    for truth in dict.fromkeys(row.truth for row in rows):
-        here = [row for row in rows if row.truth == truth and _proposes(row)]
-        loop = ClosedLoopConfig(
-            strategies=tuple(row.model for row in here), lab=truth, reference=PLAIN, **config
-        )
-        kept = out.with_name(f"{out.stem}.{truth}.json") if out is not None else None
-        document = closed_loop(loop, jobs=jobs, out=kept, resume=resume, tell=tell)
-        for row in here:
-            summary = document["summary"]["strategies"][row.model]
-            found[row.name] = {
-                "final": summary["final"],
-                "sd": summary["sd"][-1] if summary["sd"] else None,
-                "reach": summary["reach"],
-            }
-    return found
-
-
-def n_loops(rows: Sequence[Row]) -> int:
-    """Return how many rows have a closed loop."""
-    return sum(map(_proposes, rows))
-
-
-def _proposes(row: Row) -> bool:
+def proposes(row: Row) -> bool:
+    """Say whether the row's model can also choose experiments, in a closed loop."""
     return row.model == PLAIN or (sources.is_sourced(row.model) and row.model != SCRATCH)
-
-
-def _runnable(rows: Sequence[Row]) -> tuple[Row, ...]:
-    is_connected = bool(sources.names())
-    return tuple(row for row in rows if is_connected or not sources.is_sourced(row.model))

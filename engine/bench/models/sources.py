@@ -16,24 +16,24 @@ What is pretrained is pretrained once for each truth and seed, and kept as a che
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.bench.labs import FIRST_FAMILY_SEED, lab_of, older_labs, source_runs
-from engine.bench.models import knowledge
-from engine.bench.models.knowledge import (
-    CheckpointKnowledge,
-    KnowledgeProvider,
+from engine.bench.harness.labs import (
+    FIRST_FAMILY_SEED,
     SourceRuns,
-    connection,
-    nothing,
+    lab_of,
+    older_labs,
+    source_runs,
 )
+from engine.bench.models import knowledge
+from engine.bench.models.knowledge import CheckpointKnowledge, KnowledgeProvider, ignorance
 from engine.errors import UsageError, nearest_name
 from engine.lab import Lab
+from engine.sources.serving_surrogate import STARTER
+from surrogate.files import whole_folder
 
 STRATEGY = "matmcl"
 BLIND = "-blind"
@@ -43,9 +43,11 @@ SOURCE_STREAM = 7_000
 
 
 def names() -> tuple[str, ...]:
-    """Return every ``matmcl…`` that can be asked for now: none before it is connected."""
-    if knowledge.CONNECTION is None:
-        return ()
+    """Return every ``matmcl…`` that has a name.
+
+    >>> names()[:4]
+    ('matmcl', 'matmcl:none', 'matmcl:starter', 'matmcl:older')
+    """
     trained = [name + end for name in TRAINED for end in ("", BLIND)]
     return (STRATEGY, *(f"{STRATEGY}:{name}" for name in ("none", "starter", *trained)))
 
@@ -61,17 +63,18 @@ def is_trained(name: str) -> bool:
 
 
 def check(name: str, option: str) -> None:
-    """Refuse a ``matmcl…`` that cannot be run.
+    """Refuse a ``matmcl…`` that cannot be run, in the name of the field ``option``.
 
     Raises:
-        UsageError: it is not connected, or its knowledge is neither known nor a folder.
+        UsageError: its knowledge has no such name and is no folder.
     """
-    known = names()
-    if name in known or (known and Path(name.partition(":")[2]).is_dir()):
+    offered = names()
+    if name in offered or Path(name.partition(":")[2]).is_dir():
         return
     raise UsageError(
-        f"{option}: expected one of {', '.join(known) or 'other strategies'} or "
-        f"{STRATEGY}:FOLDER of a checkpoint, got '{name}'.{nearest_name(name, known)}"
+        f"expected one of {', '.join(offered)} or {STRATEGY}:FOLDER of a checkpoint, "
+        f"got '{name}'.{nearest_name(name, offered)}",
+        field=option,
     )
 
 
@@ -87,20 +90,20 @@ def provider(name: str, *, truth: str, seed: int, folder: Path) -> KnowledgeProv
     Raises:
         UsageError: see :func:`check`.
     """
-    check(name, "--strategy")
+    check(name, "strategy")
     source = name.partition(":")[2] or "starter"
     if source == "none":
-        return nothing
+        return ignorance
     outcomes = outcome_names(truth)
     if source == "starter":
-        return CheckpointKnowledge(connection().starter, outcomes)
+        return CheckpointKnowledge(STARTER, outcomes)
     if not is_trained(name):
         return CheckpointKnowledge(Path(source), outcomes)
-    place = folder / f"{source}-{Path(truth).stem.replace(':', '-')}-{seed}"
-    if not place.is_dir():
+    checkpoint = folder / f"{source}-{Path(truth).stem.replace(':', '-')}-{seed}"
+    if not checkpoint.is_dir():
         picture_px = 0 if source.endswith(BLIND) else PICTURE_PX
-        pretrain(_sources(source.removesuffix(BLIND), truth, seed, picture_px), place, seed)
-    return CheckpointKnowledge(place, outcomes)
+        pretrain(_sources(source.removesuffix(BLIND), truth, seed, picture_px), checkpoint, seed)
+    return CheckpointKnowledge(checkpoint, outcomes)
 
 
 def outcome_names(truth: str) -> tuple[tuple[str, str], ...]:
@@ -112,20 +115,18 @@ def outcome_names(truth: str) -> tuple[tuple[str, str], ...]:
     return tuple(SOURCE_OUTCOMES.items())
 
 
-def pretrain(sources: Sequence[SourceRuns], place: Path, seed: int) -> None:
-    """Pretrain on ``sources`` and keep the checkpoint at ``place``.
+def pretrain(sources: Sequence[SourceRuns], checkpoint: Path, seed: int) -> None:
+    """Pretrain on ``sources`` and keep the result whole at ``checkpoint``.
 
-    It is written aside and put in place whole; where another process was first, its own stays.
+    Where another process was first, its own stays.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    aside = place.with_name(f".{place.name}.{os.getpid()}.part")
-    shutil.rmtree(aside, ignore_errors=True)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     try:
-        connection().pretrain(sources, aside, seed)
-        if not place.is_dir():
-            aside.rename(place)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        with whole_folder(checkpoint) as draft:
+            knowledge.pretrain(sources, draft, seed)
+    except OSError:
+        if not checkpoint.is_dir():
+            raise
 
 
 @contextmanager

@@ -16,7 +16,6 @@ true                    the second set of true micrographs: what perfection woul
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -27,10 +26,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.bench.environment import environment
+from engine.bench.harness.environment import environment
+from engine.bench.harness.results import write_json
 from engine.bench.pictures.generator_scores import (
     NAMES,
-    Shown,
+    Looks,
     correlation,
     kernel_distance,
     nearest_distances,
@@ -38,7 +38,8 @@ from engine.bench.pictures.generator_scores import (
     ratio,
     set_distances,
 )
-from engine.errors import ModelError, UsageError
+from engine.documents import finite
+from engine.errors import ModelError, UsageError, place
 from engine.lab.render import render
 from engine.lab.virtual import VirtualLab
 from engine.previews.encoders import NM_PER_PIXEL, image_embeddings
@@ -48,13 +49,12 @@ from engine.previews.serving_generator import STARTER, Serving
 from engine.previews.training import reduced
 from engine.sources.axes import axes_of, match_axes
 from engine.sources.encoding import encode_axes
-from engine.workspace.files import write_aside
 from generator.checkpoint import read_card
 from generator.networks import labels_of, unfold
 from generator.noise import N_STEPS, training_scheduler
+from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
-Tell = Callable[[str], None]
 
 _HELD_OUT = 4002
 ORDER = ("diameter", "order", "porosity")
@@ -76,7 +76,7 @@ class GeneratorBenchConfig:
     def __post_init__(self) -> None:
         for name, low, high in (("n", 3, 1000), ("pictures", 2, 64), ("slow", 0, 1000)):
             if not low <= getattr(self, name) <= high:
-                raise UsageError(f"--{name}: expected {low} to {high}, got {getattr(self, name)}")
+                raise UsageError(f"expected {low} to {high}, got {getattr(self, name)}", field=name)
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class Truth:
     conditions: list[dict[str, float]]
     diameter: Array
     order: Array
-    one: NDArray[np.uint8]
-    other: NDArray[np.uint8]
+    first: NDArray[np.uint8]
+    second: NDArray[np.uint8]
 
 
 def bench_generator(
@@ -96,7 +96,7 @@ def bench_generator(
     folder: Path = STARTER,
     lessons: Lessons | None = None,
     out: Path | None = None,
-    tell: Tell | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run the benchmark; return its document, written to ``out`` as well.
 
@@ -106,19 +106,18 @@ def bench_generator(
         lessons: what it was trained on: for the nearest training micrographs; drawn anew by the
             generator's own card if not given.
         out: a JSON file.
-        tell: told what is being done.
+        progress: told what is being done.
 
     Raises:
         ModelError: the generator cannot be loaded.
     """
-    say = tell or (lambda _: None)
     painter = open_painter(Serving(folder, folder.name))
     card = read_card(folder)
     shape = card.config
-    say(f"spinning {config.n} held-out conditions")
+    progress(f"spinning {config.n} held-out conditions")
     truth = _truth(config, shape.side_px, shape.nm_per_pixel)
     campaign = VirtualLab().campaign
-    say(f"drawing {config.n * config.pictures} pictures")
+    progress(f"drawing {config.n * config.pictures} pictures")
     begun, cpu = time.perf_counter(), time.process_time()
     drawn = np.stack(
         [
@@ -132,10 +131,10 @@ def bench_generator(
         "seconds_per_picture": (time.perf_counter() - begun) / count,
         "cpu_seconds_per_picture": (time.process_time() - cpu) / count,
     }
-    say("drawing one alone")
-    speed["one_alone"] = _one(painter, truth.conditions[0])
+    progress("drawing one alone")
+    speed["one_alone"] = _seconds_of_single(painter, truth.conditions[0])
     if lessons is None:
-        say("drawing what it was trained on")
+        progress("drawing what it was trained on")
         lessons = _lessons_of(painter, card.extra, card.seed)
     training = reduced(lessons.tiles, shape.side_px)
     near = _nearest(painter, lessons, truth.conditions, config.pictures)
@@ -143,13 +142,14 @@ def bench_generator(
         "generator": drawn,
         "nearest training micrograph": training[near[:, :1]],
         f"{config.pictures} nearest training micrographs": training[near],
-        "true": truth.other,
+        "true": truth.second,
     }
-    say("measuring")
-    real = _shown(truth.one, shape.nm_per_pixel)
-    shown = {name: _shown(one, shape.nm_per_pixel) for name, one in methods.items()}
+    progress("measuring")
+    real = _looks(truth.first, shape.nm_per_pixel)
+    looks = {name: _looks(pictures, shape.nm_per_pixel) for name, pictures in methods.items()}
     table = {
-        name: _scores(one, real, shown["true"], truth, config.seed) for name, one in shown.items()
+        name: _scores(drawn_looks, real, looks["true"], truth, config.seed)
+        for name, drawn_looks in looks.items()
     }
     document: dict[str, Any] = {
         "kind": "generator",
@@ -161,13 +161,13 @@ def bench_generator(
         "speed": speed,
     }
     if config.slow:
-        say(f"drawing {config.slow * config.pictures} pictures by DDPM, {N_STEPS} steps")
-        document["ddpm"] = _ddpm(painter, config, truth, real, shown)
-    say("comparing latents and training pictures")
-    document["kernel_distance"] = _kernel(painter, methods, truth.one)
+        progress(f"drawing {config.slow * config.pictures} pictures by DDPM, {N_STEPS} steps")
+        document["ddpm"] = _ddpm(painter, config, truth, real, looks)
+    progress("comparing latents and training pictures")
+    document["kernel_distance"] = _kernel(painter, methods, truth.first)
     document["nearest_in_training"] = _memory(methods, training)
     if out is not None:
-        write_aside(out, json.dumps(document, indent=1))
+        write_json(out, finite(document))
     return document
 
 
@@ -183,7 +183,8 @@ def _truth(config: GeneratorBenchConfig, side_px: int, nm_per_pixel: float) -> T
             rows.append({**row, **room})
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     mean = lab.microstructure_columns(columns)
-    whole = round(side_px * nm_per_pixel / NM_PER_PIXEL)
+    full_px = round(side_px * nm_per_pixel / NM_PER_PIXEL)
+    shape = (full_px, full_px)
     sets = []
     for _ in range(2):
         pictures = []
@@ -192,57 +193,60 @@ def _truth(config: GeneratorBenchConfig, side_px: int, nm_per_pixel: float) -> T
             pictures.append(
                 np.stack(
                     [
-                        render(
-                            row_of(mats, i), rng, shape=(whole, whole), nm_per_pixel=NM_PER_PIXEL
-                        )
+                        render(row_of(mats, i), rng, shape=shape, nm_per_pixel=NM_PER_PIXEL)
                         for i in range(config.n)
                     ]
                 )
             )
-        flat = np.stack(pictures, axis=1).reshape(-1, whole, whole)
+        flat = np.stack(pictures, axis=1).reshape(-1, full_px, full_px)
         sets.append(reduced(flat, side_px).reshape(config.n, config.pictures, side_px, side_px))
     return Truth(rows, mean.diameter_nm, mean.order, *sets)
 
 
-def _shown(pictures: NDArray[np.uint8], nm_per_pixel: float) -> list[Shown]:
-    return [Shown.of(some, nm_per_pixel) for some in pictures]
+def _looks(sets: NDArray[np.uint8], nm_per_pixel: float) -> list[Looks]:
+    """Measure sets of pictures, (conditions, n, s, s)."""
+    return [Looks.measured(pictures, nm_per_pixel) for pictures in sets]
 
 
 def _scores(
-    found: Sequence[Shown], real: Sequence[Shown], true: Sequence[Shown], truth: Truth, seed: int
+    drawn: Sequence[Looks], real: Sequence[Looks], true: Sequence[Looks], truth: Truth, seed: int
 ) -> dict[str, Any]:
     """Return ratios with intervals, and correlations over the conditions."""
-    n = len(found)
-    pairs = np.array([pair_distances(a, b) for a, b in zip(found, real[:n], strict=True)])
+    n = len(drawn)
+    pairs = np.array([pair_distances(a, b) for a, b in zip(drawn, real[:n], strict=True)])
     ideal = np.array([pair_distances(a, b) for a, b in zip(true[:n], real[:n], strict=True)])
-    sets = np.array([set_distances(a, b) for a, b in zip(found, real[:n], strict=True)])
+    sets = np.array([set_distances(a, b) for a, b in zip(drawn, real[:n], strict=True)])
     best = np.array([set_distances(a, b) for a, b in zip(true[:n], real[:n], strict=True)])
-    means = np.array([_known(one.means, np.mean) for one in found])
-    measured = np.array([_known(one.means, np.mean) for one in real[:n]])
-    spread = np.array([_known(one.means, np.std) for one in found])
+    middle = np.array([_of_measured(looks.averages, np.mean) for looks in drawn])
+    measured = np.array([_of_measured(looks.averages, np.mean) for looks in real[:n]])
+    spread = np.array([_of_measured(looks.averages, np.std) for looks in drawn])
     return {
         "distance": {k: ratio(pairs[:, i], ideal[:, i], seed) for i, k in enumerate(NAMES)},
         "distance_of_sets": {k: ratio(sets[:, i], best[:, i], seed) for i, k in enumerate(ORDER)},
         "correlation_with_truth": {
-            "diameter": correlation(means[:, 0], truth.diameter[:n]),
-            "order": correlation(means[:, 1], truth.order[:n]),
+            "diameter": correlation(middle[:, 0], truth.diameter[:n]),
+            "order": correlation(middle[:, 1], truth.order[:n]),
         },
         "correlation_with_measured": {
-            k: correlation(means[:, i], measured[:, i]) for i, k in enumerate(ORDER)
+            k: correlation(middle[:, i], measured[:, i]) for i, k in enumerate(ORDER)
         },
-        "bias": {k: float(_known(means - measured, np.mean)[i]) for i, k in enumerate(ORDER)},
-        "spread": {k: float(_known(spread, np.mean)[i]) for i, k in enumerate(ORDER)},
-        "found": float(np.mean([~np.isnan(one.means[:, 0]) for one in found])),
+        "bias": {
+            k: float(_of_measured(middle - measured, np.mean)[i]) for i, k in enumerate(ORDER)
+        },
+        "spread": {k: float(_of_measured(spread, np.mean)[i]) for i, k in enumerate(ORDER)},
+        "found": float(np.mean([~np.isnan(looks.averages[:, 0]) for looks in drawn])),
     }
 
 
-def _known(values: Array, what: Callable[[Array], Any]) -> Array:
-    """Return ``what`` of each column (n, 3) over what is known; ``nan`` where nothing is."""
-    kept = [column[~np.isnan(column)] for column in values.T]
-    return np.array([float(what(one)) if one.size else np.nan for one in kept])
+def _of_measured(values: Array, statistic: Callable[[Array], Any]) -> Array:
+    """Return a statistic of each column (n, 3) over its numbers; ``nan`` where it has none."""
+    columns = [column[~np.isnan(column)] for column in values.T]
+    return np.array([float(statistic(column)) if column.size else np.nan for column in columns])
 
 
-def _one(painter: Painter, row: dict[str, float], repeats: int = 5) -> dict[str, float]:
+def _seconds_of_single(
+    painter: Painter, row: dict[str, float], repeats: int = 5
+) -> dict[str, float]:
     """Return the seconds of a single picture, the median of a few."""
     campaign = VirtualLab().campaign
     wall, cpu = [], []
@@ -258,8 +262,8 @@ def _ddpm(
     painter: Painter,
     config: GeneratorBenchConfig,
     truth: Truth,
-    real: Sequence[Shown],
-    shown: dict[str, list[Shown]],
+    real: Sequence[Looks],
+    looks: dict[str, list[Looks]],
 ) -> dict[str, Any]:
     """Draw by ancestral sampling; time both ways of drawing, the same pictures at a time."""
     campaign = VirtualLab().campaign
@@ -279,23 +283,23 @@ def _ddpm(
             "wall": (time.perf_counter() - begun) / count,
             "cpu": (time.process_time() - cpu) / count,
         }
-    mine = _shown(np.stack(drawn), painter.nm_per_pixel)
-    few = {name: one[: config.slow] for name, one in shown.items()}
+    ancestral = _looks(np.stack(drawn), painter.nm_per_pixel)
+    subset = {name: method[: config.slow] for name, method in looks.items()}
     return {
         "conditions": config.slow,
         "seconds_per_picture": seconds["slow"],
         "generator_seconds_per_picture": seconds["fast"],
         "times_slower": {k: seconds["slow"][k] / seconds["fast"][k] for k in ("wall", "cpu")},
-        "ddpm": _scores(mine, real, few["true"], truth, config.seed),
-        "generator": _scores(few["generator"], real, few["true"], truth, config.seed),
+        "ddpm": _scores(ancestral, real, subset["true"], truth, config.seed),
+        "generator": _scores(subset["generator"], real, subset["true"], truth, config.seed),
     }
 
 
 def _ancestral(painter: Painter, row: dict[str, float], n: int, seed: int) -> NDArray[np.uint8]:
     """Draw n pictures of one row by 1,000 steps of both diffusions."""
     pipeline, campaign = painter.pipeline, VirtualLab().campaign
-    words = painter.encoders.vocabulary
-    table = encode_axes(match_axes(axes_of(campaign), words), words, [row])
+    vocabulary = painter.encoders.vocabulary
+    table = encode_axes(match_axes(axes_of(campaign), vocabulary), vocabulary, [row])
     luck = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         c = pipeline.prior.condition(
@@ -304,15 +308,15 @@ def _ancestral(painter: Painter, row: dict[str, float], n: int, seed: int) -> ND
         e = torch.randn(n, pipeline.prior.config.embedding_dim, generator=luck)
         scheduler = training_scheduler("v_prediction")
         for time_ in scheduler.timesteps:
-            said = pipeline.prior(e, time_.expand(n), c)
-            e = scheduler.step(said, int(time_), e, generator=luck).prev_sample
+            v = pipeline.prior(e, time_.expand(n), c)
+            e = scheduler.step(v, int(time_), e, generator=luck).prev_sample
         side, channels = pipeline.unet.config.sample_size, pipeline.unet.config.in_channels
         x = torch.randn(n, channels, side, side, generator=luck)
         scheduler = training_scheduler(str(pipeline.scheduler.config.prediction_type))
         labels = labels_of(e)
         for time_ in scheduler.timesteps:
-            said = pipeline.unet(x, time_, encoder_hidden_states=None, class_labels=labels).sample
-            x = scheduler.step(said, int(time_), x, generator=luck).prev_sample
+            v = pipeline.unet(x, time_, encoder_hidden_states=None, class_labels=labels).sample
+            x = scheduler.step(v, int(time_), x, generator=luck).prev_sample
         return np.asarray(unfold(x, pipeline.config.fold).numpy())
 
 
@@ -331,11 +335,15 @@ def kept_lessons(folder: Path, work: Path) -> Lessons:
     except GeneratorError as error:
         raise ModelError(str(error)) from error
     extra = card.extra
-    place = lessons_folder(work, card.config, int(extra["standard"]), int(extra["wide"]), card.seed)
+    lessons = lessons_folder(
+        work, card.config, int(extra["standard"]), int(extra["wide"]), card.seed
+    )
     try:
-        return read_lessons(place)
+        return read_lessons(lessons)
     except (OSError, ValueError) as error:
-        raise UsageError(f"--work: expected what the training kept in {place}: {error}") from error
+        raise UsageError(
+            f"expected what the training kept in {place(lessons)}: {error}", field="work"
+        ) from error
 
 
 def _lessons_of(painter: Painter, extra: Any, seed: int) -> Lessons:
@@ -356,11 +364,14 @@ def _nearest(
     painter: Painter, lessons: Lessons, rows: Sequence[dict[str, float]], n: int
 ) -> NDArray[np.intp]:
     """Return the n training runs nearest to each row in standardised conditions, (rows, n)."""
-    words = painter.encoders.vocabulary
-    table = encode_axes(match_axes(axes_of(VirtualLab().campaign), words), words, list(rows))
-    known = lessons.table[..., 0]
-    spread = np.maximum(known.std(axis=0), 1e-9) + np.where(known.std(axis=0) < 1e-9, np.inf, 0.0)
-    gap = ((table[:, None, :, 0] - known[None]) / spread) ** 2
+    vocabulary = painter.encoders.vocabulary
+    axes = match_axes(axes_of(VirtualLab().campaign), vocabulary)
+    table = encode_axes(axes, vocabulary, list(rows))
+    training = lessons.table[..., 0]
+    sd = training.std(axis=0)
+    # A condition that training never varied tells no runs apart: an infinite spread, no distance.
+    spread = np.where(sd < 1e-9, np.inf, sd)
+    gap = ((table[:, None, :, 0] - training[None]) / spread) ** 2
     return np.asarray(np.argsort(gap.sum(axis=-1), axis=1, kind="stable")[:, :n])
 
 
@@ -376,12 +387,12 @@ def _kernel(
             painter.encoders, flat.repeat(zoom, axis=1).repeat(zoom, axis=2)
         ).double().numpy()  # fmt: skip
 
-    own = embedded(real)
-    centre, scale = own.mean(axis=0), np.maximum(own.std(axis=0), 1e-6)
-    own = (own - centre) / scale
+    reference = embedded(real)
+    centre, scale = reference.mean(axis=0), np.maximum(reference.std(axis=0), 1e-6)
+    reference = (reference - centre) / scale
     return {
-        name: 1e3 * kernel_distance((embedded(one) - centre) / scale, own)
-        for name, one in methods.items()
+        name: 1e3 * kernel_distance((embedded(pictures) - centre) / scale, reference)
+        for name, pictures in methods.items()
     }
 
 
@@ -389,8 +400,8 @@ def _memory(
     methods: dict[str, NDArray[np.uint8]], training: NDArray[np.uint8]
 ) -> dict[str, dict[str, float]]:
     """Return how near generated and true held-out pictures come to a training picture."""
-    found = {}
+    distances = {}
     for name in ("generator", "true"):
-        near = nearest_distances(methods[name].reshape(-1, *training.shape[1:]), training)
-        found[name] = {"least": float(near.min()), "median": float(np.median(near))}
-    return found
+        nearest = nearest_distances(methods[name].reshape(-1, *training.shape[1:]), training)
+        distances[name] = {"least": float(nearest.min()), "median": float(np.median(nearest))}
+    return distances

@@ -36,42 +36,42 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What n pictures show; ``nan`` where nothing was found.
+class Looks:
+    """What n pictures show; ``nan`` where nothing was measured.
 
-    ``quantiles``: (n, q) of the diameter [nm]. ``directions``: (n, d) shares. ``means``: (n, 3):
-    mean diameter [nm], order, porosity.
+    ``quantiles``: (n, q) of the diameter [nm]. ``directions``: (n, d) shares. ``averages``:
+    (n, 3): mean diameter [nm], order, porosity.
     """
 
     quantiles: Array
     directions: Array
-    means: Array
+    averages: Array
 
     @classmethod
-    def of(cls, pictures: NDArray[np.uint8], nm_per_pixel: float) -> Shown:
+    def measured(cls, pictures: NDArray[np.uint8], nm_per_pixel: float) -> Looks:
         """Measure pictures (n, s, s)."""
-        return cls.read([measure(one, nm_per_pixel).statistics for one in pictures])
+        return cls.collected([measure(picture, nm_per_pixel).statistics for picture in pictures])
 
     @classmethod
-    def read(cls, found: Sequence[MicrostructureStatistics]) -> Shown:
-        """Collect statistics."""
-        nothing = (np.nan,) * len(QUANTILES)
+    def collected(cls, statistics: Sequence[MicrostructureStatistics]) -> Looks:
+        """Collect the statistics of n pictures."""
+        unmeasured = (np.nan,) * len(QUANTILES)
         return cls(
-            np.array([one.diameter.quantiles or nothing for one in found], dtype=np.float64),
-            np.array([one.directions for one in found], dtype=np.float64),
+            np.array([s.diameter.quantiles or unmeasured for s in statistics], dtype=np.float64),
+            np.array([s.directions for s in statistics], dtype=np.float64),
             np.array(
-                [[one.diameter.mean, one.order, one.porosity] for one in found], dtype=np.float64
+                [[s.diameter.mean, s.order, s.porosity] for s in statistics], dtype=np.float64
             ),
         )
 
 
-def pair_distances(one: Shown, other: Shown) -> Array:
+def pair_distances(a: Looks, b: Looks) -> Array:
     """Return the mean W over all pairs of pictures: of diameter, orientation, porosity, (3,)."""
     knots = np.array(QUANTILES)
-    gap = np.abs(one.quantiles[:, None] - other.quantiles[None])  # (n, m, q)
+    gap = np.abs(a.quantiles[:, None] - b.quantiles[None])  # (n, m, q)
     diameter = np.trapezoid(gap, knots, axis=-1) / (knots[-1] - knots[0])
-    orientation = circular(one.directions[:, None] - other.directions[None])
-    porosity = np.abs(one.means[:, None, 2] - other.means[None, :, 2])
+    orientation = circular(a.directions[:, None] - b.directions[None])
+    porosity = np.abs(a.averages[:, None, 2] - b.averages[None, :, 2])
     return np.array([_mean(diameter), _mean(orientation), _mean(porosity)])
 
 
@@ -87,19 +87,23 @@ def circular(difference: Array) -> Array:
     return np.asarray(np.abs(off).sum(axis=-1) * step)
 
 
-def set_distances(one: Shown, other: Shown) -> Array:
+def set_distances(a: Looks, b: Looks) -> Array:
     """Return W between two sets of pictures' means: of diameter [nm], order, porosity, (3,)."""
-    found = []
+    distances = []
     for k in range(3):
-        a, b = (x.means[:, k][~np.isnan(x.means[:, k])] for x in (one, other))
-        found.append(wasserstein_distance(a, b) if a.size and b.size else np.nan)
-    return np.array(found)
+        x, y = (set_.averages[:, k][~np.isnan(set_.averages[:, k])] for set_ in (a, b))
+        distances.append(wasserstein_distance(x, y) if x.size and y.size else np.nan)
+    return np.array(distances)
 
 
 def ratio(over: Array, under: Array, seed: int = 0) -> dict[str, float]:
-    """Return Σ over / Σ under over conditions (n,), with its 95 % bootstrap interval."""
-    known = ~(np.isnan(over) | np.isnan(under))
-    a, b = over[known], under[known]
+    """Return Σ over / Σ under over conditions (n,), with its 95 % bootstrap interval.
+
+    >>> ratio(np.array([2.0, 4.0]), np.array([1.0, 2.0]))
+    {'ratio': 2.0, 'lower': 2.0, 'upper': 2.0}
+    """
+    is_finite = ~(np.isnan(over) | np.isnan(under))
+    a, b = over[is_finite], under[is_finite]
     if not a.size or b.sum() <= 0:
         return {"ratio": float("nan"), "lower": float("nan"), "upper": float("nan")}
     rows = np.random.default_rng(seed).integers(0, a.size, (RESAMPLES, a.size))
@@ -110,10 +114,11 @@ def ratio(over: Array, under: Array, seed: int = 0) -> dict[str, float]:
 
 def correlation(values: Array, truth: Array) -> float:
     """Return Pearson's r over the conditions where both are known; ``nan`` if one is constant."""
-    known = ~(np.isnan(values) | np.isnan(truth))
-    if known.sum() < 3 or min(np.std(values[known]), np.std(truth[known])) < 1e-12:
+    is_finite = ~(np.isnan(values) | np.isnan(truth))
+    x, y = values[is_finite], truth[is_finite]
+    if x.size < 3 or min(np.std(x), np.std(y)) < 1e-12:
         return float("nan")
-    return float(np.corrcoef(values[known], truth[known])[0, 1])
+    return float(np.corrcoef(x, y)[0, 1])
 
 
 def kernel_distance(x: Array, y: Array) -> float:
@@ -127,8 +132,10 @@ def kernel_distance(x: Array, y: Array) -> float:
         return np.asarray((a @ b.T / d + 1.0) ** 3)
 
     n, m = len(x), len(y)
-    own = [(k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (kernel(x, x), kernel(y, y))]
-    return float(own[0] + own[1] - 2.0 * kernel(x, y).sum() / (n * m))
+    within_x, within_y = (
+        (k.sum() - np.trace(k)) / (len(k) * (len(k) - 1)) for k in (kernel(x, x), kernel(y, y))
+    )
+    return float(within_x + within_y - 2.0 * kernel(x, y).sum() / (n * m))
 
 
 def nearest_distances(pictures: NDArray[np.uint8], training: NDArray[np.uint8]) -> Array:
@@ -141,8 +148,8 @@ def nearest_distances(pictures: NDArray[np.uint8], training: NDArray[np.uint8]) 
     for axes in ((), (1,), (2,), (1, 2)):
         flipped = np.flip(training, axes) if axes else training
         y = flipped.reshape(len(training), -1).astype(np.float32)
-        for some in np.array_split(y, max(1, len(y) // 2000)):
-            square = (x**2).sum(1)[:, None] + (some**2).sum(1)[None] - 2.0 * x @ some.T
+        for part in np.array_split(y, max(1, len(y) // 2000)):
+            square = (x**2).sum(1)[:, None] + (part**2).sum(1)[None] - 2.0 * x @ part.T
             best = np.minimum(best, square.min(axis=1))
     return np.asarray(np.sqrt(np.maximum(best, 0.0) / x.shape[1]))
 

@@ -1,19 +1,16 @@
 """Statistics of drawn micrographs against what they truly show, over the whole design space.
 
-``python -m engine.bench.pictures.micrographs --n 120 --seed 1`` draws mats of random settings,
-rooms and lots, measures a picture of each, and prints one line a mat and a summary. ``--kind
-lab``: pictures as a lab takes them, 640 × 480 to 1280 × 960 pixels of 20 to 60 nm, so that the mat
-of thinnest fibres in the space, 260 nm, still shows them four pixels wide. ``--kind small``: tiles
-of 256 to 384 pixels a side, of 30 to 120 nm, where fibres may be two pixels wide.
+Of kind ``lab`` are pictures as a lab takes them, 640 × 480 to 1280 × 960 pixels of 20 to 60 nm, so
+that the mat of thinnest fibres in the space, 260 nm, still shows them four pixels wide; of kind
+``small`` tiles of 256 to 384 pixels a side, of 30 to 120 nm, where fibres may be two pixels wide.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,19 +77,21 @@ def _miss(
     mat: Microstructure, picture: NDArray[np.uint8], truth: PictureTruth, scale: float
 ) -> Miss:
     start = time.process_time()
-    found = measure(picture, scale).statistics
+    statistics = measure(picture, scale).statistics
     seconds = time.process_time() - start
-    diameter, order, porosity = map(_number, (found.diameter.mean, found.order, found.porosity))
-    errors = {name: _number(value) for name, value in found.standard_errors.items()}
+    diameter, order, porosity = map(
+        _number, (statistics.diameter.mean, statistics.order, statistics.porosity)
+    )
+    errors = {name: _number(value) for name, value in statistics.standard_errors.items()}
     air = math.exp(-LAYERS_PER_SOLIDITY * (1.0 - float(mat.porosity)))
     return Miss(
         nm_per_pixel=scale,
         true_diameter_px=truth.diameter_nm / scale,
         diameter=diameter / truth.diameter_nm - 1.0,
-        diameter_sd=(_number(found.diameter.sd) - truth.diameter_sd_nm) / truth.diameter_nm,
+        diameter_sd=(_number(statistics.diameter.sd) - truth.diameter_sd_nm) / truth.diameter_nm,
         order=order - truth.order,
         porosity=porosity - truth.porosity,
-        bead_fraction=found.bead_fraction - truth.bead_fraction,
+        bead_fraction=statistics.bead_fraction - truth.bead_fraction,
         true_bead_fraction=truth.bead_fraction,
         z_diameter=(diameter - float(mat.diameter_nm)) / errors["diameter"],
         z_order=(order - float(mat.order)) / errors["order"],
@@ -118,10 +117,10 @@ def summary(rows: list[Miss]) -> list[str]:
             f"within {LIMIT}: {np.mean(size <= LIMIT):.1%}, not measured: {np.isnan(column).sum()}"
         )
     true = np.array([row.true_bead_fraction for row in rows])
-    found = true + [row.bead_fraction for row in rows]
+    measured = true + [row.bead_fraction for row in rows]
     if len(rows) > 2:
         lines.append(
-            f"bead fraction, found and true: correlation {np.corrcoef(true, found)[0, 1]:.3f}"
+            f"bead fraction, found and true: correlation {np.corrcoef(true, measured)[0, 1]:.3f}"
         )
     three = np.array([[row.diameter, row.order, row.porosity] for row in rows])
     lines.append(f"all three within {LIMIT}: {np.mean((np.abs(three) <= LIMIT).all(axis=1)):.1%}")
@@ -130,22 +129,3 @@ def summary(rows: list[Miss]) -> list[str]:
         lines.append(f"{name} of the mat, in standard errors: RMS {np.sqrt(np.nanmean(z**2)):.2f}")
     lines.append(f"processor seconds a picture: {np.mean([row.seconds for row in rows]):.2f}")
     return lines
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=120)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kind", choices=KINDS, default="lab")
-    words = parser.parse_args()
-    rows = []
-    print("mat", *(field.name for field in fields(Miss)))
-    for i, miss in enumerate(misses(words.n, words.seed, words.kind)):
-        rows.append(miss)
-        print(i, *(f"{value:+.3f}" for value in astuple(miss)), flush=True)
-    print(*summary(rows), sep="\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -21,7 +21,7 @@ own pictures       share of the held-out pictures that would hit for their own c
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engine.bench.harness.results import ResultFile
+from engine.bench.harness.tasks import Task, Trace, seed_by_seed
 from engine.bench.pictures.retrieval_mats import Mats, spin, vocabulary
 from engine.bench.pictures.retrieval_methods import Scores, all_scores
-from engine.bench.tasks import ResultFile, Step, Task, Tell, Trace, seed_by_seed
 from engine.errors import UsageError
 from engine.lab.virtual import nanofibre_campaign
 from engine.retrieval.matching import LOG_DIAMETER, ORDER
@@ -40,6 +41,7 @@ from surrogate.matmcl.config import MatMCLConfig, TrainSettings
 from surrogate.matmcl.data import SourceTensors
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.train import train
+from surrogate.progress import Progress, silent
 from surrogate.retrieval import ranks
 
 Array = NDArray[np.float64]
@@ -77,16 +79,18 @@ class RetrievalConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        least = {"n": 10, "runs": 30, "n_seeds": 1, "first_seed": 0, "steps": 1, "tiles": 1}
-        for name, low in least.items():
+        lows = {"n": 10, "runs": 30, "n_seeds": 1, "first_seed": 0, "steps": 1, "tiles": 1}
+        for name, low in lows.items():
             if getattr(self, name) < low:
-                option = {"n_seeds": "seeds", "first_seed": "first-seed"}.get(name, name)
-                raise UsageError(f"--{option}: expected at least {low}, got {getattr(self, name)}")
+                raise UsageError(
+                    f"expected at least {low}, got {getattr(self, name)}",
+                    field="seeds" if name == "n_seeds" else name,
+                )
         least_px = int(np.ceil(self.tile_px * self.nm_per_pixel / 60.0))
         if self.picture_px < least_px:
             raise UsageError(
-                f"--px: expected at least {least_px} (one tile at 60 nm a pixel), "
-                f"got {self.picture_px}"
+                f"expected at least {least_px} (one tile at 60 nm a pixel), got {self.picture_px}",
+                field="px",
             )
 
     @property
@@ -118,7 +122,7 @@ def retrieval(
     jobs: int = 1,
     out: Path | None = None,
     resume: bool = False,
-    tell: Tell = lambda _: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run the benchmark; return its document, which is kept in ``out`` as seeds finish.
 
@@ -128,7 +132,7 @@ def retrieval(
     """
     file = ResultFile(out, KIND, asdict(config))
     file.begin(resume=resume)
-    file.fill(config.tasks, _Work(config), jobs=jobs, tell=tell)
+    file.fill(config.tasks, _Work(config), jobs=jobs, progress=progress)
     return file.write({"complete": True, "summary": summary(file.traces, config)})
 
 
@@ -138,19 +142,21 @@ class _Work:
 
     config: RetrievalConfig
 
-    def __call__(self, task: Task, tell: Tell) -> Trace:
-        found, seconds = run_seed(self.config, task.seed, lambda n: tell(_step(task, n, self)))
-        return Trace(task.strategy, task.seed, (found,), ({"seconds": seconds},))
+    def __call__(self, task: Task, progress: Progress) -> Trace:
+        def advance(n: int) -> None:
+            progress(str(task), n, self.config.n_steps)
 
-
-def _step(task: Task, n: int, work: _Work) -> Step:
-    return Step(task, n, work.config.n_steps)
+        ranks_and_hits, seconds = run_seed(self.config, task.seed, advance)
+        return Trace(task.strategy, task.seed, (ranks_and_hits,), ({"seconds": seconds},))
 
 
 def run_seed(
-    config: RetrievalConfig, seed: int, progress: Any = lambda _: None
+    config: RetrievalConfig, seed: int, advance: Callable[[int], None] = lambda n: None
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """Spin, train and score one seed: what was found, and seconds by part."""
+    """Spin, train and score one seed; return ranks and hits, and seconds by part.
+
+    ``advance`` is told how many steps of :attr:`RetrievalConfig.n_steps` are behind.
+    """
     started = time.perf_counter()
     mats = spin(
         config.n + config.runs,
@@ -158,27 +164,27 @@ def run_seed(
         picture_px=config.picture_px,
         n_tiles=config.tiles,
         config=config.model,
-        progress=progress,
+        advance=advance,
     )
     gallery, held_out = mats.part(slice(config.runs)), mats.part(slice(config.runs, None))
     spun = time.perf_counter()
-    model = fitted(config, gallery, seed, lambda n: progress(config.n + config.runs + n))
+    model = fitted(config, gallery, seed, lambda n: advance(config.n + config.runs + n))
     trained = time.perf_counter()
-    found = {
+    methods = {
         name: judged(scores, gallery, held_out)
         for name, scores in all_scores(gallery, held_out, model).items()
     }
-    thick, turned = hits(held_out.shown, held_out.promised)
+    thick, turned = hits(held_out.visible, held_out.promised)
     seconds = {
         "spin": spun - started,
         "train": trained - spun,
         "score": time.perf_counter() - trained,
     }
-    return {"methods": found, "own pictures": float((thick & turned).mean())}, seconds
+    return {"methods": methods, "own pictures": float((thick & turned).mean())}, seconds
 
 
 def fitted(
-    config: RetrievalConfig, mats: Mats, seed: int, progress: Any = lambda _: None
+    config: RetrievalConfig, mats: Mats, seed: int, advance: Callable[[int], None] = lambda n: None
 ) -> MatMCL:
     """Train a model on mats, from scratch."""
     with torch.random.fork_rng(devices=[]):
@@ -195,32 +201,32 @@ def fitted(
         torch.arange(n).repeat_interleave(k),
     )
     settings = TrainSettings(steps=config.steps, rows_per_batch=128, seed=seed, device="cpu")
-    train(model, [source], settings, progress=lambda step, *_: progress(step))
+    train(model, [source], settings, progress=lambda step, *_: advance(step))
     return model
 
 
 def judged(scores: Scores, gallery: Mats, held_out: Mats) -> dict[str, Any]:
     """Return ranks of the own partners both ways, and which queries hit in the gallery."""
-    found: dict[str, Any] = {}
+    judgements: dict[str, Any] = {}
     among = (scores.conditions_among, scores.picture_among.T)
-    queries = (held_out.promised, held_out.shown)
+    queries = (held_out.promised, held_out.visible)
     tables = (scores.conditions_gallery, scores.picture_gallery)
     for way, matrix, truth, table in zip(WAYS, among, queries, tables, strict=True):
-        first = gallery.shown[np.argsort(-table, axis=1, kind="stable")[:, :FIRST]]  # (n, 5, ·)
+        first = gallery.visible[np.argsort(-table, axis=1, kind="stable")[:, :FIRST]]  # (n, 5, ·)
         thick, turned = hits(first, truth[:, None])
-        found[way] = {
+        judgements[way] = {
             "ranks": ranks(torch.from_numpy(matrix.copy())).tolist(),
             "diameter": thick[:, 0].tolist(),
             "order": turned[:, 0].tolist(),
             "five": (thick & turned).mean(axis=1).tolist(),
         }
-    return found
+    return judgements
 
 
-def hits(shown: Array, truth: Array) -> tuple[Marks, Marks]:
+def hits(mats: Array, truth: Array) -> tuple[Marks, Marks]:
     """Return where the diameter and where the order (columns 0 and 1) count as the truth's."""
-    thick = np.abs(np.log(shown[..., 0] / truth[..., 0])) <= LOG_DIAMETER
-    return thick, np.abs(shown[..., 1] - truth[..., 1]) <= ORDER
+    thick = np.abs(np.log(mats[..., 0] / truth[..., 0])) <= LOG_DIAMETER
+    return thick, np.abs(mats[..., 1] - truth[..., 1]) <= ORDER
 
 
 # -- summary --------------------------------------------------------------------------------------
@@ -266,13 +272,14 @@ def _of_way(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "hit order": turned.astype(float),
         f"hit@{FIRST}": np.array([seed["five"] for seed in seeds]),
     }
-    found: dict[str, Any] = {
-        name: _told(values, lambda drawn: drawn.mean(axis=-1)) for name, values in scores.items()
+    described: dict[str, Any] = {
+        name: _described(values, lambda drawn: drawn.mean(axis=-1))
+        for name, values in scores.items()
     }
-    return found | {"median rank": _told(rank, lambda drawn: np.median(drawn, axis=-1))}
+    return described | {"median rank": _described(rank, lambda drawn: np.median(drawn, axis=-1))}
 
 
-def _told(values: Array, statistic: Any) -> dict[str, Any]:
+def _described(values: Array, statistic: Any) -> dict[str, Any]:
     """Return a statistic of values (seeds, queries): all, interval over queries, by seed."""
     rng = np.random.default_rng(0)
     flat = values.ravel()

@@ -7,7 +7,7 @@ symbol      meaning                                                             
 ==========  ====================================================================  ==============
 T           conditions as a MatMCL table encoder reads them                       (n, p, 3)
 tiles       of each mat's one picture, uint8                                      (n, k, s, s)
-shown       what each picture truly shows: diameter [nm], order, areal porosity,  (n, 5)
+visible     what each picture truly shows: diameter [nm], order, areal porosity,  (n, 5)
             the diameters' coefficient of variation, share in beads
 promised    the same of the mean lot at these conditions: what they promise       (n, 5)
 ==========  ====================================================================  ==============
@@ -51,7 +51,7 @@ class Mats:
     outcomes: Array
     tiles: torch.Tensor
     measured: Array
-    shown: Array
+    visible: Array
     promised: Array
 
     def part(self, rows: slice) -> Mats:
@@ -81,7 +81,7 @@ def spin(
     picture_px: int,
     n_tiles: int,
     config: MatMCLConfig,
-    progress: Callable[[int], None] | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> Mats:
     """Spin ``n`` mats of the virtual lab at distinct settings, and take one picture of each.
 
@@ -91,9 +91,9 @@ def spin(
     lab, rng = VirtualLab(), np.random.default_rng([seed, 6])
     cutting = torch.Generator().manual_seed(seed)
     columns: dict[str, list[Any]] = {name: [] for name in Mats.__annotations__}
-    taken: set[tuple[float, ...]] = set()
-    while len(taken) < n:
-        drawn = _draw(lab, rng, taken)
+    used: set[tuple[float, ...]] = set()
+    while len(used) < n:
+        drawn = _draw(lab, rng, used)
         drive = Drive.of({k: float(v) for k, v in drawn.items()})
         mean = structure(drive, lab.constants)
         mat = structure(drive, lab.constants, lot=rng.standard_normal(4))
@@ -106,12 +106,12 @@ def spin(
         columns["tiles"].append(tiles)
         columns["measured"].append(hand_made(picture))
         spread = truth.diameter_sd_nm / truth.diameter_nm
-        columns["shown"].append(
+        columns["visible"].append(
             (truth.diameter_nm, truth.order, truth.porosity, spread, truth.bead_fraction)
         )
         columns["promised"].append(_promise(mean))
-        if progress is not None:
-            progress(len(taken))
+        if advance is not None:
+            advance(len(used))
     campaign = lab.campaign
     table = encode_conditions(campaign, vocabulary(campaign), columns["conditions"])
     return Mats(
@@ -120,13 +120,13 @@ def spin(
         tiles=torch.stack(columns["tiles"]),
         **{
             name: np.array(columns[name], dtype=float)
-            for name in ("outcomes", "measured", "shown", "promised")
+            for name in ("outcomes", "measured", "visible", "promised")
         },
     )
 
 
 def _draw(
-    lab: VirtualLab, rng: np.random.Generator, taken: set[tuple[float, ...]]
+    lab: VirtualLab, rng: np.random.Generator, used: set[tuple[float, ...]]
 ) -> dict[str, Value]:
     while True:
         settings: dict[str, Value] = {
@@ -136,8 +136,8 @@ def _draw(
         room = lab.room(rng)
         key = tuple(float(v) for v in settings.values())
         is_mat = rng.random() >= lab.failure_probability(settings, room)
-        if is_mat and key not in taken:
-            taken.add(key)
+        if is_mat and key not in used:
+            used.add(key)
             return {**settings, **room}
 
 
@@ -166,7 +166,7 @@ def hand_made(picture: NDArray[np.uint8]) -> Array:
 
 
 def looks(truth: Array) -> Array:
-    """Return ``shown`` or ``promised`` (n, 5) on the scales of what is measured."""
+    """Return ``visible`` or ``promised`` (n, 5) on the scales of what is measured."""
     return np.stack([row(Statistics(*map(float, mat))) for mat in truth])
 
 

@@ -72,7 +72,7 @@ def latents_of(model: MatMCL, mats: Mats) -> Latents:
     with torch.no_grad():
         t = model.project(model.table_latent(mats.T)).double()
         vision = torch.cat(
-            [model.vision_latent(some.unsqueeze(1).float() / 255.0) for some in flat.split(64)]
+            [model.vision_latent(tiles.unsqueeze(1).float() / 255.0) for tiles in flat.split(64)]
         )
         projected = model.project(vision).double()
     v = mean_direction(projected, torch.arange(n).repeat_interleave(k), n)
@@ -87,13 +87,13 @@ class Expectation:
         X = settings_of(mats)
         self._low, self._width = X.min(axis=0), np.ptp(X, axis=0)
         self.model = fit_outcomes(self._cube(X), torch.from_numpy(features))
-        observed, means, _ = leave_one_out(self.model)
+        observed, predicted, _ = leave_one_out(self.model)
         spread = features.std(axis=0, ddof=1)
-        left = (
-            np.stack([(y - m).numpy() for y, m in zip(observed, means, strict=True)], axis=1)
+        residuals = (
+            np.stack([(y - m).numpy() for y, m in zip(observed, predicted, strict=True)], axis=1)
             * spread
         )
-        covariance = np.cov(left.T).reshape(len(spread), len(spread))
+        covariance = np.cov(residuals.T).reshape(len(spread), len(spread))
         self.precision: Array = np.asarray(
             np.linalg.inv(covariance + _RIDGE * np.eye(len(spread))), dtype=float
         )
@@ -101,7 +101,7 @@ class Expectation:
     def _cube(self, X: Array) -> torch.Tensor:
         return torch.from_numpy((X - self._low) / np.where(self._width > 0, self._width, 1.0))
 
-    def of(self, mats: Mats) -> Array:
+    def mean(self, mats: Mats) -> Array:
         """Return μ (n, q)."""
         with torch.no_grad():
             mean: Array = self.model.posterior(self._cube(settings_of(mats))).mean.numpy()
@@ -115,18 +115,18 @@ class Expectation:
 def distance(a: Array, b: Array, precision: Array) -> Array:
     """Return the squared Mahalanobis distances (a, b) of (a, q) and (b, q)."""
     root = np.linalg.cholesky(precision)
-    left, right = a @ root, b @ root
-    square = (left**2).sum(1)[:, None] + (right**2).sum(1)[None] - 2.0 * left @ right.T
+    a, b = a @ root, b @ root
+    square = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2.0 * a @ b.T
     return np.maximum(square, 0.0)
 
 
-def leading_directions(train: Array, *others: Array) -> tuple[Array, ...]:
+def leading_directions(train: Array, *further: Array) -> tuple[Array, ...]:
     """Return (·, q) principal coordinates, of the training rows' own, each of unit spread."""
     centre = train.mean(axis=0)
     _, values, axes = np.linalg.svd(train - centre, full_matrices=False)
     q = min(N_DIRECTIONS, int((values > 1e-6 * values[0]).sum()))
     scale = values[:q] / np.sqrt(len(train) - 1)
-    return tuple((rows - centre) @ axes[:q].T / scale for rows in (train, *others))
+    return tuple((rows - centre) @ axes[:q].T / scale for rows in (train, *further))
 
 
 @dataclass(frozen=True)
@@ -170,13 +170,14 @@ def all_scores(train: Mats, test: Mats, model: MatMCL) -> dict[str, Scores]:
     }
 
 
-def _expected(train: Mats, test: Mats, known: Array, asked: Array) -> Scores:
-    expectation = Expectation(train, known)
-    promised = expectation.of(test)
+def _expected(train: Mats, test: Mats, gallery: Array, queries: Array) -> Scores:
+    """Score by features of the gallery's and of the queries' pictures, (·, q) both."""
+    expectation = Expectation(train, gallery)
+    promised = expectation.mean(test)
     return Scores.even(
-        expectation.score(promised, asked),
-        expectation.score(promised, known),
-        expectation.score(asked, known),
+        expectation.score(promised, queries),
+        expectation.score(promised, gallery),
+        expectation.score(queries, gallery),
     )
 
 
@@ -200,9 +201,9 @@ def _by_the_engine(train: Mats, test: Mats, latent: Scores) -> Scores:
 
 def _or_latent(score: Array, similarity: Array) -> Array:
     """Put those without a score behind all others, most similar first."""
-    known = np.isfinite(score)
-    behind = score[known].min() - 3.0 if known.any() else 0.0
-    return np.where(known, score, behind + similarity)
+    is_scored = np.isfinite(score)
+    floor = score[is_scored].min() - 3.0 if is_scored.any() else 0.0
+    return np.where(is_scored, score, floor + similarity)
 
 
 def _cosine(a: Array, b: Array) -> Array:
@@ -210,11 +211,13 @@ def _cosine(a: Array, b: Array) -> Array:
 
 
 def _blended(statistics: Scores, latent: Scores) -> Scores:
-    def one(name: str) -> Array:
+    def blend(name: str) -> Array:
         rooted = -np.sqrt(-getattr(statistics, name))
         return _even(rooted) + LATENT_WEIGHT * _even(getattr(latent, name))
 
-    return Scores.even(one("conditions_among"), one("conditions_gallery"), one("picture_gallery"))
+    return Scores.even(
+        blend("conditions_among"), blend("conditions_gallery"), blend("picture_gallery")
+    )
 
 
 def _even(score: Array) -> Array:
@@ -223,12 +226,12 @@ def _even(score: Array) -> Array:
 
 def _by_truth(train: Mats, test: Mats) -> Scores:
     """Hits cannot be more; recall is that of the laws, with the spread of lots and of pictures."""
-    shown, promised = looks(train.shown), looks(train.promised)
-    slope, start = _line(promised, shown)
-    told = promised * slope + start
-    R = np.cov((shown - told).T) + _RIDGE * np.diag(shown.var(axis=0))
-    fit = log_ratio(looks(test.promised) * slope + start, looks(test.shown), told, R)
-    return Scores.even(fit, _near(test.promised, train.shown), _near(test.shown, train.shown))
+    true, promised = looks(train.visible), looks(train.promised)
+    slope, start = _line(promised, true)
+    expected = promised * slope + start
+    R = np.cov((true - expected).T) + _RIDGE * np.diag(true.var(axis=0))
+    fit = log_ratio(looks(test.promised) * slope + start, looks(test.visible), expected, R)
+    return Scores.even(fit, _near(test.promised, train.visible), _near(test.visible, train.visible))
 
 
 def _line(x: Array, y: Array) -> tuple[Array, Array]:
@@ -237,8 +240,8 @@ def _line(x: Array, y: Array) -> tuple[Array, Array]:
     return slope, y.mean(axis=0) - slope * x.mean(axis=0)
 
 
-def _near(asked: Array, known: Array) -> Array:
+def _near(queries: Array, gallery: Array) -> Array:
     """Return −(a, b), the farther of diameter and order in units of what still hits."""
-    thick = np.abs(np.log(asked[:, None, 0] / known[None, :, 0])) / LOG_DIAMETER
-    turned = np.abs(asked[:, None, 1] - known[None, :, 1]) / ORDER
+    thick = np.abs(np.log(queries[:, None, 0] / gallery[None, :, 0])) / LOG_DIAMETER
+    turned = np.abs(queries[:, None, 1] - gallery[None, :, 1]) / ORDER
     return -np.maximum(thick, turned)

@@ -10,28 +10,31 @@ known truth is scored by what it measured.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.bench.labs import changes_with_seed, lab_of
+from engine.bench.harness.labs import changes_with_seed, lab_of
+from engine.bench.harness.results import ResultFile
+from engine.bench.harness.tasks import Task, Trace, seed_by_seed, timed_round
 from engine.bench.models import sources
-from engine.bench.search.at_the_bench import START_STREAM, STRATEGY_STREAM, Bench, generator
+from engine.bench.search.lab_bench import START_STREAM, STRATEGY_STREAM, Bench, generator
 from engine.bench.search.objectives import with_objectives, without_limits
 from engine.bench.search.scores import Protocol, reference_of, summarise
 from engine.bench.search.strategies import REFRESHED, Strategy, check_names, sourced, strategy
 from engine.bench.search.truth import Truth
-from engine.bench.tasks import ResultFile, Step, Task, Tell, Trace, seed_by_seed, timed_round
 from engine.campaign import Campaign
 from engine.campaign.front import hypervolume_so_far
-from engine.errors import DataError, UsageError, nearest_name
+from engine.errors import DataError, UsageError, field, nearest_name
 from engine.lab import Lab
+from surrogate.progress import Progress, silent
 
 KIND = "closed-loop"
-MOST_AT_ONCE = 100
+MAX_BATCH = 100
 """The largest batch that strategies are asked for."""
 STARTS = ("sobol", "source")
 
@@ -69,8 +72,9 @@ class ClosedLoopConfig:
         check_sizes(self.n_seeds, self.first_seed, self.start, self.batch, self.budget)
         if self.start_by not in STARTS:
             raise UsageError(
-                f"--start-by: expected {' or '.join(STARTS)}, got '{self.start_by}'."
-                f"{nearest_name(self.start_by, STARTS)}"
+                f"expected {' or '.join(STARTS)}, got '{self.start_by}'."
+                f"{nearest_name(self.start_by, STARTS)}",
+                field="start_by",
             )
 
     @property
@@ -103,18 +107,18 @@ def check_sizes(n_seeds: int, first_seed: int, start: int, batch: int, budget: i
     Raises:
         UsageError: naming the option.
     """
-    for option, value, least, most in (
-        ("--seeds", n_seeds, 1, None),
-        ("--first-seed", first_seed, 0, None),
-        ("--start", start, 1, MOST_AT_ONCE),
-        ("--batch", batch, 1, MOST_AT_ONCE),
+    for option, value, low, high in (
+        ("seeds", n_seeds, 1, None),
+        ("first_seed", first_seed, 0, None),
+        ("start", start, 1, MAX_BATCH),
+        ("batch", batch, 1, MAX_BATCH),
     ):
-        if value < least or (most is not None and value > most):
-            range_ = f"{least} or more" if most is None else f"{least} to {most}"
-            raise UsageError(f"{option}: expected {range_}, got {value}")
+        if value < low or (high is not None and value > high):
+            range_ = f"{low} or more" if high is None else f"{low} to {high}"
+            raise UsageError(f"expected {range_}, got {value}", field=option)
     if budget <= start:
         raise UsageError(
-            f"--budget: expected more experiments than the start's {start}, got {budget}"
+            f"expected more experiments than the start's {start}, got {budget}", field="budget"
         )
 
 
@@ -127,33 +131,44 @@ def closed_loop(
     ray: str | None = None,
     out: Path | None = None,
     resume: bool = False,
-    tell: Tell = lambda step: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Run the benchmark and return its document (see :class:`~engine.bench.tasks.ResultFile`).
+    """Run the benchmark and return its document.
 
-    ``lab`` and ``strategies`` bring objects in place of names; with more than one job they must be
-    picklable. ``tell`` hears of each round.
+    Args:
+        config: what is compared.
+        lab, strategies: objects in place of names; with more than one job they must be picklable.
+        jobs: processes, one thread each.
+        ray: the address of a cluster (see :mod:`engine.bench.harness.fleet`).
+        out: a JSON file, written as each (strategy, seed) finishes.
+        resume: go on with the results in ``out``.
+        progress: told of the experiments run, by (strategy, seed).
+
+    >>> config = ClosedLoopConfig(("sobol",), n_seeds=1, start=4, batch=4, budget=8)
+    >>> closed_loop(config)["summary"]["checkpoints"]
+    [4, 8]
 
     Raises:
         UsageError: unknown names; a file that holds an unfinished run.
         DataError: a file of another benchmark; a lab whose true front is beyond no threshold.
     """
-    brought = Brought(lab, dict(strategies or {}))
-    config = replace(config, strategies=check_names(config.strategies, brought=brought.strategies))
+    custom = Custom(lab, dict(strategies or {}))
+    config = replace(config, strategies=check_names(config.strategies, custom=custom.strategies))
     reference = reference_of(config.reference, config.strategies)
     results = ResultFile(out, KIND, config.conditions())
     arenas = Arenas(config, lab)
     arenas.truth(config.first_seed)
     results.begin(resume=resume)
 
-    def scored(trace: Trace) -> Trace:
+    def score(trace: Trace) -> Trace:
         campaign, truth = arenas.campaign(trace.seed), arenas.truth(trace.seed)
         return replace(trace, curve=_curve(trace, campaign, truth))
 
     with sources.checkpoints(config.checkpoints) as folder:
-        work = partial(run_task, replace(config, checkpoints=folder), brought)
-        results.fill(config.tasks, work, jobs=jobs, tell=tell, ray=ray, scored=scored)
-    return results.write(_findings(config, arenas, reference, results.of(config.tasks)))
+        work = partial(run_task, replace(config, checkpoints=folder), custom)
+        results.fill(config.tasks, work, jobs=jobs, progress=progress, ray=ray, score=score)
+    traces = results.traces_of(config.tasks)
+    return results.write(_findings(config, arenas, reference, traces))
 
 
 @dataclass
@@ -161,12 +176,12 @@ class Arenas:
     """Lab, campaign and truth of each seed, each worked out once."""
 
     config: ClosedLoopConfig
-    brought: Lab | None
-    _truths: dict[int, Truth | None] = field(default_factory=dict)
+    custom: Lab | None
+    _truths: dict[int, Truth | None] = attribute(default_factory=dict)
 
     def lab(self, seed: int) -> Lab:
         """Return the lab of repetition ``seed``."""
-        return self.brought if self.brought is not None else lab_of(self.config.lab, seed)
+        return self.custom if self.custom is not None else lab_of(self.config.lab, seed)
 
     def campaign(self, seed: int) -> Campaign:
         """Return the campaign of repetition ``seed``."""
@@ -174,7 +189,7 @@ class Arenas:
 
     def truth(self, seed: int) -> Truth | None:
         """Return the truth of repetition ``seed``, or ``None`` where the lab knows none."""
-        key = seed if self.brought is None and changes_with_seed(self.config.lab) else 0
+        key = seed if self.custom is None and changes_with_seed(self.config.lab) else 0
         if key not in self._truths:
             self._truths[key] = known_truth(self.lab(seed), self.campaign(seed))
         return self._truths[key]
@@ -188,8 +203,9 @@ def campaign_of(config: ClosedLoopConfig, lab: Lab) -> Campaign:
         truth = Truth.of(lab, plain)
         if truth is None:
             raise UsageError(
-                f"--objectives: expected a threshold, {outcome}:{goal[:3]}:NUMBER: neither the "
-                "campaign nor the lab tells one"
+                f"expected a threshold, {outcome}:{goal[:3]}:NUMBER: neither the campaign nor the "
+                "lab tells one",
+                field="objectives",
             )
         return float(f"{truth.quantile(outcome, 0.25 if goal == 'maximize' else 0.75):.3g}")
 
@@ -206,25 +222,26 @@ def known_truth(lab: Lab, campaign: Campaign) -> Truth | None:
     if truth is not None and not truth.hypervolume > 0:
         raise DataError(
             "no setting of the lab is beyond every threshold and within the constraints: "
-            "every strategy would score 0. Lower the thresholds (--objectives outcome:max:NUMBER)"
+            f"every strategy would score 0. Lower the thresholds ({field('objectives')} "
+            "outcome:max:NUMBER)"
         )
     return truth
 
 
 @dataclass(frozen=True)
-class Brought:
+class Custom:
     """Objects in place of names."""
 
     lab: Lab | None
     strategies: Mapping[str, Strategy]
 
 
-def run_task(config: ClosedLoopConfig, brought: Brought, task: Task, tell: Tell) -> Trace:
+def run_task(config: ClosedLoopConfig, custom: Custom, task: Task, progress: Progress) -> Trace:
     """Run one strategy from one seed; the trace has no curve yet."""
-    arenas = Arenas(config, brought.lab)
+    arenas = Arenas(config, custom.lab)
     bench = Bench(arenas.lab(task.seed), arenas.campaign(task.seed), task.seed, [])
-    choose = brought.strategies.get(task.strategy) or _named(config, task)
-    begin = brought.strategies.get("sobol") or strategy("sobol")
+    choose = custom.strategies.get(task.strategy) or _named(config, task)
+    begin = custom.strategies.get("sobol") or strategy("sobol")
     begin = choose if config.start_by == "source" else begin
     rounds: list[dict[str, Any]] = []
     while len(bench.runs) < config.budget:
@@ -239,22 +256,22 @@ def run_task(config: ClosedLoopConfig, brought: Brought, task: Task, tell: Tell)
             break
         bench.run(choice.settings[:n], config.batch)
         rounds.append(round_.record(len(bench.runs), choice.led_by, choice.seconds))
-        tell(Step(task, len(bench.runs), config.budget))
+        progress(str(task), len(bench.runs), config.budget)
     return Trace(task.strategy, task.seed, tuple(bench.runs), tuple(rounds))
 
 
 def _named(config: ClosedLoopConfig, task: Task) -> Strategy:
     """Return a strategy by name, with its knowledge: pretrained here and now where it must be."""
     folder = config.checkpoints or Path()
-    if task.strategy.startswith(REFRESHED):
+    if task.strategy in REFRESHED:
         from engine.bench.search.refreshing import refreshed
 
         return refreshed(task.strategy, task.seed, folder)
-    asked = sourced(task.strategy)
-    if asked is None:
+    source = sourced(task.strategy)
+    if source is None:
         return strategy(task.strategy)
-    known = sources.provider(asked, truth=config.lab, seed=task.seed, folder=folder)
-    return strategy(task.strategy, known)
+    provider = sources.provider(source, truth=config.lab, seed=task.seed, folder=folder)
+    return strategy(task.strategy, provider)
 
 
 def _curve(trace: Trace, campaign: Campaign, truth: Truth | None) -> tuple[float, ...]:
@@ -289,7 +306,7 @@ def _findings(
 ) -> dict[str, Any]:
     truth = arenas.truth(config.first_seed)
     seeds = sorted({trace.seed for trace in traces})
-    found: dict[str, Any] = {
+    findings: dict[str, Any] = {
         "complete": True,
         "score": "hypervolume fraction" if truth is not None else "measured hypervolume",
         "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
@@ -298,14 +315,14 @@ def _findings(
         "truth": None,
     }
     if truth is not None:
-        found["truth"] = {
+        findings["truth"] = {
             "ambient": dict(truth.ambient),
             "hypervolume": truth.hypervolume,
             "front": truth.front[1].tolist(),
             "hypervolumes": {
-                str(seed): each.hypervolume
+                str(seed): own_truth.hypervolume
                 for seed in seeds
-                if (each := arenas.truth(seed)) is not None
+                if (own_truth := arenas.truth(seed)) is not None
             },
         }
-    return found
+    return findings

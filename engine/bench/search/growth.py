@@ -1,18 +1,13 @@
 """How the commands slow down as a campaign grows: a database filled to a size, then timed.
 
-``python -m engine.bench.search.growth fill --measurements 1000000`` adds runs of the virtual lab
-to the workspace's campaign (the nanofibre template), in bulk, on SQLite and PostgreSQL alike;
-``python -m engine.bench.search.growth time`` then times what people wait for. Of one outcome,
-replicates and all, a run has one value: ten measurements a run.
+Filling adds runs of the virtual lab to the workspace's campaign (the nanofibre template), in bulk,
+on SQLite and PostgreSQL alike. Of each outcome a run has one value: ten measurements a run.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -37,15 +32,15 @@ def fill(workspace: Workspace, n_measurements: int, *, seed: int = 0) -> tuple[i
     rng = np.random.default_rng([seed, n_measurements])
     began, n_runs = time.perf_counter(), 0
     n_outcomes = len(VirtualLab().campaign.outcomes)
-    n_wanted = -(-n_measurements // n_outcomes)
+    n_missing = -(-n_measurements // n_outcomes)
     with workspace.database.read() as tx:
         record_, _ = workspace.active_campaign(tx)
-    while n_wanted > 0:
-        new = list(_runs(min(CHUNK, n_wanted), rng))
+    while n_missing > 0:
+        new = list(_runs(min(CHUNK, n_missing), rng))
         with workspace.database.write("fill", detail=f"{len(new)} runs of the virtual lab") as tx:
             tx.experiments.add(record_, new)
         n_runs += len(new)
-        n_wanted -= sum(run.status is Status.COMPLETED for run in new)
+        n_missing -= sum(run.status is Status.COMPLETED for run in new)
     return n_runs, time.perf_counter() - began
 
 
@@ -110,26 +105,3 @@ def _median(work: Callable[[], object], repeats: int) -> float:
         work()
         seconds.append(time.perf_counter() - began)
     return float(np.median(seconds))
-
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Fill, or time."""
-    parser = argparse.ArgumentParser(
-        prog="python -m engine.bench.search.growth", description=__doc__
-    )
-    parser.add_argument("what", choices=("fill", "time"))
-    parser.add_argument("--measurements", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--config", type=Path)
-    given = parser.parse_args(words)
-    with Workspace.open(given.config) as workspace:
-        if given.what == "fill":
-            n_runs, seconds = fill(workspace, given.measurements, seed=given.seed)
-            print(json.dumps({"runs": n_runs, "seconds": round(seconds, 1)}))
-        else:
-            print(json.dumps(timed(workspace, repeats=given.repeats)))
-
-
-if __name__ == "__main__":
-    main()

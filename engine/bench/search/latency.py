@@ -26,12 +26,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.bench.environment import environment, usable_cores
+from engine.bench.harness.environment import environment, usable_cores
 from engine.bench.search.strategies import Strategy, strategy
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 from engine.errors import ModelError, UsageError
 from engine.lab import VirtualLab
+from surrogate.progress import Progress, silent
 
 KIND = "latency"
 COMMAND = (sys.executable, "-m", "engine.cli.app")
@@ -60,15 +61,15 @@ class LatencyConfig:
 
     def __post_init__(self) -> None:
         for option, value, least in (
-            ("--n", self.n, 1),
-            ("--observations", self.observations, 2),
-            ("--seed", self.seed, 0),
-            ("--repeats", self.repeats, 1),
-            ("--threads", self.threads, 1),
-            ("--ax-threads", min(self.peer_threads, default=1), 1),
+            ("n", self.n, 1),
+            ("observations", self.observations, 2),
+            ("seed", self.seed, 0),
+            ("repeats", self.repeats, 1),
+            ("threads", self.threads, 1),
+            ("ax_threads", min(self.peer_threads, default=1), 1),
         ):
             if value < least:
-                raise UsageError(f"{option}: expected at least {least}, got {value}")
+                raise UsageError(f"expected at least {least}, got {value}", field=option)
 
 
 def virtual_runs(n: int, seed: int) -> tuple[Campaign, list[Run]]:
@@ -96,7 +97,7 @@ def latency(
     ours: Strategy | None = None,
     peer: Strategy | None = None,
     process: Callable[[], float] | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Time everything and return the document. ``process`` times the whole program once."""
     history = History(campaign, tuple(runs))
@@ -118,11 +119,13 @@ def latency(
     if config.peer is not None:
         counts = config.peer_threads or sorted({config.threads, usable_cores()})
         entries += [_Entry(config.peer, peer or strategy(config.peer), count) for count in counts]
-    for entry in entries:
-        say(f"{entry.name}, {entry.threads} {'thread' if entry.threads == 1 else 'threads'}")
+    n_stages = len(entries) + (process is not None)
+    for index, entry in enumerate(entries):
+        threads = f"{entry.threads} {'thread' if entry.threads == 1 else 'threads'}"
+        progress(f"{entry.name}, {threads}", index, n_stages)
         document["measured"].append(_time(entry, history, config, at))
     if process is not None:
-        say("engine propose, the whole process")
+        progress("engine propose, the whole process", len(entries), n_stages)
         document["process_seconds"] = [process() for _ in range(config.repeats)]
     document["ratio"] = _ratio(document["measured"])
     return document
@@ -190,13 +193,13 @@ def _threads(n: int) -> Iterator[None]:
     import torch
     from threadpoolctl import threadpool_limits
 
-    before = torch.get_num_threads()
+    n_torch = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
         with threadpool_limits(limits=n):
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(n_torch)
 
 
 def _middle(campaign: Campaign) -> dict[str, float]:
@@ -218,7 +221,7 @@ def propose_process(
     anew, so that every repeat starts from the same runs; only ``propose`` is timed.
     """
 
-    def once() -> float:
+    def seconds() -> float:
         with tempfile.TemporaryDirectory(prefix="spinneret-latency-") as folder:
             table = Path(folder) / "runs.csv"
             write_table(table, campaign, runs)
@@ -231,7 +234,7 @@ def propose_process(
             _engine(words, folder, threads)
             return time.perf_counter() - started
 
-    return once
+    return seconds
 
 
 def write_table(path: Path, campaign: Campaign, runs: Sequence[Run]) -> None:
@@ -248,14 +251,14 @@ def write_table(path: Path, campaign: Campaign, runs: Sequence[Run]) -> None:
 
 
 def _engine(words: Sequence[str], folder: str, threads: int) -> None:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("SPINNERET_")}
-    kept["SPINNERET_COMPUTE__THREADS"] = str(threads)
-    kept["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SPINNERET_")}
+    env["SPINNERET_COMPUTE__THREADS"] = str(threads)
+    env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     try:
-        done = subprocess.run(  # noqa: S603 -- our own program, our own words
+        process = subprocess.run(  # noqa: S603 -- our own program, our own words
             [*COMMAND, *words],
             cwd=folder,
-            env=kept,
+            env=env,
             capture_output=True,
             text=True,
             timeout=PROCESS_LIMIT_S,
@@ -265,5 +268,5 @@ def _engine(words: Sequence[str], folder: str, threads: int) -> None:
         raise ModelError(
             f"`engine {' '.join(words)}` took longer than {PROCESS_LIMIT_S:g} s"
         ) from None
-    if done.returncode != 0:
-        raise ModelError(f"`engine {' '.join(words)}` failed: {done.stderr.strip()[-2000:]}")
+    if process.returncode != 0:
+        raise ModelError(f"`engine {' '.join(words)}` failed: {process.stderr.strip()[-2000:]}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.campaign import Campaign, Objective
-from engine.errors import UsageError, nearest_name
+from engine.errors import UsageError, field, nearest_name
 from engine.workspace.settings import parse_campaign
 
 GOALS = {"min": "minimize", "minimize": "minimize", "max": "maximize", "maximize": "maximize"}
@@ -32,13 +32,15 @@ def with_objectives(
     """
     changes: dict[str, Any] = {}
     if objectives:
-        found = [_objective(word, campaign, default_threshold) for word in objectives]
-        changes["objectives"] = [objective.model_dump() for objective in found]
+        parsed = [_objective(word, campaign, default_threshold) for word in objectives]
+        changes["objectives"] = [objective.model_dump() for objective in parsed]
     if constraints:
         changes["constraints"] = [*map(str, campaign.constraints), *constraints]
     if not changes:
         return campaign
-    return parse_campaign({**campaign.definition(), **changes}, "--objectives and --constraint")
+    return parse_campaign(
+        {**campaign.definition(), **changes}, f"{field('objectives')} and {field('constraint')}"
+    )
 
 
 def without_limits(campaign: Campaign) -> Campaign:
@@ -51,18 +53,19 @@ def without_limits(campaign: Campaign) -> Campaign:
 
 
 def _objective(word: str, campaign: Campaign, default_threshold: Threshold) -> Objective:
-    outcome, *rest = (part.strip() for part in word.split(":"))
+    outcome, *details = (part.strip() for part in word.split(":"))
     if outcome not in campaign.outcomes:
         raise UsageError(
-            f"--objectives: unknown outcome '{outcome}'."
-            f"{nearest_name(outcome, campaign.outcomes)} Known: {', '.join(campaign.outcomes)}"
+            f"unknown outcome '{outcome}'.{nearest_name(outcome, campaign.outcomes)} "
+            f"Known: {', '.join(campaign.outcomes)}",
+            field="objectives",
         )
-    own = {objective.outcome: objective for objective in campaign.objectives}.get(outcome)
-    goal = _goal(rest[0], word) if rest else (own.goal if own else "maximize")
-    if len(rest) > 1:
-        threshold = _number(rest[1], word)
-    elif own is not None and own.goal == goal:
-        threshold = own.threshold
+    default = {objective.outcome: objective for objective in campaign.objectives}.get(outcome)
+    goal = _goal(details[0], word) if details else (default.goal if default else "maximize")
+    if len(details) > 1:
+        threshold = _number(details[1], word)
+    elif default is not None and default.goal == goal:
+        threshold = default.threshold
     else:
         threshold = default_threshold(outcome, goal)
     return Objective(outcome=outcome, goal=goal, threshold=threshold)
@@ -71,8 +74,8 @@ def _objective(word: str, campaign: Campaign, default_threshold: Threshold) -> O
 def _goal(text: str, word: str) -> str:
     if text not in GOALS:
         raise UsageError(
-            f"--objectives: expected outcome:min or outcome:max, got '{word}'"
-            f"{nearest_name(text, GOALS)}"
+            f"expected outcome:min or outcome:max, got '{word}'{nearest_name(text, GOALS)}",
+            field="objectives",
         )
     return GOALS[text]
 
@@ -82,5 +85,6 @@ def _number(text: str, word: str) -> float:
         return float(text)
     except ValueError:
         raise UsageError(
-            f"--objectives: expected a number as threshold, such as outcome:max:8.5, got '{word}'"
+            f"expected a number as threshold, such as outcome:max:8.5, got '{word}'",
+            field="objectives",
         ) from None

@@ -1,4 +1,4 @@
-"""Refresh in benchmarks: trainings of the engine on runs in memory, and strategies that refresh.
+"""Strategies whose surrogate is trained on as results come.
 
 ``refresh:scheduled`` is ``matmcl`` as a lab with a scheduler has it: whenever eight results came
 since the last training, the surrogate is trained on incrementally and serves if the gate lets it.
@@ -7,97 +7,20 @@ since the last training, the surrogate is trained on incrementally and serves if
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.bench.search.strategies import REFRESHED, Choice, Strategy, strategy
-from engine.campaign import Campaign
+from engine.bench.models.trainings import keep, knowledge_of, material_of, train
+from engine.bench.search.strategies import FULL, SCHEDULED, Choice, Strategy, strategy
 from engine.campaign.history import History, Run
-from engine.errors import StateError, UsageError, nearest_name
+from engine.errors import StateError
 
 if TYPE_CHECKING:
-    from engine.refresh.request import Mode
-    from engine.refresh.training import Material, Trained
     from engine.sources.knowledge import Knowledge
 
-SCHEDULED, FULL = f"{REFRESHED}scheduled", f"{REFRESHED}full"
-NAMES = (SCHEDULED, FULL)
 MIN_NEW_RESULTS = 8
-
-
-def check(name: str) -> None:
-    """Refuse a name that is no strategy of this module.
-
-    Raises:
-        UsageError: naming those that are.
-    """
-    if name not in NAMES:
-        raise UsageError(
-            f"--strategy: expected one of {', '.join(NAMES)}, got '{name}'."
-            f"{nearest_name(name, NAMES)}"
-        )
-
-
-def material_of(campaign: Campaign, runs: Sequence[Run]) -> Material:
-    """Return finished runs as a training reads them from the database."""
-    from db.records import ExperimentRecord, MeasurementRecord, Origin, Status
-    from engine.refresh.training import Material
-
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def record(place: int, run: Run) -> ExperimentRecord:
-        measurements = [
-            MeasurementRecord(0, place, outcome, k + 1, 1, value, None, moment, "bench")
-            for outcome, values in run.outcomes.items()
-            for k, value in enumerate(values)
-        ]
-        return ExperimentRecord(
-            place, 1, 1, None, Origin.MANUAL, Status.COMPLETED, None, None, moment, "bench",
-            actual=dict(run.conditions), measurements=tuple(measurements),
-        )  # fmt: skip
-
-    records = tuple(record(place + 1, run) for place, run in enumerate(runs))
-    return Material(campaign, Path(), records, (), watermark=len(runs))
-
-
-def train(material: Material, mode: Mode, champion: Path | None, *, seed: int) -> Trained:
-    """Train as ``engine refresh`` does, on the CPU."""
-    from engine.refresh.request import RefreshRequest
-    from engine.refresh.training import train_candidate
-
-    request = RefreshRequest(full=mode == "full", seed=seed, device="cpu")
-    with tempfile.TemporaryDirectory(prefix="spinneret-bench-") as folder:
-        return train_candidate(
-            material,
-            request,
-            champion,
-            state=Path(folder) / "state",
-            tell=lambda what, n, total, numbers: None,
-            should_stop=lambda: False,
-        )
-
-
-def knowledge_of(campaign: Campaign, trained: Trained) -> Knowledge:
-    """Return what a candidate knows of a campaign."""
-    import copy
-
-    from engine.sources.knowledge import Knowledge
-
-    frozen = copy.deepcopy(trained.model).double().eval()
-    frozen.requires_grad_(requires_grad=False)
-    return Knowledge(campaign, frozen, "the candidate", names=trained.names)
-
-
-def keep(trained: Trained, folder: Path) -> Path:
-    """Write a candidate's checkpoint, to be trained on from later."""
-    from surrogate.matmcl.checkpoint import save_checkpoint
-
-    save_checkpoint(folder, trained.model, extra=trained.extra)
-    return folder
 
 
 @dataclass
@@ -110,9 +33,9 @@ class Refresher:
     champion: Path | None = None
     serving: Knowledge | None = None
     n_trained: int = 0
-    told: dict[str, float] = field(default_factory=dict)
+    verdicts: dict[str, int] = field(default_factory=dict)
 
-    def look(self, history: History) -> Knowledge:
+    def serve(self, history: History) -> Knowledge:
         """Train if it is time to, and return what serves then."""
         from engine.sources.knowledge import starter_knowledge
 
@@ -144,7 +67,7 @@ class Refresher:
         doubt = examine(old, runs[self.n_trained :], ProposeSettings())
         self.n_trained = len(runs)
         if doubt.disbelief is not None:
-            self.told["disbelieved"] = self.told.get("disbelieved", 0) + 1
+            self._count("disbelieved")
             return
         trained = train(material_of(campaign, runs), "incremental", self.champion, seed=self.seed)
         candidate = knowledge_of(campaign, trained)
@@ -157,28 +80,25 @@ class Refresher:
                 },
                 tolerance=RefreshSettings().tolerance,
                 settings=ProposeSettings(),
-                tell=lambda what, n, total, numbers: None,
+                tell=lambda stage, n, total, numbers: None,
             )
         except StateError:
             return
-        key = "promoted" if verdict.passes else "rejected"
-        self.told[key] = self.told.get(key, 0) + 1
+        self._count("promoted" if verdict.passes else "rejected")
         if verdict.passes:
             self.serving = candidate
             self.champion = keep(trained, self.folder / f"{self.seed}-{len(runs)}")
 
+    def _count(self, verdict: str) -> None:
+        self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
+
 
 def refreshed(name: str, seed: int, folder: Path) -> Strategy:
-    """Return a strategy of this module for repetition ``seed``.
-
-    Raises:
-        UsageError: see :func:`check`.
-    """
-    check(name)
+    """Return the strategy ``refresh:scheduled`` or ``refresh:full`` for repetition ``seed``."""
     refresher = Refresher(name, seed, folder / name.replace(":", "-"))
 
     def choose(history: History, n: int, seed: int, at: Mapping[str, float]) -> Choice:
-        served = refresher.look(history)
-        return strategy("matmcl", lambda _: served)(history, n, seed, at)
+        knowledge = refresher.serve(history)
+        return strategy("matmcl", lambda _: knowledge)(history, n, seed, at)
 
     return choose

@@ -16,16 +16,18 @@ from typing import Any
 import numpy as np
 
 from db.records import Status
+from engine.bench.harness.results import ResultFile
+from engine.bench.harness.tasks import Task, Trace, seed_by_seed, timed_round
 from engine.bench.models import sources
 from engine.bench.search.closed_loop import check_sizes
 from engine.bench.search.objectives import with_objectives, without_limits
 from engine.bench.search.scores import Protocol, reference_of, summarise
 from engine.bench.search.strategies import PoolStrategy, check_names, pool_strategy, sourced
-from engine.bench.tasks import ResultFile, Step, Task, Tell, Trace, seed_by_seed, timed_round
 from engine.campaign import Campaign
 from engine.campaign.front import hypervolume, hypervolume_so_far
 from engine.campaign.history import History, Run
-from engine.errors import DataError, UsageError
+from engine.errors import DataError, UsageError, field
+from surrogate.progress import Progress, silent
 
 KIND = "replay"
 FORMATS = ("table", "matmcl")
@@ -58,7 +60,7 @@ class ReplayConfig:
         check_sizes(self.n_seeds, self.first_seed, self.start, self.batch, self.budget)
         if self.read_at < self.start:
             raise UsageError(
-                f"--read-at: expected at least the start's {self.start}, got {self.read_at}"
+                f"expected at least the start's {self.start}, got {self.read_at}", field="read_at"
             )
 
     @property
@@ -93,15 +95,15 @@ def read_pool(
         SpinneretError: the file cannot be taken (see ``engine.experiments.importers``).
     """
     if table_format not in FORMATS:
-        raise UsageError(f"--format: expected {' or '.join(FORMATS)}, got '{table_format}'")
+        raise UsageError(f"expected {' or '.join(FORMATS)}, got '{table_format}'", field="format")
     if table_format == "matmcl":
         from engine.experiments.importers import matmcl
 
-        found = matmcl.read_runs(path, campaign, max_rows=max_rows)
+        import_ = matmcl.read_runs(path, campaign, max_rows=max_rows)
     else:
         from engine.experiments.importers import table
 
-        found = table.read_runs(path, campaign, max_rows=max_rows)
+        import_ = table.read_runs(path, campaign, max_rows=max_rows)
     return [
         Run(
             dict(run.conditions),
@@ -111,7 +113,7 @@ def read_pool(
             },
             label=run.label,
         )
-        for run in found.runs
+        for run in import_.runs
         if run.status is Status.COMPLETED
     ]
 
@@ -125,7 +127,7 @@ def replay(
     jobs: int = 1,
     out: Path | None = None,
     resume: bool = False,
-    tell: Tell = lambda step: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run the benchmark on ``runs`` and return its document.
 
@@ -134,32 +136,34 @@ def replay(
             than there are.
         DataError: a file of another benchmark; a table in which nothing passes the thresholds.
     """
-    brought = dict(strategies or {})
-    config = replace(config, strategies=check_names(config.strategies, brought=brought))
+    custom = dict(strategies or {})
+    config = replace(config, strategies=check_names(config.strategies, custom=custom))
     trained = [name for name in config.strategies if sources.is_trained(sourced(name) or "")]
     if trained:
         raise UsageError(
-            f"--strategy: expected sources that exist before a replay, got {', '.join(trained)}"
+            f"expected sources that exist before a replay, got {', '.join(trained)}",
+            field="strategy",
         )
     reference = reference_of(config.reference, config.strategies)
     campaign = campaign_of(config, campaign, runs)
     pool = Pool.of(campaign, runs)
     if config.budget > len(pool.runs):
         raise UsageError(
-            f"--budget: expected at most the table's {len(pool.runs)} completed runs that have "
-            f"every objective, got {config.budget}"
+            f"expected at most the table's {len(pool.runs)} completed runs that have every "
+            f"objective, got {config.budget}",
+            field="budget",
         )
     results = ResultFile(out, KIND, {**config.conditions(), "pool": len(pool.runs)})
     results.begin(resume=resume)
 
-    def scored(trace: Trace) -> Trace:
+    def score(trace: Trace) -> Trace:
         chosen = pool.values[[run["row"] for run in trace.runs]]
         curve = hypervolume_so_far(chosen, campaign.objectives) / pool.hypervolume
         return replace(trace, curve=tuple(curve.tolist()))
 
-    work = partial(run_task, config, pool, brought)
-    results.fill(config.tasks, work, jobs=jobs, tell=tell, scored=scored)
-    return results.write(_findings(config, pool, reference, results.of(config.tasks)))
+    work = partial(run_task, config, pool, custom)
+    results.fill(config.tasks, work, jobs=jobs, progress=progress, score=score)
+    return results.write(_findings(config, pool, reference, results.traces_of(config.tasks)))
 
 
 def campaign_of(config: ReplayConfig, campaign: Campaign, runs: Sequence[Run]) -> Campaign:
@@ -196,17 +200,18 @@ class Pool:
             DataError: none has, or none passes the thresholds and constraints.
         """
         names = [objective.outcome for objective in campaign.objectives]
-        kept = tuple(run for run in runs if all(run.outcomes.get(name) for name in names))
-        if not kept:
+        complete = tuple(run for run in runs if all(run.outcomes.get(name) for name in names))
+        if not complete:
             raise DataError(f"the table has no completed run with {' and '.join(names)}")
-        values = np.array([_values(campaign, run, names) for run in kept], dtype=np.float64)
+        values = np.array([_values(campaign, run, names) for run in complete], dtype=np.float64)
         volume = hypervolume(values, campaign.objectives)
         if not volume > 0:
             raise DataError(
                 "no run of the table is beyond every threshold and within the constraints: every "
-                "strategy would score 0. Lower the thresholds (--objectives outcome:max:NUMBER)"
+                f"strategy would score 0. Lower the thresholds ({field('objectives')} "
+                "outcome:max:NUMBER)"
             )
-        return cls(campaign, kept, values, volume)
+        return cls(campaign, complete, values, volume)
 
 
 def _values(campaign: Campaign, run: Run, names: Sequence[str]) -> list[float]:
@@ -220,40 +225,43 @@ def _values(campaign: Campaign, run: Run, names: Sequence[str]) -> list[float]:
 def run_task(
     config: ReplayConfig,
     pool: Pool,
-    brought: Mapping[str, PoolStrategy],
+    custom: Mapping[str, PoolStrategy],
     task: Task,
-    tell: Tell,
+    progress: Progress,
 ) -> Trace:
     """Choose rows until the budget is spent; the trace has no curve yet."""
-    choose = brought.get(task.strategy) or _named(task)
+    choose = custom.get(task.strategy) or _named(task)
     start = np.random.default_rng([task.seed, 0]).permutation(len(pool.runs))[: config.start]
-    taken = [int(row) for row in start]
-    rounds: list[dict[str, Any]] = [{"n": len(taken), "led_by": "start", "seconds": {"total": 0.0}}]
-    while len(taken) < config.budget:
-        left = [row for row in range(len(pool.runs)) if row not in set(taken)]
-        n = min(config.batch, config.budget - len(taken))
+    chosen = [int(row) for row in start]
+    rounds: list[dict[str, Any]] = [
+        {"n": len(chosen), "led_by": "start", "seconds": {"total": 0.0}}
+    ]
+    while len(chosen) < config.budget:
+        open_rows = [row for row in range(len(pool.runs)) if row not in set(chosen)]
+        n = min(config.batch, config.budget - len(chosen))
         seed = int(np.random.default_rng([task.seed, 1, len(rounds)]).integers(2**31))
-        history = History(pool.campaign, tuple(pool.runs[row] for row in taken))
-        with timed_round(task, len(taken)) as round_:
-            picked = choose(history, [pool.runs[row].conditions for row in left], n, seed)
-        if len(set(picked)) != n or not all(0 <= index < len(left) for index in picked):
+        history = History(pool.campaign, tuple(pool.runs[row] for row in chosen))
+        with timed_round(task, len(chosen)) as round_:
+            picked = choose(history, [pool.runs[row].conditions for row in open_rows], n, seed)
+        if len(set(picked)) != n or not all(0 <= index < len(open_rows) for index in picked):
             raise DataError(
-                f"{task.strategy}: expected {n} different indices below {len(left)}, got {picked}"
+                f"{task.strategy}: expected {n} different indices below {len(open_rows)}, "
+                f"got {picked}"
             )
-        taken += [left[index] for index in picked]
-        rounds.append(round_.record(len(taken), task.strategy, {}))
-        tell(Step(task, len(taken), config.budget))
-    runs = tuple({"row": row, "label": pool.runs[row].label} for row in taken)
+        chosen += [open_rows[index] for index in picked]
+        rounds.append(round_.record(len(chosen), task.strategy, {}))
+        progress(str(task), len(chosen), config.budget)
+    runs = tuple({"row": row, "label": pool.runs[row].label} for row in chosen)
     return Trace(task.strategy, task.seed, runs, tuple(rounds))
 
 
 def _named(task: Task) -> PoolStrategy:
-    asked = sourced(task.strategy)
-    if asked is None:
+    source = sourced(task.strategy)
+    if source is None:
         return pool_strategy(task.strategy)
     # A table is no lab that others could be related to: what needs pretraining is refused before.
-    known = sources.provider(asked, truth="standard", seed=task.seed, folder=Path())
-    return pool_strategy(task.strategy, known)
+    provider = sources.provider(source, truth="standard", seed=task.seed, folder=Path())
+    return pool_strategy(task.strategy, provider)
 
 
 def _findings(

@@ -25,14 +25,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.bench.harness.intervals import LEVEL, N_RESAMPLES, mean_interval
+from engine.bench.harness.tasks import Trace
 from engine.bench.search.strategies import BASELINES
-from engine.bench.tasks import Trace
 from engine.errors import UsageError, nearest_name
 
 Array = NDArray[np.float64]
-
-N_RESAMPLES = 2000
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def summarise(
     reference the strategy whose score is to be reached with fewer experiments.
     """
     curves = {name: _curves(traces, name, protocol.budget) for name in strategies}
-    curves = {name: found for name, found in curves.items() if found}
+    curves = {name: by_seed for name, by_seed in curves.items() if by_seed}
     baseline = next((name for name in BASELINES if name in curves), next(iter(curves)))
     return {
         "baseline": baseline,
@@ -73,26 +71,14 @@ def summarise(
         "checkpoints": protocol.checkpoints,
         "strategies": {
             name: {
-                **_describe(found, protocol),
-                **_compare(found, curves[baseline], protocol),
-                "reach": reach(found, curves.get(reference, {}), protocol),
+                **_describe(by_seed, protocol),
+                **_compare(by_seed, curves[baseline], protocol),
+                "reach": reach(by_seed, curves.get(reference, {}), protocol),
                 **_seconds([t for t in traces if t.strategy == name]),
             }
-            for name, found in curves.items()
+            for name, by_seed in curves.items()
         },
     }
-
-
-def mean_interval(values: Array, *, seed: int = 0) -> tuple[Array, Array] | None:
-    """Return the interval of the mean of ``values`` (seeds, ...); ``None`` for one seed."""
-    if len(values) < 2:
-        return None
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(len(values), size=(N_RESAMPLES, len(values)))
-    means = values[picks].mean(axis=1)
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(means, [tail, 100 - tail], axis=0)
-    return low, high
 
 
 def experiments_to(target: float, curve: Array) -> int | None:
@@ -156,8 +142,9 @@ def reference_of(name: str, strategies: Sequence[str]) -> str:
     """
     if name and name not in strategies:
         raise UsageError(
-            f"--reference: expected one of the strategies compared, {', '.join(strategies)}, "
-            f"got '{name}'.{nearest_name(name, strategies)}"
+            f"expected one of the strategies compared, {', '.join(strategies)}, "
+            f"got '{name}'.{nearest_name(name, strategies)}",
+            field="reference",
         )
     return name or ("gp" if "gp" in strategies else strategies[0])
 
@@ -175,7 +162,7 @@ def reach(
     if not seeds:
         return None
     x = np.array(protocol.checkpoints, dtype=np.float64)
-    y, y0 = (np.stack([found[seed] for seed in seeds]) for found in (curves, reference))
+    y, y0 = (np.stack([by_seed[seed] for seed in seeds]) for by_seed in (curves, reference))
     at, places = protocol.at, np.array(protocol.checkpoints) - 1
     needed = np.array(
         [crossing(float(b[at - 1]), x, a[places]) for a, b in zip(y, y0, strict=True)]
@@ -185,16 +172,16 @@ def reach(
     for pick in rng.integers(len(y), size=(N_RESAMPLES if len(y) > 1 else 0, len(y))):
         target = float(y0[pick].mean(axis=0)[at - 1])
         means.append(crossing(target, x, y[pick][:, places].mean(axis=0)))
-    found = np.nan_to_num(np.array(means), nan=float(protocol.budget))
+    experiments = np.nan_to_num(np.array(means), nan=float(protocol.budget))
     final = y[:, -1] - y0[:, -1]
     filled = np.nan_to_num(needed, nan=float(protocol.budget))
     return {
         "paired_seeds": len(seeds),
         "target": float(y0.mean(axis=0)[at - 1]),
-        "experiments": float(found[0]),
+        "experiments": float(experiments[0]),
         "is_censored": bool(np.isnan(means[0])),
-        "ratio": float(found[0] / at),
-        "ratio_interval": _percentiles(found[1:] / at),
+        "ratio": float(experiments[0] / at),
+        "ratio_interval": _percentiles(experiments[1:] / at),
         "by_seed": {
             "experiments": filled.tolist(),
             "censored": np.isnan(needed).tolist(),
@@ -212,11 +199,14 @@ def crossing(target: float, x: Array, y: Array) -> float:
     """Return the x at which the rising polyline (x, y) reaches ``target``; NaN where it never does.
 
     A line that starts at or above the target is there from its first x.
+
+    >>> crossing(0.5, np.array([8.0, 16.0]), np.array([0.4, 0.6]))
+    12.0
     """
-    above = np.flatnonzero(y >= target - 1e-12)
-    if not above.size:
+    reached = np.flatnonzero(y >= target - 1e-12)
+    if not reached.size:
         return float("nan")
-    i = int(above[0])
+    i = int(reached[0])
     if i == 0:
         return float(x[0])
     return float(x[i - 1] + (x[i] - x[i - 1]) * (target - y[i - 1]) / (y[i] - y[i - 1]))
@@ -247,8 +237,8 @@ def _acceleration_interval(y: Array, y0: Array, budget: int) -> list[float] | No
 
 def _seconds(traces: Sequence[Trace]) -> dict[str, Any]:
     """Return the seconds a batch took to choose, start designs left out."""
-    taken = [float(step["seconds"]["total"]) for trace in traces for step in trace.rounds[1:]]
+    seconds = [float(step["seconds"]["total"]) for trace in traces for step in trace.rounds[1:]]
     return {
-        "seconds_per_batch": float(np.mean(taken)) if taken else None,
-        "seconds_per_batch_max": max(taken) if taken else None,
+        "seconds_per_batch": float(np.mean(seconds)) if seconds else None,
+        "seconds_per_batch_max": max(seconds) if seconds else None,
     }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.bench.models import sources
-from engine.bench.models.knowledge import KnowledgeProvider, keywords, nothing
+from engine.bench.models.knowledge import KnowledgeProvider, ignorance, keywords
 from engine.campaign import Value
 from engine.campaign.history import History
 from engine.errors import UsageError, nearest_name
@@ -20,7 +20,8 @@ ALIASES = {"random": "sobol"}
 BY_AX = "ax-matmcl"
 """``matmcl`` searched by Ax: ``ax-matmcl:older`` knows what ``matmcl:older`` knows."""
 BASELINES = ("sobol", "random")
-REFRESHED = "refresh:"
+SCHEDULED, FULL = "refresh:scheduled", "refresh:full"
+REFRESHED = (SCHEDULED, FULL)
 """Strategies whose surrogate is trained on as results come (``refreshing.py``)."""
 
 
@@ -40,7 +41,7 @@ PoolStrategy = Callable[[History, Sequence[Mapping[str, Value]], int, int], list
 """(history, settings to choose from, how many, seed) → their indices."""
 
 
-def strategy(name: str, provider: KnowledgeProvider = nothing) -> Strategy:
+def strategy(name: str, provider: KnowledgeProvider = ignorance) -> Strategy:
     """Return the strategy of ``engine.propose`` called ``name``, with its default settings.
 
     ``provider``: what ``matmcl`` knows beforehand; ``matmcl:older`` is ``matmcl`` that knows more.
@@ -56,15 +57,15 @@ def strategy(name: str, provider: KnowledgeProvider = nothing) -> Strategy:
         request = ProposeRequest(
             n=n, seed=seed, strategy=inner, at=at, explore=True, forecast=False
         )
-        known = keywords(history.campaign, provider)
-        batch = suggest(history, request, ProposeSettings(), **known)
+        knowledge = keywords(history.campaign, provider)
+        batch = suggest(history, request, ProposeSettings(), **knowledge)
         settings = [suggestion.conditions for suggestion in batch.suggestions]
         return Choice(settings, batch.strategy, batch.seconds)
 
     return choose
 
 
-def pool_strategy(name: str, provider: KnowledgeProvider = nothing) -> PoolStrategy:
+def pool_strategy(name: str, provider: KnowledgeProvider = ignorance) -> PoolStrategy:
     """Return the pool strategy of ``engine.propose`` called ``name``; see :func:`strategy`."""
     inner = _inner(name)
 
@@ -74,18 +75,22 @@ def pool_strategy(name: str, provider: KnowledgeProvider = nothing) -> PoolStrat
         from engine.propose import choose_from_pool
         from engine.workspace.settings import ProposeSettings
 
-        known = keywords(history.campaign, provider)
+        knowledge = keywords(history.campaign, provider)
         return choose_from_pool(
-            history, pool, n, strategy=inner, seed=seed, settings=ProposeSettings(), **known
+            history, pool, n, strategy=inner, seed=seed, settings=ProposeSettings(), **knowledge
         )
 
     return choose
 
 
 def sourced(name: str) -> str | None:
-    """Return the ``matmcl…`` whose knowledge a strategy asks; ``None`` for one that asks none."""
-    inner, colon, which = name.partition(":")
-    name = f"{sources.STRATEGY}{colon}{which}" if inner == BY_AX else name
+    """Return the ``matmcl…`` whose knowledge a strategy asks; ``None`` for one that asks none.
+
+    >>> sourced("ax-matmcl:older"), sourced("gp")
+    ('matmcl:older', None)
+    """
+    inner, colon, source = name.partition(":")
+    name = f"{sources.STRATEGY}{colon}{source}" if inner == BY_AX else name
     return name if sources.is_sourced(name) else None
 
 
@@ -93,27 +98,26 @@ def _inner(name: str) -> str:
     return name.partition(":")[0] if sourced(name) else ALIASES.get(name, name)
 
 
-def check_names(names: Iterable[str], *, brought: Collection[str] = ()) -> tuple[str, ...]:
-    """Return the names, each once, in order.
+def check_names(names: Iterable[str], *, custom: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the names, each once, in order; ``custom``: further ones to be taken.
+
+    >>> check_names(["gp", "random", "gp"])
+    ('gp', 'random')
 
     Raises:
-        UsageError: a name that is neither known nor brought along.
+        UsageError: a name that no strategy has.
     """
-    offered = sources.names()
-    known = (*NAMES, *ALIASES, *brought, *((BY_AX, *offered) if offered else ()))
+    offered = (*NAMES, *ALIASES, *custom, BY_AX, *sources.names())
     for name in names:
-        if name.startswith(REFRESHED) and name not in brought:
-            from engine.bench.search.refreshing import check
-
-            check(name)
+        if name in offered or name in REFRESHED:
             continue
-        asked = sourced(name)
-        if asked is not None and offered and name not in brought:
-            sources.check(asked, "--strategy")
+        source = sourced(name)
+        if source is not None:
+            sources.check(source, "strategy")
             continue
-        if name not in known:
-            raise UsageError(
-                f"--strategy: expected one of {', '.join(known)}, got '{name}'."
-                f"{nearest_name(name, known)}"
-            )
+        choices = REFRESHED if name.startswith("refresh:") else offered
+        raise UsageError(
+            f"expected one of {', '.join(choices)}, got '{name}'.{nearest_name(name, choices)}",
+            field="strategy",
+        )
     return tuple(dict.fromkeys(names))

@@ -104,16 +104,16 @@ class Truth:
 
     def _climbed(self, settings: Array, values: Array) -> tuple[Array, Array]:
         """Follow the neighbours of the front until it wins no more."""
-        seen = {self._space.key(row) for row in settings}
+        visited = {self._space.key(row) for row in settings}
         for _ in range(MAX_CLIMBS):
-            every = max(1, len(settings) // MAX_CLIMBERS)
+            stride = max(1, len(settings) // MAX_CLIMBERS)
             near = {
                 self._space.key(row): row
-                for setting in settings[::every]
+                for setting in settings[::stride]
                 for row in self._space.neighbours(setting)
             }
-            new = [row for key, row in near.items() if key not in seen]
-            seen.update(near)
+            new = [row for key, row in near.items() if key not in visited]
+            visited.update(near)
             if not new:
                 break
             extra = np.stack(new)
@@ -126,11 +126,11 @@ class Truth:
         """Return the rows that no other row dominates."""
         import moocore
 
-        known = np.flatnonzero(np.isfinite(values).all(axis=1))
-        if known.size:
+        rows = np.flatnonzero(np.isfinite(values).all(axis=1))
+        if rows.size:
             signs = np.array([objective.sign for objective in self.campaign.objectives])
-            known = known[moocore.is_nondominated(-signs * values[known])]
-        return settings[known], values[known]
+            rows = rows[moocore.is_nondominated(-signs * values[rows])]
+        return settings[rows], values[rows]
 
     def _values(self, settings: Array) -> Array:
         outcomes = self._outcomes(settings)
@@ -149,7 +149,7 @@ class Truth:
                 p.name: np.array([c[p.name] for c in conditions]) for p in self.campaign.controlled
             }
             columns |= {name: np.full(len(conditions), v) for name, v in self.ambient.items()}
-            found = self.lab.truth_columns(columns)  # type: ignore[attr-defined]
-            return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
-        rows = [self.lab.truth(each, self.ambient) for each in conditions]
+            outcomes = self.lab.truth_columns(columns)  # type: ignore[attr-defined]
+            return {name: np.asarray(values, dtype=np.float64) for name, values in outcomes.items()}
+        rows = [self.lab.truth(setting, self.ambient) for setting in conditions]
         return {name: np.array([row[name] for row in rows]) for name in self.campaign.outcomes}

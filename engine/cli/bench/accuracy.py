@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import stdev
@@ -27,8 +27,8 @@ from engine.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from engine.bench.models.accuracy import FoldDone
     from engine.campaign import Campaign
+    from surrogate.progress import Progress
 
 Model = Mapping[str, Any]
 
@@ -70,10 +70,10 @@ def accuracy(
     as_json: JsonOption = False,
 ) -> None:
     """Predict held-out runs of a finished table from their conditions, by several models."""
+    from engine.bench.harness.results import write_json
     from engine.bench.models import accuracy as bench
     from engine.bench.models.predictors import MODELS, check_against, check_models
     from engine.bench.search.replay import read_pool
-    from engine.bench.tasks import write_json
 
     if table is None:
         raise UsageError("expected a finished table: --table FILE")
@@ -90,12 +90,12 @@ def accuracy(
     check_folders(out, plot)
     found = campaign_for(campaign, template, table_format)
     runs = read_pool(table, found, table_format=table_format)
-    with _progress(config.n_steps) as tell:
-        document = bench.accuracy(config, found, runs, tell=tell)
+    with fit_progress(config.n_steps) as progress:
+        document = bench.accuracy(config, found, runs, progress=progress)
     if out is not None:
         write_json(out, document)
     if plot is not None:
-        from engine.bench.plots import plot_accuracy
+        from engine.bench.harness.plots import plot_accuracy
 
         plot_accuracy(document, plot)
     if as_json:
@@ -108,17 +108,20 @@ def accuracy(
 
 
 @contextmanager
-def _progress(n_steps: int) -> Iterator[Callable[[FoldDone], None]]:
+def fit_progress(n_fits: int) -> Iterator[Progress]:
     """Show a bar over all fits, on standard error."""
-    with progress_bar() as progress:
-        bar = progress.add_task("fits", total=n_steps)
+    with progress_bar() as bar:
+        line = bar.add_task("fits", total=n_fits)
 
-        def tell(done: FoldDone) -> None:
-            progress.update(
-                bar, advance=1, description=f"repeat {done.repeat}, fold {done.fold}: {done.model}"
-            )
+        def progress(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            bar.update(line, completed=completed, description=stage)
 
-        yield tell
+        yield progress
 
 
 def print_accuracy(document: Mapping[str, Any], campaign: Campaign) -> None:

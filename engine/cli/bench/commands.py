@@ -127,9 +127,9 @@ def closed_loop(
     )
     check_folders(out, plot)
     n_jobs = jobs_of(jobs)
-    with step_progress(len(config.tasks) * budget) as tell:
+    with step_progress(len(config.tasks) * budget) as progress:
         document = bench.closed_loop(
-            config, jobs=n_jobs, ray=ray, out=out, resume=resume, tell=tell
+            config, jobs=n_jobs, ray=ray, out=out, resume=resume, progress=progress
         )
     _finish(document, n_jobs, out, plot, as_json)
 
@@ -188,8 +188,10 @@ def replay(
     found = campaign_for(campaign, template, table_format)
     runs = bench.read_pool(table, found, table_format=table_format)
     n_jobs = jobs_of(jobs)
-    with step_progress(len(config.tasks) * budget) as tell:
-        document = bench.replay(config, found, runs, jobs=n_jobs, out=out, resume=resume, tell=tell)
+    with step_progress(len(config.tasks) * budget) as progress:
+        document = bench.replay(
+            config, found, runs, jobs=n_jobs, out=out, resume=resume, progress=progress
+        )
     _finish(document, n_jobs, out, plot, as_json)
 
 
@@ -219,9 +221,9 @@ def latency(
     as_json: JsonOption = False,
 ) -> None:
     """Time a proposal beside Ax's own default generation, on the same data."""
+    from engine.bench.harness.results import write_json
     from engine.bench.search import latency as bench
     from engine.bench.search.replay import read_pool
-    from engine.bench.tasks import write_json
 
     config = bench.LatencyConfig(
         n=n,
@@ -241,7 +243,7 @@ def latency(
     whole = (
         bench.propose_process(campaign, runs, n=n, seed=seed, threads=threads) if process else None
     )
-    document = bench.latency(config, campaign, runs, process=whole, say=say)
+    document = bench.latency(config, campaign, runs, process=whole, progress=say_stage)
     if out is not None:
         write_json(out, document)
     if as_json:
@@ -250,11 +252,18 @@ def latency(
     print_latency(document)
 
 
+def say_stage(
+    stage: str, completed: int = 0, total: int = 0, numbers: Mapping[str, float] | None = None
+) -> None:
+    """Say on standard error what is being timed: a bar would take time of its own."""
+    say(stage)
+
+
 def _finish(
     document: Mapping[str, Any], jobs: int, out: Path | None, plot: Path | None, as_json: bool
 ) -> None:
     if plot is not None:
-        from engine.bench.plots import plot_comparison
+        from engine.bench.harness.plots import plot_comparison
 
         plot_comparison(document, plot)
     if as_json:

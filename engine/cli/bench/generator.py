@@ -55,7 +55,7 @@ def generator(
             folder=folder,
             lessons=None if work is None else kept_lessons(folder, work),
             out=out,
-            tell=lambda message: status.update(f"{message} …"),
+            progress=lambda stage, *_: status.update(f"{stage} …"),
         )
     if as_json:
         print_json(document)

@@ -113,11 +113,11 @@ def calibration(
 ) -> None:
     """Whether intervals hold as results come: NLPD, coverage and R² on runs not learnt from."""
     from engine.bench.models.learning import LearningConfig
-    from engine.bench.models.rows import grid_of, usual_models
+    from engine.bench.models.rows import USUAL_MODELS, grid_of
 
     config = LearningConfig(
         "calibration",
-        grid_of(words(truths) or ("standard", "unlike"), words(models) or usual_models()),
+        grid_of(words(truths) or ("standard", "unlike"), words(models) or USUAL_MODELS),
         sizes=_sizes(sizes),
         n_seeds=seeds,
         first_seed=first_seed,
@@ -143,11 +143,11 @@ def composite(
 ) -> None:
     """What a nanofibre campaign is worth to the scarce composites made of its mats."""
     from engine.bench.models.learning import LearningConfig
-    from engine.bench.models.rows import composite_rows
+    from engine.bench.models.rows import COMPOSITE
 
     config = LearningConfig(
         "composite",
-        composite_rows(),
+        COMPOSITE,
         sizes=_sizes(sizes),
         n_seeds=seeds,
         first_seed=first_seed,
@@ -171,16 +171,16 @@ def _run(
     out, plot = how["out"], how["plot"]
     check_folders(out, plot, markdown_file)
     n_jobs = jobs_of(how["jobs"])
-    with step_progress(len(config.tasks) * config.sizes[-1]) as tell:
-        document = learning(config, jobs=n_jobs, out=out, resume=how["resume"], tell=tell)
+    with step_progress(len(config.tasks) * config.sizes[-1]) as progress:
+        document = learning(config, jobs=n_jobs, out=out, resume=how["resume"], progress=progress)
     if loops:
         document["final_hypervolume"] = _loops(config, n_jobs, out, resume=how["resume"])
         if out is not None:
-            from engine.bench.tasks import write_json
+            from engine.bench.harness.results import write_json
 
             write_json(out, document)
     if plot is not None:
-        from engine.bench.plots import plot_learning
+        from engine.bench.harness.plots import plot_learning
 
         plot_learning(document, plot)
     if markdown_file is not None:
@@ -195,16 +195,17 @@ def _run(
 
 
 def _loops(config: Any, jobs: int, out: Path | None, *, resume: bool) -> dict[str, Any]:
-    from engine.bench.models.rows import final_hypervolumes, n_loops
+    from engine.bench.models.rows import proposes
+    from engine.bench.search.row_loops import final_hypervolumes
 
     options = {
         "n_seeds": config.n_seeds,
         "first_seed": config.first_seed,
         "checkpoints": config.checkpoints,
     }
-    with step_progress(n_loops(config.rows) * config.n_seeds * 56) as tell:
+    with step_progress(sum(map(proposes, config.rows)) * config.n_seeds * 56) as progress:
         return final_hypervolumes(
-            config.rows, options, jobs=jobs, out=out, resume=resume, tell=tell
+            config.rows, options, jobs=jobs, out=out, resume=resume, progress=progress
         )
 
 

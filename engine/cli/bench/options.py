@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,10 +13,10 @@ from engine.cli.output import console
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as Bar
 
-    from engine.bench.tasks import Step
     from engine.campaign import Campaign
+    from surrogate.progress import Progress
 
 StrategyOption = Annotated[
     list[str] | None,
@@ -124,7 +124,7 @@ def campaign_for(file: Path | None, template: str | None, table_format: str) -> 
     return parse_campaign(definition, f"--template {template or 'nanofibre'}")
 
 
-def progress_bar() -> Progress:
+def progress_bar() -> Bar:
     """Return a bar with count, elapsed and remaining time, on standard error."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn  # isort: skip
@@ -145,7 +145,7 @@ def jobs_of(jobs: int) -> int:
     Raises:
         UsageError: below 0.
     """
-    from engine.bench.environment import usable_cores
+    from engine.bench.harness.environment import usable_cores
 
     if jobs < 0:
         raise UsageError(f"--jobs: expected 0 (one a core) or more, got {jobs}")
@@ -153,18 +153,19 @@ def jobs_of(jobs: int) -> int:
 
 
 @contextmanager
-def step_progress(n_experiments: int) -> Iterator[Callable[[Step], None]]:
-    """Show a bar over all experiments of all (strategy, seed), on standard error."""
-    done: dict[tuple[str, int], int] = {}
-    with progress_bar() as progress:
-        bar = progress.add_task("experiments", total=n_experiments)
+def step_progress(n_steps: int) -> Iterator[Progress]:
+    """Show one bar over all steps of all tasks, on standard error; a stage is a task."""
+    completed_of: dict[str, int] = {}
+    with progress_bar() as bar:
+        line = bar.add_task("experiments", total=n_steps)
 
-        def tell(step: Step) -> None:
-            done[step.task.strategy, step.task.seed] = step.n_done
-            progress.update(
-                bar,
-                completed=sum(done.values()),
-                description=f"{step.task.strategy}, seed {step.task.seed}",
-            )
+        def progress(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            completed_of[stage] = completed
+            bar.update(line, completed=sum(completed_of.values()), description=stage)
 
-        yield tell
+        yield progress

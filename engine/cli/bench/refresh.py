@@ -54,8 +54,8 @@ def refresh(
     )  # fmt: skip
     check_folders(out)
     n_jobs = jobs_of(jobs)
-    with step_progress(config.n_seeds * bench.STEPS) as tell:
-        document = bench.refresh(config, jobs=n_jobs, out=out, resume=resume, tell=tell)
+    with step_progress(config.n_seeds * bench.STEPS) as progress:
+        document = bench.refresh(config, jobs=n_jobs, out=out, resume=resume, progress=progress)
     if as_json:
         print_json(document)
         return

@@ -55,10 +55,10 @@ def retrieval(
     )
     check_folders(out, plot)
     n_jobs = jobs_of(jobs)
-    with step_progress(config.n_seeds * config.n_steps) as tell:
-        document = bench.retrieval(config, jobs=n_jobs, out=out, resume=resume, tell=tell)
+    with step_progress(config.n_seeds * config.n_steps) as progress:
+        document = bench.retrieval(config, jobs=n_jobs, out=out, resume=resume, progress=progress)
     if plot is not None:
-        from engine.bench.plots import plot_retrieval
+        from engine.bench.harness.plots import plot_retrieval
 
         plot_retrieval(document, plot)
     if as_json:

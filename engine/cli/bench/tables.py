@@ -153,7 +153,7 @@ def print_line(screen: Console, text: str) -> None:
 
 def print_where(screen: Console, document: Mapping[str, Any], threads: str) -> None:
     """Print on which machine, with which threads and versions, a document came about."""
-    from engine.bench.environment import environment_line
+    from engine.bench.harness.environment import environment_line
 
     print_line(screen, environment_line(document["environment"], threads=threads))
 

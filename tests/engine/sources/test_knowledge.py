@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.bench.labs import finished_runs
+from engine.bench.harness.labs import finished_runs
 from engine.campaign import Campaign
 from engine.campaign.history import History
 from engine.errors import ModelError

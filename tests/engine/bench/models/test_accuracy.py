@@ -156,10 +156,13 @@ def test_the_density_is_that_of_the_outcome_in_its_unit():
 
 def test_all_models_meet_the_same_folds_and_the_better_one_wins(runs):
     names = ("random_forest", "mean", "oracle")
-    told = []
+    steps = []
     config = AccuracyConfig("rows.csv", folds=3, repeats=2, models=names)
-    document = accuracy(config, CAMPAIGN, runs, models={"oracle": oracle}, tell=told.append)
-    assert len(told) == config.n_steps == 18
+    document = accuracy(
+        config, CAMPAIGN, runs, models={"oracle": oracle}, progress=lambda *step: steps.append(step)
+    )
+    assert len(steps) == config.n_steps == 18
+    assert steps[-1] == ("repeat 2, fold 3: oracle", 18, 18)
     assert document["data"] == {
         "experiments": 24,
         "recipes": 12,
@@ -248,11 +251,11 @@ def test_a_model_that_fails_is_named_with_its_fold(runs):
     ("change", "error", "told"),
     [
         ({"folds": 13}, UsageError, "at most the table's 12 recipes"),
-        ({"folds": 1}, UsageError, "--folds: expected at least 2"),
-        ({"repeats": 0}, UsageError, "--repeats"),
-        ({"seed": -1}, UsageError, "--seed"),
+        ({"folds": 1}, UsageError, "^folds: expected at least 2"),
+        ({"repeats": 0}, UsageError, "^repeats: "),
+        ({"seed": -1}, UsageError, "^seed: "),
         ({"against": ("gpp",)}, UsageError, "Did you mean 'gp'"),
-        ({"models": ("forest",)}, UsageError, "--model: expected one of matmcl"),
+        ({"models": ("forest",)}, UsageError, "^model: expected one of matmcl"),
         ({"outcomes": ("yy",)}, UsageError, "unknown outcome 'yy'"),
         ({"outcomes": ("never",)}, DataError, "differing results of never"),
     ],
@@ -264,7 +267,7 @@ def test_refuses_with_a_mend(runs, change, error, told):
 
 def test_names_of_models_are_taken_once():
     assert check_models(["gp", "mean", "gp"]) == ("gp", "mean")
-    assert check_models(["mine"], brought=["mine"]) == ("mine",)
+    assert check_models(["mine"], custom=["mine"]) == ("mine",)
 
 
 # -- the command ----------------------------------------------------------------------------------
@@ -347,7 +350,7 @@ def test_knowledge_reaches_the_surrogate_and_its_lack_changes_nothing(runs, monk
 
 
 def test_the_published_head_reads_a_checkpoints_frozen_latent(tmp_path):
-    from engine.bench.labs import finished_runs, lab_of
+    from engine.bench.harness.labs import finished_runs, lab_of
     from engine.bench.models.paper_mlp import checkpoint_latent
     from engine.bench.models.predictors import frozen_mlp
     from surrogate.matmcl.checkpoint import save_checkpoint

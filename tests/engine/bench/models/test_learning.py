@@ -8,22 +8,24 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from engine.bench.labs import finished_runs, lab_of, truths
+from engine.bench.harness.labs import finished_runs, lab_of, truths
 from engine.bench.models import knowledge, sources
-from engine.bench.models.knowledge import Connection
-from engine.bench.models.learning import SCRATCH, LearningConfig, Row, learning
+from engine.bench.models.learning import LearningConfig, learning
 from engine.bench.models.learning_scores import r2
 from engine.bench.models.prediction import Predicted
 from engine.bench.models.rows import (
+    COMPOSITE,
+    SCRATCH,
+    USUAL_MODELS,
+    Row,
     ablation_rows,
-    composite_rows,
-    final_hypervolumes,
     grid_of,
-    usual_models,
 )
+from engine.bench.search.row_loops import final_hypervolumes
 from engine.cli.app import app
 from engine.cli.bench.learning_tables import markdown
 from engine.errors import DataError, ModelError, UsageError
+from surrogate.progress import silent
 
 
 def flat(history, conditions, outcomes, *, level, seed):
@@ -62,10 +64,10 @@ def connected(monkeypatch, tmp_path):
 
     def pretrain(found, folder, seed):
         log.append([(s.name, len(s.runs), len(s.pictures)) for s in found])
-        folder.mkdir()
 
-    connection = Connection(tmp_path, lambda campaign, folder, outcomes: None, pretrain)
-    monkeypatch.setattr(knowledge, "CONNECTION", connection)
+    monkeypatch.setattr(sources, "STARTER", tmp_path)
+    monkeypatch.setattr(knowledge, "load", lambda campaign, folder, outcomes: None)
+    monkeypatch.setattr(knowledge, "pretrain", pretrain)
     monkeypatch.setattr(sources, "N_RUNS", 2)
     monkeypatch.setattr(sources, "N_MAT_RUNS", 3)
     monkeypatch.setattr(sources, "PICTURE_PX", 16)
@@ -125,11 +127,11 @@ def test_an_interrupted_run_goes_on(run, tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"sizes": (2, 8)}, "--sizes: expected at least 3"),
+        ({"sizes": (2, 8)}, "^sizes: expected at least 3"),
         ({"sizes": (8, 4)}, "rising numbers"),
-        ({"sizes": ()}, "--sizes"),
-        ({"n_test": 4}, "--test"),
-        ({"n_seeds": 0}, "--seeds"),
+        ({"sizes": ()}, "^sizes: "),
+        ({"n_test": 4}, "^test: "),
+        ({"n_seeds": 0}, "^seeds: "),
         ({"rows": grid_of(["standard"], ["flt"])}, "Did you mean 'flat'"),
         ({"rows": grid_of(["standrd"], ["flat"])}, "Did you mean 'standard'"),
     ],
@@ -148,23 +150,16 @@ def test_r2_on_paper():
 # -- rows ------------------------------------------------------------------------------------------
 
 
-def test_only_rows_that_can_be_run_are_offered(monkeypatch):
-    monkeypatch.setattr(knowledge, "CONNECTION", None)
-    assert {row.model for row in ablation_rows()} == {"gp", "paper_mlp"}
-    assert {row.model for row in composite_rows()} == {"gp", "paper_mlp"}
-    assert usual_models() == ("gp", "botorch")
-    with pytest.raises(UsageError, match="--row: expected one of no sources"):
-        ablation_rows(["starter"])
-
-
-def test_connected_every_row_is_offered_with_its_plain_counterpart(connected):
+def test_every_row_is_offered_with_its_plain_counterpart():
     assert len(ablation_rows()) == 16
-    assert usual_models() == ("gp", "botorch", "matmcl", "matmcl:bad")
+    assert USUAL_MODELS == ("gp", "botorch", "matmcl", "matmcl:bad")
+    with pytest.raises(UsageError, match="row: expected one of no sources"):
+        ablation_rows(["nothing"])
     chosen = ablation_rows(["unlike: starter"])
     assert [row.name for row in chosen] == ["unlike: no sources", "unlike: starter"]
     for row in ablation_rows():
         if sources.is_sourced(row.model) and row.model != SCRATCH:
-            sources.check(row.model, "--model")
+            sources.check(row.model, "model")
 
 
 def test_sources_are_pretrained_where_rows_need_them(connected, run):
@@ -192,7 +187,7 @@ def test_rows_that_propose_have_a_hypervolume_at_the_end(tmp_path):
     options = {"n_seeds": 2, "start": 4, "batch": 4, "budget": 8}
     rows = (Row("plain", "standard", "gp"), Row("net", "standard", "paper_mlp"))
     out = tmp_path / "a.json"
-    found = final_hypervolumes(rows, options, jobs=1, out=out, resume=False, tell=lambda step: None)
+    found = final_hypervolumes(rows, options, jobs=1, out=out, resume=False, progress=silent)
     assert list(found) == ["plain"]
     assert 0 < found["plain"]["final"] < 1
     assert (tmp_path / "a.standard.json").is_file()
@@ -236,7 +231,8 @@ def test_ablation_json_is_one_document(monkeypatch):
 
 
 def test_composite_runs(monkeypatch):
-    monkeypatch.setattr(knowledge, "CONNECTION", None)  # pretraining is tested on its own
+    rows = tuple(row for row in COMPOSITE if not sources.is_sourced(row.model))
+    monkeypatch.setattr("engine.bench.models.rows.COMPOSITE", rows)  # pretraining has tests
     monkeypatch.setattr("engine.bench.models.paper_mlp.EPOCHS", 2)
     result = engine("composite", "--sizes", 8, "--seeds", 1, "--test", 8, "--jobs", 1)
     assert result.exit_code == 0, result.output

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from engine.bench.labs import finished_runs, lab_of
+from engine.bench.harness.labs import finished_runs, lab_of
 from engine.bench.models import refresh as bench
+from engine.bench.models.trainings import material_of
 from engine.bench.search import refreshing
 from engine.bench.search.strategies import check_names
 from engine.campaign.history import History
@@ -40,7 +41,7 @@ def test_numbers_that_make_no_benchmark(number: Mapping[str, int]) -> None:
 
 
 def test_summary_and_table(capsys: pytest.CaptureFixture[str]) -> None:
-    from engine.bench.tasks import Trace
+    from engine.bench.harness.tasks import Trace
 
     round_ = {
         "seconds": {"full": 10.0, "incremental": 1.5},
@@ -65,7 +66,7 @@ def test_summary_and_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def _environment() -> Any:
-    from engine.bench.environment import environment
+    from engine.bench.harness.environment import environment
 
     return environment()
 
@@ -86,7 +87,7 @@ def test_strategies_are_known(tmp_path: Path) -> None:
     assert answer.exit_code == 2
     refresher = refreshing.Refresher(refreshing.SCHEDULED, 0, tmp_path)
     runs = [run for run, _ in finished_runs(lab_of("standard"), 4, 0)]
-    known = refresher.look(History(lab_of("standard").campaign, tuple(runs)))
+    known = refresher.serve(History(lab_of("standard").campaign, tuple(runs)))
     assert known.identity.startswith("starter")  # too few results to train on
     assert refresher.n_trained == 0
 
@@ -94,7 +95,7 @@ def test_strategies_are_known(tmp_path: Path) -> None:
 def test_runs_become_what_a_training_reads() -> None:
     campaign = lab_of("standard").campaign
     runs = [run for run, _ in finished_runs(lab_of("standard"), 3, 0)]
-    material = refreshing.material_of(campaign, runs)
+    material = material_of(campaign, runs)
     assert [dict(one.replicates()) for one in material.experiments] == [
         dict(run.outcomes) for run in runs
     ]

@@ -7,7 +7,7 @@ import pytest
 
 from engine.bench.pictures.generator import GeneratorBenchConfig
 from engine.bench.pictures.generator_scores import (
-    Shown,
+    Looks,
     circular,
     correlation,
     kernel_distance,
@@ -19,12 +19,12 @@ from engine.bench.pictures.generator_scores import (
 from engine.errors import UsageError
 
 
-def shown(diameter: float, order: float = 0.0, porosity: float = 0.1, n: int = 2) -> Shown:
+def shown(diameter: float, order: float = 0.0, porosity: float = 0.1, n: int = 2) -> Looks:
     quantiles = np.full((n, 5), diameter)
     directions = np.zeros((n, 18))
     directions[:, 0] = 1.0
     means = np.tile([diameter, order, porosity], (n, 1))
-    return Shown(quantiles, directions, means)
+    return Looks(quantiles, directions, means)
 
 
 class TestDistances:
@@ -49,7 +49,7 @@ class TestDistances:
 
     def test_a_picture_without_fibres_is_left_out(self) -> None:
         one = shown(500.0)
-        one.quantiles[0], one.means[0, 0] = np.nan, np.nan
+        one.quantiles[0], one.averages[0, 0] = np.nan, np.nan
         assert pair_distances(one, shown(510.0))[0] == pytest.approx(10.0)
 
     def test_ratio(self) -> None:

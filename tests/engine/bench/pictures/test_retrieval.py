@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from engine.bench.harness.plots import plot_retrieval
 from engine.bench.pictures import retrieval_mats
 from engine.bench.pictures.retrieval import WAYS, RetrievalConfig, judged, retrieval, run_seed
 from engine.bench.pictures.retrieval_methods import Scores, distance, leading_directions
-from engine.bench.plots import plot_retrieval
 from engine.errors import UsageError
 
 TOY = RetrievalConfig(
@@ -90,13 +90,13 @@ def test_held_out_settings_are_none_of_the_gallery() -> None:
     names = ("flow_rate", "concentration", "voltage", "collector_speed")
     assert len({tuple(row[name] for name in names) for row in mats.conditions}) == 40
     assert mats.tiles.shape == (40, 1, 32, 32)
-    assert np.isfinite(mats.shown[:, 1]).all()
+    assert np.isfinite(mats.visible[:, 1]).all()
 
 
 def test_hits_are_judged_by_the_truth() -> None:
     mats = retrieval_mats.spin(42, 102, picture_px=64, n_tiles=1, config=TOY.model)
     gallery, held_out = mats.part(slice(30)), mats.part(slice(30, None))
-    nearest = -np.abs(np.log(held_out.shown[:, :1]) - np.log(gallery.shown[:, 0])[None])
+    nearest = -np.abs(np.log(held_out.visible[:, :1]) - np.log(gallery.visible[:, 0])[None])
     perfect = Scores.even(np.eye(12), nearest, nearest)
     found = judged(perfect, gallery, held_out)
     assert found[WAYS[0]]["ranks"] == [1.0] * 12
@@ -118,8 +118,8 @@ def test_the_tools() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "word"),
-    [({"n": 5}, "--n"), ({"runs": 3}, "--runs"), ({"n_seeds": 0}, "--seeds"),
-     ({"picture_px": 20}, "--px"), ({"steps": 0}, "--steps")],
+    [({"n": 5}, "^n: "), ({"runs": 3}, "^runs: "), ({"n_seeds": 0}, "^seeds: "),
+     ({"picture_px": 20}, "^px: "), ({"steps": 0}, "^steps: ")],
 )  # fmt: skip
 def test_sizes_that_cannot_be(changes, word: str) -> None:
     with pytest.raises(UsageError, match=word):

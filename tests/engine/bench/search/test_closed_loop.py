@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from engine.bench.harness.tasks import Task
 from engine.bench.search.closed_loop import ClosedLoopConfig, closed_loop
-from engine.bench.tasks import Task
 from engine.errors import DataError, ModelError, UsageError
 
 CONFIG = {"strategies": ("sobol", "sweep"), "n_seeds": 3, "start": 4, "batch": 3, "budget": 12}
@@ -16,7 +16,7 @@ CONFIG = {"strategies": ("sobol", "sweep"), "n_seeds": 3, "start": 4, "batch": 3
 def run(lab, strategies):
     def go(**changes):
         options = {"lab": lab, "strategies": changes.pop("brought", strategies)}
-        options |= {k: changes.pop(k) for k in ("out", "resume", "tell") if k in changes}
+        options |= {k: changes.pop(k) for k in ("out", "resume", "progress") if k in changes}
         options["lab"] = changes.pop("on", lab)
         return closed_loop(ClosedLoopConfig(**{**CONFIG, **changes}), **options)
 
@@ -97,12 +97,12 @@ def test_objectives_can_be_chosen_and_turned(run):
 
 
 def test_rounds_are_told(run):
-    heard = []
-    run(tell=heard.append, n_seeds=1)
-    assert [(s.task.strategy, s.n_done) for s in heard] == [
-        (name, n) for name in ("sobol", "sweep") for n in (4, 7, 10, 12)
+    steps = []
+    run(progress=lambda *step: steps.append(step), n_seeds=1)
+    assert steps == [
+        (str(Task(name, 0)), n, 12) for name in ("sobol", "sweep") for n in (4, 7, 10, 12)
     ]
-    assert heard[0].task == Task("sobol", 0)
+    assert steps[0][0] == "sobol, seed 0"
 
 
 def test_an_interrupted_run_goes_on_where_it_was(run, strategies, tmp_path):
@@ -119,7 +119,7 @@ def test_an_interrupted_run_goes_on_where_it_was(run, strategies, tmp_path):
     assert not kept["complete"]
     assert [(t["strategy"], t["seed"]) for t in kept["traces"]] == [("sobol", 0)]
 
-    with pytest.raises(UsageError, match="--resume"):
+    with pytest.raises(UsageError, match="go on with resume"):
         run(out=out)
     asked = []
 
@@ -150,7 +150,7 @@ def test_resume_refuses_other_options_and_other_files(run, tmp_path):
     run(out=out, n_seeds=1)
     with pytest.raises(DataError, match="budget: 12 then, 13 now"):
         run(out=out, resume=True, budget=13)
-    with pytest.raises(UsageError, match="expected --out"):
+    with pytest.raises(UsageError, match=r"^resume: expected out"):
         run(resume=True)
     out.write_text("[]")
     with pytest.raises(DataError, match="expected a benchmark's JSON results"):
@@ -177,13 +177,13 @@ def test_thresholds_out_of_reach_are_told(run):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"n_seeds": 0}, "--seeds: expected 1 or more, got 0"),
-        ({"start": 0}, "--start"),
-        ({"batch": 0}, "--batch"),
-        ({"start": 101, "budget": 200}, "--start: expected 1 to 100, got 101"),
-        ({"first_seed": -1}, "--first-seed"),
+        ({"n_seeds": 0}, "^seeds: expected 1 or more, got 0"),
+        ({"start": 0}, "^start: "),
+        ({"batch": 0}, "^batch: "),
+        ({"start": 101, "budget": 200}, "^start: expected 1 to 100, got 101"),
+        ({"first_seed": -1}, "^first_seed: "),
         ({"start_by": "sorce"}, "Did you mean 'source'"),
-        ({"reference": "gp"}, "--reference: expected one of the strategies compared"),
+        ({"reference": "gp"}, "^reference: expected one of the strategies compared"),
         ({"budget": 4}, "more experiments than the start's 4"),
         ({"strategies": ("sobl",)}, "Did you mean 'sobol'"),
         ({"objectives": ("q",)}, "unknown outcome 'q'"),
@@ -200,11 +200,13 @@ def test_refuses_with_a_mend(run, change, told):
 def test_two_jobs_give_what_one_gives(tmp_path):
     """Work goes to other processes by name: here a strategy that needs no model."""
     config = ClosedLoopConfig(strategies=("sobol",), n_seeds=2, start=4, batch=4, budget=8)
-    heard = []
-    two = closed_loop(config, jobs=2, out=tmp_path / "two.json", tell=heard.append)
+    steps = []
+    two = closed_loop(
+        config, jobs=2, out=tmp_path / "two.json", progress=lambda *step: steps.append(step)
+    )
     one = closed_loop(config, jobs=1)
     assert [t["runs"] for t in two["traces"]] == [t["runs"] for t in one["traces"]]
-    assert len(heard) == 4
+    assert len(steps) == 4
 
 
 def test_a_failing_worker_stops_the_others():

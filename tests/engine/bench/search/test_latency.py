@@ -25,9 +25,15 @@ def test_times_ours_and_the_peer_on_the_same_data(strategies):
         return strategies["sobol"](history, n, seed, at)
 
     config = LatencyConfig(n=3, observations=10, repeats=2)
-    said = []
+    stages = []
     document = latency(
-        config, campaign, runs, ours=counting, peer=counting, process=lambda: 2.5, say=said.append
+        config,
+        campaign,
+        runs,
+        ours=counting,
+        peer=counting,
+        process=lambda: 2.5,
+        progress=lambda *step: stages.append(step),
     )
     assert len(set(map(str, seen))) == 1
     assert document["measured"][0]["strategy"] == "gp"
@@ -35,7 +41,8 @@ def test_times_ours_and_the_peer_on_the_same_data(strategies):
     assert all(len(entry["seconds"]) == 2 for entry in document["measured"])
     assert document["ratio"] > 0
     assert document["process_seconds"] == [2.5, 2.5]
-    assert said[0] == "gp, 1 thread"
+    assert stages[0][:2] == ("gp, 1 thread", 0)
+    assert stages[-1][1] + 1 == stages[-1][2]
 
 
 def test_the_peers_threads_can_be_chosen(strategies):
@@ -78,10 +85,10 @@ def test_the_table_is_one_that_the_program_reads(tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"peer_threads": (0,)}, "--ax-threads"),
-        ({"n": 0}, "--n"),
-        ({"observations": 1}, "--observations"),
-        ({"repeats": 0}, "--repeats"),
+        ({"peer_threads": (0,)}, "^ax_threads: "),
+        ({"n": 0}, "^n: "),
+        ({"observations": 1}, "^observations: "),
+        ({"repeats": 0}, "^repeats: "),
     ],
 )
 def test_refuses_with_a_mend(change, told):

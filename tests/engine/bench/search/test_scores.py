@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.bench.harness.intervals import mean_interval
+from engine.bench.harness.tasks import Trace
 from engine.bench.search.scores import (
     Protocol,
     crossing,
     experiments_to,
-    mean_interval,
     reference_of,
     summarise,
 )
-from engine.bench.tasks import Trace
 from engine.errors import UsageError
 
 PROTOCOL = Protocol(start=2, batch=2, budget=6)

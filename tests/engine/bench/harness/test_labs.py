@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.bench.labs import (
+from engine.bench.harness.labs import (
     changes_with_seed,
     finished_runs,
     lab_of,
@@ -15,7 +15,7 @@ from engine.bench.labs import (
     truths,
 )
 from engine.bench.models import knowledge, sources
-from engine.bench.models.knowledge import Connection, nothing
+from engine.bench.models.knowledge import ignorance
 from engine.bench.search.strategies import check_names, sourced, strategy
 from engine.errors import UsageError
 from engine.lab import VirtualLab
@@ -116,13 +116,12 @@ def test_older_labs_are_related_and_differ():
 
 
 @pytest.fixture
-def connected(monkeypatch, tmp_path):
-    """A connection whose checkpoint is a list of names; its knowledge is the list."""
+def listed(monkeypatch, tmp_path):
+    """Pretraining whose checkpoint is a list of names; its knowledge is the list."""
     log = []
 
     def pretrain(found, folder, seed):
         log.append((tuple(source.name for source in found), [len(s.pictures) for s in found]))
-        folder.mkdir()
         (folder / "names.txt").write_text(",".join(source.name for source in found))
 
     def load(campaign, folder, outcomes):
@@ -132,20 +131,15 @@ def connected(monkeypatch, tmp_path):
     starter = tmp_path / "packaged"
     starter.mkdir()
     (starter / "names.txt").write_text("starter")
-    monkeypatch.setattr(knowledge, "CONNECTION", Connection(starter, load, pretrain))
+    monkeypatch.setattr(sources, "STARTER", starter)
+    monkeypatch.setattr(knowledge, "load", load)
+    monkeypatch.setattr(knowledge, "pretrain", pretrain)
     monkeypatch.setattr(sources, "N_RUNS", 3)
     monkeypatch.setattr(sources, "PICTURE_PX", 16)
     return log
 
 
-def test_without_a_connection_nothing_is_offered():
-    if knowledge.CONNECTION is None:
-        assert sources.names() == ()
-        with pytest.raises(UsageError, match="--strategy: expected one of"):
-            check_names(["matmcl"])
-
-
-def test_sources_are_pretrained_once_for_each_seed(connected, tmp_path):
+def test_sources_are_pretrained_once_for_each_seed(listed, tmp_path):
     def known(name, seed):
         found = sources.provider(name, truth="standard", seed=seed, folder=tmp_path / "kept")
         return found(VirtualLab().campaign)
@@ -155,19 +149,19 @@ def test_sources_are_pretrained_once_for_each_seed(connected, tmp_path):
     assert known("matmcl:older", 0) == known("matmcl:older", 0) == ["older 1"]
     known("matmcl:older-blind", 1)
     assert known("matmcl:bad", 0) == ["bad 1"]
-    assert connected == [(("older 1",), [3]), (("older 1",), [0]), (("bad 1",), [3])]
+    assert listed == [(("older 1",), [3]), (("older 1",), [0]), (("bad 1",), [3])]
     assert sorted(p.name for p in (tmp_path / "kept").iterdir()) == [
         "bad-standard-0", "older-blind-standard-1", "older-standard-0",
     ]  # fmt: skip
     assert known(f"matmcl:{tmp_path / 'kept' / 'bad-standard-0'}", 5) == ["bad 1"]
 
 
-def test_eight_campaigns_are_eight_sources(connected, tmp_path):
+def test_eight_campaigns_are_eight_sources(listed, tmp_path):
     sources.provider("matmcl:eight-blind", truth="unlike", seed=2, folder=tmp_path)
-    assert connected[0][0] == tuple(f"eight {k}" for k in range(1, 9))
+    assert listed[0][0] == tuple(f"eight {k}" for k in range(1, 9))
 
 
-def test_names_of_knowledge_are_checked(connected, tmp_path):
+def test_names_of_knowledge_are_checked(listed, tmp_path):
     names = ("matmcl", "matmcl:eight-blind", f"matmcl:{tmp_path}", "ax-matmcl", "ax-matmcl:bad")
     assert check_names([*names, "gp"]) == (*names, "gp")
     with pytest.raises(UsageError, match="Did you mean 'matmcl:older'"):
@@ -193,10 +187,10 @@ def test_a_strategy_is_told_what_is_known(monkeypatch):
     assert told == {"knowledge": "much", "strategy": "matmcl"}
     strategy("ax-matmcl:older", lambda campaign: "much")(history, 2, 0, {})
     assert told == {"knowledge": "much", "strategy": "ax-matmcl"}
-    assert nothing(VirtualLab().campaign) is None
+    assert ignorance(VirtualLab().campaign) is None
 
 
-def test_of_a_composite_the_mats_outcomes_speak(connected, tmp_path):
+def test_of_a_composite_the_mats_outcomes_speak(listed, tmp_path):
     found = sources.provider("matmcl", truth="composite", seed=0, folder=tmp_path)
     campaign = lab_of("composite").campaign
     assert found(campaign) == ["starter", "fracture_strength.longitudinal"]

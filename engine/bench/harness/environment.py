@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,13 @@ def environment() -> dict[str, Any]:
 
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that decide what a strategy does."""
-    found = {}
+    versions = {}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def usable_cores() -> int:
@@ -60,8 +61,8 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def environment_line(found: dict[str, Any], *, threads: str) -> str:
-    """Return one line that says it all."""
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    load = f", load {found['load']}" if found["load"] is not None else ""
-    return f"{found['processor']}, {found['cores']} cores, {threads}{load}; {versions}"
+def environment_line(record: Mapping[str, Any], *, threads: str) -> str:
+    """Return a record of :func:`environment` in one line."""
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    load = f", load {record['load']}" if record["load"] is not None else ""
+    return f"{record['processor']}, {record['cores']} cores, {threads}{load}; {versions}"

@@ -11,14 +11,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from engine import __version__
-from engine.bench.tasks import Step, Task, Tell, Trace, Work, one_thread
-from engine.errors import ModelError, SpinneretError, UsageError
+from engine.bench.harness.tasks import Task, Trace, Work, one_thread
+from engine.errors import ModelError, SpinneretError, UsageError, field
+from surrogate.progress import Progress, silent
 
 LOCAL = "local"
 
 
 def run_on_ray(
-    tasks: Sequence[Task], work: Work, *, address: str, jobs: int, tell: Tell
+    tasks: Sequence[Task], work: Work, *, address: str, jobs: int, progress: Progress
 ) -> Iterator[Trace]:
     """Yield the traces of ``tasks`` as they finish, spread over a cluster.
 
@@ -28,7 +29,7 @@ def run_on_ray(
         address: of the cluster: ``auto``, ``host:6379``, ``ray://host:10001``; ``local``: a
             cluster of this machine alone, for as long as this takes.
         jobs: processes of a local cluster.
-        tell: hears of each task that is done.
+        progress: told of each task that has finished.
 
     Raises:
         UsageError: Ray is not installed, no cluster answers, or its nodes have another version.
@@ -38,17 +39,17 @@ def run_on_ray(
         import ray
     except ModuleNotFoundError as error:
         raise UsageError(
-            "--ray needs Ray, which is not installed: `pip install 'spinneret[ray]'`"
+            "Ray is not installed: `pip install 'spinneret[ray]'`", field="ray"
         ) from error
     _connect(ray, address, jobs)
     try:
-        remote = ray.remote(num_cpus=1, max_retries=2)(_work_there)
+        remote = ray.remote(num_cpus=1, max_retries=2)(_work_on_node)
         waiting = {remote.remote(work, task, __version__): task for task in tasks}
         while waiting:
-            (done, *_), _ = ray.wait(list(waiting), num_returns=1)
-            task = waiting.pop(done)
-            trace: Trace = _fetched(ray, done, task)
-            tell(Step(task, len(trace.runs), len(trace.runs)))
+            (finished, *_), _ = ray.wait(list(waiting), num_returns=1)
+            task = waiting.pop(finished)
+            trace = _fetch(ray, finished, task)
+            progress(str(task), len(trace.runs), len(trace.runs))
             yield trace
     finally:
         ray.shutdown()
@@ -68,33 +69,33 @@ def _connect(ray: Any, address: str, jobs: int) -> None:
             ray.init(address=address, log_to_driver=False)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise UsageError(
-            f"--ray {address}: no Ray cluster answers there ({str(error).splitlines()[0]}); start "
-            "one with `ray start --head`, or say --ray local"
+            f"no Ray cluster answers at {address} ({str(error).splitlines()[0]}); start one with "
+            f"`ray start --head`, or say {field('ray')} local",
+            field="ray",
         ) from error
 
 
-def _work_there(work: Work, task: Task, version: str) -> Trace:
+def _work_on_node(work: Work, task: Task, version: str) -> Trace:
     """Run one task on a node, in one thread."""
     if version != __version__:
         raise UsageError(
-            f"--ray: a node has Spinneret {__version__}, this machine {version}; install the same"
+            f"a node has Spinneret {__version__}, this machine {version}; install the same",
+            field="ray",
         )
     with one_thread():
-        return work(task, lambda step: None)
+        return work(task, silent)
 
 
-def _fetched(ray: Any, done: Any, task: Task) -> Trace:
+def _fetch(ray: Any, reference: Any, task: Task) -> Trace:
     try:
-        found: Trace = ray.get(done)
+        trace: Trace = ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, SpinneretError):
             raise error.cause from error
-        raise ModelError(
-            f"{task.strategy}, seed {task.seed}: failed on a node: {error.cause}"
-        ) from error
+        raise ModelError(f"{task}: failed on a node: {error.cause}") from error
     except ray.exceptions.RayError as error:
         raise ModelError(
-            f"{task.strategy}, seed {task.seed}: a node or its process died ({error}); what was "
-            "finished is in --out, go on with --resume"
+            f"{task}: a node or its process died ({error}); what was finished is in "
+            f"{field('out')}, go on with {field('resume')}"
         ) from error
-    return found
+    return trace

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -26,20 +26,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.bench.models.knowledge import SourceRuns
-from engine.campaign import Value
+from engine.campaign import Campaign, Value
 from engine.campaign.history import Run
-from engine.errors import DataError, UsageError, nearest_name
+from engine.errors import DataError, UsageError, nearest_name, place
 from engine.lab import Lab, VirtualLab, load_lab
 from engine.lab.constants import LabConstants
-from engine.lab.protocol import KnownLab, LabResult
+from engine.lab.protocol import KnownLab, LabResult, Picture
 
 FAMILY = "family"
 NAMES = ("standard", FAMILY, "unlike", "lots", "older", "composite")
 FIRST_FAMILY_SEED = 1_000_000
 """Seeds from here on are kept for benchmarks: nothing was pretrained on these labs."""
 LOT_GAIN, SPECIMEN_GAIN = 2.5, 0.3
-MOST_TRIES = 20
+MAX_DRAWS = 20
 
 Array = NDArray[np.float64]
 
@@ -49,9 +48,27 @@ def changes_with_seed(name: str) -> bool:
     return name == FAMILY
 
 
+@dataclass(frozen=True)
+class SourceRuns:
+    """What one lab did before, to pretrain on.
+
+    ``runs``: its finished runs. ``pictures``: a micrograph of each run, or none at all; grey,
+    (height, width), rotation along the width, ``nm_per_pixel`` nanometres each.
+    """
+
+    name: str
+    campaign: Campaign
+    runs: tuple[Run, ...]
+    pictures: tuple[Picture, ...] = ()
+    nm_per_pixel: float | None = None
+
+
 @lru_cache(maxsize=128)
 def lab_of(name: str, seed: int = 0) -> Lab:
     """Return the lab called ``name`` of repetition ``seed``.
+
+    >>> lab_of("standard").campaign.name
+    'nanofibre'
 
     Raises:
         UsageError: no such lab, or a file that does not describe one.
@@ -68,8 +85,9 @@ def lab_of(name: str, seed: int = 0) -> Lab:
         return VirtualLab(constants=_constants_of(Path(name)))
     if ":" not in name and name not in NAMES:
         raise UsageError(
-            f"--truth: expected {', '.join(NAMES)}, module:Class or FILE.toml, got '{name}'."
-            f"{nearest_name(name, NAMES)}"
+            f"expected {', '.join(NAMES)}, module:Class or FILE.toml, got '{name}'."
+            f"{nearest_name(name, NAMES)}",
+            field="truth",
         )
     return load_lab(name)
 
@@ -95,21 +113,23 @@ def finished_runs(lab: Lab, n: int, seed: int) -> list[tuple[Run, LabResult]]:
     from engine.propose.space import Space
 
     space = Space(lab.campaign)
-    found: list[tuple[Run, LabResult]] = []
-    for part in range(MOST_TRIES):
+    finished: list[tuple[Run, LabResult]] = []
+    for part in range(MAX_DRAWS):
         drawn = int(np.random.default_rng([seed, part]).integers(2**31))
         settings = space.conditions_of(space.sample(max(64, 2 * n), drawn))
-        for place, conditions in enumerate(settings):
-            rng = np.random.default_rng([seed, part, place])
+        for index, conditions in enumerate(settings):
+            rng = np.random.default_rng([seed, part, index])
             ambient = lab.room(rng)
             result = lab.run(conditions, ambient, rng)
             if result.failure is None:
                 outcomes = {name: (float(value),) for name, value in result.outcomes.items()}
-                label = f"run {len(found) + 1}"
-                found.append((Run({**conditions, **ambient}, outcomes, label=label), result))
-            if len(found) == n:
-                return found
-    raise DataError(f"expected {n} runs that give a mat, got {len(found)}: the lab fails too often")
+                label = f"run {len(finished) + 1}"
+                finished.append((Run({**conditions, **ambient}, outcomes, label=label), result))
+            if len(finished) == n:
+                return finished
+    raise DataError(
+        f"expected {n} runs that give a mat, got {len(finished)}: the lab fails too often"
+    )
 
 
 def truths(lab: KnownLab, conditions: Sequence[Mapping[str, Value]]) -> dict[str, Array]:
@@ -117,8 +137,8 @@ def truths(lab: KnownLab, conditions: Sequence[Mapping[str, Value]]) -> dict[str
     names = [p.name for p in lab.campaign.parameters]
     if hasattr(lab, "truth_columns"):
         columns = {name: np.array([c[name] for c in conditions]) for name in names}
-        found = lab.truth_columns(columns)
-        return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
+        outcomes = lab.truth_columns(columns)
+        return {name: np.asarray(values, dtype=np.float64) for name, values in outcomes.items()}
     ambient = [p.name for p in lab.campaign.ambient]
     rows = [lab.truth(c, {name: float(c[name]) for name in ambient}) for c in conditions]
     return {name: np.array([row[name] for row in rows]) for name in lab.campaign.outcomes}
@@ -126,13 +146,13 @@ def truths(lab: KnownLab, conditions: Sequence[Mapping[str, Value]]) -> dict[str
 
 def source_runs(lab: Lab, name: str, n: int, seed: int, *, picture_px: int = 0) -> SourceRuns:
     """Return a lab's ``n`` runs as a source; with square pictures of ``picture_px``, if above 0."""
-    found = finished_runs(lab, n, seed)
-    runs = tuple(run for run, _ in found)
-    drawn = [result.micrograph for _, result in found]
-    if not picture_px or any(draw is None for draw in drawn):
+    finished = finished_runs(lab, n, seed)
+    runs = tuple(run for run, _ in finished)
+    micrographs = [result.micrograph for _, result in finished]
+    if not picture_px or any(draw is None for draw in micrographs):
         return SourceRuns(name, lab.campaign, runs)
-    pictures = tuple(draw((picture_px, picture_px)) for draw in drawn if draw is not None)
-    return SourceRuns(name, lab.campaign, runs, pictures, found[0][1].nm_per_pixel)
+    pictures = tuple(draw((picture_px, picture_px)) for draw in micrographs if draw is not None)
+    return SourceRuns(name, lab.campaign, runs, pictures, finished[0][1].nm_per_pixel)
 
 
 def lots_dominate(constants: LabConstants) -> LabConstants:
@@ -155,7 +175,9 @@ def _constants_of(path: Path) -> LabConstants:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"--truth {path}: expected a TOML file of constants ({error})") from error
+        raise UsageError(
+            f"{place(path)}: expected a TOML file of constants ({error})", field="truth"
+        ) from error
     constants = LabConstants()
     properties = dict(constants.properties)
     for name, values in tables.pop("properties", {}).items():
@@ -167,20 +189,23 @@ def _constants_of(path: Path) -> LabConstants:
     return replace(constants, **new, properties=MappingProxyType(properties))
 
 
-def _replaced(path: Path, law: Any, where: str, values: Any) -> Any:
+def _replaced(path: Path, law: Any, heading: str, values: Any) -> Any:
     """Return a law with other numbers; pairs of numbers stay pairs."""
-    known = {f.name: getattr(law, f.name) for f in fields(law)} if is_dataclass(law) else {}
-    if not known or not isinstance(values, dict):
-        raise UsageError(f"--truth {path}: expected laws of engine.lab.constants, got [{where}]")
+    defaults = {f.name: getattr(law, f.name) for f in fields(law)} if is_dataclass(law) else {}
+    if not defaults or not isinstance(values, dict):
+        raise UsageError(
+            f"{place(path)}: expected laws of engine.lab.constants, got [{heading}]", field="truth"
+        )
     new = {}
     for name, value in values.items():
         parts = value if isinstance(value, list) else [value]
-        sizes = len(known[name]) if isinstance(known.get(name), tuple) else 1
+        sizes = len(defaults[name]) if isinstance(defaults.get(name), tuple) else 1
         is_number = all(isinstance(x, int | float) and not isinstance(x, bool) for x in parts)
-        if name not in known or not is_number or len(parts) != sizes:
+        if name not in defaults or not is_number or len(parts) != sizes:
             raise UsageError(
-                f"--truth {path}: [{where}] {name} = {value}: expected one of {', '.join(known)} "
-                "with as many numbers as it has"
+                f"{place(path)}: [{heading}] {name} = {value}: expected one of "
+                f"{', '.join(defaults)} with as many numbers as it has",
+                field="truth",
             )
         new[name] = tuple(map(float, parts)) if sizes > 1 else float(parts[0])
     return replace(law, **new)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.campaign import Campaign
-from engine.errors import DataError
+from engine.errors import DataError, place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,13 +28,13 @@ def plot_comparison(document: Mapping[str, Any], path: Path) -> None:
     figure = Figure(figsize=(7.0, 4.6), layout="constrained")
     axes = figure.add_subplot()
     x = summary["checkpoints"]
-    for index, (name, found) in enumerate(summary["strategies"].items()):
+    for index, (name, scores) in enumerate(summary["strategies"].items()):
         colour = COLOURS[index % len(COLOURS)]
-        n_seeds = len(found["seeds"])
+        n_seeds = len(scores["seeds"])
         label = f"{name} ({n_seeds} {'seed' if n_seeds == 1 else 'seeds'})"
-        axes.plot(x, found["mean"], color=colour, marker="o", markersize=3.5, label=label)
-        if found["interval"] is not None:
-            low, high = found["interval"]
+        axes.plot(x, scores["mean"], color=colour, marker="o", markersize=3.5, label=label)
+        if scores["interval"] is not None:
+            low, high = scores["interval"]
             axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
     axes.set_xlabel("experiments")
     axes.set_ylabel(document["score"])
@@ -59,16 +59,18 @@ def plot_accuracy(document: Mapping[str, Any], path: Path) -> None:
     models = summary["models"]
     figure = Figure(figsize=(7.0, 1.4 + 0.13 * len(rows) * (len(models) + 1)), layout="constrained")
     axes = figure.add_subplot()
-    for index, (name, found) in enumerate(models.items()):
+    for index, (name, scores) in enumerate(models.items()):
         shift = 0.7 * ((index + 0.5) / len(models) - 0.5)
-        values = [found["mean_r2"] if o is None else found["r2"][o] for o in rows]
-        bounds = [found["mean_r2_interval"] if o is None else found["r2_interval"][o] for o in rows]
-        places = [row + shift for row in range(len(rows))]
+        values = [scores["mean_r2"] if o is None else scores["r2"][o] for o in rows]
+        bounds = [
+            scores["mean_r2_interval"] if o is None else scores["r2_interval"][o] for o in rows
+        ]
+        heights = [row + shift for row in range(len(rows))]
         colour = COLOURS[(index + 1) % len(COLOURS)]
-        axes.plot(values, places, "o", color=colour, markersize=4, label=name)
-        for place, bound in zip(places, bounds, strict=True):
+        axes.plot(values, heights, "o", color=colour, markersize=4, label=name)
+        for height, bound in zip(heights, bounds, strict=True):
             if bound is not None:
-                axes.plot(bound, [place, place], color=colour, linewidth=1.2)
+                axes.plot(bound, [height, height], color=colour, linewidth=1.2)
     axes.axhline(len(rows) - 1.5, color="black", linewidth=0.6)
     axes.set_yticks(range(len(rows)), ["mean" if o is None else campaign.heading(o) for o in rows])
     axes.invert_yaxis()
@@ -97,16 +99,16 @@ def plot_learning(document: Mapping[str, Any], path: Path) -> None:
     rows = summary["rows"]
     figure = Figure(figsize=(9.0, 4.2 + 0.09 * len(rows)), layout="constrained")
     panels = {"r2": "R² of the truth without noise", "nlpd": "NLPD of measurements [nat]"}
-    for place, (score, label) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, 2, place + 1)
-        for index, (name, found) in enumerate(rows.items()):
-            if found[score] is None:
+    for panel, (score, label) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, 2, panel + 1)
+        for index, (name, scores) in enumerate(rows.items()):
+            if scores[score] is None:
                 continue
             colour, marker = COLOURS[index % len(COLOURS)], "os^v"[index // len(COLOURS) % 4]
-            mean = found[score]["mean"]
+            mean = scores[score]["mean"]
             axes.plot(summary["sizes"], mean, color=colour, marker=marker, markersize=4, label=name)
-            if found[score]["interval"] is not None:
-                low, high = found[score]["interval"]
+            if scores[score]["interval"] is not None:
+                low, high = scores[score]["interval"]
                 axes.fill_between(
                     summary["sizes"], low, high, color=colour, alpha=0.12, linewidth=0
                 )
@@ -136,17 +138,17 @@ def plot_retrieval(document: Mapping[str, Any], path: Path) -> None:
     methods = summary["methods"]
     ways = list(next(iter(methods.values())))
     figure = Figure(figsize=(9.0, 4.4), layout="constrained")
-    for place, way in enumerate(ways):
-        axes = figure.add_subplot(1, len(ways), place + 1)
+    for panel, way in enumerate(ways):
+        axes = figure.add_subplot(1, len(ways), panel + 1)
         cuts = sorted(int(k.partition("@")[2]) for k in summary["chance"] if "@" in k)
         chance = [summary["chance"][f"recall@{k}"] for k in cuts]
         axes.plot(cuts, chance, color="black", linestyle=":", label="chance")
         for index, (name, method) in enumerate(methods.items()):
-            found = [method[way][f"recall@{k}"] for k in cuts]
+            recalls = [method[way][f"recall@{k}"] for k in cuts]
             colour = COLOURS[index % len(COLOURS)]
             label = f"{name} (median rank {method[way]['median rank']['value']:.1f})"
-            axes.plot(cuts, [f["value"] for f in found], "o-", color=colour, label=label)
-            low, high = zip(*(f["interval"] for f in found), strict=True)
+            axes.plot(cuts, [r["value"] for r in recalls], "o-", color=colour, label=label)
+            low, high = zip(*(r["interval"] for r in recalls), strict=True)
             axes.fill_between(cuts, low, high, color=colour, alpha=0.12, linewidth=0)
         axes.set_xticks(cuts)
         axes.set_xlabel("k")
@@ -171,11 +173,11 @@ def _save(figure: Figure, path: Path) -> None:
     try:
         figure.savefig(path, format="png", dpi=150)
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise DataError(f"{place(path)} cannot be written: {error.strerror or error}") from error
 
 
 def _title(document: Mapping[str, Any]) -> str:
     config = document["config"]
-    what = config.get("lab") or Path(config["table"]).name
+    arena = config.get("lab") or Path(config["table"]).name
     objectives = ", ".join(o["outcome"] for o in document["campaign"]["objectives"])
-    return f"{document['kind']} on {what}: {objectives}\nmean over seeds, 95 % bootstrap interval"
+    return f"{document['kind']} on {arena}: {objectives}\nmean over seeds, 95 % bootstrap interval"

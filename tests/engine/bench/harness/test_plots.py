@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.bench.plots import plot_comparison
+from engine.bench.harness.plots import plot_comparison
 from engine.bench.search.closed_loop import ClosedLoopConfig, closed_loop
 from engine.errors import DataError
 
