@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from db.errors import SchemaMismatchError
-from db.revisions import HEAD, REVISIONS
+from db.revisions import HEAD, REVISIONS, UNRELEASED
 from db.translate import not_a_database
 
 
@@ -20,20 +20,26 @@ def require_head(connection: Connection, name: str) -> None:
         SchemaMismatchError: it is older or newer; the message holds the command that mends it.
     """
     revision = revision_of(connection, name)
-    if revision == HEAD:
-        return
+    if revision != HEAD:
+        raise mismatch(name, revision)
+
+
+def mismatch(name: str, revision: str) -> SchemaMismatchError:
+    """Return the error for a database at ``revision``, with what mends it."""
+    position = f"{name} is at revision {revision}"
     if revision in REVISIONS:
-        raise SchemaMismatchError(
-            f"{name} is at revision {revision}, this version needs {HEAD}: run `engine db upgrade`."
+        return SchemaMismatchError(
+            f"{position}, this version needs {HEAD}: run `engine db upgrade`."
         )
-    raise newer_than_known(name, revision)
-
-
-def newer_than_known(name: str, revision: str) -> SchemaMismatchError:
-    """Return the error for a database that a newer version made."""
+    if revision in UNRELEASED:
+        return SchemaMismatchError(
+            f"{position}, which is from before 0.1.0 and cannot be upgraded; this version needs "
+            f"{HEAD}: run `engine export` with the version that made it, then `engine init` and "
+            "`engine import` with this one."
+        )
     return SchemaMismatchError(
-        f"{name} is at revision {revision}, which a newer version of Spinneret made; this version "
-        f"knows up to {HEAD}: run `pip install --upgrade spinneret`."
+        f"{position}, which a newer version of Spinneret made; this version knows up to {HEAD}: "
+        "run `pip install --upgrade spinneret`."
     )
 
 

@@ -18,12 +18,12 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DatabaseError as DriverError
 
-from db.compatibility import newer_than_known, revision_of
+from db.compatibility import mismatch, revision_of
 from db.engines import make_engine
 from db.errors import DatabaseError
 from db.files import require_place, written_aside
 from db.migrating import dangling_rows, differences, migrate
-from db.revisions import HEAD, REVISIONS
+from db.revisions import HEAD, REVISIONS, UNRELEASED
 from db.session import Database
 from db.translate import translated
 from db.urls import display_name, sqlite_path
@@ -120,7 +120,7 @@ def upgrade(url: str) -> tuple[str, str]:
         if revision == HEAD:
             return HEAD, HEAD
         if revision not in REVISIONS:
-            raise newer_than_known(name, revision)
+            raise mismatch(name, revision)
         return migrate(url), HEAD
 
 
@@ -150,7 +150,12 @@ def check(url: str) -> list[str]:
         finally:
             engine.dispose()
     if revision != HEAD:
-        mend = "run `engine db upgrade`" if revision in REVISIONS else "install a newer spinneret"
+        if revision in REVISIONS:
+            mend = "run `engine db upgrade`"
+        elif revision in UNRELEASED:
+            mend = "it is from before 0.1.0: `engine export` with the version that made it"
+        else:
+            mend = "install a newer spinneret"
         findings.append(f"it is at revision {revision}, this version needs {HEAD}: {mend}")
     return findings
 

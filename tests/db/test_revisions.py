@@ -1,4 +1,4 @@
-"""Databases of every released revision, kept as small files: upgraded and taken back on both.
+"""A database of each released revision, kept as a small file: upgraded and taken back on both.
 
 On PostgreSQL the old tables are made by the old migrations (a released one is never edited) and
 filled with the rows of the kept file.
@@ -139,6 +139,26 @@ def test_a_full_database_can_be_taken_back(old_url: str) -> None:
     assert upgrade(old_url) == (REVISIONS[0], HEAD)
     assert check(old_url) == []
     what_it_knows(old_url)
+
+
+def test_the_kept_tables_are_those_that_the_migrations_make(tmp_path: Path, revision: str) -> None:
+    kept, made = tmp_path / "kept.db", tmp_path / "made.db"
+    with closing(sqlite3.connect(kept)) as connection:
+        connection.executescript((OLD / f"{revision}.sql").read_text(encoding="utf-8"))
+    with closing(sqlite3.connect(made)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    move(f"sqlite:///{made}", revision)
+    assert columns_of(kept) == columns_of(made)
+
+
+def columns_of(path: Path) -> set[tuple[Any, ...]]:
+    """Return every column: table, name, type, whether it may be null, default, key."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            (table, *column)
+            for table, _, _ in old_rows(path)
+            for _, *column in connection.execute(f'PRAGMA table_info("{table}")')
+        }
 
 
 class TestOnPostgreSQL:

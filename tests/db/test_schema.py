@@ -19,8 +19,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from db.errors import DatabaseError
 from db.migrating import alembic_config, migrate, migrations_path
-from db.records import ModelKind, NewExperiment, Origin, Status
-from db.revisions import HEAD, REVISIONS
+from db.records import NewExperiment, Origin, Status
+from db.revisions import HEAD, REVISIONS, UNRELEASED
 from db.schema import backup, check, create, upgrade
 from db.session import Database
 from db.tables import metadata
@@ -90,17 +90,6 @@ class TestMigrations:
         assert "CREATE UNIQUE INDEX uq_campaigns_active ON campaigns (is_active) WHERE" in shown
         assert "definition JSONB NOT NULL" in shown
         assert "at TIMESTAMP WITH TIME ZONE NOT NULL" in shown
-
-    def test_what_served_before_is_told(self, tmp_path: Path) -> None:
-        path = tmp_path / "old.db"
-        with closing(sqlite3.connect(path)) as connection:
-            connection.executescript((OLD / "0002.sql").read_text(encoding="utf-8"))
-        upgrade(f"sqlite:///{path}")
-        with Database.open(f"sqlite:///{path}") as database, database.read() as tx:
-            (served,) = tx.models.promotions(1, ModelKind.SURROGATE)
-            (version,) = tx.models.all_of(1)
-        assert (served.model_version_id, served.by) == (version.id, "ben")
-        assert version.config is None
 
     def test_there_is_an_old_database_of_each_revision(self) -> None:
         assert sorted(path.stem for path in OLD.glob("*.sql")) == sorted(REVISIONS)
@@ -195,6 +184,13 @@ class TestCheck:
         findings = check(sqlite_database.url)
         wanted = "2 row(s) of measurements name rows of experiments that do not exist"
         assert any(wanted in found for found in findings), findings
+
+    @pytest.mark.parametrize("revision", sorted(UNRELEASED))
+    def test_one_from_before_the_first_release(self, sqlite_url: str, revision: str) -> None:
+        damaged(sqlite_url, f"UPDATE alembic_version SET version_num = '{revision}'")
+        (finding,) = check(sqlite_url)
+        assert f"at revision {revision}" in finding
+        assert "before 0.1.0: `engine export` with the version that made it" in finding
 
     def test_an_older_one(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("db.schema.HEAD", "9999")

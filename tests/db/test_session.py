@@ -23,7 +23,7 @@ from db.errors import (
     SchemaMismatchError,
 )
 from db.records import NewExperiment, Origin, Status
-from db.revisions import REVISIONS
+from db.revisions import REVISIONS, UNRELEASED
 from db.schema import backup, check, upgrade
 from db.session import Database
 
@@ -94,6 +94,17 @@ class TestOpening:
             Database.open(sqlite_url)
         with pytest.raises(SchemaMismatchError, match="newer version of Spinneret"):
             upgrade(sqlite_url)
+        assert sqlite_file.read_bytes() == before
+
+    @pytest.mark.parametrize("revision", sorted(UNRELEASED))
+    def test_one_from_before_the_first_release(
+        self, sqlite_file: Path, sqlite_url: str, revision: str
+    ) -> None:
+        set_revision(sqlite_file, revision)
+        before = sqlite_file.read_bytes()
+        for attempt in (Database.open, upgrade):
+            with pytest.raises(SchemaMismatchError, match=r"before 0\.1\.0.*`engine export` with"):
+                attempt(sqlite_url)
         assert sqlite_file.read_bytes() == before
 
     def test_an_older_one(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
-"""The first tables.
+"""The first tables: the schema of 0.1.0.
 
-Revision: 0001
+Revision: 0006
 Revises: none
-Created: 2026-11-22
+Created: 2026-11-28
 """
 
 from __future__ import annotations
@@ -10,16 +10,43 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from db.types import Json, UtcDateTime
+from db.types import Json, Singles, UtcDateTime
 
-revision = "0001"
+# Not 0001: while 0.1.0 was in the making its schema grew in six steps, and a database from then
+# that went through all six is equal to one made here. It is at "0006" and opens unchanged.
+revision = "0006"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+# Where the role may not, an owner can say `CREATE EXTENSION vector` at any later time.
+_LET_THE_SERVER_SEARCH = """
+DO $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'vector') THEN
+    CREATE EXTENSION IF NOT EXISTS vector;
+  END IF;
+EXCEPTION WHEN OTHERS THEN
+  RAISE NOTICE 'embeddings are searched in memory: %', SQLERRM;
+END $$
+"""
+
 
 def upgrade() -> None:
-    """Make every table."""
+    """Make every table; let the server search embeddings, if it can and the role may say so."""
+    op.create_table(
+        "answers",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("body", Json(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answers")),
+        sa.UniqueConstraint("actor", "key", name=op.f("uq_answers_actor_key")),
+    )
+    op.create_index(op.f("ix_answers_at"), "answers", ["at"], unique=False)
     op.create_table(
         "changes",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -28,6 +55,59 @@ def upgrade() -> None:
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_changes")),
+    )
+    op.create_table(
+        "embeddings",
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("picture", sa.String(), nullable=False),
+        sa.Column("vector", Singles(), nullable=False),
+        sa.CheckConstraint(
+            "length(model) = 64 AND length(picture) = 64", name=op.f("ck_embeddings_sha256_length")
+        ),
+        sa.PrimaryKeyConstraint("model", "picture", name=op.f("pk_embeddings")),
+    )
+    op.create_table(
+        "job_runs",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("job_id", sa.String(), nullable=False),
+        sa.Column("due_at", UtcDateTime(), nullable=False),
+        sa.Column("started_at", UtcDateTime(), nullable=False),
+        sa.Column("finished_at", UtcDateTime(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "(outcome = 'running') = (finished_at IS NULL)",
+            name=op.f("ck_job_runs_finished_unless_running"),
+        ),
+        sa.CheckConstraint(
+            "outcome IN ('running', 'done', 'failed', 'interrupted')",
+            name=op.f("ck_job_runs_outcome_known"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_job_runs")),
+        sa.UniqueConstraint("job_id", "due_at", name=op.f("uq_job_runs_job_id_due_at")),
+    )
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("beats", sa.BigInteger(), nullable=False),
+        sa.Column("acquired_at", UtcDateTime(), nullable=False),
+        sa.Column("heartbeat_at", UtcDateTime(), nullable=False),
+        sa.Column("ttl_s", sa.Double(), nullable=False),
+        sa.CheckConstraint("ttl_s > 0", name=op.f("ck_leases_ttl_positive")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
+    )
+    op.create_table(
+        "scheduled_jobs",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("next_run_at", UtcDateTime(), nullable=True),
+        sa.Column("definition", Json(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scheduled_jobs")),
+    )
+    op.create_index(
+        op.f("ix_scheduled_jobs_next_run_at"), "scheduled_jobs", ["next_run_at"], unique=False
     )
     op.create_table(
         "campaigns",
@@ -48,6 +128,25 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("is_active"),
         postgresql_where=sa.text("is_active"),
+    )
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("change_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("password_hash", sa.String(), nullable=False),
+        sa.Column("removed_change_id", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "role IN ('viewer', 'operator', 'admin')", name=op.f("ck_users_role_known")
+        ),
+        sa.CheckConstraint("length(name) > 0", name=op.f("ck_users_name_given")),
+        sa.ForeignKeyConstraint(["change_id"], ["changes.id"], name=op.f("fk_users_change_id")),
+        sa.ForeignKeyConstraint(
+            ["removed_change_id"], ["changes.id"], name=op.f("fk_users_removed_change_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("name", name=op.f("uq_users_name")),
     )
     op.create_table(
         "campaign_revisions",
@@ -82,11 +181,15 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("watermark", sa.Integer(), nullable=False),
         sa.Column("metrics", Json(), nullable=False),
+        sa.Column("config", Json(), nullable=True),
+        sa.Column("seed", sa.BigInteger(), nullable=True),
+        sa.Column("versions", Json(), nullable=True),
+        sa.Column("pruned_change_id", sa.Integer(), nullable=True),
         sa.CheckConstraint(
             "kind IN ('surrogate', 'generator')", name=op.f("ck_model_versions_kind_known")
         ),
         sa.CheckConstraint(
-            "status IN ('candidate', 'champion', 'retired')",
+            "status IN ('candidate', 'champion', 'retired', 'rejected')",
             name=op.f("ck_model_versions_status_known"),
         ),
         sa.CheckConstraint("length(sha256) = 64", name=op.f("ck_model_versions_sha256_length")),
@@ -99,6 +202,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["parent_id"], ["model_versions.id"], name=op.f("fk_model_versions_parent_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pruned_change_id"], ["changes.id"], name=op.f("fk_model_versions_pruned_change_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_versions")),
     )
@@ -116,6 +222,118 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'champion'"),
         postgresql_where=sa.text("status = 'champion'"),
     )
+    op.create_table(
+        "sessions",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.CheckConstraint("length(token_hash) = 64", name=op.f("ck_sessions_token_hash_length")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_sessions_token_hash")),
+    )
+    op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"], unique=False)
+    op.create_table(
+        "sources",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("change_id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=True),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("definition", Json(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("removed_change_id", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('campaign', 'database', 'table', 'matmcl', 'simulated')",
+            name=op.f("ck_sources_kind_known"),
+        ),
+        sa.CheckConstraint("length(fingerprint) = 64", name=op.f("ck_sources_fingerprint_length")),
+        sa.CheckConstraint("length(name) > 0", name=op.f("ck_sources_name_given")),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_sources_campaign_id")
+        ),
+        sa.ForeignKeyConstraint(["change_id"], ["changes.id"], name=op.f("fk_sources_change_id")),
+        sa.ForeignKeyConstraint(
+            ["removed_change_id"], ["changes.id"], name=op.f("fk_sources_removed_change_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sources")),
+    )
+    op.create_index(
+        "uq_sources_campaign_id_name",
+        "sources",
+        ["campaign_id", "name"],
+        unique=True,
+        sqlite_where=sa.text("removed_change_id IS NULL"),
+        postgresql_where=sa.text("removed_change_id IS NULL"),
+    )
+    op.create_index(
+        "uq_sources_name_of_all",
+        "sources",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("removed_change_id IS NULL AND campaign_id IS NULL"),
+        postgresql_where=sa.text("removed_change_id IS NULL AND campaign_id IS NULL"),
+    )
+    op.create_table(
+        "tasks",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("params", Json(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("progress", sa.Text(), nullable=True),
+        sa.Column("fraction", sa.Double(), nullable=True),
+        sa.Column("result", Json(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("worker", sa.String(), nullable=True),
+        sa.Column(
+            "is_cancelled", sa.Boolean(create_constraint=True, name="is_cancelled"), nullable=False
+        ),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("started_at", UtcDateTime(), nullable=True),
+        sa.Column("heartbeat_at", UtcDateTime(), nullable=True),
+        sa.Column("finished_at", UtcDateTime(), nullable=True),
+        sa.Column("rerun_of", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "status IN ('queued', 'running', 'done', 'failed', 'cancelled', 'interrupted')",
+            name=op.f("ck_tasks_status_known"),
+        ),
+        sa.CheckConstraint("fraction BETWEEN 0 AND 1", name=op.f("ck_tasks_fraction_is_share")),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_tasks_campaign_id")
+        ),
+        sa.ForeignKeyConstraint(["rerun_of"], ["tasks.id"], name=op.f("fk_tasks_rerun_of")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
+    )
+    op.create_index(op.f("ix_tasks_status_kind"), "tasks", ["status", "kind"], unique=False)
+    op.create_table(
+        "tokens",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("change_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("token_hash", sa.String(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=True),
+        sa.Column("revoked_change_id", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "scope IN ('viewer', 'operator', 'admin')", name=op.f("ck_tokens_scope_known")
+        ),
+        sa.CheckConstraint("length(name) > 0", name=op.f("ck_tokens_name_given")),
+        sa.CheckConstraint("length(token_hash) = 64", name=op.f("ck_tokens_token_hash_length")),
+        sa.ForeignKeyConstraint(["change_id"], ["changes.id"], name=op.f("fk_tokens_change_id")),
+        sa.ForeignKeyConstraint(
+            ["revoked_change_id"], ["changes.id"], name=op.f("fk_tokens_revoked_change_id")
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_tokens_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_tokens_token_hash")),
+    )
+    op.create_index(op.f("ix_tokens_user_id"), "tokens", ["user_id"], unique=False)
     op.create_table(
         "batches",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -188,6 +406,31 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "promotions",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("change_id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("model_version_id", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('surrogate', 'generator')", name=op.f("ck_promotions_kind_known")
+        ),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_promotions_campaign_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["change_id"], ["changes.id"], name=op.f("fk_promotions_change_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_version_id"], ["model_versions.id"], name=op.f("fk_promotions_model_version_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_promotions")),
+    )
+    op.create_index(
+        op.f("ix_promotions_campaign_id_kind"), "promotions", ["campaign_id", "kind"], unique=False
+    )
+    op.create_table(
         "refresh_runs",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("change_id", sa.Integer(), nullable=False),
@@ -198,12 +441,18 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(), nullable=False),
         sa.Column("log", sa.Text(), nullable=True),
         sa.Column("model_version_id", sa.Integer(), nullable=True),
+        sa.Column("kind", sa.String(), server_default=sa.text("'surrogate'"), nullable=False),
+        sa.Column("watermark", sa.Integer(), nullable=True),
+        sa.Column("report", Json(), nullable=True),
         sa.CheckConstraint(
             "(outcome = 'running') = (finished_at IS NULL)",
             name=op.f("ck_refresh_runs_finished_unless_running"),
         ),
         sa.CheckConstraint(
-            "outcome IN ('running', 'promoted', 'rejected', 'failed')",
+            "kind IN ('surrogate', 'generator')", name=op.f("ck_refresh_runs_kind_known")
+        ),
+        sa.CheckConstraint(
+            "outcome IN ('running', 'promoted', 'rejected', 'failed', 'interrupted')",
             name=op.f("ck_refresh_runs_outcome_known"),
         ),
         sa.ForeignKeyConstraint(
@@ -293,6 +542,7 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("supersedes_id", name=op.f("uq_measurements_supersedes_id")),
     )
+    op.create_index(op.f("ix_measurements_change_id"), "measurements", ["change_id"], unique=False)
     op.create_table(
         "micrographs",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -348,6 +598,7 @@ def upgrade() -> None:
             "experiment_id", "sha256", name=op.f("uq_micrographs_experiment_id_sha256")
         ),
     )
+    op.create_index(op.f("ix_micrographs_change_id"), "micrographs", ["change_id"], unique=False)
     op.create_index(op.f("ix_micrographs_sha256"), "micrographs", ["sha256"], unique=False)
     op.create_table(
         "predictions",
@@ -398,6 +649,42 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_predictions_batch_id"), "predictions", ["batch_id"], unique=False)
+    op.create_table(
+        "previews",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("change_id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=False),
+        sa.Column("experiment_id", sa.Integer(), nullable=True),
+        sa.Column("batch_id", sa.Integer(), nullable=True),
+        sa.Column("model_version_id", sa.Integer(), nullable=True),
+        sa.Column("generator", sa.String(), nullable=False),
+        sa.Column("seed", sa.BigInteger(), nullable=False),
+        sa.Column("n_pictures", sa.Integer(), nullable=False),
+        sa.Column("request", Json(), nullable=False),
+        sa.Column("level", sa.Double(), nullable=False),
+        sa.Column("statistics", Json(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("path", sa.String(), nullable=False),
+        sa.CheckConstraint(
+            "length(sha256) = 64 AND length(generator) = 64", name=op.f("ck_previews_sha256_length")
+        ),
+        sa.CheckConstraint("level > 0 AND level < 1", name=op.f("ck_previews_level_is_coverage")),
+        sa.CheckConstraint("n_pictures >= 1", name=op.f("ck_previews_n_pictures_positive")),
+        sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_previews_batch_id")),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_previews_campaign_id")
+        ),
+        sa.ForeignKeyConstraint(["change_id"], ["changes.id"], name=op.f("fk_previews_change_id")),
+        sa.ForeignKeyConstraint(
+            ["experiment_id"], ["experiments.id"], name=op.f("fk_previews_experiment_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_version_id"], ["model_versions.id"], name=op.f("fk_previews_model_version_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_previews")),
+    )
+    op.create_index(op.f("ix_previews_campaign_id"), "previews", ["campaign_id"], unique=False)
+    op.create_index(op.f("ix_previews_experiment_id"), "previews", ["experiment_id"], unique=False)
     op.create_table(
         "proposals",
         sa.Column("experiment_id", sa.Integer(), nullable=False),
@@ -462,23 +749,37 @@ def upgrade() -> None:
         ["experiment_id", "id"],
         unique=False,
     )
+    if op.get_context().dialect.name == "postgresql":
+        op.execute(_LET_THE_SERVER_SEARCH)
 
 
 def downgrade() -> None:
-    """Take every table away again."""
+    """Take every table away again; the extension may serve others."""
     for table in (
         "status_changes",
         "proposals",
+        "previews",
         "predictions",
         "micrographs",
         "measurements",
         "condition_values",
         "refresh_runs",
+        "promotions",
         "experiments",
         "batches",
+        "tokens",
+        "tasks",
+        "sources",
+        "sessions",
         "model_versions",
         "campaign_revisions",
+        "users",
         "campaigns",
+        "scheduled_jobs",
+        "leases",
+        "job_runs",
+        "embeddings",
         "changes",
+        "answers",
     ):
         op.drop_table(table)
