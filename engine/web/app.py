@@ -112,6 +112,7 @@ def static(request: Request, name: str) -> Response:
     if content is None:
         raise HTTPException(404)
     plain, packed, kind = content
+    # Pages ask with ?v=VERSION: a week is safe, another version has another address.
     headers = {"cache-control": "public, max-age=604800", "vary": "accept-encoding"}
     if "v" not in request.query_params:
         headers["cache-control"] = "no-cache"

@@ -206,7 +206,7 @@ def uploaded(request: Request, files: list[Any]) -> Iterator[list[Path]]:
 
 
 def plain_name(sent: str) -> str:
-    """Return a file's own name, without any folder and without what no name needs.
+    """Return a file's own name, without any folder and only letters, digits and a few signs.
 
     >>> plain_name("C:\\\\scans\\\\mat 7.tif"), plain_name("../../.profile")
     ('mat 7.tif', 'profile')

@@ -62,6 +62,7 @@ def needed(method: str, path: str) -> Role:
     >>> needed("GET", "/runs/7").value, needed("POST", "/runs/7").value
     ('viewer', 'operator')
     """
+    # The stricter rules come first: a path that two of them match is an admin's.
     if any(rule.fullmatch(path) for rule in _ADMINS):
         return Role.ADMIN
     if method in SAFE or path in ASKS or any(rule.fullmatch(path) for rule in _FOR_THEMSELVES):

@@ -42,7 +42,7 @@ def environment() -> Environment:
     templates = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt name fails instead of leaving a gap
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
@@ -68,7 +68,7 @@ def site_of(request: Request) -> Site:
 
 
 def person_of(request: Request) -> Person:
-    """Return who asks; the shield let nobody else through."""
+    """Return who asks; the shield lets nobody else through."""
     person: Person = request.state.person
     return person
 

@@ -75,6 +75,7 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
 
     from engine.web.app import create_app
 
+    # Bound here and not by uvicorn: with port 0 the address is known only afterwards.
     listener = _bound(listening)
     port = listener.getsockname()[1]
     app = create_app(workspace, is_loopback=listening.is_loopback)
@@ -94,6 +95,7 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
             log_level="warning",
             access_log=False,
             server_header=False,
+            # X-Forwarded-For could be forged, and logins are counted by address.
             proxy_headers=False,
             ws="none",
             timeout_keep_alive=75,
@@ -109,6 +111,7 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
 def _bound(listening: Listening) -> socket.socket:
     family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
+    # So that a restart need not wait for the old connections to time out.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((listening.host, listening.port))

@@ -27,6 +27,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 COOKIE = "spinneret_session"
 SMALL_BODY = 1 << 20
 UPLOADS = ("/micrographs", "/retrieve", "/api/v1/retrieval/micrograph")
+# Other names lead here by DNS rebinding only: a foreign page that resolves to this machine.
+# "testserver" is the host of starlette's test client.
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "[::1]", "testserver"})
 
 # The two style attributes that plotly writes as text (one of them empty), by their hashes.
@@ -70,6 +72,7 @@ class Shield:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
+        # Headers are bytes; latin-1 reads each of them, so that no header can raise.
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }

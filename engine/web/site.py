@@ -1,4 +1,4 @@
-"""What one running server holds: workspace, helpers, who tried to log in, what was worked out."""
+"""What one running server holds: workspace, helpers, who tried to log in, computed values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Limiter:
         """Refuse who has tried too often.
 
         Raises:
-            AccessError: tells how long to wait.
+            AccessError: says how long to wait.
         """
         clock = time.monotonic()
         with self.lock:
@@ -65,7 +65,7 @@ class Limiter:
                 self.failed.popitem(last=False)
 
     def forget(self, *keys: str) -> None:
-        """Forget the failures of who came in after all."""
+        """Forget the failures of who logged in after all."""
         with self.lock:
             for key in keys:
                 self.failed.pop(key, None)
@@ -76,7 +76,7 @@ SHARE = 5.0
 
 
 class Cache:
-    """Values that hold for one version. While the next is worked out, others get the last one.
+    """Values that hold for one version. While the next is computed, others get the last one.
 
     Expensive values are recomputed at most a sixth of the time, see :data:`SHARE`.
     """
@@ -119,7 +119,7 @@ class Cache:
 
 @dataclass
 class Site:
-    """One server's state. Nothing in it is lost with it but who was about to log in."""
+    """One server's state in memory; a restart loses nothing but logins under way."""
 
     workspace: Workspace
     is_loopback: bool = True
@@ -155,7 +155,7 @@ class Site:
             return tx.watermark()
 
     def overview(self) -> Overview:
-        """Return where the campaign stands; worked out once for each change."""
+        """Return where the campaign stands; computed once for each change."""
         return self.cache.get("overview", self.watermark(), lambda: overview(self.workspace))
 
     def has_users(self) -> bool:
@@ -185,9 +185,9 @@ class Site:
         self._people.clear()
 
     def leave_message(self, person: Person, kind: str, message: str) -> None:
-        """Keep words for the next page that somebody sees."""
+        """Keep a message for the next page that somebody opens."""
         self.messages.setdefault(person.secret, []).append((kind, message))
 
     def take_messages(self, person: Person) -> list[tuple[str, str]]:
-        """Return what is to be told, once."""
+        """Return the messages that were kept, once."""
         return self.messages.pop(person.secret, [])

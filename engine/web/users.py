@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from engine.workspace import Workspace
 
 LEAST_LETTERS = 10
-MOST_LETTERS = 1000
+MOST_LETTERS = 1000  # hashing more would keep the server busy for whoever sends it
 TOKEN_PREFIX = "spin_"  # noqa: S105 -- what every token begins with, so that scanners know one
 _NAME = re.compile(r"[\w][\w.@-]{0,63}")
 
@@ -127,7 +127,7 @@ def log_in(workspace: Workspace, name: str, password: str) -> Person:
     """Open a session for who knows the password.
 
     Raises:
-        AccessError: the name or the password is wrong; the message does not tell which.
+        AccessError: the name or the password is wrong; the message does not say which.
     """
     with workspace.database.read() as tx:
         user = tx.users.get(name)
@@ -181,7 +181,7 @@ def person_of_token(workspace: Workspace, secret: str) -> Person | None:
 def make_token(
     workspace: Workspace, user: str, name: str, scope: str, *, days: int | None = None
 ) -> tuple[str, TokenRecord]:
-    """Make a token; its words are told this once.
+    """Make a token; its text is returned this once and kept nowhere.
 
     Raises:
         NotFoundError: there is no such user.
@@ -245,7 +245,7 @@ def _present(user: UserRecord | None, name: str, names: list[str]) -> UserRecord
 
 
 def _refuse_last_admin(user: UserRecord, users: list[UserRecord]) -> None:
-    if [other_user.name for other_user in users if other_user.role is Role.ADMIN] == [user.name]:
+    if [admin.name for admin in users if admin.role is Role.ADMIN] == [user.name]:
         raise UsageError(
             f"'{user.name}' is the only admin; make another one first"
             + by_voice(": `engine users role NAME admin`", "")
@@ -266,6 +266,8 @@ def _open(workspace: Workspace, user_id: int | None, actor: str) -> str:
 
 
 def _digest(secret: str) -> str:
+    # No salt, no slow hash: 256 random bits cannot be guessed, and this runs at every request.
+    # A header may hold half a surrogate pair, which plain UTF-8 refuses.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 

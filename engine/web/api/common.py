@@ -1,4 +1,4 @@
-"""What every route of the API shares: who asks, versions, keys, and how answers are told of."""
+"""What every route of the API shares: who asks, versions, keys, answers in OpenAPI."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from engine.web.rendering import person_of, site_of
 from engine.web.wording import spelled
 from engine.workspace import Workspace
 
+# JavaScript and many JSON readers keep integers exact up to 2^53 only (RFC 8259, section 6).
 Id = Annotated[int, Path(ge=1, le=2**53, description="The number that it was given.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="At most so many.")]
 BeforeId = Annotated[
@@ -86,7 +87,7 @@ _MEANINGS = {
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return how OpenAPI tells of the errors of a route, besides those of every route."""
+    """Return how OpenAPI describes the errors of a route, besides those of every route."""
     return {
         status: {
             "description": _MEANINGS[status],
@@ -111,7 +112,7 @@ def acting(request: Request) -> Workspace:
 
 
 def etag(version: int) -> dict[str, str]:
-    """Return the header that tells at which change a run stands."""
+    """Return the header that holds the version of a run."""
     return {"etag": f'"{version}"'}
 
 
@@ -126,7 +127,7 @@ def version_of(if_match: str | None) -> int | None:
 
 
 def answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return a document; numbers that JSON has no word for become ``null``."""
+    """Return a document; numbers that JSON cannot hold become ``null``."""
     return JSONResponse(finite(spelled(document, "api")), status, headers=headers or {})
 
 

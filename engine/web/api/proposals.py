@@ -75,7 +75,7 @@ def get_campaign(request: Request, id: Id) -> Response:
     responses=answers(404, 409),
 )
 def use_campaign(request: Request, id: Id, key: Key = None) -> Response:
-    """Make a campaign the active change."""
+    """Make a campaign the active one."""
 
     def carry_out(workspace: Workspace) -> Outcome:
         with workspace.database.read() as tx:

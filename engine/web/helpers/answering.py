@@ -1,7 +1,7 @@
 """Answers questions about the model: ``python -m engine.web.helpers.answering CONFIG``.
 
 It holds a forecaster fitted to everything known. When more becomes known the old one goes on
-answering while the next is fitted, and each answer says how many runs it has learnt from.
+answering while the next is fitted, and each answer says how many runs it has learned from.
 
 Lines of JSON in, lines of JSON out; it ends with the server, whose pipe its standard input is.
 """
@@ -93,7 +93,7 @@ class Oracle:
 
     @property
     def watermark_key(self) -> str | None:
-        """What is known now, as one word."""
+        """What is known now, as one fingerprint."""
         return None if self.watermark is None else self.watermark[1]
 
     def _fit(self, snapshot: Snapshot, key: str) -> None:
@@ -187,7 +187,7 @@ def main(config: str) -> None:
 
     with Workspace.open(Path(config)) as workspace:
         oracle = Oracle(workspace)
-        pool = ThreadPoolExecutor(2)
+        pool = ThreadPoolExecutor(2)  # a preview takes seconds; the sliders go on meanwhile
         for line in sys.stdin:
             pool.submit(reply, line)
         os._exit(0)

@@ -31,6 +31,7 @@ def spawn(
     module: str, arguments: tuple[str, ...], lane: str, threads: int
 ) -> subprocess.Popen[bytes]:
     """Start ``python -m module arguments`` with few threads and a low priority."""
+    # OpenMP and BLAS read these once, when they are loaded: later is too late.
     n = str(thread_count(threads))
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), n)
     process = subprocess.Popen(  # noqa: S603 -- this program's own module
@@ -40,14 +41,14 @@ def spawn(
         env={**os.environ, **limits},
         start_new_session=True,  # Ctrl-C is for the server, which then ends the others
     )
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError):  # Windows has no priorities of this kind
         ours = os.getpriority(os.PRIO_PROCESS, 0)
         os.setpriority(os.PRIO_PROCESS, process.pid, min(19, ours + NICENESS[lane]))
     return process
 
 
 def end(process: subprocess.Popen[bytes], patience_s: float = 5.0) -> None:
-    """End a process, kindly first."""
+    """End a process: asked first, then killed."""
     with suppress(OSError):
         process.terminate()
     try:
@@ -63,7 +64,7 @@ def end(process: subprocess.Popen[bytes], patience_s: float = 5.0) -> None:
 
 @dataclass
 class Crew:
-    """Starts workers when there is work, and sees to what they leave behind."""
+    """Starts workers when there is work, and cleans up after those that ended."""
 
     workspace: Workspace
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)

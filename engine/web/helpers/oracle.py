@@ -34,7 +34,7 @@ class AskOracle:
         self.last = 0
 
     async def ask(self, question: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask, and wait for the answer without holding anybody up.
+        """Ask, and wait for the answer without blocking the event loop.
 
         Raises:
             OracleBusyError: no answer in time.

@@ -66,6 +66,7 @@ def _figures(request: Request) -> dict[str, Any]:
 
     def draw() -> dict[str, Any]:
         return {
+            # Bytes: each is encoded once for each change, not once for each viewer.
             "fronts": [
                 json.dumps(front_plot(numbers, "page")).encode()
                 for numbers in overview_fronts(overview)

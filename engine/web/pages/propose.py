@@ -96,7 +96,7 @@ def jobs(request: Request) -> Response:
 
 @router.get("/jobs/{id_}")
 def job(request: Request, id_: int) -> Response:
-    """Show how a job stands; a batch that was proposed is printed itself."""
+    """Show how a job stands; a batch that was proposed is shown itself."""
     task = get(site_of(request).workspace, id_)
     if task.result is not None and task.result.get("batch"):
         return RedirectResponse(f"/batches/{task.result['batch']}", 303)
@@ -185,7 +185,7 @@ def _batch(
     request: Request, id_: int
 ) -> tuple[BatchRecord, Campaign, list[ExperimentRecord], dict[int, ExperimentRecord], Any]:
     site = site_of(request)
-    if not 0 < id_ < 2**63:
+    if not 0 < id_ < 2**63:  # beyond it SQLite raises OverflowError
         raise NotFoundError(f"there is no batch {id_}")
     with site.workspace.database.read() as tx:
         campaign_record, campaign = site.workspace.active_campaign(tx)
@@ -212,6 +212,7 @@ def _code(address: str) -> Markup:
     """Return a QR code as SVG."""
     import segno
 
+    # Level M: still read with 15 % of it stained or torn.
     code = segno.make(address, error="m", micro=False)
     svg = code.svg_inline(scale=2, border=1, omitsize=True, svgclass="code", lineclass=None)
     return Markup(svg)  # noqa: S704 -- made of numbers by segno
