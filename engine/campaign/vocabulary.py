@@ -72,6 +72,14 @@ class Vocabulary:
         found = self._loose.get(loosely(word), set())
         return next(iter(found)) if len(found) == 1 else None
 
+    def meaning(self, heading: str) -> tuple[tuple[Kind, str] | None, str | None]:
+        """Return what a heading means, and the unit that it states in brackets."""
+        entire = self.lookup(heading)
+        if entire is not None:
+            return entire, None
+        name, unit = split_heading(heading)
+        return (None, None) if unit is None else (self.lookup(name), unit)
+
     def undirected(self, word: str) -> tuple[str, ...]:
         """Return the outcomes that ``word`` could mean, where it leaves the direction out."""
         return self._undirected.get(loosely(word), ())
@@ -109,6 +117,13 @@ def split_heading(heading: str) -> tuple[str, str | None]:
 def same_unit(unit: str, expected: str | None) -> bool:
     """Whether two units are the same: ``ml/h`` and ``mL/h`` are, ``mm`` and ``Mm`` are not."""
     return _unit(unit) == _unit(expected or "")
+
+
+def unit_problem(name: str, unit: str, expected: str | None) -> str:
+    """Say that a stated unit is not the campaign's: ``voltage is in kV in this campaign, …``."""
+    if not expected:
+        return f"states the unit {unit}, but {name} has no unit in this campaign; leave it out"
+    return f"{name} is in {expected} in this campaign, got {unit}; convert the values"
 
 
 def _unit(unit: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,13 +15,12 @@ from engine.cli.output import (
     count,
     print_json,
     say,
-    split_assignments,
     warn,
 )
 from engine.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from engine.campaign import Campaign, Value
+    from engine.campaign import Campaign
     from engine.experiments.entries import Entry
     from engine.experiments.record import Recorded
     from engine.workspace import Workspace
@@ -87,8 +86,8 @@ def log(
     entry_of = _Words(
         words=words or [],
         new=new,
-        actual=split_assignments(actual, "--actual"),
-        at=split_assignments(at, "--at"),
+        actual=actual,
+        at=at,
         fixed={
             "replicate": replicate,
             "correct": correct,
@@ -134,28 +133,31 @@ class _Words:
         *,
         words: Sequence[str],
         new: bool,
-        actual: Mapping[str, str],
-        at: Mapping[str, str],
+        actual: Sequence[str] | None,
+        at: Sequence[str] | None,
         fixed: dict[str, Any],
     ) -> None:
+        from engine.experiments.conditions import split_pairs
+
         self.id = words[0] if words and "=" not in words[0] else None
-        self.values = split_assignments(words[1:] if self.id is not None else words, "engine log")
+        self.pairs = split_pairs(words[1:] if self.id is not None else words)
         self.new = new
-        self.actual = actual
-        self.at = at
+        self.actual = split_pairs(actual, "actual")
+        self.at = split_pairs(at, "at")
         self.fixed = fixed
 
     def refuse_beside_file(self) -> None:
         """Refuse what a file says for itself, row by row."""
         others = ("which", "failure", "abandon", "running", "note", "label", "micrographs")
         given = [name for name in others if self.fixed[name]]
-        if self.id or self.values or self.new or self.actual or self.at or given:
+        if self.id or self.pairs or self.new or self.actual or self.at or given:
             raise UsageError(
                 "--file says everything row by row; only --replicate and --correct fit"
             )
 
     def entry(self, campaign: Campaign) -> Entry:
         """Return what is to be recorded."""
+        from engine.experiments.conditions import is_parameter, read_conditions, read_results
         from engine.experiments.entries import Entry
 
         if self.new == (self.id is not None):
@@ -165,65 +167,27 @@ class _Words:
             )
         if self.fixed["label"] and not self.new:
             raise UsageError("--label names a new run: give it with --new")
-        actual = {**self._actual(campaign), **self._room(campaign)}
-        known = {parameter.name for parameter in campaign.parameters} if self.new else set()
-        conditions = {
-            name: _condition(campaign, name, text)
-            for name, text in self.values.items()
-            if name in known
-        }
-        twice = conditions.keys() & actual.keys()
-        if twice:
-            raise UsageError(f"'{min(twice)}' is given twice; keep one")
-        results = {
-            name: _result(campaign, name, text)
-            for name, text in self.values.items()
-            if name not in known
-        }
-        return Entry(
-            experiment=self.id, conditions=conditions, actual=actual, results=results, **self.fixed
+        actual = read_conditions(campaign, self.actual, "actual", refusal=DataError)
+        room = read_conditions(
+            campaign, self.at, "at", role="ambient", belongs="actual", refusal=DataError
         )
-
-    def _actual(self, campaign: Campaign) -> dict[str, Value]:
-        return {name: _condition(campaign, name, text) for name, text in self.actual.items()}
-
-    def _room(self, campaign: Campaign) -> dict[str, Value]:
-        ambient = {parameter.name for parameter in campaign.ambient}
-        controlled = {parameter.name for parameter in campaign.controlled}
-        for name in self.at:
-            if name in controlled:
-                raise UsageError(f"--at is for what the room gives: use --actual {name}=…")
-            if name in self.actual:
-                raise UsageError(f"'{name}' is given with --at and --actual; keep one")
-            if not ambient:
-                raise UsageError("--at: this campaign has no ambient parameter")
-        return {name: _condition(campaign, name, text) for name, text in self.at.items()}
-
-
-def _condition(campaign: Campaign, name: str, text: str) -> Value:
-    from engine.errors import nearest_name
-    from engine.experiments.importers.cells import CellError, parse_condition
-
-    names = [parameter.name for parameter in campaign.parameters]
-    if name not in names:
-        known = ", ".join(names)
-        raise UsageError(f"unknown parameter '{name}'.{nearest_name(name, names)} Known: {known}")
-    try:
-        return parse_condition(text, campaign.parameter(name))
-    except CellError as error:
-        raise DataError(f"{name}={text}: {error}") from None
-
-
-def _result(campaign: Campaign, name: str, text: str) -> float:
-    from engine.experiments.entries import unknown_name
-    from engine.experiments.importers.cells import CellError, parse_result
-
-    if name not in campaign.outcomes:
-        raise UsageError(unknown_name(name, campaign))
-    try:
-        return parse_result(text, campaign.property_of(name))
-    except CellError as error:
-        raise DataError(f"{name}={text}: {error}") from None
+        repeated = actual.keys() & room.keys()
+        if repeated:
+            raise UsageError(f"'{min(repeated)}' is given with --at and --actual; keep one")
+        settings = [pair for pair in self.pairs if self.new and is_parameter(campaign, pair[0])]
+        measured = [pair for pair in self.pairs if pair not in settings]
+        conditions = read_conditions(campaign, settings, refusal=DataError)
+        repeated = conditions.keys() & {**actual, **room}.keys()
+        if repeated:
+            raise UsageError(f"'{min(repeated)}' is given twice; keep one")
+        results = read_results(campaign, measured, refusal=DataError)
+        return Entry(
+            experiment=self.id,
+            conditions=conditions,
+            actual={**actual, **room},
+            results={name: value for name, (value,) in results.items()},
+            **self.fixed,
+        )
 
 
 def _clean(text: str | None, option: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -78,38 +77,21 @@ def count(n: int, noun: str) -> str:
 
 
 def split_assignments(words: Iterable[str] | None, option: str) -> dict[str, str]:
-    """Read ``["voltage=18", "flow_rate=0.4"]`` as a mapping.
+    """Read ``["PVA=wt%", "drum=rpm"]`` as a mapping of words that are not the campaign's.
 
     Raises:
         UsageError: a word without ``=``, an empty side, or a name given twice.
     """
+    from engine.experiments.conditions import split_pairs
+
     pairs: dict[str, str] = {}
-    for word in words or ():
-        name, separator, value = word.partition("=")
-        name, value = name.strip(), value.strip()
-        if not separator or not name or not value:
-            raise UsageError(f"{option}: expected name=value such as voltage=18, got '{word}'")
+    for name, value in split_pairs(words, option):
         if name in pairs:
             raise UsageError(
-                f"{option}: '{name}' is given twice ({pairs[name]} and {value}); keep one"
+                f"'{name}' is given twice ({pairs[name]} and {value}); keep one", field=option
             )
         pairs[name] = value
     return pairs
-
-
-def number(text: str, what: str) -> float:
-    """Read a finite number.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise UsageError(f"{what}: expected a finite number, got '{text}'")
-    return value
 
 
 def interval(forecast: Forecast | None) -> str:

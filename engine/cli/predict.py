@@ -17,7 +17,6 @@ from engine.cli.output import (
     interval,
     print_json,
     say,
-    split_assignments,
     warn,
 )
 from engine.errors import UsageError
@@ -111,17 +110,22 @@ def _conditions(
     at: Sequence[str] | None,
     sheet: str | None,
 ) -> list[dict[str, Value]]:
-    from engine.experiments.conditions import combined, read_words, require_controlled
+    from engine.experiments.conditions import (
+        combined,
+        require_controlled,
+        split_pairs,
+    )
+    from engine.experiments.conditions import read_conditions as read_pairs
     from engine.experiments.importers.table import read_conditions
     from engine.predictions.predict import MAX_ROWS
 
-    room = read_words(campaign, split_assignments(at, "--at"), "--at", only_ambient=True)
+    room = read_pairs(campaign, split_pairs(at, "at"), "at", role="ambient", belongs="set")
     if file is None:
         if sheet is not None:
             raise UsageError("--sheet is for an Excel --file")
-        words = read_words(campaign, split_assignments(given, "--set"), "--set")
-        require_controlled(campaign, words, "--set")
-        return [combined(words, room)]
+        stated = read_pairs(campaign, split_pairs(given, "set"), "set")
+        require_controlled(campaign, stated, "set")
+        return [combined(stated, room, "set")]
     limit = min(MAX_ROWS, workspace.settings.imports.max_rows)
     _, rows = read_conditions(file, campaign, max_rows=limit, sheet=sheet)
     if not rows:

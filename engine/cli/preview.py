@@ -10,7 +10,7 @@ import typer
 
 from engine.cli.batch_view import progress_shown
 from engine.cli.micrograph import AxisOption, ScaleOption
-from engine.cli.output import ConfigOption, JsonOption, print_json, say, split_assignments
+from engine.cli.output import ConfigOption, JsonOption, print_json, say
 from engine.cli.preview_view import preview_document, refuse_sheet, show_previews, written
 from engine.errors import NotFoundError, SpinneretError, UsageError
 
@@ -60,7 +60,7 @@ def preview(
     gives the same pictures on the same device. For a micrograph, the runs nearest to it are named
     too, as `engine retrieve` finds them.
     """
-    from engine.experiments.conditions import read_words
+    from engine.experiments.conditions import read_conditions, split_pairs
     from engine.previews.contact_sheet import SheetRow
     from engine.previews.preview import preview_conditions, preview_like, record_previews
     from engine.previews.sheet_files import condition_words, sheets_folder, write_sheet
@@ -76,7 +76,7 @@ def preview(
         with workspace.database.read() as tx:
             _, campaign = workspace.active_campaign(tx)
         if like is None:
-            asked = read_words(campaign, split_assignments(given, "--set"), "--set")
+            asked = read_conditions(campaign, split_pairs(given, "set"), "set")
             request: dict[str, Any] = {"conditions": dict(asked)}
             heading, lines = "conditions", condition_words(campaign, asked)
             with progress_shown() as tell:

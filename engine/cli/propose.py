@@ -20,10 +20,8 @@ from engine.cli.batch_view import (
 from engine.cli.output import (
     ConfigOption,
     JsonOption,
-    number,
     print_json,
     say,
-    split_assignments,
     warn,
 )
 from engine.cli.preview_view import refuse_sheet, show_batch_previews, written
@@ -131,6 +129,7 @@ def propose(
     expect of each and why it is there. Pending runs are taken into account, so a second call gives
     others.
     """
+    from engine.experiments.conditions import read_counts, split_pairs
     from engine.loop import propose as propose_batch
     from engine.propose.request import ProposeRequest
     from engine.workspace import Workspace
@@ -146,13 +145,12 @@ def propose(
             n=settings.n if n is None else n,
             seed=secrets.randbelow(2**31) if seed is None else seed,
             strategy=strategy or settings.strategy,
-            at=_numbers(at, "--at"),
+            at=_numbers(campaign, at),
             robust=robust,
-            fixed=_conditions(campaign, fix, "--fix"),
-            max_distinct={
-                k: _count(v, k)
-                for k, v in split_assignments(max_distinct, "--max-distinct").items()
-            },
+            fixed=_fixed(campaign, fix),
+            max_distinct=read_counts(
+                campaign, split_pairs(max_distinct, "max_distinct"), "max_distinct"
+            ),
             explore=explore,
             replicates=replicates,
         )
@@ -286,22 +284,19 @@ def score(
 # -- reading words ----------------------------------------------------------------------------
 
 
-def _numbers(words: Sequence[str] | None, option: str) -> dict[str, float]:
-    return {k: number(v, f"{option} {k}") for k, v in split_assignments(words, option).items()}
+def _numbers(campaign: Campaign, words: Sequence[str] | None) -> dict[str, float]:
+    from engine.experiments.conditions import read_conditions, split_pairs
+
+    pairs = split_pairs(words, "at")
+    room = read_conditions(campaign, pairs, "at", role="ambient", belongs="fix")
+    return {name: float(value) for name, value in room.items()}
 
 
-def _conditions(campaign: Campaign, words: Sequence[str] | None, option: str) -> dict[str, Value]:
-    categorical = {p.name for p in campaign.parameters if p.is_categorical}
-    return {
-        name: text if name in categorical else number(text, f"{option} {name}")
-        for name, text in split_assignments(words, option).items()
-    }
+def _fixed(campaign: Campaign, words: Sequence[str] | None) -> dict[str, Value]:
+    from engine.experiments.conditions import read_conditions, split_pairs
 
-
-def _count(text: str, name: str) -> int:
-    if not text.isdigit():
-        raise UsageError(f"--max-distinct {name}: expected a whole number, got '{text}'")
-    return int(text)
+    pairs = split_pairs(words, "fix")
+    return read_conditions(campaign, pairs, "fix", role="controlled", belongs="at", as_setting=True)
 
 
 def _refuse_place(path: Path | None) -> None:

@@ -18,7 +18,6 @@ from engine.cli.output import (
     grid,
     print_json,
     say,
-    split_assignments,
 )
 from engine.errors import UsageError
 
@@ -76,8 +75,8 @@ def retrieve(
     from engine.retrieval.search import by_conditions, by_micrograph
     from engine.workspace import Workspace
 
-    words = _words(conditions, given)
-    if bool(words) == (micrograph is not None):
+    pairs = _pairs(conditions, given)
+    if bool(pairs) == (micrograph is not None):
         raise UsageError("expected --conditions NAME=VALUE,… or --micrograph FILE; one of the two")
     if micrograph is None and (nm_per_pixel is not None or rotation_axis is not None):
         raise UsageError("--nm-per-pixel and --rotation-axis belong to --micrograph")
@@ -96,11 +95,12 @@ def retrieve(
                     progress=progress,
                 )
             else:
-                from engine.experiments.conditions import read_words
+                from engine.experiments.conditions import read_conditions
 
                 with workspace.database.read() as tx:
                     _, campaign = workspace.active_campaign(tx)
-                asked = read_words(campaign, words, "--conditions" if conditions else "--set")
+                field_name = "conditions" if conditions else "set"
+                asked = read_conditions(campaign, pairs, field_name)
                 found = by_conditions(workspace, asked, k=k, which=which, progress=progress)
         limit = workspace.settings.storage.max_image_megapixels
     if contact_sheet is not None:
@@ -122,11 +122,13 @@ def retrieve(
         say(f"pictures: {contact_sheet}")
 
 
-def _words(conditions: str | None, given: Sequence[str] | None) -> dict[str, str]:
+def _pairs(conditions: str | None, given: Sequence[str] | None) -> list[tuple[str, str]]:
+    from engine.experiments.conditions import split_pairs
+
     listed = [word for word in (conditions or "").split(",") if word.strip()]
     if conditions is not None and not listed:
         raise UsageError("--conditions: expected name=value,… such as voltage=18, got nothing")
-    return split_assignments([*listed, *(given or ())], "--conditions")
+    return split_pairs([*listed, *(given or ())], "conditions")
 
 
 def _gallery(word: str) -> Any:

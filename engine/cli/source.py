@@ -106,8 +106,8 @@ def add(
     from engine.workspace import Workspace
 
     told = managing.read_mapping(mapping) if mapping is not None else {}
-    told["names"] = {**told.get("names", {}), **split_assignments(map_, "--map")}
-    told["units"] = {**told.get("units", {}), **split_assignments(unit, "--unit")}
+    told["names"] = {**told.get("names", {}), **split_assignments(map_, "map")}
+    told["units"] = {**told.get("units", {}), **split_assignments(unit, "unit")}
     for key, value in (("sheet", sheet), ("nm_per_pixel", nm_per_pixel)):
         if value is not None:
             told[key] = value

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from db.records import ExperimentRecord, FailureKind, Status, Value
-from engine.campaign import Campaign
-from engine.errors import StateError, UsageError, nearest_name
+from engine.errors import StateError, UsageError
 
 
 @dataclass(frozen=True)
@@ -129,19 +128,3 @@ def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
             f"experiment {experiment.id} is completed; correct its results with --correct"
         )
     return Status.COMPLETED if has_results else Status.RUNNING
-
-
-def unknown_name(name: str, campaign: Campaign) -> str:
-    """Say that ``name`` is no outcome, and what was probably meant."""
-    parameters = {p.name: p for p in campaign.parameters}
-    if name in parameters:
-        flag = "--at" if parameters[name].role == "ambient" else "--actual"
-        return f"'{name}' is a parameter: give it as {flag} {name}=…, or with --new"
-    inside = [outcome for outcome in campaign.outcomes if outcome.partition(".")[0] == name]
-    if inside:
-        return f"'{name}' is measured in several directions: give {' or '.join(inside)}"
-    known = [*campaign.outcomes, *parameters]
-    return (
-        f"unknown outcome '{name}'.{nearest_name(name, known)} "
-        f"Known: {', '.join(campaign.outcomes)}"
-    )

@@ -24,9 +24,9 @@ from engine.errors import (
     SpinneretError,
     StateError,
     UsageError,
-    nearest_name,
 )
-from engine.experiments.entries import Entry, check_flags, next_status, refuse_results, unknown_name
+from engine.experiments.conditions import read_conditions, read_results
+from engine.experiments.entries import Entry, check_flags, next_status, refuse_results
 from engine.experiments.plausibility import far_from_expected
 from engine.micrographs.add import PreparedMicrograph, prepare, register
 from engine.workspace import Workspace
@@ -160,8 +160,8 @@ class Recorder:
 
     def record(self, entry: Entry) -> Recorded:
         """Record one entry; see :func:`record` for what is raised."""
-        self._check_names(entry)
-        warnings = self._check_values(entry)
+        entry = self._read(entry)
+        warnings = self._outside_ranges(entry)
         if entry.experiment is None:
             experiment = self._create(entry)
         else:
@@ -197,29 +197,23 @@ class Recorder:
             self.tx, self.campaign_record, str(entry.experiment), is_label=entry.is_label
         )
 
-    def _check_names(self, entry: Entry) -> None:
-        outcomes, parameters = self.campaign.outcomes, [p.name for p in self.campaign.parameters]
-        for name in entry.results:
-            if name not in outcomes:
-                raise UsageError(unknown_name(name, self.campaign))
-        for name in (*entry.conditions, *entry.actual):
-            if name not in parameters:
-                raise UsageError(
-                    f"unknown parameter '{name}'.{nearest_name(name, parameters)} "
-                    f"Known: {', '.join(parameters)}"
-                )
+    def _read(self, entry: Entry) -> Entry:
+        """Return the entry in the campaign's names, each value one that can be."""
+        results = read_results(self.campaign, entry.results, "results", refusal=DataError)
+        return replace(
+            entry,
+            results={name: value for name, (value,) in results.items()},
+            conditions=self._conditions(entry.conditions, "conditions"),
+            actual=self._conditions(entry.actual, "actual"),
+        )
 
-    def _check_values(self, entry: Entry) -> list[str]:
+    def _conditions(self, pairs: Mapping[str, Value], field_name: str) -> dict[str, Value]:
+        return read_conditions(self.campaign, pairs, field_name, refusal=DataError)
+
+    def _outside_ranges(self, entry: Entry) -> list[str]:
         warnings = []
-        for outcome, result in entry.results.items():
-            problem = self.campaign.property_of(outcome).problem_with(result)
-            if problem is not None:
-                raise DataError(f"{outcome}={result:g}: {problem}")
         for name, value in {**entry.conditions, **entry.actual}.items():
             parameter = self.campaign.parameter(name)
-            problem = parameter.problem_with(value)
-            if problem is not None:
-                raise DataError(f"{name}={value}: {problem}")
             if isinstance(value, float) and parameter.is_numeric:
                 low, high = parameter.bounds
                 if not low <= value <= high:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.campaign import Campaign
-from engine.errors import NotFoundError, SpinneretError, UsageError, nearest_name
+from engine.errors import NotFoundError, SpinneretError, UsageError
+from engine.experiments.conditions import read_conditions, read_counts
 from engine.jobs.queue import TaskCancelledError, Tell, Work
 from engine.propose.request import ProposeRequest
 from engine.workspace import Workspace
@@ -31,32 +32,15 @@ def request_of(
     strategy = params.get("strategy") or settings.strategy
     if strategy not in strategies:
         raise UsageError(f"unknown strategy '{strategy}'. Known: {', '.join(strategies)}")
-    at, fixed = dict(params.get("at") or {}), dict(params.get("fixed") or {})
-    max_distinct = dict(params.get("max_distinct") or {})
-    ambient = [p.name for p in campaign.ambient]
-    controlled = [p.name for p in campaign.controlled]
-    for names, known, what in (
-        (at, ambient, "at"),
-        (fixed, controlled, "fixed"),
-        (max_distinct, controlled, "max_distinct"),
-    ):
-        for name in names:
-            if name not in known:
-                raise UsageError(
-                    f"{what}: unknown parameter '{name}'.{nearest_name(name, known)} "
-                    f"Known: {', '.join(known)}"
-                )
-    for name, value in at.items():
-        problem = campaign.parameter(name).problem_with(value)
-        if problem is not None:
-            raise UsageError(f"at {name}={value}: {problem}")
-    for name, value in fixed.items():
-        problem = campaign.parameter(name).problem_as_setting(value)
-        if problem is not None:
-            raise UsageError(f"fixed {name}={value}: {problem}")
-    for name, limit in max_distinct.items():
-        if int(limit) < 1:
-            raise UsageError(f"max_distinct {name}={limit}: expected 1 or more")
+    at = read_conditions(campaign, params.get("at") or {}, "at", role="ambient", belongs="fixed")
+    fixed = read_conditions(
+        campaign,
+        params.get("fixed") or {},
+        "fixed",
+        role="controlled",
+        belongs="at",
+        as_setting=True,
+    )
     seed = params.get("seed")
     return ProposeRequest(
         n=n,
@@ -65,7 +49,7 @@ def request_of(
         at={name: float(value) for name, value in at.items()},
         robust=bool(params.get("robust")),
         fixed=fixed,
-        max_distinct={name: int(limit) for name, limit in max_distinct.items()},
+        max_distinct=read_counts(campaign, params.get("max_distinct") or {}, "max_distinct"),
         explore=bool(params.get("explore")),
         replicates=bool(params.get("replicates")),
     )

@@ -12,6 +12,7 @@ from db.records import SourceKind, SourceRecord
 from db.session import Transaction
 from engine.campaign import Campaign
 from engine.errors import ConfigError, NotFoundError, UsageError, nearest_name
+from engine.experiments.conditions import map_names
 from engine.sources.base import base_words
 from engine.sources.databases import active_campaign_of
 from engine.sources.definition import SourceDefinition, check_name, definition_from, make_definition
@@ -150,6 +151,8 @@ def add(
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         _refuse_taken(tx, record.id, name)
+    names = map_names(campaign, definition.names, "map")
+    definition = definition.model_copy(update={"names": names})
     data, _ = refuse_own_runs(workspace, read_definition(workspace, name, definition))
     language = common_language(campaign, base_words(), [data.vocable])
     understood = language.sources[name]

@@ -17,18 +17,18 @@ from starlette.exceptions import HTTPException
 
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, UsageError
+from engine.experiments.conditions import read_conditions, read_counts, read_results
 from engine.experiments.importers.cells import (
     CellError,
     clean_text,
-    parse_condition,
     parse_number,
-    parse_result,
 )
 from engine.web.policy import SAFE
 from engine.web.rendering import person_of, site_of
 from engine.web.users import Person
 
 MOST_FILES = 40
+_FIELDS = {"condition": "conditions", "distinct": "max_distinct"}
 _NOT_IN_A_NAME = re.compile(r"[^\w .()+\-]+")
 
 
@@ -121,43 +121,51 @@ def integer(form: FormData, name: str, field: str | None = None) -> int | None:
     return int(content)
 
 
-def conditions(form: FormData, campaign: Campaign, prefix: str) -> dict[str, Value]:
+def conditions(form: FormData, campaign: Campaign, prefix: str, **how: Any) -> dict[str, Value]:
     """Return the fields ``prefix:parameter`` that are filled in.
 
+    ``how``: what else :func:`engine.experiments.conditions.read_conditions` is to be told.
+
     Raises:
+        UsageError: a name that the campaign does not know.
         DataError: a value that cannot be.
     """
-    values: dict[str, Value] = {}
-    for parameter in campaign.parameters:
-        typed = word(form, f"{prefix}:{parameter.name}")
-        if not typed:
-            continue
-        try:
-            comma = _has_comma(typed)
-            values[parameter.name] = parse_condition(typed, parameter, decimal_comma=comma)
-        except CellError as error:
-            raise DataError(f"{parameter.name}={typed}: {error}") from None
-    return values
+    pairs = [(name, typed) for name, (*_, typed) in _filled(form, prefix).items()]
+    field_name = _FIELDS.get(prefix, prefix)
+    return read_conditions(campaign, pairs, field_name, typed=True, refusal=DataError, **how)
+
+
+def counts(form: FormData, campaign: Campaign, prefix: str) -> dict[str, int]:
+    """Return the whole numbers in the fields ``prefix:parameter`` that are filled in.
+
+    Raises:
+        UsageError: a name that the campaign does not know, or no such number.
+    """
+    pairs = [(name, typed) for name, (*_, typed) in _filled(form, prefix).items()]
+    return read_counts(campaign, pairs, _FIELDS.get(prefix, prefix))
 
 
 def results(form: FormData, campaign: Campaign) -> list[tuple[str, float]]:
     """Return what the fields ``result:outcome`` hold: several fields, or several values in one.
 
     Raises:
+        UsageError: a name that the campaign does not know.
         DataError: a value that cannot be.
     """
-    values = []
-    for outcome in campaign.outcomes:
-        typed = [item for item in form.getlist(f"result:{outcome}") if isinstance(item, str)]
-        for single in re.split(r"[\s;]+", " ".join(typed)):
-            if not single:
-                continue
-            try:
-                comma, prop = _has_comma(single), campaign.property_of(outcome)
-                values.append((outcome, parse_result(single, prop, decimal_comma=comma)))
-            except CellError as error:
-                raise DataError(f"{outcome}={single}: {error}") from None
-    return values
+    filled = _filled(form, "result")
+    pairs = [(name, re.split(r"[\s;]+", " ".join(typed))) for name, typed in filled.items()]
+    series = read_results(campaign, pairs, "results", typed=True, refusal=DataError)
+    return [(outcome, value) for outcome, values in series.items() for value in values]
+
+
+def _filled(form: FormData, prefix: str) -> dict[str, list[str]]:
+    """Return what was typed into the fields ``prefix:name``, by those names."""
+    filled: dict[str, list[str]] = {}
+    for key, typed in form.multi_items():
+        start, _, name = key.partition(":")
+        if start == prefix and isinstance(typed, str) and typed.strip():
+            filled.setdefault(name, []).append(typed.strip())
+    return filled
 
 
 def series(results: Sequence[tuple[str, float]]) -> list[dict[str, float]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.campaign import Parameter
-from engine.campaign.vocabulary import Kind, Vocabulary, same_unit, split_heading
+from engine.campaign.vocabulary import Kind, Vocabulary, same_unit, split_heading, unit_problem
 from engine.errors import RowProblem, nearest_name
 
 FORECAST = ("mean", "lower", "upper")
@@ -61,7 +61,7 @@ def map_headings(
     for index, heading in enumerate(headings):
         if not heading:
             continue
-        meaning, unit = _meaning(heading, vocabulary)
+        meaning, unit = vocabulary.meaning(heading)
         if meaning is None:
             unknown.append(heading)
             continue
@@ -73,7 +73,9 @@ def map_headings(
         if twin is not None:
             problem = f"means {name}, as does the column '{twin.heading}'; keep one of them"
         elif unit is not None and not same_unit(unit, expected):
-            problem = _unit_problem(name, unit, expected)
+            problem = unit_problem(name, unit, expected)
+            if expected:
+                problem += f" and head the column '{name} [{expected}]'"
         else:
             known.append(Column(index, heading, kind, name))
             continue
@@ -94,14 +96,6 @@ def map_headings(
         disputed |= meant
         problems.append(RowProblem(1, heading, None, problem))
     return Columns(tuple(known), tuple(ignored), frozenset(disputed)), problems
-
-
-def _meaning(heading: str, vocabulary: Vocabulary) -> tuple[tuple[Kind, str] | None, str | None]:
-    whole = vocabulary.lookup(heading)
-    if whole is not None:
-        return whole, None
-    name, unit = split_heading(heading)
-    return (None, None) if unit is None else (vocabulary.lookup(name), unit)
 
 
 def _forecasts(headings: Iterable[str], vocabulary: Vocabulary) -> set[str]:
@@ -157,12 +151,3 @@ def _also(parameter: Parameter) -> str:
 
 def _heading(parameter: Parameter) -> str:
     return f"{parameter.name} [{parameter.unit}]" if parameter.unit else parameter.name
-
-
-def _unit_problem(name: str, unit: str, expected: str | None) -> str:
-    if not expected:
-        return f"states the unit {unit}, but {name} has no unit in this campaign; leave it out"
-    return (
-        f"{name} is in {expected} in this campaign, got {unit}; "
-        f"convert the values and head the column '{name} [{expected}]'"
-    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response
 
+from engine.campaign import Campaign
+from engine.experiments.conditions import find_outcome, find_parameter, read_conditions
 from engine.web import forms
 from engine.web.api import schemas
 from engine.web.api.common import answer, answers
@@ -20,6 +23,15 @@ _LEARNING: dict[int | str, dict[str, Any]] = {
         "description": "The model is learning for the first time: ask again after `Retry-After`.",
     }
 }
+
+
+async def _campaign(request: Request) -> Campaign:
+    def read() -> Campaign:
+        workspace = site_of(request).workspace
+        with workspace.database.read() as tx:
+            return workspace.active_campaign(tx)[1]
+
+    return await asyncio.to_thread(read)
 
 
 async def _answered(request: Request, question: str, params: dict[str, Any]) -> Response:
@@ -36,7 +48,9 @@ async def _answered(request: Request, question: str, params: dict[str, Any]) -> 
 )
 async def predict(request: Request, body: schemas.Ask) -> Response:
     """Mean and interval of a new measurement of every outcome, at each row of conditions."""
-    return await _answered(request, "predict", body.model_dump())
+    campaign = await _campaign(request)
+    rows = [read_conditions(campaign, row, "conditions") for row in body.conditions]
+    return await _answered(request, "predict", {**body.model_dump(), "conditions": rows})
 
 
 @router.post(
@@ -46,7 +60,7 @@ async def predict(request: Request, body: schemas.Ask) -> Response:
 )
 async def slices(request: Request, body: schemas.AskSlices) -> Response:
     """One outcome while each parameter runs over its range, the others as asked."""
-    return await _answered(request, "slices", body.model_dump())
+    return await _answered(request, "slices", await _cut(request, body))
 
 
 @router.post(
@@ -56,13 +70,26 @@ async def slices(request: Request, body: schemas.AskSlices) -> Response:
 )
 async def surface(request: Request, body: schemas.AskMap) -> Response:
     """One outcome over two parameters: mean and standard deviation of a new measurement."""
-    return await _answered(request, "map", body.model_dump())
+    campaign, cut = await _campaign(request), await _cut(request, body)
+    axes = {name: find_parameter(campaign, cut[name], name) for name in ("x", "y")}
+    return await _answered(request, "map", cut | axes)
+
+
+async def _cut(request: Request, body: schemas.AskSlices) -> dict[str, Any]:
+    campaign = await _campaign(request)
+    return {
+        **body.model_dump(),
+        "conditions": read_conditions(campaign, body.conditions, "conditions"),
+        "outcome": find_outcome(campaign, body.outcome, "outcome"),
+    }
 
 
 @router.post("/previews", response_model=schemas.Answer, responses=answers(404, 409))
 async def preview(request: Request, body: schemas.AskPreview) -> Response:
     """Pictures of the mat to expect, side by side in one PNG (`png`, base64)."""
-    return answer(await site_of(request).oracle.ask("preview", body.model_dump()))
+    conditions = read_conditions(await _campaign(request), body.conditions, "conditions")
+    params = {**body.model_dump(), "conditions": conditions}
+    return answer(await site_of(request).oracle.ask("preview", params))
 
 
 @router.get(
@@ -78,7 +105,9 @@ async def sensitivities(request: Request) -> Response:
 @router.post("/retrieval", response_model=schemas.Answer, responses=answers(404, 409))
 async def retrieve(request: Request, body: schemas.Look) -> Response:
     """Micrographs of finished runs that look as these conditions should."""
-    return answer(await site_of(request).oracle.ask("retrieve", body.model_dump()))
+    conditions = read_conditions(await _campaign(request), body.conditions, "conditions")
+    params = {**body.model_dump(), "conditions": conditions}
+    return answer(await site_of(request).oracle.ask("retrieve", params))
 
 
 @router.post("/retrieval/micrograph", response_model=schemas.Answer, responses=answers(404, 409))

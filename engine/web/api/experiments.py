@@ -10,8 +10,9 @@ from starlette.responses import FileResponse, Response
 from db.records import FailureKind, Status
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, UsageError
+from engine.experiments.conditions import read_conditions, read_results
 from engine.experiments.entries import Entry
-from engine.experiments.importers.cells import CellError, clean_label, clean_text, parse_condition
+from engine.experiments.importers.cells import CellError, clean_label, clean_text
 from engine.experiments.record import Recorded, record_series
 from engine.jobs.queue import submit
 from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
@@ -70,7 +71,7 @@ def add_experiment(request: Request, body: schemas.NewRun, key: Key = None) -> R
         campaign = _campaign(workspace)
         entry = Entry(
             label=_clean(body.label, "label"),
-            conditions=_conditions(body.conditions, campaign),
+            conditions=_conditions(body.conditions, campaign, "conditions"),
             note=_clean(body.note, "note"),
         )
         return _recorded(workspace, record_series(workspace, [entry], detail="a new run"), 201)
@@ -107,9 +108,10 @@ def edit_experiment(
             )
         if body.status == "failed" and body.failure is None:
             raise UsageError("a failed run needs its kind of failure", field="failure")
+        campaign = _campaign(workspace)
         entry = Entry(
             experiment=str(id),
-            actual=_conditions(body.actual, _campaign(workspace)),
+            actual=_conditions(body.actual, campaign, "actual"),
             failure=None if body.failure is None else FailureKind(body.failure),
             abandon=body.status == "abandoned",
             running=body.status == "running",
@@ -135,15 +137,12 @@ def add_results(
     """Record what was measured, replicates too, or correct it."""
 
     def carry_out(workspace: Workspace) -> Outcome:
-        pairs = [
-            (name, float(value))
-            for name, values in body.results.items()
-            for value in (values if isinstance(values, list) else [values])
-        ]
-        rows = forms.series(pairs)
+        campaign = _campaign(workspace)
+        results = read_results(campaign, body.results, "results", refusal=DataError)
+        rows = forms.series([(name, value) for name in results for value in results[name]])
         if body.mode == "correct" and len(rows) > 1:
             raise UsageError("expected one value of an outcome, got several", field="results")
-        note, actual = _clean(body.note, "note"), _conditions(body.actual, _campaign(workspace))
+        note, actual = _clean(body.note, "note"), _conditions(body.actual, campaign, "actual")
         entries = [
             Entry(
                 experiment=str(id),
@@ -262,19 +261,8 @@ def _campaign(workspace: Workspace) -> Campaign:
         return workspace.active_campaign(tx)[1]
 
 
-def _conditions(sent: dict[str, Any], campaign: Campaign) -> dict[str, Value]:
-    """Read conditions; names that the campaign does not know are told of by the recorder."""
-    known = {parameter.name: parameter for parameter in campaign.parameters}
-    found: dict[str, Value] = {}
-    for name, value in sent.items():
-        if isinstance(value, str) and name in known:
-            try:
-                found[name] = parse_condition(value, known[name])
-            except CellError as error:
-                raise DataError(f"{name}={value}: {error}") from None
-        else:
-            found[name] = value if isinstance(value, str) else float(value)
-    return found
+def _conditions(pairs: dict[str, Any], campaign: Campaign, field_name: str) -> dict[str, Value]:
+    return read_conditions(campaign, pairs, field_name, refusal=DataError)
 
 
 def _clean(text: str | None, name: str) -> str | None:

@@ -12,7 +12,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Number = Annotated[FiniteFloat, Field(ge=-1e300, le=1e300)]
 Value = Number | Annotated[str, Field(max_length=200)]
 Conditions = Annotated[dict[Name, Value], Field(max_length=200)]
-Replicates = Number | Annotated[list[Number], Field(min_length=1, max_length=100)]
+Replicates = Value | Annotated[list[Value], Field(min_length=1, max_length=100)]
 RunId = Annotated[int, Field(ge=1, le=2**53)]
 
 
@@ -55,11 +55,9 @@ class NewProposal(_Sent):
     """What to propose: `at` is today's room, `fixed` holds settings."""
 
     n: Annotated[int, Field(ge=1, le=100)] | None = None
-    at: Annotated[dict[Name, Number], Field(max_length=200)] = Field(default_factory=dict)
+    at: Conditions = Field(default_factory=dict)
     fixed: Conditions = Field(default_factory=dict)
-    max_distinct: Annotated[
-        dict[Name, Annotated[int, Field(ge=1, le=100)]], Field(max_length=200)
-    ] = Field(default_factory=dict)
+    max_distinct: Conditions = Field(default_factory=dict)
     robust: bool = False
     explore: bool = False
     replicates: bool = False

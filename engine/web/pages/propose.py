@@ -67,15 +67,13 @@ def submit_proposal(request: Request, form: Sent) -> Response:
 
 
 def _params(form: FormData, campaign: Campaign) -> dict[str, Any]:
-    limits = {
-        p.name: forms.integer(form, f"distinct:{p.name}", "max_distinct")
-        for p in campaign.controlled
-    }
     return {
         "n": forms.integer(form, "n"),
-        "at": forms.conditions(form, campaign, "at"),
-        "fixed": forms.conditions(form, campaign, "fixed"),
-        "max_distinct": {name: n for name, n in limits.items() if n is not None},
+        "at": forms.conditions(form, campaign, "at", role="ambient", belongs="fixed"),
+        "fixed": forms.conditions(
+            form, campaign, "fixed", role="controlled", belongs="at", as_setting=True
+        ),
+        "max_distinct": forms.counts(form, campaign, "distinct"),
         "robust": forms.word(form, "robust") == "yes",
         "explore": forms.word(form, "explore") == "yes",
         "replicates": forms.word(form, "replicates") == "yes",

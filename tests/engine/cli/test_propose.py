@@ -122,7 +122,11 @@ def test_score_gives_back_the_table_with_forecasts_and_ranks(filled: Path, engin
         (("--n", 0), 2, "1 to 100"),
         (("--n", 10_000), 2, "1 to 100"),
         (("--at", "humidity"), 2, "expected name=value"),
-        (("--at", "humidity=wet"), 2, "expected a finite number"),
+        (
+            ("--at", "humidity=wet"),
+            2,
+            "--at humidity=wet: expected humidity [%] to be a finite number",
+        ),
         (("--at", "humidity=500"), 2, "at most 100"),
         (("--at", "moisture=50"), 2, "not an ambient parameter"),
         (("--fix", "voltage=18.1"), 2, "the nearest is 18"),
