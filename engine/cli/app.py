@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from engine import __version__, logs
 from engine.cli import (
@@ -30,38 +28,10 @@ from engine.cli import (
     users,
 )
 from engine.cli.bench import commands as bench
-from engine.errors import SpinneretError
-
-
-class ErrorTranslatingGroup(TyperGroup):
-    """Turns the errors a user can mend into one line and an exit code, never a traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command; translate what it raises."""
-        try:
-            return super().invoke(ctx)
-        except SpinneretError as error:
-            _fail(error.worded("cli"), error.exit_code)
-        except KeyboardInterrupt:
-            _fail("stopped; nothing half-written was kept.", 130)
-        except BrokenPipeError:
-            sys.stderr.close()
-            raise typer.Exit(1) from None
-        except Exception as error:
-            if "db.errors" in sys.modules and isinstance(
-                error, sys.modules["db.errors"].DatabaseError
-            ):
-                _fail(str(error), 1)
-            raise
-
-
-def _fail(message: str, exit_code: int) -> None:
-    sys.stderr.write(f"error: {message}\n")
-    raise typer.Exit(exit_code) from None
-
+from engine.terminal.exits import OneLineGroup
 
 app = typer.Typer(
-    cls=ErrorTranslatingGroup,
+    cls=OneLineGroup,
     name="engine",
     help="Which mats do I spin next? Active learning for electrospinning labs.",
     no_args_is_help=True,

@@ -1,74 +1,31 @@
-"""What every command shares: consoles, tables, JSON on standard output, ``name=value`` words."""
+"""What every command shares: numbers, intervals, ``name=value`` words; see ``engine.terminal``."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console
-
-from engine.errors import UsageError, spell
+from engine.errors import UsageError
+from engine.terminal.options import ConfigOption, DeviceOption, JsonOption
+from engine.terminal.output import console, grid, print_json, say, stacked, warn
 
 if TYPE_CHECKING:
     from engine.propose.request import Forecast
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="Configuration file.",
-        envvar="SPINNERET_CONFIG",
-        show_default="config.toml",
-    ),
+__all__ = [
+    "ConfigOption",
+    "DeviceOption",
+    "JsonOption",
+    "console",
+    "count",
+    "grid",
+    "interval",
+    "print_json",
+    "say",
+    "split_assignments",
+    "stacked",
+    "warn",
 ]
-JsonOption = Annotated[
-    bool,
-    typer.Option(
-        "--json", help="Print one JSON document on standard output, all else on standard error."
-    ),
-]
-DeviceOption = Annotated[
-    str, typer.Option("--device", help="auto (a GPU where there is one), cpu or cuda.")
-]
-
-
-def console(*, to_stderr: bool = False) -> Console:
-    """Return a console on the stream as it is now (tests and pipes replace it)."""
-    screen = Console(file=sys.stderr if to_stderr else sys.stdout, highlight=False, soft_wrap=False)
-    if not screen.is_terminal:
-        screen.width = max(screen.width, 200)  # a file or pipe has no edge
-    return screen
-
-
-def stacked(heading: str) -> str:
-    """Put direction and unit under a name, which keeps tables narrow: ``name.direction [unit]``."""
-    name, separator, unit = heading.partition(" [")
-    return "\n".join(filter(None, [*name.split("."), f"[{unit}" if separator else ""]))
-
-
-def print_json(document: Any) -> None:
-    """Print ``document`` as one JSON document; NaN and infinity become ``null``."""
-    from engine.documents import finite
-
-    sys.stdout.write(json.dumps(finite(document), ensure_ascii=False, indent=2) + "\n")
-
-
-def warn(message: str) -> None:
-    """Print a warning on standard error."""
-    console(to_stderr=True).print(f"[yellow]warning:[/yellow] {_plain(message)}")
-
-
-def say(message: str) -> None:
-    """Print a remark on standard error."""
-    console(to_stderr=True).print(_plain(message))
-
-
-def _plain(message: str) -> str:
-    return spell(message, "cli").replace("[", r"\[")
 
 
 def count(n: int, noun: str) -> str:
@@ -99,22 +56,3 @@ def interval(forecast: Forecast | None) -> str:
     if forecast is None:
         return "–"
     return f"{forecast.mean:.3g} ({forecast.lower:.3g}–{forecast.upper:.3g})"
-
-
-def grid(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None
-) -> Any:
-    """Return a rich table, numbers to the right, units in its headings."""
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title) if title else None, box=SIMPLE_HEAD, title_justify="left")
-    body = [tuple(map(str, row)) for row in rows]
-    for index, heading in enumerate(headings):
-        cells = [row[index] for row in body if row[index] not in ("", "–")]
-        is_number = bool(cells) and all(cell[:1] in "+-−.0123456789" for cell in cells)
-        table.add_column(escape(stacked(heading)), justify="right" if is_number else "left")
-    for row in body:
-        table.add_row(*map(escape, row))
-    return table

@@ -10,10 +10,22 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from engine.bench.harness.environment import usable_cores
 from engine.bench.harness.fleet import run_on_ray
 from engine.bench.harness.tasks import Task, Trace, Work, one_thread
 from engine.errors import ModelError, UsageError, field
 from surrogate.progress import Progress
+
+
+def jobs_of(jobs: int) -> int:
+    """Return how many processes ``--jobs`` means.
+
+    Raises:
+        UsageError: below 0.
+    """
+    if jobs < 0:
+        raise UsageError(f"expected 0 (one a core) or more, got {jobs}", field="jobs")
+    return jobs or usable_cores()
 
 
 def run_tasks(

@@ -141,6 +141,22 @@ class ResultFile:
         return document
 
 
+def check_folders(*paths: Path | None) -> None:
+    """Refuse, before anything takes hours, files that could not be written at the end.
+
+    Raises:
+        UsageError: the folder is not there, or the name is a folder's.
+    """
+    for path in paths:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(
+                f"{place(path)}: expected a folder at {place(path.absolute().parent)}; make it "
+                "first"
+            )
+        if path is not None and path.is_dir():
+            raise UsageError(f"{place(path)}: expected a file's name, got a folder")
+
+
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON document whole.
 

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,19 +86,24 @@ def timed_round(task: Task, n_done: int) -> Iterator[Round]:
     round_.seconds = time.perf_counter() - started
 
 
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> AbstractContextManager[None]:
     """Hold the numerical libraries to one thread: two on a busy core are slower than one."""
+    return threads(1)
+
+
+@contextlib.contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Hold the numerical libraries, and the processes begun meanwhile, to ``n`` threads."""
     from threadpoolctl import threadpool_limits
 
     saved = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(n)))
     torch = sys.modules.get("torch")
     n_torch = torch.get_num_threads() if torch is not None else None
     if torch is not None:
-        torch.set_num_threads(1)
+        torch.set_num_threads(n)
     try:
-        with threadpool_limits(limits=1):
+        with threadpool_limits(limits=n):
             yield
     finally:
         for name, value in saved.items():

@@ -10,15 +10,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.bench.harness.environment import environment
+from engine.bench.harness.results import write_json
+from engine.documents import finite
+from engine.errors import UsageError
 from engine.lab.physics import Drive, Microstructure, structure
 from engine.lab.render import LAYERS_PER_SOLIDITY, PictureTruth, render_known
 from engine.lab.virtual import VirtualLab
 from generator.statistics import measure
+from surrogate.progress import Progress, silent
 
 KINDS: dict[str, tuple[tuple[float, ...], tuple[tuple[int, int], ...]]] = {
     "lab": ((30.0, 60.0, 45.0, 20.0), ((480, 640), (768, 1024), (960, 1280))),
@@ -129,3 +136,31 @@ def summary(rows: list[Miss]) -> list[str]:
         lines.append(f"{name} of the mat, in standard errors: RMS {np.sqrt(np.nanmean(z**2)):.2f}")
     lines.append(f"processor seconds a picture: {np.mean([row.seconds for row in rows]):.2f}")
     return lines
+
+
+def bench_micrographs(
+    n: int, seed: int, kind: str, *, out: Path | None = None, progress: Progress = silent
+) -> dict[str, Any]:
+    """Measure ``n`` mats; return the document, written to ``out`` as well.
+
+    Raises:
+        UsageError: no such kind.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"expected {' or '.join(KINDS)}, got '{kind}'", field="kind")
+    rows = []
+    for miss in misses(n, seed, kind):
+        rows.append(miss)
+        progress(f"mat {len(rows)}", len(rows), n)
+    document: dict[str, Any] = finite(
+        {
+            "kind": "micrographs",
+            "config": {"n": n, "seed": seed, "kind": kind},
+            "environment": environment(),
+            "misses": [asdict(row) for row in rows],
+            "summary": summary(rows),
+        }
+    )
+    if out is not None:
+        write_json(out, document)
+    return document

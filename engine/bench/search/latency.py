@@ -17,8 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from engine.bench.harness.environment import environment, usable_cores
+from engine.bench.harness.tasks import threads
 from engine.bench.search.strategies import Strategy, strategy
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
@@ -121,8 +121,8 @@ def latency(
         entries += [_Entry(config.peer, peer or strategy(config.peer), count) for count in counts]
     n_stages = len(entries) + (process is not None)
     for index, entry in enumerate(entries):
-        threads = f"{entry.threads} {'thread' if entry.threads == 1 else 'threads'}"
-        progress(f"{entry.name}, {threads}", index, n_stages)
+        noun = "thread" if entry.threads == 1 else "threads"
+        progress(f"{entry.name}, {entry.threads} {noun}", index, n_stages)
         document["measured"].append(_time(entry, history, config, at))
     if process is not None:
         progress("engine propose, the whole process", len(entries), n_stages)
@@ -144,7 +144,7 @@ def _time(
     """Return the seconds of each repeat, in all and by part."""
     imported = _import_for(entry.name)
     repeats: list[dict[str, float]] = []
-    with _threads(entry.threads):
+    with threads(entry.threads):
         for _ in range(config.repeats):
             started = time.perf_counter()
             choice = entry.strategy(history, config.n, config.seed, at)
@@ -185,21 +185,6 @@ def _import_for(name: str) -> float:
         for module in NEEDED.get(name, ("engine.propose.suggestion",)):
             import_module(module)
     return time.perf_counter() - started
-
-
-@contextmanager
-def _threads(n: int) -> Iterator[None]:
-    """Give torch and the numerical libraries ``n`` threads."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    n_torch = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        with threadpool_limits(limits=n):
-            yield
-    finally:
-        torch.set_num_threads(n_torch)
 
 
 def _middle(campaign: Campaign) -> dict[str, float]:

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import stdev
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.bench.options import (
+from engine.bench.harness.screen import (
+    print_line,
+    print_where,
+    progress_bar,
+    report_screen,
+    show,
+)
+from engine.bench.options import (
     CampaignOption,
     FormatOption,
     TableOption,
     TemplateOption,
+    by_commas,
     campaign_for,
-    check_folders,
-    progress_bar,
-    words,
 )
-from engine.cli.bench.tables import print_line, print_where, report_screen
-from engine.cli.output import JsonOption, grid, print_json, say
-from engine.errors import UsageError
+from engine.errors import UsageError, field
+from engine.terminal.options import JsonOption
+from engine.terminal.output import grid
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from engine.campaign import Campaign
-    from surrogate.progress import Progress
 
 Model = Mapping[str, Any]
 
@@ -70,58 +73,40 @@ def accuracy(
     as_json: JsonOption = False,
 ) -> None:
     """Predict held-out runs of a finished table from their conditions, by several models."""
-    from engine.bench.harness.results import write_json
+    from engine.bench.harness.results import check_folders, write_json
     from engine.bench.models import accuracy as bench
     from engine.bench.models.predictors import MODELS, check_against, check_models
     from engine.bench.search.replay import read_pool
 
     if table is None:
-        raise UsageError("expected a finished table: --table FILE")
+        raise UsageError(f"expected a finished table: {field('table')} FILE")
     config = bench.AccuracyConfig(
         table=table.name,
         folds=folds,
         seed=seed,
         repeats=repeats,
-        outcomes=words([outcomes] if outcomes else None),
-        models=check_models(words(models) or MODELS),
-        against=words(against),
+        outcomes=by_commas([outcomes] if outcomes else None),
+        models=check_models(by_commas(models) or MODELS),
+        against=by_commas(against),
     )
     check_against(config.against, config.models)
     check_folders(out, plot)
-    found = campaign_for(campaign, template, table_format)
-    runs = read_pool(table, found, table_format=table_format)
-    with fit_progress(config.n_steps) as progress:
-        document = bench.accuracy(config, found, runs, progress=progress)
+    definition = campaign_for(campaign, template, table_format)
+    runs = read_pool(table, definition, table_format=table_format)
+    with progress_bar(config.n_steps, "fits", stages_add_up=False) as progress:
+        document = bench.accuracy(config, definition, runs, progress=progress)
     if out is not None:
         write_json(out, document)
     if plot is not None:
         from engine.bench.harness.plots import plot_accuracy
 
         plot_accuracy(document, plot)
-    if as_json:
-        print_json(document)
-        return
-    print_accuracy(document, found)
-    for path in (out, plot):
-        if path is not None:
-            say(f"written: {path}")
-
-
-@contextmanager
-def fit_progress(n_fits: int) -> Iterator[Progress]:
-    """Show a bar over all fits, on standard error."""
-    with progress_bar() as bar:
-        line = bar.add_task("fits", total=n_fits)
-
-        def progress(
-            stage: str,
-            completed: int = 0,
-            total: int = 0,
-            numbers: Mapping[str, float] | None = None,
-        ) -> None:
-            bar.update(line, completed=completed, description=stage)
-
-        yield progress
+    show(
+        document,
+        lambda: print_accuracy(document, definition),
+        as_json=as_json,
+        files=(out, plot),
+    )
 
 
 def print_accuracy(document: Mapping[str, Any], campaign: Campaign) -> None:
@@ -139,12 +124,12 @@ def print_accuracy(document: Mapping[str, Any], campaign: Campaign) -> None:
     headings = [(outcome, campaign.heading(outcome)) for outcome in summary["outcomes"]]
     print_line(screen, "R² of held-out measurements, all folds together")
     rows = [
-        [heading, *(f"{found['r2'][outcome]:.3f}" for found in models.values())]
+        [heading, *(f"{scores['r2'][outcome]:.3f}" for scores in models.values())]
         for outcome, heading in headings
     ]
-    rows.append(["mean", *(f"{found['mean_r2']:.3f}" for found in models.values())])
+    rows.append(["mean", *(f"{scores['mean_r2']:.3f}" for scores in models.values())])
     screen.print(grid(["outcome", *models], rows))
-    dense = {name: found for name, found in models.items() if found["nlpd"] is not None}
+    dense = {name: scores for name, scores in models.items() if scores["nlpd"] is not None}
     if dense:
         print_line(
             screen,
@@ -154,10 +139,10 @@ def print_accuracy(document: Mapping[str, Any], campaign: Campaign) -> None:
         screen.print(_density_grid(dense, headings))
     print_line(screen, "means over outcomes, with 95 % bootstrap intervals over recipes")
     columns = ["model", "R²", "SD of splits", "covered [%]", "NLPD [nat]", "a fold [s]"]
-    screen.print(grid(columns, [_means_row(name, found) for name, found in models.items()]))
+    screen.print(grid(columns, [_means_row(name, scores) for name, scores in models.items()]))
     _print_differences(screen, summary)
-    for name, found in models.items():
-        print_line(screen, f"{name}: {found['about']}")
+    for name, scores in models.items():
+        print_line(screen, f"{name}: {scores['about']}")
     if data["outcomes_left_out"]:
         print_line(screen, f"without results to learn: {', '.join(data['outcomes_left_out'])}")
     print_where(screen, document, "1 thread")
@@ -166,8 +151,8 @@ def print_accuracy(document: Mapping[str, Any], campaign: Campaign) -> None:
 def _density_grid(dense: Mapping[str, Model], headings: Sequence[tuple[str, str]]) -> Any:
     rows = []
     for outcome, heading in [*headings, (None, "mean")]:
-        covered = [_score(found, "coverage", outcome) for found in dense.values()]
-        nlpd = [_score(found, "nlpd", outcome) for found in dense.values()]
+        covered = [_score(scores, "coverage", outcome) for scores in dense.values()]
+        nlpd = [_score(scores, "nlpd", outcome) for scores in dense.values()]
         rows.append(
             [
                 heading,
@@ -179,18 +164,21 @@ def _density_grid(dense: Mapping[str, Model], headings: Sequence[tuple[str, str]
     return grid(["outcome", *columns], rows)
 
 
-def _score(found: Model, score: str, outcome: str | None) -> Any:
-    if found[score] is None:
+def _score(scores: Model, score: str, outcome: str | None) -> Any:
+    if scores[score] is None:
         return None
-    return found[f"mean_{score}"] if outcome is None else found[score][outcome]
+    return scores[f"mean_{score}"] if outcome is None else scores[score][outcome]
 
 
 def _print_differences(screen: Console, summary: Mapping[str, Any]) -> None:
     level = _percent(summary["difference_level"], 0)
     for reference in summary["against"]:
         rows = [
-            [name, *(_difference(found["differences"][reference], part) for part in ("r2", "nlpd"))]
-            for name, found in summary["models"].items()
+            [
+                name,
+                *(_difference(scores["differences"][reference], part) for part in ("r2", "nlpd")),
+            ]
+            for name, scores in summary["models"].items()
             if name != reference
         ]
         if rows:
@@ -200,23 +188,27 @@ def _print_differences(screen: Console, summary: Mapping[str, Any]) -> None:
             screen.print(grid(["model", f"R² − {reference}", f"NLPD − {reference} [nat]"], rows))
 
 
-def _difference(found: Mapping[str, Any], part: str) -> str:
-    if found[part] is None:
+def _difference(scores: Mapping[str, Any], part: str) -> str:
+    if scores[part] is None:
         return "–"
-    return f"{found[part]:+.3f}{_interval(found[f'{part}_interval'])}"
+    return f"{scores[part]:+.3f}{_interval(scores[f'{part}_interval'])}"
 
 
-def _means_row(name: str, found: Model) -> list[str]:
-    covered, nlpd, repeats = found["mean_coverage"], found["mean_nlpd"], found["mean_r2_by_repeat"]
+def _means_row(name: str, scores: Model) -> list[str]:
+    covered, nlpd, repeats = (
+        scores["mean_coverage"],
+        scores["mean_nlpd"],
+        scores["mean_r2_by_repeat"],
+    )
     return [
         name,
-        f"{found['mean_r2']:.3f}{_interval(found['mean_r2_interval'])}",
+        f"{scores['mean_r2']:.3f}{_interval(scores['mean_r2_interval'])}",
         f"{stdev(repeats):.3f}" if len(repeats) > 1 else "–",
-        f"{_percent(covered)}{_interval(found['mean_coverage_interval'], 100.0, 1)}"
+        f"{_percent(covered)}{_interval(scores['mean_coverage_interval'], 100.0, 1)}"
         if covered is not None
         else "–",
         f"{nlpd:.3f}" if nlpd is not None else "–",
-        f"{found['seconds_per_fold']:.2f}",
+        f"{scores['seconds_per_fold']:.2f}",
     ]
 
 

@@ -8,10 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.bench.accuracy import accuracy
-from engine.cli.bench.generator import generator
-from engine.cli.bench.learning import ablation, calibration, composite
-from engine.cli.bench.options import (
+from engine.bench.harness.screen import progress_bar, say_stage, show
+from engine.bench.options import (
     BatchOption,
     BudgetOption,
     CampaignOption,
@@ -30,17 +28,13 @@ from engine.cli.bench.options import (
     StrategyOption,
     TableOption,
     TemplateOption,
+    by_commas,
     campaign_for,
-    check_folders,
-    jobs_of,
-    step_progress,
-    words,
 )
-from engine.cli.bench.refresh import refresh
-from engine.cli.bench.retrieval import retrieval
+from engine.cli.bench.accuracy import accuracy
 from engine.cli.bench.tables import print_comparison, print_latency
-from engine.cli.output import JsonOption, print_json, say
-from engine.errors import UsageError
+from engine.errors import UsageError, field
+from engine.terminal.options import JsonOption
 
 
 def register(app: typer.Typer) -> None:
@@ -53,12 +47,6 @@ def register(app: typer.Typer) -> None:
     bench.command("closed-loop")(closed_loop)
     bench.command("replay")(replay)
     bench.command("accuracy")(accuracy)
-    bench.command("calibration")(calibration)
-    bench.command("ablation")(ablation)
-    bench.command("composite")(composite)
-    bench.command("retrieval")(retrieval)
-    bench.command("generator")(generator)
-    bench.command("refresh")(refresh)
     bench.command("latency")(latency)
     app.add_typer(bench, name="bench")
 
@@ -108,17 +96,19 @@ def closed_loop(
     as_json: JsonOption = False,
 ) -> None:
     """Let strategies run a lab's experiments, round by round, and compare what they reach."""
+    from engine.bench.harness.pool import jobs_of
+    from engine.bench.harness.results import check_folders
     from engine.bench.search import closed_loop as bench
 
     config = bench.ClosedLoopConfig(
-        strategies=words(strategies) or ("sobol", "gp"),
+        strategies=by_commas(strategies) or ("sobol", "gp"),
         n_seeds=seeds,
         first_seed=first_seed,
         start=start,
         batch=batch,
         budget=budget,
         lab=lab,
-        objectives=words([objectives] if objectives else None),
+        objectives=by_commas([objectives] if objectives else None),
         constraints=tuple(constraint or ()),
         keep_limits=keep_limits,
         start_by=start_by,
@@ -127,7 +117,7 @@ def closed_loop(
     )
     check_folders(out, plot)
     n_jobs = jobs_of(jobs)
-    with step_progress(len(config.tasks) * budget) as progress:
+    with progress_bar(len(config.tasks) * budget, "experiments") as progress:
         document = bench.closed_loop(
             config, jobs=n_jobs, ray=ray, out=out, resume=resume, progress=progress
         )
@@ -167,30 +157,32 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Let strategies choose among the runs of a finished table, and compare what they find."""
+    from engine.bench.harness.pool import jobs_of
+    from engine.bench.harness.results import check_folders
     from engine.bench.search import replay as bench
 
     if table is None:
-        raise UsageError("expected a finished table: --table FILE")
+        raise UsageError(f"expected a finished table: {field('table')} FILE")
     config = bench.ReplayConfig(
         table=table.name,
-        strategies=words(strategies) or ("random", "gp"),
+        strategies=by_commas(strategies) or ("random", "gp"),
         n_seeds=seeds,
         first_seed=first_seed,
         start=start,
         batch=batch,
         budget=budget,
-        objectives=words([objectives] if objectives else None),
+        objectives=by_commas([objectives] if objectives else None),
         constraints=tuple(constraint or ()),
         reference=reference or "",
         read_at=read_at,
     )
     check_folders(out, plot)
-    found = campaign_for(campaign, template, table_format)
-    runs = bench.read_pool(table, found, table_format=table_format)
+    definition = campaign_for(campaign, template, table_format)
+    runs = bench.read_pool(table, definition, table_format=table_format)
     n_jobs = jobs_of(jobs)
-    with step_progress(len(config.tasks) * budget) as progress:
+    with progress_bar(len(config.tasks) * budget, "experiments") as progress:
         document = bench.replay(
-            config, found, runs, jobs=n_jobs, out=out, resume=resume, progress=progress
+            config, definition, runs, jobs=n_jobs, out=out, resume=resume, progress=progress
         )
     _finish(document, n_jobs, out, plot, as_json)
 
@@ -221,7 +213,7 @@ def latency(
     as_json: JsonOption = False,
 ) -> None:
     """Time a proposal beside Ax's own default generation, on the same data."""
-    from engine.bench.harness.results import write_json
+    from engine.bench.harness.results import check_folders, write_json
     from engine.bench.search import latency as bench
     from engine.bench.search.replay import read_pool
 
@@ -240,23 +232,13 @@ def latency(
         runs = read_pool(table, campaign, table_format=table_format)
     else:
         campaign, runs = bench.virtual_runs(observations, seed)
-    whole = (
+    time_process = (
         bench.propose_process(campaign, runs, n=n, seed=seed, threads=threads) if process else None
     )
-    document = bench.latency(config, campaign, runs, process=whole, progress=say_stage)
+    document = bench.latency(config, campaign, runs, process=time_process, progress=say_stage)
     if out is not None:
         write_json(out, document)
-    if as_json:
-        print_json(document)
-        return
-    print_latency(document)
-
-
-def say_stage(
-    stage: str, completed: int = 0, total: int = 0, numbers: Mapping[str, float] | None = None
-) -> None:
-    """Say on standard error what is being timed: a bar would take time of its own."""
-    say(stage)
+    show(document, lambda: print_latency(document), as_json=as_json, files=(out,))
 
 
 def _finish(
@@ -266,10 +248,4 @@ def _finish(
         from engine.bench.harness.plots import plot_comparison
 
         plot_comparison(document, plot)
-    if as_json:
-        print_json(document)
-        return
-    print_comparison(document, jobs)
-    for path in (out, plot):
-        if path is not None:
-            say(f"written: {path}")
+    show(document, lambda: print_comparison(document, jobs), as_json=as_json, files=(out, plot))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.output import console, grid
+from engine.bench.harness.screen import jobs_text, print_line, print_where, report_screen
+from engine.terminal.output import grid
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDTH = 118
-MOST_CHECKPOINTS = 11
+MAX_CHECKPOINTS = 11
 
 
 def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
@@ -23,12 +23,12 @@ def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
         screen,
         f"{document['score']}{unit} after so many experiments, mean of seeds {first}–{last}",
     )
-    shown = _spread(len(summary["checkpoints"]), MOST_CHECKPOINTS)
+    columns = _spread(len(summary["checkpoints"]), MAX_CHECKPOINTS)
     rows = [
-        [name, *(f"{scale * found['mean'][i]:.1f}" for i in shown)]
-        for name, found in summary["strategies"].items()
+        [name, *(f"{scale * scores['mean'][i]:.1f}" for i in columns)]
+        for name, scores in summary["strategies"].items()
     ]
-    screen.print(grid(["strategy", *(str(summary["checkpoints"][i]) for i in shown)], rows))
+    screen.print(grid(["strategy", *(str(summary["checkpoints"][i]) for i in columns)], rows))
     baseline = summary["baseline"]
     print_line(
         screen,
@@ -37,32 +37,31 @@ def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
     )
     headings = ["strategy", "seeds", f"final{unit}", f"SD{unit}", f"− {baseline}{unit}"]
     rows = [
-        _comparison_row(name, found, scale, is_baseline=name == baseline)
-        for name, found in summary["strategies"].items()
+        _comparison_row(name, scores, scale, is_baseline=name == baseline)
+        for name, scores in summary["strategies"].items()
     ]
     screen.print(grid([*headings, "experiments", "acceleration", "batch [s]"], rows))
     _print_reach(screen, summary, unit, scale)
-    threads = f"{jobs} {'job' if jobs == 1 else 'jobs'} of 1 thread"
-    print_where(screen, document, threads)
+    print_where(screen, document, jobs_text(jobs))
 
 
 def _print_reach(screen: Console, summary: Mapping[str, Any], unit: str, scale: float) -> None:
     reference, at = summary["reference"], summary["read_at"]
     plain = unit.replace("[", "").replace("]", "")
-    found = {name: each["reach"] for name, each in summary["strategies"].items()}
+    reaches = {name: scores["reach"] for name, scores in summary["strategies"].items()}
     rows = [
         _reach_row(name, reach, scale)
-        for name, reach in found.items()
+        for name, reach in reaches.items()
         if reach is not None and name != reference
     ]
-    if not rows or found[reference] is None:
+    if not rows or reaches[reference] is None:
         return
     print_line(
         screen,
         f"experiments to reach what {reference} has after {at}, "
-        f"{scale * found[reference]['target']:.1f}{plain} in the mean, read between batches along "
-        "a line: of the mean curves, with 95 % bootstrap intervals over paired seeds, and seed by "
-        "seed; > and 'never' count as the budget",
+        f"{scale * reaches[reference]['target']:.1f}{plain} in the mean, read between batches "
+        "along a line: of the mean curves, with 95 % bootstrap intervals over paired seeds, and "
+        "seed by seed; > and 'never' count as the budget",
     )
     columns = [
         "strategy",
@@ -78,11 +77,11 @@ def _print_reach(screen: Console, summary: Mapping[str, Any], unit: str, scale: 
 
 def _reach_row(name: str, reach: Mapping[str, Any], scale: float) -> list[str]:
     by_seed, error = reach["by_seed"], reach["final_difference_se"]
-    more = ">" if reach["is_censored"] else ""
+    sign = ">" if reach["is_censored"] else ""
     return [
         name,
-        f"{more}{reach['experiments']:.1f}",
-        f"{more}{reach['ratio']:.2f}{_interval(reach['ratio_interval'], 1.0, 2)}",
+        f"{sign}{reach['experiments']:.1f}",
+        f"{sign}{reach['ratio']:.2f}{_interval(reach['ratio_interval'], 1.0, 2)}",
         f"{by_seed['ratio']:.2f}",
         f"{by_seed['ratio_median']:.2f}",
         f"{sum(by_seed['censored'])} of {len(by_seed['censored'])}",
@@ -123,11 +122,11 @@ def print_latency(document: Mapping[str, Any]) -> None:
     if document["ratio"] is not None:
         print_line(screen, f"Ax's generation, at its fastest, takes {document['ratio']:.1f} × ours")
     if document.get("process_seconds"):
-        whole = sorted(document["process_seconds"])
+        seconds = sorted(document["process_seconds"])
         print_line(
             screen,
             f"engine propose --n {config['n']} --json, from start to exit: "
-            f"{whole[len(whole) // 2]:.1f} s",
+            f"{seconds[len(seconds) // 2]:.1f} s",
         )
     print_where(screen, document, f"threads for ours: {measured[0]['threads']}")
 
@@ -136,26 +135,6 @@ def _middle(entry: Mapping[str, Any]) -> Mapping[str, float]:
     """Return the repeat whose generation is nearest to the median."""
     repeats: list[Mapping[str, float]] = entry["seconds"]
     return min(repeats, key=lambda repeat: abs(repeat["generation"] - entry["median"]))
-
-
-def report_screen() -> Console:
-    """Return a console on standard output; into a file or pipe, wide enough for the tables."""
-    screen = console()
-    if not screen.is_terminal:
-        screen.width = WIDTH
-    return screen
-
-
-def print_line(screen: Console, text: str) -> None:
-    """Print a line as it stands; into a file or pipe, unbroken."""
-    screen.print(text, markup=False, soft_wrap=not screen.is_terminal)
-
-
-def print_where(screen: Console, document: Mapping[str, Any], threads: str) -> None:
-    """Print on which machine, with which threads and versions, a document came about."""
-    from engine.bench.harness.environment import environment_line
-
-    print_line(screen, environment_line(document["environment"], threads=threads))
 
 
 def _unit(document: Mapping[str, Any]) -> tuple[str, float]:
@@ -172,23 +151,23 @@ def _unit(document: Mapping[str, Any]) -> tuple[str, float]:
 
 
 def _comparison_row(
-    name: str, found: Mapping[str, Any], scale: float, *, is_baseline: bool
+    name: str, scores: Mapping[str, Any], scale: float, *, is_baseline: bool
 ) -> list[str]:
-    seconds = found["seconds_per_batch"]
+    seconds = scores["seconds_per_batch"]
     row = [
         name,
-        str(len(found["seeds"])),
-        f"{scale * found['final']:.1f}{_interval(found['final_interval'], scale)}",
-        f"{scale * found['sd'][-1]:.1f}" if found["sd"] is not None else "–",
+        str(len(scores["seeds"])),
+        f"{scale * scores['final']:.1f}{_interval(scores['final_interval'], scale)}",
+        f"{scale * scores['sd'][-1]:.1f}" if scores["sd"] is not None else "–",
     ]
-    if is_baseline or not found["paired_seeds"]:
+    if is_baseline or not scores["paired_seeds"]:
         row += ["–", "–", "–"]
     else:
-        needed, gained = found["experiments_to_target"], found["acceleration"]
+        needed, gained = scores["experiments_to_target"], scores["acceleration"]
         row += [
-            f"{scale * found['difference']:+.1f}{_interval(found['difference_interval'], scale)}",
+            f"{scale * scores['difference']:+.1f}{_interval(scores['difference_interval'], scale)}",
             str(needed) if needed is not None else "not reached",
-            f"{gained:.2f}{_interval(found['acceleration_interval'], 1.0, 2)}" if gained else "–",
+            f"{gained:.2f}{_interval(scores['acceleration_interval'], 1.0, 2)}" if gained else "–",
         ]
     return [*row, f"{seconds:.2f}" if seconds is not None else "–"]
 
@@ -200,8 +179,8 @@ def _interval(bounds: Sequence[float] | None, scale: float, digits: int = 1) -> 
     return f" ({low} … {high})"
 
 
-def _spread(n: int, most: int) -> list[int]:
-    """Return up to ``most`` indices below ``n``, evenly, with the first and the last."""
-    if n <= most:
+def _spread(n: int, limit: int) -> list[int]:
+    """Return up to ``limit`` indices below ``n``, evenly, with the first and the last."""
+    if n <= limit:
         return list(range(n))
-    return sorted({round(i * (n - 1) / (most - 1)) for i in range(most)})
+    return sorted({round(i * (n - 1) / (limit - 1)) for i in range(limit)})

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from engine.bench import ablation, calibration, composite
 from engine.bench.harness.labs import finished_runs, lab_of, truths
 from engine.bench.models import knowledge, sources
 from engine.bench.models.learning import LearningConfig, learning
 from engine.bench.models.learning_scores import r2
+from engine.bench.models.learning_tables import markdown
 from engine.bench.models.prediction import Predicted
 from engine.bench.models.rows import (
     COMPOSITE,
@@ -22,8 +24,6 @@ from engine.bench.models.rows import (
     grid_of,
 )
 from engine.bench.search.row_loops import final_hypervolumes
-from engine.cli.app import app
-from engine.cli.bench.learning_tables import markdown
 from engine.errors import DataError, ModelError, UsageError
 from surrogate.progress import silent
 
@@ -199,16 +199,19 @@ def test_labs_runs_for_tests_are_others_than_those_to_learn_from():
     assert one[0][0] != other[0][0]
 
 
-# -- the commands ----------------------------------------------------------------------------------
+# -- the studies ----------------------------------------------------------------------------------
 
 
-def engine(*words):
-    return CliRunner().invoke(app, ["bench", *map(str, words)])
+STUDIES = {"ablation": ablation, "calibration": calibration, "composite": composite}
+
+
+def run_study(name, *words):
+    return CliRunner().invoke(STUDIES[name].app, list(map(str, words)))
 
 
 def test_calibration_prints_units_seeds_and_versions(tmp_path):
     out, plot, table = (tmp_path / name for name in ("out.json", "plot.png", "table.md"))
-    result = engine(
+    result = run_study(
         "calibration", "--truth", "standard,unlike", "--model", "gp,mean", "--sizes", "6,10",
         "--seeds", 2, "--test", 12, "--jobs", 1, "--out", out, "--plot", plot, "--markdown", table,
     )  # fmt: skip
@@ -223,7 +226,7 @@ def test_calibration_prints_units_seeds_and_versions(tmp_path):
 
 def test_ablation_json_is_one_document(monkeypatch):
     monkeypatch.setattr("engine.bench.models.paper_mlp.EPOCHS", 2)
-    result = engine("ablation", "--row", "published network", "--sizes", 5, "--seeds", 1,
+    result = run_study("ablation", "--row", "published network", "--sizes", 5, "--seeds", 1,
                     "--test", 8, "--jobs", 1, "--json")  # fmt: skip
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
@@ -234,7 +237,7 @@ def test_composite_runs(monkeypatch):
     rows = tuple(row for row in COMPOSITE if not sources.is_sourced(row.model))
     monkeypatch.setattr("engine.bench.models.rows.COMPOSITE", rows)  # pretraining has tests
     monkeypatch.setattr("engine.bench.models.paper_mlp.EPOCHS", 2)
-    result = engine("composite", "--sizes", 8, "--seeds", 1, "--test", 8, "--jobs", 1)
+    result = run_study("composite", "--sizes", 8, "--seeds", 1, "--test", 8, "--jobs", 1)
     assert result.exit_code == 0, result.output
     assert "published network = paper_mlp on composite" in result.stdout
 
@@ -260,7 +263,7 @@ def test_the_table_for_documents_has_the_hypervolume_where_it_was_run(run):
     ],
 )
 def test_mistakes_are_told_in_a_line(words, told):
-    result = engine(*words)
+    result = run_study(*words)
     assert result.exit_code == 2, result.output
     assert told in result.stderr
     assert "Traceback" not in result.output

@@ -1,4 +1,4 @@
-"""`engine bench refresh`: toy sizes, the document and the table; and strategies that refresh."""
+"""The study of refreshes: toy sizes, the document and the table; and strategies that refresh."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from typer.testing import CliRunner
 from engine.bench.harness.labs import finished_runs, lab_of
 from engine.bench.models import refresh as bench
 from engine.bench.models.trainings import material_of
+from engine.bench.refresh import app, print_refresh
 from engine.bench.search import refreshing
 from engine.bench.search.strategies import check_names
 from engine.campaign.history import History
-from engine.cli.app import app
-from engine.cli.bench.refresh import print_refresh
 from engine.errors import UsageError
 
 
@@ -83,8 +82,9 @@ def test_strategies_are_known(tmp_path: Path) -> None:
     assert check_names(["refresh:full", "gp"]) == ("refresh:full", "gp")
     with pytest.raises(UsageError, match="Did you mean 'refresh:full'"):
         check_names(["refresh:ful"])
-    answer = CliRunner().invoke(app, ["bench", "refresh", "--old", "2"])
+    answer = CliRunner().invoke(app, ["--old", "2"])
     assert answer.exit_code == 2
+    assert answer.stderr == "error: --old: expected 24 or more, got 2\n"
     refresher = refreshing.Refresher(refreshing.SCHEDULED, 0, tmp_path)
     runs = [run for run, _ in finished_runs(lab_of("standard"), 4, 0)]
     known = refresher.serve(History(lab_of("standard").campaign, tuple(runs)))

@@ -1,4 +1,4 @@
-"""``engine bench retrieval``: conditions → micrographs and back, beside chance and statistics."""
+"""``python -m engine.bench.retrieval``: from conditions to their micrographs, and back."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.bench.options import (
+from engine.bench.harness.pool import jobs_of
+from engine.bench.harness.results import check_folders
+from engine.bench.harness.screen import (
+    print_line,
+    print_where,
+    progress_bar,
+    report_screen,
+    show,
+)
+from engine.bench.options import (
     FirstSeedOption,
     JobsOption,
     OutOption,
     PlotOption,
     ResumeOption,
-    check_folders,
-    jobs_of,
-    step_progress,
+    study,
 )
-from engine.cli.bench.tables import print_line, print_where, report_screen
-from engine.cli.output import JsonOption, grid, print_json, say
+from engine.terminal.options import JsonOption
+from engine.terminal.output import grid
 
 
 def retrieval(
@@ -55,38 +62,32 @@ def retrieval(
     )
     check_folders(out, plot)
     n_jobs = jobs_of(jobs)
-    with step_progress(config.n_seeds * config.n_steps) as progress:
+    with progress_bar(config.n_seeds * config.n_steps, "steps") as progress:
         document = bench.retrieval(config, jobs=n_jobs, out=out, resume=resume, progress=progress)
     if plot is not None:
         from engine.bench.harness.plots import plot_retrieval
 
         plot_retrieval(document, plot)
-    if as_json:
-        print_json(document)
-        return
-    print_retrieval(document, n_jobs)
-    for path in (out, plot):
-        if path is not None:
-            say(f"written: {path}")
+    show(document, lambda: print_retrieval(document, n_jobs), as_json=as_json, files=(out, plot))
 
 
 def print_retrieval(document: Mapping[str, Any], jobs: int) -> None:
     """Print a retrieval document: both ways, every method, 95 % intervals."""
-    screen, found, config = report_screen(), document["summary"], document["config"]
-    seeds = found["seeds"]
+    screen, summary, config = report_screen(), document["summary"], document["config"]
+    seeds = summary["seeds"]
     print_line(
         screen,
         f"{config['n']} held-out mats a seed, seeds {seeds[0]} to {seeds[-1]}, "
         f"{config['runs']} mats to train on and to search ({config['tiles']} tiles each, "
         f"{config['steps']} steps); 95 % bootstrap intervals over queries",
     )
-    chance = found["chance"]
-    for way in next(iter(found["methods"].values())):
+    chance = summary["chance"]
+    for way in next(iter(summary["methods"].values())):
         print_line(screen, way)
         rows = [
             ["chance", *(f"{100 * chance[f'recall@{k}']:.0f}" for k in (1, 5, 10)),
              f"{chance['median rank']:.1f}", "–", "–", "–", "–"],
-            *(_row(name, method[way]) for name, method in found["methods"].items()),
+            *(_row(name, method[way]) for name, method in summary["methods"].items()),
         ]  # fmt: skip
         headings = ["method", "recall@1 [%]", "recall@5 [%]", "recall@10 [%]", "median rank",
                     "hit [%]", "diameter [%]", "order [%]", "hit@5 [%]"]  # fmt: skip
@@ -99,28 +100,34 @@ def print_retrieval(document: Mapping[str, Any], jobs: int) -> None:
     print_line(
         screen,
         "what conditions promise is the mean lot's mat; of their own pictures "
-        f"{100 * found['own pictures']:.0f} % look like it",
+        f"{100 * summary['own pictures']:.0f} % look like it",
     )
-    times = ", ".join(f"{part} {s:.0f} s" for part, s in found["seconds"].items())
+    times = ", ".join(f"{part} {s:.0f} s" for part, s in summary["seconds"].items())
     print_line(screen, f"mean time of a seed: {times}")
     print_where(screen, document, f"{jobs} {'process' if jobs == 1 else 'processes'}, 1 thread")
 
 
-def _row(name: str, found: Mapping[str, Any]) -> list[str]:
+def _row(name: str, scores: Mapping[str, Any]) -> list[str]:
     cells = [name]
     for score in ("recall@1", "recall@5", "recall@10"):
-        cells.append(_with_interval(found[score], 100.0, 0))
-    cells.append(_with_interval(found["median rank"], 1.0, 1))
+        cells.append(_with_interval(scores[score], 100.0, 0))
+    cells.append(_with_interval(scores["median rank"], 1.0, 1))
     for score in ("hit", "hit diameter", "hit order", "hit@5"):
-        cells.append(_with_interval(found[score], 100.0, 0))
+        cells.append(_with_interval(scores[score], 100.0, 0))
     return cells
 
 
-def _with_interval(found: Mapping[str, Any], scale: float, digits: int) -> str:
-    low, high = (f"{scale * x:.{digits}f}" for x in _pair(found["interval"]))
-    return f"{scale * found['value']:.{digits}f} ({low} … {high})"
+def _with_interval(score: Mapping[str, Any], scale: float, digits: int) -> str:
+    low, high = (f"{scale * x:.{digits}f}" for x in _pair(score["interval"]))
+    return f"{scale * score['value']:.{digits}f} ({low} … {high})"
 
 
 def _pair(bounds: Sequence[float]) -> tuple[float, float]:
     low, high = bounds
     return low, high
+
+
+app = study(retrieval, "retrieval --n 100 --runs 300 --px 256 --seeds 1")
+
+if __name__ == "__main__":
+    app()

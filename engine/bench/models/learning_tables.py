@@ -1,12 +1,26 @@
-"""How ``engine bench ablation``, ``calibration`` and ``composite`` show what they found."""
+"""How ablation, calibration and composite are run from the terminal, and their tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from engine.cli.bench.tables import print_line, print_where, report_screen
-from engine.cli.output import grid
+from engine.bench.harness.plots import plot_learning
+from engine.bench.harness.pool import jobs_of
+from engine.bench.harness.results import check_folders, write_json
+from engine.bench.harness.screen import (
+    jobs_text,
+    print_line,
+    print_where,
+    progress_bar,
+    report_screen,
+    show,
+)
+from engine.bench.models.learning import LearningConfig, learning
+from engine.errors import DataError, place
+from engine.terminal.output import grid
+from surrogate.files import write_whole
 
 Document = Mapping[str, Any]
 
@@ -16,12 +30,52 @@ TITLES = {
     "coverage": "measurements inside their 90 % intervals [%]",
     "r2_noisy": "R² of measurements not learnt from, mean over outcomes",
 }
-SHOWN = {
+SCORES_OF = {
     "ablation": ("r2", "nlpd"),
     "calibration": ("nlpd", "coverage", "r2", "r2_noisy"),
     "composite": ("r2", "r2_noisy", "nlpd", "coverage"),
 }
 SCALES = {"coverage": 100.0}
+
+
+def run_and_show(
+    config: LearningConfig,
+    *,
+    jobs: int,
+    out: Path | None,
+    resume: bool,
+    plot: Path | None,
+    markdown_file: Path | None,
+    as_json: bool,
+    extend: Callable[[int], Mapping[str, Any]] | None = None,
+) -> None:
+    """Run the benchmark with a bar, keep what is to be kept, and print it.
+
+    ``extend``: run afterwards with the number of processes; its entries join the document.
+    """
+    check_folders(out, plot, markdown_file)
+    n_jobs = jobs_of(jobs)
+    with progress_bar(len(config.tasks) * config.sizes[-1], "experiments") as progress:
+        document = learning(config, jobs=n_jobs, out=out, resume=resume, progress=progress)
+    if extend is not None:
+        document |= extend(n_jobs)
+        if out is not None:
+            write_json(out, document)
+    if plot is not None:
+        plot_learning(document, plot)
+    if markdown_file is not None:
+        try:
+            write_whole(markdown_file, markdown(document))
+        except OSError as error:
+            raise DataError(
+                f"{place(markdown_file)} cannot be written: {error.strerror or error}"
+            ) from error
+    show(
+        document,
+        lambda: print_learning(document, n_jobs),
+        as_json=as_json,
+        files=(out, plot, markdown_file),
+    )
 
 
 def print_learning(document: Document, jobs: int) -> None:
@@ -33,7 +87,7 @@ def print_learning(document: Document, jobs: int) -> None:
         f"{document['kind']}: mean ± SD over seeds {first}–{last}, after so many experiments; "
         f"tested on {document['config']['n_test']} others",
     )
-    for score in SHOWN[document["kind"]]:
+    for score in SCORES_OF[document["kind"]]:
         rows = _score_rows(summary, score)
         if rows:
             print_line(screen, TITLES[score])
@@ -52,13 +106,13 @@ def print_learning(document: Document, jobs: int) -> None:
     for row in document["rows"]:
         about = f": {row['about']}" if row["about"] else ""
         print_line(screen, f"{row['name']} = {row['model']} on {row['truth']}{about}")
-    print_where(screen, document, f"{jobs} {'job' if jobs == 1 else 'jobs'} of 1 thread")
+    print_where(screen, document, jobs_text(jobs))
 
 
 def markdown(document: Document) -> str:
     """Return the table for a document: R² and, if it was run, the hypervolume won."""
     summary, loops = document["summary"], document.get("final_hypervolume")
-    score = SHOWN[document["kind"]][0]
+    score = SCORES_OF[document["kind"]][0]
     headings = [*_headings(summary, "row")]
     if loops:
         headings += ["hypervolume at the end [%]"]
@@ -88,18 +142,18 @@ def _score_rows(summary: Document, score: str) -> list[list[str]]:
     digits = 1 if score == "coverage" else 3
     scale = SCALES.get(score, 1.0)
     rows = []
-    for name, found in summary["rows"].items():
-        told = found[score]
-        if told is None:
+    for name, scores in summary["rows"].items():
+        values = scores[score]
+        if values is None:
             continue
-        spreads: Sequence[float | None] = told["sd"] or [None] * len(told["mean"])
+        spreads: Sequence[float | None] = values["sd"] or [None] * len(values["mean"])
         rows.append(
             [
                 name,
                 *(
                     f"{scale * mean:.{digits}f}"
                     + (f" ± {scale * sd:.{digits}f}" if sd is not None else "")
-                    for mean, sd in zip(told["mean"], spreads, strict=True)
+                    for mean, sd in zip(values["mean"], spreads, strict=True)
                 ),
             ]
         )
@@ -108,20 +162,20 @@ def _score_rows(summary: Document, score: str) -> list[list[str]]:
 
 def _difference_rows(summary: Document, score: str) -> list[list[str]]:
     rows = []
-    for name, found in summary["rows"].items():
-        told = found["differences"] and found["differences"][score]
-        if not told:
+    for name, scores in summary["rows"].items():
+        values = scores["differences"] and scores["differences"][score]
+        if not values:
             continue
-        bounds = list(zip(*told["interval"], strict=True)) if told["interval"] else None
+        bounds = list(zip(*values["interval"], strict=True)) if values["interval"] else None
         rows.append(
             [
                 name,
                 *(
                     f"{mean:+.3f}"
                     + (f" ({bounds[i][0]:.3f} … {bounds[i][1]:.3f})" if bounds else "")
-                    for i, mean in enumerate(told["mean"])
+                    for i, mean in enumerate(values["mean"])
                 ),
-                f"{told['max']:+.3f}",
+                f"{values['max']:+.3f}",
             ]
         )
     return rows
@@ -137,13 +191,13 @@ def _print_hypervolumes(screen: Any, document: Document) -> None:
         "difference to the plain GP with its standard error; experiments to reach the plain GP's",
     )
     rows = []
-    for name, found in loops.items():
-        reach = found["reach"]
+    for name, scores in loops.items():
+        reach = scores["reach"]
         error = reach["final_difference_se"]
         rows.append(
             [
                 name,
-                _final(found),
+                _final(scores),
                 f"{100 * reach['final_difference']:+.1f}"
                 + (f" ± {100 * error:.1f}" if error is not None else ""),
                 f"{'>' if reach['is_censored'] else ''}{reach['experiments']:.1f}",
@@ -152,8 +206,8 @@ def _print_hypervolumes(screen: Any, document: Document) -> None:
     screen.print(grid(["row", "final [%]", "difference [%]", "experiments"], rows))
 
 
-def _final(found: Mapping[str, Any] | None) -> str:
-    if found is None:
+def _final(scores: Mapping[str, Any] | None) -> str:
+    if scores is None:
         return "–"
-    spread = f" ± {100 * found['sd']:.1f}" if found["sd"] is not None else ""
-    return f"{100 * found['final']:.1f}{spread}"
+    spread = f" ± {100 * scores['sd']:.1f}" if scores["sd"] is not None else ""
+    return f"{100 * scores['final']:.1f}{spread}"

@@ -1,4 +1,4 @@
-"""``engine bench refresh``: incremental beside full training, and poisoned updates."""
+"""``python -m engine.bench.refresh``: incremental beside full training, and poisoned updates."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.bench.options import (
+from engine.bench.harness.pool import jobs_of
+from engine.bench.harness.results import check_folders
+from engine.bench.harness.screen import (
+    jobs_text,
+    print_line,
+    print_where,
+    progress_bar,
+    report_screen,
+    show,
+)
+from engine.bench.options import (
     FirstSeedOption,
     JobsOption,
     OutOption,
     ResumeOption,
-    check_folders,
-    jobs_of,
-    step_progress,
+    study,
 )
-from engine.cli.bench.tables import print_line, print_where, report_screen
-from engine.cli.output import JsonOption, grid, print_json, say
+from engine.terminal.options import JsonOption
+from engine.terminal.output import grid
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,63 +62,65 @@ def refresh(
     )  # fmt: skip
     check_folders(out)
     n_jobs = jobs_of(jobs)
-    with step_progress(config.n_seeds * bench.STEPS) as progress:
+    with progress_bar(config.n_seeds * bench.STEPS, "steps") as progress:
         document = bench.refresh(config, jobs=n_jobs, out=out, resume=resume, progress=progress)
-    if as_json:
-        print_json(document)
-        return
-    print_refresh(document, n_jobs)
-    if out is not None:
-        say(f"written: {out}")
+    show(document, lambda: print_refresh(document, n_jobs), as_json=as_json, files=(out,))
 
 
 def print_refresh(document: Mapping[str, Any], jobs: int) -> None:
     """Print a refresh document: time, R², doubts."""
-    screen, found, config = report_screen(), document["summary"], document["config"]
+    screen, summary, config = report_screen(), document["summary"], document["config"]
     print_line(
         screen,
-        f"{config['n_new']} results on top of {config['n_old']}, {found['n_seeds']} seeds of the "
+        f"{config['n_new']} results on top of {config['n_old']}, {summary['n_seeds']} seeds of the "
         f"lab '{config['lab']}'; means with 95 % bootstrap intervals over seeds",
     )
     if not config["doubts_only"]:
-        _print_trainings(screen, found)
-    for poison, n in found["doubted"].items():
+        _print_trainings(screen, summary)
+    for poison, n in summary["doubted"].items():
         print_line(
             screen,
             f"newest {config['n_poisoned']} results, poison {poison}: "
-            f"not believed in {n} of {found['n_seeds']}",
+            f"not believed in {n} of {summary['n_seeds']}",
         )
-    print_where(screen, document, f"{jobs} {'job' if jobs == 1 else 'jobs'} of 1 thread")
+    print_where(screen, document, jobs_text(jobs))
 
 
-def _print_trainings(screen: Console, found: Mapping[str, Any]) -> None:
+def _print_trainings(screen: Console, summary: Mapping[str, Any]) -> None:
     rows = [
         [
             name,
-            _shown(found["seconds"].get(name), 1),
-            _shown(found["steps"].get(name), 0),
-            _shown(found["r2"][name], 4),
-            _shown(found["r2_noisy"][name], 4),
+            _cell(summary["seconds"].get(name), 1),
+            _cell(summary["steps"].get(name), 0),
+            _cell(summary["r2"][name], 4),
+            _cell(summary["r2_noisy"][name], 4),
         ]
-        for name in found["r2"]
+        for name in summary["r2"]
     ]
     headings = ["knows", "training [s]", "steps", "R² of the truth [–]", "R² of new runs [–]"]
     screen.print(grid(headings, rows))
-    for key, what in (("ratio", "wall-clock"), ("cpu_ratio", "processor")):
-        one = found[key]
+    for key, clock in (("ratio", "wall-clock"), ("cpu_ratio", "processor")):
+        ratio = summary[key]
         print_line(
             screen,
-            f"incremental / full, {what} time: {_shown(one, 3)}, worst seed {one['worst']:.3f}",
+            f"incremental / full, {clock} time: {_cell(ratio, 3)}, worst seed {ratio['worst']:.3f}",
         )
-    for key, what in (("r2", "the truth"), ("r2_noisy", "new runs")):
-        one = found["incremental_minus_full"][key]
-        print_line(screen, f"incremental − full, R² of {what}: {_shown(one, 4, sign='+')}")
+    for key, target in (("r2", "the truth"), ("r2_noisy", "new runs")):
+        difference = summary["incremental_minus_full"][key]
+        print_line(screen, f"incremental − full, R² of {target}: {_cell(difference, 4, sign='+')}")
 
 
-def _shown(one: Mapping[str, float | None] | None, digits: int, *, sign: str = "") -> str:
-    if one is None:
+def _cell(mean: Mapping[str, float | None] | None, digits: int, *, sign: str = "") -> str:
+    """Return a mean with its interval."""
+    if mean is None:
         return "–"
-    text = f"{one['mean']:{sign}.{digits}f}"
-    if one["low"] is None:
+    text = f"{mean['mean']:{sign}.{digits}f}"
+    if mean["low"] is None:
         return text
-    return f"{text} ({one['low']:{sign}.{digits}f} … {one['high']:{sign}.{digits}f})"
+    return f"{text} ({mean['low']:{sign}.{digits}f} … {mean['high']:{sign}.{digits}f})"
+
+
+app = study(refresh, "refresh --seeds 3 --out refresh.json")
+
+if __name__ == "__main__":
+    app()

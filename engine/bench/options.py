@@ -1,22 +1,22 @@
-"""What the commands of ``engine bench`` share: options, and what is read from their words."""
+"""What ``engine bench`` and the studies share: options, what is read from them, a study's command.
+
+A study is a function with these options; :func:`study` makes it a command that is run as
+``python -m engine.bench.NAME``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.output import console
-from engine.errors import UsageError
+from engine.errors import UsageError, field
+from engine.terminal.exits import OneLineCommand
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-
     from engine.campaign import Campaign
-    from surrogate.progress import Progress
 
 StrategyOption = Annotated[
     list[str] | None,
@@ -82,24 +82,54 @@ TemplateOption = Annotated[
 ]
 
 
-def words(given: Sequence[str] | None) -> tuple[str, ...]:
-    """Split by commas, so that ``--strategy gp,ax`` and ``--strategy gp --strategy ax`` are one."""
-    return tuple(part.strip() for word in given or () for part in word.split(",") if part.strip())
+SizesOption = Annotated[
+    str, typer.Option("--sizes", help="Numbers of experiments to learn from, by commas.")
+]
+TestOption = Annotated[
+    int, typer.Option("--test", help="Settings to be tested on, each run once too.")
+]
+MarkdownOption = Annotated[
+    Path | None, typer.Option("--markdown", help="Write the table here, for a document.")
+]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", min=1, help="Threads of the numerical libraries.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is drawn.")]
 
 
-def check_folders(*paths: Path | None) -> None:
-    """Refuse, before anything takes hours, files that could not be written at the end.
+def study(command: Callable[..., None], example: str) -> typer.Typer:
+    """Return a study's command line: its errors are one line, its help ends with ``example``."""
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command(cls=OneLineCommand, epilog=f"Example: python -m engine.bench.{example}")(command)
+    return app
+
+
+def by_commas(texts: Sequence[str] | None) -> tuple[str, ...]:
+    """Split by commas, so that ``--strategy gp,ax`` and ``--strategy gp --strategy ax`` are one.
+
+    >>> by_commas(["gp, ax", "nsga2"])
+    ('gp', 'ax', 'nsga2')
+    """
+    return tuple(part.strip() for text in texts or () for part in text.split(",") if part.strip())
+
+
+def sizes_of(text: str) -> tuple[int, ...]:
+    """Read numbers of experiments.
 
     Raises:
-        UsageError: the folder is not there, or the name is a folder's.
+        UsageError: a word that is no whole number.
     """
-    for path in paths:
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(
-                f"{path}: expected a folder at {path.absolute().parent}; make it first"
-            )
-        if path is not None and path.is_dir():
-            raise UsageError(f"{path}: expected a file's name, got a folder")
+    try:
+        return tuple(int(word) for word in by_commas([text]))
+    except ValueError:
+        raise UsageError(
+            f"expected whole numbers by commas, such as 8,16,32, got '{text}'", field="sizes"
+        ) from None
 
 
 def campaign_for(file: Path | None, template: str | None, table_format: str) -> Campaign:
@@ -112,60 +142,16 @@ def campaign_for(file: Path | None, template: str | None, table_format: str) -> 
 
     if file is not None:
         if template is not None:
-            raise UsageError("--campaign and --template: give one of the two")
+            raise UsageError(f"{field('campaign')} and {field('template')}: give one of the two")
         return read_campaign_file(file)
     if template is None and table_format != "matmcl":
-        raise UsageError("expected the campaign of the table: --campaign FILE.toml or --template")
+        raise UsageError(
+            f"expected the campaign of the table: {field('campaign')} FILE.toml or "
+            f"{field('template')}"
+        )
     import tomllib
 
     from engine.workspace.init import template_text
 
     definition = tomllib.loads(template_text(template or "nanofibre"))["campaign"]
-    return parse_campaign(definition, f"--template {template or 'nanofibre'}")
-
-
-def progress_bar() -> Bar:
-    """Return a bar with count, elapsed and remaining time, on standard error."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn  # isort: skip
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console(to_stderr=True))
-
-
-def jobs_of(jobs: int) -> int:
-    """Return how many processes ``--jobs`` means.
-
-    Raises:
-        UsageError: below 0.
-    """
-    from engine.bench.harness.environment import usable_cores
-
-    if jobs < 0:
-        raise UsageError(f"--jobs: expected 0 (one a core) or more, got {jobs}")
-    return jobs or usable_cores()
-
-
-@contextmanager
-def step_progress(n_steps: int) -> Iterator[Progress]:
-    """Show one bar over all steps of all tasks, on standard error; a stage is a task."""
-    completed_of: dict[str, int] = {}
-    with progress_bar() as bar:
-        line = bar.add_task("experiments", total=n_steps)
-
-        def progress(
-            stage: str,
-            completed: int = 0,
-            total: int = 0,
-            numbers: Mapping[str, float] | None = None,
-        ) -> None:
-            completed_of[stage] = completed
-            bar.update(line, completed=sum(completed_of.values()), description=stage)
-
-        yield progress
+    return parse_campaign(definition, f"{field('template')} {template or 'nanofibre'}")

@@ -1,4 +1,4 @@
-"""``engine bench generator``: are the mats of previews the mats that come?"""
+"""``python -m engine.bench.generator``: are the mats of previews the mats that come?"""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.bench.options import OutOption, check_folders
-from engine.cli.bench.tables import print_line, print_where, report_screen
-from engine.cli.output import JsonOption, console, grid, print_json, say
+from engine.bench.harness.results import check_folders
+from engine.bench.harness.screen import print_line, print_where, report_screen, show
+from engine.bench.harness.tasks import threads
+from engine.bench.options import OutOption, SeedOption, ThreadsOption, study
+from engine.terminal.options import JsonOption
+from engine.terminal.output import console, grid
 
 
 def generator(
@@ -20,7 +23,7 @@ def generator(
         int,
         typer.Option("--slow", help="Conditions drawn by 1,000 steps of DDPM as well; 0: none."),
     ] = 4,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the held-out conditions.")] = 0,
+    seed: SeedOption = 0,
     model: Annotated[
         Path | None,
         typer.Option("--model", metavar="FOLDER", help="A generator.", show_default="the starter"),
@@ -33,6 +36,7 @@ def generator(
             help="Where its training kept the pictures it learned from; drawn anew without.",
         ),
     ] = None,
+    n_threads: ThreadsOption = 1,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +53,7 @@ def generator(
     config = GeneratorBenchConfig(n, pictures, slow, seed)
     check_folders(out, None)
     folder = model or STARTER
-    with console(to_stderr=True).status("starting") as status:
+    with threads(n_threads), console(to_stderr=True).status("starting") as status:
         document = bench_generator(
             config,
             folder=folder,
@@ -57,15 +61,10 @@ def generator(
             out=out,
             progress=lambda stage, *_: status.update(f"{stage} …"),
         )
-    if as_json:
-        print_json(document)
-        return
-    print_generator(document)
-    if out is not None:
-        say(f"written: {out}")
+    show(document, lambda: print_generator(document, n_threads), as_json=as_json, files=(out,))
 
 
-def print_generator(document: Mapping[str, Any]) -> None:
+def print_generator(document: Mapping[str, Any], n_threads: int) -> None:
     """Print the document: distances, correlations, latents, memory, speed."""
     screen, config, speed = report_screen(), document["config"], document["speed"]
     print_line(
@@ -75,7 +74,9 @@ def print_generator(document: Mapping[str, Any]) -> None:
         "bootstrap intervals over conditions; r: correlation of the mean with the truth",
     )
     kernel = document["kernel_distance"]
-    rows = [[name, *_row(one), f"{kernel[name]:.1f}"] for name, one in document["methods"].items()]
+    rows = [
+        [name, *_row(scores), f"{kernel[name]:.1f}"] for name, scores in document["methods"].items()
+    ]
     headings = [
         "method", "diameter", "orientation", "porosity", "sets: diameter", "sets: order",
         "sets: porosity", "r diameter", "r order", "KID × 10³",
@@ -88,27 +89,27 @@ def print_generator(document: Mapping[str, Any]) -> None:
         f"{memory['generator']['median']:.1f} (least {memory['generator']['least']:.1f}), true "
         f"held-out ones {memory['true']['median']:.1f} (least {memory['true']['least']:.1f})",
     )
-    alone = speed["one_alone"]
+    single = speed["one_alone"]
     print_line(
         screen,
         f"{speed['cpu_seconds_per_picture']:.2f} s of one core a picture "
         f"({speed['seconds_per_picture']:.2f} s by the clock), one alone "
-        f"{alone['cpu_seconds']:.2f} s ({alone['seconds']:.2f} s)",
+        f"{single['cpu_seconds']:.2f} s ({single['seconds']:.2f} s)",
     )
     if "ddpm" in document:
         _print_ddpm(screen, document["ddpm"])
-    print_where(screen, document, "1 thread")
+    print_where(screen, document, f"{n_threads} {'thread' if n_threads == 1 else 'threads'}")
 
 
-def _print_ddpm(screen: Any, found: Mapping[str, Any]) -> None:
+def _print_ddpm(screen: Any, ddpm: Mapping[str, Any]) -> None:
     print_line(
         screen,
-        f"DDPM of 1,000 steps on {found['conditions']} of them: "
-        f"{found['seconds_per_picture']['cpu']:.1f} s of one core a picture, "
-        f"{found['times_slower']['cpu']:.0f} times the generator's in the same run",
+        f"DDPM of 1,000 steps on {ddpm['conditions']} of them: "
+        f"{ddpm['seconds_per_picture']['cpu']:.1f} s of one core a picture, "
+        f"{ddpm['times_slower']['cpu']:.0f} times the generator's in the same run",
     )
     rows = [
-        [name, *_row(found[key])]
+        [name, *_row(ddpm[key])]
         for name, key in (("generator", "generator"), ("DDPM, 1,000 steps", "ddpm"))
     ]
     headings = [
@@ -121,12 +122,18 @@ def _print_ddpm(screen: Any, found: Mapping[str, Any]) -> None:
 def _row(scores: Mapping[str, Any]) -> list[str]:
     truth = scores["correlation_with_truth"]
     return [
-        *(_ratio(one) for one in scores["distance"].values()),
-        *(_ratio(one) for one in scores["distance_of_sets"].values()),
+        *map(_ratio, scores["distance"].values()),
+        *map(_ratio, scores["distance_of_sets"].values()),
         f"{truth['diameter']:.2f}",
         f"{truth['order']:.2f}",
     ]
 
 
-def _ratio(one: Mapping[str, float]) -> str:
-    return f"{one['ratio']:.2f} ({one['lower']:.2f}–{one['upper']:.2f})"
+def _ratio(ratio: Mapping[str, float]) -> str:
+    return f"{ratio['ratio']:.2f} ({ratio['lower']:.2f}–{ratio['upper']:.2f})"
+
+
+app = study(generator, "generator --n 40 --slow 0 --out generator.json")
+
+if __name__ == "__main__":
+    app()
