@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from engine.cli.output import console
-
-Tell = Callable[[str, int, int, Mapping[str, float]], None]
+from surrogate.progress import Progress, silent
 
 
 @contextmanager
-def training_bar() -> Iterator[Tell]:
+def training_bar() -> Iterator[Progress]:
     """Yield a function that is told what is being done, how far it is, and losses."""
     if not sys.stderr.isatty():
-        yield lambda what, n, total, losses: None
+        yield silent
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich import progress as rich_progress
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("{task.fields[losses]}"),
     )  # fmt: skip
-    with Progress(*columns, console=console(to_stderr=True), transient=True) as bar:
+    with rich_progress.Progress(*columns, console=console(to_stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=None, losses="")
 
-        def tell(what: str, n: int, total: int, losses: Mapping[str, float]) -> None:
-            shown = "  ".join(
+        def advance(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            losses = "  ".join(
                 f"{name.removeprefix('source.')} {value:.3f}"
-                for name, value in losses.items()
+                for name, value in (numbers or {}).items()
                 if name not in ("step", "rate")
             )
-            bar.update(task, description=what, completed=n, total=total, losses=shown)
+            bar.update(
+                task, description=stage, completed=completed, total=total or None, losses=losses
+            )
 
-        yield tell
+        yield advance

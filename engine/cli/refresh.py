@@ -25,7 +25,7 @@ from engine.cli.output import (
     warn,
 )
 from engine.cli.progress import training_bar
-from engine.errors import UsageError
+from engine.errors import UsageError, spell
 
 if TYPE_CHECKING:
     from engine.refresh.request import Plan, Refreshed
@@ -72,7 +72,9 @@ def refresh(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the surrogate on the new results, and let it serve if it loses to nobody.
+    """Train the surrogate on the new results; promote it only if it is not worse than others.
+
+    Those are the current model and a plain Gaussian process.
 
     With --kind generator, train the generator of previews on from the lab's own micrographs; it
     serves if it tells micrographs that no training saw better than the one that serves.
@@ -162,7 +164,7 @@ def _document(done: Refreshed) -> dict[str, Any]:
         "kind": done.kind,
         "mode": done.mode,
         "outcome": done.outcome,
-        "why": done.why,
+        "why": spell(done.reason, "cli"),
         "model": done.model_id,
         "retired": done.former_id,
         "artifact": done.artifact,
@@ -173,7 +175,8 @@ def _document(done: Refreshed) -> dict[str, Any]:
 
 def _print_plan(planned: Plan, *, as_json: bool) -> None:
     if as_json:
-        print_json({**vars(planned), "reasons": list(planned.reasons)})
+        problem = None if planned.problem is None else spell(planned.problem, "cli")
+        print_json({**vars(planned), "reasons": list(planned.reasons), "problem": problem})
         return
     for reason in planned.reasons or ("no trigger of [refresh] is pulled",):
         typer.echo(f"{'due' if planned.is_due else 'not due'}: {reason}")
@@ -215,9 +218,11 @@ def _print(done: Refreshed) -> None:
                     "–" if other is None else ("yes" if other["loses"] else "no"),
                 ]
             )
-        headings = ["", "R² [–]", "log density [nat]", "candidate: R² more", "candidate loses"]
+        headings = ["", "R² [–]", "log density [nat]", "candidate: R² more", "candidate worse"]
         console().print(grid(headings, rows))
-    typer.echo(f"refresh {done.refresh_id} ({done.mode}): {done.outcome}: {done.why}")
+    typer.echo(
+        f"refresh {done.refresh_id} ({done.mode}): {done.outcome}: {spell(done.reason, 'cli')}"
+    )
     if done.model_id is not None:
         typer.echo(f"model {done.model_id}: {done.artifact}")
     if done.former_id is not None:

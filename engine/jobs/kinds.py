@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.campaign import Campaign
-from engine.errors import NotFoundError, SpinneretError, UsageError
+from engine.errors import NotFoundError, SpinneretError, UsageError, spell
 from engine.experiments.conditions import read_conditions, read_counts
 from engine.jobs.queue import TaskCancelledError, Tell, Work
 from engine.propose.request import ProposeRequest
@@ -68,7 +68,7 @@ def propose(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict
 
 
 def refresh(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
-    """Train on the new results, judge, and let the candidate serve if it loses to nobody.
+    """Train on the new results, judge, and promote what is not worse than model and plain GP.
 
     Once it is to stop, the training ends at its next step and is kept to be taken up again.
     """
@@ -77,11 +77,13 @@ def refresh(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict
 
     is_stopped = False
 
-    def told(what: str, n: int, total: int, numbers: Mapping[str, float]) -> None:
+    def told(
+        stage: str, completed: int = 0, total: int = 0, numbers: Mapping[str, float] | None = None
+    ) -> None:
         nonlocal is_stopped
-        shown = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+        shown = ", ".join(f"{name} {value:.3g}" for name, value in (numbers or {}).items())
         try:
-            tell(f"{what}{f', {shown}' if shown else ''}", n / total if total else None)
+            tell(f"{stage}{f', {shown}' if shown else ''}", completed / total if total else None)
         except TaskCancelledError:
             is_stopped = True
 
@@ -97,7 +99,7 @@ def refresh(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict
     return {
         "refresh": done.refresh_id,
         "outcome": str(done.outcome),
-        "summary": f"{done.outcome}: {done.why}",
+        "summary": f"{done.outcome}: {spell(done.reason, 'api')}",
         "model": done.model_id,
         "notes": list(done.notes),
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 from db.records import ModelKind, RefreshOutcome
 from db.urls import sqlite_path
-from engine.errors import StateError
+from engine.errors import StateError, spell
 from engine.workspace import Workspace
 
 ShouldStop = Callable[[], bool]
@@ -75,14 +75,14 @@ def _refresh(
     request = RefreshRequest(trigger=trigger, only_if_due=only_if_due, kind=kind)
     planned = plan(workspace, request)
     if planned.problem is not None:
-        return f"not possible yet: {planned.problem}"
+        return f"not possible yet: {spell(planned.problem, 'api')}"
     try:
         done = refresh_now(workspace, request, should_stop=should_stop)
     except StateError as error:  # somebody else is at it, or was a moment ago
         return str(error)
     if done.outcome is RefreshOutcome.INTERRUPTED:
-        raise InterruptedJobError(done.why)
-    return f"refresh {done.refresh_id}: {done.outcome}: {done.why}"
+        raise InterruptedJobError(spell(done.reason, "api"))
+    return f"refresh {done.refresh_id}: {done.outcome}: {spell(done.reason, 'api')}"
 
 
 def report(workspace: Workspace, args: Mapping[str, Any], should_stop: ShouldStop) -> str:

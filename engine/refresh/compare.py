@@ -1,4 +1,4 @@
-"""``engine models compare``: versions beside one another, on recipes that none of them ever saw."""
+"""Versions beside one another, on recipes that none of them ever saw."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from db.records import ModelKind
 from engine.compute import limit_threads
 from engine.errors import DataError, StateError, UsageError
 from engine.experiments.learning_set import history_from_records, learnable
-from engine.refresh.request import ShouldStop, Tell
+from engine.refresh.request import ShouldStop
 from engine.registry.files import problems
 from engine.registry.versions import version_of
 from engine.workspace import Workspace
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     from engine.sources.knowledge import Knowledge
@@ -41,14 +42,16 @@ class Compared:
             "n_recipes": self.n_recipes,
             "r2": dict(self.r2),
             "log_density": dict(self.log_density),
-            "differences": {name: dict(one) for name, one in self.differences.items()},
+            "differences": {
+                name: dict(difference) for name, difference in self.differences.items()
+            },
         }
 
 
 def compare_models(
     workspace: Workspace,
     ids: Sequence[int],
-    tell: Tell = lambda what, n, total, numbers: None,
+    progress: Progress = silent,
     should_stop: ShouldStop = lambda: False,
 ) -> Compared:
     """Compare surrogates of the active campaign with one another, the starter and a plain model.
@@ -56,7 +59,7 @@ def compare_models(
     Args:
         workspace: whose campaign and results, as they stand now.
         ids: versions; with one, the champion is compared with it too.
-        tell: hears how far it is.
+        progress: hears how far it is.
         should_stop: ends it early.
 
     Raises:
@@ -73,17 +76,20 @@ def compare_models(
 
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        most = workspace.settings.propose.most_runs
-        experiments, _ = learnable(tx, record, campaign, most=most)
+        limit = workspace.settings.propose.most_runs
+        experiments, _ = learnable(tx, record, campaign, most=limit)
         history = history_from_records(campaign, experiments)
-        chosen = [version_of(workspace, tx, one) for one in dict.fromkeys(ids)]
+        chosen = [version_of(workspace, tx, id_) for id_ in dict.fromkeys(ids)]
         champion = tx.models.champion(record.id, ModelKind.SURROGATE)
         if len(chosen) == 1 and champion is not None and champion.id != chosen[0].id:
             chosen.append(champion)
     models: dict[str, Knowledge | None] = {}
     for version in chosen:
         if version.kind is not ModelKind.SURROGATE:
-            raise UsageError(f"model {version.id} is a {version.kind}; surrogates are compared")
+            raise UsageError(
+                f"expected surrogates to compare, got model {version.id}, a {version.kind}",
+                field="models",
+            )
         wrong = problems(workspace.data_dir, version)
         if wrong:
             raise DataError("; ".join(wrong))
@@ -91,13 +97,13 @@ def compare_models(
         models[f"model {version.id}"] = knowledge_of(campaign, folder)
     models[STARTER_NAME] = knowledge_of(campaign, STARTER)
     models[PLAIN] = None
-    scores = evaluate(history, models, workspace.settings.propose, tell, should_stop)
-    first, *others = scores
+    scores = evaluate(history, models, workspace.settings.propose, progress, should_stop)
+    first, *opponents = scores
     if any(len(scores[a].error) != len(scores[b].error) for a, b in pairwise(scores)):
         raise StateError("the models were scored on different recipes")
     return Compared(
         len(scores[first].error),
-        {name: one.r2 for name, one in scores.items()},
-        {name: -float(one.density.mean()) for name, one in scores.items()},
-        {name: paired(scores[first], scores[name]) for name in others},
+        {name: score.r2 for name, score in scores.items()},
+        {name: -float(score.density.mean()) for name, score in scores.items()},
+        {name: paired(scores[first], scores[name]) for name in opponents},
     )

@@ -79,23 +79,23 @@ def _reasons(
     since_at: datetime | None,
     moment: datetime,
 ) -> list[str]:
-    found = []
+    reasons = []
     if settings.min_new_results and n_results >= settings.min_new_results:
-        found.append(f"min_new_results: {n_results} runs got results, {settings.min_new_results} "
+        reasons.append(f"min_new_results: {n_results} runs got results, {settings.min_new_results} "
                      "make it due")  # fmt: skip
     if settings.min_new_micrographs and n_micrographs >= settings.min_new_micrographs:
-        found.append(f"min_new_micrographs: {n_micrographs} micrographs came, "
+        reasons.append(f"min_new_micrographs: {n_micrographs} micrographs came, "
                      f"{settings.min_new_micrographs} make it due")  # fmt: skip
     age = settings.max_age_s
     has_news = n_results > 0 or n_micrographs > 0
     if age is not None and has_news and since_at is not None:
         old = (moment - since_at).total_seconds()  # negative where the clock was set back
         if old >= age:
-            found.append(
+            reasons.append(
                 f"max_age: {n_results} results and {n_micrographs} micrographs wait since "
                 f"{since_at:%Y-%m-%d %H:%M} UTC, {settings.max_age} make it due"
             )
-    return found
+    return reasons
 
 
 def _failed_lately(runs: list[RefreshRunRecord], moment: datetime) -> bool:

@@ -1,4 +1,4 @@
-r"""May a candidate serve? It is judged on recipes that no training ever saw, against two others.
+r"""May a candidate be promoted? Judged on recipes that no training ever saw, against two others.
 
 The judged recipes are taken in the order in which they were run, in blocks. For each block the
 Gaussian processes are fitted to everything recorded before its first run, once with what the
@@ -14,9 +14,10 @@ l       negative log density of it [nats], averaged over outcomes           (rec
 d       mean over recipes of e(candidate) − e(other): the loss in R²        scalar
 ======  ==================================================================  ==========
 
-Both differences are paired, so what is hard to predict for everybody cancels. The candidate loses
-to another where its loss, less one standard error, still exceeds the tolerance (2.5 times that for
-l): what a few dozen noisy runs cannot tell apart does not count as lost.
+Both differences are paired, so what is hard to predict for everybody cancels. The candidate is
+worse than another where its loss, less one standard error, still exceeds the tolerance (2.5 times
+that for l): what a few dozen noisy runs cannot tell apart does not count. It is promoted only if it
+is not worse than the current model and a plain GP.
 """
 
 from __future__ import annotations
@@ -35,12 +36,15 @@ from engine.errors import StateError
 from engine.propose.forecaster import Forecaster, outcomes_with_data
 from engine.propose.training_data import to_work
 from engine.refresh.own_runs import Part, part_of, recipe_of
-from engine.refresh.request import ShouldStop, Tell
+from engine.refresh.request import ShouldStop
 from engine.sources.knowledge import Knowledge
 from engine.workspace.settings import ProposeSettings
+from surrogate.progress import Progress
 
 Array = NDArray[np.float64]
 
+# Each block costs one fit of each model: three models in three blocks are the nine fits that
+# docs/benchmarks.md counts for a refresh.
 BLOCKS = 3
 FIRST_SHARE = 0.4
 """Share of the runs that the first fit may look at."""
@@ -73,10 +77,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the candidate may serve, why, and the numbers (plain JSON types)."""
+    """Whether the candidate may be promoted, why, and the numbers (plain JSON types)."""
 
     passes: bool
-    why: str
+    reason: str
     numbers: Mapping[str, Any]
 
 
@@ -113,7 +117,7 @@ def judge(
     *,
     tolerance: float,
     settings: ProposeSettings,
-    tell: Tell,
+    progress: Progress,
     should_stop: ShouldStop = lambda: False,
 ) -> Verdict:
     """Compare the candidate with the champion and a plain model.
@@ -124,7 +128,7 @@ def judge(
             added.
         tolerance: the loss of R² that is taken for chance.
         settings: of proposals.
-        tell: hears how far it is.
+        progress: hears how far it is.
         should_stop: ends it between two fits.
 
     Raises:
@@ -132,41 +136,50 @@ def judge(
         StateError: too few judged recipes.
         ModelError: the models cannot be fitted.
     """
-    scores = evaluate(history, {**models, PLAIN: None}, settings, tell, should_stop)
+    scores = evaluate(history, {**models, PLAIN: None}, settings, progress, should_stop)
     candidate = scores[CANDIDATE]
     against: dict[str, Any] = {}
-    lost = []
-    for name, other in scores.items():
+    worse_than = []
+    for name, opponent in scores.items():
         if name == CANDIDATE:
             continue
-        found = paired(candidate, other)
-        found["loses"] = (
-            found["d_r2"] + found["se_r2"] < -tolerance
-            or found["d_density"] + found["se_density"] < -DENSITY_FACTOR * tolerance
+        comparison = paired(candidate, opponent)
+        comparison["loses"] = (
+            comparison["d_r2"] + comparison["se_r2"] < -tolerance
+            or comparison["d_density"] + comparison["se_density"] < -DENSITY_FACTOR * tolerance
         )
-        against[name] = found
-        if found["loses"]:
-            lost.append(f"{name} (R² {found['d_r2']:+.3f} ± {found['se_r2']:.3f}, log density "
-                        f"{found['d_density']:+.3f} ± {found['se_density']:.3f})")  # fmt: skip
+        against[name] = comparison
+        if comparison["loses"]:
+            worse_than.append(
+                f"{name} (R² {comparison['d_r2']:+.3f} ± {comparison['se_r2']:.3f}, log density "
+                f"{comparison['d_density']:+.3f} ± {comparison['se_density']:.3f})"
+            )
     numbers = {
         "n_recipes": len(candidate.error),
         "tolerance": tolerance,
-        "r2": {name: one.r2 for name, one in scores.items()},
-        "log_density": {name: -float(one.density.mean()) for name, one in scores.items()},
+        "r2": {name: score.r2 for name, score in scores.items()},
+        "log_density": {name: -float(score.density.mean()) for name, score in scores.items()},
         "against": against,
     }
-    told = ", ".join(
-        f"{name} {one['d_r2']:+.3f} ± {one['se_r2']:.3f}" for name, one in against.items()
+    margins = ", ".join(
+        f"{name} {margin['d_r2']:+.3f} ± {margin['se_r2']:.3f}" for name, margin in against.items()
     )
     n = len(candidate.error)
-    if lost:
-        return Verdict(False, f"it loses on {n} unseen recipes to {' and '.join(lost)}", numbers)
-    return Verdict(True, f"it loses to neither on {n} unseen recipes (R² against {told})", numbers)
+    if worse_than:
+        reason = f"it is worse on {n} unseen recipes than {' and '.join(worse_than)}"
+        return Verdict(False, reason, numbers)
+    reason = f"it is worse than neither on {n} unseen recipes (R² against {margins})"
+    return Verdict(True, reason, numbers)
 
 
-def paired(one: Scores, other: Scores) -> dict[str, Any]:
-    """Return how much better ``one`` is in R² and log density, with standard errors."""
-    gain, density = other.error - one.error, other.density - one.density
+def paired(scores: Scores, opponent: Scores) -> dict[str, Any]:
+    """Return how much better ``scores`` are in R² and log density [nats], with standard errors.
+
+    >>> better, worse = (Scores(np.array(e), np.zeros(2)) for e in ([0.2, 0.4], [0.4, 0.8]))
+    >>> f"{paired(better, worse)['d_r2']:.2f}"
+    '0.30'
+    """
+    gain, density = opponent.error - scores.error, opponent.density - scores.density
     return {
         "d_r2": float(gain.mean()),
         "se_r2": _standard_error(gain),
@@ -183,7 +196,7 @@ def evaluate(
     history: History,
     models: Mapping[str, Knowledge | None],
     settings: ProposeSettings,
-    tell: Tell,
+    progress: Progress,
     should_stop: ShouldStop = lambda: False,
 ) -> dict[str, Scores]:
     """Return what each model scores on the judged recipes.
@@ -204,42 +217,42 @@ def evaluate(
         )
     spread = _spread(campaign, runs, outcomes)
     total = len(blocks) * len(models)
-    found: dict[str, Scores] = {}
+    scores_by_name: dict[str, Scores] = {}
     for place, (name, knowledge) in enumerate(models.items()):
         rows: dict[str, list[tuple[float, float]]] = {}
         for number, block in enumerate(blocks):
             if should_stop():
                 raise KeyboardInterrupt
-            tell("judging", place * len(blocks) + number, total, {})
+            progress("judging", place * len(blocks) + number, total)
             history_then = History(campaign, block.fitted)
             forecaster = Forecaster.fit(
                 history_then, settings, outcomes=outcomes, knowledge=knowledge
             )
             for recipe, score in _scored(forecaster, block.judged, spread):
                 rows.setdefault(recipe, []).append(score)
-        means = np.array([np.mean(scores, axis=0) for scores in rows.values()])
-        found[name] = Scores(means[:, 0], means[:, 1])
-    tell("judging", total, total, {})
-    return found
+        recipe_means = np.array([np.mean(scores, axis=0) for scores in rows.values()])
+        scores_by_name[name] = Scores(recipe_means[:, 0], recipe_means[:, 1])
+    progress("judging", total, total)
+    return scores_by_name
 
 
 def judged_outcomes(campaign: Campaign, history: History) -> tuple[str, ...]:
     """Return the outcomes by which models are judged: those that are wanted, as far as measured."""
-    wanted = [objective.outcome for objective in campaign.objectives]
-    wanted += [name for one in campaign.constraints for name in one.terms]
+    required = [objective.outcome for objective in campaign.objectives]
+    required += [name for constraint in campaign.constraints for name in constraint.terms]
     measured = outcomes_with_data(history)
-    return tuple(dict.fromkeys(o for o in wanted if o in measured)) or measured
+    return tuple(dict.fromkeys(o for o in required if o in measured)) or measured
 
 
 def _spread(campaign: Campaign, runs: Sequence[Run], outcomes: Sequence[str]) -> Array:
     """Return the standard deviation of each outcome in work space, (m,), unmoved by outliers."""
-    found = []
+    spreads = []
     for outcome in outcomes:
         values = _work_means(campaign, runs, outcome)
         values = values[np.isfinite(values)]
-        low, high = np.percentile(values, (16, 84))
-        found.append(max(float(high - low) / 2, 1e-9))
-    return np.array(found)
+        low, high = np.percentile(values, (16, 84))  # ± one standard deviation of a normal
+        spreads.append(max(float(high - low) / 2, 1e-9))
+    return np.array(spreads)
 
 
 def _work_means(campaign: Campaign, runs: Sequence[Run], outcome: str) -> Array:
@@ -263,9 +276,9 @@ def _scored(
     true = np.stack([_work_means(campaign, judged, o) for o in forecaster.outcomes], axis=1)
     error = ((true - mean) / spread) ** 2
     density = 0.5 * ((true - mean) ** 2 / variance + np.log(2 * math.pi * variance))
-    found = []
+    scores = []
     for row, run in enumerate(judged):
         if np.isfinite(true[row]).any():
             score = float(np.nanmean(error[row])), float(np.nanmean(density[row]))
-            found.append((recipe_of(campaign, run.conditions), score))
-    return found
+            scores.append((recipe_of(campaign, run.conditions), score))
+    return scores

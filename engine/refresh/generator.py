@@ -13,14 +13,15 @@ from typing import Any
 
 from db.records import ModelKind, ModelStatus, RefreshOutcome, Status
 from engine.compute import versions
-from engine.errors import ModelError
+from engine.errors import ModelError, by_voice, spell
 from engine.previews.serving_generator import serving_generator
-from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop, Tell
+from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop
 from engine.refresh.snapshot import Snapshot
 from engine.refresh.state import state_folder
 from engine.registry.files import FILES
 from engine.workspace import Workspace
 from engine.workspace.leases import Lease, now
+from surrogate.progress import Progress
 
 
 def problem_of(snapshot: Snapshot) -> str | None:
@@ -30,19 +31,23 @@ def problem_of(snapshot: Snapshot) -> str | None:
     n = n_pictures(snapshot)
     if n >= FEWEST:
         return None
+    mend = by_voice(
+        "log more of them first (`engine log ID --micrograph FILE`)",
+        "add more of them to runs first",
+    )
     return (
-        f"expected at least {FEWEST} micrographs of finished runs with a known scale, got {n}: log "
-        "more of them first (`engine log ID --micrograph FILE`)"
+        f"expected at least {FEWEST} micrographs of finished runs with a known scale, got {n}: "
+        f"{mend}"
     )
 
 
 def n_pictures(snapshot: Snapshot) -> int:
     """Return how many micrographs there are to learn from."""
     return sum(
-        one.nm_per_pixel is not None
+        micrograph.nm_per_pixel is not None
         for experiment in snapshot.experiments
         if experiment.status is Status.COMPLETED
-        for one in experiment.micrographs
+        for micrograph in experiment.micrographs
     )
 
 
@@ -56,7 +61,7 @@ class GeneratorWork:
     request: RefreshRequest
     planned: Plan
     refresh_id: int
-    tell: Tell
+    progress: Progress
     should_stop: ShouldStop
 
     def run(self) -> Refreshed:
@@ -75,10 +80,12 @@ class GeneratorWork:
         if request.steps is not None:
             settings = FineTuning(request.steps, request.steps, request.seed, request.device)
 
-        def told(what: str, n: int, total: int, numbers: Mapping[str, float]) -> None:
+        def report_progress(
+            stage: str, completed: int, total: int, numbers: Mapping[str, float]
+        ) -> None:
             if self.should_stop():
                 raise KeyboardInterrupt
-            self.tell(what, n, total, numbers)
+            self.progress(stage, completed, total, numbers)
 
         work = state_folder(self.workspace, snapshot.record.id, ModelKind.GENERATOR)
         tuned = tune_generator(
@@ -88,7 +95,7 @@ class GeneratorWork:
             serving,
             settings,
             work=work,
-            tell=told,
+            tell=report_progress,
         )
         numbers = {
             "micrographs": tuned.n_micrographs,
@@ -97,31 +104,31 @@ class GeneratorWork:
             "loss_after": tuned.after,
         }
         better = "less" if tuned.is_better else "not less"
-        why = (
+        reason = (
             f"loss on {tuned.n_held} micrographs that no training saw: {tuned.after:.4f}, {better} "
             f"than the {tuned.before:.4f} of {serving.name}"
         )
-        done = self._record(tuned, numbers, why, serving.model_version_id)
+        refreshed = self._record(tuned, numbers, reason, serving.model_version_id)
         shutil.rmtree(work, ignore_errors=True)
-        return done
+        return refreshed
 
     def _record(
-        self, tuned: Any, numbers: dict[str, Any], why: str, parent_id: int | None
+        self, tuned: Any, numbers: dict[str, Any], reason: str, parent_id: int | None
     ) -> Refreshed:
         from engine.previews.fine_tuning import keep_generator
 
-        kept, sha256 = keep_generator(self.workspace, tuned, watermark=self.snapshot.watermark)
+        stored, sha256 = keep_generator(self.workspace, tuned, watermark=self.snapshot.watermark)
         passes = tuned.is_better
         outcome = RefreshOutcome.PROMOTED if passes else RefreshOutcome.REJECTED
         former = None
         try:
-            detail = f"{outcome}: {kept.artifact}"
+            detail = f"{outcome}: {stored.artifact}"
             with self.workspace.database.write("refresh", detail=detail) as tx:
                 self.lease.require(tx)
                 model_id = tx.models.add(
                     self.snapshot.record.id,
                     kind=ModelKind.GENERATOR,
-                    artifact_path=kept.artifact,
+                    artifact_path=stored.artifact,
                     sha256=sha256,
                     watermark=self.snapshot.watermark,
                     metrics=numbers,
@@ -130,33 +137,35 @@ class GeneratorWork:
                     config={
                         "prior": tuned.recipe.prior.to_dict(),
                         "unet": tuned.recipe.unet.to_dict(),
-                        FILES: dict(kept.files),
+                        FILES: dict(stored.files),
                     },
                     seed=self.request.seed,
                     versions=versions(),
                 )
                 if passes:
-                    former = tx.models.promote(model_id, reason=f"refresh {self.refresh_id}: {why}")
+                    former = tx.models.promote(
+                        model_id, reason=f"refresh {self.refresh_id}: {reason}"
+                    )
                 tx.refreshes.finish(
                     self.refresh_id,
                     outcome,
                     at=now(),
-                    log=why,
+                    log=spell(reason, "api"),
                     model_version_id=model_id,
                     report={"generator": numbers},
                 )
         except BaseException:
-            if kept.is_new:
-                shutil.rmtree(kept.folder, ignore_errors=True)
+            if stored.is_new:
+                shutil.rmtree(stored.folder, ignore_errors=True)
             raise
         return Refreshed(
             self.refresh_id,
             ModelKind.GENERATOR,
             outcome,
-            why,
+            reason,
             self.planned.mode,
             model_id,
             former,
-            kept.artifact,
+            stored.artifact,
             {"generator": numbers},
         )

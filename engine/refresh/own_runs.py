@@ -41,11 +41,11 @@ class Part(StrEnum):
 
 def recipe_of(campaign: Campaign, conditions: Mapping[str, Value]) -> str:
     """Return what tells one recipe from another: the controlled settings, in order."""
-    words = []
+    settings = []
     for parameter in campaign.controlled:
         value = conditions.get(parameter.name)
-        words.append(f"{value:.6g}" if isinstance(value, int | float) else str(value))
-    return "|".join(words)
+        settings.append(f"{value:.6g}" if isinstance(value, int | float) else str(value))
+    return "|".join(settings)
 
 
 def part_of(campaign: Campaign, conditions: Mapping[str, Value]) -> Part:
@@ -87,10 +87,10 @@ def own_runs(
     runs: list[SourceRun] = []
     stopping: list[bool] = []
     recipes: set[str] = set()
-    for one in experiments:
-        if one.status is not Status.COMPLETED or one.id in left_out:
+    for experiment in experiments:
+        if experiment.status is not Status.COMPLETED or experiment.id in left_out:
             continue
-        run = run_of(one, campaign, data_dir)
+        run = run_of(experiment, campaign, data_dir)
         if not run.outcomes and not run.pictures:
             continue
         part = part_of(campaign, run.conditions)
@@ -113,7 +113,7 @@ def own_runs(
 
 
 def own_rows(
-    own: OwnRuns,
+    source: OwnRuns,
     understood: Understood,
     vocabulary: Vocabulary,
     config: MatMCLConfig,
@@ -126,9 +126,9 @@ def own_rows(
     Raises:
         DataError: the model knows none of the campaign's parameters.
     """
-    assert own.data is not None  # noqa: S101 -- the caller has looked
+    assert source.data is not None  # noqa: S101 -- the caller has looked
     rows = source_rows(
-        own.data,
+        source.data,
         understood,
         vocabulary,
         config,
@@ -136,7 +136,7 @@ def own_rows(
         max_megapixels=max_megapixels,
         hold_out=False,
     )
-    held = torch.tensor([own.stopping[place] for place in rows.learnt])
-    if bool(held.all()):  # too few to spare any
-        held = torch.zeros_like(held)
-    return replace(rows, tensors=replace(rows.tensors, held=held))
+    is_held_out = torch.tensor([source.stopping[place] for place in rows.learnt])
+    if bool(is_held_out.all()):  # too few to spare any
+        is_held_out = torch.zeros_like(is_held_out)
+    return replace(rows, tensors=replace(rows.tensors, held=is_held_out))

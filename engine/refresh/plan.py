@@ -8,9 +8,10 @@ from db.records import ModelKind, Status
 from engine.campaign.history import History, Run
 from engine.experiments.learning_set import history_from_records
 from engine.refresh.generator import n_pictures, problem_of
-from engine.refresh.request import Mode, Plan, RefreshRequest, Tell
+from engine.refresh.request import Mode, Plan, RefreshRequest
 from engine.refresh.snapshot import Snapshot, take_snapshot
 from engine.workspace import Workspace
+from surrogate.progress import Progress
 
 if TYPE_CHECKING:
     from engine.refresh.suspicion import Suspicion
@@ -71,11 +72,11 @@ def doubts(workspace: Workspace, snapshot: Snapshot) -> Suspicion:
         return examine(old, finished[len(finished) // 2 :], workspace.settings.propose)
     with workspace.database.read() as tx:
         if snapshot.n_left_out:
-            ids = [one.id for one in snapshot.experiments]
-            then = list(tx.experiments.get_all(ids, watermark=snapshot.due.since))
+            ids = [experiment.id for experiment in snapshot.experiments]
+            old_experiments = list(tx.experiments.get_all(ids, watermark=snapshot.due.since))
         else:
-            then = tx.experiments.find(snapshot.record.id, watermark=snapshot.due.since)
-    old = history_from_records(snapshot.campaign, then)
+            old_experiments = tx.experiments.find(snapshot.record.id, watermark=snapshot.due.since)
+    old = history_from_records(snapshot.campaign, old_experiments)
     if not old.n_finished:
         return Suspicion()
     return examine(old, new_runs(snapshot.history, old), workspace.settings.propose)
@@ -83,14 +84,14 @@ def doubts(workspace: Workspace, snapshot: Snapshot) -> Suspicion:
 
 def new_runs(history: History, old: History) -> list[Run]:
     """Return the finished runs whose results are new or changed, in order."""
-    known = {run.id: run.outcomes for run in old.finished}
-    return [run for run in history.finished if known.get(run.id) != run.outcomes]
+    old_outcomes = {run.id: run.outcomes for run in old.finished}
+    return [run for run in history.finished if old_outcomes.get(run.id) != run.outcomes]
 
 
 def material_of(
-    workspace: Workspace, snapshot: Snapshot, tell: Tell, odd: set[int | None]
+    workspace: Workspace, snapshot: Snapshot, progress: Progress, outlier_ids: set[int | None]
 ) -> Material:
-    """Read what there is to learn from, but for what is odd.
+    """Read what there is to learn from, but for outliers.
 
     Raises:
         NotFoundError, DataError, DatabaseError: a source is gone, or cannot be read.
@@ -100,18 +101,18 @@ def material_of(
     from engine.sources.reading import read_source, refuse_own_runs
 
     _, _, records = sources_of(workspace)
-    found = []
+    sources = []
     for place, record in enumerate(records):
-        tell(f"reading {record.name}", place, len(records), {})
+        progress(f"reading {record.name}", place, len(records))
         data, _ = refuse_own_runs(workspace, read_source(workspace, record))
-        found.append(data)
+        sources.append(data)
     return Material(
         snapshot.campaign,
         workspace.data_dir,
-        tuple(one for one in snapshot.experiments if one.status is Status.COMPLETED),
-        tuple(found),
+        tuple(run for run in snapshot.experiments if run.status is Status.COMPLETED),
+        tuple(sources),
         snapshot.watermark,
         workspace.settings.storage.max_image_megapixels,
-        tuple(sorted(id_ for id_ in odd if id_ is not None)),
+        tuple(sorted(id_ for id_ in outlier_ids if id_ is not None)),
         is_part=snapshot.n_left_out > 0,
     )

@@ -18,12 +18,13 @@ from typing import Any
 from db.records import ModelKind, ModelVersionRecord, Status
 from db.session import Transaction
 from engine.compute import limit_threads, versions
-from engine.errors import DataError, StateError
-from engine.refresh.request import RefreshRequest, ShouldStop, Tell
+from engine.errors import DataError, StateError, by_voice
+from engine.refresh.request import RefreshRequest, ShouldStop
 from engine.registry.files import FILES, FOLDER, Disk, hashes, problems
 from engine.registry.versions import version_of
 from engine.workspace import Workspace, definition_of
 from engine.workspace.leases import TRAINING, held
+from surrogate.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Rebuilt:
 def rebuild(
     workspace: Workspace,
     model_id: int,
-    tell: Tell = lambda what, n, total, numbers: None,
+    progress: Progress = silent,
     should_stop: ShouldStop = lambda: False,
 ) -> Rebuilt:
     """Train a version again, compare the weights, and put its files back where they are missing.
@@ -58,10 +59,12 @@ def rebuild(
     """
     limit_threads(workspace.settings.compute.threads)
     with held(workspace.database, TRAINING):
-        return _rebuild(workspace, model_id, tell, should_stop)
+        return _rebuild(workspace, model_id, progress, should_stop)
 
 
-def _rebuild(workspace: Workspace, model_id: int, tell: Tell, should_stop: ShouldStop) -> Rebuilt:
+def _rebuild(
+    workspace: Workspace, model_id: int, progress: Progress, should_stop: ShouldStop
+) -> Rebuilt:
     from engine.refresh.training import train_candidate
     from surrogate.matmcl.checkpoint import read_card, save_checkpoint
 
@@ -70,16 +73,16 @@ def _rebuild(workspace: Workspace, model_id: int, tell: Tell, should_stop: Shoul
         noted = (version.config or {}).get("refresh")
         if version.kind is not ModelKind.SURROGATE or noted is None:
             raise StateError(
-                f"model {model_id} was not made by `engine refresh`, so its row does not tell all "
-                "of it: `engine pretrain` with its options makes it anew"
+                f"model {model_id} was not made by a refresh, so its row does not tell all of it: "
+                f"{by_voice('`engine pretrain` with its options makes it', 'pretrain it')} anew"
             )
         parent = _parent(workspace, tx, version)
         material, differences = _material(workspace, tx, version, noted)
-    names = {one.name for one in fields(RefreshRequest)}
+    names = {attribute.name for attribute in fields(RefreshRequest)}
     request = RefreshRequest(**{k: v for k, v in noted.items() if k in names})
     with TemporaryDirectory(prefix="spinneret-rebuild-") as place:
         trained = train_candidate(
-            material, request, parent, state=Path(place) / "state", tell=tell,
+            material, request, parent, state=Path(place) / "state", progress=progress,
             should_stop=should_stop,
         )  # fmt: skip
         folder = Path(place) / "made"
@@ -92,11 +95,11 @@ def _rebuild(workspace: Workspace, model_id: int, tell: Tell, should_stop: Shoul
         restored = False
         if is_same and not version.is_pruned and problems(workspace.data_dir, version):
             restored = _put_back(workspace.data_dir, folder, version)
-    now = versions()
+    current = versions()
     differences += [
-        f"{name} was {old}, is {now.get(name, 'not installed')}"
+        f"{name} was {old}, is {current.get(name, 'not installed')}"
         for name, old in (version.versions or {}).items()
-        if now.get(name) != old
+        if current.get(name) != old
     ]
     return Rebuilt(model_id, digest, is_same, restored, tuple(differences))
 
@@ -110,7 +113,7 @@ def _parent(workspace: Workspace, tx: Transaction, version: ModelVersionRecord) 
     if wrong:
         raise DataError(
             f"model {version.id} was trained on from model {parent.id}: {'; '.join(wrong)}. "
-            f"Rebuild that one first: `engine models rebuild {parent.id}`"
+            f"Rebuild that one first{by_voice(f': `engine models rebuild {parent.id}`', '')}"
         )
     return workspace.data_dir / parent.artifact_path
 
@@ -132,21 +135,21 @@ def _material(
         if part
         else tx.experiments.find(record.id, watermark=version.watermark)
     )
-    then = {one.revision_id for one in experiments}
-    if then and max(then) < record.revision_id:
-        campaign = definition_of(tx.campaigns.at_revision(max(then)))
-    was = {one["name"]: one["fingerprint"] for one in noted.get("sources", ())}
-    found, differences = [], []
+    revision_ids = {entry.revision_id for entry in experiments}
+    if revision_ids and max(revision_ids) < record.revision_id:
+        campaign = definition_of(tx.campaigns.at_revision(max(revision_ids)))
+    fingerprints = {entry["name"]: entry["fingerprint"] for entry in noted.get("sources", ())}
+    sources, differences = [], []
     for source in tx.sources.find(record.id, watermark=version.watermark):
         data, _ = refuse_own_runs(workspace, read_source(workspace, source))
-        found.append(data)
-        if was.get(source.name) != data.fingerprint:
+        sources.append(data)
+        if fingerprints.get(source.name) != data.fingerprint:
             differences.append(f"source '{source.name}' reads otherwise than then")
     material = Material(
         campaign,
         workspace.data_dir,
-        tuple(one for one in experiments if one.status is Status.COMPLETED),
-        tuple(found),
+        tuple(entry for entry in experiments if entry.status is Status.COMPLETED),
+        tuple(sources),
         version.watermark,
         workspace.settings.storage.max_image_megapixels,
         tuple(noted.get("left_out", ())),
@@ -155,13 +158,13 @@ def _material(
     return material, differences
 
 
-def _put_back(data_dir: Path, made: Path, version: ModelVersionRecord) -> bool:
+def _put_back(data_dir: Path, rebuilt: Path, version: ModelVersionRecord) -> bool:
     """Put a version's files in their place, if they are the very same."""
-    if hashes(made) != dict((version.config or {}).get(FILES, {})):
+    if hashes(rebuilt) != dict((version.config or {}).get(FILES, {})):
         return False
     place = data_dir / version.artifact_path
     aside = Disk().make_aside(data_dir / FOLDER)
-    shutil.copytree(made, aside, dirs_exist_ok=True)
+    shutil.copytree(rebuilt, aside, dirs_exist_ok=True)
     aside.chmod(0o755)
     shutil.rmtree(place, ignore_errors=True)
     Disk().rename(aside, place)

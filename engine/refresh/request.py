@@ -8,9 +8,6 @@ from typing import Any, Literal
 
 from db.records import ModelKind, RefreshOutcome
 
-Tell = Callable[[str, int, int, Mapping[str, float]], None]
-"""Called with what is being done, how much of it is done, of how much, and numbers if any."""
-
 ShouldStop = Callable[[], bool]
 """Asked between steps; once it says so, the training is kept and the refresh ends."""
 
@@ -70,13 +67,13 @@ class Refreshed:
     """What a refresh did.
 
     ``model_id``: the version that it made, if it came so far. ``former_id``: the champion that
-    retired. ``report``: the numbers behind it, plain JSON types. ``why``: in a sentence.
+    retired. ``report``: the numbers behind it, plain JSON types. ``reason``: why, in a sentence.
     """
 
     refresh_id: int
     kind: ModelKind
     outcome: RefreshOutcome
-    why: str
+    reason: str
     mode: Mode
     model_id: int | None = None
     former_id: int | None = None

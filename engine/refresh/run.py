@@ -1,4 +1,4 @@
-"""``engine refresh``: one training from reading to promotion, whole or without a trace that serves.
+"""A refresh: one training from reading to promotion, whole or without a trace that serves.
 
 In this order: the lease (one training at a time, whoever starts it), new results doubted, the
 training, the judgement, the files, and last one transaction with the version, its promotion and the
@@ -21,15 +21,16 @@ from db.records import (
 )
 from engine.campaign import Campaign
 from engine.compute import limit_threads, versions
-from engine.errors import SpinneretError, StateError
+from engine.errors import SpinneretError, StateError, by_voice, field, spell
 from engine.refresh.generator import GeneratorWork
 from engine.refresh.plan import doubts, material_of, plan, plan_of
-from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop, Tell
+from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop
 from engine.refresh.snapshot import Snapshot, take_snapshot
 from engine.refresh.state import state_folder
 from engine.registry.files import FILES, Kept
 from engine.workspace import Workspace
 from engine.workspace.leases import TRAINING, Lease, held, now
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     from engine.refresh.gate import Verdict
@@ -44,15 +45,15 @@ MOST_MENTIONED = 8
 def refresh(
     workspace: Workspace,
     request: RefreshRequest,
-    tell: Tell = lambda what, n, total, numbers: None,
+    progress: Progress = silent,
     should_stop: ShouldStop = lambda: False,
 ) -> Refreshed:
-    """Train a candidate, judge it, and let it serve if it loses to nobody.
+    """Train a candidate, judge it, and promote it only if it is not worse than model and plain GP.
 
     Args:
         workspace: whose active campaign.
         request: what to train, and how.
-        tell: hears how far it is; may be called from this thread only.
+        progress: hears how far it is; may be called from this thread only.
         should_stop: asked between steps (cooperative cancellation, from any thread): once it says
             so, the training is kept to be taken up again, and the outcome is ``interrupted``.
 
@@ -76,16 +77,16 @@ def refresh(
             raise StateError("not due any more: somebody else has just trained")
         refresh_id = _start(workspace, lease, snapshot, request)
         kind = GeneratorWork if request.kind is ModelKind.GENERATOR else _Work
-        work = kind(workspace, lease, snapshot, request, planned, refresh_id, tell, should_stop)
+        work = kind(workspace, lease, snapshot, request, planned, refresh_id, progress, should_stop)
         try:
             return work.run()
         except KeyboardInterrupt:
-            why = "stopped; what was trained is kept, the next refresh goes on from there"
-            _finish(workspace, refresh_id, RefreshOutcome.INTERRUPTED, why)
+            reason = "stopped; what was trained is kept, the next refresh goes on from there"
+            _finish(workspace, refresh_id, RefreshOutcome.INTERRUPTED, reason)
             if not should_stop():
                 raise
             return Refreshed(
-                refresh_id, request.kind, RefreshOutcome.INTERRUPTED, why, planned.mode
+                refresh_id, request.kind, RefreshOutcome.INTERRUPTED, reason, planned.mode
             )
         except (SpinneretError, DatabaseError) as error:
             _finish(workspace, refresh_id, RefreshOutcome.FAILED, str(error))
@@ -135,9 +136,9 @@ def _start(workspace: Workspace, lease: Lease, snapshot: Snapshot, request: Refr
         )
 
 
-def _finish(workspace: Workspace, refresh_id: int, outcome: RefreshOutcome, why: str) -> None:
+def _finish(workspace: Workspace, refresh_id: int, outcome: RefreshOutcome, reason: str) -> None:
     with suppress(DatabaseError), workspace.database.write("refresh", detail=str(outcome)) as tx:
-        tx.refreshes.finish(refresh_id, outcome, at=now(), log=why)
+        tx.refreshes.finish(refresh_id, outcome, at=now(), log=spell(reason, "api"))
 
 
 @dataclass(frozen=True)
@@ -150,53 +151,65 @@ class _Work:
     request: RefreshRequest
     planned: Plan
     refresh_id: int
-    tell: Tell
+    progress: Progress
     should_stop: ShouldStop
 
     def run(self) -> Refreshed:
         """Doubt, train, judge, record."""
         from engine.refresh.training import train_candidate
 
-        self.tell("looking at the new results", 0, 1, {})
+        self.progress("looking at the new results", 0, 1)
         doubt = doubts(self.workspace, self.snapshot)
-        notes = [one.told(self.snapshot.campaign) for one in doubt.odd]
+        notes = [outlier.sentence(self.snapshot.campaign) for outlier in doubt.outliers]
         if doubt.disbelief is not None and not self.request.accept_suspicious:
             return replace(self._disbelieved(doubt), notes=tuple(notes))
         if self.should_stop():
             raise KeyboardInterrupt
-        odd = set() if self.request.accept_suspicious else {one.run.id for one in doubt.odd}
+        outlier_ids = (
+            set()
+            if self.request.accept_suspicious
+            else {outlier.run.id for outlier in doubt.outliers}
+        )
         state = state_folder(self.workspace, self.snapshot.record.id, self.request.kind)
         trained = train_candidate(
-            material_of(self.workspace, self.snapshot, self.tell, odd),
+            material_of(self.workspace, self.snapshot, self.progress, outlier_ids),
             self.request,
             self.snapshot.serving.folder,
             state=state,
-            tell=self.tell,
+            progress=self.progress,
             should_stop=self.should_stop,
         )
-        verdict = self._judge(trained, odd)
-        done = self._record(trained, verdict, doubt)
+        verdict = self._judge(trained, outlier_ids)
+        refreshed = self._record(trained, verdict, doubt)
         shutil.rmtree(state, ignore_errors=True)
-        return replace(done, notes=(*notes, *trained.notes))
+        return replace(refreshed, notes=(*notes, *trained.notes))
 
     def _disbelieved(self, doubt: Suspicion) -> Refreshed:
         names = ", ".join(run.name for run in doubt.suspects[:MOST_MENTIONED])
-        more = len(doubt.suspects) - MOST_MENTIONED
-        why = (
+        n_unmentioned = len(doubt.suspects) - MOST_MENTIONED
+        mend = by_voice(
+            "Look at them (`engine show ID`), correct what is wrong (`engine log ID --correct`), "
+            "or learn from them all the same (`engine refresh --accept-suspicious`)",
+            "Look at them, correct what is wrong, or learn from them all the same "
+            f"({field('accept_suspicious')})",
+        )
+        reason = (
             f"the new results are not believed: {doubt.disbelief}. Meant are {names}"
-            f"{f' and {more} more' if more > 0 else ''}. Look at them (`engine show ID`), correct "
-            "what is wrong (`engine log ID --correct`), or learn from them all the same "
-            "(`engine refresh --accept-suspicious`)"
+            f"{f' and {n_unmentioned} more' if n_unmentioned > 0 else ''}. {mend}"
         )
         report = {"suspicion": _suspicion_json(doubt, self.snapshot.campaign)}
         with self.workspace.database.write("refresh", detail="rejected") as tx:
             self.lease.require(tx)
             tx.refreshes.finish(
-                self.refresh_id, RefreshOutcome.REJECTED, at=now(), log=why, report=report
+                self.refresh_id,
+                RefreshOutcome.REJECTED,
+                at=now(),
+                log=spell(reason, "api"),
+                report=report,
             )
-        return self._answer(RefreshOutcome.REJECTED, why, report=report)
+        return self._answer(RefreshOutcome.REJECTED, reason, report=report)
 
-    def _judge(self, trained: Trained, odd: set[int | None]) -> Verdict:
+    def _judge(self, trained: Trained, outlier_ids: set[int | None]) -> Verdict:
         import copy
 
         from engine.refresh.gate import CANDIDATE, CHAMPION, judge
@@ -208,14 +221,14 @@ class _Work:
         frozen.requires_grad_(requires_grad=False)
         candidate = Knowledge(campaign, frozen, "the candidate", names=trained.names)
         champion = knowledge_of(campaign, self.snapshot.serving.folder or STARTER)
-        whole = self.snapshot.history
-        kept = tuple(run for run in whole.finished if run.id not in odd)
+        history = self.snapshot.history
+        believed = tuple(run for run in history.finished if run.id not in outlier_ids)
         return judge(
-            replace(whole, finished=kept),
+            replace(history, finished=believed),
             {CANDIDATE: candidate, CHAMPION: champion},
             tolerance=settings.refresh.tolerance,
             settings=settings.propose,
-            tell=self.tell,
+            progress=self.progress,
             should_stop=self.should_stop,
         )
 
@@ -228,7 +241,7 @@ class _Work:
             "gate": dict(verdict.numbers),
             "suspicion": _suspicion_json(doubt, snapshot.campaign),
         }
-        kept: Kept = keep_surrogate(
+        stored: Kept = keep_surrogate(
             self.workspace,
             trained.model,
             extra=trained.extra,
@@ -238,55 +251,55 @@ class _Work:
         outcome = RefreshOutcome.PROMOTED if verdict.passes else RefreshOutcome.REJECTED
         parent = None if trained.mode == "full" else snapshot.serving.version
         try:
-            detail = f"{outcome}: {kept.artifact}"
+            detail = f"{outcome}: {stored.artifact}"
             with self.workspace.database.write("refresh", detail=detail) as tx:
                 self.lease.require(tx)
                 model_id = tx.models.add(
                     snapshot.record.id,
                     kind=request.kind,
-                    artifact_path=kept.artifact,
-                    sha256=read_card(kept.folder).sha256,
+                    artifact_path=stored.artifact,
+                    sha256=read_card(stored.folder).sha256,
                     watermark=snapshot.watermark,
                     metrics={**trained.metrics, **report},
                     status=ModelStatus.CANDIDATE if verdict.passes else ModelStatus.REJECTED,
                     parent_id=None if parent is None else parent.id,
-                    config={**trained.config, FILES: dict(kept.files)},
+                    config={**trained.config, FILES: dict(stored.files)},
                     seed=request.seed,
                     versions=versions(),
                 )
                 former = None
                 if verdict.passes:
-                    reason = f"refresh {self.refresh_id}: {verdict.why}"
+                    reason = f"refresh {self.refresh_id}: {verdict.reason}"
                     former = tx.models.promote(model_id, reason=reason)
                 tx.refreshes.finish(
                     self.refresh_id,
                     outcome,
                     at=now(),
-                    log=verdict.why,
+                    log=verdict.reason,
                     model_version_id=model_id,
                     report=report,
                 )
         except BaseException:
-            if kept.is_new:
-                shutil.rmtree(kept.folder, ignore_errors=True)
+            if stored.is_new:
+                shutil.rmtree(stored.folder, ignore_errors=True)
             raise
-        done = self._answer(outcome, verdict.why, report=report)
+        refreshed = self._answer(outcome, verdict.reason, report=report)
         return replace(
-            done,
+            refreshed,
             mode=trained.mode,
             model_id=model_id,
             former_id=former,
-            artifact=kept.artifact,
+            artifact=stored.artifact,
         )
 
     def _answer(
-        self, outcome: RefreshOutcome, why: str, *, report: dict[str, Any] | None = None
+        self, outcome: RefreshOutcome, reason: str, *, report: dict[str, Any] | None = None
     ) -> Refreshed:
         return Refreshed(
             self.refresh_id,
             self.request.kind,
             outcome,
-            why,
+            reason,
             self.planned.mode,
             report=report or {},
         )
@@ -296,6 +309,6 @@ def _suspicion_json(doubt: Suspicion, campaign: Campaign) -> dict[str, Any]:
     return {
         "disbelief": doubt.disbelief,
         "suspects": [run.id for run in doubt.suspects],
-        "odd": [one.told(campaign) for one in doubt.odd],
+        "odd": [outlier.sentence(campaign) for outlier in doubt.outliers],
         "numbers": doubt.numbers,
     }

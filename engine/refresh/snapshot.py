@@ -44,11 +44,11 @@ def take_snapshot(workspace: Workspace, tx: Transaction, request: RefreshRequest
         NotFoundError: no campaign is active.
     """
     record, campaign = workspace.active_campaign(tx)
-    most, n_left_out = workspace.settings.propose.most_runs, 0
+    limit, n_left_out = workspace.settings.propose.most_runs, 0
     if request.kind is ModelKind.GENERATOR:
-        experiments = list(tx.experiments.get_all(tx.experiments.pictured(record.id, newest=most)))
+        experiments = list(tx.experiments.get_all(tx.experiments.pictured(record.id, newest=limit)))
     else:
-        experiments, n_left_out = learnable(tx, record, campaign, most=most)
+        experiments, n_left_out = learnable(tx, record, campaign, most=limit)
     return Snapshot(
         record,
         campaign,
@@ -56,6 +56,6 @@ def take_snapshot(workspace: Workspace, tx: Transaction, request: RefreshRequest
         tx.watermark(),
         due(tx, record.id, workspace.settings.refresh, request.kind),
         serving(workspace.data_dir, tx, record.id, request.kind),
-        tuple(one.name for one in tx.sources.find(record.id)),
+        tuple(source.name for source in tx.sources.find(record.id)),
         n_left_out,
     )

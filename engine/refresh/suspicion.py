@@ -15,10 +15,10 @@ A       (mean − trace) of D over all assignments, in its standard             
         chance the results fit the runs that they were recorded for
 ======  ====================================================================  ==========
 
-A single result with |z| > 6 is *odd*: it is not learnt from, and told, with the power of ten by
-which it is off if there is one. The new results as a whole are *not believed* where
+A single result with |z| > 6 is an *outlier*: it is not learnt from, and reported, with the power of
+ten by which it is off if there is one. The new results as a whole are *not believed* where
 
-- too many of them are odd, or
+- too many of them are outliers, or
 - T is larger than what old results, drawn with replacement, ever give, with allowance for new
   regions, or
 - A is no more than chance could give (3.0), and less than results of the model's own, with
@@ -47,19 +47,22 @@ from surrogate.gp import leave_one_out
 Array = NDArray[np.float64]
 
 LEAST_OLD, LEAST_NEW = 16, 4
-ODD_SIGMAS = 6.0
-MOST_ODD = 0.25
-"""Share of the new runs that may be odd before none of them is believed."""
+OUTLIER_SIGMAS = 6.0
+OUTLIER_SHARE = 0.25
+"""Share of the new runs that may be outliers before none of them is believed."""
 ALLOWANCE = 1.4
 """New regions are predicted worse than left-out runs: T may be that much larger for it."""
 WINDOWS = (8, 12, 20, 40)
 DRAWS, QUANTILE = 4000, 0.999
 ASSIGNMENT_WINDOWS = (20, 40)
+# A is standard normal under chance, which exceeds 3.0 one time in a thousand; chosen on seeds 100
+# to 139 of `engine bench refresh --doubts-only`, checked on 0 to 59 (docs/benchmarks.md). The size
+# of residuals alone (T) believed exchanged labels in 5 of 10 seeds.
 CHANCE, RARE, SIMULATIONS = 3.0, 0.01, 400
 
 
 @dataclass(frozen=True)
-class Odd:
+class Outlier:
     """A result that is far from what was expected."""
 
     run: Run
@@ -69,8 +72,8 @@ class Odd:
     sigmas: float
     factor: float | None
 
-    def told(self, campaign: Campaign) -> str:
-        """Say it in words."""
+    def sentence(self, campaign: Campaign) -> str:
+        """Return it as a sentence for the user."""
         text = (
             f"{self.run.name}: {campaign.heading(self.outcome)} = {self.value:.4g}, expected about "
             f"{self.expected:.4g} ({self.sigmas:.0f} standard deviations)"
@@ -84,11 +87,11 @@ class Odd:
 class Suspicion:
     """What is suspicious about new results.
 
-    ``odd``: single results. ``disbelief``: why the new results as a whole are not believed, if they
-    are not; ``suspects``: the runs that are meant. ``numbers``: plain JSON types.
+    ``outliers``: single results. ``disbelief``: why the new results as a whole are not believed, if
+    they are not; ``suspects``: the runs that are meant. ``numbers``: plain JSON types.
     """
 
-    odd: tuple[Odd, ...] = ()
+    outliers: tuple[Outlier, ...] = ()
     disbelief: str | None = None
     suspects: tuple[Run, ...] = ()
     numbers: dict[str, float] = field(default_factory=dict)
@@ -110,19 +113,19 @@ def examine(
     """
     if not any(run.outcomes for run in new):
         return Suspicion()
-    known = Known.of(old, settings)
-    return Suspicion() if known is None else known.examine(new, seed=seed)
+    expectation = Expectation.fit(old, settings)
+    return Suspicion() if expectation is None else expectation.examine(new, seed=seed)
 
 
 @dataclass(frozen=True)
-class Known:
+class Expectation:
     """What the old results say: a plain Gaussian process fitted to them, and z₀ (n₀, m)."""
 
     forecaster: Forecaster
     residuals: Array
 
     @classmethod
-    def of(cls, old: History, settings: ProposeSettings) -> Known | None:
+    def fit(cls, old: History, settings: ProposeSettings) -> Expectation | None:
         """Fit it; ``None`` where there are too few, or they cannot be modelled."""
         if old.n_finished < LEAST_OLD:
             return None
@@ -138,16 +141,20 @@ class Known:
         campaign, outcomes = self.forecaster.space.campaign, self.forecaster.outcomes
         z, raw, expected = _residuals(self.forecaster, campaign, new, outcomes)
         spread = (raw - expected) / np.where(z == 0, np.nan, z)
-        odd = [
-            _as_odd(campaign, new[row], outcomes[i], (raw[row, i], expected[row, i], z[row, i]))
-            for row, i in zip(*np.nonzero(np.abs(np.nan_to_num(z)) > ODD_SIGMAS), strict=True)
+        outliers = [
+            _as_outlier(campaign, new[row], outcomes[i], (raw[row, i], expected[row, i], z[row, i]))
+            for row, i in zip(*np.nonzero(np.abs(np.nan_to_num(z)) > OUTLIER_SIGMAS), strict=True)
         ]
-        found = _whole(new, z, self.residuals, odd, seed)
-        if found.disbelief is not None:
-            return found
-        kept = [row for row, run in enumerate(new) if all(run is not one.run for one in odd)]
-        parts = _Predicted(expected[kept], spread[kept], raw[kept])
-        return _exchanged(found, [new[row] for row in kept], parts, self.residuals, seed)
+        suspicion = _misfit(new, z, self.residuals, outliers, seed)
+        if suspicion.disbelief is not None:
+            return suspicion
+        rows = [
+            row
+            for row, run in enumerate(new)
+            if all(run is not outlier.run for outlier in outliers)
+        ]
+        parts = _Predicted(expected[rows], spread[rows], raw[rows])
+        return _exchanged(suspicion, [new[row] for row in rows], parts, self.residuals, seed)
 
 
 @dataclass(frozen=True)
@@ -164,16 +171,20 @@ class _Predicted:
 
 
 def _exchanged(
-    found: Suspicion, runs: Sequence[Run], told: _Predicted, known: Array, seed: int
+    suspicion: Suspicion,
+    runs: Sequence[Run],
+    predicted: _Predicted,
+    old_residuals: Array,
+    seed: int,
 ) -> Suspicion:
     """See whether the results fit the runs that they were recorded for."""
-    residuals = known[np.isfinite(known).all(axis=1)]
+    residuals = old_residuals[np.isfinite(old_residuals).all(axis=1)]
     if len(residuals) < LEAST_OLD:
-        return found
+        return suspicion
     for window in (*(w for w in ASSIGNMENT_WINDOWS if w < len(runs)), len(runs)):
         if window < min(WINDOWS):
             continue
-        part = told.newest(window)
+        part = predicted.newest(window)
         fit = assignment(part.mean, part.spread, part.result)
         rng = np.random.default_rng([seed, window])
         drawn = [
@@ -185,24 +196,26 @@ def _exchanged(
             for _ in range(SIMULATIONS)
         ]
         rare = float(np.quantile(drawn, RARE))
-        found.numbers[f"assignment_{window}"] = fit
-        found.numbers[f"assignment_rare_{window}"] = rare
+        suspicion.numbers[f"assignment_{window}"] = fit
+        suspicion.numbers[f"assignment_rare_{window}"] = rare
         if fit < min(CHANCE, rare):
-            why = (
+            disbelief = (
                 f"the newest {window} results fit the runs that they were recorded for no better "
                 f"than chance would have it ({fit:.1f} standard deviations; {rare:.1f} or more are "
                 "expected 99 times in 100): they may be exchanged"
             )
-            return Suspicion(found.odd, why, tuple(runs[-window:]), found.numbers)
-    return found
+            return Suspicion(
+                suspicion.outliers, disbelief, tuple(runs[-window:]), suspicion.numbers
+            )
+    return suspicion
 
 
 def assignment(mean: Array, spread: Array, result: Array) -> float:
     """Return A of w runs, each argument (w, m); NaN where not measured."""
     z = (result[None, :, :] - mean[:, None, :]) / spread[:, None, :]
-    capped = np.minimum(z**2, ODD_SIGMAS**2)
-    seen = np.isfinite(capped)
-    D = np.where(seen, capped, 0.0).sum(axis=2) / np.maximum(seen.sum(axis=2), 1)
+    capped = np.minimum(z**2, OUTLIER_SIGMAS**2)
+    is_measured = np.isfinite(capped)
+    D = np.where(is_measured, capped, 0.0).sum(axis=2) / np.maximum(is_measured.sum(axis=2), 1)
     n = len(D)
     centred = D - D.mean(axis=0) - D.mean(axis=1)[:, None] + D.mean()
     deviation = math.sqrt(float((centred**2).sum()) / max(n - 1, 1))
@@ -231,17 +244,19 @@ def _left_out(forecaster: Forecaster) -> Array:
     for i, (observed, mean, variance) in enumerate(
         zip(*leave_one_out(forecaster.model), strict=True)
     ):
-        seen = ~torch.isnan(Y[:, i])
-        if int(seen.sum()) == len(observed):
-            z[seen, i] = ((observed - mean) / variance.sqrt()).double()
+        is_measured = ~torch.isnan(Y[:, i])
+        if int(is_measured.sum()) == len(observed):
+            z[is_measured, i] = ((observed - mean) / variance.sqrt()).double()
     return np.asarray(z.numpy())
 
 
-def _as_odd(campaign: Campaign, run: Run, outcome: str, found: tuple[float, float, float]) -> Odd:
-    value, mean, z = map(float, found)
+def _as_outlier(
+    campaign: Campaign, run: Run, outcome: str, residual: tuple[float, float, float]
+) -> Outlier:
+    value, mean, z = map(float, residual)
     if campaign.property_of(outcome).scale == "log":
         value, mean = math.exp(value), math.exp(mean)
-    return Odd(run, outcome, value, mean, abs(z), power_of_ten(value, mean))
+    return Outlier(run, outcome, value, mean, abs(z), power_of_ten(value, mean))
 
 
 def power_of_ten(value: float, expected: float) -> float | None:
@@ -255,23 +270,23 @@ def power_of_ten(value: float, expected: float) -> float | None:
     return float(10.0**nearest)
 
 
-def _whole(
+def _misfit(
     new: Sequence[Run],
     z: Array,
-    known: Array,
-    odd: Sequence[Odd],
+    old_residuals: Array,
+    outliers: Sequence[Outlier],
     seed: int,
 ) -> Suspicion:
-    names = {id(one.run) for one in odd}
+    names = {id(outlier.run) for outlier in outliers}
     suspects = tuple(run for run in new if id(run) in names)
     numbers = {"n_new": float(len(new)), "n_odd": float(len(suspects))}
-    if len(suspects) > max(2.0, MOST_ODD * len(new)):
-        factors = {one.factor for one in odd if one.factor is not None}
+    if len(suspects) > max(2.0, OUTLIER_SHARE * len(new)):
+        factors = {outlier.factor for outlier in outliers if outlier.factor is not None}
         hint = f"; they are about {min(factors):g} times too large" if len(factors) == 1 else ""
-        why = f"{len(suspects)} of {len(new)} new runs are far from everything known{hint}"
-        return Suspicion(tuple(odd), why, suspects, numbers)
-    old_rows = _capped(known)
-    new_rows = _capped(z[[id(run) not in names for run in new]])  # odd ones are left out anyway
+        disbelief = f"{len(suspects)} of {len(new)} new runs are far from everything known{hint}"
+        return Suspicion(tuple(outliers), disbelief, suspects, numbers)
+    old_rows = _capped(old_residuals)
+    new_rows = _capped(z[[id(run) not in names for run in new]])  # outliers are left out anyway
     rng = np.random.default_rng(seed)
     for window in (*(w for w in WINDOWS if w < len(new_rows)), len(new_rows)):
         if window < LEAST_NEW or len(old_rows) < LEAST_OLD:
@@ -281,18 +296,20 @@ def _whole(
         limit = ALLOWANCE * float(np.quantile(drawn, QUANTILE))
         numbers[f"misfit_{window}"], numbers[f"limit_{window}"] = newest, limit
         if newest > limit:
-            why = (
+            disbelief = (
                 f"the newest {window} runs do not fit what the results before say of them: mean "
                 f"squared residual {newest:.2f} predictive variances, up to {limit:.2f} would pass "
                 "for chance; they may be assigned to the wrong runs"
             )
-            rest = [run for run in new if id(run) not in names]
-            return Suspicion(tuple(odd), why, tuple(rest[len(rest) - window :]), numbers)
-    return Suspicion(tuple(odd), None, (), numbers)
+            believed = [run for run in new if id(run) not in names]
+            return Suspicion(
+                tuple(outliers), disbelief, tuple(believed[len(believed) - window :]), numbers
+            )
+    return Suspicion(tuple(outliers), None, (), numbers)
 
 
 def _capped(z: Array) -> Array:
     """Return the mean of min(z², 36) over the outcomes of each row that has any, (n,)."""
-    squared = np.minimum(z**2, ODD_SIGMAS**2)
-    seen = np.isfinite(squared).any(axis=1)
-    return np.asarray(np.nanmean(squared[seen], axis=1))
+    squared = np.minimum(z**2, OUTLIER_SIGMAS**2)
+    is_measured = np.isfinite(squared).any(axis=1)
+    return np.asarray(np.nanmean(squared[is_measured], axis=1))

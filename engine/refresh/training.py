@@ -22,7 +22,7 @@ from db.records import ExperimentRecord, SourceKind
 from engine.campaign import Campaign
 from engine.errors import ModelError, NotFoundError, SpinneretError
 from engine.refresh.own_runs import own_rows, own_runs
-from engine.refresh.request import Mode, RefreshRequest, ShouldStop, Tell
+from engine.refresh.request import Mode, RefreshRequest, ShouldStop
 from engine.sources.axes import axes_of, match_axes, outcome_places
 from engine.sources.matching import Understood, common_language, refuse_strangers
 from engine.sources.pretraining import (
@@ -45,7 +45,9 @@ from surrogate.matmcl.checkpoint import load_checkpoint
 from surrogate.matmcl.config import TrainSettings
 from surrogate.matmcl.data import SourceTensors
 from surrogate.matmcl.model import MatMCL
+from surrogate.progress import Progress
 
+# A sixth of a full training's time, and as good on new runs ("Refresh" of docs/benchmarks.md).
 INCREMENTAL_STEPS, INCREMENTAL_RATE = 40, 1e-4
 REPLAYED_LABS, REPLAYED_ROWS = 24, 256
 
@@ -87,7 +89,7 @@ def train_candidate(
     champion: Path | None,
     *,
     state: Path,
-    tell: Tell,
+    progress: Progress,
     should_stop: ShouldStop,
 ) -> Trained:
     """Train a candidate.
@@ -98,7 +100,7 @@ def train_candidate(
         champion: the checkpoint that serves, from which an incremental training goes on; without
             one, or where its files cannot be used, the training is a full one.
         state: where an interrupted training is kept and taken up again.
-        tell: hears how far it is.
+        progress: hears how far it is.
         should_stop: ends it early; what was done is kept in ``state``.
 
     Raises:
@@ -107,7 +109,7 @@ def train_candidate(
         DataError: sources cannot be understood, or the disk is full.
     """
     try:
-        return _train(material, request, champion, _Loop(state, tell, should_stop))
+        return _train(material, request, champion, _Loop(state, progress, should_stop))
     except (InputError, CheckpointError, FitError) as error:
         raise ModelError(str(error)) from error
 
@@ -117,7 +119,7 @@ class _Loop:
     """What surrounds the training loop."""
 
     state: Path
-    tell: Tell
+    progress: Progress
     should_stop: ShouldStop
 
 
@@ -126,14 +128,16 @@ def _train(
 ) -> Trained:
     mode: Mode = "full" if request.full or champion is None else "incremental"
     start = load_checkpoint(STARTER if mode == "full" or champion is None else champion)
-    tensors, rows, own, names, notes = _tensors(material, request, start, mode, loop.tell)
+    tensors, rows, own_source_rows, names, notes = _tensors(
+        material, request, start, mode, loop.progress
+    )
     model = model_from(
         start, start.config, _grown_vocabulary(material, start), [t.name for t in tensors],
         request.seed,
     )  # fmt: skip
     settings = train_settings(request, mode)
     history = _fit(model, tensors, settings, loop)
-    everything = [*rows, *([own] if own is not None else [])]
+    all_rows = [*rows, *([own_source_rows] if own_source_rows is not None else [])]
     return Trained(
         model,
         mode,
@@ -142,9 +146,9 @@ def _train(
             "r2_held_out": {r.tensors.name: scores(model, r) for r in rows},
             "losses": history[-1] if history else {},
             "steps": int(history[-1]["step"]) if history else 0,
-            "sources": [source_note(one, everything) for one in material.sources],
-            "own_runs": 0 if own is None else len(own.tensors.table),
-            "own_tiles": 0 if own is None else own.n_tiles,
+            "sources": [source_note(source, all_rows) for source in material.sources],
+            "own_runs": 0 if own_source_rows is None else len(own_source_rows.tensors.table),
+            "own_tiles": 0 if own_source_rows is None else own_source_rows.n_tiles,
             "replayed_labs": len(_labs(material, start, mode, request.seed)),
         },
         {
@@ -198,82 +202,89 @@ def _fit(
     """Train; go on with an interrupted training if it is the very same, else begin anew."""
     state = loop.state
     fit = partial(
-        fit_model, model, tensors, settings, state, loop.tell, should_stop=loop.should_stop
+        fit_model, model, tensors, settings, state, loop.progress, should_stop=loop.should_stop
     )
     if state.is_dir() and any(state.iterdir()):
-        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        untrained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         try:
             return fit(resume=True)
         except CheckpointError:  # another training's, or damaged
-            model.load_state_dict(before)
+            model.load_state_dict(untrained)
     return fit(resume=False)
 
 
 def _grown_vocabulary(material: Material, start: MatMCL) -> Any:
     measured = _measured(material)
     language = common_language(
-        material.campaign, words_of(start), [one.vocable for one in measured]
+        material.campaign, words_of(start), [source.vocable for source in measured]
     )
     return vocabulary_of(language.words)
 
 
 def _measured(material: Material) -> list[SourceData]:
-    return [one for one in material.sources if one.definition.kind is not SourceKind.SIMULATED]
+    return [
+        source for source in material.sources if source.definition.kind is not SourceKind.SIMULATED
+    ]
 
 
 def _tensors(
-    material: Material, request: RefreshRequest, start: MatMCL, mode: Mode, tell: Tell
+    material: Material, request: RefreshRequest, start: MatMCL, mode: Mode, progress: Progress
 ) -> tuple[list[SourceTensors], list[SourceRows], SourceRows | None, Any, list[str]]:
     campaign, config = material.campaign, start.config
     measured = _measured(material)
-    language = common_language(campaign, words_of(start), [one.vocable for one in measured])
+    language = common_language(campaign, words_of(start), [source.vocable for source in measured])
     vocabulary = vocabulary_of(language.words)
     rows = []
-    for one in measured:
+    for source in measured:
         refuse_strangers(
-            campaign, one.vocable, language.sources[one.name], has_pictures=one.n_scaled > 0,
-            notes=one.notes,
-        )  # fmt: skip
-        found = source_rows(
-            one,
-            language.sources[one.name],
+            campaign,
+            source.vocable,
+            language.sources[source.name],
+            has_pictures=source.n_scaled > 0,
+            notes=source.notes,
+        )
+        encoded = source_rows(
+            source,
+            language.sources[source.name],
             vocabulary,
             config,
             seed=request.seed,
             max_megapixels=material.max_megapixels,
-            progress=partial(tell_pictures, tell, one.name),
+            progress=partial(tell_pictures, progress, source.name),
         )
-        rows.append(found if mode == "full" else _replayed(found, request.seed))
+        rows.append(encoded if mode == "full" else _replayed(encoded, request.seed))
     notes = [f"source '{r.tensors.name}': {note}" for r in rows for note in r.notes]
-    own = own_runs(campaign, material.experiments, material.data_dir, left_out=material.left_out)
-    own_found: SourceRows | None = None
-    if own.data is not None:
+    finished = own_runs(
+        campaign, material.experiments, material.data_dir, left_out=material.left_out
+    )
+    own_source_rows: SourceRows | None = None
+    if finished.data is not None:
         understood = Understood(
             match_axes(axes_of(campaign), vocabulary, language.names),
             outcome_places(campaign, vocabulary, language.names),
             (),
         )
         try:
-            own_found = own_rows(
-                own, understood, vocabulary, config, seed=request.seed,
+            own_source_rows = own_rows(
+                finished, understood, vocabulary, config, seed=request.seed,
                 max_megapixels=material.max_megapixels,
             )  # fmt: skip
-            notes += [f"own runs: {note}" for note in own_found.notes]
+            notes += [f"own runs: {note}" for note in own_source_rows.notes]
         except SpinneretError as error:
             notes.append(f"the campaign's own runs teach the encoders nothing: {error}")
-    tensors = [one.tensors for one in rows]
-    if own_found is not None:
-        tensors.append(own_found.tensors)
+    tensors = [source.tensors for source in rows]
+    if own_source_rows is not None:
+        tensors.append(own_source_rows.tensors)
     labs = _labs(material, start, mode, request.seed)
     if labs:
         # Pictures of simulated labs are drawn only where there are others to be told from.
-        has_tiles = any(one.tiles is not None for one in tensors)
-        tensors.insert(0, ensemble_of(labs, vocabulary, config, has_tiles, tell))
+        has_tiles = any(source.tiles is not None for source in tensors)
+        tensors.insert(0, ensemble_of(labs, vocabulary, config, has_tiles, progress))
     if not tensors:
         raise NotFoundError(
             "there is nothing to learn from: no source, no simulated labs, and no own runs"
         )
-    return tensors, rows, own_found, language.names, notes
+    return tensors, rows, own_source_rows, language.names, notes
 
 
 def _labs(material: Material, start: MatMCL, mode: Mode, seed: int) -> list[int]:
@@ -286,23 +297,28 @@ def _labs(material: Material, start: MatMCL, mode: Mode, seed: int) -> list[int]
 
 def _replayed(rows: SourceRows, seed: int) -> SourceRows:
     """Keep a sample of a source's rows, with the tiles that show them."""
-    whole = rows.tensors
-    n = len(whole.table)
+    tensors = rows.tensors
+    n = len(tensors.table)
     if n <= REPLAYED_ROWS:
         return rows
     generator = torch.Generator().manual_seed(seed)
-    kept = torch.randperm(n, generator=generator)[:REPLAYED_ROWS].sort().values
+    replayed = torch.randperm(n, generator=generator)[:REPLAYED_ROWS].sort().values
     place = torch.full((n,), -1, dtype=torch.int64)
-    place[kept] = torch.arange(len(kept))
-    tiles, owner = whole.tiles, whole.tile_owner
+    place[replayed] = torch.arange(len(replayed))
+    tiles, owner = tensors.tiles, tensors.tile_owner
     if tiles is not None and owner is not None:
-        shown = place[owner] >= 0
-        tiles, owner = tiles[shown], place[owner[shown]]
+        is_replayed = place[owner] >= 0
+        tiles, owner = tiles[is_replayed], place[owner[is_replayed]]
         if not len(tiles):
             tiles, owner = None, None
     return replace(
         rows,
         tensors=SourceTensors(
-            whole.name, whole.table[kept], whole.outcomes[kept], whole.lab[kept], tiles, owner
+            tensors.name,
+            tensors.table[replayed],
+            tensors.outcomes[replayed],
+            tensors.lab[replayed],
+            tiles,
+            owner,
         ),
     )

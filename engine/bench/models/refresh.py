@@ -186,11 +186,11 @@ def timed(work: Callable[[], _T]) -> tuple[_T, tuple[float, float]]:
 
 def doubted(runs: Sequence[Run], n_poisoned: int, lab: KnownLab, seed: int) -> dict[str, bool]:
     """Whether the newest results are not believed, for each poison."""
-    from engine.refresh.suspicion import Known
+    from engine.refresh.suspicion import Expectation
     from engine.workspace.settings import ProposeSettings
 
     n = len(runs) - n_poisoned
-    expectation = Known.of(History(lab.campaign, tuple(runs[:n])), ProposeSettings())
+    expectation = Expectation.fit(History(lab.campaign, tuple(runs[:n])), ProposeSettings())
     doubts = {}
     for poison in POISONS:
         newest = runs[n:]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.campaign import Campaign
 from engine.campaign.history import Run
+from surrogate.progress import silent
 
 if TYPE_CHECKING:
     from engine.refresh.request import Mode
@@ -51,7 +52,7 @@ def train(material: Material, mode: Mode, champion: Path | None, *, seed: int) -
             request,
             champion,
             state=Path(folder) / "state",
-            tell=lambda stage, n, total, numbers: None,
+            progress=silent,
             should_stop=lambda: False,
         )
 

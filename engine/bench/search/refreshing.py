@@ -16,6 +16,7 @@ from engine.bench.models.trainings import keep, knowledge_of, material_of, train
 from engine.bench.search.strategies import FULL, SCHEDULED, Choice, Strategy, strategy
 from engine.campaign.history import History, Run
 from engine.errors import StateError
+from surrogate.progress import silent
 
 if TYPE_CHECKING:
     from engine.sources.knowledge import Knowledge
@@ -80,7 +81,7 @@ class Refresher:
                 },
                 tolerance=RefreshSettings().tolerance,
                 settings=ProposeSettings(),
-                tell=lambda stage, n, total, numbers: None,
+                progress=silent,
             )
         except StateError:
             return

@@ -67,12 +67,12 @@ def test_a_generator_looks_at_what_has_pictures(large: Workspace) -> None:
 
 def test_refresh_and_rebuild(large: Workspace, lab_runs: AnyCall, record: AnyCall) -> None:
     done = refresh(large, QUICK)
-    assert done.outcome is RefreshOutcome.PROMOTED, done.why
+    assert done.outcome is RefreshOutcome.PROMOTED, done.reason
     (entry,) = list_models(large)
     assert entry.version.config is not None
     assert len(entry.version.config["refresh"]["learnt_from"]) == MOST
     record(large, lab_runs(8, seed=2))
     assert rebuild(large, done.model_id or 0).is_same
     again = refresh(large, QUICK)  # what is doubted: the newest, by what was known then
-    assert (again.outcome, again.mode) == (RefreshOutcome.PROMOTED, "incremental"), again.why
+    assert (again.outcome, again.mode) == (RefreshOutcome.PROMOTED, "incremental"), again.reason
     assert again.report["suspicion"]["numbers"]["n_new"] == 8

@@ -71,7 +71,7 @@ class TestTheWholeWay:
         self, filled: Workspace, lab_runs: AnyCall, record: AnyCall
     ) -> None:
         first = refresh(filled, QUICK)
-        assert (first.outcome, first.mode) == (RefreshOutcome.PROMOTED, "full"), first.why
+        assert (first.outcome, first.mode) == (RefreshOutcome.PROMOTED, "full"), first.reason
         before = predictions(filled)
         record(filled, lab_runs(8, seed=1))
         second = refresh(filled, QUICK)
@@ -111,7 +111,7 @@ class TestTheWholeWay:
         monkeypatch.setattr(gate, "paired", worse)
         done = refresh(filled, QUICK)
         assert done.outcome is RefreshOutcome.REJECTED
-        assert "loses on" in done.why
+        assert "it is worse on" in done.reason
         assert champion_id(filled) is None
         (entry,) = list_models(filled)
         assert entry.version.status is ModelStatus.REJECTED
@@ -148,8 +148,9 @@ class TestRebuilding:
         assert rebuild(filled, first.model_id).is_same
         assert first.artifact is not None
         shutil.rmtree(filled.data_dir / first.artifact)
-        with pytest.raises(DataError, match=f"models rebuild {first.model_id}"):
+        with pytest.raises(DataError, match="Rebuild that one first") as refused:
             rebuild(filled, second.model_id)
+        assert f"engine models rebuild {first.model_id}" in refused.value.worded("cli")
 
 
 class TestPoison:
@@ -171,12 +172,12 @@ class TestPoison:
         ids = record(workspace, bad)
         done = refresh(workspace, QUICK)
         assert done.outcome is RefreshOutcome.REJECTED
-        assert "not believed" in done.why
+        assert "not believed" in done.reason
         assert champion_id(workspace) == first.model_id
         told = done.report["suspicion"]
         assert set(told["suspects"]) <= set(ids)
         if poison == "units":
-            assert "1000 times" in done.why
+            assert "1000 times" in done.reason
             assert len(told["suspects"]) == 20
 
     def test_one_odd_result_is_left_out(
@@ -202,9 +203,14 @@ class TestWholeOrNotAtAll:
     def test_stopped_and_taken_up_again(self, filled: Workspace) -> None:
         asked: list[int] = []
 
-        def tell(what: str, n: int, total: int, numbers: Mapping[str, float]) -> None:
-            if what == "training" and n >= 10:
-                asked.append(n)
+        def tell(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            if stage == "training" and completed >= 10:
+                asked.append(completed)
 
         request = RefreshRequest(steps=20)
         done = refresh(filled, request, tell, lambda: bool(asked))
@@ -213,8 +219,8 @@ class TestWholeOrNotAtAll:
         assert any(state.iterdir())
         assert champion_id(filled) is None
         steps: list[int] = []
-        whole = refresh(filled, request, lambda what, n, t, x: steps.append(n)
-                        if what == "training" else None)  # fmt: skip
+        whole = refresh(filled, request, lambda stage, n=0, *_: steps.append(n)
+                        if stage == "training" else None)  # fmt: skip
         assert whole.outcome is RefreshOutcome.PROMOTED
         assert min(steps) > 10
         assert not state.exists()
@@ -251,8 +257,13 @@ class TestWholeOrNotAtAll:
         assert len(list_models(filled)) == 1
 
     def test_one_taken_for_dead_records_nothing(self, filled: Workspace) -> None:
-        def tell(what: str, n: int, total: int, numbers: Mapping[str, float]) -> None:
-            if what == "judging" and n == 0:
+        def tell(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            if stage == "judging" and completed == 0:
                 with filled.database.write("lease") as tx:
                     found = tx.leases.get(TRAINING)
                     assert found is not None
