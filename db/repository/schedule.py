@@ -77,6 +77,20 @@ class Schedule:
         statement = insert(run).values(values).returning(run.c.id)
         return self._scope.connection.execute(statement).scalar_one()
 
+    def start(self, run_id: int, *, owner: str, at: datetime) -> None:
+        """Record who does a run that was claimed before, and since when."""
+        assert self._scope.change  # noqa: S101 -- the transaction writes
+        values = {"owner": owner, "started_at": at}
+        statement = update(run).where(run.c.id == run_id, run.c.outcome == JobOutcome.RUNNING)
+        self._scope.connection.execute(statement.values(values))
+
+    def is_running(self, job_id: str) -> bool:
+        """Whether a run of a job is under way, or waits for its turn."""
+        statement = select(run.c.id).where(
+            run.c.job_id == job_id, run.c.outcome == JobOutcome.RUNNING
+        )
+        return self._scope.connection.execute(statement.limit(1)).first() is not None
+
     def finish(
         self, run_id: int, outcome: JobOutcome, *, at: datetime, detail: str | None = None
     ) -> None:

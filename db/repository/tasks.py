@@ -61,7 +61,10 @@ class Tasks:
             "started_at": at,
             "heartbeat_at": at,
         }
-        self._scope.connection.execute(update(w).where(w.c.id == id_).values(values))
+        # On PostgreSQL two workers may have seen the same one wait; the first to write gets it.
+        mine = update(w).where(w.c.id == id_, w.c.status == TaskStatus.QUEUED).values(values)
+        if self._scope.connection.execute(mine).rowcount == 0:
+            return None
         return self.get(id_)
 
     def has_waiting(self, kinds: Collection[str]) -> bool:
@@ -120,8 +123,28 @@ class Tasks:
         return found[0] if found else None
 
     def running(self) -> list[TaskRecord]:
-        """Return the tasks that somebody works at, or did when he died."""
+        """Return the tasks that a worker does, or did when it died."""
         return self._select(w.c.status == TaskStatus.RUNNING)
+
+    def unfinished(self, kinds: Collection[str]) -> list[TaskRecord]:
+        """Return the tasks of these kinds that wait or run."""
+        statuses = (TaskStatus.QUEUED, TaskStatus.RUNNING)
+        return self._select(w.c.status.in_(statuses), w.c.kind.in_(list(kinds)))
+
+    def forget(self, kinds: Collection[str], *, keep: int) -> int:
+        """Remove all but the newest ``keep`` ended tasks of these kinds; return how many went.
+
+        Only for kinds that nobody runs again: ``rerun_of`` would hold the row.
+        """
+        over = (
+            w.c.kind.in_(list(kinds)),
+            w.c.status.not_in((TaskStatus.QUEUED, TaskStatus.RUNNING)),
+        )
+        newest = select(w.c.id).where(*over).order_by(w.c.id.desc()).limit(1).offset(keep - 1)
+        oldest: int | None = self._scope.connection.execute(newest).scalar()
+        if oldest is None:
+            return 0
+        return self._scope.connection.execute(delete(w).where(*over, w.c.id < oldest)).rowcount
 
     def _select(
         self, *conditions: ColumnElement[bool], newest: int | None = None

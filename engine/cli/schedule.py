@@ -12,7 +12,7 @@ import typer
 from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
 
 if TYPE_CHECKING:
-    from engine.jobs.schedule import Standing
+    from engine.jobs.schedule import ScheduleStatus
 
 _HELP = "The scheduler: refreshes, reports, backups and pruning at their times."
 _JobArgument = Annotated[str, typer.Argument(help="watch, refresh, report, backup or prune.")]
@@ -78,11 +78,11 @@ def run(
 
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the jobs: when they are due, what became of them last, and who runs them."""
-    from engine.jobs.schedule import standing
+    from engine.jobs.schedule import schedule_status
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        found = standing(workspace)
+        found = schedule_status(workspace)
     if as_json:
         print_json(_document(found))
     else:
@@ -122,7 +122,7 @@ def trigger(job: _JobArgument, config: ConfigOption = None) -> None:
         warn("no scheduler is at work: it runs as soon as `engine schedule run` is started")
 
 
-def _document(found: Standing) -> dict[str, Any]:
+def _document(found: ScheduleStatus) -> dict[str, Any]:
     def moment(at: Any) -> str | None:
         return None if at is None else at.isoformat()
 
@@ -132,7 +132,7 @@ def _document(found: Standing) -> dict[str, Any]:
         "jobs": [
             {
                 "job": one.job.id,
-                "when": one.when,
+                "when": one.times,
                 "paused": one.is_paused,
                 "next_at": moment(one.job.next_run_at),
                 "last": None
@@ -150,7 +150,7 @@ def _document(found: Standing) -> dict[str, Any]:
     }
 
 
-def _print(found: Standing) -> None:
+def _print(found: ScheduleStatus) -> None:
     from engine.jobs.schedule import about
 
     rows = []
@@ -161,7 +161,7 @@ def _print(found: Standing) -> None:
             [
                 one.job.id,
                 about(one.job.definition),
-                one.when,
+                one.times,
                 "paused" if when is None else f"{when:%Y-%m-%d %H:%M:%S}",
                 "–" if last is None else f"{last.started_at:%Y-%m-%d %H:%M:%S}",
                 "–" if last is None else str(last.outcome),

@@ -1,4 +1,4 @@
-"""What each kind of task does: the command line's own functions, with progress told in its row."""
+"""What each kind of task does: the command line's own functions, with progress in its row."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from db.records import RefreshOutcome
 from engine.campaign import Campaign
 from engine.errors import NotFoundError, SpinneretError, UsageError, spell
 from engine.experiments.conditions import read_conditions, read_counts
-from engine.jobs.queue import TaskCancelledError, Tell, Work
+from engine.jobs import scheduled
+from engine.jobs.queue import Handler, ShouldStop, TaskInterruptedError
 from engine.propose.request import ProposeRequest
 from engine.workspace import Workspace
 from engine.workspace.settings import ProposeSettings
+from surrogate.progress import Progress
 
 MOST_RUNS = 100
 
@@ -20,7 +23,7 @@ MOST_RUNS = 100
 def request_of(
     params: Mapping[str, Any], campaign: Campaign, settings: ProposeSettings
 ) -> ProposeRequest:
-    """Read what a proposal is asked for; what is not said is as in the settings.
+    """Read what a proposal is asked for; what it leaves out is as in the settings.
 
     Raises:
         UsageError: an unknown name, or a value that cannot be set.
@@ -55,37 +58,32 @@ def request_of(
     )
 
 
-def propose(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+def propose(
+    workspace: Workspace, params: Mapping[str, Any], progress: Progress, should_stop: ShouldStop
+) -> dict[str, Any]:
     """Propose a batch, as ``engine propose`` does."""
     from engine.loop import propose as propose_batch
 
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)
     request = request_of(params, campaign, workspace.settings.propose)
-    wanted = None if params.get("preview") is None else bool(params["preview"])
-    proposed = propose_batch(workspace, request, preview=wanted, progress=tell)
+    preview = None if params.get("preview") is None else bool(params["preview"])
+    proposed = propose_batch(workspace, request, preview=preview, progress=progress)
     return {"batch": proposed.batch_id, "notes": list(proposed.batch.notes)}
 
 
-def refresh(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+def refresh(
+    workspace: Workspace, params: Mapping[str, Any], progress: Progress, should_stop: ShouldStop
+) -> dict[str, Any]:
     """Train on the new results, judge, and promote what is not worse than model and plain GP.
 
     Once it is to stop, the training ends at its next step and is kept to be taken up again.
+
+    Raises:
+        TaskInterruptedError: it was asked to stop, and did.
     """
     from engine.refresh.request import RefreshRequest
     from engine.refresh.run import refresh as refresh_models
-
-    is_stopped = False
-
-    def told(
-        stage: str, completed: int = 0, total: int = 0, numbers: Mapping[str, float] | None = None
-    ) -> None:
-        nonlocal is_stopped
-        shown = ", ".join(f"{name} {value:.3g}" for name, value in (numbers or {}).items())
-        try:
-            tell(f"{stage}{f', {shown}' if shown else ''}", completed / total if total else None)
-        except TaskCancelledError:
-            is_stopped = True
 
     request = RefreshRequest(
         full=bool(params.get("full")),
@@ -93,37 +91,53 @@ def refresh(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict
         steps=params.get("steps"),
         accept_suspicious=bool(params.get("accept_suspicious")),
     )
-    done = refresh_models(workspace, request, told, lambda: is_stopped)
-    if is_stopped:
-        raise TaskCancelledError
+    refreshed = refresh_models(workspace, request, scheduled.to_the_end(progress), should_stop)
+    reason = spell(refreshed.reason, "api")
+    if refreshed.outcome is RefreshOutcome.INTERRUPTED:
+        raise TaskInterruptedError(reason)
     return {
-        "refresh": done.refresh_id,
-        "outcome": str(done.outcome),
-        "summary": f"{done.outcome}: {spell(done.reason, 'api')}",
-        "model": done.model_id,
-        "notes": list(done.notes),
+        "refresh": refreshed.refresh_id,
+        "outcome": str(refreshed.outcome),
+        "summary": f"{refreshed.outcome}: {reason}",
+        "model": refreshed.model_id,
+        "notes": [spell(note, "api") for note in refreshed.notes],
     }
 
 
-def measure(workspace: Workspace, params: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+def measure(
+    workspace: Workspace, params: Mapping[str, Any], progress: Progress, should_stop: ShouldStop
+) -> dict[str, Any]:
     """Measure kept micrographs and draw their overlays, as ``engine micrograph measure`` does.
 
-    A picture that cannot be measured is told of, and the others are measured all the same.
+    A picture that cannot be measured is reported, and the others are measured all the same.
     """
     from engine.micrographs.add import HowTaken
     from engine.micrographs.overlay import measure_again, show
 
     ids = [int(id_) for id_ in params["micrographs"]]
-    how = HowTaken(params.get("nm_per_pixel"), params.get("rotation_axis"))
+    acquisition = HowTaken(params.get("nm_per_pixel"), params.get("rotation_axis"))
     problems: dict[str, str] = {}
     for place, id_ in enumerate(ids):
-        tell(f"measuring picture {place + 1} of {len(ids)}", place / len(ids))
+        progress(f"measuring picture {place + 1} of {len(ids)}", place, len(ids))
         try:
-            measure_again(workspace, [id_], how)
+            measure_again(workspace, [id_], acquisition)
             show(workspace, id_)
         except (SpinneretError, NotFoundError) as error:
             problems[str(id_)] = str(error)
     return {"measured": [id_ for id_ in ids if str(id_) not in problems], "problems": problems}
 
 
-DOING: dict[str, Work] = {"propose": propose, "measure": measure, "refresh": refresh}
+TASK_HANDLERS: dict[str, Handler] = {
+    # asked for by people
+    "propose": propose,
+    "measure": measure,
+    "refresh": refresh,
+    # queued by the scheduler: "schedule." and the job's name
+    "schedule.watch": scheduled.watch,
+    "schedule.refresh": scheduled.refresh_if_new,
+    "schedule.generator": scheduled.refresh_generator,
+    "schedule.report": scheduled.write_report,
+    "schedule.backup": scheduled.backup,
+    "schedule.prune": scheduled.prune,
+}
+"""All that is ever done in the background, by the kind of its task."""

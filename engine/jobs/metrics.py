@@ -48,12 +48,12 @@ class EngineCollector(Collector):
         yield _gauge(f"{prefix}_scheduler_working", "1: this scheduler runs the jobs",
                      float(self._is_working()))  # fmt: skip
         try:
-            found = list(self._from_database(prefix))
+            metrics = list(self._from_database(prefix))
         except (DatabaseError, SpinneretError):
             yield _gauge(f"{prefix}_database_up", "1: the database answers", 0.0)
             return
         yield _gauge(f"{prefix}_database_up", "1: the database answers", 1.0)
-        yield from found
+        yield from metrics
 
     def _from_database(self, prefix: str) -> Iterator[Metric]:
         workspace = self._workspace
@@ -91,18 +91,20 @@ class EngineCollector(Collector):
             f"{prefix}_job_last_success_timestamp_seconds", "When a job last succeeded",
             labels=["job"],
         )  # fmt: skip
-        took = GaugeMetricFamily(
+        duration = GaugeMetricFamily(
             f"{prefix}_job_last_duration_seconds", "How long it then took", labels=["job"]
         )
-        for one in jobs:
+        for scheduled in jobs:
             good = next(
-                (r for r in runs if r.job_id == one.id and r.outcome is JobOutcome.DONE), None
+                (r for r in runs if r.job_id == scheduled.id and r.outcome is JobOutcome.DONE), None
             )
             if good is not None and good.finished_at is not None:
-                last.add_metric([one.id], good.finished_at.timestamp())
-                took.add_metric([one.id], (good.finished_at - good.started_at).total_seconds())
+                last.add_metric([scheduled.id], good.finished_at.timestamp())
+                duration.add_metric(
+                    [scheduled.id], (good.finished_at - good.started_at).total_seconds()
+                )
         yield last
-        yield took
+        yield duration
         trained = CounterMetricFamily(
             f"{prefix}_refreshes", "Trainings by what came of them", labels=["outcome"]
         )
@@ -115,9 +117,9 @@ class EngineCollector(Collector):
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:
-    found = GaugeMetricFamily(name, about)
-    found.add_metric([], value)
-    return found
+    gauge = GaugeMetricFamily(name, about)
+    gauge.add_metric([], value)
+    return gauge
 
 
 def registry_of(workspace: Workspace, is_working: Callable[[], bool]) -> CollectorRegistry:

@@ -1,50 +1,74 @@
-"""Tasks of the background: a row of the database each, so that none is lost with the process.
+"""The queue of the background: a row of the database for each task, so that none is lost.
 
 ::
 
     queued ──→ running ──→ done | failed
        └──────────┴──────→ cancelled        asked for; a running one stops at its next step
-                  └──────→ interrupted      its worker died; it can be run again
+                  └──────→ interrupted      its worker died, or the scheduler was stopped
 
-A task's row is progress and outcome only. What it records goes through the same functions as the
-command line's, each one transaction, so a task that dies leaves the state before or after.
+People queue tasks from the page and the API; the scheduler queues one for each due moment of a job
+(:func:`submit_scheduled`), with a row of ``job_runs`` that shares its outcome. A task's row is
+progress and outcome only. What it records goes through the same functions as the command line's,
+each one transaction, so a task that dies leaves the state before or after.
 """
 
 from __future__ import annotations
 
+import itertools
+import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from db.errors import DatabaseError
-from db.records import TaskRecord, TaskStatus
+from db.errors import ConflictError, DatabaseError
+from db.records import JobOutcome, TaskRecord, TaskStatus
+from db.session import Transaction
 from engine.errors import NotFoundError, SpinneretError, StateError, UsageError
 from engine.workspace import Workspace
-from engine.workspace.leases import is_gone
+from engine.workspace.leases import is_gone, now, process_identity
+from surrogate.progress import Progress
+
+_LOG = logging.getLogger("spinneret.tasks")
 
 BENCH = ("propose", "measure")
 TRAINING = ("refresh",)
 KINDS = (*BENCH, *TRAINING)
+"""Kinds of tasks that people ask for."""
+
+SCHEDULED = "schedule."
+"""What the kinds of tasks that only the scheduler queues begin with; a job's name follows."""
+SCHEDULED_TRAINING = tuple(f"{SCHEDULED}{job}" for job in ("watch", "refresh", "generator"))
+SCHEDULED_UPKEEP = tuple(f"{SCHEDULED}{job}" for job in ("report", "backup", "prune"))
+SCHEDULED_KINDS = (*SCHEDULED_TRAINING, *SCHEDULED_UPKEEP)
 
 BEAT_S = 2.0
 DEAD_AFTER_S = 60.0
 """A worker of another machine that has not been heard of for so long is taken for dead."""
+_REPORT_S = 0.25  # an update of the row for every step of a training would be most of its time
 
-Tell = Callable[..., None]
-"""``tell(message, fraction=None)``: what is being done, and how far it is (0 … 1)."""
+_OUTCOMES = {TaskStatus.DONE: JobOutcome.DONE, TaskStatus.FAILED: JobOutcome.FAILED}
 
-Work = Callable[[Workspace, Mapping[str, Any], Tell], dict[str, Any]]
-"""What a kind of task does: the workspace of who asked, the parameters; its result as JSON."""
+ShouldStop = Callable[[], bool]
+Handler = Callable[[Workspace, Mapping[str, Any], Progress, ShouldStop], dict[str, Any]]
+"""What a kind of task does: the workspace of who asked, the parameters, whom to report to, and
+whether it is to stop; its result as JSON. A scheduled one's result has a ``summary``."""
 
 
 class TaskCancelledError(Exception):
-    """Raised inside a task that was asked to stop; never told to the user."""
+    """Raised inside a task that was asked to stop; never shown to the user."""
+
+
+class TaskInterruptedError(Exception):
+    """Raised by a task that stopped because its worker is to stop; says what is kept."""
+
+
+# -- queueing --------------------------------------------------------------------------------------
 
 
 def submit(
@@ -65,13 +89,41 @@ def submit(
     with workspace.database.write("task") as tx:
         campaign, _ = workspace.active_campaign(tx)
         return tx.tasks.add(
-            campaign.id,
-            kind=kind,
-            actor=actor,
-            params=params,
-            at=datetime.now(UTC),
-            rerun_of=rerun_of,
+            campaign.id, kind=kind, actor=actor, params=params, at=now(), rerun_of=rerun_of
         )
+
+
+def submit_scheduled(
+    tx: Transaction, job_id: str, due_at: datetime, *, owner: str
+) -> TaskRecord | None:
+    """Put the task of a job's due moment into the queue; ``None`` if that was done before.
+
+    Args:
+        tx: the transaction that also sees that the scheduler may do so.
+        job_id: a job of the schedule.
+        due_at: when it was due.
+        owner: the scheduler's process.
+
+    Raises:
+        ConflictError: another scheduler did at the same moment.
+        NotFoundError: there is no such job.
+    """
+    job = tx.schedule.get(job_id)
+    if job is None:
+        raise NotFoundError(f"there is no job '{job_id}'")
+    # (job, due moment) is unique in job_runs: whoever comes second queues nothing.
+    run_id = tx.schedule.claim(job_id, due_at, owner=owner, at=now())
+    if run_id is None:
+        return None
+    # A task belongs to a campaign; a job acts on whichever is active when it is done.
+    campaign = tx.campaigns.active() or next(iter(tx.campaigns.all()), None)
+    if campaign is None:
+        detail = "no campaign is recorded: there is nothing to do"
+        tx.schedule.finish(run_id, JobOutcome.FAILED, at=now(), detail=detail)
+        return None
+    params = {"job": job_id, "run": run_id, "args": dict(job.definition.get("args") or {})}
+    kind = f"{SCHEDULED}{job.definition['function']}"
+    return tx.tasks.add(campaign.id, kind=kind, actor="scheduler", params=params, at=now())
 
 
 def get(workspace: Workspace, id_: int) -> TaskRecord:
@@ -81,20 +133,20 @@ def get(workspace: Workspace, id_: int) -> TaskRecord:
         NotFoundError: there is none of that number.
     """
     with workspace.database.read() as tx:
-        found = tx.tasks.get(id_)
-    if found is None:
+        task = tx.tasks.get(id_)
+    if task is None:
         raise NotFoundError(f"there is no job {id_}")
-    return found
+    return task
 
 
 def newest(
     workspace: Workspace,
     *,
-    kinds: Sequence[str] | None = None,
+    kinds: Sequence[str] = KINDS,
     before: int | None = None,
     n: int = 50,
 ) -> list[TaskRecord]:
-    """Return the active campaign's tasks, newest first."""
+    """Return the active campaign's tasks that people asked for, newest first."""
     with workspace.database.read() as tx:
         campaign, _ = workspace.active_campaign(tx)
         return tx.tasks.find(campaign.id, kinds=kinds, before=before, newest=n)
@@ -107,11 +159,13 @@ def cancel(workspace: Workspace, id_: int) -> TaskRecord:
         NotFoundError: there is none of that number.
         StateError: it is over.
     """
-    found = get(workspace, id_)
-    if found.status.is_over:
-        raise StateError(f"job {id_} is {found.status} already: nothing to cancel")
+    task = get(workspace, id_)
+    if task.status.is_over:
+        raise StateError(f"job {id_} is {task.status} already: nothing to cancel")
     with workspace.database.write("task") as tx:
-        tx.tasks.cancel(id_, datetime.now(UTC))
+        tx.tasks.cancel(id_, now())
+        if _run_id(task) is not None and task.status is TaskStatus.QUEUED:
+            _finish_run(tx, task, TaskStatus.CANCELLED, "cancelled")
     return get(workspace, id_)
 
 
@@ -122,14 +176,17 @@ def again(workspace: Workspace, id_: int, *, actor: str) -> TaskRecord:
         NotFoundError: there is none of that number.
         StateError: it is not over, or it was of another campaign.
     """
-    found = get(workspace, id_)
-    if not found.status.is_over:
-        raise StateError(f"job {id_} is {found.status}: cancel it before running it again")
+    task = get(workspace, id_)
+    if not task.status.is_over:
+        raise StateError(f"job {id_} is {task.status}: cancel it before running it again")
     with workspace.database.read() as tx:
         campaign, _ = workspace.active_campaign(tx)
-    if campaign.id != found.campaign_id:
+    if campaign.id != task.campaign_id:
         raise StateError(f"job {id_} was of another campaign than '{campaign.name}'")
-    return submit(workspace, found.kind, found.params, actor=actor, rerun_of=id_)
+    return submit(workspace, task.kind, task.params, actor=actor, rerun_of=id_)
+
+
+# -- orphans and outcomes --------------------------------------------------------------------------
 
 
 def tidy(workspace: Workspace, *, lost: str | None = None) -> list[int]:
@@ -139,52 +196,192 @@ def tidy(workspace: Workspace, *, lost: str | None = None) -> list[int]:
         workspace: whose tasks.
         lost: a worker that is known to be gone (see :func:`worker_name`).
     """
-    now = datetime.now(UTC)
+    moment = now()
     with workspace.database.read() as tx:
-        orphans = [task for task in tx.tasks.running() if _is_orphan(task, now, lost)]
-    for task in orphans:
-        done = _done_all_the_same(workspace, task)
-        with workspace.database.write("task") as tx:
-            if done is not None:
-                tx.tasks.finish(task.id, TaskStatus.DONE, now, result=done)
-            elif task.is_cancelled:
-                tx.tasks.finish(task.id, TaskStatus.CANCELLED, now)
-            else:
-                why = "the server stopped while it ran; nothing half-written was kept"
-                tx.tasks.finish(task.id, TaskStatus.INTERRUPTED, now, error=why)
+        orphans = [task for task in tx.tasks.running() if _is_orphan(task, moment, lost)]
+    close_orphans(workspace, orphans)
     return [task.id for task in orphans]
 
 
-def work(workspace: Workspace, kinds: Sequence[str], doing: Mapping[str, Work]) -> bool:
-    """Take the oldest waiting task of these kinds and do it; return whether there was one."""
+def close_orphans(workspace: Workspace, orphans: Collection[TaskRecord]) -> None:
+    """Record what became of running tasks whose worker is gone."""
+    for task in orphans:
+        result = _recorded_result(workspace, task)
+        if result is not None:
+            finish(workspace, task, TaskStatus.DONE, result=result)
+        elif task.is_cancelled:
+            finish(workspace, task, TaskStatus.CANCELLED)
+        elif _run_id(task) is not None:
+            finish(workspace, task, TaskStatus.INTERRUPTED, error="its scheduler is gone")
+        else:
+            reason = "the server stopped while it ran; nothing half-written was kept"
+            finish(workspace, task, TaskStatus.INTERRUPTED, error=reason)
+
+
+def finish(
+    workspace: Workspace,
+    task: TaskRecord,
+    status: TaskStatus,
+    *,
+    result: Mapping[str, Any] | None = None,
+    error: str | None = None,
+) -> None:
+    """Record what came of a running task, and of the run of a job that it was, in one transaction.
+
+    One that is over already stays as it is.
+    """
+    with workspace.database.write("task") as tx:
+        tx.tasks.finish(task.id, status, now(), result=result, error=error)
+        if _run_id(task) is not None:
+            detail = error if result is None else str(result.get("summary", ""))
+            _finish_run(tx, task, status, detail)
+
+
+def _run_id(task: TaskRecord) -> int | None:
+    return task.params.get("run") if task.kind.startswith(SCHEDULED) else None
+
+
+def _finish_run(tx: Transaction, task: TaskRecord, status: TaskStatus, detail: str | None) -> None:
+    outcome = _OUTCOMES.get(status, JobOutcome.INTERRUPTED)
+    with suppress(ConflictError):  # it was closed already
+        tx.schedule.finish(int(task.params["run"]), outcome, at=now(), detail=detail)
+
+
+def _is_orphan(task: TaskRecord, moment: datetime, lost: str | None) -> bool:
+    if task.worker is None or task.worker == lost:
+        return True
+    host, _, pid = task.worker.rpartition(":")
+    if host == socket.gethostname():
+        return is_gone(f"{host}/{pid}/0")  # a worker that nobody has reaped is gone, too
+    last_beat = task.heartbeat_at or task.created_at
+    return moment - last_beat > timedelta(seconds=DEAD_AFTER_S)
+
+
+def _recorded_result(workspace: Workspace, task: TaskRecord) -> dict[str, Any] | None:
+    """Return the result of a task that recorded its work and died before it could say so."""
+    if task.kind != "propose":
+        return None
     with workspace.database.read() as tx:
-        if not tx.tasks.has_waiting(kinds):
-            return False
-    with workspace.database.write("task") as tx:
-        task = tx.tasks.claim(kinds, worker_name(), datetime.now(UTC))
-        active = tx.campaigns.active()
-    if task is None:
-        return False
-    status, result, error = TaskStatus.DONE, None, None
-    try:
-        if active is None or active.id != task.campaign_id:
-            raise StateError("another campaign is active now; switch back and run it again")
-        acting = workspace.acting(task.actor, detail=detail_of(task))
-        with _beating(workspace, task) as reporter:
-            result = doing[task.kind](acting, task.params, reporter.tell)
-    except TaskCancelledError:
-        status = TaskStatus.CANCELLED
-    except (SpinneretError, DatabaseError) as problem:
-        status, error = TaskStatus.FAILED, str(problem)
-    except Exception as problem:  # a fault of the program must not stop the worker
-        status, error = TaskStatus.FAILED, f"a fault of the program: {problem!r}"
-    with workspace.database.write("task") as tx:
-        tx.tasks.finish(task.id, status, datetime.now(UTC), result=result, error=error)
-    return True
+        batch = tx.batches.of_change(detail_of(task))
+    return None if batch is None else {"batch": batch}
+
+
+# -- doing -----------------------------------------------------------------------------------------
+
+
+def work(workspace: Workspace, kinds: Sequence[str], handlers: Mapping[str, Handler]) -> bool:
+    """Take the oldest waiting task of these kinds and do it; return whether there was one."""
+    return Worker(workspace, kinds, handlers).work() is not None
+
+
+def _never() -> bool:
+    return False
+
+
+def _allow(tx: Transaction) -> None:
+    """Let every claim pass."""
+
+
+@dataclass
+class Worker:
+    """Does the tasks of some kinds, one after the other.
+
+    Attributes:
+        workspace: whose tasks.
+        kinds: which of them.
+        handlers: what each kind does (``TASK_HANDLERS`` of :mod:`engine.jobs.kinds`).
+        should_stop: whether it is to stop; a task under way hears of it.
+        require: raises within the transaction of a claim where the worker may not claim.
+        record_attempts: how often to try to record what came of a task. A process that dies when
+            the database refuses leaves an orphan for :func:`tidy`; one that lives on must not.
+        task: the one under way.
+    """
+
+    workspace: Workspace
+    kinds: Sequence[str]
+    handlers: Mapping[str, Handler]
+    should_stop: ShouldStop = _never
+    require: Callable[[Transaction], None] = _allow
+    record_attempts: float = 1
+    task: TaskRecord | None = None
+
+    def work(self) -> TaskRecord | None:
+        """Take the oldest waiting task and do it; return it as it ended, ``None``: none waited.
+
+        Raises:
+            StateError: it may not claim.
+            DatabaseError: the database does not answer.
+        """
+        # A look that writes nothing first: on SQLite every write waits for every other.
+        with self.workspace.database.read() as tx:
+            if not tx.tasks.has_waiting(self.kinds):
+                return None
+        with self.workspace.database.write("task") as tx:
+            self.require(tx)
+            task = tx.tasks.claim(self.kinds, worker_name(), now())
+            active = tx.campaigns.active()
+            if task is not None and _run_id(task) is not None:
+                tx.schedule.start(int(task.params["run"]), owner=process_identity(), at=now())
+        if task is None:
+            return None
+        self.task = task
+        try:
+            is_current = active is not None and active.id == task.campaign_id
+            self._finish(task, *self._do(task, is_current=is_current))
+        finally:
+            self.task = None
+        return get(self.workspace, task.id)
+
+    def _finish(
+        self,
+        task: TaskRecord,
+        status: TaskStatus,
+        result: dict[str, Any] | None,
+        error: str | None,
+    ) -> None:
+        for attempt in itertools.count(1):
+            try:
+                finish(self.workspace, task, status, result=result, error=error)
+            except DatabaseError as problem:
+                if attempt >= self.record_attempts or self.should_stop():
+                    raise
+                _LOG.warning("what became of job %s is not recorded yet: %s", task.id, problem)
+                time.sleep(BEAT_S)
+            else:
+                return
+
+    def _do(
+        self, task: TaskRecord, *, is_current: bool
+    ) -> tuple[TaskStatus, dict[str, Any] | None, str | None]:
+        """Return what came of a task: its status, its result or the error."""
+        is_scheduled = _run_id(task) is not None
+        reporter = _Reporter(self.workspace, task, self.should_stop)
+        params = task.params["args"] if is_scheduled else task.params
+        # A job of the schedule acts for the lab, on whichever campaign is active.
+        acting = self.workspace
+        try:
+            if not is_scheduled:
+                if not is_current:
+                    raise StateError("another campaign is active now; switch back and run it again")
+                acting = self.workspace.acting(task.actor, detail=detail_of(task))
+            with _beating(reporter):
+                handler = self.handlers[task.kind]
+                return TaskStatus.DONE, handler(acting, params, reporter, reporter.is_to_stop), None
+        except TaskCancelledError:
+            return TaskStatus.CANCELLED, None, None
+        except TaskInterruptedError as reason:
+            if reporter.is_cancelled:
+                return TaskStatus.CANCELLED, None, None
+            return TaskStatus.INTERRUPTED, None, str(reason)
+        except (SpinneretError, DatabaseError) as problem:
+            return TaskStatus.FAILED, None, str(problem)
+        except Exception as problem:  # a fault of the program must not stop the worker
+            _LOG.exception("job %s (%s) failed by a fault of the program", task.id, task.kind)
+            return TaskStatus.FAILED, None, f"a fault of the program: {problem!r}"
 
 
 def detail_of(task: TaskRecord) -> str:
-    """Return what the audit trail tells of a change that a task made."""
+    """Return what the audit trail says of a change that a task made."""
     return f"job {task.id}"
 
 
@@ -195,28 +392,40 @@ def worker_name(pid: int | None = None) -> str:
 
 @dataclass
 class _Reporter:
-    """Writes progress and heartbeat, and passes on the wish to stop."""
+    """Writes progress and heartbeat, and passes on the wish to stop. Is a ``Progress``."""
 
     workspace: Workspace
     task: TaskRecord
+    should_stop: ShouldStop
     message: str | None = None
     fraction: float | None = None
     is_cancelled: bool = False
     over: threading.Event = field(default_factory=threading.Event)
-    last: float = 0.0
+    last_beat: float = 0.0
 
-    def tell(self, message: str, fraction: float | None = None) -> None:
-        self.message, self.fraction = message, fraction
-        if time.monotonic() - self.last > 0.25:
+    def __call__(
+        self,
+        stage: str,
+        completed: int = 0,
+        total: int = 0,
+        numbers: Mapping[str, float] | None = None,
+    ) -> None:
+        values = [f"{name} {value:.3g}" for name, value in (numbers or {}).items()]
+        self.message = ", ".join([stage, *values])
+        self.fraction = min(1.0, completed / total) if total else None
+        if time.monotonic() - self.last_beat > _REPORT_S:
             self.beat()
         if self.is_cancelled:
             raise TaskCancelledError
 
+    def is_to_stop(self) -> bool:
+        return self.is_cancelled or self.should_stop()
+
     def beat(self) -> None:
-        self.last = time.monotonic()
+        self.last_beat = time.monotonic()
         with self.workspace.database.write("task") as tx:
             self.is_cancelled |= tx.tasks.beat(
-                self.task.id, datetime.now(UTC), progress=self.message, fraction=self.fraction
+                self.task.id, now(), progress=self.message, fraction=self.fraction
             )
 
     def run(self) -> None:
@@ -228,31 +437,11 @@ class _Reporter:
 
 
 @contextmanager
-def _beating(workspace: Workspace, task: TaskRecord) -> Iterator[_Reporter]:
-    reporter = _Reporter(workspace, task)
+def _beating(reporter: _Reporter) -> Iterator[None]:
     thread = threading.Thread(target=reporter.run, daemon=True)
     thread.start()
     try:
-        yield reporter
+        yield
     finally:
         reporter.over.set()
         thread.join()
-
-
-def _is_orphan(task: TaskRecord, now: datetime, lost: str | None) -> bool:
-    if task.worker is None or task.worker == lost:
-        return True
-    host, _, pid = task.worker.rpartition(":")
-    if host == socket.gethostname():
-        return is_gone(f"{host}/{pid}/0")  # a worker that nobody has reaped is gone, too
-    heard = task.heartbeat_at or task.created_at
-    return now - heard > timedelta(seconds=DEAD_AFTER_S)
-
-
-def _done_all_the_same(workspace: Workspace, task: TaskRecord) -> dict[str, Any] | None:
-    """Return the result of a task that recorded its work and died before it could say so."""
-    if task.kind != "propose":
-        return None
-    with workspace.database.read() as tx:
-        batch = tx.batches.of_change(detail_of(task))
-    return None if batch is None else {"batch": batch}

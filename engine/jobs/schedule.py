@@ -1,4 +1,4 @@
-"""``engine schedule list|pause|resume|trigger``: the jobs of config.toml, as rows of the database.
+"""The jobs of config.toml as rows of the database: listed, paused, resumed, triggered.
 
 Whoever writes a row here need not be the scheduler: it looks at the rows every few seconds.
 """
@@ -11,11 +11,28 @@ from datetime import datetime
 from typing import Any
 
 from db.records import JobRecord, JobRunRecord, LeaseRecord
-from engine.errors import ConfigError, DataError, NotFoundError, StateError, nearest_name
-from engine.jobs.scheduled import JOBS
+from engine.errors import (
+    ConfigError,
+    DataError,
+    NotFoundError,
+    StateError,
+    by_voice,
+    nearest_name,
+    place,
+)
 from engine.jobs.store import next_after, trigger_of
 from engine.workspace import Workspace
 from engine.workspace.leases import SCHEDULER, is_gone, now
+
+JOBS: Mapping[str, str] = {
+    "watch": "refresh if enough is new",
+    "refresh": "refresh if anything is new",
+    "generator": "train the generator on if enough is new",
+    "report": "write the report's page",
+    "backup": "copy the database (SQLite)",
+    "prune": "remove the files of old models",
+}
+"""The jobs that there are, and what each is for."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +48,7 @@ class Scheduled:
         return self.job.next_run_at is None
 
     @property
-    def when(self) -> str:
+    def times(self) -> str:
         """Its trigger in words."""
         trigger = self.job.definition["trigger"]
         if "cron" in trigger:
@@ -40,18 +57,18 @@ class Scheduled:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ScheduleStatus:
     """The schedule, and who runs it (``None``: nobody, or nobody who is alive)."""
 
     jobs: tuple[Scheduled, ...]
     holder: LeaseRecord | None
 
 
-def wanted(workspace: Workspace) -> dict[str, dict[str, Any]]:
+def configured_jobs(workspace: Workspace) -> dict[str, dict[str, Any]]:
     """Return the jobs that config.toml asks for: definitions by id."""
     settings, refresh = workspace.settings.schedule, workspace.settings.refresh
     common = {"args": {}, "coalesce": True, "late_by_s": settings.late_by_s}
-    found: dict[str, dict[str, Any]] = {
+    definitions: dict[str, dict[str, Any]] = {
         "watch": {
             **common,
             "function": "watch",
@@ -69,13 +86,15 @@ def wanted(workspace: Workspace) -> dict[str, dict[str, Any]]:
     for name, cron in crons.items():
         if cron:
             trigger = {"cron": cron, "timezone": settings.timezone}
-            found[name] = {**common, "function": name, "trigger": trigger}
-    for name, definition in found.items():
+            definitions[name] = {**common, "function": name, "trigger": trigger}
+    for name, definition in definitions.items():
         try:
             trigger_of(definition)
         except DataError as error:
-            raise ConfigError(f"{workspace.config_path}: the times of '{name}': {error}") from error
-    return found
+            raise ConfigError(
+                f"{place(workspace.config_path)}: the times of '{name}': {error}"
+            ) from error
+    return definitions
 
 
 def sync(workspace: Workspace) -> None:
@@ -84,36 +103,38 @@ def sync(workspace: Workspace) -> None:
     Raises:
         ConfigError: a cron expression cannot be used.
     """
-    definitions = wanted(workspace)
+    definitions = configured_jobs(workspace)
     with workspace.database.read() as tx:
-        present = {one.id: one for one in tx.schedule.jobs()}
+        present = {job.id: job for job in tx.schedule.jobs()}
     changed = {
         id_: definition
         for id_, definition in definitions.items()
         if id_ not in present or dict(present[id_].definition) != definition
     }
-    gone = [id_ for id_ in present if id_ not in definitions]
-    if not changed and not gone:
+    removed = [id_ for id_ in present if id_ not in definitions]
+    if not changed and not removed:
         return
     with workspace.database.write("schedule") as tx:
         for id_, definition in changed.items():
-            known = tx.schedule.get(id_)
-            is_paused = known is not None and known.next_run_at is None
+            row = tx.schedule.get(id_)
+            is_paused = row is not None and row.next_run_at is None
             moment = None if is_paused else next_after(definition, now())
             tx.schedule.put(JobRecord(id_, moment, definition))
-        for id_ in gone:
+        for id_ in removed:
             tx.schedule.remove(id_)
 
 
-def standing(workspace: Workspace) -> Standing:
+def schedule_status(workspace: Workspace) -> ScheduleStatus:
     """Return the jobs with their newest runs, and who runs the schedule."""
     sync(workspace)
     with workspace.database.read() as tx:
         jobs = tx.schedule.jobs()
-        last = {one.id: next(iter(tx.schedule.runs(one.id, limit=1)), None) for one in jobs}
+        last = {job.id: next(iter(tx.schedule.runs(job.id, limit=1)), None) for job in jobs}
         holder = tx.leases.get(SCHEDULER)
     alive = holder is not None and not is_gone(holder.owner) and not is_stale(holder, now())
-    return Standing(tuple(Scheduled(one, last[one.id]) for one in jobs), holder if alive else None)
+    return ScheduleStatus(
+        tuple(Scheduled(job, last[job.id]) for job in jobs), holder if alive else None
+    )
 
 
 def is_stale(holder: LeaseRecord, moment: datetime) -> bool:
@@ -151,9 +172,10 @@ def trigger(workspace: Workspace, job_id: str) -> bool:
     """
     job = _job(workspace, job_id)
     if job.next_run_at is None:
-        raise StateError(f"'{job_id}' is paused: run `engine schedule resume {job_id}` first")
+        mend = by_voice(f"run `engine schedule resume {job_id}` first", "resume it first")
+        raise StateError(f"'{job_id}' is paused: {mend}")
     _put(workspace, job_id, now())
-    return standing(workspace).holder is not None
+    return schedule_status(workspace).holder is not None
 
 
 def _put(workspace: Workspace, job_id: str, moment: datetime | None) -> None:
@@ -165,18 +187,21 @@ def _put(workspace: Workspace, job_id: str, moment: datetime | None) -> None:
 def _job(workspace: Workspace, job_id: str) -> JobRecord:
     sync(workspace)
     with workspace.database.read() as tx:
-        found = tx.schedule.get(job_id)
-        known = [one.id for one in tx.schedule.jobs()]
-    if found is None:
+        job = tx.schedule.get(job_id)
+        ids = [row.id for row in tx.schedule.jobs()]
+    if job is None:
         off = f" It is switched off in {workspace.config_path.name}." if job_id in JOBS else ""
         raise NotFoundError(
-            f"there is no job '{job_id}'.{off or nearest_name(job_id, known)} Scheduled are: "
-            f"{', '.join(known)}"
+            f"there is no job '{job_id}'.{off or nearest_name(job_id, ids)} Scheduled are: "
+            f"{', '.join(ids)}"
         )
-    return found
+    return job
 
 
 def about(definition: Mapping[str, Any]) -> str:
-    """Return what a job is for."""
-    named = JOBS.get(str(definition.get("function")))
-    return named.about if named is not None else "unknown"
+    """Return what a job is for.
+
+    >>> about({"function": "backup"})
+    'copy the database (SQLite)'
+    """
+    return JOBS.get(str(definition.get("function")), "unknown")

@@ -1,31 +1,34 @@
-"""``engine schedule run``: one scheduler at work, any number standing by.
+"""The scheduler: one at work, any number standing by.
 
-Who holds the lease ``scheduler`` runs the jobs; the others wait, and one of them takes over when
-its owner is gone. A job runs only after its due moment was claimed in ``job_runs``, in a
-transaction that asks for the lease once more: even where a scheduler that was taken for dead wakes
-up again, no due moment is run twice.
+Who holds the lease ``scheduler`` queues a task for each due moment, and does those tasks with
+workers of its own; the others wait, and one of them takes over when its owner is gone. APScheduler
+keeps the times and does nothing else. A task is queued with its row of ``job_runs``, which is
+unique by job and due moment, in a transaction that asks for the lease once more; so is every claim:
+even where a scheduler that was taken for dead wakes up again, no due moment is run twice.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.base import BaseExecutor, MaxInstancesReachedError
 from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from db.errors import ConflictError, DatabaseError
-from db.records import JobOutcome
-from engine.errors import SpinneretError, StateError
+from db.records import JobOutcome, TaskRecord, TaskStatus
+from engine.errors import NotFoundError, StateError
+from engine.jobs import queue
+from engine.jobs.kinds import TASK_HANDLERS
+from engine.jobs.queue import SCHEDULED, SCHEDULED_KINDS, SCHEDULED_TRAINING, SCHEDULED_UPKEEP
 from engine.jobs.schedule import sync
-from engine.jobs.scheduled import JOBS, InterruptedJobError
 from engine.jobs.store import JsonJobStore
 from engine.workspace import Workspace
 from engine.workspace.leases import SCHEDULER, Lease, held, is_gone, now
@@ -33,26 +36,42 @@ from engine.workspace.leases import SCHEDULER, Lease, held, is_gone, now
 _LOG = logging.getLogger("spinneret.schedule")
 
 GRACE_S = 8.0
-"""How long a job under way may take to stop; a refresh keeps what it trained."""
+"""How long a job under way may take to stop, of the ten seconds that service managers give; a
+refresh keeps what it trained."""
 LOOK_S = 2.0
 """Seconds between looks at the rows: what was triggered by hand runs that soon."""
 TTL_S = 20.0
 
+LANES = (SCHEDULED_TRAINING, SCHEDULED_UPKEEP)
+"""Kinds of tasks that wait for one another: a backup does not wait for a training."""
 
-class _Executor(ThreadPoolExecutor):
-    """One thread; puts the named function in a job's place, with the moment it was due."""
 
-    def __init__(self, call: Callable[[str, datetime], None]) -> None:
-        super().__init__(1)
-        self._call = call
+class _Enqueuer(BaseExecutor):
+    """Queues a task for a due job, where APScheduler's own executors would run a function."""
+
+    def __init__(self, enqueue: Callable[[str, datetime], bool]) -> None:
+        super().__init__()
+        self._enqueue = enqueue
+
+    def submit_job(self, job: Job, run_times: list[datetime]) -> None:
+        """Queue a task for the last of the moments, unless that is too long ago.
+
+        Raises:
+            MaxInstancesReachedError: an earlier run of the job is not over; this one is skipped.
+        """
+        due_at = run_times[-1]
+        patience = job.misfire_grace_time
+        if patience is not None and now() - due_at > timedelta(seconds=patience):
+            _LOG.warning("'%s' of %s was missed by too long", job.id, due_at.isoformat())
+        elif not self._enqueue(job.id, due_at):
+            raise MaxInstancesReachedError(job)
 
     def _do_submit_job(self, job: Job, run_times: list[datetime]) -> None:
-        job.func = partial(self._call, job.id, run_times[-1])
-        super()._do_submit_job(job, run_times[-1:])
+        """Not called: :meth:`submit_job` counts no instances, the queue does."""
 
 
 class Scheduler:
-    """The jobs of one workspace, run by this process while it holds the lease.
+    """The jobs of one workspace, queued and done by this process while it holds the lease.
 
     Args:
         workspace: whose schedule.
@@ -73,8 +92,7 @@ class Scheduler:
         self.is_working = False
         self._ttl_s, self._look_s, self._grace_s = ttl_s, look_s, grace_s
         self._stop = threading.Event()
-        self._under_way: dict[int, str] = {}
-        self._lock = threading.Lock()
+        self._workers: list[queue.Worker] = []
 
     def stop(self) -> None:
         """Ask it to stop; from any thread or a signal's handler."""
@@ -87,27 +105,49 @@ class Scheduler:
             ConfigError: a cron expression cannot be used.
         """
         sync(self.workspace)
-        is_told = False
+        is_announced = False
         while not self._stop.is_set():
             try:
                 with held(self.workspace.database, SCHEDULER, ttl_s=self._ttl_s, wait_s=1) as lease:
-                    is_told = False
+                    is_announced = False
                     self._work(lease)
             except StateError:
-                if not is_told:
+                if not is_announced:
                     _LOG.info("another scheduler is at work: standing by")
-                    is_told = True
+                    is_announced = True
             except DatabaseError as error:
                 _LOG.warning("the database does not answer: %s", error)
                 self._stop.wait(self._look_s)
-        return not self._under_way
+        return not self._under_way()
 
     def _work(self, lease: Lease) -> None:
         _LOG.info("this scheduler is at work", extra={"owner": lease.record.owner})
         self._close_dead(lease)
         self.is_working = True
         lost = threading.Event()
-        scheduler = self._made(lease, lost)
+        wake = threading.Condition()
+
+        def should_stop() -> bool:
+            return self._stop.is_set() or lost.is_set() or lease.is_lost
+
+        for kinds in LANES:
+            worker = queue.Worker(
+                self.workspace,
+                kinds,
+                TASK_HANDLERS,
+                should_stop,
+                lease.require,
+                record_attempts=math.inf,
+            )
+            self._workers.append(worker)
+            # Daemons: one that does not stop in time must not hold the process up.
+            threading.Thread(target=self._lane, args=(worker, wake), daemon=True).start()
+        scheduler = BackgroundScheduler(
+            jobstores={"default": JsonJobStore(self.workspace.database)},
+            executors={"default": _Enqueuer(partial(self._enqueue, lease, should_stop, wake))},
+            timezone=UTC,
+            daemon=True,
+        )
         scheduler.start()
         try:
             while not self._stop.wait(self._look_s) and not lease.is_lost:
@@ -116,107 +156,98 @@ class Scheduler:
         finally:
             self.is_working = False
             lost.set()
+            with wake:
+                wake.notify_all()
             scheduler.shutdown(wait=False)
             self._await_jobs()
 
-    def _made(self, lease: Lease, lost: threading.Event) -> BackgroundScheduler:
-        def should_stop() -> bool:
-            return self._stop.is_set() or lost.is_set() or lease.is_lost
+    # -- queueing ------------------------------------------------------------------------------
 
-        call = partial(self._call, lease, should_stop)
-        return BackgroundScheduler(
-            jobstores={"default": JsonJobStore(self.workspace.database)},
-            executors={"default": _Executor(call), "training": _Executor(call)},
-            timezone=UTC,
-            daemon=True,
-        )
-
-    def _await_jobs(self) -> None:
-        until = time.monotonic() + self._grace_s
-        while self._under_way and time.monotonic() < until:
-            time.sleep(0.05)
-        with self._lock:
-            left = dict(self._under_way)
-        for run_id, name in left.items():
-            _LOG.error("'%s' did not stop within %g s: given up", name, self._grace_s)
-            self._finish(run_id, JobOutcome.INTERRUPTED, "given up at the end of the scheduler")
-
-    def _close_dead(self, lease: Lease) -> None:
-        """Record that runs of schedulers that are gone were interrupted."""
-        with self.workspace.database.read() as tx:
-            dead = tx.schedule.runs(outcome=JobOutcome.RUNNING)
-        for run in dead:
-            if run.owner != lease.record.owner or is_gone(run.owner):
-                self._finish(run.id, JobOutcome.INTERRUPTED, "its scheduler is gone")
-
-    # -- one job -------------------------------------------------------------------------------
-
-    def _call(
-        self, lease: Lease, should_stop: Callable[[], bool], job_id: str, due_at: datetime
-    ) -> None:
+    def _enqueue(
+        self,
+        lease: Lease,
+        should_stop: Callable[[], bool],
+        wake: threading.Condition,
+        job_id: str,
+        due_at: datetime,
+    ) -> bool:
+        """Queue the task of a due moment; ``False`` where an earlier run of the job is not over."""
         if should_stop():
-            return
-        claimed = self._claim(lease, job_id, due_at)
-        if claimed is None:
-            _LOG.info("'%s' of %s has run already", job_id, due_at.isoformat())
-            return
-        run_id, definition = claimed
-        with self._lock:
-            self._under_way[run_id] = job_id
-        name = str(definition["function"])
-        started = time.monotonic()
-        try:
-            outcome, detail = self._outcome(name, definition, should_stop)
-            seconds = round(time.monotonic() - started, 3)
-            level = logging.ERROR if outcome is JobOutcome.FAILED else logging.INFO
-            _LOG.log(
-                level,
-                "'%s': %s: %s",
-                job_id,
-                outcome,
-                detail,
-                extra={"job": job_id, "outcome": str(outcome), "seconds": seconds},
-            )
-            self._finish(run_id, outcome, detail)
-        finally:
-            with self._lock:
-                self._under_way.pop(run_id, None)
-
-    def _claim(
-        self, lease: Lease, job_id: str, due_at: datetime
-    ) -> tuple[int, dict[str, Any]] | None:
+            return True
+        task = None
         try:
             with self.workspace.database.write("schedule") as tx:
                 lease.require(tx)
-                job = tx.schedule.get(job_id)
-                if job is None:
-                    return None
-                owner = lease.record.owner
-                run_id = tx.schedule.claim(job_id, due_at, owner=owner, at=now())
-                return None if run_id is None else (run_id, dict(job.definition))
-        except (ConflictError, StateError):
-            return None
+                if tx.schedule.is_running(job_id):
+                    return False
+                task = queue.submit_scheduled(tx, job_id, due_at, owner=lease.record.owner)
+        except (ConflictError, StateError, NotFoundError):
+            pass  # another scheduler queued it, works now, or removed the job
+        if task is None:
+            _LOG.info("'%s' of %s has run already", job_id, due_at.isoformat())
+        with wake:
+            wake.notify_all()
+        return True
 
-    def _outcome(
-        self, name: str, definition: dict[str, Any], should_stop: Callable[[], bool]
-    ) -> tuple[JobOutcome, str]:
-        try:
-            detail = JOBS[name].work(self.workspace, definition.get("args") or {}, should_stop)
-        except InterruptedJobError as error:
-            return JobOutcome.INTERRUPTED, str(error)
-        except (SpinneretError, DatabaseError, OSError) as error:
-            return JobOutcome.FAILED, str(error)
-        except BaseException as error:
-            _LOG.exception("'%s' failed in a way that nobody foresaw", name)
-            return JobOutcome.FAILED, f"{type(error).__name__}: {error}"
-        return JobOutcome.DONE, detail
+    # -- doing ---------------------------------------------------------------------------------
 
-    def _finish(self, run_id: int, outcome: JobOutcome, detail: str) -> None:
-        with suppress(ConflictError):  # it was closed already
+    def _lane(self, worker: queue.Worker, wake: threading.Condition) -> None:
+        """Do the tasks of a lane until the worker is to stop."""
+        while not worker.should_stop():
+            started = time.monotonic()
             try:
-                with self.workspace.database.write("schedule") as tx:
-                    tx.schedule.finish(run_id, outcome, at=now(), detail=detail)
-            except ConflictError:
-                raise
+                task = worker.work()
+            except StateError:  # the lease is another's
+                return
             except DatabaseError as error:
-                _LOG.warning("what became of run %s is not recorded: %s", run_id, error)
+                _LOG.warning("the database does not answer: %s", error)
+                task = None
+            if task is None:
+                with wake:
+                    wake.wait(self._look_s)
+            else:
+                _log_outcome(task, time.monotonic() - started)
+
+    def _under_way(self) -> list[tuple[queue.Worker, TaskRecord]]:
+        return [(worker, worker.task) for worker in self._workers if worker.task is not None]
+
+    def _await_jobs(self) -> None:
+        until = time.monotonic() + self._grace_s
+        while self._under_way() and time.monotonic() < until:
+            time.sleep(0.05)
+        for _, task in self._under_way():
+            name = task.params["job"]
+            _LOG.error("'%s' did not stop within %g s: given up", name, self._grace_s)
+            with suppress(DatabaseError):  # the next scheduler closes it
+                reason = "given up at the end of the scheduler"
+                queue.finish(self.workspace, task, TaskStatus.INTERRUPTED, error=reason)
+        self._workers = [worker for worker, _ in self._under_way()]
+
+    def _close_dead(self, lease: Lease) -> None:
+        """Record that what schedulers that are gone were at was interrupted.
+
+        What they only queued is done by this one.
+        """
+        with self.workspace.database.read() as tx:
+            runs = tx.schedule.runs(outcome=JobOutcome.RUNNING)
+            tasks = {task.params["run"]: task for task in tx.tasks.unfinished(SCHEDULED_KINDS)}
+        # By the run's owner, not the task's worker: its name tells when the process began, and
+        # process numbers come again (every container's first is 1).
+        dead = [run for run in runs if run.owner != lease.record.owner or is_gone(run.owner)]
+        for run in dead:
+            task = tasks.get(run.id)
+            if task is not None and task.status is TaskStatus.RUNNING:
+                queue.close_orphans(self.workspace, [task])
+            elif task is None:
+                with suppress(ConflictError), self.workspace.database.write("schedule") as tx:
+                    tx.schedule.finish(
+                        run.id, JobOutcome.INTERRUPTED, at=now(), detail="its scheduler is gone"
+                    )
+
+
+def _log_outcome(task: TaskRecord, seconds: float) -> None:
+    name = task.kind.removeprefix(SCHEDULED)
+    detail = task.error if task.result is None else task.result.get("summary")
+    level = logging.ERROR if task.status is TaskStatus.FAILED else logging.INFO
+    extra = {"job": name, "outcome": str(task.status), "seconds": round(seconds, 3)}
+    _LOG.log(level, "'%s': %s: %s", name, task.status, detail, extra=extra)

@@ -2,9 +2,9 @@
 
 APScheduler's own stores pickle their jobs: whoever can write the table could run anything on the
 machine of the scheduler, and a job of an older version could not be read any more. Here a row names
-one of :data:`engine.jobs.scheduled.JOBS`, with JSON arguments and a trigger that is a cron
-expression or a number of seconds; anything else is refused. It goes through the repositories, so
-the schedule follows the database wherever that is.
+a kind of task (of :data:`engine.jobs.kinds.TASK_HANDLERS`), with JSON arguments and a trigger that
+is a cron expression or a number of seconds; anything else is refused. It goes through the
+repositories, so the schedule follows the database wherever that is.
 
 A clock that was set back would leave an interval's next moment a day ahead: a job whose trigger
 would fire earlier, counted from now, is moved to that moment. That no due moment is run twice is
@@ -27,15 +27,16 @@ from apscheduler.triggers.interval import IntervalTrigger
 from db.records import JobRecord
 from db.session import Database
 from engine.errors import DataError
-from engine.jobs.scheduled import JOBS
+from engine.jobs.kinds import TASK_HANDLERS
+from engine.jobs.queue import SCHEDULED
 
-PLACE = "engine.jobs.store:nothing"
-"""What stands for a job's function; the executor puts the real one in its place."""
+PLACEHOLDER = "engine.jobs.store:no_operation"
+"""Stands for a job's function: APScheduler asks for one, but its jobs are only queued here."""
 
 _AHEAD = timedelta(seconds=5)
 
 
-def nothing() -> None:
+def no_operation() -> None:
     """Do nothing."""
 
 
@@ -45,23 +46,23 @@ def trigger_of(definition: Mapping[str, Any]) -> BaseTrigger:
     Raises:
         DataError: it is neither a cron expression nor a number of seconds.
     """
-    found = definition.get("trigger") or {}
+    trigger = definition.get("trigger") or {}
     try:
-        if "cron" in found:
-            zone = ZoneInfo(str(found.get("timezone", "UTC")))
-            return CronTrigger.from_crontab(str(found["cron"]), timezone=zone)
-        return IntervalTrigger(seconds=float(found["every_s"]), timezone=UTC)
+        if "cron" in trigger:
+            zone = ZoneInfo(str(trigger.get("timezone", "UTC")))
+            return CronTrigger.from_crontab(str(trigger["cron"]), timezone=zone)
+        return IntervalTrigger(seconds=float(trigger["every_s"]), timezone=UTC)
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(
-            f"a scheduled job has the trigger {found}: expected a cron expression or a number of "
+            f"a scheduled job has the trigger {trigger}: expected a cron expression or a number of "
             f"seconds ({error})"
         ) from error
 
 
 def next_after(definition: Mapping[str, Any], moment: datetime) -> datetime | None:
     """Return when a definition's trigger fires next, counted from a moment."""
-    found: datetime | None = trigger_of(definition).get_next_fire_time(None, moment)
-    return found
+    next_moment: datetime | None = trigger_of(definition).get_next_fire_time(None, moment)
+    return next_moment
 
 
 class JsonJobStore(BaseJobStore):
@@ -70,21 +71,21 @@ class JsonJobStore(BaseJobStore):
     def __init__(self, database: Database) -> None:
         super().__init__()
         self._database = database
-        self._seen: dict[str, datetime | None] = {}
+        self._read_moments: dict[str, datetime | None] = {}
 
     def lookup_job(self, job_id: str) -> Job | None:
         """Return a job, or ``None``."""
         with self._database.read() as tx:
-            found = tx.schedule.get(job_id)
-        return None if found is None else self._job(found)
+            record = tx.schedule.get(job_id)
+        return None if record is None else self._job(record)
 
-    def get_due_jobs(self, now: datetime) -> list[Job]:
+    def get_due_jobs(self, moment: datetime) -> list[Job]:
         """Return the jobs that are due."""
-        self._mend_clock(now)
+        self._mend_clock(moment)
         with self._database.read() as tx:
-            found = tx.schedule.jobs(due_at=now)
-        self._seen = {one.id: one.next_run_at for one in found}
-        return [self._job(one) for one in found]
+            records = tx.schedule.jobs(due_at=moment)
+        self._read_moments = {record.id: record.next_run_at for record in records}
+        return [self._job(record) for record in records]
 
     def get_next_run_time(self) -> datetime | None:
         """Return when the next job is due."""
@@ -94,7 +95,7 @@ class JsonJobStore(BaseJobStore):
     def get_all_jobs(self) -> list[Job]:
         """Return every job, paused ones last."""
         with self._database.read() as tx:
-            return [self._job(one) for one in tx.schedule.jobs()]
+            return [self._job(record) for record in tx.schedule.jobs()]
 
     def add_job(self, job: Job) -> None:
         """Add a job.
@@ -114,11 +115,11 @@ class JsonJobStore(BaseJobStore):
             JobLookupError: there is none of its id.
         """
         with self._database.write("schedule") as tx:
-            found = tx.schedule.get(job.id)
-            if found is None:
+            record = tx.schedule.get(job.id)
+            if record is None:
                 raise JobLookupError(job.id)
-            if found.next_run_at == self._seen.get(job.id, found.next_run_at):
-                tx.schedule.put(JobRecord(job.id, job.next_run_time, found.definition))
+            if record.next_run_at == self._read_moments.get(job.id, record.next_run_at):
+                tx.schedule.put(JobRecord(job.id, job.next_run_time, record.definition))
 
     def remove_job(self, job_id: str) -> None:
         """Take a job away.
@@ -135,32 +136,33 @@ class JsonJobStore(BaseJobStore):
         with self._database.write("schedule") as tx:
             tx.schedule.remove()
 
-    def _mend_clock(self, now: datetime) -> None:
+    def _mend_clock(self, moment: datetime) -> None:
         with self._database.read() as tx:
-            waiting = [one for one in tx.schedule.jobs() if one.next_run_at is not None]
-        for one in waiting:
-            earlier = next_after(one.definition, now)
-            assert one.next_run_at is not None  # noqa: S101 -- chosen so
-            if earlier is not None and one.next_run_at > earlier + _AHEAD:
+            waiting = [record for record in tx.schedule.jobs() if record.next_run_at is not None]
+        for record in waiting:
+            earlier = next_after(record.definition, moment)
+            assert record.next_run_at is not None  # noqa: S101 -- chosen so
+            if earlier is not None and record.next_run_at > earlier + _AHEAD:
                 with self._database.write("schedule") as tx:
-                    tx.schedule.put(JobRecord(one.id, earlier, one.definition))
+                    tx.schedule.put(JobRecord(record.id, earlier, record.definition))
 
     def _job(self, record: JobRecord) -> Job:
         definition = record.definition
         name = str(definition.get("function"))
-        if name not in JOBS:
+        if f"{SCHEDULED}{name}" not in TASK_HANDLERS:
+            names = [k.removeprefix(SCHEDULED) for k in TASK_HANDLERS if k.startswith(SCHEDULED)]
             raise DataError(
                 f"the scheduled job '{record.id}' names the function '{name}': expected one of "
-                f"{', '.join(JOBS)}"
+                f"{', '.join(names)}"
             )
         job = Job.__new__(Job)
         job.__setstate__(
             {
                 "version": 1,
                 "id": record.id,
-                "func": PLACE,
+                "func": PLACEHOLDER,
                 "trigger": trigger_of(definition),
-                "executor": "training" if JOBS[name].trains else "default",
+                "executor": "default",
                 "args": (),
                 "kwargs": {},
                 "name": name,

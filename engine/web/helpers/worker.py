@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from engine.jobs.kinds import DOING
+from engine.jobs.kinds import TASK_HANDLERS
 from engine.jobs.queue import BENCH, TRAINING, work
 from engine.workspace import Workspace
 
@@ -26,7 +26,7 @@ def main(config: str, lane: str) -> None:
     threading.Thread(target=_listen, args=(woken,), daemon=True).start()
     with Workspace.open(Path(config)) as workspace:
         while True:
-            if work(workspace, LANES[lane], DOING):
+            if work(workspace, LANES[lane], TASK_HANDLERS):
                 continue
             try:
                 woken.get(timeout=POLL_S)

@@ -15,18 +15,19 @@ import pytest
 from db.records import TaskStatus
 from engine.errors import NotFoundError, StateError, UsageError
 from engine.jobs import queue as tasks
-from engine.jobs.kinds import DOING, request_of
+from engine.jobs.kinds import TASK_HANDLERS, request_of
 from engine.jobs.queue import TaskCancelledError
 from engine.workspace import Workspace
 from engine.workspace.leases import is_gone
+from surrogate.progress import Progress, silent
 
 SMALL = {"n": 2, "strategy": "sobol", "seed": 1}
 
 
 def test_a_batch_is_proposed_in_the_name_of_who_asked(workspace: Workspace) -> None:
     task = tasks.submit(workspace, "propose", SMALL, actor="anna")
-    assert tasks.work(workspace, tasks.BENCH, DOING)
-    assert not tasks.work(workspace, tasks.BENCH, DOING)
+    assert tasks.work(workspace, tasks.BENCH, TASK_HANDLERS)
+    assert not tasks.work(workspace, tasks.BENCH, TASK_HANDLERS)
     done = tasks.get(workspace, task.id)
     assert done.status is TaskStatus.DONE, done.error
     assert done.result is not None
@@ -39,7 +40,7 @@ def test_a_batch_is_proposed_in_the_name_of_who_asked(workspace: Workspace) -> N
 
 def test_what_a_user_asked_wrongly_is_told_in_the_row(workspace: Workspace) -> None:
     task = tasks.submit(workspace, "propose", {**SMALL, "fixed": {"voltage": 99.0}}, actor="a")
-    tasks.work(workspace, tasks.BENCH, DOING)
+    tasks.work(workspace, tasks.BENCH, TASK_HANDLERS)
     done = tasks.get(workspace, task.id)
     assert done.status is TaskStatus.FAILED
     assert done.error is not None
@@ -59,10 +60,10 @@ def test_a_running_one_stops_at_its_next_step(workspace: Workspace) -> None:
     task = tasks.submit(workspace, "propose", SMALL, actor="anna")
     begun = threading.Event()
 
-    def slow(_: Workspace, __: Any, tell: tasks.Tell) -> dict[str, Any]:
+    def slow(_: Workspace, __: Any, progress: Progress, ___: Any) -> dict[str, Any]:
         for step in range(200):
             begun.set()
-            tell("counting", step / 200)
+            progress("counting", step, 200)
             time.sleep(0.02)
         return {}
 
@@ -103,7 +104,7 @@ def test_what_a_dead_worker_left_is_interrupted_and_can_be_run_again(
 def test_what_recorded_its_batch_before_it_died_is_done(workspace: Workspace) -> None:
     id_ = claimed_by(workspace, tasks.worker_name(2**22 - 1))
     acting = workspace.acting("anna", detail=f"job {id_}")
-    result = DOING["propose"](acting, SMALL, lambda *_: None)
+    result = TASK_HANDLERS["propose"](acting, SMALL, silent, lambda: False)
     tasks.tidy(workspace)
     done = tasks.get(workspace, id_)
     assert (done.status, done.result) == (TaskStatus.DONE, {"batch": result["batch"]})

@@ -10,23 +10,33 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from db.records import JobOutcome, JobRecord
+from db.records import JobOutcome, JobRecord, TaskStatus
 from engine.errors import DataError, NotFoundError, StateError
-from engine.jobs import jobs as jobs_module
+from engine.jobs import queue
+from engine.jobs.kinds import TASK_HANDLERS
 from engine.jobs.metrics import serve, text_of
-from engine.jobs.schedule import pause, resume, standing, sync, trigger, wanted
-from engine.jobs.scheduled import JOBS, InterruptedJobError, NamedJob
+from engine.jobs.queue import TaskInterruptedError
+from engine.jobs.schedule import (
+    JOBS,
+    configured_jobs,
+    pause,
+    resume,
+    schedule_status,
+    sync,
+    trigger,
+)
 from engine.jobs.scheduler import Scheduler
 from engine.jobs.store import JsonJobStore, next_after
 from engine.workspace import Workspace
 from engine.workspace.leases import SCHEDULER, now, try_acquire
+from surrogate.progress import silent
 
 ROOT = Path(__file__).resolve().parents[3]
 Engine = Callable[..., Any]
@@ -46,6 +56,14 @@ def runs(workspace: Workspace, id_: str) -> list[JobOutcome]:
         return [run.outcome for run in tx.schedule.runs(id_)]
 
 
+def next_run_at(workspace: Workspace, id_: str) -> datetime:
+    with workspace.database.read() as tx:
+        job = tx.schedule.get(id_)
+    assert job is not None
+    assert job.next_run_at is not None
+    return job.next_run_at
+
+
 def wait_for(what: Callable[[], bool], seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not what():
@@ -58,15 +76,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Replace the jobs by one that only counts; nothing else is due by itself."""
     calls: list[str] = []
 
-    def work(workspace: Workspace, args: Mapping[str, Any], should_stop: Any) -> str:
+    def work(workspace: Workspace, *_: Any) -> dict[str, Any]:
         calls.append("report")
-        return f"call {len(calls)}"
+        return {"summary": f"call {len(calls)}"}
 
-    monkeypatch.setattr(
-        jobs_module, "JOBS", {**JOBS, "report": NamedJob(work, "count")}, raising=True
-    )
-    for place in ("store", "running", "managing"):
-        monkeypatch.setattr(f"engine.jobs.{place}.JOBS", jobs_module.JOBS)
+    monkeypatch.setitem(TASK_HANDLERS, "schedule.report", work)
     return calls
 
 
@@ -93,13 +107,13 @@ def started() -> Iterator[Callable[..., Scheduler]]:
 class TestRows:
     def test_follow_the_configuration(self, workspace: Workspace) -> None:
         sync(workspace)
-        found = standing(workspace)
+        found = schedule_status(workspace)
         assert {one.job.id for one in found.jobs} == set(JOBS)
         assert found.holder is None
         assert all(one.job.next_run_at for one in found.jobs)
         put(workspace, "old", now(), function="report")
         sync(workspace)
-        assert {one.job.id for one in standing(workspace).jobs} == set(JOBS)
+        assert {one.job.id for one in schedule_status(workspace).jobs} == set(JOBS)
 
     @pytest.mark.parametrize("which", ["auto", "starter", "none"])
     def test_a_fixed_generator_is_not_trained_on(
@@ -107,13 +121,15 @@ class TestRows:
     ) -> None:
         monkeypatch.setenv("SPINNERET_GENERATOR__PRETRAINED", which)
         with Workspace.open(folder / "config.toml") as workspace:
-            found = {one.job.id for one in standing(workspace).jobs}
+            found = {one.job.id for one in schedule_status(workspace).jobs}
         assert set(JOBS) - found == (set() if which == "auto" else {"generator"})
 
     def test_pause_resume_trigger(self, workspace: Workspace) -> None:
         pause(workspace, "report")
         sync(workspace)
-        assert {one.job.id for one in standing(workspace).jobs if one.is_paused} == {"report"}
+        assert {one.job.id for one in schedule_status(workspace).jobs if one.is_paused} == {
+            "report"
+        }
         with pytest.raises(StateError, match="is paused"):
             trigger(workspace, "report")
         moment = resume(workspace, "report")
@@ -126,7 +142,7 @@ class TestRows:
     def test_what_is_switched_off(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SPINNERET_SCHEDULE__REPORT", "")
         with Workspace.open(folder / "config.toml") as workspace:
-            assert "report" not in wanted(workspace)
+            assert "report" not in configured_jobs(workspace)
             with pytest.raises(NotFoundError, match="switched off"):
                 trigger(workspace, "report")
 
@@ -210,6 +226,123 @@ class TestRunning:
             second.stop()
             wait_for(lambda: not second.is_working)
 
+    def test_a_due_moment_queues_one_task_whoever_sees_it(self, folder: Path) -> None:
+        config = folder / "config.toml"
+        due_at = now()
+        queued: list[object] = []
+        with Workspace.open(config) as one, Workspace.open(config) as other:
+            sync(one)
+
+            def enqueue(workspace: Workspace) -> None:
+                with workspace.database.write("test") as tx:
+                    queued.append(queue.submit_scheduled(tx, "report", due_at, owner="a/1/1"))
+
+            threads = [threading.Thread(target=enqueue, args=(each,)) for each in (one, other)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(timeout=30)
+            with one.database.read() as tx:
+                tasks = tx.tasks.unfinished(queue.SCHEDULED_KINDS)
+                assert [run.due_at for run in tx.schedule.runs("report")] == [due_at]
+        assert len(queued) == 2
+        assert [task.kind for task in tasks] == ["schedule.report"]
+        assert [task for task in queued if task is not None] == tasks
+
+    def test_tasks_and_runs_end_together(
+        self, workspace: Workspace, counted: list[str], started: Callable[..., Scheduler]
+    ) -> None:
+        sync(workspace)
+        started(workspace)
+        trigger(workspace, "report")
+        wait_for(lambda: runs(workspace, "report") == [JobOutcome.DONE])
+        with workspace.database.read() as tx:
+            assert tx.tasks.unfinished(queue.SCHEDULED_KINDS) == []
+            (run,) = tx.schedule.runs("report")
+            (task,) = tx.tasks.find(1, kinds=["schedule.report"])
+        assert (task.params["run"], task.status) == (run.id, TaskStatus.DONE)
+        assert task.result == {"summary": run.detail}
+        assert queue.newest(workspace) == []  # nobody asked for it
+
+    def test_a_worker_killed_in_the_middle(
+        self, folder: Path, counted: list[str], started: Callable[..., Scheduler]
+    ) -> None:
+        script = (
+            "import sys, time\n"
+            "from pathlib import Path\n"
+            "from engine.jobs.kinds import TASK_HANDLERS\n"
+            "from engine.jobs.scheduler import Scheduler\n"
+            "from engine.workspace import Workspace\n"
+            "TASK_HANDLERS['schedule.report'] = lambda *_: time.sleep(600)\n"
+            "with Workspace.open(Path(sys.argv[1])) as workspace:\n"
+            "    Scheduler(workspace, ttl_s=2.0, look_s=0.1).run()\n"
+        )
+        config = folder / "config.toml"
+        with Workspace.open(config) as workspace:
+            sync(workspace)
+            trigger(workspace, "report")
+            process = subprocess.Popen(
+                [sys.executable, "-c", script, str(config)],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+
+            def is_under_way() -> bool:
+                with workspace.database.read() as tx:
+                    tasks = tx.tasks.unfinished(["schedule.report"])
+                return [task.status for task in tasks] == [TaskStatus.RUNNING]
+
+            try:
+                wait_for(is_under_way)
+            finally:
+                process.kill()
+                process.wait()
+            assert runs(workspace, "report") == [JobOutcome.RUNNING]
+            scheduler = started(workspace)
+            wait_for(lambda: runs(workspace, "report") == [JobOutcome.INTERRUPTED])
+            with workspace.database.read() as tx:
+                (task,) = tx.tasks.find(1, kinds=["schedule.report"])
+                (run,) = tx.schedule.runs("report")
+            assert task.status is TaskStatus.INTERRUPTED
+            assert run.detail == task.error == "its scheduler is gone"
+            assert scheduler.is_working
+            trigger(workspace, "report")
+            wait_for(lambda: runs(workspace, "report") == [JobOutcome.DONE, JobOutcome.INTERRUPTED])
+
+    def test_what_a_dead_scheduler_only_queued_is_done_once(
+        self, workspace: Workspace, counted: list[str], started: Callable[..., Scheduler]
+    ) -> None:
+        sync(workspace)
+        with workspace.database.write("test") as tx:
+            queue.submit_scheduled(tx, "report", now(), owner="elsewhere/1/1")
+        started(workspace)
+        wait_for(lambda: runs(workspace, "report") == [JobOutcome.DONE])
+        assert counted == ["report"]
+
+    def test_a_run_under_way_is_not_doubled(
+        self,
+        workspace: Workspace,
+        started: Callable[..., Scheduler],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        release = threading.Event()
+        n_calls = [0]
+
+        def work(*_: Any) -> dict[str, Any]:
+            n_calls[0] += 1
+            assert release.wait(30)
+            return {"summary": "late"}
+
+        monkeypatch.setitem(TASK_HANDLERS, "schedule.report", work)
+        sync(workspace)
+        started(workspace)
+        trigger(workspace, "report")
+        wait_for(lambda: n_calls[0] == 1)
+        trigger(workspace, "report")  # skipped: the job moves on to its next time
+        wait_for(lambda: next_run_at(workspace, "report") > now())
+        release.set()
+        wait_for(lambda: runs(workspace, "report") == [JobOutcome.DONE])
+        assert n_calls == [1]
+
     def test_two_schedulers_on_postgresql(
         self,
         folder: Path,
@@ -262,10 +395,10 @@ class TestRunning:
         started: Callable[..., Scheduler],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def fail(workspace: Workspace, args: Mapping[str, Any], should_stop: Any) -> str:
+        def fail(*_: Any) -> dict[str, Any]:
             raise DataError("no paper")
 
-        monkeypatch.setitem(jobs_module.JOBS, "report", NamedJob(fail, "fail"))  # type: ignore[arg-type]
+        monkeypatch.setitem(TASK_HANDLERS, "schedule.report", fail)
         sync(workspace)
         started(workspace)
         trigger(workspace, "report")
@@ -278,12 +411,12 @@ class TestRunning:
         started: Callable[..., Scheduler],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def work(workspace: Workspace, args: Mapping[str, Any], should_stop: Any) -> str:
+        def work(_: Any, __: Any, ___: Any, should_stop: Callable[[], bool]) -> dict[str, Any]:
             while not should_stop():
                 time.sleep(0.02)
-            raise InterruptedJobError("kept")
+            raise TaskInterruptedError("kept")
 
-        monkeypatch.setitem(jobs_module.JOBS, "report", NamedJob(work, "wait"))  # type: ignore[arg-type]
+        monkeypatch.setitem(TASK_HANDLERS, "schedule.report", work)
         sync(workspace)
         scheduler = started(workspace)
         trigger(workspace, "report")
@@ -292,17 +425,23 @@ class TestRunning:
         wait_for(lambda: runs(workspace, "report") == [JobOutcome.INTERRUPTED])
 
     def test_jobs_of_its_own(self, workspace: Workspace) -> None:
-        def never() -> bool:
-            return False
+        def summary_of(job: str) -> str:
+            handler = TASK_HANDLERS[f"schedule.{job}"]
+            return str(handler(workspace, {}, silent, lambda: False)["summary"])
 
-        assert "not due" in JOBS["watch"].work(workspace, {}, never)
-        assert JOBS["refresh"].work(workspace, {}, never) == "nothing is new"
-        assert "not due: 0 micrographs" in JOBS["generator"].work(workspace, {}, never)
+        assert "not due" in summary_of("watch")
+        assert summary_of("refresh") == "nothing is new"
+        assert "not due: 0 micrographs" in summary_of("generator")
         for _ in range(2):
-            made = JOBS["backup"].work(workspace, {}, never)
+            made = summary_of("backup")
             time.sleep(1.05)
         assert ".db, 0 older removed" in made
-        assert "0 models" in JOBS["prune"].work(workspace, {}, never)
+        assert "0 models" in summary_of("prune")
+
+    def test_every_job_has_a_handler_and_a_lane(self) -> None:
+        kinds = {f"schedule.{job}" for job in JOBS}
+        assert kinds == set(queue.SCHEDULED_KINDS)
+        assert kinds | set(queue.KINDS) == set(TASK_HANDLERS)
 
 
 class TestMetrics:

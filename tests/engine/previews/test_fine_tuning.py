@@ -20,7 +20,7 @@ from db.records import (
     Status,
 )
 from engine.errors import DataError, StateError
-from engine.jobs.scheduled import JOBS
+from engine.jobs.kinds import TASK_HANDLERS
 from engine.lab.virtual import VirtualLab
 from engine.micrographs.store import store_micrograph
 from engine.previews import fine_tuning
@@ -29,6 +29,7 @@ from engine.previews.serving_generator import Serving, serving_generator
 from engine.refresh.request import RefreshRequest
 from engine.refresh.run import refresh
 from engine.workspace import Workspace
+from surrogate.progress import silent
 
 BRIEF = RefreshRequest(kind=ModelKind.GENERATOR, steps=2, seed=1, device="cpu")
 
@@ -145,13 +146,17 @@ def test_the_scheduler_trains_it_on_when_micrographs_came(
     losses(monkeypatch, 0.5, 0.4)
     brief = partial(fine_tuning.FineTuning, prior_steps=2, unet_steps=2)
     monkeypatch.setattr(fine_tuning, "FineTuning", brief)
-    job = JOBS["generator"].work
-    assert job(pictured, {}, lambda: False) == f"not due: {FEWEST} micrographs are new"
+
+    def job(workspace: Workspace) -> str:
+        handler = TASK_HANDLERS["schedule.generator"]
+        return str(handler(workspace, {}, silent, lambda: False)["summary"])
+
+    assert job(pictured) == f"not due: {FEWEST} micrographs are new"
     monkeypatch.setenv("SPINNERET_REFRESH__MIN_NEW_MICROGRAPHS", str(FEWEST))
     with Workspace.open(folder / "config.toml") as workspace:
-        assert "promoted: loss on" in job(workspace, {}, lambda: False)
+        assert "promoted: loss on" in job(workspace)
     assert last_run(pictured).trigger == "schedule"
-    assert job(pictured, {}, lambda: False) == "not due: 0 micrographs are new"
+    assert job(pictured) == "not due: 0 micrographs are new"
 
 
 def test_too_few_micrographs(folder: Path, toy: Path, engine) -> None:

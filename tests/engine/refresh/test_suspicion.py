@@ -53,7 +53,7 @@ def test_the_three(
     settings = ProposeSettings()
     honest = examine(old, new, settings)
     assert honest.disbelief is None
-    assert honest.odd == ()
+    assert honest.outliers == ()
     assert examine(old, shuffled(new), settings).disbelief is not None
     wrong = examine(old, scaled(new, 1000.0), settings)
     assert wrong.disbelief is not None
@@ -65,4 +65,4 @@ def test_too_few_to_tell(nanofibre: Campaign, lab_runs: AnyCall, scaled: AnyCall
     runs = lab_runs(20)
     old = History(nanofibre, tuple(runs[:10]))
     found = examine(old, scaled(runs[10:], 1000.0), ProposeSettings())
-    assert (found.odd, found.disbelief) == ((), None)
+    assert (found.outliers, found.disbelief) == ((), None)

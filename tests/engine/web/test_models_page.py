@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engine.jobs.kinds import DOING
+from engine.jobs.kinds import TASK_HANDLERS
 from engine.jobs.queue import TRAINING, newest, work
 
 
@@ -18,7 +18,7 @@ def test_a_model_is_trained_serves_and_is_rolled_back(people, app, login, token,
     app.state.site.crew.over.set()  # the training is done here, not by a process of its own
     asked = browser.post("/models/refresh", {"steps": "2", "accept_suspicious": "yes"})
     assert asked.status_code == 303
-    assert work(people, TRAINING, DOING)
+    assert work(people, TRAINING, TASK_HANDLERS)
     (task,) = newest(people)
     assert task.status == "done", task.error
     page = browser.get("/models")

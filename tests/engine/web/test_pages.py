@@ -123,7 +123,7 @@ def test_a_run_of_ones_own(browser, people) -> None:
 
 
 def test_a_batch_is_proposed_decided_and_printed(browser, people, app) -> None:
-    from engine.jobs.kinds import DOING
+    from engine.jobs.kinds import TASK_HANDLERS
 
     asked = browser.post("/propose", {"n": "3", "at:humidity": "50", "strategy": "sobol"})
     assert asked.status_code == 303
@@ -132,7 +132,7 @@ def test_a_batch_is_proposed_decided_and_printed(browser, people, app) -> None:
         for task in tx.tasks.running():
             tx.tasks.cancel(task.id, task.created_at)
     task = submit(people, "propose", {"n": 3, "strategy": "sobol"}, actor="anna")
-    while work(people, BENCH, DOING):
+    while work(people, BENCH, TASK_HANDLERS):
         pass
     page = browser.get(f"/jobs/{task.id}")
     assert page.status_code == 303
