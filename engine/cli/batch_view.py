@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.output import console, count, grid, interval, warn
-from engine.documents import outcomes_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from engine.campaign import Campaign, Value
     from engine.loop import ProposedBatch
-    from engine.propose.request import Forecast, SourceShare, Suggestion, SuggestionBatch
+    from engine.propose.request import Forecast, SourceShare, SuggestionBatch
 
 
 @contextmanager
@@ -24,48 +23,6 @@ def progress_shown() -> Iterator[Callable[[str], None]]:
     """Show what is being done on standard error, where that is a terminal."""
     with console(to_stderr=True).status("starting") as status:
         yield lambda message: status.update(f"{message} …")
-
-
-def batch_document(proposed: ProposedBatch, sheet: Path | None = None) -> dict[str, Any]:
-    """Return the JSON document of a batch; ``sheet``: where its previews are shown."""
-    proposals = [_suggestion(id_, suggestion) for id_, suggestion in proposed.numbered]
-    if proposed.previews is not None:
-        from engine.cli.preview_view import preview_document
-
-        for proposal, item in zip(proposals, proposed.previews.items, strict=True):
-            proposal["preview"] = preview_document(item)
-    return {
-        "batch": proposed.batch_id,
-        "campaign": proposed.campaign.name,
-        "seed": proposed.request.seed,
-        "strategy": proposed.batch.strategy,
-        "notes": list(proposed.batch.notes),
-        "runs": {"learnt": proposed.batch.n_learnt, "left_out": proposed.batch.n_left_out},
-        "seconds": dict(proposed.batch.seconds),
-        "surrogate": proposed.batch.surrogate,
-        "sources": [
-            {"name": s.name, "trust": s.trust, "used": s.used, "weights": dict(s.weights)}
-            for s in proposed.batch.sources
-        ],
-        "generator": None if proposed.previews is None else proposed.previews.generator,
-        "sheet": None if sheet is None else str(sheet),
-        "proposals": proposals,
-    }
-
-
-def _suggestion(id_: int | None, suggestion: Suggestion) -> dict[str, Any]:
-    return {
-        "id": id_,
-        "order": suggestion.order,
-        "conditions": dict(suggestion.conditions),
-        "ambient": dict(suggestion.ambient),
-        "outcomes": outcomes_document(suggestion.outcomes),
-        "p_success": suggestion.p_success,
-        "reason_kind": suggestion.reason_kind,
-        "reason": suggestion.reason,
-        "nearest": suggestion.nearest.id if suggestion.nearest else None,
-        "acquisition_value": suggestion.acquisition_value,
-    }
 
 
 def show_batch(

@@ -156,13 +156,9 @@ def create(
 
 
 def _document(record: CampaignRecord) -> dict[str, Any]:
-    return {
-        "campaign": record.name,
-        "revision": record.revision,
-        "active": record.is_active,
-        "recorded_at": record.created_at.isoformat(),
-        "note": record.note,
-    }
+    from engine.documents.campaigns import RevisionOut
+
+    return RevisionOut.model_validate(record).plain()
 
 
 def _print_campaign(record: CampaignRecord, campaign: Campaign) -> None:

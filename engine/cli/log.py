@@ -113,11 +113,12 @@ def log(
     for warning in (*warnings, *(warning for item in recorded for warning in item.warnings)):
         warn(warning)
     if as_json:
-        from engine.documents import recorded_document
+        from engine.documents import plain
+        from engine.documents.experiments import LoggedOut
 
-        documents = [recorded_document(item) for item in recorded]
-        told = {"recorded": documents, "warnings": warnings} if file else documents[0]
-        print_json({**told, "refresh_due": list(due)})
+        documents = [LoggedOut.model_validate(item) for item in recorded]
+        answer = {"recorded": documents, "warnings": warnings} if file else documents[0].plain()
+        print_json({**plain(answer), "refresh_due": list(due)})
         return
     for item in recorded:
         typer.echo(_sentence(item, campaign))

@@ -121,7 +121,10 @@ def show(
     with Workspace.open(config) as workspace:
         shown = show_picture(workspace, id_, out)
     if as_json:
-        print_json({**_document(shown.micrograph), "overlay": str(shown.overlay)})
+        from engine.documents.experiments import MicrographFileOut
+
+        document = MicrographFileOut.model_validate(shown.micrograph).plain()
+        print_json({**document, "overlay": str(shown.overlay)})
         return
     _print_one(shown.micrograph)
     typer.echo(f"overlay: {shown.overlay}")
@@ -153,7 +156,9 @@ def measure(
     with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
         done = measure_again(workspace, ids or [], how, only_missing=missing, progress=progress)
     if as_json:
-        print_json({"measured": [_document(picture) for picture in done]})
+        from engine.documents.experiments import MicrographFileOut
+
+        print_json({"measured": [MicrographFileOut.model_validate(picture) for picture in done]})
         return
     _print_table(done)
     typer.echo(f"{len(done)} micrographs measured")
@@ -208,34 +213,13 @@ def _tell(report: AddReport, as_json: bool) -> None:
     for warning in report.warnings:
         warn(warning)
     if as_json:
-        print_json(
-            {
-                "added": [_document(picture) for picture in report.added],
-                "known": report.n_known,
-                "warnings": list(report.warnings),
-            }
-        )
+        from engine.documents.experiments import AddedMicrographsOut
+
+        print_json(AddedMicrographsOut.model_validate(report))
         return
     _print_table(report.added)
     known = f", {report.n_known} known already" if report.n_known else ""
     typer.echo(f"{len(report.added)} micrographs added{known}")
-
-
-def _document(picture: MicrographRecord) -> dict[str, Any]:
-    return {
-        "micrograph": picture.id,
-        "experiment": picture.experiment_id,
-        "original_name": picture.original_name,
-        "path": picture.path,
-        "sha256": picture.sha256,
-        "width_px": picture.width_px,
-        "height_px": picture.height_px,
-        "nm_per_pixel": picture.nm_per_pixel,
-        "nm_per_pixel_source": picture.nm_per_pixel_source,
-        "rotation_axis": picture.rotation_axis,
-        "crop": list(picture.crop) if picture.crop else None,
-        "statistics": dict(picture.statistics) if picture.statistics else None,
-    }
 
 
 def _print_table(pictures: Sequence[MicrographRecord]) -> None:

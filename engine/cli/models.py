@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from engine.cli.progress import training_bar
 
 if TYPE_CHECKING:
     from db.records import ModelKind
+    from engine.documents.models import ModelEntryOut
     from engine.registry.versions import ModelEntry, Promoted
 
 _HELP = "Versions of the trained models: list, compare, promote, roll back, prune."
@@ -212,7 +213,9 @@ def prune(
         n = workspace.settings.schedule.keep_models if keep is None else keep
         done = prune_now(workspace, keep=n, kind=_kind(kind), is_dry_run=dry_run)
     if as_json:
-        print_json({"models": list(done.ids), "bytes": done.n_bytes, "dry_run": done.is_dry_run})
+        from engine.documents.models import PrunedOut
+
+        print_json(PrunedOut.model_validate(done))
         return
     words = "would go" if done.is_dry_run else "removed"
     names = ", ".join(map(str, done.ids)) or "none"
@@ -239,29 +242,10 @@ def _state(entry: ModelEntry) -> str:
     return "altered or gone" if entry.problems else "sound"
 
 
-def _document(entry: ModelEntry) -> dict[str, Any]:
-    version = entry.version
-    return {
-        "model": version.id,
-        "kind": version.kind,
-        "status": version.status,
-        "parent": version.parent_id,
-        "artifact": version.artifact_path,
-        "sha256": version.sha256,
-        "watermark": version.watermark,
-        "made_at": version.created_at.isoformat(),
-        "made_by": version.created_by,
-        "metrics": dict(version.metrics),
-        "config": None if version.config is None else dict(version.config),
-        "seed": version.seed,
-        "versions": None if version.versions is None else dict(version.versions),
-        "files": _state(entry),
-        "problems": list(entry.problems),
-        "refresh": None if entry.refresh is None else entry.refresh.id,
-        "served": [
-            {"at": one.at.isoformat(), "by": one.by, "reason": one.reason} for one in entry.served
-        ],
-    }
+def _document(entry: ModelEntry) -> ModelEntryOut:
+    from engine.documents.models import ModelEntryOut
+
+    return ModelEntryOut.of(entry, _state(entry))
 
 
 def _print_entry(entry: ModelEntry) -> None:
@@ -302,7 +286,9 @@ def _print_promoted(done: Promoted, *, as_json: bool) -> None:
     for note in done.notes:
         warn(note)
     if as_json:
-        print_json({"kind": done.kind, "champion": done.now_id, "retired": done.former_id})
+        from engine.documents.models import PromotedOut
+
+        print_json(PromotedOut.model_validate(done))
         return
     now = SHIPPED[done.kind] if done.now_id is None else f"model {done.now_id}"
     typer.echo(f"{now} serves from now on ({done.kind})")

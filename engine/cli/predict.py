@@ -95,9 +95,9 @@ def predict(
     for note in found.notes:
         (warn if "stands in" in note else say)(note)
     if as_json:
-        from engine.documents import predictions_document
+        from engine.documents.predictions import PredictionsOut
 
-        print_json(predictions_document(found))
+        print_json(PredictionsOut.of(found))
         return
     _show(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -73,21 +73,11 @@ def pretrain(
     for note in done.notes:
         warn(note)
     if as_json:
-        print_json(_document(done))
+        from engine.documents.models import PretrainedOut
+
+        print_json(PretrainedOut.model_validate(done))
     else:
         _print(done)
-
-
-def _document(done: Pretrained) -> dict[str, Any]:
-    return {
-        "model": done.model_id,
-        "artifact": done.artifact,
-        "sha256": done.sha256,
-        "watermark": done.watermark,
-        "retired": done.former_id,
-        "metrics": dict(done.metrics),
-        "notes": list(done.notes),
-    }
 
 
 def _print(done: Pretrained) -> None:

@@ -11,7 +11,7 @@ import typer
 from engine.cli.batch_view import progress_shown
 from engine.cli.micrograph import AxisOption, ScaleOption
 from engine.cli.output import ConfigOption, JsonOption, print_json, say
-from engine.cli.preview_view import preview_document, refuse_sheet, show_previews, written
+from engine.cli.preview_view import refuse_sheet, show_previews, written
 from engine.errors import NotFoundError, SpinneretError, UsageError
 
 
@@ -109,6 +109,8 @@ def preview(
 
         sheet = written(write)
     if as_json:
+        from engine.documents.retrieval import PreviewOut
+
         print_json(
             {
                 "preview": ids[0] if ids else None,
@@ -116,7 +118,7 @@ def preview(
                 "seed": chosen,
                 "sheet": None if sheet is None else str(sheet),
                 **request,
-                **preview_document(found.items[0]),
+                **PreviewOut.of(found.items[0]).plain(),
                 "nearest_runs": nearest,
             }
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.cli.output import console, grid, say, warn
 from engine.errors import SpinneretError, UsageError
@@ -12,7 +12,7 @@ from engine.errors import SpinneretError, UsageError
 if TYPE_CHECKING:
     from engine.loop import ProposedBatch
     from engine.previews.expected_statistics import Interval
-    from engine.previews.preview import Preview, Previews
+    from engine.previews.preview import Previews
 
 
 def refuse_sheet(path: Path | None) -> None:
@@ -23,29 +23,6 @@ def refuse_sheet(path: Path | None) -> None:
     """
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise UsageError(f"--sheet: expected a file in an existing folder, got {path}")
-
-
-def preview_document(item: Preview) -> dict[str, Any]:
-    """Return the JSON document of one preview."""
-    return {
-        "pictures": len(item.pictures),
-        "nm_per_pixel": item.nm_per_pixel,
-        "statistics": [dict(row) for row in item.statistics],
-        "expected": {
-            name: {"mean": one.mean, "lower": one.lower, "upper": one.upper}
-            for name, one in item.expected.items()
-        },
-        "nearest": [
-            {
-                "experiment": near.experiment_id,
-                "distance": near.distance,
-                "path": str(near.path),
-                "statistics": dict(near.shown),
-            }
-            for near in item.near
-        ],
-        "warnings": list(item.warnings),
-    }
 
 
 def written(write: Callable[[], Path | None]) -> Path | None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.batch_view import (
-    batch_document,
     progress_shown,
     scored_csv,
     show_batch,
@@ -25,7 +24,6 @@ from engine.cli.output import (
     warn,
 )
 from engine.cli.preview_view import refuse_sheet, show_batch_previews, written
-from engine.documents import outcomes_document
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -168,7 +166,9 @@ def propose(
 
             shown = written(lambda: write_batch_sheet(workspace, proposed, sheet))
     if as_json:
-        print_json(batch_document(proposed, shown))
+        from engine.documents.proposals import ProposedBatchOut
+
+        print_json(ProposedBatchOut.of(proposed, shown))
     show_batch(proposed.campaign, proposed.batch, proposed.experiment_ids, to_stderr=as_json)
     show_batch_previews(proposed, shown, to_stderr=as_json)
     if proposed.batch_id is None:
@@ -200,12 +200,14 @@ def replay(
     with Workspace.open(config) as workspace, progress_shown() as tell:
         replayed = replay_batch(workspace, batch, progress=tell)
     if as_json:
+        from engine.documents.proposals import ProposedBatchOut
+
         again = ProposedBatch(
             replayed.campaign, replayed.request, replayed.batch, batch, replayed.experiment_ids
         )
         print_json(
             {
-                **batch_document(again),
+                **ProposedBatchOut.of(again).plain(),
                 "same": not replayed.differences,
                 "differences": list(replayed.differences),
             }
@@ -262,15 +264,13 @@ def score(
                 workspace, conditions, seed=seed, progress=tell
             )
     if as_json:
-        print_json(
-            {
-                "campaign": campaign.name,
-                "rows": [
-                    {"conditions": c, "outcomes": outcomes_document(f), "rank": r}
-                    for c, f, r in zip(conditions, forecasts, ranks, strict=True)
-                ],
-            }
-        )
+        from engine.documents.predictions import CandidateOut, CandidatesOut
+
+        rows = [
+            CandidateOut.model_validate({"conditions": c, "outcomes": f, "rank": r})
+            for c, f, r in zip(conditions, forecasts, ranks, strict=True)
+        ]
+        print_json(CandidatesOut(campaign=campaign.name, rows=tuple(rows)))
         if out is None:
             return
     text = scored_csv(table.headings, table.rows, forecasts, ranks)

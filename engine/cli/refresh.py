@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -115,7 +115,9 @@ def refresh(
     for note in done.notes:
         warn(note)
     if as_json:
-        print_json(_document(done))
+        from engine.documents.models import RefreshedOut
+
+        print_json(RefreshedOut.model_validate(done))
     else:
         _print(done)
 
@@ -158,25 +160,9 @@ def _give_up(grace_s: float) -> None:
     os._exit(128 + signal.SIGTERM)
 
 
-def _document(done: Refreshed) -> dict[str, Any]:
-    return {
-        "refresh": done.refresh_id,
-        "kind": done.kind,
-        "mode": done.mode,
-        "outcome": done.outcome,
-        "why": spell(done.reason, "cli"),
-        "model": done.model_id,
-        "retired": done.former_id,
-        "artifact": done.artifact,
-        "report": dict(done.report),
-        "notes": list(done.notes),
-    }
-
-
 def _print_plan(planned: Plan, *, as_json: bool) -> None:
     if as_json:
-        problem = None if planned.problem is None else spell(planned.problem, "cli")
-        print_json({**vars(planned), "reasons": list(planned.reasons), "problem": problem})
+        print_json({**vars(planned), "reasons": list(planned.reasons)})
         return
     for reason in planned.reasons or ("no trigger of [refresh] is pulled",):
         typer.echo(f"{'due' if planned.is_due else 'not due'}: {reason}")

@@ -113,9 +113,9 @@ def retrieve(
     for note in found.notes:
         say(note)
     if as_json:
-        from engine.documents import retrieved_document
+        from engine.documents.retrieval import RetrievedOut
 
-        print_json(retrieved_document(found))
+        print_json(RetrievedOut.of(found))
     else:
         _show(found)
     if contact_sheet is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -84,7 +84,9 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     with Workspace.open(config) as workspace:
         found = schedule_status(workspace)
     if as_json:
-        print_json(_document(found))
+        from engine.documents.jobs import ScheduleOut
+
+        print_json(ScheduleOut.of(found))
     else:
         _print(found)
 
@@ -120,34 +122,6 @@ def trigger(job: _JobArgument, config: ConfigOption = None) -> None:
     typer.echo(f"{job} is due now")
     if not has_scheduler:
         warn("no scheduler is at work: it runs as soon as `engine schedule run` is started")
-
-
-def _document(found: ScheduleStatus) -> dict[str, Any]:
-    def moment(at: Any) -> str | None:
-        return None if at is None else at.isoformat()
-
-    return {
-        "scheduler": None if found.holder is None else found.holder.owner,
-        "heartbeat_at": None if found.holder is None else moment(found.holder.heartbeat_at),
-        "jobs": [
-            {
-                "job": one.job.id,
-                "when": one.times,
-                "paused": one.is_paused,
-                "next_at": moment(one.job.next_run_at),
-                "last": None
-                if one.last is None
-                else {
-                    "due_at": moment(one.last.due_at),
-                    "started_at": moment(one.last.started_at),
-                    "finished_at": moment(one.last.finished_at),
-                    "outcome": one.last.outcome,
-                    "detail": one.last.detail,
-                },
-            }
-            for one in found.jobs
-        ],
-    }
 
 
 def _print(found: ScheduleStatus) -> None:

@@ -26,9 +26,9 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     if drift is not None:
         warn(drift)
     if as_json:
-        from engine.documents import status_document
+        from engine.documents.campaigns import StatusOut
 
-        print_json(status_document(found))
+        print_json(StatusOut.model_validate(found))
     else:
         _print_status(found)
 
@@ -89,9 +89,9 @@ def show(
         measurements = tx.measurements.all_of(found.id)
         predictions = tx.batches.predictions_of(found.id)
     if as_json:
-        from engine.documents import show_document
+        from engine.documents.experiments import ShownExperimentOut
 
-        print_json(show_document(found, campaign, measurements, predictions))
+        print_json(ShownExperimentOut.of(found, campaign, measurements, predictions))
     else:
         _print_experiment(found, campaign, measurements, predictions)
 

@@ -28,9 +28,11 @@ def stacked(heading: str) -> str:
 
 def print_json(document: Any) -> None:
     """Print ``document`` as one JSON document; NaN and infinity become ``null``."""
-    from engine.documents import finite
+    from engine.documents import plain
 
-    sys.stdout.write(json.dumps(finite(document), ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(plain(document), ensure_ascii=False, indent=2)
+    # Marks are filled in after escaping: what they hold was escaped with the rest.
+    sys.stdout.write(spell(text, "cli") + "\n")
 
 
 def warn(message: str) -> None:

@@ -9,6 +9,14 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response
 
 from engine.campaign import Campaign
+from engine.documents.predictions import (
+    FittingOut,
+    MapAnswerOut,
+    PredictionsAnswerOut,
+    SensitivitiesAnswerOut,
+    SlicesAnswerOut,
+)
+from engine.documents.retrieval import DrawnOut, RetrievedOut
 from engine.experiments.conditions import find_outcome, find_parameter, read_conditions
 from engine.web import forms
 from engine.web.api import schemas
@@ -19,7 +27,7 @@ router = APIRouter(tags=["asking the model"])
 
 _LEARNING: dict[int | str, dict[str, Any]] = {
     202: {
-        "model": schemas.Answer,
+        "model": FittingOut,
         "description": "The model is learning for the first time: ask again after `Retry-After`.",
     }
 }
@@ -43,7 +51,7 @@ async def _answered(request: Request, question: str, params: dict[str, Any]) -> 
 
 @router.post(
     "/predictions",
-    response_model=schemas.Answer,
+    response_model=PredictionsAnswerOut,
     responses={**_LEARNING, **answers(404, 409)},
 )
 async def predict(request: Request, body: schemas.Ask) -> Response:
@@ -55,7 +63,7 @@ async def predict(request: Request, body: schemas.Ask) -> Response:
 
 @router.post(
     "/predictions/slices",
-    response_model=schemas.Answer,
+    response_model=SlicesAnswerOut,
     responses={**_LEARNING, **answers(404, 409)},
 )
 async def slices(request: Request, body: schemas.AskSlices) -> Response:
@@ -65,7 +73,7 @@ async def slices(request: Request, body: schemas.AskSlices) -> Response:
 
 @router.post(
     "/predictions/map",
-    response_model=schemas.Answer,
+    response_model=MapAnswerOut,
     responses={**_LEARNING, **answers(404, 409)},
 )
 async def surface(request: Request, body: schemas.AskMap) -> Response:
@@ -84,7 +92,7 @@ async def _cut(request: Request, body: schemas.AskSlices) -> dict[str, Any]:
     }
 
 
-@router.post("/previews", response_model=schemas.Answer, responses=answers(404, 409))
+@router.post("/previews", response_model=DrawnOut, responses=answers(404, 409))
 async def preview(request: Request, body: schemas.AskPreview) -> Response:
     """Pictures of the mat to expect, side by side in one PNG (`png`, base64)."""
     conditions = read_conditions(await _campaign(request), body.conditions, "conditions")
@@ -94,7 +102,7 @@ async def preview(request: Request, body: schemas.AskPreview) -> Response:
 
 @router.get(
     "/sensitivities",
-    response_model=schemas.Answer,
+    response_model=SensitivitiesAnswerOut,
     responses={**_LEARNING, **answers(404, 409)},
 )
 async def sensitivities(request: Request) -> Response:
@@ -102,7 +110,7 @@ async def sensitivities(request: Request) -> Response:
     return await _answered(request, "sensitivities", {})
 
 
-@router.post("/retrieval", response_model=schemas.Answer, responses=answers(404, 409))
+@router.post("/retrieval", response_model=RetrievedOut, responses=answers(404, 409))
 async def retrieve(request: Request, body: schemas.Look) -> Response:
     """Micrographs of finished runs that look as these conditions should."""
     conditions = read_conditions(await _campaign(request), body.conditions, "conditions")
@@ -110,7 +118,7 @@ async def retrieve(request: Request, body: schemas.Look) -> Response:
     return answer(await site_of(request).oracle.ask("retrieve", params))
 
 
-@router.post("/retrieval/micrograph", response_model=schemas.Answer, responses=answers(404, 409))
+@router.post("/retrieval/micrograph", response_model=RetrievedOut, responses=answers(404, 409))
 async def retrieve_by_picture(
     request: Request,
     *,

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from db.errors import ConflictError
 from db.records import AnswerRecord
-from engine.documents import finite
+from engine.documents import plain
 from engine.errors import StateError, UsageError
 from engine.web.forms import check_csrf
 from engine.web.policy import SAFE
@@ -128,7 +128,7 @@ def version_of(if_match: str | None) -> int | None:
 
 def answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a document; numbers that JSON cannot hold become ``null``."""
-    return JSONResponse(finite(spelled(document, "api")), status, headers=headers or {})
+    return JSONResponse(spelled(plain(document), "api"), status, headers=headers or {})
 
 
 Outcome = tuple[Any, int, dict[str, str]]
@@ -167,7 +167,7 @@ def at_most_once(
         if earlier is None:
             raise
         return _replayed(earlier, key, fingerprint)
-    document, status, headers = finite(spelled(outcome[0], "api")), outcome[1], outcome[2]
+    document, status, headers = spelled(plain(outcome[0]), "api"), outcome[1], outcome[2]
     with suppress(ConflictError), site.workspace.database.write("answer") as tx:
         tx.answers.finish(person.name, key, status, {"body": document, "headers": headers})
     return answer(document, status, headers)

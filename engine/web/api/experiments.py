@@ -9,6 +9,15 @@ from starlette.responses import FileResponse, Response
 
 from db.records import FailureKind, Status
 from engine.campaign import Campaign, Value
+from engine.documents.experiments import (
+    ExperimentDetailOut,
+    ExperimentOut,
+    ExperimentsOut,
+    MicrographOut,
+    RecordedOut,
+    TrailOut,
+    TrailsOut,
+)
 from engine.errors import DataError, UsageError
 from engine.experiments.conditions import read_conditions, read_results
 from engine.experiments.entries import Entry
@@ -31,7 +40,6 @@ from engine.web.api.common import (
     etag,
     version_of,
 )
-from engine.web.api.documents import picture_document, run_document, whole_document
 from engine.web.rendering import site_of
 from engine.workspace import Workspace
 from engine.workspace.lookup import find_experiment
@@ -41,7 +49,7 @@ router = APIRouter(tags=["experiments"])
 StatusQuery = Annotated[Status | None, Query(description="Only runs that stand so.")]
 
 
-@router.get("/experiments", response_model=schemas.Experiments, responses=answers(404))
+@router.get("/experiments", response_model=ExperimentsOut, responses=answers(404))
 def list_experiments(
     request: Request, status: StatusQuery = None, limit: Limit = 50, before_id: BeforeId = None
 ) -> Response:
@@ -53,15 +61,15 @@ def list_experiments(
         records = tx.experiments.page(record.id, status=chosen, before=before_id, newest=limit)
         counts = tx.experiments.count(record.id)
     total = sum(counts.values()) if status is None else counts[status]
-    items = [run_document(run) for run in reversed(records)]
+    items = tuple(map(ExperimentOut.model_validate, reversed(records)))
     following = records[0].id if len(records) == limit else None
-    return answer({"items": items, "next": following, "total": total})
+    return answer(ExperimentsOut(items=items, next=following, total=total))
 
 
 @router.post(
     "/experiments",
     status_code=201,
-    response_model=schemas.Recorded,
+    response_model=RecordedOut,
     responses=answers(404, 409),
 )
 def add_experiment(request: Request, body: schemas.NewRun, key: Key = None) -> Response:
@@ -79,19 +87,17 @@ def add_experiment(request: Request, body: schemas.NewRun, key: Key = None) -> R
     return at_most_once(request, key, body.model_dump(), carry_out)
 
 
-@router.get("/experiments/{id}", response_model=schemas.ExperimentWhole, responses=answers(404))
+@router.get("/experiments/{id}", response_model=ExperimentDetailOut, responses=answers(404))
 def get_experiment(request: Request, id: Id) -> Response:
     """Everything of one run; its `ETag` is for `If-Match`."""
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        document = whole_document(tx, find_experiment(tx, record, str(id)), campaign)
-    return answer(document, headers=etag(document["version"]))
+        document = ExperimentDetailOut.of(tx, find_experiment(tx, record, str(id)), campaign)
+    return answer(document, headers=etag(document.version))
 
 
-@router.patch(
-    "/experiments/{id}", response_model=schemas.Recorded, responses=answers(404, 409, 412)
-)
+@router.patch("/experiments/{id}", response_model=RecordedOut, responses=answers(404, 409, 412))
 def edit_experiment(
     request: Request,
     id: Id,
@@ -124,7 +130,7 @@ def edit_experiment(
 
 @router.post(
     "/experiments/{id}/results",
-    response_model=schemas.Recorded,
+    response_model=RecordedOut,
     responses=answers(404, 409, 412),
 )
 def add_results(
@@ -160,36 +166,20 @@ def add_results(
     return at_most_once(request, key, body.model_dump(), carry_out)
 
 
-@router.get("/experiments/{id}/trail", response_model=schemas.Trails, responses=answers(404))
+@router.get("/experiments/{id}/trail", response_model=TrailsOut, responses=answers(404))
 def get_trail(request: Request, id: Id) -> Response:
     """Everything ever recorded of a run: who, when, what, and what it corrected."""
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         events = tx.experiments.trail(find_experiment(tx, record, str(id)).id)
-    return answer(
-        {
-            "items": [
-                {
-                    "at": event.at.isoformat(),
-                    "actor": event.actor,
-                    "kind": event.kind,
-                    "name": event.name,
-                    "value": event.value,
-                    "revision": event.revision,
-                    "replicate": event.replicate,
-                    "note": event.note,
-                }
-                for event in events
-            ]
-        }
-    )
+    return answer(TrailsOut(items=tuple(map(TrailOut.model_validate, events))))
 
 
 @router.post(
     "/experiments/{id}/micrographs",
     status_code=201,
-    response_model=schemas.Recorded,
+    response_model=RecordedOut,
     responses=answers(404, 409),
 )
 def add_micrograph(
@@ -217,10 +207,10 @@ def add_micrograph(
     return at_most_once(request, key, [id, file.filename, file.size, taking], carry_out)
 
 
-@router.get("/micrographs/{id}", response_model=schemas.Micrograph, responses=answers(404))
+@router.get("/micrographs/{id}", response_model=MicrographOut, responses=answers(404))
 def get_micrograph(request: Request, id: Id) -> Response:
     """What is known of a picture."""
-    return answer(picture_document(picture_of(site_of(request).workspace, id)))
+    return answer(MicrographOut.model_validate(picture_of(site_of(request).workspace, id)))
 
 
 _PNG: dict[int | str, dict[str, Any]] = {
@@ -283,6 +273,6 @@ def _recorded(workspace: Workspace, recorded: list[Recorded], status: int = 200)
     warnings = [warning for entry in recorded for warning in entry.warnings]
     with workspace.database.read() as tx:
         campaign = workspace.active_campaign(tx)[1]
-        document = whole_document(tx, recorded[-1].experiment, campaign)
-    body = {"experiment": document, "warnings": warnings}
-    return body, status, etag(document["version"])
+        document = ExperimentDetailOut.of(tx, recorded[-1].experiment, campaign)
+    body = RecordedOut(experiment=document, warnings=tuple(warnings))
+    return body, status, etag(document.version)

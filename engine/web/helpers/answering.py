@@ -14,13 +14,15 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from db.errors import DatabaseError
 from engine.campaign.history import History
-from engine.documents import finite, predictions_document, retrieved_document
+from engine.documents import finite
+from engine.documents.predictions import MapOut, PredictionsOut, SensitivitiesOut, SlicesOut
+from engine.documents.retrieval import DrawnOut, RetrievedOut
 from engine.errors import SpinneretError
 from engine.loop import Snapshot, knowledge_for, read_snapshot
 from engine.predictions.slices import fingerprint, sensitivities, slices, surface
@@ -121,29 +123,31 @@ class Oracle:
             level,
             drives=bool(params.get("drives")),
         )
-        return predictions_document(predictions)
+        return PredictionsOut.of(predictions).plain()
 
     def _slices(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
         level = self.workspace.settings.propose.level
         cuts = slices(fitted.forecaster, params["conditions"], params["outcome"], level)
-        return {"level": level, "slices": [asdict(cut) for cut in cuts]}
+        return SlicesOut.model_validate({"level": level, "slices": cuts}).plain()
 
     def _map(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
         over = surface(
             fitted.forecaster, params["conditions"], params["outcome"], params["x"], params["y"]
         )
-        return asdict(over)
+        return MapOut.model_validate(over).plain()
 
     def _sensitivities(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
         if self.shares is None or self.shares[0] != fitted.key:
-            self.shares = (fitted.key, asdict(sensitivities(fitted.forecaster)))
+            shares = SensitivitiesOut.model_validate(sensitivities(fitted.forecaster))
+            self.shares = (fitted.key, shares.plain())
         return dict(self.shares[1])
 
     def _preview(self, params: Mapping[str, Any]) -> dict[str, Any]:
         from engine.previews.on_demand import drawn_now
 
         n, seed = int(params.get("n") or 3), int(params.get("seed") or 0)
-        return drawn_now(self.workspace, params["conditions"], n=n, seed=seed)
+        drawn = drawn_now(self.workspace, params["conditions"], n=n, seed=seed)
+        return DrawnOut.model_validate(drawn).plain()
 
     def _retrieve(self, params: Mapping[str, Any]) -> dict[str, Any]:
         from engine.retrieval.search import by_conditions, by_micrograph
@@ -161,7 +165,7 @@ class Oracle:
             )
         else:
             retrieved = by_conditions(self.workspace, params["conditions"], k=k, which=gallery)
-        document = retrieved_document(retrieved)
+        document = RetrievedOut.of(retrieved).plain()
         for match in document["matches"]:
             match["path"] = Path(match["path"]).name  # where it lies here is nobody else's business
         return document

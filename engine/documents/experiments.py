@@ -1,0 +1,247 @@
+"""Runs: their conditions, results, micrographs, and everything ever recorded of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import AliasPath, Field
+
+from db.records import FailureKind, Origin, Status
+from engine.documents import Called, Document, Moment, Value
+
+if TYPE_CHECKING:
+    from db.records import ExperimentRecord, MeasurementRecord, PredictionRecord
+    from db.session import Transaction
+    from engine.campaign import Campaign
+
+Replicates = Annotated[dict[str, tuple[float, ...]], Called]
+
+
+class MeasurementOut(Document):
+    """One value of one outcome and replicate, in the outcome's unit."""
+
+    outcome: str
+    replicate: int
+    value: float
+    revision: int
+    recorded_at: Moment
+    recorded_by: str
+    note: str | None
+
+
+class RevisedMeasurementOut(MeasurementOut):
+    """The same, and whether a later row corrects it."""
+
+    superseded: bool = False
+
+
+class MicrographOut(Document):
+    """A picture of the mat and what it shows."""
+
+    id: int
+    experiment: int = Field(validation_alias="experiment_id")
+    sha256: str
+    original_name: str
+    width_px: int
+    height_px: int
+    nm_per_pixel: float | None
+    nm_per_pixel_source: str | None
+    rotation_axis: str | None
+    statistics: dict[str, Any] | None
+
+
+class MicrographFileOut(Document):
+    """The same for ``engine micrograph``: with its file, and what of it was measured."""
+
+    micrograph: int = Field(validation_alias="id")
+    experiment: int = Field(validation_alias="experiment_id")
+    original_name: str
+    path: str
+    sha256: str
+    width_px: int
+    height_px: int
+    nm_per_pixel: float | None
+    nm_per_pixel_source: str | None
+    rotation_axis: str | None
+    crop: tuple[int, int, int, int] | None
+    statistics: dict[str, Any] | None
+
+
+class AddedMicrographsOut(Document):
+    """Micrographs that were kept; ``known``: how many were there already."""
+
+    added: tuple[MicrographFileOut, ...]
+    known: int = Field(validation_alias="n_known")
+    warnings: tuple[str, ...]
+
+
+class ExportedMicrographOut(Document):
+    """A picture as the export names it."""
+
+    sha256: str
+    path: str
+    original_name: str
+    width_px: int
+    height_px: int
+    nm_per_pixel: float | None
+
+
+class PredictionOut(Document):
+    """What was said of one outcome before the run was made."""
+
+    outcome: str
+    mean: float
+    lower: float
+    upper: float
+    level: float
+
+
+class _Run(Document):
+    id: int
+    label: str | None
+    origin: Origin
+    status: Status
+    failure: FailureKind | None
+    note: str | None
+    created_at: Moment
+    created_by: str
+    proposed: dict[str, Value]
+    actual: dict[str, Value]
+
+
+class ExperimentOut(_Run):
+    """One spun (or still to be spun) sample."""
+
+    measurements: tuple[MeasurementOut, ...]
+    micrographs: tuple[MicrographOut, ...]
+    conditions: dict[str, Value]
+    batch: int | None = Field(default=None, validation_alias=AliasPath("proposal", "batch_id"))
+
+
+class ExperimentDetailOut(ExperimentOut):
+    """A run with the predictions made of it, and its version, which is its ETag."""
+
+    version: int = 0
+    units: dict[str, str] = Field(default_factory=dict)
+    predictions: tuple[PredictionOut, ...] = ()
+
+    @classmethod
+    def of(cls, tx: Transaction, run: ExperimentRecord, campaign: Campaign) -> Self:
+        """Return a run with what the database says of it besides."""
+        from engine.experiments.export import units_of
+
+        predictions = map(PredictionOut.model_validate, tx.batches.predictions_of(run.id))
+        return cls.model_validate(run).model_copy(
+            update={
+                "version": tx.experiments.version(run.id),
+                "units": units_of(campaign),
+                "predictions": tuple(predictions),
+            }
+        )
+
+
+class ExperimentsOut(Document):
+    """A page of runs, newest first."""
+
+    items: tuple[ExperimentOut, ...]
+    next: int | None
+    total: int
+
+
+class ReasonOut(Document):
+    """Why a run was proposed."""
+
+    batch: int = Field(validation_alias="batch_id")
+    order: int
+    p_success: float
+    reason: str
+    nearest: int | None = Field(validation_alias="nearest_experiment_id")
+
+
+class ShownExperimentOut(_Run):
+    """Everything of one run, as ``engine show`` tells it: with results that were corrected."""
+
+    measurements: tuple[RevisedMeasurementOut, ...]
+    micrographs: tuple[ExportedMicrographOut, ...]
+    conditions: dict[str, Value]
+    outcomes: Replicates = Field(validation_alias="replicates")
+    units: dict[str, str] = Field(default_factory=dict)
+    proposal: ReasonOut | None
+    predictions: tuple[PredictionOut, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        run: ExperimentRecord,
+        campaign: Campaign,
+        measurements: Sequence[MeasurementRecord],
+        predictions: Sequence[PredictionRecord],
+    ) -> Self:
+        """Return a run; ``measurements`` with those that were superseded."""
+        from engine.experiments.export import units_of
+
+        superseded = {m.supersedes_id for m in measurements}
+        revised = (
+            RevisedMeasurementOut.model_validate(m).model_copy(
+                update={"superseded": m.id in superseded}
+            )
+            for m in measurements
+        )
+        return cls.model_validate(run).model_copy(
+            update={
+                "measurements": tuple(revised),
+                "units": units_of(campaign),
+                "predictions": tuple(map(PredictionOut.model_validate, predictions)),
+            }
+        )
+
+
+class RecordedValueOut(Document):
+    """One value as it was recorded; ``superseded`` is the one it corrects."""
+
+    outcome: str
+    replicate: int
+    value: float
+    superseded: float | None
+
+
+class LoggedOut(Document):
+    """What ``engine log`` recorded of one run."""
+
+    experiment: int = Field(validation_alias=AliasPath("experiment", "id"))
+    label: str | None = Field(validation_alias=AliasPath("experiment", "label"))
+    new: bool = Field(validation_alias="is_new")
+    status: Status = Field(validation_alias=AliasPath("experiment", "status"))
+    failure: FailureKind | None = Field(validation_alias=AliasPath("experiment", "failure"))
+    conditions: dict[str, Value] = Field(validation_alias=AliasPath("experiment", "conditions"))
+    values: tuple[RecordedValueOut, ...]
+    micrographs: int = Field(validation_alias="n_micrographs")
+    note: str | None = Field(validation_alias=AliasPath("experiment", "note"))
+    warnings: tuple[str, ...]
+
+
+class RecordedOut(Document):
+    """What the API recorded of a run, and what is odd about it."""
+
+    experiment: ExperimentDetailOut
+    warnings: tuple[str, ...]
+
+
+class TrailOut(Document):
+    """One thing recorded of a run."""
+
+    at: Moment
+    actor: str
+    kind: Literal["status", "condition", "measurement"]
+    name: str
+    value: Value | None
+    revision: int
+    replicate: int | None
+    note: str | None
+
+
+class TrailsOut(Document):
+    """Everything ever recorded of a run, oldest first."""
+
+    items: tuple[TrailOut, ...]

@@ -1,0 +1,163 @@
+"""Batches: what one call chose, as recorded (API) and as computed (``engine propose``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import AliasPath, Field
+
+from db.records import Status
+from engine.documents import Document, Moment, Value
+from engine.documents.experiments import PredictionOut
+from engine.documents.predictions import ForecastOut
+from engine.documents.retrieval import PreviewOut
+
+if TYPE_CHECKING:
+    from db.records import BatchRecord, ExperimentRecord, PredictionRecord, ProposalRecord
+    from engine.loop import ProposedBatch
+
+
+class ProposedOut(Document):
+    """One proposed run: why, and what to expect."""
+
+    experiment: int
+    order: int
+    status: Status
+    conditions: dict[str, Value]
+    p_success: float
+    reason_kind: str
+    reason: str
+    nearest: int | None
+    predictions: tuple[PredictionOut, ...]
+
+    @classmethod
+    def of(
+        cls,
+        proposal: ProposalRecord,
+        run: ExperimentRecord,
+        predictions: Iterable[PredictionRecord],
+    ) -> Self:
+        """Return a proposal with its run and what was said of it."""
+        return cls(
+            experiment=run.id,
+            order=proposal.order,
+            status=run.status,
+            conditions=dict(run.proposed),
+            p_success=proposal.p_success,
+            reason_kind=proposal.reason_kind,
+            reason=proposal.reason,
+            nearest=proposal.nearest_experiment_id,
+            predictions=tuple(map(PredictionOut.model_validate, predictions)),
+        )
+
+
+class BatchBriefOut(Document):
+    """What one call chose, without its runs."""
+
+    id: int
+    strategy: str
+    seed: int
+    watermark: int
+    created_at: Moment
+    created_by: str
+    request: dict[str, Any]
+
+
+class BatchOut(BatchBriefOut):
+    """What one call chose, in the order to run it."""
+
+    proposals: tuple[ProposedOut, ...] = ()
+
+    @classmethod
+    def of(cls, batch: BatchRecord, proposals: Iterable[ProposedOut]) -> Self:
+        """Return a batch with its runs."""
+        return cls.model_validate(batch).model_copy(update={"proposals": tuple(proposals)})
+
+
+class BatchesOut(Document):
+    """A page of batches, newest first, without their runs."""
+
+    items: tuple[BatchBriefOut, ...]
+    next: int | None
+
+
+class SuggestionOut(Document):
+    """One run of a batch as it was computed; ``id`` is ``null`` for a dry run."""
+
+    id: int | None = None
+    order: int
+    conditions: dict[str, Value]
+    ambient: dict[str, float]
+    outcomes: dict[str, ForecastOut]
+    p_success: float
+    reason_kind: str
+    reason: str
+    nearest: int | None = Field(default=None, validation_alias=AliasPath("nearest", "id"))
+    acquisition_value: float | None
+
+
+class DrawnSuggestionOut(SuggestionOut):
+    """A run of which pictures were drawn."""
+
+    preview: PreviewOut
+
+
+class SourceShareOut(Document):
+    """What a source contributed: how far it is trusted, its weight by outcome."""
+
+    name: str
+    trust: float
+    used: bool
+    weights: dict[str, float]
+
+
+class _Learnt(Document):
+    learnt: int = Field(validation_alias="n_learnt")
+    left_out: int = Field(validation_alias="n_left_out")
+
+
+class ProposedBatchOut(Document):
+    """A batch as it was computed, with what it rests on."""
+
+    batch: int | None
+    campaign: str
+    seed: int
+    strategy: str
+    notes: tuple[str, ...]
+    runs: _Learnt
+    seconds: dict[str, float]
+    surrogate: str | None
+    sources: tuple[SourceShareOut, ...]
+    generator: str | None
+    sheet: str | None
+    proposals: tuple[DrawnSuggestionOut | SuggestionOut, ...]
+
+    @classmethod
+    def of(cls, proposed: ProposedBatch, sheet: Path | None = None) -> Self:
+        """Return a batch; ``sheet``: the contact sheet of its previews."""
+        batch, previews = proposed.batch, proposed.previews
+        suggestions = [
+            SuggestionOut.model_validate(suggestion).model_copy(update={"id": id_})
+            for id_, suggestion in proposed.numbered
+        ]
+        if previews is not None:
+            suggestions = [
+                DrawnSuggestionOut(**dict(suggestion), preview=PreviewOut.of(preview))
+                for suggestion, preview in zip(suggestions, previews.items, strict=True)
+            ]
+        return cls(
+            batch=proposed.batch_id,
+            campaign=proposed.campaign.name,
+            seed=proposed.request.seed,
+            strategy=batch.strategy,
+            notes=batch.notes,
+            runs=_Learnt.model_validate(batch),
+            seconds=dict(batch.seconds),
+            surrogate=batch.surrogate,
+            sources=tuple(map(SourceShareOut.model_validate, batch.sources)),
+            generator=None if previews is None else previews.generator,
+            sheet=None if sheet is None else str(sheet),
+            proposals=tuple(suggestions),
+        )
