@@ -40,6 +40,9 @@ from typing import Literal
 Voice = Literal["cli", "page", "api"]
 """Who speaks: the command line, the page, the API (or any program)."""
 
+OPTIONS = {"fixed": "--fix"}
+"""Options of the command line that are called otherwise than the field that they fill."""
+
 # Brackets that nobody types: a value that the user brought never looks like a mark.
 _MARK = re.compile("⟦(field|voice|place):([^⟦⟧]*)⟧")
 _OR = "⟊"
@@ -79,7 +82,7 @@ def spell(text: str, voice: Voice, labels: Mapping[str, str] | None = None) -> s
         if labels is not None and content in labels:
             return labels[content]
         spellings = {
-            "cli": f"--{content.replace('_', '-')}",
+            "cli": OPTIONS.get(content, f"--{content.replace('_', '-')}"),
             "page": content.replace("_", " "),
             "api": content,
         }

@@ -288,15 +288,17 @@ def _numbers(campaign: Campaign, words: Sequence[str] | None) -> dict[str, float
     from engine.experiments.conditions import read_conditions, split_pairs
 
     pairs = split_pairs(words, "at")
-    room = read_conditions(campaign, pairs, "at", role="ambient", belongs="fix")
+    room = read_conditions(campaign, pairs, "at", role="ambient", belongs="fixed")
     return {name: float(value) for name, value in room.items()}
 
 
 def _fixed(campaign: Campaign, words: Sequence[str] | None) -> dict[str, Value]:
     from engine.experiments.conditions import read_conditions, split_pairs
 
-    pairs = split_pairs(words, "fix")
-    return read_conditions(campaign, pairs, "fix", role="controlled", belongs="at", as_setting=True)
+    pairs = split_pairs(words, "fixed")
+    return read_conditions(
+        campaign, pairs, "fixed", role="controlled", belongs="at", as_setting=True
+    )
 
 
 def _refuse_place(path: Path | None) -> None:

@@ -8,16 +8,13 @@ from typing import Any
 
 from db.records import RefreshOutcome
 from engine.campaign import Campaign
-from engine.errors import NotFoundError, SpinneretError, UsageError, spell
-from engine.experiments.conditions import read_conditions, read_counts
+from engine.errors import NotFoundError, SpinneretError, spell
 from engine.jobs import scheduled
 from engine.jobs.queue import Handler, ShouldStop, TaskInterruptedError
-from engine.propose.request import ProposeRequest
+from engine.propose.request import ProposeRequest, checked
 from engine.workspace import Workspace
 from engine.workspace.settings import ProposeSettings
 from surrogate.progress import Progress
-
-MOST_RUNS = 100
 
 
 def request_of(
@@ -28,34 +25,19 @@ def request_of(
     Raises:
         UsageError: an unknown name, or a value that cannot be set.
     """
-    n = int(params.get("n") or settings.n)
-    if not 1 <= n <= MOST_RUNS:
-        raise UsageError(f"n: expected 1 to {MOST_RUNS} runs in a batch, got {n}")
-    strategies = ("matmcl", "gp", "sobol", "ax", "ax-matmcl", "nsga2")
-    strategy = params.get("strategy") or settings.strategy
-    if strategy not in strategies:
-        raise UsageError(f"unknown strategy '{strategy}'. Known: {', '.join(strategies)}")
-    at = read_conditions(campaign, params.get("at") or {}, "at", role="ambient", belongs="fixed")
-    fixed = read_conditions(
-        campaign,
-        params.get("fixed") or {},
-        "fixed",
-        role="controlled",
-        belongs="at",
-        as_setting=True,
-    )
     seed = params.get("seed")
-    return ProposeRequest(
-        n=n,
+    request = ProposeRequest(
+        n=settings.n if params.get("n") is None else int(params["n"]),
         seed=secrets.randbelow(2**31) if seed is None else int(seed),
-        strategy=strategy,
-        at={name: float(value) for name, value in at.items()},
+        strategy=params.get("strategy") or settings.strategy,
+        at=params.get("at") or {},
         robust=bool(params.get("robust")),
-        fixed=fixed,
-        max_distinct=read_counts(campaign, params.get("max_distinct") or {}, "max_distinct"),
+        fixed=params.get("fixed") or {},
+        max_distinct=params.get("max_distinct") or {},
         explore=bool(params.get("explore")),
         replicates=bool(params.get("replicates")),
     )
+    return checked(request, campaign)
 
 
 def propose(

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from engine.campaign import Value
 from engine.campaign.history import History
-from engine.errors import ModelError, UsageError
+from engine.errors import ModelError
 from engine.propose.forecaster import Forecaster
 from engine.propose.model_based import Search, reference_point
-from engine.propose.request import Forecast, ProposeRequest
+from engine.propose.request import Forecast, ProposeRequest, check_strategy
 from engine.propose.room import plan_room
 from engine.propose.space import Space
-from engine.propose.strategies import STRATEGIES
 from engine.propose.suggestion import suggest
 from engine.workspace.settings import ProposeSettings
 
@@ -44,8 +43,7 @@ def choose_from_pool(
     the pool; ``sobol`` picks at random; ``ax``, ``ax-matmcl`` and ``nsga2`` propose freely, and the
     nearest conditions of the pool are taken.
     """
-    if strategy not in STRATEGIES:
-        raise UsageError(f"unknown strategy '{strategy}'. Known: {', '.join(STRATEGIES)}")
+    check_strategy(strategy)
     n = min(n, len(pool))
     space = Space(history.campaign)
     if strategy == "sobol":

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
-from engine.campaign import Value
+from engine import errors
+from engine.campaign import Campaign, Value
 from engine.campaign.history import Run
+from engine.errors import UsageError, nearest_name
+from engine.experiments.conditions import read_conditions, read_counts
+from engine.workspace.settings import MAX_BATCH, Strategy
 
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 SOURCED_STRATEGIES = ("matmcl", "ax-matmcl")
 """The strategies whose model knows what sources found."""
 
@@ -26,7 +32,7 @@ class ProposeRequest:
 
     n: int
     seed: int
-    strategy: str = "gp"
+    strategy: str = "gp"  # any word may come; `checked` tells of one that is no strategy
     at: Mapping[str, float] = field(default_factory=dict)
     robust: bool = False
     fixed: Mapping[str, Value] = field(default_factory=dict)
@@ -34,6 +40,63 @@ class ProposeRequest:
     explore: bool = False
     replicates: bool = False
     forecast: bool = True
+
+
+def checked(request: ProposeRequest, campaign: Campaign) -> ProposeRequest:
+    """Return a request with the campaign's own names, unless no data could meet it.
+
+    The only check there is: command line, page, API and jobs all rely on it. Names may be spelled
+    as in the headings of files, values may be text.
+
+    >>> from engine.lab.virtual import nanofibre_campaign
+    >>> campaign = nanofibre_campaign()
+    >>> checked(ProposeRequest(n=4, seed=0, fixed={"V": 18}), campaign).fixed
+    {'voltage': 18.0}
+    >>> checked(ProposeRequest(n=400, seed=0), campaign)
+    Traceback (most recent call last):
+        ...
+    engine.errors.UsageError: n: expected 1 to 100 runs in a batch, got 400; a batch is what is \
+spun before the next look at the results
+
+    Raises:
+        UsageError: a batch's size, a strategy, a name or a value that cannot be.
+    """
+    if not 1 <= request.n <= MAX_BATCH:
+        raise UsageError(
+            f"expected 1 to {MAX_BATCH} runs in a batch, got {request.n}; a batch is what is spun "
+            "before the next look at the results",
+            field="n",
+        )
+    check_strategy(request.strategy)
+    room = read_conditions(campaign, request.at, "at", role="ambient", belongs="fixed")
+    if request.robust and len(room) == len(campaign.ambient):
+        robust, at = errors.field("robust"), errors.field("at")
+        raise UsageError(
+            f"{robust} looks for the worst of the recent rooms, but every ambient value is stated; "
+            f"drop {robust}, or a value of {at}"
+        )
+    return replace(
+        request,
+        at={name: float(value) for name, value in room.items()},
+        fixed=read_conditions(
+            campaign, request.fixed, "fixed", role="controlled", belongs="at", as_setting=True
+        ),
+        max_distinct=read_counts(campaign, request.max_distinct, "max_distinct"),
+    )
+
+
+def check_strategy(name: str) -> None:
+    """Refuse what is no strategy.
+
+    Raises:
+        UsageError: the message names those that there are.
+    """
+    if name not in STRATEGIES:
+        raise UsageError(
+            f"unknown strategy '{name}'.{nearest_name(name, STRATEGIES)} "
+            f"Known: {', '.join(STRATEGIES)}",
+            field="strategy",
+        )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign.history import History, Run
-from engine.errors import UsageError, nearest_name
 from engine.propose.space import Space
 from engine.propose.training_data import typical_ambient
 
@@ -36,27 +35,8 @@ class Room:
 def plan_room(
     space: Space, history: History, at: Mapping[str, float], *, robust: bool, n_readings: int
 ) -> Room:
-    """Combine stated ambient values with recent readings for those not stated.
-
-    Raises:
-        UsageError: a stated name is no ambient parameter, or a value that cannot be.
-    """
+    """Combine stated ambient values with recent readings for those not stated."""
     names = [p.name for p in space.ambient]
-    for name, value in at.items():
-        if name not in names:
-            known = ", ".join(names) or "none in this campaign"
-            raise UsageError(
-                f"--at {name}={value:g}: '{name}' is not an ambient parameter."
-                f"{nearest_name(name, names)} Known: {known}"
-            )
-        problem = space.campaign.parameter(name).problem_with(value)
-        if problem is not None:
-            raise UsageError(f"--at {name}={value:g}: {problem}")
-    if robust and len(at) == len(names):
-        raise UsageError(
-            "--robust looks for the worst of the recent rooms, but every ambient value is stated; "
-            "drop --robust, or an --at."
-        )
     runs = (*history.finished, *history.failed)
     typical = typical_ambient(space, runs)
     recent = space.ambient_of([run.conditions for run in _latest(runs, n_readings)])

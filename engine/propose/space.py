@@ -21,7 +21,7 @@ from scipy.stats import qmc
 
 from engine.campaign import Campaign, LinearConstraint, Parameter, Value
 from engine.campaign.history import Run
-from engine.errors import UsageError, nearest_name
+from engine.errors import UsageError
 
 Array = NDArray[np.float64]
 
@@ -282,29 +282,6 @@ class Space:
                 if place != moved and name not in fixed:
                     variants.append(self._solve(constraint, step[None], place)[0])
         return variants
-
-    # -- words --------------------------------------------------------------------------------
-
-    def check_fixed(self, fixed: Mapping[str, Value]) -> None:
-        """Refuse fixed values that are no settings.
-
-        Raises:
-            UsageError: unknown or ambient parameter, or a value the instrument does not have.
-        """
-        for name, value in fixed.items():
-            asked = f"--fix {_assignment(name, value)}"
-            if name not in self._names:
-                hint = nearest_name(name, self._names)
-                why = (
-                    "is ambient: state it with --at."
-                    if name in {p.name for p in self.ambient}
-                    else f"is not a controlled parameter.{hint}"
-                )
-                known = ", ".join(self._names)
-                raise UsageError(f"{asked}: '{name}' {why} Known: {known}")
-            problem = self.campaign.parameter(name).problem_as_setting(value)
-            if problem is not None:
-                raise UsageError(f"{asked}: {problem}")
 
     def missing_ambient(self, runs: Sequence[Run]) -> int:
         """Return how many runs lack an ambient reading."""

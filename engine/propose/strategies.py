@@ -16,6 +16,7 @@ from engine.propose.request import SOURCED_STRATEGIES
 from engine.propose.spacefilling import fill_space
 from engine.propose.start import guided_settings
 from engine.propose.task import Answer, Array, Task
+from engine.workspace.settings import Strategy
 from surrogate.sourced import Heads
 from surrogate.trust import trusted
 
@@ -175,7 +176,7 @@ def _nsga2(task: Task) -> Answer:
     return Answer(settings, "nsga2")
 
 
-STRATEGIES: dict[str, Callable[[Task], Answer]] = {
+STRATEGIES: dict[Strategy, Callable[[Task], Answer]] = {
     "matmcl": _model_led,
     "gp": _model_led,
     "sobol": sobol,

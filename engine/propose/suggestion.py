@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from engine.campaign.history import History
-from engine.errors import ModelError, UsageError, nearest_name
+from engine.errors import ModelError, field
 from engine.propose.batch import DistinctLimits
 from engine.propose.descriptions import describe
-from engine.propose.request import SOURCED_STRATEGIES, ProposeRequest, SuggestionBatch
+from engine.propose.request import (
+    SOURCED_STRATEGIES,
+    ProposeRequest,
+    SuggestionBatch,
+    checked,
+)
 from engine.propose.room import plan_room
 from engine.propose.space import Space
 from engine.propose.strategies import STRATEGIES, sobol
 from engine.propose.task import Task
-from engine.workspace.settings import ProposeSettings
+from engine.workspace.settings import ProposeSettings, Strategy
 
 if TYPE_CHECKING:
     from engine.sources.knowledge import Knowledge
-
-MAX_BATCH = 100
 
 
 def suggest(
@@ -40,20 +43,22 @@ def suggest(
         ModelError: the data do not allow what was asked.
     """
     space = Space(history.campaign)
-    task = _check(history, request, settings, space, knowledge)
+    request = checked(request, history.campaign)
+    task = _task(history, request, settings, space, knowledge)
     if history.left_out is not None:
         task.notes.append(history.left_out)
-    answer = STRATEGIES[request.strategy](task)
+    answer = STRATEGIES[cast(Strategy, request.strategy)](task)
     if len(answer.settings) < request.n and answer.strategy != "sobol":
         task.notes.append(
             "the limits leave too few new settings around the best ones; the batch fills the space."
         )
         answer = sobol(task)
-    found = len(answer.settings)
-    if found < request.n:
+    n_settings = len(answer.settings)
+    if n_settings < request.n:
         raise ModelError(
-            f"expected {request.n} settings that were not run yet, found {found} within the "
-            "limits: ask for fewer, loosen --max-distinct or --fix, or allow --replicates."
+            f"expected {request.n} settings that were not run yet, found {n_settings} within the "
+            f"limits: ask for fewer, loosen {field('max_distinct')} or {field('fixed')}, or allow "
+            f"{field('replicates')}."
         )
     started = time.perf_counter()
     suggestions = describe(task, answer)
@@ -71,24 +76,13 @@ def suggest(
     )
 
 
-def _check(
+def _task(
     history: History,
     request: ProposeRequest,
     settings: ProposeSettings,
     space: Space,
     knowledge: Knowledge | None,
 ) -> Task:
-    if request.n < 1 or request.n > MAX_BATCH:
-        raise UsageError(
-            f"--n: expected a batch of 1 to {MAX_BATCH} runs, got {request.n}; "
-            "a batch is what is spun before the next look at the results."
-        )
-    if request.strategy not in STRATEGIES:
-        raise UsageError(
-            f"--strategy: unknown strategy '{request.strategy}'."
-            f"{nearest_name(request.strategy, STRATEGIES)} Known: {', '.join(STRATEGIES)}"
-        )
-    space.check_fixed(request.fixed)
     runs = (*history.finished, *history.failed, *history.pending, *history.others)
     taken: set[tuple[float, ...]] = space.keys(run.conditions for run in history.pending)
     if not request.replicates:
@@ -109,16 +103,7 @@ def _check(
     )
 
 
-def _limits(space: Space, asked: Mapping[str, int]) -> DistinctLimits:
-    names = [p.name for p in space.controlled]
-    for name, limit in asked.items():
-        if name not in names:
-            raise UsageError(
-                f"--max-distinct {name}={limit}: '{name}' is not a controlled parameter."
-                f"{nearest_name(name, names)} Known: {', '.join(names)}"
-            )
-        if limit < 1:
-            raise UsageError(f"--max-distinct {name}={limit}: expected 1 or more")
+def _limits(space: Space, requested: Mapping[str, int]) -> DistinctLimits:
     limits = {i: p.max_distinct for i, p in enumerate(space.controlled) if p.max_distinct}
-    limits.update({names.index(name): limit for name, limit in asked.items()})
+    limits.update({space.place_of(name): limit for name, limit in requested.items()})
     return DistinctLimits(limits)

@@ -25,6 +25,12 @@ from pydantic_settings import (
 from engine.campaign import Campaign
 from engine.errors import ConfigError, nearest_name
 
+Strategy = Literal["matmcl", "gp", "sobol", "ax", "ax-matmcl", "nsga2"]
+"""The strategies that propose, by name; what each does stands in ``engine.propose.strategies``."""
+
+MAX_BATCH = 100
+"""Runs in a batch at most: it is what is spun before the next look at the results."""
+
 CONFIG_NAME = "config.toml"
 ENV_PREFIX = "SPINNERET_"
 # Variables read elsewhere: where the configuration is, what is logged, what tests need.
@@ -64,8 +70,8 @@ class ImportSettings(_Section):
 class ProposeSettings(_Section):
     """How the next runs are chosen."""
 
-    n: int = Field(8, ge=1, le=100)
-    strategy: Literal["matmcl", "gp", "sobol", "ax", "ax-matmcl", "nsga2"] = "matmcl"
+    n: int = Field(8, ge=1, le=MAX_BATCH)
+    strategy: Strategy = "matmcl"
     level: float = Field(0.9, gt=0.5, lt=1.0)
     mc_samples: int = Field(64, ge=8, le=4096)
     raw_samples: int = Field(512, ge=16, le=65536)

@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from engine.propose.request import STRATEGIES
+from engine.workspace.settings import MAX_BATCH
+
 Text = Annotated[str, Field(max_length=10_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Number = Annotated[FiniteFloat, Field(ge=-1e300, le=1e300)]
@@ -53,7 +56,8 @@ class RunEdit(_Sent):
 class NewProposal(_Sent):
     """What to propose: `at` is today's room, `fixed` holds settings."""
 
-    n: Annotated[int, Field(ge=1, le=100)] | None = None
+    # Sizes and names are checked where they are for everybody, so that all get the same sentence.
+    n: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": MAX_BATCH})] | None = None
     at: Conditions = Field(default_factory=dict)
     fixed: Conditions = Field(default_factory=dict)
     max_distinct: Conditions = Field(default_factory=dict)
@@ -61,7 +65,7 @@ class NewProposal(_Sent):
     explore: bool = False
     replicates: bool = False
     preview: bool | None = None
-    strategy: Literal["matmcl", "gp", "sobol", "ax", "ax-matmcl", "nsga2"] | None = None
+    strategy: Annotated[Text, Field(json_schema_extra={"enum": [*STRATEGIES]})] | None = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
 
 

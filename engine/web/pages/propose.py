@@ -15,6 +15,7 @@ from engine.errors import NotFoundError
 from engine.jobs.kinds import request_of
 from engine.jobs.queue import again, cancel, get, newest, submit
 from engine.previews.on_demand import preview_file, previews_of
+from engine.propose.request import STRATEGIES
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import form_page, page, part, person_of, site_of
@@ -43,6 +44,7 @@ def _form(request: Request, typed: Any, error: Exception | None) -> Response:
         place="propose",
         definition=campaign,
         settings=site.workspace.settings.propose,
+        strategies=STRATEGIES,
         batches=batches,
         tasks=newest(site.workspace, kinds=["propose"], n=3),
         room=room,

@@ -106,17 +106,3 @@ def test_a_space_without_a_setting_is_refused(toy_with) -> None:
     space = Space(toy_with(parameter_constraints=["a + b >= 5"]))
     with pytest.raises(UsageError, match=r"no setting satisfies.*a \+ b >= 5"):
         space.sample(4, 0)
-
-
-@pytest.mark.parametrize(
-    ("fixed", "words"),
-    [
-        ({"aa": 1.0}, "Did you mean 'a'"),
-        ({"room": 20.0}, "is ambient: state it with --at"),
-        ({"a": 0.55}, "the nearest is"),
-        ({"a": 3.0}, "between 0 and 1"),
-    ],
-)
-def test_fixed_values_are_checked(toy: Campaign, fixed: dict[str, float], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
-        Space(toy).check_fixed(fixed)

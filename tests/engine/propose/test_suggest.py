@@ -204,7 +204,7 @@ def test_replicates_only_when_meant(toy_with, quick: ProposeSettings) -> None:
         ({"strategy": "gpp"}, "Did you mean 'gp'"),
         ({"at": {"humidity": 5.0}}, "not an ambient parameter"),
         ({"max_distinct": {"c": 1}}, "not a controlled parameter"),
-        ({"max_distinct": {"b": 0}}, "expected 1 or more"),
+        ({"max_distinct": {"b": 0}}, "expected a whole number, 1 or more"),
         ({"fixed": {"a": 9.0}}, "between 0 and 1"),
         ({"robust": True, "at": {"room": 20.0}}, "every ambient value is stated"),
     ],
