@@ -33,6 +33,7 @@ from functools import partial
 
 import gpytorch
 import torch
+from botorch.cross_validation import efficient_loo_cv
 from botorch.exceptions.errors import BotorchError, ModelFittingError
 from botorch.exceptions.warnings import BotorchWarning
 from botorch.fit import fit_gpytorch_mll
@@ -213,30 +214,22 @@ def leave_one_out(
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Predict each observation from all the others, hyperparameters held (exact, closed form).
 
-    Rasmussen & Williams 2006, eqs. 5.10–5.12, in standardised units.
+    Rasmussen & Williams 2006, eqs. 5.10–5.12, as BoTorch computes them, in standardised units.
 
     Returns:
-        For each outcome: the observed values (n,), leave-one-out means (n,) and variances (n,).
+        For each outcome: the observed values (n,), leave-one-out means (n,) and variances (n,),
+        with the observation's noise, on the CPU.
     """
     members: Sequence[SingleTaskGP] = (
         list(model.models) if isinstance(model, ModelListGP) else [model]
     )
     observed, means, variances = [], [], []
-    with torch.no_grad():
-        for member in members:
-            X, y = member.train_inputs[0], member.train_targets
-            prior = member.likelihood(member.forward(X))
-            K = prior.covariance_matrix
-            inverse = torch.cholesky_inverse(torch.linalg.cholesky(K))
-            variance = 1.0 / inverse.diagonal(dim1=-2, dim2=-1)
-            residual = (inverse @ (y - prior.mean).unsqueeze(-1)).squeeze(-1) * variance
-            for target, mean, var in zip(
-                y.reshape(-1, y.shape[-1]),
-                (y - residual).reshape(-1, y.shape[-1]),
-                variance.reshape(-1, y.shape[-1]),
-                strict=True,
-            ):
-                observed.append(target.cpu())
-                means.append(mean.cpu())
-                variances.append(var.cpu())
+    for member in members:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NumericalWarning)  # replicates need jitter
+            # Not untransformed: callers compare errors in units of the outcome's spread.
+            results = efficient_loo_cv(member, untransform=False)
+            parts = (results.observed_Y, results.posterior.mean, results.posterior.variance)
+        for column, part in zip((observed, means, variances), parts, strict=True):
+            column.extend(part[:, 0, :].T.cpu())  # (n, 1, m): one point is left out of each fold
     return observed, means, variances
