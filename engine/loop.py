@@ -6,7 +6,7 @@ an open workspace, and nothing of worth is left in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,12 @@ from engine.propose.request import (
 from engine.sources.serving_surrogate import folder_of, serving_folder
 from engine.workspace import Workspace, definition_of
 from engine.workspace.settings import ProposeSettings
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     from engine.previews.preview import Previews
     from engine.sources.knowledge import Knowledge
 
-Progress = Callable[[str], None]
 
 _ATTEMPTS = 3
 _EVERY_RUN = 10_000  # the largest most_runs that the settings take
@@ -94,7 +94,7 @@ def propose(
     *,
     record: bool = True,
     preview: bool | None = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> ProposedBatch:
     """Propose the next batch from every result so far, and record it in one transaction.
 
@@ -106,7 +106,7 @@ def propose(
         request: what is asked.
         record: whether to write it down.
         preview: whether to draw the mats to expect; ``None``: where a generator exists that can.
-        progress: told what is being done.
+        progress: called at each part of the work.
 
     Raises:
         UsageError, ModelError: see :func:`engine.propose.suggest`.
@@ -114,16 +114,15 @@ def propose(
         DataError: their files cannot be written.
         DatabaseError: the database cannot be written.
     """
-    tell = progress or (lambda _: None)
     settings = workspace.settings.propose
     for _ in range(_ATTEMPTS):
-        tell("reading the campaign")
+        progress("reading the campaign")
         snapshot = read_snapshot(workspace)
         batch = compute(
-            snapshot.history, request, workspace, settings, tell, checkpoint=snapshot.checkpoint
+            snapshot.history, request, workspace, settings, progress, checkpoint=snapshot.checkpoint
         )
         drawn, remarks = _previews(
-            workspace, snapshot.campaign, batch, request, wanted=preview, tell=tell
+            workspace, snapshot.campaign, batch, request, wanted=preview, progress=progress
         )
         if not record:
             nobody = (None,) * len(batch.suggestions)
@@ -138,7 +137,7 @@ def propose(
             new = [replace(one, preview=of) for one, of in zip(new, pictures, strict=True)]
         written = _record(workspace, snapshot, request, batch, new)
         if written is None:
-            tell("something new was recorded: choosing again")
+            progress("something new was recorded: choosing again")
             continue
         recorded, ids = written
         return ProposedBatch(
@@ -183,7 +182,7 @@ def _previews(
     request: ProposeRequest,
     *,
     wanted: bool | None,
-    tell: Progress,
+    progress: Progress,
 ) -> tuple[Previews | None, list[str]]:
     """Draw a batch's previews, or say why there are none although nobody declined them."""
     if wanted is False or not batch.suggestions:
@@ -195,7 +194,7 @@ def _previews(
     conditions = [{**s.conditions, **s.ambient} for s in batch.suggestions]
     try:
         drawn = preview_conditions(
-            workspace, conditions, seed=request.seed, tell=tell, strict=False
+            workspace, conditions, seed=request.seed, progress=progress, strict=False
         )
     except ModelError as error:
         if wanted:
@@ -204,7 +203,7 @@ def _previews(
     return drawn, []
 
 
-def replay(workspace: Workspace, batch_id: int, *, progress: Progress | None = None) -> Replayed:
+def replay(workspace: Workspace, batch_id: int, *, progress: Progress = silent) -> Replayed:
     """Compute a recorded batch again from the data up to its watermark, and compare.
 
     Raises:
@@ -224,8 +223,7 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress | None = N
         )
         recorded = [tx.experiments.get(p.experiment_id) for p in tx.batches.proposals(batch_id)]
         checkpoint = _checkpoint_of(workspace, tx, found)
-    tell = progress or (lambda _: None)
-    batch = compute(history, request, workspace, settings, tell, checkpoint=checkpoint)
+    batch = compute(history, request, workspace, settings, progress, checkpoint=checkpoint)
     then = [dict(e.proposed) for e in recorded if e is not None]
     now = [{**s.conditions, **s.ambient} for s in batch.suggestions]
     return Replayed(
@@ -243,7 +241,7 @@ def score(
     conditions: Sequence[Mapping[str, Value]],
     *,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> tuple[Campaign, list[dict[str, Forecast]], list[int]]:
     """Forecast and rank conditions that the user brings (controlled parameters are required).
 
@@ -256,8 +254,7 @@ def score(
     """
     snapshot = read_snapshot(workspace)
     limit_threads(workspace.settings.compute.threads)
-    if progress is not None:
-        progress("fitting and ranking")
+    progress("fitting and ranking")
     from engine.propose import rank_conditions
 
     settings = workspace.settings.propose
@@ -298,7 +295,7 @@ def compute(
     request: ProposeRequest,
     workspace: Workspace,
     settings: ProposeSettings,
-    tell: Progress,
+    progress: Progress,
     *,
     checkpoint: Path | None = None,
 ) -> SuggestionBatch:
@@ -306,12 +303,12 @@ def compute(
 
     ``checkpoint``: the folder of the pretrained surrogate that serves.
     """
-    tell("loading the numerical libraries")
+    progress("loading the numerical libraries")
     limit_threads(workspace.settings.compute.threads)
     from engine.propose import suggest
 
     knowledge = knowledge_for(history.campaign, request.strategy, checkpoint)
-    tell(f"choosing {request.n} runs")
+    progress(f"choosing {request.n} runs")
     return suggest(history, request, settings, knowledge)
 
 

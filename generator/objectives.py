@@ -13,7 +13,7 @@ from generator.config import GeneratorConfig, TrainingSettings
 from generator.data import FLIPS, GeneratorData, mirrored
 from generator.networks import EmbeddingPrior, fold, labels_of
 from generator.noise import drawn_times, noised, training_scheduler
-from generator.randomness import Passes, drawn_from
+from surrogate.randomness import Passes, drawn_from
 
 Examples = Callable[[int], tuple[Tensor, ...]]
 """What a step (its number) is shown: the arguments of the objective's ``forward``."""

@@ -13,18 +13,18 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from generator.config import TrainingSettings
 from generator.errors import InputError, TrainingError
 from generator.objectives import Examples
 from generator.progress_state import TrainingState, restore, store
-from generator.randomness import drawn_from
+from surrogate.progress import Progress, silent
+from surrogate.randomness import drawn_from
+from surrogate.training import learning_rate, make_accelerator
 from surrogate.training_state import forget, latest, sweep
 
-Progress = Callable[[int, int, Mapping[str, float]], None]
-Kept = Callable[[int], None]
+AtCheckpoint = Callable[[int], None]
 
 _FREE = ("device", "checkpoint_every")  # may differ when a training is taken up again
 
@@ -37,8 +37,9 @@ def train_network(
     identity: Mapping[str, Any],
     folder: Path | None = None,
     resume: bool = False,
-    progress: Progress | None = None,
-    kept: Kept | None = None,
+    stage: str = "training",
+    progress: Progress = silent,
+    at_checkpoint: AtCheckpoint | None = None,
     until: int | None = None,
 ) -> list[dict[str, float]]:
     """Train ``objective.network`` in place; it is left with its averaged weights.
@@ -50,8 +51,10 @@ def train_network(
         identity: what makes this training this one; resuming demands the same.
         folder: where to keep ``step-…`` folders (only the last one stays); ``None`` keeps nothing.
         resume: go on from the last folder there, if any; else what is there is removed.
-        progress: called with (step, steps, losses) at every report.
-        kept: called with the step after each checkpoint, the network with its averaged weights.
+        stage: what progress calls this training.
+        progress: called at every report, with its numbers.
+        at_checkpoint: called with the step after each checkpoint, the network holding its
+            averaged weights.
         until: stop after this step of the budget, for now: resuming goes on.
 
     Returns:
@@ -62,7 +65,7 @@ def train_network(
         TrainingError: the loss is no longer finite.
         CheckpointError: the folder cannot be written, or holds another training.
     """
-    accelerator = make_accelerator(settings)
+    accelerator = make_accelerator(settings.device, settings.precision, error=InputError)
     network: nn.Module = objective.network
     home = next(network.parameters()).device
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
@@ -75,32 +78,14 @@ def train_network(
                 accelerator,
                 identity=dict(identity),
                 folder=folder,
-                kept=kept,
+                stage=stage,
+                progress=progress,
+                at_checkpoint=at_checkpoint,
                 until=until,
             )
-            return run.go(resume=resume, progress=progress)
+            return run.go(resume=resume)
     finally:
         network.to(home).eval()
-
-
-def make_accelerator(settings: TrainingSettings) -> Accelerator:
-    """Return an ``accelerate`` accelerator on the settings' device and precision.
-
-    Raises:
-        InputError: a GPU is asked for, and there is none.
-    """
-    wants_cpu = settings.device == "cpu"
-    on_gpu = not wants_cpu and torch.cuda.is_available()
-    if settings.device.startswith("cuda") and not on_gpu:
-        raise InputError(f"expected a GPU for device '{settings.device}', got none; use 'auto'")
-    if settings.device.startswith("cuda:") and on_gpu:
-        torch.cuda.set_device(settings.device)
-    precision = settings.precision
-    if precision == "auto":
-        precision = "bf16" if on_gpu and torch.cuda.is_bf16_supported() else "no"
-    # Accelerate keeps one state for the whole process; a second training may want another.
-    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    return Accelerator(cpu=wants_cpu, mixed_precision=precision)
 
 
 class _Run:
@@ -115,16 +100,19 @@ class _Run:
         *,
         identity: dict[str, Any],
         folder: Path | None,
-        kept: Kept | None,
+        stage: str,
+        progress: Progress,
+        at_checkpoint: AtCheckpoint | None,
         until: int | None,
     ) -> None:
         self.objective = objective.to(accelerator.device)
         self.network: nn.Module = objective.network
         self.examples, self.settings, self.accelerator = examples, settings, accelerator
-        self.folder, self.kept = folder, kept
+        self.stage, self.progress = stage, progress
+        self.folder, self.at_checkpoint = folder, at_checkpoint
         self.last = settings.steps if until is None else min(until, settings.steps)
-        own = {k: v for k, v in settings.to_dict().items() if k not in _FREE}
-        self.identity = {**identity, **own, "processes": accelerator.num_processes}
+        binding = {k: v for k, v in settings.to_dict().items() if k not in _FREE}
+        self.identity = {**identity, **binding, "processes": accelerator.num_processes}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=settings.learning_rate,
@@ -135,20 +123,20 @@ class _Run:
         self.averages = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.state = TrainingState()
 
-    def go(self, *, resume: bool, progress: Progress | None) -> list[dict[str, float]]:
+    def go(self, *, resume: bool) -> list[dict[str, float]]:
         """Take every step that is left, and leave the averaged weights in the network."""
         self._start(resume=resume)
         settings, state = self.settings, self.state
         # Fetched before it is wrapped: the network itself is what is stored.
         objective, optimiser = self.accelerator.prepare(self.objective, self.optimiser)
-        since: list[Tensor] = []
+        losses: list[Tensor] = []
         while state.step < self.last:
-            since.append(self._step(objective, optimiser))
+            losses.append(self._step(objective, optimiser))
             state.step += 1
             is_last = state.step == self.last
             if is_last or state.step % settings.report_every == 0:
-                self._report(torch.stack(since).mean(), progress)
-                since = []
+                self._report(torch.stack(losses).mean())
+                losses = []
             if is_last or state.step % settings.checkpoint_every == 0:
                 self._keep()
         self.network.load_state_dict(self.averages)
@@ -171,11 +159,11 @@ class _Run:
         objective.train()
         torch.manual_seed(drawn_from(settings.seed, "step", step).initial_seed())
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        shown = tuple(one[rank::world].to(device) for one in self.examples(step))
+        batch = tuple(part[rank::world].to(device) for part in self.examples(step))
         for group in self.optimiser.param_groups:
             group["lr"] = rate(step, settings)
         with self.accelerator.autocast():
-            loss: Tensor = objective(*shown)
+            loss: Tensor = objective(*batch)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.network.parameters(), settings.clip)
         optimiser.step()
@@ -185,26 +173,28 @@ class _Run:
 
     def _average(self, step: int) -> None:
         decay = min(self.settings.ema, (1.0 + step) / (10.0 + step))
-        now = self.network.state_dict()
-        names = [name for name, one in now.items() if one.is_floating_point()]
+        weights = self.network.state_dict()
+        names = [name for name, value in weights.items() if value.is_floating_point()]
         with torch.no_grad():
             torch._foreach_lerp_(
-                [self.averages[name] for name in names], [now[name] for name in names], 1.0 - decay
+                [self.averages[name] for name in names],
+                [weights[name] for name in names],
+                1.0 - decay,
             )
-            for name in now.keys() - names:
-                self.averages[name].copy_(now[name])
+            for name in weights.keys() - names:
+                self.averages[name].copy_(weights[name])
 
-    def _report(self, loss: Tensor, progress: Progress | None) -> None:
+    def _report(self, loss: Tensor) -> None:
         value, state, settings = float(loss), self.state, self.settings
         if not math.isfinite(value):
             raise TrainingError(
                 f"the loss is {value} at step {state.step}: expected a finite one; lower "
                 f"learning_rate (it is {settings.learning_rate:g})"
             )
-        told = {"step": float(state.step), "loss": value, "rate": rate(state.step, settings)}
-        state.history.append(told)
-        if progress is not None and self.accelerator.is_main_process:
-            progress(state.step, settings.steps, told)
+        report = {"step": float(state.step), "loss": value, "rate": rate(state.step, settings)}
+        state.history.append(report)
+        if self.accelerator.is_main_process:
+            self.progress(self.stage, state.step, settings.steps, report)
 
     def _keep(self) -> None:
         if self.folder is not None and self.accelerator.is_main_process:
@@ -216,17 +206,16 @@ class _Run:
                 state=self.state,
                 identity=self.identity,
             )
-        if self.kept is not None and self.accelerator.is_main_process:
-            mine = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        if self.at_checkpoint is not None and self.accelerator.is_main_process:
+            weights = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
             self.network.load_state_dict(self.averages)
-            self.kept(self.state.step)
-            self.network.load_state_dict(mine)
+            self.at_checkpoint(self.state.step)
+            self.network.load_state_dict(weights)
         self.accelerator.wait_for_everyone()
 
 
 def rate(step: int, settings: TrainingSettings) -> float:
-    """Return the learning rate of a step: linear warm-up, then half a cosine to zero."""
-    if step < settings.warmup:
-        return settings.learning_rate * (step + 1) / settings.warmup
-    share = (step - settings.warmup) / max(settings.steps - settings.warmup, 1)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+    """Return the learning rate of a step."""
+    return learning_rate(
+        step, peak=settings.learning_rate, warmup=settings.warmup, steps=settings.steps
+    )

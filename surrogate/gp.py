@@ -223,7 +223,9 @@ def leave_one_out(
     members: Sequence[SingleTaskGP] = (
         list(model.models) if isinstance(model, ModelListGP) else [model]
     )
-    observed, means, variances = [], [], []
+    observed: list[Tensor] = []
+    means: list[Tensor] = []
+    variances: list[Tensor] = []
     for member in members:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore", NumericalWarning)  # replicates need jitter

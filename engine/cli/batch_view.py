@@ -11,18 +11,28 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.output import console, count, grid, interval, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from engine.campaign import Campaign, Value
     from engine.loop import ProposedBatch
     from engine.propose.request import Forecast, SourceShare, SuggestionBatch
+    from surrogate.progress import Progress
 
 
 @contextmanager
-def progress_shown() -> Iterator[Callable[[str], None]]:
+def progress_shown() -> Iterator[Progress]:
     """Show what is being done on standard error, where that is a terminal."""
     with console(to_stderr=True).status("starting") as status:
-        yield lambda message: status.update(f"{message} …")
+
+        def show(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            status.update(f"{stage} …")
+
+        yield show
 
 
 def show_batch(

@@ -79,13 +79,13 @@ def preview(
             asked = read_conditions(campaign, split_pairs(given, "set"), "set")
             request: dict[str, Any] = {"conditions": dict(asked)}
             heading, lines = "conditions", condition_words(campaign, asked)
-            with progress_shown() as tell:
-                found = preview_conditions(workspace, [asked], n=n, seed=chosen, tell=tell)
+            with progress_shown() as progress:
+                found = preview_conditions(workspace, [asked], n=n, seed=chosen, progress=progress)
             nearest: list[dict[str, Any]] = []
         else:
             request = {"like": like.name}
             heading, lines = "like", [like.name]
-            with progress_shown() as tell:
+            with progress_shown() as progress:
                 found = preview_like(
                     workspace,
                     like,
@@ -93,7 +93,7 @@ def preview(
                     rotation_axis=rotation_axis,
                     n=n,
                     seed=chosen,
-                    tell=tell,
+                    progress=progress,
                 )
             nearest = _nearest_runs(workspace, like, nm_per_pixel, rotation_axis)
         ids = [] if dry_run else record_previews(workspace, found, request=request)

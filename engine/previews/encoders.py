@@ -16,7 +16,6 @@ v    f_v's latent, the image embedding that the prior makes and the UNet draws b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,15 +26,15 @@ from torch.nn import functional
 
 from engine.previews.lessons import SHOWN, Lessons
 from engine.sources.ensemble_data import PARAMETERS, STRUCTURE
-from surrogate.matmcl.batches import drawn_from
 from surrogate.matmcl.config import MatMCLConfig, TrainSettings
 from surrogate.matmcl.loss import gmc_loss
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.tiles import augment
 from surrogate.matmcl.vocabulary import Vocabulary
+from surrogate.progress import Progress, silent
+from surrogate.randomness import drawn_from
 
 Array = NDArray[np.float64]
-Progress = Callable[[int, int, float], None]
 
 SOURCE = "virtual"
 SIDE_PX, NM_PER_PIXEL = 128, 60.0
@@ -84,7 +83,7 @@ def train_encoders(
     budget: EncoderBudget | None = None,
     *,
     model: MatMCL | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> MatMCL:
     """Teach encoders from ``lessons``; from ``model`` on if one is given, which is changed.
 
@@ -104,7 +103,7 @@ def _teach(
     reading: _Reading,
     lessons: Lessons,
     budget: EncoderBudget,
-    progress: Progress | None,
+    progress: Progress,
 ) -> None:
     centre, scale = lessons.shown.mean(axis=0), np.maximum(lessons.shown.std(axis=0), 1e-6)
     shown = torch.from_numpy((lessons.shown - centre) / scale).float()
@@ -140,8 +139,8 @@ def _teach(
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        if progress is not None and (step + 1) % 50 == 0:
-            progress(step + 1, budget.steps, float(loss.detach()))
+        if (step + 1) % 50 == 0:
+            progress("encoders", step + 1, budget.steps, {"loss": float(loss.detach())})
 
 
 def _masked(table: Tensor, luck: torch.Generator) -> Tensor:

@@ -24,7 +24,7 @@ from engine.previews.encoders import NM_PER_PIXEL, encoder_vocabulary
 from engine.previews.lessons import SHOWN, Lessons, draw_lessons
 from engine.previews.painter import Painter, open_painter
 from engine.previews.serving_generator import Serving
-from engine.previews.training import Recipe, Tell, generator_data, save_together, train_generator
+from engine.previews.training import Recipe, generator_data, save_together, train_generator
 from engine.registry.files import Kept, keep
 from engine.sources.encoding import encode_conditions
 from engine.workspace import Workspace
@@ -35,6 +35,7 @@ from generator.errors import GeneratorError
 from generator.objectives import PriorObjective, UNetObjective, pairs_of, pictures_of
 from surrogate.errors import SurrogateError
 from surrogate.matmcl.tiles import cut_tiles
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     from generator.pipeline import MicrostructurePipeline
@@ -94,7 +95,7 @@ def tune_generator(
     *,
     work: Path | None = None,
     replayed: int = REPLAYED,
-    tell: Tell = lambda what, n, total, numbers: None,
+    progress: Progress = silent,
 ) -> Tuned:
     """Train the serving generator on from a campaign's micrographs; a fifth of them judges it.
 
@@ -106,14 +107,14 @@ def tune_generator(
         settings: the budget.
         work: where an interrupted training is kept and taken up again.
         replayed: pictures of the virtual lab to learn from beside the lab's own.
-        tell: hears of each part and of the losses; what it raises ends the training.
+        progress: called at each part and with the losses; what it raises ends the training.
 
     Raises:
         ModelError: too few micrographs, or a training that cannot go on.
     """
     settings = settings or FineTuning()
     painter = open_painter(serving)
-    tell("reading micrographs", 0, 1, {})
+    progress("reading micrographs")
     lessons, n = own_lessons(workspace, campaign, painter, experiments, settings.seed)
     if n < FEWEST:
         raise ModelError(
@@ -133,7 +134,7 @@ def tune_generator(
     recipe = Recipe(config, prior, unet, dtype="float16")
     try:
         pipeline = train_generator(
-            encoders, data, recipe, start=painter.pipeline, work=work, tell=tell
+            encoders, data, recipe, start=painter.pipeline, work=work, progress=progress
         )
     except GeneratorError as error:
         raise ModelError(f"the generator could not be trained on: {error}") from error

@@ -7,7 +7,6 @@ teach what mats can look like and nothing about which conditions make them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +19,9 @@ from engine.lab.virtual import VirtualLab
 from engine.sources.axes import Axis, axes_of, match_axes
 from engine.sources.encoding import encode_axes
 from surrogate.matmcl.vocabulary import Vocabulary
+from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 SHOWN = ("fibre_diameter", "diameter_spread", "order_parameter", "porosity", "bead_fraction")
 """What is told of a picture or a mat: ln of the mean diameter [nm], coefficient of variation,
@@ -58,7 +57,7 @@ def draw_lessons(
     side_px: int,
     nm_per_pixel: float,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Lessons:
     """Draw ``standard`` runs of the virtual lab and ``wide`` mats of other labs."""
     lab = VirtualLab()
@@ -80,8 +79,8 @@ def draw_lessons(
             truth.porosity,
             truth.bead_fraction,
         )
-        if progress is not None and (place + 1) % 100 == 0:
-            progress(place + 1, len(every))
+        if (place + 1) % 100 == 0:
+            progress("drawing lessons", place + 1, len(every))
     return Lessons(tiles, shown, table, promised)
 
 

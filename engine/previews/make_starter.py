@@ -41,6 +41,7 @@ from surrogate.matmcl.model import MatMCL
 
 STANDARD, WIDE, ENCODER_STEPS, UNET_STEPS = 8000, 3000, 1000, 7000
 MAX_BYTES = 16 * 2**20
+_LOG_EVERY_S = 30.0
 _EMBEDDED = ("pictures", "embeddings", "conditions")
 _FIELDS = ("tiles", "shown", "table", "promised")
 
@@ -73,13 +74,8 @@ def make_starter(
     lessons = _lessons(work, recipe.config, standard, wide, seed)
     model = _encoders(work, lessons, recipe.config, encoder_steps, seed)
     data = _data(work, model, lessons, recipe.config, seed)
-    started = time.perf_counter()
 
-    def tell(name: str, step: int, steps: int, report: Mapping[str, float]) -> None:
-        spent = (time.perf_counter() - started) / 60
-        _say(f"{name} {step}/{steps}: loss {report['loss']:.4f}, {spent:.0f} min")
-
-    pipeline = train_generator(model, data, recipe, work=work, tell=tell)
+    pipeline = train_generator(model, data, recipe, work=work, progress=_Log())
     extra = {
         "command": command,
         "standard": standard,
@@ -115,7 +111,7 @@ def _lessons(work: Path, config: GeneratorConfig, standard: int, wide: int, seed
             side_px=side,
             nm_per_pixel=NM_PER_PIXEL,
             seed=seed,
-            progress=lambda n, all_: _say(f"drawn {n} of {all_}") if n % 1000 == 0 else None,
+            progress=_Log(),
         )
         for name in _FIELDS:  # the last one tells that all are there
             aside = folder / f".{name}.npy"
@@ -149,7 +145,7 @@ def _encoders(
             lessons,
             encoder_config(encoders_side(config), config.embedding_dim),
             EncoderBudget(steps=steps, seed=seed),
-            progress=lambda step, all_, loss: _say(f"encoders {step}/{all_}: loss {loss:.3f}"),
+            progress=_Log(),
         )
         save_checkpoint(folder, made, seed=seed)
     return load_checkpoint(folder)
@@ -194,6 +190,27 @@ width.
 
 Scores stand in `docs/benchmarks.md`, section *Previews*.
 """
+
+
+class _Log:
+    """Progress as lines with the time, half a minute apart at least."""
+
+    def __init__(self) -> None:
+        self._started = self._reported = time.perf_counter()
+
+    def __call__(
+        self,
+        stage: str,
+        completed: int = 0,
+        total: int = 0,
+        numbers: Mapping[str, float] | None = None,
+    ) -> None:
+        now = time.perf_counter()
+        if completed < total and now - self._reported < _LOG_EVERY_S:
+            return
+        self._reported = now
+        figures = "".join(f", {name} {value:.4g}" for name, value in (numbers or {}).items())
+        _say(f"{stage} {completed}/{total}{figures}, {(now - self._started) / 60:.0f} min")
 
 
 def _say(text: str) -> None:

@@ -6,7 +6,7 @@ file that nothing refers to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +25,10 @@ from engine.previews.painter import open_painter, require_count
 from engine.previews.serving_generator import Serving, is_understood, serving_generator
 from engine.previews.store import keep_pictures
 from engine.workspace import Workspace
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     from engine.previews.painter import Painter
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def preview_conditions(
     *,
     n: int | None = None,
     seed: int = 0,
-    tell: Tell | None = None,
+    progress: Progress = silent,
     strict: bool = True,
 ) -> Previews:
     """Draw previews of conditions, nothing recorded yet.
@@ -78,14 +77,13 @@ def preview_conditions(
         conditions: rows; what is not stated is left open.
         n: pictures of each; ``None``: the settings' word.
         seed: the same one gives the same pictures on the same device.
-        tell: told what is being done.
+        progress: called at each part of the work.
         strict: refuse conditions outside the ranges searched.
 
     Raises:
         UsageError: no condition, one out of range, or a number of pictures that cannot be.
         ModelError: no generator, or one that cannot be loaded or knows none of the conditions.
     """
-    say = tell or (lambda _: None)
     count = workspace.settings.generator.pictures if n is None else n
     require_count(count)
     if not conditions or not all(conditions):
@@ -96,10 +94,10 @@ def preview_conditions(
     outside = [line for row in conditions for line in outside_of(campaign, row)]
     if strict and outside:
         raise UsageError(f"{outside[0]}; a preview there would be a guess")
-    painter = _opened(workspace, serving, say)
-    say(f"drawing {count * len(conditions)} pictures")
+    painter = _opened(workspace, serving, progress)
+    progress(f"drawing {count * len(conditions)} pictures")
     drawn = painter.of_conditions(campaign, conditions, count, seed)
-    say("measuring them")
+    progress("measuring them")
     level = workspace.settings.propose.level
     rows = [measured(pictures, painter.nm_per_pixel) for pictures in drawn]
     expected = intervals(rows, level)
@@ -124,7 +122,7 @@ def preview_like(
     rotation_axis: str | None = None,
     n: int | None = None,
     seed: int = 0,
-    tell: Tell | None = None,
+    progress: Progress = silent,
 ) -> Previews:
     """Draw mats like the micrograph in ``file``, which is not recorded.
 
@@ -138,7 +136,6 @@ def preview_like(
     from engine.micrographs.scale import scale_of
     from engine.retrieval.encoder import read_picture
 
-    say = tell or (lambda _: None)
     count = workspace.settings.generator.pictures if n is None else n
     require_count(count)
     limit = workspace.settings.storage.max_image_megapixels
@@ -151,10 +148,10 @@ def preview_like(
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         serving = serving_generator(workspace, tx, record.id)
-    painter = _opened(workspace, serving, say)
-    say(f"drawing {count} pictures")
+    painter = _opened(workspace, serving, progress)
+    progress(f"drawing {count} pictures")
     pictures = painter.like(grey, scale.nm_per_pixel, count, seed)
-    say("measuring them")
+    progress("measuring them")
     level = workspace.settings.propose.level
     rows = measured(pictures, painter.nm_per_pixel)
     item = Preview({}, pictures, painter.nm_per_pixel, rows, intervals([rows], level)[0])
@@ -213,12 +210,12 @@ def record_previews(
         return [tx.previews.add(record.id, one) for one in new]
 
 
-def _opened(workspace: Workspace, serving: Serving | None, say: Tell) -> Painter:
+def _opened(workspace: Workspace, serving: Serving | None, progress: Progress) -> Painter:
     if serving is None:
         raise ModelError(
             "expected a generator to draw previews with, found none: this package ships no "
             'starter, or config.toml asks for none ([generator] pretrained = "none")'
         )
-    say("loading the generator")
+    progress("loading the generator")
     limit_threads(workspace.settings.compute.threads)
     return open_painter(serving)

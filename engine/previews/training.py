@@ -6,7 +6,7 @@ Whenever the process is killed, the same call goes on from there to the same wei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,11 @@ from generator.pipeline import MicrostructurePipeline
 from generator.train import train_network
 from surrogate.matmcl.checkpoint import read_card, save_checkpoint
 from surrogate.matmcl.model import MatMCL
+from surrogate.progress import Progress, silent
 
 N_HIDDEN = 4
 _HIDE_RATES = (0.2, 0.35, 0.6)
 N_SAMPLES = 8
-
-Tell = Callable[[str, int, int, Mapping[str, float]], None]
-"""Told: which network, step, steps, its report."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def train_generator(
     work: Path | None = None,
     resume: bool = True,
     start: MicrostructurePipeline | None = None,
-    tell: Tell | None = None,
+    progress: Progress = silent,
 ) -> MicrostructurePipeline:
     """Train prior and UNet on embedded pictures; from ``start`` on if one is given.
 
@@ -130,7 +128,7 @@ def train_generator(
         work: where trainings and ``samples.png`` are kept; ``None`` keeps nothing.
         resume: go on from what ``work`` holds.
         start: the generator to train on from, changed in place; a new one without.
-        tell: progress.
+        progress: called at every report of either network, ``prior`` or ``unet``.
 
     Raises:
         GeneratorError: data do not fit, the loss diverges, or the folder holds another training.
@@ -146,11 +144,6 @@ def train_generator(
     identity["start"] = "new" if start is None else _started(pipeline)
     prior, unet, config = pipeline.prior, pipeline.unet, recipe.config
 
-    def told(name: str) -> Callable[[int, int, Mapping[str, float]], None] | None:
-        if tell is None:
-            return None
-        return lambda step, steps, report: tell(name, step, steps, report)
-
     train_network(
         PriorObjective(prior),
         pairs_of(data, prior, recipe.prior),
@@ -158,7 +151,8 @@ def train_generator(
         identity=identity,
         folder=None if work is None else work / "prior",
         resume=resume,
-        progress=told("prior"),
+        stage="prior",
+        progress=progress,
     )
 
     def sampled(step: int) -> None:
@@ -172,8 +166,9 @@ def train_generator(
         identity=identity,
         folder=None if work is None else work / "unet",
         resume=resume,
-        progress=told("unet"),
-        kept=sampled,
+        stage="unet",
+        progress=progress,
+        at_checkpoint=sampled,
         until=recipe.until,
     )
     return pipeline

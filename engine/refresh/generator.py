@@ -81,7 +81,10 @@ class GeneratorWork:
             settings = FineTuning(request.steps, request.steps, request.seed, request.device)
 
         def report_progress(
-            stage: str, completed: int, total: int, numbers: Mapping[str, float]
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
         ) -> None:
             if self.should_stop():
                 raise KeyboardInterrupt
@@ -95,7 +98,7 @@ class GeneratorWork:
             serving,
             settings,
             work=work,
-            tell=report_progress,
+            progress=report_progress,
         )
         numbers = {
             "micrographs": tuned.n_micrographs,

@@ -33,7 +33,6 @@ from engine.sources.pretraining import (
     labs_of,
     model_from,
     source_note,
-    tell_pictures,
     vocabulary_of,
     words_of,
 )
@@ -250,7 +249,7 @@ def _tensors(
             config,
             seed=request.seed,
             max_megapixels=material.max_megapixels,
-            progress=partial(tell_pictures, progress, source.name),
+            progress=progress,
         )
         rows.append(encoded if mode == "full" else _replayed(encoded, request.seed))
     notes = [f"source '{r.tensors.name}': {note}" for r in rows for note in r.notes]

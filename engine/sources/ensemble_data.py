@@ -6,7 +6,7 @@ standardised over the lab's own design, in work space (logarithm).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,9 @@ from surrogate.matmcl.config import MatMCLConfig
 from surrogate.matmcl.data import SourceTensors
 from surrogate.matmcl.model import ENSEMBLE
 from surrogate.matmcl.vocabulary import ParameterSpec, Vocabulary
+from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 PARAMETERS = (
     ParameterSpec("flow_rate", "mL/h", True, -0.7, 0.8),
@@ -59,7 +59,7 @@ def ensemble_tensors(
     design: EnsembleDesign,
     vocabulary: Vocabulary,
     config: MatMCLConfig,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> SourceTensors:
     """Run every lab of ``design`` without noise and encode what came of it.
 
@@ -77,8 +77,7 @@ def ensemble_tensors(
         for row in rng.permutation(design.settings)[: design.pictures]:
             tiles.append(_tile(mats, int(row), config, rng))
             owners.append(first + int(row))
-        if progress is not None:
-            progress(place + 1, len(design.labs))
+        progress("simulated labs", place + 1, len(design.labs))
     lab_index = np.repeat(np.arange(len(design.labs)), design.settings)
     return SourceTensors(
         ENSEMBLE,

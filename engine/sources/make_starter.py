@@ -61,28 +61,38 @@ def make_starter(
     with _bars(console) as bars:
         drawing = bars.add_task(f"drawing {labs} labs", total=labs + held_out)
 
-        def drawn(offset: int) -> None:
-            bars.update(drawing, completed=offset)
+        def show_drawn(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            bars.advance(drawing)
 
         data = ensemble_tensors(
-            EnsembleDesign(PRETRAINING_SEEDS[:labs]), vocabulary, config, lambda i, _: drawn(i)
+            EnsembleDesign(PRETRAINING_SEEDS[:labs]), vocabulary, config, show_drawn
         )
         unseen = ensemble_tensors(
             EnsembleDesign(PRETRAINING_SEEDS[-held_out:], pictures=0),
             vocabulary,
             config,
-            lambda i, _: drawn(labs + i),
+            show_drawn,
         )
         torch.manual_seed(seed)
         model = MatMCL(config, vocabulary)
         training = bars.add_task("training", total=steps)
 
-        def told(step: int, _: int, losses: Mapping[str, float]) -> None:
-            shown = ", ".join(f"{k} {v:.3f}" for k, v in losses.items() if k != "rate")
-            bars.update(training, completed=step, description=f"training ({shown})")
+        def show_losses(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            losses = (f"{k} {v:.3f}" for k, v in (numbers or {}).items() if k != "rate")
+            bars.update(training, completed=completed, description=f"{stage} ({', '.join(losses)})")
 
         settings = TrainSettings(steps=steps, seed=seed, contrastive_every=4)
-        train(model, [data], settings, progress=told)
+        train(model, [data], settings, progress=show_losses)
     figures = {**measure(model, unseen), "labs": float(labs), "steps": float(steps)}
     figures["minutes"] = (time.perf_counter() - started) / 60
     save_checkpoint(

@@ -8,10 +8,9 @@ puts the new one in its place).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,8 @@ from surrogate.matmcl.growing import grown
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.train import train
 from surrogate.matmcl.vocabulary import ParameterSpec, Vocabulary
+from surrogate.progress import Progress, silent
 
-Tell = Callable[[str, int, int, Mapping[str, float]], None]
 """Called with what is being done, how much of it is done, of how much, and the losses if any."""
 
 STARTS = ("starter", "scratch")
@@ -75,7 +74,9 @@ class PretrainRequest:
     resume: bool = False
 
 
-def pretrain(workspace: Workspace, request: PretrainRequest, tell: Tell) -> Pretrained:
+def pretrain(
+    workspace: Workspace, request: PretrainRequest, progress: Progress = silent
+) -> Pretrained:
     """Train on the active campaign's sources, keep the checkpoint, make it champion.
 
     Raises:
@@ -91,9 +92,9 @@ def pretrain(workspace: Workspace, request: PretrainRequest, tell: Tell) -> Pret
     with lease:
         with workspace.database.read() as tx:
             watermark = tx.watermark()
-        asked = read_all(workspace, request, tell)
+        asked = read_all(workspace, request, progress)
         try:
-            return _train(workspace, request, tell, asked, watermark)
+            return _train(workspace, request, progress, asked, watermark)
         except (InputError, CheckpointError, FitError) as error:
             raise ModelError(str(error)) from error
 
@@ -113,7 +114,7 @@ class Asked:
     notes: tuple[str, ...]
 
 
-def read_all(workspace: Workspace, request: PretrainRequest, tell: Tell) -> Asked:
+def read_all(workspace: Workspace, request: PretrainRequest, progress: Progress) -> Asked:
     """Read every source that is asked for."""
     campaign, campaign_id, records = sources_of(workspace, request.sources)
     if not records:
@@ -123,7 +124,7 @@ def read_all(workspace: Workspace, request: PretrainRequest, tell: Tell) -> Aske
         )
     found, notes = [], []
     for place, record in enumerate(records):
-        tell(f"reading {record.name}", place, len(records), {})
+        progress(f"reading {record.name}", place, len(records))
         data, n_own = refuse_own_runs(workspace, read_source(workspace, record))
         if n_own:
             notes.append(f"source '{record.name}': {data.notes[-1]}")
@@ -134,7 +135,7 @@ def read_all(workspace: Workspace, request: PretrainRequest, tell: Tell) -> Aske
 
 
 def _train(
-    workspace: Workspace, request: PretrainRequest, tell: Tell, asked: Asked, watermark: int
+    workspace: Workspace, request: PretrainRequest, progress: Progress, asked: Asked, watermark: int
 ) -> Pretrained:
     campaign, data, notes = asked.campaign, asked.data, list(asked.notes)
     start = _start(request.start)
@@ -158,7 +159,7 @@ def _train(
             config,
             seed=request.seed,
             max_megapixels=workspace.settings.storage.max_image_megapixels,
-            progress=partial(tell_pictures, tell, one.name),
+            progress=progress,
         )
         for one in measured
     ]
@@ -167,11 +168,11 @@ def _train(
     tensors = [one.tensors for one in rows]
     if labs:
         has_tiles = any(one.tiles is not None for one in tensors) or start is None
-        tensors.insert(0, ensemble_of(labs, vocabulary, config, has_tiles, tell))
+        tensors.insert(0, ensemble_of(labs, vocabulary, config, has_tiles, progress))
     model = model_from(start, config, vocabulary, [one.name for one in tensors], request.seed)
     folder = state_folder(workspace, asked.campaign_id)
     history = fit_model(
-        model, tensors, _settings(request, start), folder, tell, resume=request.resume
+        model, tensors, _settings(request, start), folder, progress, resume=request.resume
     )
     if not is_first_process():
         return Pretrained(0, "", "", watermark, {}, None)
@@ -272,11 +273,6 @@ def _settings(request: PretrainRequest, start: MatMCL | None) -> TrainSettings:
 # -- what to learn from --------------------------------------------------------------------------
 
 
-def tell_pictures(tell: Tell, name: str, n: int, total: int) -> None:
-    """Say how many micrographs of a source are read."""
-    tell(f"micrographs of {name}", n, total, {})
-
-
 def labs_of(data: Sequence[SourceData], start: MatMCL | None) -> list[int]:
     """Return the seeds of the simulated labs to learn from: those asked for, else some replayed."""
     seeds: set[int] = set()
@@ -290,15 +286,17 @@ def labs_of(data: Sequence[SourceData], start: MatMCL | None) -> list[int]:
 
 
 def ensemble_of(
-    labs: list[int], vocabulary: Vocabulary, config: MatMCLConfig, has_tiles: bool, tell: Tell
+    labs: list[int],
+    vocabulary: Vocabulary,
+    config: MatMCLConfig,
+    has_tiles: bool,
+    progress: Progress,
 ) -> SourceTensors:
     """Return the labs' tensors; outcomes that no simulated lab has are NaN."""
     known = starter_vocabulary()
     own = Vocabulary(vocabulary.parameters, known.outcomes)
     design = EnsembleDesign(labs, settings=SETTINGS_PER_LAB, pictures=1 if has_tiles else 0)
-    found = ensemble_tensors(
-        design, own, config, lambda n, total: tell("simulated labs", n, total, {})
-    )
+    found = ensemble_tensors(design, own, config, progress)
     outcomes = torch.full((len(found.outcomes), len(vocabulary.outcomes)), float("nan"))
     for place, name in enumerate(vocabulary.outcomes):
         if name in known.outcomes:
@@ -325,7 +323,7 @@ def fit_model(
     tensors: Sequence[SourceTensors],
     settings: TrainSettings,
     folder: Path,
-    tell: Tell,
+    progress: Progress,
     *,
     resume: bool,
     should_stop: Callable[[], bool] | None = None,
@@ -349,7 +347,7 @@ def fit_model(
             settings,
             checkpoint_dir=folder,
             resume=resume,
-            progress=lambda step, steps, losses: tell("training", step, steps, losses),
+            progress=progress,
             should_stop=should_stop,
         )
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,9 +27,9 @@ from surrogate.matmcl.data import SourceTensors
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.tiles import cut_tiles
 from surrogate.matmcl.vocabulary import Vocabulary
+from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 TILES_PER_PICTURE = 4
 MOST_TILES = 8192
@@ -67,7 +68,7 @@ def source_rows(
     *,
     seed: int,
     max_megapixels: float,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     hold_out: bool = True,
 ) -> SourceRows:
     """Return a source's rows in a model's words.
@@ -85,7 +86,11 @@ def source_rows(
             f"source '{data.name}': none of its runs tells a parameter that the model knows"
         )
     tiles, owner, notes = _tiles(
-        [data.runs[row] for row in learnt], config, seed, max_megapixels, progress
+        [data.runs[row] for row in learnt],
+        config,
+        seed,
+        max_megapixels,
+        partial(progress, f"micrographs of {data.name}"),
     )
     tensors = SourceTensors(
         data.name,
@@ -161,7 +166,7 @@ def _tiles(
     config: MatMCLConfig,
     seed: int,
     max_megapixels: float,
-    progress: Progress | None,
+    progress: Callable[[int, int], None],
 ) -> tuple[Tensor | None, Tensor | None, tuple[str, ...]]:
     pictures = [
         (row, picture)
@@ -183,8 +188,7 @@ def _tiles(
             owner += [row] * n
         except (SpinneretError, InputError) as error:
             failed[picture.path.name] = str(error)
-        if progress is not None:
-            progress(place + 1, len(pictures))
+        progress(place + 1, len(pictures))
     notes = _failures(failed, len(pictures))
     if not tiles:
         return None, None, notes

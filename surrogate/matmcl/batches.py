@@ -7,7 +7,6 @@ one of all their rows together; rows of other sources come one by one.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from surrogate.errors import InputError
 from surrogate.matmcl.config import TrainSettings
 from surrogate.matmcl.data import SourceTensors
 from surrogate.matmcl.model import ENSEMBLE
+from surrogate.randomness import Passes, drawn_from
 
 
 @dataclass(frozen=True)
@@ -51,36 +51,6 @@ class Batch:
     rows: tuple[Rows, ...]
     pairs: Pairs | None
     generator: torch.Generator
-
-
-def drawn_from(*words: object) -> torch.Generator:
-    """Return a CPU generator whose state follows from ``words`` alone."""
-    digest = hashlib.blake2b(repr(words).encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
-
-
-class _Cycle:
-    """Endless passes over 0 … count − 1, each in a new order, read in slices of ``size``."""
-
-    def __init__(self, count: int, size: int, *words: object) -> None:
-        self._count, self._size, self._words = count, min(size, count), words
-        self._known: tuple[int, Tensor] = (-1, torch.empty(0))
-
-    def at(self, step: int) -> Tensor:
-        """Return the slice of a step, (size,)."""
-        start, left, parts = step * self._size, self._size, []
-        while left:
-            epoch, offset = divmod(start, self._count)
-            part = self._order(epoch)[offset : offset + left]
-            parts.append(part)
-            start, left = start + len(part), left - len(part)
-        return torch.cat(parts)
-
-    def _order(self, epoch: int) -> Tensor:
-        if self._known[0] != epoch:
-            generator = drawn_from(*self._words, epoch)
-            self._known = epoch, torch.randperm(self._count, generator=generator)
-        return self._known[1]
 
 
 class _Groups:
@@ -120,21 +90,22 @@ class Plan:
     ) -> None:
         self._sources, self._settings = tuple(sources), settings
         self._rank, self._world = rank, world
-        self._groups, self._train, self._held = [], [], []
-        self._cycles = []
+        self._groups, self._train, self._held_out = [], [], []
+        self._passes: list[tuple[Passes, int]] = []
         for source in sources:
             groups = _Groups(source.lab if source.name == ENSEMBLE else _settings_of(source))
-            kept, held = self._split(source, groups)
-            self._held.append(held)
+            train, held_out = self._split(source, groups)
+            self._held_out.append(held_out)
             if source.name != ENSEMBLE:  # rows one by one, replicates on one side of the split
-                kept = torch.cat([groups[int(group)] for group in kept])
+                train = torch.cat([groups[int(group)] for group in train])
             size = settings.labs_per_batch if source.name == ENSEMBLE else settings.rows_per_batch
             self._groups.append(groups)
-            self._train.append(kept)
-            self._cycles.append(_Cycle(len(kept), size, settings.seed, source.name))
+            self._train.append(train)
+            passes = Passes(len(train), settings.seed, source.name)
+            self._passes.append((passes, min(size, len(train))))
         self._owners, self._tiles_of = self._pictured()
-        count = settings.tiles_per_batch
-        self._pairs = _Cycle(len(self._owners), count, settings.seed, "tiles")
+        self._n_pairs = min(settings.tiles_per_batch, len(self._owners))
+        self._pairs = Passes(len(self._owners), settings.seed, "tiles")
 
     def _split(self, source: SourceTensors, groups: _Groups) -> tuple[Tensor, Tensor]:
         name, count = source.name, len(groups)
@@ -156,12 +127,12 @@ class Plan:
         for place, source in enumerate(self._sources):
             members: list[Tensor] = []
             if source.tile_owner is not None and len(source.tile_owner):
-                is_kept = torch.zeros(len(source.table), dtype=torch.bool)
-                is_kept[self._training_rows(place)] = True
+                is_trained = torch.zeros(len(source.table), dtype=torch.bool)
+                is_trained[self._training_rows(place)] = True
                 groups = _Groups(source.tile_owner)
                 for group in range(len(groups)):
                     row = int(source.tile_owner[groups[group][0]])
-                    if is_kept[row]:
+                    if is_trained[row]:
                         owners.append((place, len(members)))
                         members.append(groups[group])
             tiles.append(members)
@@ -180,27 +151,27 @@ class Plan:
     @property
     def has_held_out(self) -> bool:
         """Whether anything is held out."""
-        return any(len(held) for held in self._held)
+        return any(len(groups) for groups in self._held_out)
 
     def batch(self, step: int, *, with_pairs: bool) -> Batch:
         """Return the batch of one step; ``with_pairs`` asks for tiles too."""
         turn = step * self._world + self._rank
         generator = drawn_from(self._settings.seed, "step", turn)
         rows = tuple(
-            self._rows(place, self._cycles[place].at(turn), generator)
-            for place in range(len(self._sources))
+            self._rows(place, passes.at(turn, size), generator)
+            for place, (passes, size) in enumerate(self._passes)
         )
         pairs = None
         if with_pairs and self.has_pairs:
-            seen = step // self._settings.contrastive_every * self._world + self._rank
-            pairs = self._draw_pairs(self._pairs.at(seen), generator)
+            turn = step // self._settings.contrastive_every * self._world + self._rank
+            pairs = self._draw_pairs(self._pairs.at(turn, self._n_pairs), generator)
         return Batch(rows, pairs, generator)
 
     def held_out(self) -> Iterator[Rows]:
         """Yield every held-out row, some labs or rows at a time, nothing hidden."""
         for place, source in enumerate(self._sources):
-            for some in self._held[place].split(64):
-                members = [self._groups[place][int(group)] for group in some]
+            for part in self._held_out[place].split(64):
+                members = [self._groups[place][int(group)] for group in part]
                 if members:
                     yield _take(source, members)
 
@@ -219,16 +190,16 @@ class Plan:
     def _draw_pairs(self, chosen: Tensor, generator: torch.Generator) -> Pairs:
         tables, tiles = [], []
         luck = torch.rand(len(chosen), generator=generator).tolist()
-        for index, where in zip(chosen.tolist(), luck, strict=True):
+        for index, fraction in zip(chosen.tolist(), luck, strict=True):
             place, member = self._owners[index]
-            source, own = self._sources[place], self._tiles_of[place][member]
-            tile = int(own[int(where * len(own))])
+            source, candidates = self._sources[place], self._tiles_of[place][member]
+            tile = int(candidates[int(fraction * len(candidates))])
             assert source.tiles is not None and source.tile_owner is not None  # noqa: S101, PT018
             tiles.append(source.tiles[tile])
             tables.append(source.table[int(source.tile_owner[tile])])
         table = torch.stack(tables)
-        each = torch.arange(len(table))
-        hidden = _without(table, each, len(table), self._settings.mask_rate, generator)
+        groups = torch.arange(len(table))  # each row hides parameters of its own
+        hidden = _without(table, groups, len(table), self._settings.mask_rate, generator)
         return Pairs(hidden, torch.stack(tiles))
 
 
@@ -241,7 +212,7 @@ def _settings_of(source: SourceTensors) -> Tensor:
 def _take(source: SourceTensors, members: Sequence[Tensor]) -> Rows:
     rows = torch.cat(list(members))
     lab = torch.repeat_interleave(
-        torch.arange(len(members)), torch.tensor([len(one) for one in members])
+        torch.arange(len(members)), torch.tensor([len(member) for member in members])
     )
     return Rows(source.name, source.table[rows], source.outcomes[rows], lab)
 

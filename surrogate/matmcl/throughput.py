@@ -13,8 +13,9 @@ from surrogate.matmcl.config import MatMCLConfig, TrainSettings
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.objective import Objective
 from surrogate.matmcl.tiles import augment
-from surrogate.matmcl.train import make_accelerator, make_optimiser
+from surrogate.matmcl.train import make_optimiser
 from surrogate.matmcl.vocabulary import ParameterSpec, Vocabulary
+from surrogate.training import make_accelerator
 
 _WARM_UP = 3
 
@@ -67,7 +68,7 @@ def training_throughput(
     if not seconds > 0 or batch < 2:
         raise InputError(f"expected seconds > 0 and batch >= 2, got {seconds} and {batch}")
     settings = TrainSettings(device=device, precision=precision)
-    accelerator = make_accelerator(settings)
+    accelerator = make_accelerator(device, precision, error=InputError, has_unused_parameters=True)
     places = tuple(ParameterSpec(f"x{j}", "1", False, 0.0, 1.0) for j in range(6))
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
@@ -95,7 +96,7 @@ def training_throughput(
         batch=batch,
         tile_px=side,
         vision_encoder=config.vision_encoder,
-        vision_weights=sum(one.numel() for one in model.vision.parameters()),
+        vision_weights=sum(weights.numel() for weights in model.vision.parameters()),
         precision=accelerator.mixed_precision,
         device=_device_name(accelerator.device),
     )

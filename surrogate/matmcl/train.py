@@ -18,12 +18,10 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 
 from surrogate.errors import FitError, InputError
-from surrogate.matmcl.batches import Plan, drawn_from
+from surrogate.matmcl.batches import Plan
 from surrogate.matmcl.config import TrainSettings
 from surrogate.matmcl.data import SourceTensors, check_sources, fingerprint
 from surrogate.matmcl.embedding import as_float
@@ -31,9 +29,10 @@ from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.objective import Objective, source_loss
 from surrogate.matmcl.progress_state import TrainingState, restore, store
 from surrogate.matmcl.tiles import augment
+from surrogate.progress import Progress, silent
+from surrogate.randomness import drawn_from
+from surrogate.training import learning_rate, make_accelerator
 from surrogate.training_state import forget, latest, sweep
-
-Progress = Callable[[int, int, Mapping[str, float]], None]
 
 _FREE = ("device", "checkpoint_every")  # may differ when a training is taken up again
 _NOT_DECAYED = ("log_noise", "missing")
@@ -46,7 +45,7 @@ def train(
     *,
     checkpoint_dir: Path | None = None,
     resume: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     should_stop: Callable[[], bool] | None = None,
 ) -> list[dict[str, float]]:
     """Train a model in place.
@@ -60,7 +59,7 @@ def train(
             interrupt (Ctrl-C) writes one and raises ``KeyboardInterrupt``, a second one raises at
             once. ``None`` keeps nothing.
         resume: go on from the last folder there, if any; else what is there is removed.
-        progress: called with (step, steps, losses) at every report.
+        progress: called at every report, with the losses.
         should_stop: asked after every step; where it says so, the training is kept and ends as by
             an interrupt.
 
@@ -77,7 +76,9 @@ def train(
     for source in sources:
         model.source_index(source.name)
     home = model.log_noise.device
-    accelerator = make_accelerator(settings)
+    accelerator = make_accelerator(
+        settings.device, settings.precision, error=InputError, has_unused_parameters=True
+    )
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=devices):
@@ -89,31 +90,6 @@ def train(
         model.to(home).eval()
 
 
-def make_accelerator(settings: TrainSettings) -> Accelerator:
-    """Return an ``accelerate`` accelerator on the settings' device and precision.
-
-    Raises:
-        InputError: a GPU is asked for, and there is none.
-    """
-    wants_cpu = settings.device == "cpu"
-    on_gpu = not wants_cpu and torch.cuda.is_available()
-    if settings.device.startswith("cuda") and not on_gpu:
-        raise InputError(f"expected a GPU for device '{settings.device}', got none; use 'auto'")
-    if settings.device.startswith("cuda:") and on_gpu:
-        torch.cuda.set_device(settings.device)
-    has_bf16 = on_gpu and torch.cuda.is_bf16_supported()
-    precision = settings.precision
-    if precision == "auto":
-        precision = "bf16" if has_bf16 else "no"
-    # Accelerate keeps one state for the whole process; a second training may want another.
-    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    return Accelerator(
-        cpu=wants_cpu,
-        mixed_precision=precision,
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
-
-
 @dataclass
 class _Training:
     """One run of :func:`train`."""
@@ -123,7 +99,7 @@ class _Training:
     settings: TrainSettings
     accelerator: Accelerator
     folder: Path | None
-    progress: Progress | None
+    progress: Progress
     should_stop: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
@@ -136,9 +112,9 @@ class _Training:
         )
         self.optimiser = make_optimiser(self.model, self.settings)
         self.state = TrainingState()
-        kept = {k: v for k, v in self.settings.to_dict().items() if k not in _FREE}
-        kept["processes"] = self.accelerator.num_processes
-        self.identity: dict[str, Any] = {"settings": kept, "data": ""}
+        binding = {k: v for k, v in self.settings.to_dict().items() if k not in _FREE}
+        binding["processes"] = self.accelerator.num_processes
+        self.identity: dict[str, Any] = {"settings": binding, "data": ""}
         if self.folder is not None:
             self.identity["data"] = fingerprint(self.sources)
 
@@ -152,8 +128,8 @@ class _Training:
                 self.state.step += 1
                 self._look()
                 self._report(losses)
-                is_asked = self.should_stop is not None and self.should_stop()
-                is_stopped = self._anywhere(is_asked or is_interrupted())
+                wants_stop = self.should_stop is not None and self.should_stop()
+                is_stopped = self._anywhere(wants_stop or is_interrupted())
                 if is_stopped or self.state.is_done or self._is_due(self.settings.checkpoint_every):
                     self._keep()
                 if is_stopped:
@@ -181,7 +157,7 @@ class _Training:
             and (step + 1) % settings.contrastive_every == 0
         )
         batch = self.plan.batch(step, with_pairs=wants_pairs)
-        rows = tuple(some.to(device) for some in batch.rows)
+        rows = tuple(part.to(device) for part in batch.rows)
         table = tiles = None
         if batch.pairs is not None:
             table = batch.pairs.table.to(device)
@@ -208,7 +184,7 @@ class _Training:
             if state.best_loss is None or loss < state.best_loss:
                 weights = self.model.state_dict()
                 state.best_loss, state.stale = loss, 0
-                state.best = {name: one.detach().clone() for name, one in weights.items()}
+                state.best = {name: value.detach().clone() for name, value in weights.items()}
             else:
                 state.stale += 1
             state.history.append({"step": float(state.step), "held_out": loss})
@@ -231,29 +207,30 @@ class _Training:
 
     def _report(self, losses: Mapping[str, Tensor]) -> None:
         state, settings = self.state, self.settings
-        is_told = state.is_done or self._is_due(settings.report_every)
-        if not (is_told or self._is_due(settings.checkpoint_every)):
-            return
-        told = {name: float(value.detach()) for name, value in losses.items()}
-        if not math.isfinite(told["loss"]):
+        is_due = state.is_done or self._is_due(settings.report_every)
+        if not (is_due or self._is_due(settings.checkpoint_every)):
+            return  # reading a loss waits for the GPU
+        report = {name: float(value.detach()) for name, value in losses.items()}
+        # Looked at before a checkpoint, too: what is not finite is not worth keeping.
+        if not math.isfinite(report["loss"]):
             raise FitError(
-                f"the loss is {told['loss']} at step {state.step}: expected a finite one; lower "
+                f"the loss is {report['loss']} at step {state.step}: expected a finite one; lower "
                 f"learning_rate (it is {settings.learning_rate:g})"
             )
-        if not is_told:
+        if not is_due:
             return
-        told |= {"step": float(state.step), "rate": rate(state.step - 1, settings)}
+        report |= {"step": float(state.step), "rate": rate(state.step - 1, settings)}
         if state.history and state.history[-1].get("step") == state.step:
-            told |= state.history.pop()
-        state.history.append(told)
-        if self.progress is not None and self.accelerator.is_main_process:
-            self.progress(state.step, settings.steps, told)
+            report |= state.history.pop()
+        state.history.append(report)
+        if self.accelerator.is_main_process:
+            self.progress("training", state.step, settings.steps, report)
 
-    def _anywhere(self, asked: bool) -> bool:
+    def _anywhere(self, wants_stop: bool) -> bool:
         """Whether any process was asked to stop: all stop after the same step."""
         if self.accelerator.num_processes == 1:
-            return asked
-        if asked:
+            return wants_stop
+        if wants_stop:
             self.accelerator.set_trigger()
         return bool(self.accelerator.check_trigger())
 
@@ -278,28 +255,28 @@ def make_optimiser(model: MatMCL, settings: TrainSettings) -> torch.optim.AdamW:
 
 
 def rate(step: int, settings: TrainSettings) -> float:
-    """Return the learning rate of a step: linear warm-up, then half a cosine to zero."""
-    if step < settings.warmup:
-        return settings.learning_rate * (step + 1) / settings.warmup
-    share = (step - settings.warmup) / max(settings.steps - settings.warmup, 1)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+    """Return the learning rate of a step."""
+    return learning_rate(
+        step, peak=settings.learning_rate, warmup=settings.warmup, steps=settings.steps
+    )
 
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Turn the first interrupt into a flag that is read between steps; the second one raises."""
-    asked: list[int] = []
+    interrupts: list[int] = []
     if threading.current_thread() is not threading.main_thread():
+        # Python hands signals to the main thread only: https://docs.python.org/3/library/signal.html
         yield lambda: False
         return
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked:
+    def note(number: int, frame: FrameType | None) -> None:
+        if interrupts:
             raise KeyboardInterrupt
-        asked.append(number)
+        interrupts.append(number)
 
-    before = signal.signal(signal.SIGINT, ask)
+    former = signal.signal(signal.SIGINT, note)
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(interrupts)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, former)

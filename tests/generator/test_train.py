@@ -18,8 +18,8 @@ from generator.errors import CheckpointError, InputError, TrainingError
 from generator.objectives import PriorObjective, UNetObjective, pairs_of, pictures_of
 from generator.pipeline import MicrostructurePipeline
 from generator.progress_state import TENSORS
-from generator.randomness import Passes
 from generator.train import train_network
+from surrogate.randomness import Passes
 from surrogate.training_state import STATE, latest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +85,7 @@ class TestUNet:
                 four,
                 identity={"data": data.fingerprint()},
                 folder=tmp_path,
-                kept=stop,
+                at_checkpoint=stop,
             )
         assert latest(tmp_path).name == "step-0000002"
         with torch.no_grad():
@@ -167,7 +167,7 @@ def kill(step):
 from pathlib import Path
 settings = replace(BRIEF, steps=3)
 train_network(UNetObjective(pipeline.unet, TOY), pictures_of(data, pipeline.prior, TOY, settings),
-              settings, identity={{}}, folder=Path(sys.argv[1]), resume=True, kept=kill)
+              settings, identity={{}}, folder=Path(sys.argv[1]), resume=True, at_checkpoint=kill)
 print(sum(float(one.double().sum()) for one in pipeline.unet.parameters()).hex())
 """,
         encoding="utf-8",

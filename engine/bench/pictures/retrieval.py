@@ -201,7 +201,7 @@ def fitted(
         torch.arange(n).repeat_interleave(k),
     )
     settings = TrainSettings(steps=config.steps, rows_per_batch=128, seed=seed, device="cpu")
-    train(model, [source], settings, progress=lambda step, *_: advance(step))
+    train(model, [source], settings, progress=lambda stage, completed=0, *_: advance(completed))
     return model
 
 

@@ -89,7 +89,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     whole = make(config, BOTH)
     history = train(whole, sources, settings, checkpoint_dir=tmp_path / "whole")
 
-    def stop(step: int, _total: int, _losses: object) -> None:
+    def stop(_stage: str, step: int = 0, *_: object) -> None:
         if step >= 4:
             raise StopError
 
@@ -118,7 +118,7 @@ def test_nothing_kept_is_a_pickle(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
 
-    def interrupt(step: int, _total: int, _losses: object) -> None:
+    def interrupt(_stage: str, step: int = 0, *_: object) -> None:
         if step == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -163,8 +163,8 @@ def test_stops_early_and_keeps_the_best() -> None:
 def test_progress_is_told() -> None:
     told = []
     train(make(), [simulated()], BRIEF, progress=lambda *words: told.append(words))
-    assert [(step, total) for step, total, _ in told] == [(2, 8), (4, 8), (6, 8), (8, 8)]
-    assert {"loss", "source.ensemble", "contrastive", "rate", "step"} == set(told[0][2])
+    assert [step for *step, _ in told] == [["training", k, 8] for k in (2, 4, 6, 8)]
+    assert {"loss", "source.ensemble", "contrastive", "rate", "step"} == set(told[0][3])
 
 
 def test_pictures_may_be_learnt_from_in_bfloat16() -> None:
