@@ -139,7 +139,7 @@ def play(folder: Path, config: DemoConfig, audience: Audience | None = None) -> 
     with Workspace.open(folder / "config.toml") as workspace:
         with workspace.database.read() as tx:
             campaign = workspace.active_campaign(tx)[1]
-        truth = Truth.of(lab, campaign)
+        truth = Truth.from_lab(lab, campaign)
         assert truth is not None  # noqa: S101 -- the virtual lab knows its truth
         stage = _Stage(workspace, campaign, lab, truth, config, audience)
         audience.step(f"a history of {config.history} runs")

@@ -32,7 +32,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm, spearmanr
+from scipy.stats import chi2, false_discovery_control, norm, spearmanr
 
 from engine.errors import ModelError, UsageError
 from engine.retrieval.expected import LEAST_RUNS, LOOKS, MeasuredRun, StatisticsModel
@@ -159,7 +159,7 @@ def check_runs(
     if statistics is None and p_latent is None:
         raise ModelError("; ".join(told))
     p = _combined([p_statistics] if p_latent is None else [p_statistics, p_latent])
-    q = adjusted(p)
+    q = false_discovery_control(p)
     flagged = q <= false_share
     judge = _Judge(runs, (mean, sd), z, flagged)
     found = [
@@ -193,16 +193,6 @@ def separation(similarity: Array) -> float:
     off = ~np.eye(len(similarity), dtype=bool)
     wins = (own > similarity)[off].mean() + 0.5 * (own == similarity)[off].mean()
     return float(wins)
-
-
-def adjusted(p: Array) -> Array:
-    """Return Benjamini & Hochberg's adjusted p: flag up to a share by comparing with it."""
-    n = len(p)
-    order = np.argsort(p, kind="stable")
-    steps = p[order] * n / np.arange(1, n + 1)
-    q = np.empty(n)
-    q[order] = np.minimum.accumulate(steps[::-1])[::-1]
-    return np.minimum(q, 1.0)
 
 
 def _shown(runs: Sequence[MeasuredRun]) -> Array:

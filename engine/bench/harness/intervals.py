@@ -27,7 +27,7 @@ def mean_interval(values: Array, *, seed: int = 0) -> tuple[Array, Array] | None
         return None
     rng = np.random.default_rng(seed)
     picks = rng.integers(len(values), size=(N_RESAMPLES, len(values)))
-    means = values[picks].mean(axis=1)
+    resampled = values[picks].mean(axis=1)
     tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(means, [tail, 100 - tail], axis=0)
+    low, high = np.percentile(resampled, [tail, 100 - tail], axis=0)
     return low, high

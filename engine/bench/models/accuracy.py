@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.bench.harness.environment import environment
 from engine.bench.harness.tasks import one_thread
-from engine.bench.models.prediction_scores import Held, OutOfFold, normal_nlpd, summarise
+from engine.bench.models.prediction_scores import Measurements, OutOfFold, normal_nlpd, summarise
 from engine.bench.models.predictors import (
     MODELS,
     Entry,
@@ -107,11 +107,11 @@ def accuracy(
             f"expected at most the table's {n_recipes} recipes, got {config.folds}", field="folds"
         )
     entries = {name: {**MODELS, **custom}[name] for name in config.models}
-    held = _held(measured, outcomes, recipes)
-    job = _Job(config, campaign, measured, outcomes, held)
+    measurements = _measurements(measured, outcomes, recipes)
+    job = _Job(config, campaign, measured, outcomes, measurements)
     with one_thread():
         predicted, folds, seconds = job.run(entries, recipes, progress)
-    summary = summarise(held, predicted, outcomes, config.against)
+    summary = summarise(measurements, predicted, outcomes, config.against)
     for name, scores in summary["models"].items():
         scores["seconds_per_fold"] = float(np.median(seconds[name]))
         scores["about"] = entries[name].about
@@ -123,11 +123,11 @@ def accuracy(
         "data": {
             "experiments": len(measured),
             "recipes": n_recipes,
-            "measurements": len(held.value),
+            "measurements": len(measurements.value),
             "outcomes_left_out": list(left_out),
         },
         "summary": summary,
-        **_raw(held, measured, outcomes, folds, predicted),
+        **_raw(measurements, measured, outcomes, folds, predicted),
     }
 
 
@@ -182,7 +182,7 @@ def _varies(runs: Sequence[Run], outcome: str) -> bool:
     return len(values) >= 2 and bool(np.ptp(values) > 1e-12 * max(1.0, abs(values[0])))
 
 
-def _held(runs: Sequence[Run], outcomes: Sequence[str], recipes: Index) -> Held:
+def _measurements(runs: Sequence[Run], outcomes: Sequence[str], recipes: Index) -> Measurements:
     rows = [
         (value, i, number)
         for number, run in enumerate(runs)
@@ -190,7 +190,7 @@ def _held(runs: Sequence[Run], outcomes: Sequence[str], recipes: Index) -> Held:
         for value in run.outcomes.get(outcome, ())
     ]
     run = np.array([row[2] for row in rows], dtype=np.int64)
-    return Held(
+    return Measurements(
         np.array([row[0] for row in rows], dtype=np.float64),
         np.array([row[1] for row in rows], dtype=np.int64),
         run,
@@ -206,7 +206,7 @@ class _Job:
     campaign: Campaign
     runs: Sequence[Run]
     outcomes: tuple[str, ...]
-    held: Held
+    measurements: Measurements
 
     def run(
         self, entries: Mapping[str, Entry], recipes: Index, progress: Progress
@@ -257,22 +257,22 @@ class _Job:
 
     def _of_measurements(self, predicted: Predicted) -> OutOfFold:
         """Turn predictions of runs (n, m) into those of measurements (1, N)."""
-        held = self.held
+        measured = self.measurements
 
         def pick(part: Array | None) -> Array | None:
-            return None if part is None else part[held.run, held.outcome][None]
+            return None if part is None else part[measured.run, measured.outcome][None]
 
-        mean = predicted.mean[held.run, held.outcome][None]
+        mean = predicted.mean[measured.run, measured.outcome][None]
         lower, upper = pick(predicted.lower), pick(predicted.upper)
         if predicted.centre is None or predicted.variance is None:
             return OutOfFold(mean, lower, upper)
-        nlpd = np.empty((1, len(held.value)))
+        nlpd = np.empty((1, len(measured.value)))
         for i, outcome in enumerate(self.outcomes):
-            rows = held.outcome == i
-            cells = held.run[rows], held.outcome[rows]
+            rows = measured.outcome == i
+            cells = measured.run[rows], measured.outcome[rows]
             is_log = self.campaign.property_of(outcome).scale == "log"
             centre, variance = predicted.centre[cells], predicted.variance[cells]
-            nlpd[0, rows] = normal_nlpd(held.value[rows], centre, variance, is_log=is_log)
+            nlpd[0, rows] = normal_nlpd(measured.value[rows], centre, variance, is_log=is_log)
         return OutOfFold(mean, lower, upper, nlpd)
 
 
@@ -312,7 +312,7 @@ def _options(config: AccuracyConfig) -> dict[str, Any]:
 
 
 def _raw(
-    held: Held,
+    measurements: Measurements,
     runs: Sequence[Run],
     outcomes: Sequence[str],
     folds: Index,
@@ -321,11 +321,11 @@ def _raw(
     """Return each measurement, its fold in each repeat, and what each model said of it."""
     return {
         "measurements": {
-            "experiment": [runs[i].label or str(i + 1) for i in held.run],
-            "recipe": held.recipe.tolist(),
-            "outcome": [outcomes[i] for i in held.outcome],
-            "value": held.value.tolist(),
-            "fold": folds[:, held.run].tolist(),
+            "experiment": [runs[i].label or str(i + 1) for i in measurements.run],
+            "recipe": measurements.recipe.tolist(),
+            "outcome": [outcomes[i] for i in measurements.outcome],
+            "value": measurements.value.tolist(),
+            "fold": folds[:, measurements.run].tolist(),
         },
         "predictions": {
             name: {

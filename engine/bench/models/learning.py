@@ -158,7 +158,7 @@ def run_task(
     row = next(row for row in config.rows if row.name == task.strategy)
     lab = _known_lab(row.truth, task.seed)
     training = finished_runs(lab, config.sizes[-1], task.seed)
-    test = _TestSet.of(lab, config.n_test, TEST_STREAM + task.seed)
+    test = _TestSet.drawn(lab, config.n_test, TEST_STREAM + task.seed)
     rounds = []
     for n in config.sizes:
         try:
@@ -186,7 +186,7 @@ class _TestSet:
     measured: Array
 
     @classmethod
-    def of(cls, lab: KnownLab, n: int, seed: int) -> _TestSet:
+    def drawn(cls, lab: KnownLab, n: int, seed: int) -> _TestSet:
         runs = tuple(run for run, _ in finished_runs(lab, n, seed))
         outcomes = lab.campaign.outcomes
         true = truths(lab, [run.conditions for run in runs])

@@ -43,8 +43,8 @@ def scores(
         if predicted.lower is not None and predicted.upper is not None:
             inside = (predicted.lower[:, i] <= y) & (y <= predicted.upper[:, i])
             by_outcome["coverage"][outcome] = float(inside.mean())
-    means = {name: _mean(list(values.values())) for name, values in by_outcome.items()}
-    return {**means, "by_outcome": by_outcome}
+    averages = {name: _mean(list(values.values())) for name, values in by_outcome.items()}
+    return {**averages, "by_outcome": by_outcome}
 
 
 def r2(y: Array, predicted: Array) -> float:

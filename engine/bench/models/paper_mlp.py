@@ -85,7 +85,7 @@ class Layout:
     direction: Index
 
     @classmethod
-    def of(cls, outcomes: Sequence[str]) -> Layout:
+    def from_names(cls, outcomes: Sequence[str]) -> Layout:
         """Split ``property.direction``; an outcome without a direction is measured in none."""
         parts = [(name, direction) for name, _, direction in (o.partition(".") for o in outcomes)]
         names, directions = (list(dict.fromkeys(column)) for column in zip(*parts, strict=True))
@@ -137,7 +137,7 @@ def predict(
         ModelError: too few results, or an outcome that never varies.
     """
     campaign = history.campaign
-    space, layout = Space(campaign), Layout.of(outcomes)
+    space, layout = Space(campaign), Layout.from_names(outcomes)
     data = training_data(history, space, outcomes)
     raw = np.stack(
         [from_work(campaign, outcome, data.Y[:, i]) for i, outcome in enumerate(outcomes)], axis=1

@@ -36,7 +36,7 @@ DIFFERENCE_LEVEL = 0.9
 
 
 @dataclass(frozen=True)
-class Held:
+class Measurements:
     """What was measured: one entry a measurement, all (N,).
 
     ``value`` in the outcome's unit; ``outcome``, ``run`` and ``recipe`` are indices.
@@ -50,7 +50,7 @@ class Held:
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """What a model said of each measurement, by repeat: (R, N), units as in :class:`Held`.
+    """Predictions of each measurement, by repeat: (R, N), units as in :class:`Measurements`.
 
     ``nlpd``: −log density per unit, in nats. ``None`` for a model without a density.
     """
@@ -62,17 +62,20 @@ class OutOfFold:
 
 
 def summarise(
-    held: Held, predicted: Mapping[str, OutOfFold], outcomes: Sequence[str], against: Sequence[str]
+    measured: Measurements,
+    predicted: Mapping[str, OutOfFold],
+    outcomes: Sequence[str],
+    against: Sequence[str],
 ) -> dict[str, Any]:
     """Return the scores of each model, and how far they are from those of the models ``against``.
 
     Differences are a model's mean over outcomes less that of the reference: R² above zero and NLPD
     below zero speak for the model.
     """
-    C = resamples(int(held.recipe.max()) + 1)
+    C = resamples(int(measured.recipe.max()) + 1)
     m = len(outcomes)
-    r2 = {name: _r2(held, answers, m, C) for name, answers in predicted.items()}
-    nlpd = {name: _nlpd(held, answers, m, C) for name, answers in predicted.items()}
+    r2 = {name: _r2(measured, answers, m, C) for name, answers in predicted.items()}
+    nlpd = {name: _nlpd(measured, answers, m, C) for name, answers in predicted.items()}
     return {
         "against": list(against),
         "difference_level": DIFFERENCE_LEVEL,
@@ -80,9 +83,9 @@ def summarise(
         "models": {
             name: {
                 **_describe("r2", r2[name], outcomes),
-                **_describe("coverage", _coverage(held, answers, m, C), outcomes),
+                **_describe("coverage", _coverage(measured, answers, m, C), outcomes),
                 **_describe("nlpd", nlpd[name], outcomes),
-                "mean_r2_by_repeat": _by_repeat(held, answers, m, C[:1]),
+                "mean_r2_by_repeat": _by_repeat(measured, answers, m, C[:1]),
                 "differences": {
                     reference: {
                         **_difference("r2", r2[name], r2[reference]),
@@ -111,12 +114,12 @@ def normal_nlpd(value: Array, centre: Array, variance: Array, *, is_log: bool) -
     return np.asarray(nlpd + work if is_log else nlpd)
 
 
-def _r2(held: Held, answers: OutOfFold, m: int, C: Array) -> Array:
+def _r2(measured: Measurements, answers: OutOfFold, m: int, C: Array) -> Array:
     """Return R² (B + 1, m)."""
     columns = []
     for outcome in range(m):
-        rows = held.outcome == outcome
-        y, recipe = held.value[rows], held.recipe[rows]
+        rows = measured.outcome == outcome
+        y, recipe = measured.value[rows], measured.recipe[rows]
         y_c = y - y.mean()
         n, s1, s2 = (C @ _by_recipe(part, recipe, C) for part in (np.ones_like(y), y_c, y_c**2))
         squared = ((answers.mean[:, rows] - y) ** 2).mean(axis=0)
@@ -127,23 +130,23 @@ def _r2(held: Held, answers: OutOfFold, m: int, C: Array) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _coverage(held: Held, answers: OutOfFold, m: int, C: Array) -> Array | None:
+def _coverage(measured: Measurements, answers: OutOfFold, m: int, C: Array) -> Array | None:
     if answers.lower is None or answers.upper is None:
         return None
-    inside = (answers.lower <= held.value) & (held.value <= answers.upper)
-    return _means(held, inside.mean(axis=0), m, C)
+    inside = (answers.lower <= measured.value) & (measured.value <= answers.upper)
+    return _by_outcome(measured, inside.mean(axis=0), m, C)
 
 
-def _nlpd(held: Held, answers: OutOfFold, m: int, C: Array) -> Array | None:
-    return None if answers.nlpd is None else _means(held, answers.nlpd.mean(axis=0), m, C)
+def _nlpd(measured: Measurements, answers: OutOfFold, m: int, C: Array) -> Array | None:
+    return None if answers.nlpd is None else _by_outcome(measured, answers.nlpd.mean(axis=0), m, C)
 
 
-def _means(held: Held, values: Array, m: int, C: Array) -> Array:
+def _by_outcome(measured: Measurements, values: Array, m: int, C: Array) -> Array:
     """Return the means of ``values`` (N,) by outcome, (B + 1, m)."""
     columns = []
     for outcome in range(m):
-        rows = held.outcome == outcome
-        recipe = held.recipe[rows]
+        rows = measured.outcome == outcome
+        recipe = measured.recipe[rows]
         with np.errstate(divide="ignore", invalid="ignore"):
             total = C @ _by_recipe(values[rows], recipe, C)
             columns.append(total / (C @ _by_recipe(np.ones(len(recipe)), recipe, C)))
@@ -168,10 +171,10 @@ def _describe(name: str, scores: Array | None, outcomes: Sequence[str]) -> dict[
     }
 
 
-def _by_repeat(held: Held, answers: OutOfFold, m: int, C: Array) -> list[float]:
+def _by_repeat(measured: Measurements, answers: OutOfFold, m: int, C: Array) -> list[float]:
     """Return the mean R² over outcomes of each repeat alone."""
     repeats = (OutOfFold(answers.mean[i : i + 1]) for i in range(len(answers.mean)))
-    return [float(_r2(held, repeat, m, C)[0].mean()) for repeat in repeats]
+    return [float(_r2(measured, repeat, m, C)[0].mean()) for repeat in repeats]
 
 
 def _difference(name: str, scores: Array | None, reference: Array | None) -> dict[str, Any]:

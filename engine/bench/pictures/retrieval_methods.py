@@ -120,13 +120,13 @@ def distance(a: Array, b: Array, precision: Array) -> Array:
     return np.maximum(square, 0.0)
 
 
-def leading_directions(train: Array, *further: Array) -> tuple[Array, ...]:
+def leading_directions(train: Array, *queries: Array) -> tuple[Array, ...]:
     """Return (·, q) principal coordinates, of the training rows' own, each of unit spread."""
     centre = train.mean(axis=0)
     _, values, axes = np.linalg.svd(train - centre, full_matrices=False)
     q = min(N_DIRECTIONS, int((values > 1e-6 * values[0]).sum()))
     scale = values[:q] / np.sqrt(len(train) - 1)
-    return tuple((rows - centre) @ axes[:q].T / scale for rows in (train, *further))
+    return tuple((rows - centre) @ axes[:q].T / scale for rows in (train, *queries))
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def campaign_of(config: ClosedLoopConfig, lab: Lab) -> Campaign:
     plain = lab.campaign if config.keep_limits else without_limits(lab.campaign)
 
     def threshold(outcome: str, goal: str) -> float:
-        truth = Truth.of(lab, plain)
+        truth = Truth.from_lab(lab, plain)
         if truth is None:
             raise UsageError(
                 f"expected a threshold, {outcome}:{goal[:3]}:NUMBER: neither the campaign nor the "
@@ -218,7 +218,7 @@ def known_truth(lab: Lab, campaign: Campaign) -> Truth | None:
     Raises:
         DataError: nothing the lab can do passes the thresholds and constraints.
     """
-    truth = Truth.of(lab, campaign)
+    truth = Truth.from_lab(lab, campaign)
     if truth is not None and not truth.hypervolume > 0:
         raise DataError(
             "no setting of the lab is beyond every threshold and within the constraints: "

@@ -212,11 +212,11 @@ def propose_process(
             write_table(table, campaign, runs)
             _engine(["init", "--template", template], folder, threads)
             _engine(["import", table.name], folder, threads)
-            words = ["propose", "--n", str(n), "--seed", str(seed), "--json"]
+            arguments = ["propose", "--n", str(n), "--seed", str(seed), "--json"]
             for name, value in _middle(campaign).items():
-                words += ["--at", f"{name}={value:g}"]
+                arguments += ["--at", f"{name}={value:g}"]
             started = time.perf_counter()
-            _engine(words, folder, threads)
+            _engine(arguments, folder, threads)
             return time.perf_counter() - started
 
     return seconds
@@ -235,13 +235,13 @@ def write_table(path: Path, campaign: Campaign, runs: Sequence[Run]) -> None:
             writer.writerow([number, *conditions, *results])
 
 
-def _engine(words: Sequence[str], folder: str, threads: int) -> None:
+def _engine(arguments: Sequence[str], folder: str, threads: int) -> None:
     env = {k: v for k, v in os.environ.items() if not k.startswith("SPINNERET_")}
     env["SPINNERET_COMPUTE__THREADS"] = str(threads)
     env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     try:
-        process = subprocess.run(  # noqa: S603 -- our own program, our own words
-            [*COMMAND, *words],
+        process = subprocess.run(  # noqa: S603 -- our own program, our own arguments
+            [*COMMAND, *arguments],
             cwd=folder,
             env=env,
             capture_output=True,
@@ -251,7 +251,7 @@ def _engine(words: Sequence[str], folder: str, threads: int) -> None:
         )
     except subprocess.TimeoutExpired:
         raise ModelError(
-            f"`engine {' '.join(words)}` took longer than {PROCESS_LIMIT_S:g} s"
+            f"`engine {' '.join(arguments)}` took longer than {PROCESS_LIMIT_S:g} s"
         ) from None
     if process.returncode != 0:
-        raise ModelError(f"`engine {' '.join(words)}` failed: {process.stderr.strip()[-2000:]}")
+        raise ModelError(f"`engine {' '.join(arguments)}` failed: {process.stderr.strip()[-2000:]}")

@@ -146,7 +146,7 @@ def replay(
         )
     reference = reference_of(config.reference, config.strategies)
     campaign = campaign_of(config, campaign, runs)
-    pool = Pool.of(campaign, runs)
+    pool = Pool.from_runs(campaign, runs)
     if config.budget > len(pool.runs):
         raise UsageError(
             f"expected at most the table's {len(pool.runs)} completed runs that have every "
@@ -193,7 +193,7 @@ class Pool:
     hypervolume: float
 
     @classmethod
-    def of(cls, campaign: Campaign, runs: Sequence[Run]) -> Pool:
+    def from_runs(cls, campaign: Campaign, runs: Sequence[Run]) -> Pool:
         """Keep the runs that have every objective.
 
         Raises:
@@ -215,11 +215,11 @@ class Pool:
 
 
 def _values(campaign: Campaign, run: Run, names: Sequence[str]) -> list[float]:
-    means = {name: float(np.mean(values)) for name, values in run.outcomes.items() if values}
+    averages = {name: float(np.mean(values)) for name, values in run.outcomes.items() if values}
     for constraint in campaign.constraints:
-        if set(constraint.terms) <= set(means) and not constraint.is_met(means):
+        if set(constraint.terms) <= set(averages) and not constraint.is_met(averages):
             return [float("nan")] * len(names)
-    return [means[name] for name in names]
+    return [averages[name] for name in names]
 
 
 def run_task(

@@ -117,7 +117,7 @@ def _compare(
     seeds = sorted(set(curves) & set(baseline))
     if not seeds:
         return {"paired_seeds": 0}
-    y, y0 = (np.stack([found[seed] for seed in seeds]) for found in (curves, baseline))
+    y, y0 = (np.stack([by_seed[seed] for seed in seeds]) for by_seed in (curves, baseline))
     difference = y[:, -1] - y0[:, -1]
     interval = mean_interval(difference)
     target = float(y0[:, -1].mean())
@@ -167,19 +167,19 @@ def reach(
     needed = np.array(
         [crossing(float(b[at - 1]), x, a[places]) for a, b in zip(y, y0, strict=True)]
     )
-    means = [crossing(float(y0.mean(axis=0)[at - 1]), x, y[:, places].mean(axis=0))]
+    crossings = [crossing(float(y0.mean(axis=0)[at - 1]), x, y[:, places].mean(axis=0))]
     rng = np.random.default_rng(0)
     for pick in rng.integers(len(y), size=(N_RESAMPLES if len(y) > 1 else 0, len(y))):
         target = float(y0[pick].mean(axis=0)[at - 1])
-        means.append(crossing(target, x, y[pick][:, places].mean(axis=0)))
-    experiments = np.nan_to_num(np.array(means), nan=float(protocol.budget))
+        crossings.append(crossing(target, x, y[pick][:, places].mean(axis=0)))
+    experiments = np.nan_to_num(np.array(crossings), nan=float(protocol.budget))
     final = y[:, -1] - y0[:, -1]
     filled = np.nan_to_num(needed, nan=float(protocol.budget))
     return {
         "paired_seeds": len(seeds),
         "target": float(y0.mean(axis=0)[at - 1]),
         "experiments": float(experiments[0]),
-        "is_censored": bool(np.isnan(means[0])),
+        "is_censored": bool(np.isnan(crossings[0])),
         "ratio": float(experiments[0] / at),
         "ratio_interval": _percentiles(experiments[1:] / at),
         "by_seed": {

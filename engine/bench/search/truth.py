@@ -43,7 +43,7 @@ class Truth:
     ambient: Mapping[str, float]
 
     @classmethod
-    def of(cls, lab: Lab, campaign: Campaign) -> Truth | None:
+    def from_lab(cls, lab: Lab, campaign: Campaign) -> Truth | None:
         """Return the truth of ``lab``, or ``None`` where it knows none."""
         if not isinstance(lab, KnownLab):
             return None

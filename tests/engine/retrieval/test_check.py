@@ -11,7 +11,7 @@ from engine.errors import ModelError, UsageError
 from engine.lab.physics import Drive, structure
 from engine.lab.virtual import VirtualLab, nanofibre_campaign
 from engine.retrieval.expected import MeasuredRun, StatisticsModel
-from engine.retrieval.misfits import adjusted, check_runs, separation
+from engine.retrieval.misfits import check_runs, separation
 
 N = 64
 NOISE = (0.04, 0.03, 0.12)
@@ -138,8 +138,6 @@ def fitted(runs):
 def test_the_tools() -> None:
     assert separation(np.eye(5)) == 1.0
     assert separation(np.zeros((5, 5))) == 0.5
-    p = np.array([0.01, 0.04, 0.03, 0.5])
-    assert adjusted(p) == pytest.approx([0.04, 0.0533333, 0.0533333, 0.5])
     with pytest.raises(UsageError):
         check_runs([], None, None, false_share=1.5)
     with pytest.raises(ModelError):

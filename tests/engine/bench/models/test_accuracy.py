@@ -12,7 +12,13 @@ from scipy.stats import lognorm, norm
 from typer.testing import CliRunner
 
 from engine.bench.models.accuracy import AccuracyConfig, accuracy, folds_of, recipes_of
-from engine.bench.models.prediction_scores import Held, OutOfFold, normal_nlpd, resamples, summarise
+from engine.bench.models.prediction_scores import (
+    Measurements,
+    OutOfFold,
+    normal_nlpd,
+    resamples,
+    summarise,
+)
 from engine.bench.models.predictors import MODELS, Predicted, check_models
 from engine.bench.search.latency import virtual_runs, write_table
 from engine.campaign import Campaign, Objective, Parameter, Property
@@ -99,7 +105,7 @@ def test_a_recipe_is_never_torn_and_folds_are_even(draws, n_folds, seed):
 
 def test_scores_on_paper():
     y = np.array([1.0, 2.0, 3.0, 4.0])
-    held = Held(y, np.zeros(4, dtype=int), np.arange(4), np.arange(4))
+    held = Measurements(y, np.zeros(4, dtype=int), np.arange(4), np.arange(4))
     said = {
         "random_forest": OutOfFold(np.full((1, 4), 2.5)),
         "half": OutOfFold(
@@ -125,7 +131,7 @@ def test_scores_on_paper():
 def test_r2_of_repeats_is_the_mean_of_theirs_and_resamples_keep_recipes_whole():
     rng = np.random.default_rng(3)
     y = rng.standard_normal(30)
-    held = Held(y, np.zeros(30, dtype=int), np.arange(30), np.repeat(np.arange(10), 3))
+    held = Measurements(y, np.zeros(30, dtype=int), np.arange(30), np.repeat(np.arange(10), 3))
     mean = y + 0.5 * rng.standard_normal((2, 30))
     one, two = (
         summarise(held, {"a": OutOfFold(mean[i : i + 1])}, ["y"], ["a"])["models"]["a"]["mean_r2"]
@@ -208,7 +214,7 @@ def test_the_published_network_learns_both_directions_at_once():
     """y differs by direction, z has none: one row a direction, masked where nothing is measured."""
     from engine.bench.models.paper_mlp import Layout
 
-    layout = Layout.of(["y.along", "z", "y.across"])
+    layout = Layout.from_names(["y.along", "z", "y.across"])
     Y = np.array([[1.0, 2.0, 3.0], [4.0, np.nan, 6.0]])
     targets = layout.targets(Y)
     assert targets.shape == (6, 2)

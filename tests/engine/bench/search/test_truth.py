@@ -18,11 +18,11 @@ def virtual_truth(**changes):
         changes.get("constraints", ()),
         lambda *_: 0.0,
     )
-    return Truth.of(lab, campaign)
+    return Truth.from_lab(lab, campaign)
 
 
 def test_the_front_on_paper(lab):
-    truth = Truth.of(lab, lab.campaign)
+    truth = Truth.from_lab(lab, lab.campaign)
     conditions, values = truth.front
     assert {c["k"] for c in conditions} == {"high"}
     assert sorted(c["x"] for c in conditions) == pytest.approx(np.arange(11) / 10)
@@ -65,4 +65,4 @@ def test_no_truth_no_score(unknown_lab):
         room = unknown_lab.room
         run = unknown_lab.run
 
-    assert Truth.of(Plain(), unknown_lab.campaign) is None
+    assert Truth.from_lab(Plain(), unknown_lab.campaign) is None
