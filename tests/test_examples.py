@@ -16,6 +16,8 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 ENTRY_POINTS = (
     "engine.campaign.inequalities.parse_comparison",
     "engine.errors.spell",
+    "engine.jobs.store.next_after",
+    "engine.refresh.suspicion.power_of_ten",
     "surrogate.files.whole_file",
     "surrogate.tensor_files.seal_of",
 )

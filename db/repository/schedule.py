@@ -23,8 +23,8 @@ class Schedule:
 
     def get(self, id_: str) -> JobRecord | None:
         """Return a job."""
-        found = self._jobs(job.c.id == id_)
-        return found[0] if found else None
+        records = self._jobs(job.c.id == id_)
+        return records[0] if records else None
 
     def jobs(self, *, due_at: datetime | None = None) -> tuple[JobRecord, ...]:
         """Return the jobs, the next one first and paused ones last; only those due by a moment."""
@@ -64,8 +64,8 @@ class Schedule:
             ConflictError: somebody claimed it at the same moment.
         """
         assert self._scope.change  # noqa: S101 -- the transaction writes
-        taken = select(run.c.id).where(run.c.job_id == job_id, run.c.due_at == due_at)
-        if self._scope.connection.execute(taken).first() is not None:
+        claimed = select(run.c.id).where(run.c.job_id == job_id, run.c.due_at == due_at)
+        if self._scope.connection.execute(claimed).first() is not None:
             return None
         values = {
             "job_id": job_id,
@@ -120,8 +120,8 @@ class Schedule:
             conditions.append(run.c.outcome == outcome)
         statement = select(run).where(and_(*conditions)).order_by(run.c.id.desc()).limit(limit)
         return tuple(
-            JobRunRecord(id_, name, due, start, end, JobOutcome(what), *rest)
-            for id_, name, due, start, end, what, *rest in (
+            JobRunRecord(id_, name, due, start, end, JobOutcome(outcome_), *columns)
+            for id_, name, due, start, end, outcome_, *columns in (
                 self._scope.connection.execute(statement)
             )
         )
@@ -140,10 +140,10 @@ class Schedule:
             )
             oldest = self._scope.connection.execute(newest).scalar()
             if oldest is not None:
-                gone = delete(run).where(
+                superseded = delete(run).where(
                     run.c.job_id == job_id,
                     run.c.id < oldest,
                     run.c.outcome != JobOutcome.RUNNING,
                 )
-                n += self._scope.connection.execute(gone).rowcount
+                n += self._scope.connection.execute(superseded).rowcount
         return n

@@ -85,8 +85,8 @@ class Tasks:
             values |= {"progress": progress, "fraction": fraction}
         running = (w.c.id == id_, w.c.status == TaskStatus.RUNNING)
         statement = update(w).where(*running).values(values).returning(w.c.is_cancelled)
-        found = self._scope.connection.execute(statement).scalar_one_or_none()
-        return found is None or found
+        is_cancelled = self._scope.connection.execute(statement).scalar_one_or_none()
+        return is_cancelled is None or is_cancelled
 
     def cancel(self, id_: int, at: datetime) -> None:
         """Ask a running task to stop; one that still waits is cancelled at once."""
@@ -119,8 +119,8 @@ class Tasks:
         """Return one task."""
         if not 0 < id_ < 2**63:
             return None
-        found = self._select(w.c.id == id_)
-        return found[0] if found else None
+        records = self._select(w.c.id == id_)
+        return records[0] if records else None
 
     def running(self) -> list[TaskRecord]:
         """Return the tasks that a worker does, or did when it died."""
@@ -181,21 +181,21 @@ class Tasks:
         campaign_id: int,
         *,
         kinds: Collection[str] | None = None,
-        before: int | None = None,
+        before_id: int | None = None,
         newest: int = 50,
     ) -> list[TaskRecord]:
-        """Return so many of a campaign's tasks, newest first, those with ids below ``before``."""
+        """Return a campaign's newest tasks, newest first, of those with ids below ``before_id``."""
         conditions = [w.c.campaign_id == campaign_id]
         if kinds is not None:
             conditions.append(w.c.kind.in_(list(kinds)))
-        if before is not None:
-            conditions.append(w.c.id < before)
+        if before_id is not None:
+            conditions.append(w.c.id < before_id)
         return self._select(*conditions, newest=newest)
 
 
 def _record(row: Row[*tuple[Any, ...]]) -> TaskRecord:
-    id_, campaign_id, kind, actor, params, status, *rest = row
-    return TaskRecord(id_, campaign_id, kind, actor, params, TaskStatus(status), *rest)
+    id_, campaign_id, kind, actor, params, status, *columns = row
+    return TaskRecord(id_, campaign_id, kind, actor, params, TaskStatus(status), *columns)
 
 
 class Answers:
@@ -229,6 +229,6 @@ class Answers:
         row = self._scope.connection.execute(statement).one_or_none()
         return None if row is None else AnswerRecord(*row)
 
-    def forget(self, before: datetime) -> None:
+    def forget(self, older_than: datetime) -> None:
         """Forget keys that are older than that."""
-        self._scope.connection.execute(delete(a).where(a.c.at < before))
+        self._scope.connection.execute(delete(a).where(a.c.at < older_than))

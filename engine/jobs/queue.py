@@ -127,14 +127,14 @@ def submit_scheduled(
 
 
 def get(workspace: Workspace, id_: int) -> TaskRecord:
-    """Return a task.
+    """Return a task that somebody asked for.
 
     Raises:
         NotFoundError: there is none of that number.
     """
     with workspace.database.read() as tx:
         task = tx.tasks.get(id_)
-    if task is None:
+    if task is None or _run_id(task) is not None:
         raise NotFoundError(f"there is no job {id_}")
     return task
 
@@ -143,13 +143,13 @@ def newest(
     workspace: Workspace,
     *,
     kinds: Sequence[str] = KINDS,
-    before: int | None = None,
+    before_id: int | None = None,
     n: int = 50,
 ) -> list[TaskRecord]:
     """Return the active campaign's tasks that people asked for, newest first."""
     with workspace.database.read() as tx:
         campaign, _ = workspace.active_campaign(tx)
-        return tx.tasks.find(campaign.id, kinds=kinds, before=before, newest=n)
+        return tx.tasks.find(campaign.id, kinds=kinds, before_id=before_id, newest=n)
 
 
 def cancel(workspace: Workspace, id_: int) -> TaskRecord:
@@ -164,12 +164,10 @@ def cancel(workspace: Workspace, id_: int) -> TaskRecord:
         raise StateError(f"job {id_} is {task.status} already: nothing to cancel")
     with workspace.database.write("task") as tx:
         tx.tasks.cancel(id_, now())
-        if _run_id(task) is not None and task.status is TaskStatus.QUEUED:
-            _finish_run(tx, task, TaskStatus.CANCELLED, "cancelled")
     return get(workspace, id_)
 
 
-def again(workspace: Workspace, id_: int, *, actor: str) -> TaskRecord:
+def rerun(workspace: Workspace, id_: int, *, actor: str) -> TaskRecord:
     """Queue what a task asked for once more.
 
     Raises:
@@ -274,7 +272,7 @@ def work(workspace: Workspace, kinds: Sequence[str], handlers: Mapping[str, Hand
     return Worker(workspace, kinds, handlers).work() is not None
 
 
-def _never() -> bool:
+def _no_stop() -> bool:
     return False
 
 
@@ -300,7 +298,7 @@ class Worker:
     workspace: Workspace
     kinds: Sequence[str]
     handlers: Mapping[str, Handler]
-    should_stop: ShouldStop = _never
+    should_stop: ShouldStop = _no_stop
     require: Callable[[Transaction], None] = _allow
     record_attempts: float = 1
     task: TaskRecord | None = None
@@ -327,10 +325,11 @@ class Worker:
         self.task = task
         try:
             is_current = active is not None and active.id == task.campaign_id
-            self._finish(task, *self._do(task, is_current=is_current))
+            self._finish(task, *self._outcome_of(task, is_current=is_current))
         finally:
             self.task = None
-        return get(self.workspace, task.id)
+        with self.workspace.database.read() as tx:
+            return tx.tasks.get(task.id)
 
     def _finish(
         self,
@@ -350,7 +349,7 @@ class Worker:
             else:
                 return
 
-    def _do(
+    def _outcome_of(
         self, task: TaskRecord, *, is_current: bool
     ) -> tuple[TaskStatus, dict[str, Any] | None, str | None]:
         """Return what came of a task: its status, its result or the error."""

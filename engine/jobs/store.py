@@ -60,7 +60,14 @@ def trigger_of(definition: Mapping[str, Any]) -> BaseTrigger:
 
 
 def next_after(definition: Mapping[str, Any], moment: datetime) -> datetime | None:
-    """Return when a definition's trigger fires next, counted from a moment."""
+    """Return when a definition's trigger fires next, counted from a moment.
+
+    >>> next_after({"trigger": {"cron": "0 3 * * *"}}, datetime(2026, 1, 1, 12, tzinfo=UTC))
+    datetime.datetime(2026, 1, 2, 3, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC'))
+
+    Raises:
+        DataError: as :func:`trigger_of`.
+    """
     next_moment: datetime | None = trigger_of(definition).get_next_fire_time(None, moment)
     return next_moment
 
@@ -155,6 +162,7 @@ class JsonJobStore(BaseJobStore):
                 f"the scheduled job '{record.id}' names the function '{name}': expected one of "
                 f"{', '.join(names)}"
             )
+        # Job() asks for a scheduler that runs; its state is what APScheduler's own stores restore.
         job = Job.__new__(Job)
         job.__setstate__(
             {

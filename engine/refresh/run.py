@@ -241,6 +241,8 @@ class _Work:
             "gate": dict(verdict.numbers),
             "suspicion": _suspicion_json(doubt, snapshot.campaign),
         }
+        # Files before the row: without a row they are leftovers, which the doctor removes; a row
+        # without its files would be a champion that cannot serve.
         stored: Kept = keep_surrogate(
             self.workspace,
             trained.model,

@@ -260,11 +260,18 @@ def _as_outlier(
 
 
 def power_of_ten(value: float, expected: float) -> float | None:
-    """Return 1000 where a value is about a thousand times what is expected, and so on."""
+    """Return 1000 where a value is about a thousand times what is expected, and so on.
+
+    >>> power_of_ten(12_000.0, 12.0)
+    1000.0
+    >>> power_of_ten(30.0, 12.0) is None
+    True
+    """
     if not (value > 0 and expected > 0):
         return None
     exponent = math.log10(value / expected)
     nearest = round(exponent)
+    # Wrong units are off by 100 (%) or 1000 (k, m) at least, and 10^0.35 is some twice.
     if abs(nearest) < 2 or abs(exponent - nearest) > 0.35:
         return None
     return float(10.0**nearest)

@@ -13,7 +13,7 @@ from engine.documents.predictions import LedgerOut, ScoreOut
 from engine.documents.proposals import BatchBriefOut, BatchesOut, BatchOut, ProposedOut
 from engine.errors import NotFoundError
 from engine.jobs.kinds import request_of
-from engine.jobs.queue import again, cancel, get, newest, submit
+from engine.jobs.queue import cancel, get, newest, rerun, submit
 from engine.registry.versions import promote, rollback
 from engine.results.ledger import scores
 from engine.web.api import schemas
@@ -143,7 +143,7 @@ def _accepted(task: TaskRecord) -> Outcome:
 @router.get("/jobs", tags=["jobs"], response_model=JobsOut, responses=answers(404))
 def list_jobs(request: Request, limit: Limit = 50, before_id: BeforeId = None) -> Response:
     """What was asked of the background, newest first."""
-    tasks = newest(site_of(request).workspace, before=before_id, n=limit)
+    tasks = newest(site_of(request).workspace, before_id=before_id, n=limit)
     following = tasks[-1].id if len(tasks) == limit else None
     return answer(JobsOut(items=tuple(map(JobOut.model_validate, tasks)), next=following))
 
@@ -172,7 +172,7 @@ def run_again(request: Request, id: Id, key: Key = None) -> Response:
     site, person = site_of(request), person_of(request)
 
     def carry_out(workspace: Workspace) -> Outcome:
-        task = again(workspace, id, actor=person.name)
+        task = rerun(workspace, id, actor=person.name)
         site.crew.wake()
         return _accepted(task)
 

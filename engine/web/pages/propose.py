@@ -13,7 +13,7 @@ from db.records import BatchRecord, ExperimentRecord
 from engine.campaign import Campaign
 from engine.errors import NotFoundError
 from engine.jobs.kinds import request_of
-from engine.jobs.queue import again, cancel, get, newest, submit
+from engine.jobs.queue import cancel, get, newest, rerun, submit
 from engine.previews.on_demand import preview_file, previews_of
 from engine.propose.request import STRATEGIES
 from engine.web import forms
@@ -124,7 +124,7 @@ def cancel_job(request: Request, id_: int) -> Response:
 def job_again(request: Request, id_: int) -> Response:
     """Queue a job once more."""
     site = site_of(request)
-    task = again(site.workspace, id_, actor=person_of(request).name)
+    task = rerun(site.workspace, id_, actor=person_of(request).name)
     site.crew.wake()
     return RedirectResponse(f"/jobs/{task.id}", 303)
 

@@ -95,10 +95,10 @@ def test_what_a_dead_worker_left_is_interrupted_and_can_be_run_again(
     lost = tasks.get(workspace, id_)
     assert lost.status is TaskStatus.INTERRUPTED
     assert "nothing half-written" in str(lost.error)
-    again = tasks.again(workspace, id_, actor="ben")
+    again = tasks.rerun(workspace, id_, actor="ben")
     assert (again.rerun_of, dict(again.params), again.status) == (id_, SMALL, TaskStatus.QUEUED)
     with pytest.raises(StateError, match="cancel it before"):
-        tasks.again(workspace, again.id, actor="ben")
+        tasks.rerun(workspace, again.id, actor="ben")
 
 
 def test_what_recorded_its_batch_before_it_died_is_done(workspace: Workspace) -> None:

@@ -263,6 +263,8 @@ class TestRunning:
         assert (task.params["run"], task.status) == (run.id, TaskStatus.DONE)
         assert task.result == {"summary": run.detail}
         assert queue.newest(workspace) == []  # nobody asked for it
+        with pytest.raises(NotFoundError, match=f"no job {task.id}"):
+            queue.cancel(workspace, task.id)
 
     def test_a_worker_killed_in_the_middle(
         self, folder: Path, counted: list[str], started: Callable[..., Scheduler]

@@ -104,7 +104,7 @@ def test_a_job_cut_off_is_interrupted_and_can_be_run_again(serve, workspace) -> 
         else:
             assert seen.status is TaskStatus.DONE
             assert len(runs) == 40
-        again = tasks.again(workspace, task.id, actor="anna")
+        again = tasks.rerun(workspace, task.id, actor="anna")
         deadline = time.monotonic() + 90
         while not tasks.get(workspace, again.id).status.is_over:
             assert time.monotonic() < deadline
