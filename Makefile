@@ -47,8 +47,9 @@ format: $(READY) ## Put the code into its format and mend what ruff can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(READY) ## Write docs/cli.md anew from the commands.
+docs: $(READY) ## Write docs/cli.md and docs/modules.md anew from the code.
 	$(BIN)/typer engine.cli.app utils docs --name engine --title "The command line" --output docs/cli.md
+	$(BIN)/python docs/list_modules.py
 
 clean: ## Remove what tools leave behind (not .venv, not any database).
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
