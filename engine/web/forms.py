@@ -102,10 +102,8 @@ def number(form: FormData, name: str) -> float | None:
         raise UsageError(str(error), field=name) from None
 
 
-def integer(form: FormData, name: str, field: str | None = None) -> int | None:
+def integer(form: FormData, name: str) -> int | None:
     """Return a field's whole number, ``None`` where it is empty.
-
-    ``field``: what requests call it, where the form's own name differs.
 
     Raises:
         UsageError: it is none.
@@ -117,14 +115,14 @@ def integer(form: FormData, name: str, field: str | None = None) -> int | None:
     if not content:
         return None
     if not re.fullmatch(r"[0-9]{1,18}", content):
-        raise UsageError(f"expected a whole number, got '{content}'", field=field or name)
+        raise UsageError(f"expected a whole number, got '{content}'", field=name)
     return int(content)
 
 
-def conditions(form: FormData, campaign: Campaign, prefix: str, **how: Any) -> dict[str, Value]:
+def conditions(form: FormData, campaign: Campaign, prefix: str, **options: Any) -> dict[str, Value]:
     """Return the fields ``prefix:parameter`` that are filled in.
 
-    ``how``: what else :func:`engine.experiments.conditions.read_conditions` is to be told.
+    ``options``: further arguments of :func:`engine.experiments.conditions.read_conditions`.
 
     Raises:
         UsageError: a name that the campaign does not know.
@@ -132,7 +130,7 @@ def conditions(form: FormData, campaign: Campaign, prefix: str, **how: Any) -> d
     """
     pairs = [(name, typed) for name, (*_, typed) in _filled(form, prefix).items()]
     field_name = _FIELDS.get(prefix, prefix)
-    return read_conditions(campaign, pairs, field_name, typed=True, refusal=DataError, **how)
+    return read_conditions(campaign, pairs, field_name, typed=True, refusal=DataError, **options)
 
 
 def counts(form: FormData, campaign: Campaign, prefix: str) -> dict[str, int]:

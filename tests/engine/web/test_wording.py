@@ -20,7 +20,7 @@ def test_a_page_says_the_label_of_the_input_that_is_wrong(login) -> None:
     page = browser.post("/propose", {"n": "many"})
     assert "Runs: expected a whole number, got &#39;many&#39;" in page.text
     page = browser.post("/propose", {"n": "3", "distinct:voltage": "few"})
-    assert "At most so many values: expected a whole number" in page.text
+    assert "At most so many values voltage=few: expected a whole number" in page.text
 
 
 def test_a_program_is_told_the_field(app, token, run_id) -> None:
