@@ -177,7 +177,7 @@ class _Stage:
 
     def play_round(self, number: int) -> Round:
         """Propose for today's room, spin in the order proposed, log each run as it is done."""
-        from engine.loop import propose
+        from engine.loop import propose, write_batch_sheet
 
         config, step = self.config, self.audience.step
         step(f"round {number}: choosing {config.n} runs")
@@ -186,8 +186,6 @@ class _Stage:
         proposed = propose(self.workspace, request, preview=None)
         sheet = None
         if proposed.previews is not None:
-            from engine.previews.sheet_files import write_batch_sheet
-
             sheet = write_batch_sheet(self.workspace, proposed)
         tried = []
         for id_, suggestion in proposed.numbered:

@@ -63,6 +63,15 @@ def place(path: Path | str) -> str:
     return f"⟦place:{path}⟧"
 
 
+def mark_place(text: str, path: Path) -> str:
+    """Mark a path in the message of a library that knows no marks.
+
+    >>> spell(mark_place("/data/models/3/model.json: cut short", Path("/data/models/3")), "api")
+    '3/model.json: cut short'
+    """
+    return text.replace(str(path), place(path))
+
+
 def spell(text: str, voice: Voice, labels: Mapping[str, str] | None = None) -> str:
     """Fill in the marks of a message.
 

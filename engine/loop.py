@@ -203,6 +203,35 @@ def _previews(
     return drawn, []
 
 
+def write_batch_sheet(
+    workspace: Workspace, proposed: ProposedBatch, path: Path | None = None
+) -> Path | None:
+    """Write the contact sheet of a batch; ``None`` for a dry run that names no file.
+
+    Raises:
+        DataError: it cannot be written; the batch stands all the same.
+    """
+    if proposed.previews is None or (path is None and proposed.batch_id is None):
+        return None
+    from engine.previews.contact_sheet import SheetRow
+    from engine.previews.sheet_files import condition_lines, sheets_folder, write_sheet
+
+    path = path or sheets_folder(workspace) / f"batch-{proposed.batch_id}.png"
+    rows = [
+        SheetRow(
+            f"run {'–' if id_ is None else id_}",
+            condition_lines(proposed.campaign, suggestion.conditions),
+            preview,
+        )
+        for (id_, suggestion), preview in zip(
+            proposed.numbered, proposed.previews.items, strict=True
+        )
+    ]
+    name = "a dry run" if proposed.batch_id is None else f"batch {proposed.batch_id}"
+    write_sheet(path, f"What to expect of {name}", proposed.previews, rows)
+    return path
+
+
 def replay(workspace: Workspace, batch_id: int, *, progress: Progress = silent) -> Replayed:
     """Compute a recorded batch again from the data up to its watermark, and compare.
 

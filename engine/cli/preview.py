@@ -63,7 +63,7 @@ def preview(
     from engine.experiments.conditions import read_conditions, split_pairs
     from engine.previews.contact_sheet import SheetRow
     from engine.previews.preview import preview_conditions, preview_like, record_previews
-    from engine.previews.sheet_files import condition_words, sheets_folder, write_sheet
+    from engine.previews.sheet_files import condition_lines, sheets_folder, write_sheet
     from engine.workspace import Workspace
 
     if (given is None) == (like is None):
@@ -78,7 +78,7 @@ def preview(
         if like is None:
             asked = read_conditions(campaign, split_pairs(given, "set"), "set")
             request: dict[str, Any] = {"conditions": dict(asked)}
-            heading, lines = "conditions", condition_words(campaign, asked)
+            heading, lines = "conditions", condition_lines(campaign, asked)
             with progress_shown() as progress:
                 found = preview_conditions(workspace, [asked], n=n, seed=chosen, progress=progress)
             nearest: list[dict[str, Any]] = []

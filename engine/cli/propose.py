@@ -162,7 +162,7 @@ def propose(
             )
         shown = None
         if proposed.previews is not None:
-            from engine.previews.sheet_files import write_batch_sheet
+            from engine.loop import write_batch_sheet
 
             shown = written(lambda: write_batch_sheet(workspace, proposed, sheet))
     if as_json:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from engine.campaign import Campaign
-from engine.errors import SpinneretError, UsageError, nearest_name
+from engine.errors import SpinneretError, UsageError, field, nearest_name
 from engine.lab.protocol import Lab
 
 BUILT_IN = {
@@ -30,12 +30,13 @@ def load_lab(name: str) -> Lab:
     module_name, separator, class_name = target.partition(":")
     if not separator or not module_name or not class_name:
         raise UsageError(
-            f"--lab: expected {', '.join(BUILT_IN)} or module:Class such as mylab:MyLab, "
+            f"{field('lab')}: expected {', '.join(BUILT_IN)} or module:Class such as mylab:MyLab, "
             f"got '{name}'.{nearest_name(name, BUILT_IN)}"
         )
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    # Installed commands, unlike `python -m`, do not look into the current folder.
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
         lab_class = getattr(importlib.import_module(module_name), class_name)
         lab = lab_class()
@@ -43,8 +44,8 @@ def load_lab(name: str) -> Lab:
         raise
     except Exception as error:
         raise UsageError(
-            f"--lab {name}: expected a class that can be imported and made without arguments, "
-            f"got {type(error).__name__}: {error}"
+            f"{field('lab')} {name}: expected a class that can be imported and made without "
+            f"arguments, got {type(error).__name__}: {error}"
         ) from error
     _refuse_stranger(lab, name)
     return lab  # type: ignore[no-any-return]
@@ -54,12 +55,12 @@ def _refuse_stranger(lab: object, name: str) -> None:
     missing = [member for member in ("campaign", "room", "run") if not hasattr(lab, member)]
     if missing:
         raise UsageError(
-            f"--lab {name}: expected the members campaign, room and run (engine.lab.protocol), "
-            f"missing: {', '.join(missing)}"
+            f"{field('lab')} {name}: expected the members campaign, room and run "
+            f"(engine.lab.protocol), missing: {', '.join(missing)}"
         )
     campaign = getattr(lab, "campaign", None)
     if not isinstance(campaign, Campaign):
         raise UsageError(
-            f"--lab {name}: expected campaign to be an engine.campaign.definition.Campaign, "
-            f"got {type(campaign).__name__}"
+            f"{field('lab')} {name}: expected campaign to be an "
+            f"engine.campaign.definition.Campaign, got {type(campaign).__name__}"
         )

@@ -50,7 +50,7 @@ class VirtualLab(SpinningLab):
         constants: LabConstants | None = None,
     ) -> None:
         if variant not in ("standard", "older"):
-            raise UsageError(f"expected variant standard or older, got '{variant}'")
+            raise UsageError(f"expected standard or older, got '{variant}'", field="variant")
         self.constants = constants or LabConstants()
         if constants is None and variant == "older":
             self.constants = LabConstants().perturbed(np.random.default_rng([OLDER_SEED, seed]))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from db.records import ExperimentRecord, ModelKind, Status
 from engine.campaign import Campaign
-from engine.errors import ModelError, SpinneretError
+from engine.errors import ModelError, SpinneretError, mark_place
 from engine.previews.encoders import NM_PER_PIXEL, encoder_vocabulary
 from engine.previews.lessons import SHOWN, Lessons, draw_lessons
 from engine.previews.painter import Painter, open_painter
@@ -137,7 +137,8 @@ def tune_generator(
             encoders, data, recipe, start=painter.pipeline, work=work, progress=progress
         )
     except GeneratorError as error:
-        raise ModelError(f"the generator could not be trained on: {error}") from error
+        reason = str(error) if work is None else mark_place(str(error), work)
+        raise ModelError(f"the generator could not be trained on: {reason}") from error
     after = _loss(pipeline, judging, config)
     return Tuned(
         pipeline, encoders, recipe, painter.sha256, n, int(held.sum()) // TILES, before, after
@@ -168,7 +169,9 @@ def keep_generator(workspace: Workspace, tuned: Tuned, *, watermark: int) -> tup
         except (GeneratorError, SurrogateError) as error:
             if isinstance(error.__cause__, OSError):
                 raise error.__cause__ from error
-            raise ModelError(f"the generator cannot be kept: {error}") from error
+            raise ModelError(
+                f"the generator cannot be kept: {mark_place(str(error), aside)}"
+            ) from error
         digests.append(digest)
 
     return keep(workspace.data_dir, ModelKind.GENERATOR, fill), digests[0]

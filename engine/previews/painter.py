@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
-from engine.errors import DataError, ModelError, UsageError
+from engine.errors import DataError, ModelError, UsageError, mark_place
 from engine.previews.serving_generator import ENCODERS, Serving
 from engine.sources.axes import axes_of, match_axes
 from engine.sources.encoding import encode_axes
@@ -107,7 +107,7 @@ def require_count(n: int) -> None:
         UsageError: it is one.
     """
     if not 1 <= n <= MOST_PICTURES:
-        raise UsageError(f"expected 1 to {MOST_PICTURES} pictures, got {n}")
+        raise UsageError(f"expected 1 to {MOST_PICTURES} pictures, got {n}", field="n")
 
 
 def open_painter(serving: Serving, *, device: str = "cpu") -> Painter:
@@ -135,5 +135,6 @@ def open_painter(serving: Serving, *, device: str = "cpu") -> Painter:
             )
         encoders = load_checkpoint(folder / ENCODERS)
     except (GeneratorError, SurrogateError) as error:
-        raise ModelError(f"{serving.name} cannot draw previews: {error}") from error
+        reason = mark_place(str(error), folder)
+        raise ModelError(f"{serving.name} cannot draw previews: {reason}") from error
     return Painter(pipeline, encoders, card.sha256, serving.name)

@@ -7,7 +7,7 @@ file that nothing refers to.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from db.records import NewPreview
 from engine.campaign import Campaign, Value
 from engine.compute import limit_threads
-from engine.errors import DataError, ModelError, UsageError
+from engine.errors import DataError, ModelError, UsageError, by_voice, field, place
 from engine.experiments.conditions import outside_of
 from engine.previews.expected_statistics import Interval, intervals, measured, statistics_document
 from engine.previews.near import NearMicrograph, nearest_micrographs, remote
@@ -58,7 +58,7 @@ class Previews:
     seed: int
     level: float
     items: tuple[Preview, ...]
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
 
 
 def preview_conditions(
@@ -87,7 +87,8 @@ def preview_conditions(
     count = workspace.settings.generator.pictures if n is None else n
     require_count(count)
     if not conditions or not all(conditions):
-        raise UsageError("expected conditions such as --set voltage=18, got none")
+        example = by_voice("--set voltage=18", "voltage=18")
+        raise UsageError(f"expected conditions such as {example}, got none")
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         serving = serving_generator(workspace, tx, record.id)
@@ -142,7 +143,7 @@ def preview_like(
     whole = read_picture(file, max_megapixels=limit)
     scale = scale_of(file, whole.shape[1], nm_per_pixel)
     if scale is None:
-        raise DataError(f"{file}: nobody wrote its scale; state --nm-per-pixel")
+        raise DataError(f"{place(file)}: nobody wrote its scale; state {field('nm_per_pixel')}")
     crop = find_crop(read_grey(file, max_megapixels=limit))
     grey = read_picture(file, max_megapixels=limit, crop=crop, rotation_axis=rotation_axis)
     with workspace.database.read() as tx:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.errors import DataError
-from engine.workspace.files import write_aside
+from engine.errors import DataError, place
+from surrogate.files import write_whole
 
 FOLDER = "previews"
 
@@ -49,9 +49,9 @@ def write_png(path: Path, data: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, data)
+        write_whole(path, data)
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise DataError(f"{place(path)} cannot be written: {error.strerror or error}") from error
 
 
 def read_pictures(path: Path, n: int) -> NDArray[np.uint8]:
@@ -64,7 +64,9 @@ def read_pictures(path: Path, n: int) -> NDArray[np.uint8]:
         with Image.open(path, formats=["PNG"]) as image:
             strip = np.asarray(image.convert("L"))
     except OSError as error:
-        raise DataError(f"the preview {path} cannot be read: {error}") from error
+        raise DataError(f"the preview {place(path)} cannot be read") from error
     if strip.shape[1] != n * strip.shape[0]:
-        raise DataError(f"{path}: expected {n} square pictures side by side, got {strip.shape}")
+        raise DataError(
+            f"{place(path)}: expected {n} square pictures side by side, got {strip.shape}"
+        )
     return np.stack(np.split(strip, n, axis=1))

@@ -158,7 +158,7 @@ def read_card(folder: Path) -> CheckpointCard:
         found = f"pickles, which are never read ({', '.join(sorted(pickles))})" if pickles else ""
         raise CheckpointError(
             f"{folder}: expected a checkpoint ({WEIGHTS} and {CARD}), got "
-            f"{found or 'none'}. Make one with `engine pretrain`"
+            f"{found or 'none'}. Train one first"
         )
     document = FILES.read_json(folder / CARD)
     if document.get("format", FORMAT) != FORMAT:
@@ -272,7 +272,7 @@ def _check_words(
     vocabulary: Vocabulary | None,
     parameters: Collection[str] | None,
 ) -> None:
-    mend = "train one for these with `engine pretrain`, or name another checkpoint"
+    mend = "train one for these, or name another checkpoint"
     if vocabulary is not None and vocabulary != known:
         raise CheckpointError(
             f"{folder}: a checkpoint of other parameters: expected {_words(vocabulary)}; "
