@@ -126,6 +126,11 @@ class SpinneretError(Exception):
         return spell(super().__str__(), voice, labels)
 
 
+def marked(error: Exception) -> str:
+    """Return an error's message with its marks, to be put into another message or a note."""
+    return str(error.args[0]) if isinstance(error, SpinneretError) else str(error)
+
+
 class UsageError(SpinneretError):
     """The command's words, options or configuration are off."""
 

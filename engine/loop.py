@@ -16,7 +16,7 @@ from db.session import Transaction
 from engine.campaign import Campaign, Value
 from engine.campaign.history import History
 from engine.compute import limit_threads, versions
-from engine.errors import ModelError, NotFoundError
+from engine.errors import ModelError, NotFoundError, by_voice, marked
 from engine.experiments.learning_set import learning_set
 from engine.propose.request import (
     SOURCED_STRATEGIES,
@@ -145,7 +145,7 @@ def propose(
         )
     raise ModelError(
         f"the campaign changed {_ATTEMPTS} times while the batch was being chosen; nothing was "
-        "recorded. Run the command again."
+        f"recorded. {by_voice('Run the command again', 'Ask once more')}."
     )
 
 
@@ -199,7 +199,7 @@ def _previews(
     except ModelError as error:
         if wanted:
             raise
-        return None, [f"no previews: {error}"]
+        return None, [f"no previews: {marked(error)}"]
     return drawn, []
 
 

@@ -51,7 +51,10 @@ def propose(
     request = request_of(params, campaign, workspace.settings.propose)
     preview = None if params.get("preview") is None else bool(params["preview"])
     proposed = propose_batch(workspace, request, preview=preview, progress=progress)
-    return {"batch": proposed.batch_id, "notes": list(proposed.batch.notes)}
+    return {
+        "batch": proposed.batch_id,
+        "notes": [spell(note, "api") for note in proposed.batch.notes],
+    }
 
 
 def refresh(

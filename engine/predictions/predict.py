@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.campaign import Campaign, Parameter, Value
 from engine.compute import limit_threads
-from engine.errors import UsageError
+from engine.errors import UsageError, by_voice
 from engine.experiments.conditions import outside_of
 from engine.loop import knowledge_for, read_snapshot
 from engine.propose.request import Forecast
@@ -268,7 +268,9 @@ def _check(conditions: Sequence[Mapping[str, Value]], level: float | None) -> No
             f"expected at most {MAX_ROWS} rows of conditions, got {len(conditions)}; split the file"
         )
     if level is not None and not 0.0 < level < 1.0:
-        raise UsageError(f"--level: expected a share above 0 and below 1 such as 0.9, got {level}")
+        raise UsageError(
+            f"expected a share above 0 and below 1 such as 0.9, got {level}", field="level"
+        )
 
 
 def _warnings(campaign: Campaign, conditions: Mapping[str, Value], remote: float) -> list[str]:
@@ -292,6 +294,6 @@ def _assumed(
             told.append(
                 f"{name} {who}: the mean of the readings stands in, {value:.4g} "
                 f"{campaign.unit_of(name)}".rstrip()
-                + f" (state it with --at {name}=VALUE)."
+                + f" ({by_voice(f'state it with --at {name}=VALUE', 'state it to do better')})."
             )
     return told

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign, LinearConstraint, Value
 from engine.campaign.history import History, Run
-from engine.errors import ModelError, UsageError
+from engine.errors import ModelError, UsageError, field
 from engine.propose.ax_surrogate import Guide, guided_strategy
 from engine.propose.batch import DistinctLimits
 from engine.propose.fused_kernel import without_compiling
@@ -76,7 +76,7 @@ def generate_with_ax(
             Exception
         ) as error:  # Ax's own tree is wide; whatever it is, the user can go on with gp
             raise ModelError(
-                f"Ax could not generate candidates ({error}); use --strategy gp."
+                f"Ax could not generate candidates ({error}); use {field('strategy')} gp."
             ) from error
         seconds = time.perf_counter() - started
     notes = []
@@ -213,8 +213,8 @@ def _ax_conditions(space: Space, run: Run, fill: Array) -> dict[str, Any]:
 def _inequality(constraint: LinearConstraint) -> str:
     if constraint.operator == "==":
         raise UsageError(
-            f"Ax takes no equality between parameters ('{constraint}'): use --strategy matmcl, gp, "
-            "sobol or nsga2."
+            f"Ax takes no equality between parameters ('{constraint}'): use {field('strategy')} "
+            "matmcl, gp, sobol or nsga2."
         )
     return str(constraint)
 
@@ -236,7 +236,7 @@ def _outcome_constraints(
         if name in {o.outcome for o in campaign.objectives}:
             raise UsageError(
                 f"Ax takes no limit on an objective ('{constraint}') beside its threshold: use "
-                "--strategy matmcl, gp, sobol or nsga2."
+                f"{field('strategy')} matmcl, gp, sobol or nsga2."
             )
         upper = (constraint.operator == "<=") == (factor > 0)
         bound = constraint.bound / factor

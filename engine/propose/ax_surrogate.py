@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from engine.errors import UsageError
+from engine.errors import UsageError, field
 from engine.propose.space import Space
 from surrogate.sourced import Heads
 
@@ -51,8 +51,8 @@ def check_columns(space: Space) -> None:
     named = [p.name for p in (*space.controlled, *space.ambient) if p.is_categorical]
     if named:
         raise UsageError(
-            f"--strategy ax-matmcl: Ax encodes the named choices of {', '.join(named)} otherwise "
-            "than the sources do; use --strategy matmcl."
+            f"{field('strategy')} ax-matmcl: Ax encodes the named choices of {', '.join(named)} "
+            f"otherwise than the sources do; use {field('strategy')} matmcl."
         )
 
 

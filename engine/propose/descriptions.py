@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.campaign.history import History, Run
-from engine.errors import ModelError
+from engine.errors import ModelError, marked
 from engine.propose.batch import order_to_run
 from engine.propose.forecaster import Forecaster, fit_feasibility, outcomes_with_data
 from engine.propose.reasons import Explainer, nearest_run
@@ -79,7 +79,7 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
                 Forecaster.fit(history, task.settings, outcomes=rest, knowledge=task.knowledge)
             )
     except ModelError as error:
-        task.notes.append(f"no forecasts: {error}")
+        task.notes.append(f"no forecasts: {marked(error)}")
         return forecasts, None
     for model in models:
         for row, forecast in zip(

@@ -19,7 +19,7 @@ from engine.errors import DataError, ModelError
 from engine.propose.request import Forecast, SourceShare
 from engine.propose.room import Room
 from engine.propose.space import Space
-from engine.propose.training_data import TrainingData, from_work, training_data
+from engine.propose.training_data import CORRECT_IT, TrainingData, from_work, training_data
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
 from surrogate.gp import device_of_model, outcomes_of
@@ -210,7 +210,7 @@ def outcomes_with_data(history: History) -> tuple[str, ...]:
         if history.n_finished >= 2:
             raise ModelError(
                 f"every outcome has the same value in all of {history.n_finished} finished runs: "
-                "there is nothing to learn from. Correct it (`engine log ID --correct`)."
+                f"there is nothing to learn from. {CORRECT_IT}."
             )
         raise ModelError(
             "expected at least 2 finished runs with results to learn from, got "

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from engine.campaign import Campaign, Value
 from engine.campaign.history import History, Run
-from engine.errors import ModelError
+from engine.errors import ModelError, by_voice, field
 from engine.propose.acquisition import Goal, build_acquisition, draw_joint
 from engine.propose.batch import Allowed, Choice, DistinctLimits, pick_greedily
 from engine.propose.forecaster import Forecaster
@@ -29,6 +29,7 @@ from engine.workspace.settings import ProposeSettings
 
 Array = NDArray[np.float64]
 
+_HOW_TO_REVISE = by_voice(" (config.toml, then `engine campaign revise`)", "")
 _MAX_BASELINE = 96
 """Finished runs kept as the front to beat: those most likely to be on it."""
 _MAX_CLOSE_LOOK = 360
@@ -117,7 +118,7 @@ class Search:
         if len(pool) < n:
             raise ModelError(
                 f"expected {n} settings that were not run yet, found {len(pool)} on the "
-                "instrument's grid: ask for fewer, or allow --replicates."
+                f"instrument's grid: ask for fewer, or allow {field('replicates')}."
             )
         wide = self._choose(pool, self.room.typical[None], n, limits, self.seed)
         sampled = time.perf_counter()
@@ -265,8 +266,8 @@ def reference_point(
                     f"no finished run reaches the threshold of {best[0]}: expected "
                     f"{'more' if sign > 0 else 'less'} than {objective.threshold:g}, the best of "
                     f"{len(values)} is {best[1]:.4g}. Beyond the data every proposal is worth "
-                    "nothing: move the threshold (config.toml, then `engine campaign revise`), or "
-                    "pass --explore to search from the worst corner of the data until runs do."
+                    f"nothing: move the threshold{_HOW_TO_REVISE}, or ask to {field('explore')}: "
+                    "to search from the worst corner of the data until runs do."
                 )
             spread = float(np.ptp(work)) or 1.0
             threshold = float(work.min() - 0.1 * spread)

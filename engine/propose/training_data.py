@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
-from engine.errors import ModelError
+from engine.errors import ModelError, by_voice, field
 from engine.propose.space import Space
 
 Array = NDArray[np.float64]
+
+CORRECT_IT = by_voice("Correct it (`engine log ID --correct`)", "Correct it in its run")
+"""What mends a value that was a slip."""
+
+_CORRECTING = by_voice("`engine log ID --correct`", "correcting it in the run")
 
 _OUTLIER_SIGMAS = 12.0
 """Robust standard deviations from the median beyond which a value is pointed out."""
@@ -73,7 +78,7 @@ def training_data(history: History, space: Space, outcomes: Sequence[str]) -> Tr
     if len(runs) < 2:
         raise ModelError(
             f"expected at least 2 finished runs with results to learn from, got {len(runs)}: log "
-            "or import more, or use --strategy sobol."
+            f"or import more, or use {field('strategy')} sobol."
         )
     fill = typical_ambient(space, history.finished)
     encoded = space.encode([run.conditions for run in runs], fill)
@@ -110,13 +115,12 @@ def _refuse_constant(raw: Array, outcomes: Sequence[str], n_runs: int) -> None:
         if len(values) < 2:
             raise ModelError(
                 f"expected at least 2 values of {outcome} to learn from, got {len(values)}: log "
-                "more, or use --strategy sobol."
+                f"more, or use {field('strategy')} sobol."
             )
         if np.ptp(values) <= 1e-12 * max(1.0, abs(values[0])):
             raise ModelError(
                 f"{outcome} has the same value, {values[0]:g}, in all of {n_runs} runs: there is "
-                "nothing to learn from it. Correct it (`engine log ID --correct`), or use "
-                "--strategy sobol."
+                f"nothing to learn from it. {CORRECT_IT}, or use {field('strategy')} sobol."
             )
 
 
@@ -134,6 +138,6 @@ def _outliers(
             notes.append(
                 f"{owners[row].name}: {campaign.heading(outcome)} = {raw[row, i]:g} lies "
                 f"{abs(values[row] - centre) / spread:.0f} robust standard deviations from the "
-                "median; if it is a slip, `engine log ID --correct` mends it."
+                f"median; if it is a slip, {_CORRECTING} mends it."
             )
     return notes

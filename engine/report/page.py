@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from db.records import Status
 from engine import __version__
+from engine.errors import spell
 from engine.predictions.sensitivity import Sensitivity
 from engine.report.previews import PreviewSection
 from engine.report.tables import NEWEST, batches_table, calibration_table, runs_table
@@ -113,7 +114,7 @@ def render_page(
         calibration_text=_calibration_text(scores),
         previews=previews,
         sensitivity=sensitivity,
-        sensitivity_remark=remark,
+        sensitivity_remark=None if remark is None else spell(remark, "page"),
         runs=runs,
         runs_caption=f"The newest {len(runs.rows)} of {len(material.experiments)} runs"
         if len(material.experiments) > NEWEST

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from db.errors import DatabaseError
-from engine.errors import SpinneretError
+from engine.errors import SpinneretError, marked
 from engine.previews.contact_sheet import real_tile
 from engine.previews.expected_statistics import NAMES, UNITS, worded
 from engine.previews.ledger import Coverage, Drawn, coverages, drawn_runs
@@ -108,7 +108,7 @@ def measure_previewed(workspace: Workspace) -> list[str]:
         try:
             measure_again(workspace, [id_], HowTaken())
         except (SpinneretError, DatabaseError) as error:
-            left_out.append(str(error))
+            left_out.append(marked(error))
     return left_out
 
 

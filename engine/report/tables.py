@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from db.records import BatchRecord, ExperimentRecord, Status
+from engine.errors import spell
 from engine.results.figures import wilson
 from engine.results.ledger import OutcomeScore
 from engine.results.material import Material, rounded, run_name, setting
@@ -91,7 +92,7 @@ def _batch_row(batch: BatchRecord, standing: Counter[Status]) -> tuple[str, ...]
         str(standing[Status.COMPLETED]),
         str(standing[Status.FAILED]),
         str(sum(n for status, n in standing.items() if status.is_pending)),
-        " ".join(map(str, notes)) if isinstance(notes, list | tuple) else str(notes),
+        spell(" ".join(map(str, notes) if isinstance(notes, list | tuple) else [notes]), "page"),
     )
 
 

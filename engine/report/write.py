@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.campaign import Value
-from engine.errors import DataError, ModelError
+from engine.errors import DataError, ModelError, by_voice, marked
 from engine.predictions.sensitivity import Sensitivity, sensitivity
 from engine.results.material import Material, gather
 
@@ -81,7 +81,8 @@ def write_report(
             files = write_pictures(material, pictures, indices)
     except OSError as error:
         raise DataError(
-            f"the report cannot be written: {error}. Name another place with --out or --png."
+            f"the report cannot be written: {by_voice(str(error), error.strerror or 'no access')}. "
+            f"Name another place{by_voice(' with --out or --png', '')}."
         ) from error
     volumes = hypervolume_growth(material).volumes
     return Written(
@@ -123,7 +124,7 @@ def model_sensitivity(
         knowledge = knowledge_for(campaign, settings.strategy, snapshot.checkpoint)
         forecaster = Forecaster.fit(history, settings, outcomes=outcomes, knowledge=knowledge)
     except ModelError as error:
-        return None, f"The model could not be fitted: {error}"
+        return None, f"The model could not be fitted: {marked(error)}"
 
     def predict(conditions: Sequence[Mapping[str, Value]]) -> dict[str, list[float]]:
         forecasts = forecaster.predict(conditions)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign
 from engine.compute import limit_threads
-from engine.errors import ModelError, NotFoundError
+from engine.errors import ModelError, NotFoundError, by_voice, marked
 from engine.retrieval.encoder import Encoder, open_encoder
 from engine.retrieval.expected import MeasuredRun, StatisticsModel, measured_runs
 from engine.retrieval.gallery import Gallery, Progress, collect, embed
@@ -39,20 +39,20 @@ def check(
         try:
             encoder = open_encoder(workspace, tx, record.id)
         except ModelError as error:
-            notes.append(f"without the latent: {error}")
+            notes.append(f"without the latent: {marked(error)}")
     items, told = collect(workspace, "campaign")
     notes.extend(told)
     runs = measured_runs(campaign, items)
     if not runs:
         raise ModelError(
-            "expected finished runs with micrographs to check, got none: add pictures with "
-            "`engine micrograph add FILE --experiment ID`"
+            "expected finished runs with micrographs to check, got none: add pictures"
+            + by_voice(" with `engine micrograph add FILE --experiment ID`", " to the runs")
         )
     statistics: StatisticsModel | None = None
     try:
         statistics = StatisticsModel.fit(campaign, runs, len(NAMES))
     except ModelError as error:
-        notes.append(f"without statistics: {error}")
+        notes.append(f"without statistics: {marked(error)}")
     similarity = None
     if encoder is not None:
         try:
@@ -61,7 +61,7 @@ def check(
             notes.extend(gallery.notes)
             similarity = _similarity(encoder, campaign, runs, gallery)
         except (ModelError, NotFoundError) as error:
-            notes.append(f"without the latent: {error}")
+            notes.append(f"without the latent: {marked(error)}")
     return check_runs(
         runs,
         statistics,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from engine.errors import DataError
+from engine.errors import place as path_mark
 from engine.micrographs.databar import find_crop
 from engine.micrographs.reading import read_grey
 from engine.retrieval.encoder import levelled, read_picture
 from engine.retrieval.gallery import Item
 from engine.retrieval.search import Retrieved
+from surrogate.files import whole_file
 
 SIDE_PX = 300
 _MARGIN, _LINE, _COLUMNS = 12, 17, 4
@@ -63,14 +64,13 @@ def write_contact_sheet(
         panels.append(Panel(grey, picture.nm_per_pixel or 1.0, lines))
     expected = retrieved.statistics.in_words if retrieved.is_expected else ""
     sheet = draw(panels, f"expected of these conditions: {expected}" if expected else "")
-    aside = path.with_name(f".{path.name}.part-{os.getpid()}")
     try:
-        sheet.save(aside, format="PNG")
-        aside.replace(path)
+        with whole_file(path) as draft:
+            sheet.save(draft, format="PNG")
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)
+        raise DataError(
+            f"{path_mark(path)} cannot be written: {error.strerror or error}"
+        ) from error
 
 
 def query_panel(

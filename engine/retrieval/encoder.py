@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from db.session import Transaction
 from engine.campaign import Value
-from engine.errors import DataError, ModelError, NotFoundError
+from engine.errors import DataError, ModelError, NotFoundError, place
 from engine.sources.axes import Axis, match_axes
 from engine.sources.encoding import encode_axes
 from engine.sources.serving_surrogate import STARTER, serving_folder
@@ -160,11 +160,11 @@ def read_picture(
     from engine.micrographs.reading import read_grey
 
     if not path.is_file():
-        raise NotFoundError(f"{name or path}: the file is not there")
+        raise NotFoundError(f"{name or place(path)}: the file is not there")
     grey = read_grey(path, max_megapixels=max_megapixels, name=name)
     if crop is not None:
         left, top, right, bottom = crop
         grey = grey[top:bottom, left:right]
     if not grey.size:
-        raise DataError(f"{name or path}: nothing is left inside its crop box")
+        raise DataError(f"{name or place(path)}: nothing is left inside its crop box")
     return np.ascontiguousarray(grey.T) if rotation_axis == "y" else grey

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
 from engine.campaign.history import Run
-from engine.errors import ModelError
+from engine.errors import ModelError, by_voice
 from engine.propose.space import Space
 from engine.propose.training_data import typical_ambient
 from engine.retrieval.gallery import Item, Statistics
@@ -128,8 +128,9 @@ class StatisticsModel:
         if not columns:
             raise ModelError(
                 f"expected statistics of at least {LEAST_RUNS} runs with micrographs, got "
-                f"{int(seen.max(initial=0))}: add pictures (`engine micrograph add`), or measure "
-                "them (`engine micrograph measure --missing`)"
+                f"{int(seen.max(initial=0))}: add pictures"
+                f"{by_voice(' (`engine micrograph add`)', '')}, or measure them"
+                f"{by_voice(' (`engine micrograph measure --missing`)', '')}"
             )
         fill = typical_ambient(space, [Run(run.conditions) for run in runs])
         X = torch.from_numpy(space.encode([run.conditions for run in runs], fill))

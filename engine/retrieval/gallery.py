@@ -15,7 +15,7 @@ from db.errors import DatabaseError
 from db.records import ExperimentRecord, SourceKind, SourceRecord, Status
 from db.session import Transaction
 from engine.campaign import Campaign, Value
-from engine.errors import DataError, NotFoundError, SpinneretError
+from engine.errors import DataError, NotFoundError, SpinneretError, by_voice, marked
 from engine.retrieval.encoder import Encoder, read_picture
 from engine.retrieval.index import Index, Store, key_of
 from engine.sources.axes import Axis, axes_of
@@ -145,7 +145,7 @@ def collect(workspace: Workspace, which: Which) -> tuple[list[Item], list[str]]:
         try:
             items += _of_source(read_source(workspace, source), known)
         except (SpinneretError, DatabaseError) as error:
-            notes.append(f"source '{source.name}' is left out: {error}")
+            notes.append(f"source '{source.name}' is left out: {marked(error)}")
     return items, notes
 
 
@@ -155,7 +155,8 @@ def _not_measured(items: Sequence[Item]) -> list[str]:
         return []
     are = "micrograph is" if n == 1 else "micrographs are"
     return [
-        f"{n} {are} not measured, or by an older version: `engine micrograph measure --missing`"
+        f"{n} {are} not measured, or by an older version: "
+        + by_voice("`engine micrograph measure --missing`", "measure them on the runs' pages")
     ]
 
 
@@ -236,7 +237,7 @@ def embed(
             try:
                 new[key] = _vector(encoder, item.picture, digest, limit)
             except SpinneretError as error:
-                left_out[str(error)] = left_out.get(str(error), 0) + 1
+                left_out[marked(error)] = left_out.get(marked(error), 0) + 1
                 unusable.add(key)
         if len(new) >= _AT_ONCE:
             missing -= new.keys()
@@ -250,7 +251,8 @@ def embed(
         reasons = "; ".join(left_out) or "no finished run has one"
         raise NotFoundError(
             f"expected micrographs of finished runs with a known scale, found none: {reasons}. "
-            "Add them with `engine micrograph add FILE --experiment ID --nm-per-pixel …`"
+            "Add them"
+            + by_voice(" with `engine micrograph add FILE --experiment ID --nm-per-pixel …`", "")
         )
     notes = tuple(f"left out: {why}" + (f" ({n} times)" if n > 1 else "")
                   for why, n in left_out.items())  # fmt: skip
@@ -263,15 +265,15 @@ def _key(encoder: Encoder, item: Item, left_out: dict[str, int]) -> tuple[str, s
     try:
         digest = item.picture.sha256 or digest_of(item.picture.path)
     except SpinneretError as error:
-        left_out[str(error)] = left_out.get(str(error), 0) + 1
+        left_out[marked(error)] = left_out.get(marked(error), 0) + 1
         return "", ""
     return key_of(item.picture, digest, encoder.n_tiles), digest
 
 
 def _vector(encoder: Encoder, picture: Picture, digest: str, max_megapixels: float) -> Array:
     if picture.nm_per_pixel is None:
-        raise DataError("a picture whose scale nobody stated (`engine micrograph measure ID "
-                        "--nm-per-pixel …`)")  # fmt: skip
+        command = by_voice(" (`engine micrograph measure ID --nm-per-pixel …`)", "")
+        raise DataError(f"a picture whose scale nobody stated{command}")
     grey = read_picture(
         picture.path,
         max_megapixels=max_megapixels,

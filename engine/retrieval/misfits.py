@@ -134,7 +134,9 @@ def check_runs(
         ModelError: neither statistics nor similarities.
     """
     if not 0.0 < false_share < 1.0:
-        raise UsageError(f"--false-share: expected a share above 0 and below 1, got {false_share}")
+        raise UsageError(
+            f"expected a share above 0 and below 1, got {false_share}", field="false_share"
+        )
     if statistics is None and similarity is None:
         raise ModelError("; ".join(notes) or "expected statistics or a model, got neither")
     n = len(runs)

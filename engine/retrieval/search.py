@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
 from engine.compute import limit_threads
-from engine.errors import DataError, ModelError, UsageError
+from engine.errors import DataError, ModelError, UsageError, by_voice, field, marked, place
 from engine.retrieval.encoder import Encoder, open_encoder, read_picture
 from engine.retrieval.expected import StatisticsModel, as_statistics, measured_runs, row
 from engine.retrieval.gallery import (
@@ -97,7 +97,8 @@ def by_conditions(
         NotFoundError: no micrograph in the gallery.
     """
     if not conditions:
-        raise UsageError("expected conditions such as --set voltage=18, got none")
+        example = by_voice("--set voltage=18", "voltage=18")
+        raise UsageError(f"expected conditions such as {example}, got none")
     encoder, items, campaign, left_out = _opened(workspace, k, which)
     query = encoder.of_conditions(axes_of(campaign), [conditions])[0]
     gallery = embed(workspace, encoder, items, progress)
@@ -169,8 +170,8 @@ def by_micrograph(
     scale = scale_of(file, grey.shape[1], how.nm_per_pixel)
     if scale is None:
         raise DataError(
-            f"{file}: nobody wrote its scale, and pictures of different scales cannot be compared; "
-            "state --nm-per-pixel"
+            f"{place(file)}: nobody wrote its scale, and pictures of different scales cannot be "
+            f"compared; state {field('nm_per_pixel')}"
         )
     crop = find_crop(grey)
     encoder, items, campaign, left_out = _opened(workspace, k, which)
@@ -183,8 +184,8 @@ def by_micrograph(
     asked = row(own)[None]
     score = for_picture(matcher, asked, _rows(gallery))[0]
     matches = []
-    for place, similarity in _first(gallery, query, score, k):
-        item = gallery.items[place]
+    for position, similarity in _first(gallery, query, score, k):
+        item = gallery.items[position]
         fit = None
         if matcher is not None and item.source is None:
             fit = float(matcher.fit(matcher.expect([item.conditions]), asked)[0, 0])
@@ -206,7 +207,7 @@ def _opened(
     workspace: Workspace, k: int, which: Which
 ) -> tuple[Encoder, list[Item], Campaign, list[str]]:
     if not 1 <= k <= MOST:
-        raise UsageError(f"--k: expected 1 to {MOST}, got {k}")
+        raise UsageError(f"expected 1 to {MOST}, got {k}", field="k")
     limit_threads(workspace.settings.compute.threads)
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
@@ -256,7 +257,7 @@ def _matcher(
     try:
         return Matcher.of(StatisticsModel.fit(campaign, runs), runs), []
     except ModelError as error:
-        return None, [f"how a mat of given conditions measures is not known yet: {error}"]
+        return None, [f"how a mat of given conditions measures is not known yet: {marked(error)}"]
 
 
 def _answer(

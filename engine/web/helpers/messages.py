@@ -11,10 +11,8 @@ from engine import errors
 
 def error_document(error: Exception) -> dict[str, Any]:
     """Return an error as JSON types; its message still says where voices differ."""
-    # The first argument is the message as it was marked: str() would word it for the API.
-    message = str(error.args[0]) if error.args else str(error)
     field = getattr(error, "field", None)
-    return {"error": type(error).__name__, "message": message, "field": field}
+    return {"error": type(error).__name__, "message": errors.marked(error), "field": field}
 
 
 def error_of(document: Mapping[str, Any]) -> Exception:
