@@ -52,7 +52,7 @@ def run_online() -> None:
     try:
         engine = migration_engine(database_url(), may_create=given_url() is not None)
     except DatabaseError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(error.worded("cli")) from error
     with engine.begin() as connection:
         context.configure(connection=connection, **migration_options())
         context.run_migrations()

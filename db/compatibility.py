@@ -29,17 +29,20 @@ def mismatch(name: str, revision: str) -> SchemaMismatchError:
     position = f"{name} is at revision {revision}"
     if revision in REVISIONS:
         return SchemaMismatchError(
-            f"{position}, this version needs {HEAD}: run `engine db upgrade`."
+            f"{position}, this version needs {HEAD}", mend="run `engine db upgrade`.", place=name
         )
     if revision in UNRELEASED:
         return SchemaMismatchError(
             f"{position}, which is from before 0.1.0 and cannot be upgraded; this version needs "
-            f"{HEAD}: run `engine export` with the version that made it, then `engine init` and "
-            "`engine import` with this one."
+            f"{HEAD}",
+            mend="run `engine export` with the version that made it, then `engine init` and "
+            "`engine import` with this one.",
+            place=name,
         )
     return SchemaMismatchError(
-        f"{position}, which a newer version of Spinneret made; this version knows up to {HEAD}: "
-        "run `pip install --upgrade spinneret`."
+        f"{position}, which a newer version of Spinneret made; this version knows up to {HEAD}",
+        mend="run `pip install --upgrade spinneret`.",
+        place=name,
     )
 
 

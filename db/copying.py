@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, String, Table, func, or_, select, union
@@ -45,7 +46,9 @@ class Copied:
         return sum(self.rows.values())
 
 
-def copy(source: str, target: str, *, campaign: str | None = None) -> Copied:
+def copy(
+    source: str, target: str, *, campaign: str | None = None, draft: Path | None = None
+) -> Copied:
     """Copy a database, or one campaign of it, and compare the two.
 
     Args:
@@ -54,6 +57,7 @@ def copy(source: str, target: str, *, campaign: str | None = None) -> Copied:
             rows of Spinneret's.
         campaign: the name of the only one to copy, with the sources that serve all. Users, the
             schedule and tasks stay behind then.
+        draft: where to make a SQLite file instead of where ``target`` says.
 
     Raises:
         DatabaseError: the target holds something, or is the source.
@@ -62,7 +66,8 @@ def copy(source: str, target: str, *, campaign: str | None = None) -> Copied:
         SchemaMismatchError: the source is of another revision.
     """
     if parse_url(source) == parse_url(target):
-        raise DatabaseError(f"copy: {display_name(source)} cannot be copied onto itself.")
+        name = display_name(source)
+        raise DatabaseError(f"copy: {name} cannot be copied onto itself.", place=name)
     with translated(display_name(source), "copy"):
         engine = make_engine(source, busy_timeout_s=30.0)
         try:
@@ -74,6 +79,7 @@ def copy(source: str, target: str, *, campaign: str | None = None) -> Copied:
                     rows: dict[str, int] = {}
                     create(
                         target,
+                        draft=draft,
                         fill=lambda database: rows.update(_fill(database.url, connection, plan)),
                     )
                 else:
@@ -121,7 +127,9 @@ def _require_empty(connection: Connection, name: str) -> None:
     if held:
         raise NotADatabaseError(
             f"copy: expected an empty database at {name}, found rows in {', '.join(held)}; nothing "
-            "was written. Name a new one (`createdb`)."
+            "was written.",
+            mend="Name a new one (`createdb`).",
+            place=name,
         )
 
 

@@ -44,8 +44,9 @@ def _require_file(path: Path) -> None:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise NotADatabaseError(
-            f"expected a database at {path}, found none. Run `engine init` to make one, or set url "
-            "in [database] of config.toml."
+            f"expected a database at {path}, found none.",
+            mend="Run `engine init` to make one, or set url in [database] of config.toml.",
+            place=path,
         ) from None
     except PermissionError:
         raise unreadable(path) from None

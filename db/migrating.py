@@ -31,7 +31,9 @@ def migrations_path() -> Path:
             return folder
     raise DatabaseError(
         f"expected the migrations in {package / 'migrations'} or {package.parent / 'alembic'}, "
-        "found none: install spinneret again."
+        "found none",
+        mend="install spinneret again.",
+        place=(package / "migrations", package.parent / "alembic"),
     )
 
 
@@ -95,8 +97,9 @@ def migrate(url: str) -> str:
             dangling = dangling_rows(connection)
             if dangling:
                 raise DatabaseError(
-                    f"upgrade: {display_name(url)} was left as it was, for {'; '.join(dangling)}. "
-                    "Run `engine db check`."
+                    f"upgrade: {display_name(url)} was left as it was, for {'; '.join(dangling)}.",
+                    mend="Run `engine db check`.",
+                    place=display_name(url),
                 )
     finally:
         engine.dispose()

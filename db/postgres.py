@@ -65,8 +65,9 @@ def make_postgres_engine(url: str, *, busy_timeout_s: float) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise DatabaseError(
-            f"{display_name(url)} needs the driver '{error.name}', which is not installed: "
-            "run `pip install 'psycopg[binary]'`."
+            f"{display_name(url)} needs the driver '{error.name}', which is not installed",
+            mend="run `pip install 'psycopg[binary]'`.",
+            place=display_name(url),
         ) from error
     settings = {**_SESSION, "lock_timeout": f"{max(1, round(busy_timeout_s * 1000))}ms"}
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
@@ -114,10 +115,10 @@ def translate_postgres(
     if state == "":
         return _without_state(message, name, action)
     words = {"action": action, "name": name, "message": message, "timeout": f"{busy_timeout_s:g}"}
-    for states, kind, sentence in _BY_STATE:
+    for states, kind, (sentence, mend) in _BY_STATE:
         if state in states or state[:2] in states:
-            return kind(sentence.format(**words))
-    return DatabaseError(f"{action}: {name}: {message}")
+            return kind(sentence.format(**words), mend=mend, place=name)
+    return DatabaseError(f"{action}: {name}: {message}", place=name)
 
 
 def is_worth_waiting(error: BaseException | None) -> bool:
@@ -128,50 +129,61 @@ def is_worth_waiting(error: BaseException | None) -> bool:
 
 
 _UNREACHABLE = (
-    "{action}: no answer from the server of {name}: {message}. Is it running, and are host and "
-    "port in the url in [database] of config.toml right? Nothing was written."
+    "{action}: no answer from the server of {name}: {message}. Nothing was written.",
+    "Is it running, and are host and port in the url in [database] of config.toml right?",
 )
 _LOST = (
-    "{action}: the connection to {name} broke ({message}); nothing was written. Run the command "
-    "again."
+    "{action}: the connection to {name} broke ({message}); nothing was written.",
+    "Run the command again.",
 )
-# SQLSTATE codes, or the two letters of their class; what they are to people; what mends it.
-_BY_STATE: tuple[tuple[frozenset[str], type[DatabaseError], str], ...] = (
+# SQLSTATE codes, or the two letters of their class; what they are to people, and what mends it.
+_BY_STATE: tuple[tuple[frozenset[str], type[DatabaseError], tuple[str, str]], ...] = (
     (
         frozenset({"55P03"}),
         DatabaseBusyError,
-        "{action}: another process has been writing to {name} for more than {timeout} s. Let that "
-        "one finish, then run the command again; nothing was written.",
+        (
+            "{action}: another process has been writing to {name} for more than {timeout} s; "
+            "nothing was written.",
+            "Let that one finish, then run the command again.",
+        ),
     ),
     (
         frozenset({"40001", "40P01"}),
         CollisionError,
-        "{action}: another transaction on {name} came in the way ({message}); nothing was written. "
-        "Run the command again.",
+        (
+            "{action}: another transaction on {name} came in the way ({message}); nothing was "
+            "written.",
+            "Run the command again.",
+        ),
     ),
     (frozenset({"53300", "57P03"}), ServerUnreachableError, _UNREACHABLE),
     (frozenset({"08", "57P01", "57P02", "57P05", "25P03", "25P04"}), ConnectionLostError, _LOST),
     (
         frozenset({"42501"}),
         AccessDeniedError,
-        "{action}: {name}: {message}. The role lacks a right: let its owner GRANT it, or name "
-        "another role in the url in [database] of config.toml.",
+        (
+            "{action}: {name}: {message}. The role lacks a right",
+            "let its owner GRANT it, or name another role in the url in [database] of config.toml.",
+        ),
     ),
     (
         frozenset({"25006"}),
         ReadOnlyDatabaseError,
-        "{action}: {name} takes no writes now (a standby server, or default_transaction_read_only)."
-        " Name the primary server as url in [database] of config.toml. Nothing was written.",
+        (
+            "{action}: {name} takes no writes now (a standby server, or "
+            "default_transaction_read_only). Nothing was written.",
+            "Name the primary server as url in [database] of config.toml.",
+        ),
     ),
     (
         frozenset({"53100", "53200"}),
         DatabaseError,
-        "{action}: the server of {name} has no room left ({message}); nothing was written.",
+        ("{action}: the server of {name} has no room left ({message}); nothing was written.", ""),
     ),
     (
         frozenset({"22021", "22P05"}),
         ConflictError,
-        "{action}: a text holds what cannot be stored ({message}); nothing was written.",
+        ("{action}: a text holds what cannot be stored ({message}); nothing was written.", ""),
     ),
 )
 _PASSING = re.compile(
@@ -194,27 +206,35 @@ def _without_state(message: str, name: str, action: str) -> DatabaseError:
     absent = re.search('database "(.*)" does not exist', message)
     if absent:
         return NotADatabaseError(
-            f"expected a database at {name}, the server has none of that name. Make one "
-            f"(`createdb {absent[1]}`, or CREATE DATABASE), then run `engine init`; or set url in "
-            "[database] of config.toml."
+            f"expected a database at {name}, the server has none of that name.",
+            mend=f"Make one (`createdb {absent[1]}`, or CREATE DATABASE), then run `engine init`; "
+            "or set url in [database] of config.toml.",
+            place=name,
         )
     if _DENIED.search(message):
         return AccessDeniedError(
-            f"{action}: the server of {name} lets nobody in like that: {_essence(message)}. Look "
-            "at the role and password in the url in [database] of config.toml (or PGPASSWORD, or "
-            "~/.pgpass), and at the server's pg_hba.conf."
+            f"{action}: the server of {name} lets nobody in like that: {_essence(message)}.",
+            mend="Look at the role and password in the url in [database] of config.toml (or "
+            "PGPASSWORD, or ~/.pgpass), and at the server's pg_hba.conf.",
+            place=name,
         )
     if message.startswith(("connection failed", "connection is bad", "failed to resolve")) or (
         "timeout expired" in message
     ):
+        sentence, mend = _UNREACHABLE
         return ServerUnreachableError(
-            _UNREACHABLE.format(action=action, name=name, message=_essence(message))
+            sentence.format(action=action, name=name, message=_essence(message)),
+            mend=mend,
+            place=name,
         )
     if _BROKEN.search(message):
-        return ConnectionLostError(_LOST.format(action=action, name=name, message=message))
+        sentence, mend = _LOST
+        return ConnectionLostError(
+            sentence.format(action=action, name=name, message=message), mend=mend, place=name
+        )
     if "NUL" in message:
         return ConflictError(f"{action}: a text holds a NUL character, which cannot be stored.")
-    return DatabaseError(f"{action}: {name}: {message}")
+    return DatabaseError(f"{action}: {name}: {message}", place=name)
 
 
 def _essence(message: str) -> str:

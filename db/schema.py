@@ -1,8 +1,9 @@
 """Making a database, bringing it up to date, looking whether it is sound, copying it.
 
 The migrations are the only thing that makes tables. They run in one transaction, so a killed
-upgrade leaves the database as it was; a new SQLite file is made aside and put in its place only
-when it is complete, so a killed ``engine init`` leaves no half-made database.
+upgrade leaves the database as it was. New SQLite files and backups are written to the path of a
+draft that the caller hands in (:mod:`engine.workspace.databases`) and puts in its place once it is
+complete, so a killed ``engine init`` leaves no half-made database.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from sqlalchemy.exc import DatabaseError as DriverError
 from db.compatibility import mismatch, revision_of
 from db.engines import make_engine
 from db.errors import DatabaseError
-from db.files import require_place, written_aside
+from db.files import require_place
 from db.migrating import dangling_rows, differences, migrate
 from db.revisions import HEAD, REVISIONS, UNRELEASED
 from db.session import Database
 from db.translate import translated
-from db.urls import display_name, sqlite_path
+from db.urls import display_name, parse_url, sqlite_path
 
 __all__ = ["HEAD", "backup", "check", "create", "exists", "sqlite_path", "upgrade"]
 
@@ -50,14 +51,16 @@ _CONSISTENCY = {
 }
 
 
-def create(url: str, *, fill: Callable[[Database], None] | None = None) -> None:
+def create(
+    url: str, *, fill: Callable[[Database], None] | None = None, draft: Path | None = None
+) -> None:
     """Make a new database through the migrations.
 
     Args:
         url: SQLAlchemy URL. A SQLite file must not be there yet; a PostgreSQL database must,
             without Spinneret's tables.
-        fill: called with the new database before it is put in its place, to write what it must
-            hold from the start; if it raises, nothing is left behind (SQLite).
+        fill: called with the new database, to write what it must hold from the start.
+        draft: where to make a SQLite file instead of where ``url`` says, which messages name.
 
     Raises:
         DatabaseError: there is a file already, or its folder does not exist.
@@ -68,19 +71,22 @@ def create(url: str, *, fill: Callable[[Database], None] | None = None) -> None:
         if exists(url):
             raise DatabaseError(
                 f"expected a database without tables at {display_name(url)}, found Spinneret's; "
-                "nothing was overwritten."
+                "nothing was overwritten.",
+                place=display_name(url),
             )
         with translated(display_name(url), "create the database"):
             migrate(url)
         _fill(url, fill)
         return
-    require_place(path, "engine init")
-    with translated(str(path), "create the database"), written_aside(path) as draft:
-        with closing(sqlite3.connect(draft)) as connection:
+    if draft is None:
+        require_place(path, "engine init")
+    file = draft or path
+    with translated(str(path), "create the database"):
+        with closing(sqlite3.connect(file)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-        migrate(f"sqlite:///{draft}")
-        _fill(f"sqlite:///{draft}", fill)
-        _empty_log(draft)
+        migrate(f"sqlite:///{file}")
+        _fill(f"sqlite:///{file}", fill)
+        _empty_log(file)
 
 
 def exists(url: str) -> bool:
@@ -160,38 +166,52 @@ def check(url: str) -> list[str]:
     return findings
 
 
-def backup(url: str, target: Path | None = None) -> Path:
-    """Copy a database, consistent even while others write; return the copy's path.
+def backup_name(url: str) -> str:
+    """Return the name of a backup made now: ``<database>-<time in UTC>.db`` (``.dump``).
 
-    The copy is brought to the disk and only then given its name; one of a SQLite file is looked
-    over before. A PostgreSQL database is dumped by ``pg_dump``, in its own format.
+    >>> backup_name("sqlite:///lab/mats.db")  # doctest: +ELLIPSIS
+    'mats-...Z.db'
+    """
+    path = sqlite_path(url)
+    stem = path.stem if path is not None else parse_url(url).database or "spinneret"
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{stem}-{moment}.{'dump' if path is None else 'db'}"
+
+
+def require_spinneret(url: str, action: str) -> None:
+    """Refuse what is no database of Spinneret's, of whatever revision.
+
+    Raises:
+        NotADatabaseError: no such database, or it is something else.
+        ReadOnlyDatabaseError, ServerUnreachableError, AccessDeniedError: it cannot be opened.
+    """
+    with translated(display_name(url), action):
+        _revision(url)
+
+
+def backup(url: str, draft: Path) -> None:
+    """Copy a database to a new file, consistent even while others write.
+
+    The copy of a SQLite file is looked over. A PostgreSQL database is dumped by ``pg_dump``, in
+    its own format.
 
     Args:
         url: SQLAlchemy URL of the database, at any revision.
-        target: the file to make, or a folder to make it in; beside the database where not given.
-            A file that it names itself is called ``<database>-<time in UTC>.db`` (``.dump``).
+        draft: the file to make, which the caller puts in its place.
 
     Raises:
-        NotADatabaseError: no such database, or it is something else, or the copy is not sound.
-        DatabaseError: there is a file of that name already, or the database is no SQLite file.
-        ReadOnlyDatabaseError: the target's folder cannot be written.
+        NotADatabaseError: no such database, or it is something else.
+        DatabaseError: the copy is not sound, or there is no ``pg_dump``.
     """
+    require_spinneret(url, "back up")
     path = sqlite_path(url)
     if path is None:
         from db.dumping import dump
 
-        with translated(display_name(url), "back up"):
-            _revision(url)
-        return dump(url, target)
-    with translated(str(path), "back up"):
-        _revision(url)
-    if target is None or target.is_dir():
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        target = (target or path.parent) / f"{path.stem}-{moment}.db"
-    require_place(target, "engine db backup")
+        dump(url, draft)
+        return
     with (
         translated(str(path), "back up"),
-        written_aside(target) as draft,
         closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=rw", uri=True)) as source,
         closing(sqlite3.connect(draft)) as copy,
     ):
@@ -199,10 +219,10 @@ def backup(url: str, target: Path | None = None) -> Path:
         (answer,) = copy.execute("PRAGMA quick_check(1)").fetchone()
         if answer != "ok":
             raise DatabaseError(
-                f"back up: {path} is damaged ({answer}), no copy was kept. See `engine db check`."
+                f"back up: {path} is damaged ({answer}), no copy was kept.",
+                mend="See `engine db check`.",
+                place=path,
             )
-        copy.close()
-    return target
 
 
 def _revision(url: str) -> str:
@@ -225,7 +245,9 @@ def _empty_log(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
-        raise DatabaseError(f"the new database {path} is still in use; close it first.")
+        raise DatabaseError(
+            f"the new database {path} is still in use", mend="close it first.", place=path
+        )
 
 
 def _damage(connection: Connection) -> list[str]:

@@ -287,8 +287,9 @@ class Database:
                 raise
             if self._outcome_of(number, action, error) != "committed":
                 raise ConnectionLostError(
-                    f"{action}: the connection to {self.name} broke; nothing was written. Run the "
-                    "command again."
+                    f"{action}: the connection to {self.name} broke; nothing was written.",
+                    mend="Run the command again.",
+                    place=self.name,
                 ) from error
 
     def _outcome_of(self, number: str, action: str, cause: BaseException) -> str:
@@ -308,8 +309,9 @@ class Database:
             attempt += 1
         raise OutcomeUnknownError(
             f"{action}: the connection to {self.name} broke while this was being committed, and "
-            "the server could not be asked since. It may be recorded or not, as a whole: look "
-            "(`engine status`, `engine show`) before running the command again."
+            "the server could not be asked since. It may be recorded or not, as a whole",
+            mend="look (`engine status`, `engine show`) before running the command again.",
+            place=self.name,
         ) from cause
 
     def close(self) -> None:

@@ -112,8 +112,9 @@ def _translate_sqlite(
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return DatabaseBusyError(
             f"{action}: {name} has been locked by another process for more than "
-            f"{busy_timeout_s:g} s. Let that one finish, then run the command again; nothing was "
-            "written."
+            f"{busy_timeout_s:g} s; nothing was written.",
+            mend="Let that one finish, then run the command again.",
+            place=name,
         )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return _not_permitted(Path(name), action, error)
@@ -121,19 +122,25 @@ def _translate_sqlite(
         return not_a_database(name)
     if code == sqlite3.SQLITE_CORRUPT:
         return NotADatabaseError(
-            f"{name} is damaged ({error}). Look at it with `engine db check`, and put back the "
-            "newest backup (`engine db backup` makes them)."
+            f"{name} is damaged ({error}).",
+            mend="Look at it with `engine db check`, and put back the newest backup (`engine db "
+            "backup` makes them).",
+            place=name,
         )
     if code == sqlite3.SQLITE_FULL:
-        return DatabaseError(f"{action}: the disk of {name} is full; nothing was written.")
-    return DatabaseError(f"{action}: {name}: {error}")
+        return DatabaseError(
+            f"{action}: the disk of {name} is full; nothing was written.", place=name
+        )
+    return DatabaseError(f"{action}: {name}: {error}", place=name)
 
 
 def not_a_database(name: str, why: str = "is not a database") -> NotADatabaseError:
     """Return the error for a file that is something else."""
     return NotADatabaseError(
-        f"{name} {why}. Name another file as url in [database] of config.toml, or move this one "
-        "away and run `engine init`."
+        f"{name} {why}.",
+        mend="Name another file as url in [database] of config.toml, or move this one away and "
+        "run `engine init`.",
+        place=name,
     )
 
 
@@ -145,17 +152,20 @@ def _not_permitted(path: Path, action: str, error: BaseException | None) -> Data
     if not os.access(path.parent, os.W_OK):
         obstacles.append(f"the folder {path.parent}")
     if not obstacles:
-        return ReadOnlyDatabaseError(f"{action}: {path} cannot be opened: {error}.")
+        return ReadOnlyDatabaseError(f"{action}: {path} cannot be opened: {error}.", place=path)
     return ReadOnlyDatabaseError(
         f"{action}: {' and '.join(obstacles)} cannot be written, and SQLite keeps its log beside "
-        f"the file. Make it writable (`chmod u+w`), or copy {path.name} to a folder of your own "
-        "and set url in [database] of config.toml. Nothing was written."
+        "the file. Nothing was written.",
+        mend=f"Make it writable (`chmod u+w`), or copy {path.name} to a folder of your own and "
+        "set url in [database] of config.toml.",
+        place=(*beside, path.parent),
     )
 
 
 def unreadable(path: Path) -> ReadOnlyDatabaseError:
     """Return the error for a file that this user may not even read."""
     return ReadOnlyDatabaseError(
-        f"{path} cannot be read: its permissions, or its folder's, forbid it. Give yourself the "
-        "right (`chmod u+rwX`), or ask its owner."
+        f"{path} cannot be read: its permissions, or its folder's, forbid it.",
+        mend="Give yourself the right (`chmod u+rwX`), or ask its owner.",
+        place=path,
     )

@@ -22,25 +22,25 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise DatabaseError(
-            f"expected a database URL such as sqlite:///spinneret.db, got '{_hidden(url)}'; "
-            "set url in [database] of config.toml"
+            f"expected a database URL such as sqlite:///spinneret.db, got '{_hidden(url)}'",
+            mend="set url in [database] of config.toml",
         ) from None
     backend = parsed.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
         raise DatabaseError(
-            f"expected a sqlite:/// or postgresql+psycopg:// URL, got '{backend}'; "
-            "set url in [database] of config.toml"
+            f"expected a sqlite:/// or postgresql+psycopg:// URL, got '{backend}'",
+            mend="set url in [database] of config.toml",
         )
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise DatabaseError(
-            f"expected a file in the database URL, such as sqlite:///spinneret.db, got '{url}'; "
-            "set url in [database] of config.toml"
+            f"expected a file in the database URL, such as sqlite:///spinneret.db, got '{url}'",
+            mend="set url in [database] of config.toml",
         )
     if backend == "postgresql":
         if parsed.drivername not in ("postgresql", "postgresql+psycopg"):
             raise DatabaseError(
-                f"expected a postgresql+psycopg:// URL, got '{parsed.drivername}'; set url in "
-                "[database] of config.toml"
+                f"expected a postgresql+psycopg:// URL, got '{parsed.drivername}'",
+                mend="set url in [database] of config.toml",
             )
         return parsed.set(drivername="postgresql+psycopg")
     return parsed

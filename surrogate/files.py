@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 _DRAFT = ".draft-"
@@ -88,13 +89,22 @@ def whole_folder(path: Path) -> Iterator[Path]:
     draft.mkdir()
     try:
         yield draft
-        for inner in sorted(draft.rglob("*")):
-            sync(inner)
-        sync(draft)
-        draft.rename(path)
-        sync(path.parent)
+        place_folder(draft, path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def place_folder(draft: Path, path: Path) -> None:
+    """Sync a draft's files and put it in its place, where its name is known only when it is full.
+
+    Raises:
+        OSError: as of :func:`whole_folder`; the draft is left to the caller.
+    """
+    for inner in sorted(draft.rglob("*")):
+        sync(inner)
+    sync(draft)
+    draft.rename(path)
+    sync(path.parent)
 
 
 def sync(path: Path) -> None:
@@ -108,10 +118,19 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def sweep_drafts(folder: Path, *, older_than_s: float = _STALE_AFTER_S) -> list[Path]:
-    """Remove drafts that killed processes left in ``folder``; return what was removed."""
+def sweep_drafts(
+    folder: Path, *, of: str | None = None, older_than_s: float = _STALE_AFTER_S
+) -> list[Path]:
+    """Remove drafts that killed processes left in ``folder``; return what was removed.
+
+    Args:
+        folder: where to look.
+        of: only drafts of the file or folder of this name (all, if ``None``).
+        older_than_s: leave younger ones, which may still be written.
+    """
     swept = []
-    for draft in folder.glob(f".*{_DRAFT}*"):
+    name = "*" if of is None else escape(of)
+    for draft in folder.glob(f".{name}{_DRAFT}*"):
         try:
             if time.time() - draft.stat().st_mtime <= older_than_s:
                 continue

@@ -46,8 +46,9 @@ class Sources:
             taken = and_(taken, _serves(campaign_id))
         for other in self._select(taken):
             raise ConflictError(
-                f"a source '{name}' exists already ({other.kind}); choose another name, or take "
-                f"that one away first: `engine source remove {name}`"
+                f"a source '{name}' exists already ({other.kind})",
+                mend="choose another name, or take that one away first: `engine source remove "
+                f"{name}`",
             )
         values = {
             "campaign_id": campaign_id,

@@ -101,11 +101,11 @@ def backup(
     A PostgreSQL database is dumped by `pg_dump`, which must be there; `pg_restore --dbname=NAME
     FILE` brings it back into an empty database.
     """
-    from db import schema
     from db.urls import display_name
+    from engine.workspace.databases import back_up
 
     url = _url(config)
-    copy = schema.backup(url, target)
+    copy = back_up(url, target)
     if as_json:
         n_bytes = copy.stat().st_size
         print_json({"database": display_name(url), "backup": str(copy), "n_bytes": n_bytes})
@@ -137,9 +137,9 @@ def copy(
     With --campaign, users, the schedule and tasks stay behind. Files of the data folder are not
     copied: the answer tells what must be there.
     """
-    from db.copying import copy as copy_database
     from db.urls import resolve_url
     from engine.workspace import Workspace
+    from engine.workspace.databases import copy_database
 
     with Workspace.open(config) as workspace:
         data_dir = workspace.data_dir

@@ -138,7 +138,7 @@ def backup(
     Raises:
         DataError: the disk refuses.
     """
-    from db import schema
+    from engine.workspace.databases import back_up
 
     path = sqlite_path(workspace.database.url)
     if path is None:
@@ -146,7 +146,7 @@ def backup(
     folder = workspace.data_dir / "backups"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        newest = schema.backup(workspace.database.url, folder)
+        newest = back_up(workspace.database.url, folder)
         copies = sorted(folder.glob(f"{path.stem}-*.db"), key=lambda copy: copy.stat().st_mtime_ns)
         surplus = copies[: -workspace.settings.schedule.keep_backups]
         old = [copy for copy in surplus if copy != newest]

@@ -20,10 +20,11 @@ from db.session import Transaction
 from engine.compute import limit_threads, versions
 from engine.errors import DataError, StateError, by_voice
 from engine.refresh.request import RefreshRequest, ShouldStop
-from engine.registry.files import FILES, FOLDER, Disk, hashes, problems
+from engine.registry.files import FILES, hashes, problems
 from engine.registry.versions import version_of
 from engine.workspace import Workspace, definition_of
 from engine.workspace.leases import TRAINING, held
+from surrogate.files import whole_folder
 from surrogate.progress import Progress, silent
 
 
@@ -162,10 +163,9 @@ def _put_back(data_dir: Path, rebuilt: Path, version: ModelVersionRecord) -> boo
     """Put a version's files in their place, if they are the very same."""
     if hashes(rebuilt) != dict((version.config or {}).get(FILES, {})):
         return False
-    place = data_dir / version.artifact_path
-    aside = Disk().make_aside(data_dir / FOLDER)
-    shutil.copytree(rebuilt, aside, dirs_exist_ok=True)
-    aside.chmod(0o755)
-    shutil.rmtree(place, ignore_errors=True)
-    Disk().rename(aside, place)
+    folder = data_dir / version.artifact_path
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(folder) as draft:
+        shutil.copytree(rebuilt, draft, dirs_exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return True

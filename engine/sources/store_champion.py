@@ -15,7 +15,7 @@ from typing import Any
 
 from db.records import ModelKind, ModelStatus
 from engine.compute import versions
-from engine.registry.files import FILES, FOLDER, Disk, Kept, keep
+from engine.registry.files import FILES, FOLDER, Kept, keep
 from engine.workspace import Workspace
 from surrogate.errors import CheckpointError
 from surrogate.matmcl.checkpoint import read_card, save_checkpoint
@@ -44,9 +44,8 @@ def keep_surrogate(
     extra: Mapping[str, Any],
     watermark: int,
     seed: int,
-    disk: Disk | None = None,
 ) -> Kept:
-    """Write a checkpoint aside and put its whole folder in its place below the data folder.
+    """Write a checkpoint and put its whole folder in its place below the data folder.
 
     Raises:
         CheckpointError: it cannot be written.
@@ -61,7 +60,7 @@ def keep_surrogate(
                 raise error.__cause__ from error
             raise
 
-    return keep(workspace.data_dir, ModelKind.SURROGATE, fill, disk=disk)
+    return keep(workspace.data_dir, ModelKind.SURROGATE, fill)
 
 
 def register(

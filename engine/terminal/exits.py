@@ -32,7 +32,7 @@ def one_line_errors() -> Iterator[None]:
     except Exception as error:
         # Whoever raised it has loaded db: importing it here would slow every command down.
         if "db.errors" in sys.modules and isinstance(error, sys.modules["db.errors"].DatabaseError):
-            _fail(str(error), 1)
+            _fail(error.worded("cli"), 1)
         raise
 
 

@@ -106,7 +106,7 @@ def worded(error: Exception, voice: Voice, relabelled: Mapping[str, str] | None 
     if isinstance(error, db_errors.DatabaseError) and not isinstance(
         error, db_errors.ConflictError
     ):
-        _LOG.warning("%s", error)
+        _LOG.warning("%s", error.worded("cli"))
         return next(
             (sentence for kind, sentence in _DATABASE if isinstance(error, kind)),
             f"the database cannot be used now; {_LOOK}",

@@ -9,11 +9,12 @@ from importlib import resources
 from pathlib import Path
 
 from db.records import CampaignRecord
-from db.schema import create, exists
+from db.schema import exists
 from db.session import Database
 from db.urls import display_name, resolve_url
 from engine.campaign import Campaign
 from engine.errors import ConfigError, StateError, UsageError
+from engine.workspace.databases import create_database
 from engine.workspace.files import write_aside
 from engine.workspace.settings import Settings, load_settings, parse_campaign
 
@@ -119,7 +120,7 @@ def _record(
         def fill(database: Database) -> None:
             _create_campaign(database, campaign)
 
-        create(url, fill=fill)
+        create_database(url, fill=fill)
         with Database.open(url) as database, database.read() as tx:
             record = tx.campaigns.get(campaign.name)
         assert record is not None  # noqa: S101 -- written above

@@ -14,6 +14,7 @@ from db.records import FailureKind, NewExperiment, NewProposal, Origin, Status
 from db.schema import check, exists
 from db.session import Database
 from db.tables import metadata
+from engine.workspace.databases import copy_database
 
 
 def everything(url: str) -> dict[str, list[tuple]]:
@@ -178,7 +179,7 @@ def test_a_row_that_changes_on_the_way_is_noticed(
 
     monkeypatch.setattr(copying, "_write", wrong)
     with pytest.raises(ConflictError, match="row of measurements with id 1 did not arrive"):
-        copy(recorded, target)
+        copy_database(recorded, target)
     if target.startswith("sqlite"):
         assert not exists(target)
     else:

@@ -10,8 +10,9 @@ import pytest
 from postgres_server import PostgresServer, binaries, execute, libpq
 
 from db.errors import DatabaseError, NotADatabaseError
-from db.schema import backup, check, create
+from db.schema import backup, backup_name, check, create
 from db.session import Database
+from engine.workspace.databases import back_up
 
 
 def test_a_dump_can_be_restored(
@@ -28,10 +29,9 @@ def test_a_dump_can_be_restored(
     with Database.open(url) as database, database.write("init") as tx:
         tx.campaigns.create("one", {})
     monkeypatch.setenv("PATH", f"{own_postgres.bin}:{os.environ['PATH']}")
-    copy = backup(url, tmp_path)
+    copy = tmp_path / backup_name(url)
     assert copy.suffix == ".dump"
-    with pytest.raises(DatabaseError, match="overwrites nothing"):
-        backup(url, copy)
+    backup(url, copy)
     back = own_postgres.url("back")
     restored = subprocess.run(
         ["pg_restore", "--no-owner", f"--dbname={libpq(back)}", copy],
@@ -49,8 +49,9 @@ def test_without_pg_dump_it_is_told_what_to_do(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DatabaseError, match=r"expected `pg_dump`.*engine db copy --to sqlite:///"):
-        backup(postgres_url, tmp_path)
+    with pytest.raises(DatabaseError, match="expected `pg_dump`") as caught:
+        backup(postgres_url, tmp_path / "x.dump")
+    assert "engine db copy --to sqlite:///" in caught.value.mend
 
 
 def test_a_refusal_is_passed_on(
@@ -61,11 +62,12 @@ def test_a_refusal_is_passed_on(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(DatabaseError, match="server version mismatch"):
-        backup(postgres_url, tmp_path / "x.dump")
-    assert not (tmp_path / "x.dump").exists()
+        back_up(postgres_url, tmp_path / "x.dump")
+    assert os.listdir(tmp_path) == ["pg_dump"]
 
 
 def test_only_what_is_ours(empty_postgres_url: str, tmp_path: Path) -> None:
     assert binaries().is_dir()
     with pytest.raises(NotADatabaseError, match="not one of Spinneret's"):
-        backup(empty_postgres_url, tmp_path)
+        backup(empty_postgres_url, tmp_path / "x.dump")
+    assert os.listdir(tmp_path) == []

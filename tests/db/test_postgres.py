@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -61,15 +62,19 @@ class TestErrors:
     @pytest.mark.parametrize("action", [Database.open, check, upgrade])
     def test_opening(self, server, user, password, database, kind, mend, action) -> None:
         url = server.tcp_url(database, user=user, password=password)
-        with pytest.raises(kind, match=mend) as caught:
+        with pytest.raises(kind) as caught:
             action(url)
-        assert password not in str(caught.value)
-        assert "s3cret" not in str(caught.value)
+        shown = caught.value.worded("cli")
+        assert re.search(mend, shown)
+        assert password not in shown
+        assert "s3cret" not in shown
+        assert f"@127.0.0.1:{server.port}/" not in str(caught.value)
 
     def test_no_server(self) -> None:
         begun = time.monotonic()
-        with pytest.raises(ServerUnreachableError, match=r"Connection refused\. Is it running"):
+        with pytest.raises(ServerUnreachableError, match="Connection refused") as caught:
             Database.open("postgresql+psycopg://lab:s3cret@127.0.0.1:1/mats", wait_s=0.2)
+        assert "Is it running" in caught.value.mend
         assert time.monotonic() - begun < 5
 
     def test_no_such_host_is_not_waited_for(self) -> None:
@@ -228,7 +233,7 @@ class TestLosingTheConnection:
         with Database.open(postgres_url, busy_timeout_s=0.3, wait_s=0.3) as database:
             monkeypatch.setattr("db.postgres.transaction_status", lambda *_: None)
             monkeypatch.setattr(session.Connection, "commit", commit)
-            with pytest.raises(OutcomeUnknownError, match="recorded or not, as a whole: look"):
+            with pytest.raises(OutcomeUnknownError, match="recorded or not, as a whole"):
                 database.transact("init", lambda tx: tx.campaigns.create("one", {}))
 
     def test_a_server_that_comes_back_is_waited_for(self, own_postgres) -> None:

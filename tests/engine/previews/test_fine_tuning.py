@@ -175,7 +175,7 @@ def test_a_full_disk_leaves_nothing(pictured: Workspace, monkeypatch: pytest.Mon
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engine.registry.files.Disk.flush", full)
+    monkeypatch.setattr("engine.registry.files.place_folder", full)
     with pytest.raises(DataError, match="disk is full"):
         refresh(pictured, BRIEF)
     models = pictured.data_dir / "models"

@@ -21,7 +21,7 @@ from engine.refresh.plan import plan
 from engine.refresh.rebuild import rebuild
 from engine.refresh.request import RefreshRequest
 from engine.refresh.run import refresh, state_folder
-from engine.registry.files import Disk, hashes
+from engine.registry.files import hashes
 from engine.registry.versions import list_models, rollback
 from engine.sources.knowledge import knowledge_of
 from engine.sources.serving_surrogate import STARTER, serving_folder
@@ -248,7 +248,7 @@ class TestWholeOrNotAtAll:
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(Disk, "rename", full)
+        monkeypatch.setattr("engine.registry.files.place_folder", full)
         with pytest.raises(DataError, match="the disk is full"):
             refresh(filled, QUICK)
         monkeypatch.undo()

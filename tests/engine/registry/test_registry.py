@@ -17,10 +17,11 @@ import pytest
 from db.records import ModelKind, ModelStatus
 from db.session import Transaction
 from engine.errors import DataError, NotFoundError, StateError
-from engine.registry.files import FILES, Disk, Kept, keep
+from engine.registry.files import FILES, Kept, keep
 from engine.registry.serving_version import serving
 from engine.registry.versions import list_models, orphans, promote, prune, rollback
 from engine.workspace import Workspace
+from surrogate.files import draft_of
 
 SURROGATE = ModelKind.SURROGATE
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,19 +92,24 @@ class TestFiles:
             (errno.EACCES, "make the data folder writable"),
         ],
     )
-    @pytest.mark.parametrize("step", ["make_aside", "flush", "rename"])
+    @pytest.mark.parametrize("step", ["pathlib.Path.mkdir", "os.fsync", "pathlib.Path.rename"])
     def test_a_disk_that_fails_leaves_nothing(
-        self, workspace: Workspace, number: int, message: str, step: str
+        self,
+        workspace: Workspace,
+        monkeypatch: pytest.MonkeyPatch,
+        number: int,
+        message: str,
+        step: str,
     ) -> None:
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise OSError(number, os.strerror(number))
 
-        disk = Disk()
-        setattr(disk, step, fail)
         champion, _ = add(workspace, "a")
         before = names(workspace)
+        monkeypatch.setattr(step, fail)
         with pytest.raises(DataError, match=message):
-            keep(workspace.data_dir, SURROGATE, fill_with("b"), disk=disk)
+            keep(workspace.data_dir, SURROGATE, fill_with("b"))
+        monkeypatch.undo()
         assert names(workspace) == before
         assert serves(workspace) == (champion, "")
 
@@ -239,9 +245,11 @@ class TestPruning:
     def test_orphans_are_found(self, workspace: Workspace) -> None:
         add(workspace, "a")
         keep(workspace.data_dir, SURROGATE, fill_with("b"))
+        # Left by a process that was killed, and by one of a version from before 0.1.0.
+        draft_of(workspace.data_dir / "models" / "surrogate").mkdir()
         (workspace.data_dir / "models" / ".new-abc").mkdir()
         (workspace.data_dir / "models" / ".refresh-surrogate-1").mkdir()
-        assert len(orphans(workspace)) == 2
+        assert len(orphans(workspace)) == 3
 
     def test_status_of_what_was_made(self, workspace: Workspace) -> None:
         add(workspace, "a")
