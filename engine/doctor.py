@@ -20,7 +20,7 @@ from db.errors import DatabaseError, SchemaMismatchError
 from db.records import JobOutcome
 from db.urls import display_name, resolve_url
 from engine.compute import versions
-from engine.errors import SpinneretError
+from engine.errors import SpinneretError, spell
 from engine.micrographs.store import FOLDER as PICTURES
 from engine.registry.files import problems
 from engine.registry.versions import folder_bytes, orphans
@@ -96,9 +96,9 @@ def examine(
             for look in looks if not quick else (*looks[:3], *looks[4:]):
                 found += _told(look, workspace, fix, stale_s)
     except SchemaMismatchError as error:
-        found.append(Finding("revision", Level.WRONG, str(error)))
+        found.append(Finding("revision", Level.WRONG, error.worded("cli")))
     except DatabaseError as error:
-        found.append(Finding("database", Level.WRONG, str(error)))
+        found.append(Finding("database", Level.WRONG, error.worded("cli")))
     found.append(_libraries())
     if not quick:
         found.append(_device())
@@ -112,7 +112,8 @@ def _told(look: Look, workspace: Workspace, fix: bool, stale_s: float) -> list[F
     try:
         return list(look(workspace, fix, stale_s))
     except (SpinneretError, DatabaseError, OSError) as error:
-        return [Finding(look.__name__.strip("_").replace("_", " "), Level.WRONG, str(error))]
+        text = str(error) if isinstance(error, OSError) else error.worded("cli")
+        return [Finding(look.__name__.strip("_").replace("_", " "), Level.WRONG, text)]
 
 
 def _pages(url: str) -> list[Finding]:
@@ -180,7 +181,9 @@ def _champions(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Find
                 else "it cannot be promoted; restore it from a backup, or forget it"
             )
             level = Level.WRONG if is_champion else Level.LOOK
-            yield Finding("models", level, f"campaign '{campaign.name}': {one}: {mend}")
+            yield Finding(
+                "models", level, f"campaign '{campaign.name}': {spell(one, 'cli')}: {mend}"
+            )
     if not bad:
         yield Finding("models", Level.FINE, f"{len(versions_)} versions, every file as recorded")
 

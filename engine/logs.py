@@ -13,6 +13,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from engine.errors import spell
+
 VARIABLE = "SPINNERET_LOG"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -26,7 +28,7 @@ class JsonLine(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": spell(record.getMessage(), "cli"),
         }
         document |= {k: v for k, v in vars(record).items() if k not in _STANDARD}
         if record.exc_info:
@@ -39,7 +41,7 @@ class PlainLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        text = record.getMessage()
+        text = spell(record.getMessage(), "cli")
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
         word = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
