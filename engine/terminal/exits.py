@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,11 +11,12 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from engine.errors import SpinneretError
+from engine.terminal.labels import LABELS, labels_of
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Translate the errors that a user can mend.
+def one_line_errors(labels: Mapping[str, str] = LABELS) -> Iterator[None]:
+    """Translate the errors that a user can mend; ``labels``: words for fields (see ``labels``).
 
     Raises:
         typer.Exit: after the line was written, with the error's exit code.
@@ -23,7 +24,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except SpinneretError as error:
-        _fail(error.worded("cli"), error.exit_code)
+        _fail(error.worded("cli", labels), error.exit_code)
     except KeyboardInterrupt:
         _fail("stopped; nothing half-written was kept.", 130)
     except BrokenPipeError:
@@ -39,10 +40,26 @@ def one_line_errors() -> Iterator[None]:
 class OneLineGroup(TyperGroup):
     """A group of commands whose errors end in one line."""
 
+    arguments: tuple[str, ...] = ()
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words that were typed."""
+        self.arguments = tuple(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was typed."""
-        with one_line_errors():
+        with one_line_errors(labels_of(self._typed(ctx))):
             return super().invoke(ctx)
+
+    def _typed(self, ctx: Any) -> Any:
+        """Return the command that the first words name, as far as they name one."""
+        command: Any = self
+        for word in self.arguments:
+            if not isinstance(command, TyperGroup):
+                break
+            command = command.get_command(ctx, word) or command
+        return command
 
 
 class OneLineCommand(TyperCommand):
@@ -50,7 +67,7 @@ class OneLineCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
-        with one_line_errors():
+        with one_line_errors(labels_of(self)):
             return super().invoke(ctx)
 
 

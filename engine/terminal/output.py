@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from engine.errors import spell
+from engine.terminal.labels import LABELS
 
 
 def console(*, to_stderr: bool = False) -> Console:
@@ -32,7 +33,7 @@ def print_json(document: Any) -> None:
 
     text = json.dumps(plain(document), ensure_ascii=False, indent=2)
     # Marks are filled in after escaping: what they hold was escaped with the rest.
-    sys.stdout.write(spell(text, "cli") + "\n")
+    sys.stdout.write(spell(text, "cli", LABELS) + "\n")
 
 
 def warn(message: str) -> None:
@@ -46,7 +47,7 @@ def say(message: str) -> None:
 
 
 def _plain(message: str) -> str:
-    return spell(message, "cli").replace("[", r"\[")
+    return spell(message, "cli", LABELS).replace("[", r"\[")
 
 
 def grid(
