@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,20 @@ from engine.campaign import Campaign
 from engine.errors import DataError, place
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe & Ito's colours, which stay apart for the colour-blind.
 COLOURS = ("#999999", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442")
+
+
+COLOURS_OF = {
+    "random": COLOURS[0],
+    "sobol": COLOURS[0],
+    "gp": COLOURS[1],
+    "matmcl": COLOURS[2],
+    "nsga2": COLOURS[3],
+}
 
 
 def plot_comparison(document: Mapping[str, Any], path: Path) -> None:
@@ -166,12 +176,64 @@ def plot_retrieval(document: Mapping[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def plot_overview(tables: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """Draw the tables of docs/benchmarks.md side by side as SVG: search, replay, models, time.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, 6.4), layout="constrained")
+    (search, replay), (accuracy, latency) = figure.subplots(2, 2)
+    standard = [row[1:-1] for row in tables["search"]["rows"] if row[0] == "standard"]
+    _plot_rows(search, tables["search"]["columns"][2:-1], standard)
+    search.set_ylabel("true front's hypervolume [%]")
+    search.set_title("closed loop on the virtual lab", fontsize="medium", loc="left")
+    _plot_rows(replay, tables["replay"]["columns"][1:], tables["replay"]["rows"])
+    replay.set_ylabel("pool's hypervolume [%]")
+    replay.set_title("replay of the published table", fontsize="medium", loc="left")
+    names, r2, low, high = zip(*(row[:4] for row in tables["accuracy"]["rows"]), strict=True)
+    errors = [[m - b for m, b in zip(r2, low, strict=True)],
+              [b - m for m, b in zip(r2, high, strict=True)]]  # fmt: skip
+    accuracy.barh(names, r2, xerr=errors, color=COLOURS[5], ecolor="black", capsize=2)
+    accuracy.invert_yaxis()
+    accuracy.set_xlabel("mean R² of held-out recipes, 95 % interval")
+    accuracy.set_title("models on the published table", fontsize="medium", loc="left")
+    names, seconds = zip(*tables["latency"]["rows"], strict=True)
+    bars = latency.barh(names, seconds, color=COLOURS[5])
+    latency.bar_label(bars, fmt="{:.1f} s", padding=3)
+    latency.set_xscale("log")
+    latency.set_xlim(1.0, 10.0 * max(seconds))
+    latency.invert_yaxis()
+    latency.set_xlabel("seconds for eight suggestions, 200 runs known")
+    latency.set_title("time of a proposal, one thread", fontsize="medium", loc="left")
+    for axes in (search, replay, accuracy, latency):
+        axes.grid(alpha=0.25, axis="x" if axes in (accuracy, latency) else "both")
+        axes.spines[["top", "right"]].set_visible(False)
+    # A fixed salt and no date: the same numbers give the same file.
+    with mpl.rc_context({"svg.hashsalt": "spinneret"}):
+        _save(figure, path, file_format="svg")
+
+
+def _plot_rows(axes: Axes, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Draw rows (name, values …) over the numbers of experiments that head the columns."""
+    x = [int(column) for column in columns]
+    for name, *values in rows:
+        axes.plot(x, values, "o-", color=COLOURS_OF[name], label=name)
+    axes.set_xlabel("experiments")
+    axes.set_xticks(x)
+    axes.legend(frameon=False, loc="lower right")
+
+
+def _save(figure: Figure, path: Path, file_format: str = "png") -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
+    metadata = {"Date": None} if file_format == "svg" else None
     try:
-        figure.savefig(path, format="png", dpi=150)
+        figure.savefig(path, format=file_format, dpi=150, metadata=metadata)
     except OSError as error:
         raise DataError(f"{place(path)} cannot be written: {error.strerror or error}") from error
 
