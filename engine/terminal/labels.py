@@ -22,15 +22,16 @@ LABELS: Mapping[str, str] = {
 def labels_of(command: Any) -> dict[str, str]:
     """Return the words for the fields of a request that a command takes.
 
-    What the command itself takes goes before :data:`LABELS`: ``name`` is an argument of
-    ``users add`` and an option of ``init``.
+    What the command itself takes goes before :data:`LABELS`, an option before an argument of the
+    same name: ``users token NAME --name X`` takes two, and the token's is the request's.
     """
-    labels = dict(LABELS)
+    options, arguments = {}, {}
     for parameter in command.params:
         if parameter.param_type_name == "option":
-            labels[parameter.name] = max(parameter.opts, key=len)
+            option = max(parameter.opts, key=len)
+            options[parameter.name] = option
+            options[option.lstrip("-").replace("-", "_")] = option
         else:
-            metavar = parameter.metavar or parameter.name.upper()
             # "[ID]..." is how several are written; a sentence reads better without.
-            labels[parameter.name] = metavar.strip("[].")
-    return labels
+            arguments[parameter.name] = (parameter.metavar or parameter.name.upper()).strip("[].")
+    return {**LABELS, **arguments, **options}

@@ -19,7 +19,7 @@ ENGINE = Path(__file__).resolve().parents[3] / "engine"
 ELSEWHERE = ("bench", "cli/bench", "web/api", "web/pages", "web/forms.py", "web/wording.py")
 
 # Fields of requests that no command makes.
-NO_COMMAND = {"size"}
+NO_COMMAND = {"size", "variant"}
 
 
 def commands(command: Any) -> Iterator[Any]:
@@ -64,6 +64,11 @@ def test_every_field_that_an_error_names_is_an_option_or_an_argument() -> None:
     assert unknown.keys() <= NO_COMMAND, unknown
 
 
+def test_arguments_are_named_as_help_writes_them() -> None:
+    show = typer.main.get_command(app).commands["show"]  # type: ignore[attr-defined]
+    assert labels_of(show)["experiment"] == "ID"
+
+
 def test_labels_are_options_that_there_are() -> None:
     options = {
         word for command in commands(typer.main.get_command(app)) for p in command.params
@@ -76,11 +81,12 @@ def test_labels_are_options_that_there_are() -> None:
     ("words", "message"),
     [
         (["users", "token", "otto", "--name", "x", "--days", "0"], "error: --days: "),
-        (["users", "add", "a\tb", "--password-stdin"], "error: NAME: "),
+        (["users", "token", "otto", "--name", " "], "error: --name: "),
+        (["propose", "--fix", "voltage=17.3"], "--fix"),
         (["log", "--new", "voltage=18", "--at", "voltage=3"], "--at"),
     ],
 )
 def test_a_field_goes_by_the_word_of_its_command(engine, words, message) -> None:
-    answer = engine(*words, stdin="")
+    answer = engine(*words, stdin="correct horse battery\n")
     assert answer.exit_code != 0
     assert message in answer.err
