@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,10 @@ import typer
 
 from engine.cli import log, status
 from engine.cli.output import ConfigOption, JsonOption, console, count, print_json, say, warn
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from engine.experiments.importers.importing import ImportReport, Progress
+    from engine.experiments.importers.importing import ImportReport
 
 
 def register(app: typer.Typer) -> None:
@@ -124,14 +126,17 @@ def import_(
         raise typer.Exit(1)
 
 
-def _progress() -> Progress | None:
+def _progress() -> Progress:
     """Return a counter of micrographs on standard error, where somebody watches."""
     if not sys.stderr.isatty():
-        return None
+        return silent
 
-    def show(n: int, total: int) -> None:
-        if n == total or n % 20 == 0:
-            sys.stderr.write(f"\rmicrographs: {n} of {total}" + ("\n" if n == total else ""))
+    def show(
+        stage: str, completed: int = 0, total: int = 0, numbers: Mapping[str, float] | None = None
+    ) -> None:
+        if completed == total or completed % 20 == 0:
+            end = "\n" if completed == total else ""
+            sys.stderr.write(f"\rmicrographs: {completed} of {total}{end}")
             sys.stderr.flush()
 
     return show

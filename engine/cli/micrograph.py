@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ import typer
 
 from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
 from engine.errors import UsageError
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     from db.records import MicrographRecord
@@ -194,19 +195,29 @@ def check(
 
 
 @contextmanager
-def counting_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+def counting_bar(stage: str) -> Iterator[Progress]:
     """Show a progress bar on standard error, where somebody watches."""
     if not sys.stderr.isatty():
-        yield None
+        yield silent
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich import progress as rich_progress
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console(to_stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda n, total: bar.update(task, completed=n, total=total)
+    with rich_progress.Progress(*columns, console=console(to_stderr=True), transient=True) as bar:
+        task = bar.add_task(stage, total=None)
+
+        def show(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            bar.update(task, description=stage, completed=completed, total=total or None)
+
+        yield show
 
 
 def _tell(report: AddReport, as_json: bool) -> None:

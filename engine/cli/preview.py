@@ -83,19 +83,17 @@ def preview(
                 found = preview_conditions(workspace, [asked], n=n, seed=chosen, progress=progress)
             nearest: list[dict[str, Any]] = []
         else:
+            from engine.micrographs.opened import open_micrograph
+            from engine.micrographs.scale import HowTaken
+
+            limit = workspace.settings.storage.max_image_megapixels
+            how = HowTaken(nm_per_pixel, rotation_axis)
+            picture = open_micrograph(like, how, max_megapixels=limit)
             request = {"like": like.name}
             heading, lines = "like", [like.name]
             with progress_shown() as progress:
-                found = preview_like(
-                    workspace,
-                    like,
-                    nm_per_pixel=nm_per_pixel,
-                    rotation_axis=rotation_axis,
-                    n=n,
-                    seed=chosen,
-                    progress=progress,
-                )
-            nearest = _nearest_runs(workspace, like, nm_per_pixel, rotation_axis)
+                found = preview_like(workspace, picture, n=n, seed=chosen, progress=progress)
+            nearest = _nearest_runs(workspace, picture)
         ids = [] if dry_run else record_previews(workspace, found, request=request)
         place = out
         if place is None and ids:
@@ -129,16 +127,12 @@ def preview(
     say(f"seed {chosen}")
 
 
-def _nearest_runs(
-    workspace: Any, like: Path, nm_per_pixel: float | None, rotation_axis: str | None
-) -> list[dict[str, Any]]:
+def _nearest_runs(workspace: Any, picture: Any) -> list[dict[str, Any]]:
     """Return the runs whose micrographs come nearest, or none with a word why."""
     from engine.retrieval.search import by_micrograph
 
     try:
-        found = by_micrograph(
-            workspace, like, nm_per_pixel=nm_per_pixel, rotation_axis=rotation_axis, k=3
-        )
+        found = by_micrograph(workspace, picture, k=3)
     except NotFoundError:
         return []
     except SpinneretError as error:

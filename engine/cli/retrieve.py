@@ -82,18 +82,17 @@ def retrieve(
         raise UsageError("--nm-per-pixel and --rotation-axis belong to --micrograph")
     which = _gallery(gallery)
     _refuse_place(contact_sheet)
+    picture = None
     with Workspace.open(config) as workspace:
+        limit = workspace.settings.storage.max_image_megapixels
         with counting_bar("looking") as progress:
             if micrograph is not None:
-                found = by_micrograph(
-                    workspace,
-                    micrograph,
-                    nm_per_pixel=nm_per_pixel,
-                    rotation_axis=rotation_axis,
-                    k=k,
-                    which=which,
-                    progress=progress,
-                )
+                from engine.micrographs.opened import open_micrograph
+                from engine.micrographs.scale import HowTaken
+
+                how = HowTaken(nm_per_pixel, rotation_axis)
+                picture = open_micrograph(micrograph, how, max_megapixels=limit)
+                found = by_micrograph(workspace, picture, k=k, which=which, progress=progress)
             else:
                 from engine.experiments.conditions import read_conditions
 
@@ -102,13 +101,10 @@ def retrieve(
                 field_name = "conditions" if conditions else "set"
                 asked = read_conditions(campaign, pairs, field_name)
                 found = by_conditions(workspace, asked, k=k, which=which, progress=progress)
-        limit = workspace.settings.storage.max_image_megapixels
     if contact_sheet is not None:
         from engine.retrieval.contact_sheet import query_panel, write_contact_sheet
 
-        panel = None
-        if micrograph is not None:
-            panel = query_panel(micrograph, found, rotation_axis, max_megapixels=limit)
+        panel = None if picture is None else query_panel(picture, found)
         write_contact_sheet(found, contact_sheet, max_megapixels=limit, query=panel)
     for note in found.notes:
         say(note)

@@ -6,49 +6,28 @@ Heavy: numpy, scipy and Pillow are imported only where a picture is really read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from db.records import ExperimentRecord, MicrographRecord
 from db.session import Transaction
 from engine.errors import (
     DataError,
     ImportRefusedError,
-    NotFoundError,
     RowProblem,
     SpinneretError,
     StateError,
-    UsageError,
+    place,
 )
-from engine.micrographs.store import StoredMicrograph, store_micrograph
+from engine.micrographs.scale import HowTaken, scale_of
+from engine.micrographs.store import StoredMicrograph, check_is_picture_file, store_micrograph
 from engine.workspace import Workspace
-from engine.workspace.files import refuse_broken_name
+from engine.workspace.lookup import find_experiment
+from surrogate.progress import Progress, silent
 
-if TYPE_CHECKING:
-    from generator.statistics import Measured
-
-Progress = Callable[[int, int], None]
-"""Called with how many pictures are measured, and of how many."""
-
-AXES = ("x", "y")
 OVERLAYS = "overlays"
-
-
-@dataclass(frozen=True)
-class HowTaken:
-    """What the user says of pictures: nm per pixel (else the instrument's word), rotation axis."""
-
-    nm_per_pixel: float | None = None
-    rotation_axis: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.rotation_axis not in (None, *AXES):
-            raise UsageError(
-                "--rotation-axis: expected x (the collector's rotation lies along the picture's "
-                f"width) or y (along its height), got '{self.rotation_axis}'"
-            )
 
 
 @dataclass(frozen=True)
@@ -81,13 +60,7 @@ def prepare(
     """
     how = how or HowTaken()
     limit = workspace.settings.storage.max_image_megapixels
-    if not source.exists():
-        raise NotFoundError(f"{source}: no such micrograph")
-    if not source.is_file():
-        raise DataError(f"{source}: expected a picture file, got a folder or device")
-    refuse_broken_name(source)
-    from engine.micrographs.scale import scale_of
-
+    check_is_picture_file(source)
     if not measured:
         stored = store_micrograph(source, workspace.data_dir, max_megapixels=limit)
         scale = scale_of(source, stored.width_px, how.nm_per_pixel)
@@ -97,41 +70,18 @@ def prepare(
             nm_per_pixel_source=scale.source if scale else None,
             rotation_axis=how.rotation_axis,
         )
-    from engine.micrographs.databar import find_crop
-    from engine.micrographs.reading import read_grey
+    from engine.micrographs.opened import open_micrograph
 
-    grey = read_grey(source, max_megapixels=limit)
-    scale = scale_of(source, grey.shape[1], how.nm_per_pixel)
-    crop = find_crop(grey)
-    size = scale.nm_per_pixel if scale else None
-    statistics = measure_cropped(grey, size, how.rotation_axis, crop, str(source)).statistics
+    picture = open_micrograph(source, how, max_megapixels=limit)
+    statistics = picture.measure().statistics
     return PreparedMicrograph(
         store_micrograph(source, workspace.data_dir, max_megapixels=limit),
-        nm_per_pixel=size,
-        nm_per_pixel_source=scale.source if scale else None,
+        nm_per_pixel=picture.nm_per_pixel,
+        nm_per_pixel_source=picture.scale.source if picture.scale else None,
         rotation_axis=how.rotation_axis,
-        crop=crop,
+        crop=picture.crop,
         statistics=statistics.as_json(),
     )
-
-
-def measure_cropped(
-    grey: Any, size: float | None, axis: str | None, crop: Any, name: str
-) -> Measured:
-    """Measure ``grey`` (height, width) inside ``crop``; messages call it ``name``.
-
-    Raises:
-        DataError: it cannot be measured.
-    """
-    from generator.statistics import measure
-
-    if crop is not None:
-        left, top, right, bottom = crop
-        grey = grey[top:bottom, left:right]
-    try:
-        return measure(grey, size, rotation_axis="y" if axis == "y" else "x")
-    except ValueError as error:
-        raise DataError(f"{name} cannot be measured: {error}") from error
 
 
 def register(
@@ -142,13 +92,13 @@ def register(
     Raises:
         StateError: this or another experiment of the campaign has that very picture.
     """
-    other = tx.micrographs.find(campaign_id, new.stored.sha256)
-    if other is not None:
+    twin = tx.micrographs.find(campaign_id, new.stored.sha256)
+    if twin is not None:
         name = new.stored.original_name
-        if other.experiment_id == experiment.id:
+        if twin.experiment_id == experiment.id:
             raise StateError(f"{name}: experiment {experiment.id} has this micrograph already")
         raise StateError(
-            f"{name}: the same picture belongs to experiment {other.experiment_id}; "
+            f"{name}: the same picture belongs to experiment {twin.experiment_id}; "
             "a micrograph shows one mat"
         )
     return tx.micrographs.add(experiment.id, **fields_of(new))
@@ -186,7 +136,7 @@ def add(
     files: Sequence[Path],
     experiment: str,
     how: HowTaken,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> AddReport:
     """Measure ``files`` and add all of them to one experiment (its id or label), or none.
 
@@ -195,19 +145,17 @@ def add(
         DataError: a picture that cannot be read.
         StateError: a picture that is recorded already.
     """
-    from engine.workspace.lookup import find_experiment
-
     with workspace.database.read() as tx:
         find_experiment(tx, workspace.active_campaign(tx)[0], experiment)
     prepared = _prepare_all(workspace, files, how, progress)
     with workspace.database.write("micrograph add", detail=f"experiment {experiment}") as tx:
         record = workspace.active_campaign(tx)[0]
-        found = find_experiment(tx, record, experiment)
-        return AddReport(tuple(register(tx, record.id, found, one) for one in prepared))
+        run = find_experiment(tx, record, experiment)
+        return AddReport(tuple(register(tx, record.id, run, picture) for picture in prepared))
 
 
 def import_folder(
-    workspace: Workspace, folder: Path, how: HowTaken, progress: Progress | None = None
+    workspace: Workspace, folder: Path, how: HowTaken, progress: Progress = silent
 ) -> AddReport:
     """Add every picture of a folder whose name tells its experiment; all of them, or none.
 
@@ -222,33 +170,36 @@ def import_folder(
     """
     from engine.micrographs.layout import named_pictures
 
-    found = named_pictures(folder)
+    pictures = named_pictures(folder)
     with workspace.database.read() as tx:
-        ids = _experiments_of(tx, workspace.active_campaign(tx)[0].id, {word for word, _ in found})
-    warnings = _stranger_warnings(found, ids)
-    files = [(ids[word], path) for word, path in found if word in ids]
+        ids = _experiments_of(
+            tx, workspace.active_campaign(tx)[0].id, {word for word, _ in pictures}
+        )
+    warnings = _stranger_warnings(pictures, ids)
+    files = [(ids[word], path) for word, path in pictures if word in ids]
     if not files:
         raise DataError(
-            f"{folder}: expected pictures named <ID>_<k>.tif (or images/preprocessed/<ID>/…), ID "
-            f"being a run's label or number; got {len(found)} pictures, none of a recorded run"
+            f"{place(folder)}: expected pictures named <ID>_<k>.tif (or images/preprocessed/"
+            f"<ID>/…), ID being a run's label or number; got {len(pictures)} pictures, none of a "
+            "recorded run"
         )
     prepared = _prepare_all(workspace, [path for _, path in files], how, progress)
     added, n_known = [], 0
     with workspace.database.write("micrograph import", detail=str(folder)) as tx:
         campaign = workspace.active_campaign(tx)[0]
-        for (id_, _), one in zip(files, prepared, strict=True):
-            other = tx.micrographs.find(campaign.id, one.stored.sha256)
-            if other is not None and other.experiment_id == id_:
+        for (id_, _), picture in zip(files, prepared, strict=True):
+            twin = tx.micrographs.find(campaign.id, picture.stored.sha256)
+            if twin is not None and twin.experiment_id == id_:
                 n_known += 1
                 continue
             experiment = tx.experiments.get(id_)
             assert experiment is not None  # noqa: S101 -- experiments are never removed
-            added.append(register(tx, campaign.id, experiment, one))
+            added.append(register(tx, campaign.id, experiment, picture))
     return AddReport(tuple(added), n_known, tuple(warnings))
 
 
 def _prepare_all(
-    workspace: Workspace, files: Sequence[Path], how: HowTaken, progress: Progress | None
+    workspace: Workspace, files: Sequence[Path], how: HowTaken, progress: Progress
 ) -> list[PreparedMicrograph]:
     prepared, problems = [], []
     for n, path in enumerate(files, 1):
@@ -258,8 +209,7 @@ def _prepare_all(
             if len(files) == 1:
                 raise
             problems.append(RowProblem(None, path.name, None, str(error)))
-        if progress is not None:
-            progress(n, len(files))
+        progress("measuring micrographs", n, len(files))
     if problems:
         raise ImportRefusedError("the micrographs", problems)
     return prepared
@@ -270,30 +220,28 @@ def _experiments_of(tx: Transaction, campaign_id: int, words: set[str]) -> dict[
     ids = {word: labels[word] for word in words if word in labels}
     for word in words - set(ids):
         if word.isascii() and word.isdigit() and int(word) < 2**63:
-            found = tx.experiments.get(int(word))
-            if found is not None and found.campaign_id == campaign_id:
-                ids[word] = found.id
+            run = tx.experiments.get(int(word))
+            if run is not None and run.campaign_id == campaign_id:
+                ids[word] = run.id
     return ids
 
 
-def _stranger_warnings(found: Sequence[tuple[str, Path]], ids: Mapping[str, int]) -> list[str]:
-    strangers = sorted({word for word, _ in found if word not in ids})
+def _stranger_warnings(pictures: Sequence[tuple[str, Path]], ids: Mapping[str, int]) -> list[str]:
+    strangers = sorted({word for word, _ in pictures if word not in ids})
     if not strangers:
         return []
-    shown = ", ".join(strangers[:10]) + (" …" if len(strangers) > 10 else "")
-    n = sum(word not in ids for word, _ in found)
-    return [f"{n} pictures left aside: no run is labelled or numbered {shown}"]
+    listed = ", ".join(strangers[:10]) + (" …" if len(strangers) > 10 else "")
+    n = sum(word not in ids for word, _ in pictures)
+    return [f"{n} pictures left aside: no run is labelled or numbered {listed}"]
 
 
 __all__ = [
-    "AXES",
     "AddReport",
     "HowTaken",
     "PreparedMicrograph",
     "add",
     "fields_of",
     "import_folder",
-    "measure_cropped",
     "prepare",
     "register",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.errors import DataError, NotFoundError
+from engine.errors import DataError, NotFoundError, by_voice, place
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 PUBLISHED = Path("images") / "preprocessed"
@@ -21,9 +21,12 @@ def named_pictures(folder: Path) -> list[tuple[str, Path]]:
         DataError: it is none.
     """
     if not folder.exists():
-        raise NotFoundError(f"{folder}: no such folder")
+        raise NotFoundError(f"{place(folder)}: no such folder")
     if not folder.is_dir():
-        raise DataError(f"{folder}: expected a folder; `engine micrograph add` takes files")
+        raise DataError(
+            f"{place(folder)}: expected a folder"
+            + by_voice("; `engine micrograph add` takes files", "")
+        )
     published = folder / PUBLISHED
     flat = _pictures(folder)
     if published.is_dir():
@@ -35,7 +38,9 @@ def named_pictures(folder: Path) -> list[tuple[str, Path]]:
 
 def _by_folder(parent: Path) -> list[tuple[str, Path]]:
     folders = sorted((child for child in parent.iterdir() if child.is_dir()), key=_order)
-    return [(one.name, path) for one in folders for path in sorted(_pictures(one), key=_order)]
+    return [
+        (inner.name, path) for inner in folders for path in sorted(_pictures(inner), key=_order)
+    ]
 
 
 def _pictures(folder: Path) -> list[Path]:

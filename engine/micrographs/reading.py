@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.errors import DataError
+from engine.errors import DataError, place
 from engine.micrographs.store import inspect_picture
 
 LEAST_SIDE_PX = 32
@@ -32,8 +32,8 @@ def read_grey(path: Path, *, max_megapixels: float, name: str | None = None) -> 
         DataError: no picture, a damaged one, one of more than ``max_megapixels``, one that is
             smaller than 32 × 32, or one without any contrast.
     """
-    shown = Path(name) if name else path
-    _, width, height = inspect_picture(path, shown, max_megapixels, decode=False)
+    shown = name or place(path)
+    _, width, height = inspect_picture(path, max_megapixels, name=name, decode=False)
     if min(width, height) < LEAST_SIDE_PX:
         raise DataError(
             f"{shown}: expected a micrograph of at least {LEAST_SIDE_PX} × {LEAST_SIDE_PX} pixels, "

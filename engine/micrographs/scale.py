@@ -1,4 +1,4 @@
-"""How many nanometres a pixel is, as the instrument wrote it: beside the picture or inside.
+"""How many nanometres a pixel is: as stated, or as the instrument wrote it beside or inside.
 
 ======================  ============================================================
 Hitachi                 a ``.txt`` of the picture's name: ``PixelSize=…`` in nm, for a
@@ -18,10 +18,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DataError, UsageError
+from engine.errors import DataError, UsageError, field, place
 
 MAX_SIDECAR_BYTES = 1 << 20
 _IN_NM = {"pm": 1e-3, "nm": 1.0, "µm": 1e3, "μm": 1e3, "um": 1e3, "mm": 1e6, "m": 1e9}
+
+
+AXES = ("x", "y")
+
+
+@dataclass(frozen=True)
+class HowTaken:
+    """What the user says of pictures: nm per pixel (else the instrument's word), rotation axis.
+
+    Raises:
+        UsageError: an axis that is none.
+    """
+
+    nm_per_pixel: float | None = None
+    rotation_axis: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.rotation_axis not in (None, *AXES):
+            raise UsageError(
+                "expected x (the collector's rotation lies along the picture's width) or y (along "
+                f"its height), got '{self.rotation_axis}'",
+                field="rotation_axis",
+            )
 
 
 @dataclass(frozen=True)
@@ -43,7 +66,7 @@ def scale_of(path: Path, width_px: int, stated: float | None = None) -> Scale | 
     """
     if stated is not None:
         if not (math.isfinite(stated) and stated > 0):
-            raise UsageError(f"--nm-per-pixel: expected a size above 0 nm, got {stated:g}")
+            raise UsageError(f"expected a size above 0 nm, got {stated:g}", field="nm_per_pixel")
         return Scale(stated, "stated")
     return _of_sidecar(path, width_px) or _of_tags(path, width_px)
 
@@ -61,8 +84,8 @@ def _of_sidecar(path: Path, width_px: int) -> Scale | None:
     size = _number(fields["PixelSize"])
     if size is None:
         raise DataError(
-            f"{sidecar}: expected PixelSize in nm, above 0, got '{fields['PixelSize']}'; mend the "
-            "file or state --nm-per-pixel"
+            f"{place(sidecar)}: expected PixelSize in nm, above 0, got '{fields['PixelSize']}'; "
+            f"mend the file or state {field('nm_per_pixel')}"
         )
     stored = re.match(r"(\d+)\s*x\s*(\d+)", fields.get("DataSize", ""))
     if stored and int(stored[1]) != width_px:

@@ -8,16 +8,15 @@ nothing refers to, never a row without its file.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.errors import DataError, NotFoundError
+from engine.errors import DataError, NotFoundError, place
 from engine.workspace.files import refuse_broken_name
+from surrogate.files import draft_of, whole_file
 
 FOLDER = "micrographs"
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp"}
@@ -44,44 +43,56 @@ def store_micrograph(source: Path, data_dir: Path, *, max_megapixels: float) -> 
         DataError: no picture (PNG, JPEG, TIFF, BMP), a damaged one, one of more than
             ``max_megapixels``, or the data folder cannot be written.
     """
-    if not source.exists():
-        raise NotFoundError(f"{source}: no such micrograph")
-    if not source.is_file():
-        raise DataError(f"{source}: expected a picture file, got a folder or device")
-    refuse_broken_name(source)
+    check_is_picture_file(source)
     folder = data_dir / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        known = _already_stored(source, folder, max_megapixels)
-        if known is not None:
-            return replace(known, original_name=source.name)
+        stored = _already_stored(source, folder, max_megapixels)
+        if stored is not None:
+            return replace(stored, original_name=source.name)
+        # The place follows from the content, so it is known once all of it is copied.
         with _copy(source, folder) as (copy, sha256, n_bytes):
-            kind, width, height = inspect_picture(copy, source, max_megapixels)
+            kind, width, height = inspect_picture(copy, max_megapixels, name=place(source))
             path = folder / sha256[:2] / f"{sha256}{_SUFFIXES[kind]}"
             path.parent.mkdir(exist_ok=True)
-            copy.replace(path)
-            _sync_folder(path.parent)
+            with whole_file(path) as draft:
+                copy.replace(draft)
     except OSError as error:
         raise DataError(
-            f"{source} cannot be kept in {folder}: {error.strerror or error}"
+            f"{place(source)} cannot be kept in {place(folder)}: {error.strerror or error}"
         ) from error
     return StoredMicrograph(
         sha256, path.relative_to(data_dir).as_posix(), source.name, width, height, n_bytes
     )
 
 
+def check_is_picture_file(path: Path, name: str | None = None) -> None:
+    """Refuse what is no file, or one whose name could not be recorded.
+
+    Raises:
+        NotFoundError: nothing is there.
+        DataError: a folder or device, or a name that is no UTF-8.
+    """
+    if not path.exists():
+        raise NotFoundError(f"{name or place(path)}: no such micrograph, the file is not there")
+    if not path.is_file():
+        raise DataError(f"{name or place(path)}: expected a picture file, got a folder or device")
+    refuse_broken_name(path)
+
+
 def inspect_picture(
-    path: Path, source: Path, max_megapixels: float, *, decode: bool = True
+    path: Path, max_megapixels: float, *, name: str | None = None, decode: bool = True
 ) -> tuple[str, int, int]:
     """Return format, width and height of a picture, after decoding all of it (unless told not to).
 
-    The size is looked at before anything is unpacked; ``source`` is what messages call it.
+    The size is looked at before anything is unpacked; ``name`` is what messages call it.
 
     Raises:
         DataError: no picture, a damaged one, or one of more than ``max_megapixels``.
     """
     from PIL import Image, UnidentifiedImageError
 
+    source = name or place(path)
     limit = Image.MAX_IMAGE_PIXELS
     try:
         Image.MAX_IMAGE_PIXELS = None  # the limit below is the one the user set
@@ -116,37 +127,22 @@ def _already_stored(source: Path, folder: Path, max_megapixels: float) -> Stored
     n_bytes = source.stat().st_size
     if path is None or path.stat().st_size != n_bytes:
         return None
-    _, width, height = inspect_picture(path, source, max_megapixels, decode=False)
+    _, width, height = inspect_picture(path, max_megapixels, name=place(source), decode=False)
     name = path.relative_to(folder.parent).as_posix()
     return StoredMicrograph(sha256, name, source.name, width, height, n_bytes)
 
 
 @contextmanager
 def _copy(source: Path, folder: Path) -> Iterator[tuple[Path, str, int]]:
-    """Yield a flushed copy of ``source``, its SHA-256 and size; remove what is not moved away."""
+    """Yield a copy of ``source``, its SHA-256 and size; remove what is not moved away."""
     digest, n_bytes = hashlib.sha256(), 0
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".incoming-")
-    copy = Path(name)
+    copy = draft_of(folder / "incoming")
     try:
-        with os.fdopen(descriptor, "wb") as target, source.open("rb") as content:
+        with copy.open("wb") as target, source.open("rb") as content:
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
                 n_bytes += len(chunk)
                 target.write(chunk)
-            target.flush()
-            os.fsync(target.fileno())
-        copy.chmod(0o644)
         yield copy, digest.hexdigest(), n_bytes
     finally:
         copy.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming last through a power cut, where the system can."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

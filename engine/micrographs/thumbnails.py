@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from db.records import MicrographRecord
-from engine.errors import NotFoundError, UsageError
+from engine.errors import UsageError
 from engine.micrographs.add import OVERLAYS
+from engine.micrographs.lookup import file_of, find_micrograph
 from engine.micrographs.overlay import show
 from engine.workspace import Workspace
+from surrogate.files import whole_file
 
 RENDITIONS = "renditions"
 SIZES = (320, 800, 1600)
@@ -22,12 +23,7 @@ def picture_of(workspace: Workspace, id_: int) -> MicrographRecord:
         NotFoundError: there is none of that number.
     """
     with workspace.database.read() as tx:
-        campaign, _ = workspace.active_campaign(tx)
-        found = tx.micrographs.get(id_)
-        run = tx.experiments.get(found.experiment_id) if found is not None else None
-    if found is None or run is None or run.campaign_id != campaign.id:
-        raise NotFoundError(f"there is no micrograph {id_} in the campaign '{campaign.name}'")
-    return found
+        return find_micrograph(tx, workspace, id_)
 
 
 def rendition(workspace: Workspace, id_: int, size: int) -> Path:
@@ -39,29 +35,26 @@ def rendition(workspace: Workspace, id_: int, size: int) -> Path:
         UsageError: no such size.
     """
     if size not in SIZES:
-        raise UsageError(f"size: expected one of {', '.join(map(str, SIZES))}, got {size}")
-    found = picture_of(workspace, id_)
-    path = workspace.data_dir / RENDITIONS / f"{found.sha256}-{size}.png"
+        raise UsageError(f"expected one of {', '.join(map(str, SIZES))}, got {size}", field="size")
+    record = picture_of(workspace, id_)
+    path = workspace.data_dir / RENDITIONS / f"{record.sha256}-{size}.png"
     if path.is_file():
         return path
-    source = workspace.data_dir / found.path
-    if not source.is_file():
-        raise NotFoundError(f"micrograph {id_} is recorded, but its file {found.path} is gone")
+    source = file_of(workspace, record)
     import numpy as np
     from PIL import Image
 
     from engine.micrographs.reading import read_grey
 
     limit = workspace.settings.storage.max_image_megapixels
-    grey = read_grey(source, max_megapixels=limit, name=found.original_name)
+    grey = read_grey(source, max_megapixels=limit, name=record.original_name)
     low, high = np.quantile(grey, [0.002, 0.998])
     scaled = np.clip(255 * (grey - low) / max(float(high - low), 1e-9), 0, 255).astype(np.uint8)
     image = Image.fromarray(scaled)
     image.thumbnail((size, size))
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    image.save(part, format="PNG")
-    part.replace(path)
+    with whole_file(path) as draft:
+        image.save(draft, format="PNG")
     return path
 
 
@@ -72,6 +65,6 @@ def overlay_of(workspace: Workspace, id_: int) -> Path:
         NotFoundError: no such micrograph.
         DataError: it cannot be measured.
     """
-    found = picture_of(workspace, id_)
-    path = workspace.data_dir / OVERLAYS / f"{found.id}.png"
+    record = picture_of(workspace, id_)
+    path = workspace.data_dir / OVERLAYS / f"{record.id}.png"
     return path if path.is_file() else show(workspace, id_).overlay

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from db.records import NewPreview
 from engine.campaign import Campaign, Value
 from engine.compute import limit_threads
-from engine.errors import DataError, ModelError, UsageError, by_voice, field, place
+from engine.errors import ModelError, UsageError, by_voice
 from engine.experiments.conditions import outside_of
 from engine.previews.expected_statistics import Interval, intervals, measured, statistics_document
 from engine.previews.near import NearMicrograph, nearest_micrographs, remote
@@ -28,6 +27,7 @@ from engine.workspace import Workspace
 from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from engine.micrographs.opened import Opened
     from engine.previews.painter import Painter
 
 
@@ -117,41 +117,28 @@ def preview_conditions(
 
 def preview_like(
     workspace: Workspace,
-    file: Path,
+    picture: Opened,
     *,
-    nm_per_pixel: float | None = None,
-    rotation_axis: str | None = None,
     n: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Previews:
-    """Draw mats like the micrograph in ``file``, which is not recorded.
+    """Draw mats like ``picture``, which is not recorded.
 
     Raises:
-        UsageError: a number of pictures or a scale that cannot be.
-        NotFoundError, DataError: no such file, no picture, one without a scale, or too small.
+        UsageError: a number of pictures that cannot be.
+        DataError: nobody wrote the picture's scale, or it is too small.
         ModelError: no generator, or one that cannot be loaded.
     """
-    from engine.micrographs.databar import find_crop
-    from engine.micrographs.reading import read_grey
-    from engine.micrographs.scale import scale_of
-    from engine.retrieval.encoder import read_picture
-
     count = workspace.settings.generator.pictures if n is None else n
     require_count(count)
-    limit = workspace.settings.storage.max_image_megapixels
-    whole = read_picture(file, max_megapixels=limit)
-    scale = scale_of(file, whole.shape[1], nm_per_pixel)
-    if scale is None:
-        raise DataError(f"{place(file)}: nobody wrote its scale; state {field('nm_per_pixel')}")
-    crop = find_crop(read_grey(file, max_megapixels=limit))
-    grey = read_picture(file, max_megapixels=limit, crop=crop, rotation_axis=rotation_axis)
+    nm_per_pixel = picture.require_scale()
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         serving = serving_generator(workspace, tx, record.id)
     painter = _opened(workspace, serving, progress)
     progress(f"drawing {count} pictures")
-    pictures = painter.like(grey, scale.nm_per_pixel, count, seed)
+    pictures = painter.like(picture.upright, nm_per_pixel, count, seed)
     progress("measuring them")
     level = workspace.settings.propose.level
     rows = measured(pictures, painter.nm_per_pixel)

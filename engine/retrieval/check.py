@@ -13,17 +13,18 @@ from engine.compute import limit_threads
 from engine.errors import ModelError, NotFoundError, by_voice, marked
 from engine.retrieval.encoder import Encoder, open_encoder
 from engine.retrieval.expected import MeasuredRun, StatisticsModel, measured_runs
-from engine.retrieval.gallery import Gallery, Progress, collect, embed
+from engine.retrieval.gallery import Gallery, collect, embed
 from engine.retrieval.misfits import NAMES, Checked, check_runs
 from engine.sources.axes import axes_of
 from engine.workspace import Workspace
+from surrogate.progress import Progress, silent
 from surrogate.retrieval import cosine_similarity, mean_direction
 
 Array = NDArray[np.float64]
 
 
 def check(
-    workspace: Workspace, *, false_share: float = 0.1, progress: Progress | None = None
+    workspace: Workspace, *, false_share: float = 0.1, progress: Progress = silent
 ) -> Checked:
     """Check every finished run of the active campaign that has micrographs. Records nothing.
 

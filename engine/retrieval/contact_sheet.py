@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from engine.errors import DataError
-from engine.errors import place as path_mark
-from engine.micrographs.databar import find_crop
-from engine.micrographs.reading import read_grey
+from engine.errors import DataError, place
+from engine.micrographs.opened import Opened
 from engine.retrieval.encoder import levelled, read_picture
 from engine.retrieval.gallery import Item
 from engine.retrieval.search import Retrieved
@@ -51,7 +49,7 @@ def write_contact_sheet(
         NotFoundError, DataError: a picture is gone or damaged, or ``path`` cannot be written.
     """
     panels = [query] if query is not None else []
-    for place, match in enumerate(retrieved.matches, 1):
+    for rank, match in enumerate(retrieved.matches, 1):
         picture = match.item.picture
         grey = read_picture(
             picture.path,
@@ -60,7 +58,7 @@ def write_contact_sheet(
             rotation_axis=picture.rotation_axis,
         )
         looks = match.item.statistics.in_words or "not measured"
-        lines = (f"{place}.  run {match.item.run}", looks, *_told(match.item))
+        lines = (f"{rank}.  run {match.item.run}", looks, *_told(match.item))
         panels.append(Panel(grey, picture.nm_per_pixel or 1.0, lines))
     expected = retrieved.statistics.in_words if retrieved.is_expected else ""
     sheet = draw(panels, f"expected of these conditions: {expected}" if expected else "")
@@ -68,25 +66,13 @@ def write_contact_sheet(
         with whole_file(path) as draft:
             sheet.save(draft, format="PNG")
     except OSError as error:
-        raise DataError(
-            f"{path_mark(path)} cannot be written: {error.strerror or error}"
-        ) from error
+        raise DataError(f"{place(path)} cannot be written: {error.strerror or error}") from error
 
 
-def query_panel(
-    file: Path, retrieved: Retrieved, rotation_axis: str | None, *, max_megapixels: float
-) -> Panel:
-    """Return the panel of the picture that was asked with.
-
-    Raises:
-        NotFoundError, DataError: it cannot be read.
-    """
-    whole = read_grey(file, max_megapixels=max_megapixels)
-    grey = read_picture(
-        file, max_megapixels=max_megapixels, crop=find_crop(whole), rotation_axis=rotation_axis
-    )
-    lines = (f"the query: {file.name}", retrieved.statistics.in_words)
-    return Panel(grey, retrieved.nm_per_pixel or 1.0, lines)
+def query_panel(picture: Opened, retrieved: Retrieved) -> Panel:
+    """Return the panel of the picture that was asked with."""
+    lines = (f"the query: {picture.path.name}", retrieved.statistics.in_words)
+    return Panel(picture.upright, retrieved.nm_per_pixel or 1.0, lines)
 
 
 def _told(item: Item) -> tuple[str, ...]:
@@ -95,7 +81,7 @@ def _told(item: Item) -> tuple[str, ...]:
         f"{name} {value}" if isinstance(value, str) else f"{name} {value:g} {item.unit_of(name)}"
         for name, value in ((name, item.conditions[name]) for name in known)
     ]
-    return tuple(", ".join(words[place : place + 2]) for place in range(0, len(words), 2))
+    return tuple(", ".join(words[start : start + 2]) for start in range(0, len(words), 2))
 
 
 def draw(panels: Sequence[Panel], title: str = "") -> Image.Image:
@@ -110,9 +96,9 @@ def draw(panels: Sequence[Panel], title: str = "") -> Image.Image:
     sheet = Image.new("RGB", size, _GROUND)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default()
     pen.text((_MARGIN, _MARGIN // 2), title, fill=_INK, font=font)
-    for place, panel in enumerate(panels):
-        left = _MARGIN + place % columns * cell[0]
-        top = head + place // columns * cell[1]
+    for index, panel in enumerate(panels):
+        left = _MARGIN + index % columns * cell[0]
+        top = head + index // columns * cell[1]
         sheet.paste(_thumbnail(panel, field), (left, top))
         _scale_bar(pen, left, top, field)
         for line, text in enumerate(panel.lines):

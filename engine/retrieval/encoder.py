@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from db.session import Transaction
 from engine.campaign import Value
-from engine.errors import DataError, ModelError, NotFoundError, place
+from engine.errors import ModelError, NotFoundError, place
 from engine.sources.axes import Axis, match_axes
 from engine.sources.encoding import encode_axes
 from engine.sources.serving_surrogate import STARTER, serving_folder
@@ -157,14 +157,11 @@ def read_picture(
         NotFoundError: the file is gone.
         DataError: no picture, or a damaged one.
     """
+    from engine.micrographs.opened import Opened
     from engine.micrographs.reading import read_grey
 
+    label = name or place(path)
     if not path.is_file():
-        raise NotFoundError(f"{name or place(path)}: the file is not there")
+        raise NotFoundError(f"{label}: the file is not there")
     grey = read_grey(path, max_megapixels=max_megapixels, name=name)
-    if crop is not None:
-        left, top, right, bottom = crop
-        grey = grey[top:bottom, left:right]
-    if not grey.size:
-        raise DataError(f"{name or place(path)}: nothing is left inside its crop box")
-    return np.ascontiguousarray(grey.T) if rotation_axis == "y" else grey
+    return Opened(path, label, grey, crop=crop, rotation_axis=rotation_axis).upright

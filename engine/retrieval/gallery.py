@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,11 +21,11 @@ from engine.retrieval.index import Index, Store, key_of
 from engine.sources.axes import Axis, axes_of
 from engine.sources.reading import Picture, SourceData, read_source
 from engine.workspace import Workspace
+from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
 Which = Literal["campaign", "sources", "all"]
 WHICH: tuple[Which, ...] = ("campaign", "sources", "all")
-Progress = Callable[[int, int], None]
 
 _SEED_DIGITS = 12
 _AT_ONCE = 32  # new embeddings that are kept together
@@ -215,7 +215,7 @@ def embed(
     workspace: Workspace,
     encoder: Encoder,
     items: Sequence[Item],
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Gallery:
     """Embed the items' pictures; what the database holds already is not read again.
 
@@ -243,8 +243,7 @@ def embed(
             missing -= new.keys()
             store.put(new)
             new = {}
-        if progress is not None:
-            progress(n, len(items))
+        progress("embedding micrographs", n, len(items))
     store.put(new)
     kept = [place for place, (key, _) in enumerate(keys) if key and key not in unusable]
     if not kept:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,13 +17,13 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
 from engine.compute import limit_threads
-from engine.errors import DataError, ModelError, UsageError, by_voice, field, marked, place
-from engine.retrieval.encoder import Encoder, open_encoder, read_picture
+from engine.errors import ModelError, UsageError, by_voice, marked
+from engine.micrographs.opened import Opened
+from engine.retrieval.encoder import Encoder, open_encoder
 from engine.retrieval.expected import StatisticsModel, as_statistics, measured_runs, row
 from engine.retrieval.gallery import (
     Gallery,
     Item,
-    Progress,
     Statistics,
     Which,
     collect,
@@ -35,6 +34,7 @@ from engine.retrieval.gallery import (
 from engine.retrieval.matching import Matcher, for_conditions, for_picture, ordered
 from engine.sources.axes import axes_of
 from engine.workspace import Workspace
+from surrogate.progress import Progress, silent
 from surrogate.retrieval import cosine_similarity
 
 Array = NDArray[np.float64]
@@ -84,7 +84,7 @@ def by_conditions(
     *,
     k: int = 6,
     which: Which = "campaign",
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Retrieved:
     """Return ``k`` micrographs of finished runs that look as these conditions should.
 
@@ -139,45 +139,27 @@ def by_conditions(
 
 def by_micrograph(
     workspace: Workspace,
-    file: Path,
+    picture: Opened,
     *,
-    nm_per_pixel: float | None = None,
-    rotation_axis: str | None = None,
     k: int = 6,
     which: Which = "campaign",
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Retrieved:
-    """Return ``k`` micrographs most like the one in ``file``, with their runs' conditions.
+    """Return ``k`` micrographs most like ``picture``, with their runs' conditions.
 
-    Its data bar is found and left out; nothing is recorded.
+    Its data bar is left out; nothing is recorded.
 
     Raises:
-        UsageError: k or a scale that cannot be.
-        NotFoundError: no such file, or no micrograph in the gallery.
-        DataError: no picture, one whose scale nobody wrote, or one too small for a tile.
+        UsageError: k that cannot be.
+        NotFoundError: no micrograph in the gallery.
+        DataError: nobody wrote the picture's scale, or it is too small for a tile.
         ModelError: no model.
     """
-    from engine.micrographs.add import HowTaken, measure_cropped
-    from engine.micrographs.databar import find_crop
-    from engine.micrographs.reading import read_grey
-    from engine.micrographs.scale import scale_of
-
-    how = HowTaken(nm_per_pixel, rotation_axis)
-    limit = workspace.settings.storage.max_image_megapixels
-    if not file.is_file():
-        read_picture(file, max_megapixels=limit)  # says what is wrong with it
-    grey = read_grey(file, max_megapixels=limit)
-    scale = scale_of(file, grey.shape[1], how.nm_per_pixel)
-    if scale is None:
-        raise DataError(
-            f"{place(file)}: nobody wrote its scale, and pictures of different scales cannot be "
-            f"compared; state {field('nm_per_pixel')}"
-        )
-    crop = find_crop(grey)
+    reason = ", and pictures of different scales cannot be compared"
+    nm_per_pixel = picture.require_scale(reason)
     encoder, items, campaign, left_out = _opened(workspace, k, which)
-    measured = measure_cropped(grey, scale.nm_per_pixel, how.rotation_axis, crop, str(file))
-    shown = read_picture(file, max_megapixels=limit, crop=crop, rotation_axis=how.rotation_axis)
-    query = embed_picture(encoder, shown, scale.nm_per_pixel, digest_of(file))
+    measured = picture.measure()
+    query = embed_picture(encoder, picture.upright, nm_per_pixel, digest_of(picture.path))
     gallery = embed(workspace, encoder, items, progress)
     own = Statistics.of(measured.statistics.as_json())
     matcher, notes = _matcher(workspace, campaign, items, which)
@@ -199,7 +181,7 @@ def by_micrograph(
         statistics=own,
         matches=matches,
         notes=[*left_out, *notes],
-        nm_per_pixel=scale.nm_per_pixel,
+        nm_per_pixel=nm_per_pixel,
     )
 
 

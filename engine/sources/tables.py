@@ -101,7 +101,7 @@ def read_matmcl(
         outcomes = {name: tuple(values.values()) for name, values in run.outcomes.items()}
         if outcomes:
             scales = [
-                scale_of(file, inspect_picture(file, file, _ANY_SIZE, decode=False)[1])
+                scale_of(file, inspect_picture(file, _ANY_SIZE, decode=False)[1])
                 for file in run.micrographs
             ]
             pictures = tuple(

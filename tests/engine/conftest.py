@@ -138,3 +138,20 @@ def fill() -> Callable[[Workspace, int], None]:
         record(workspace, draw(n, seed=n))
 
     return fill_with
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of files whose pixels are unpacked from now on, each as often as it is."""
+    from PIL import ImageFile
+
+    names: list[str] = []
+    load = ImageFile.ImageFile.load
+
+    def counted(image: Any) -> Any:
+        if image.tile:  # empty once all of it is unpacked
+            names.append(Path(str(image.filename)).name)
+        return load(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", counted)
+    return names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,10 +23,9 @@ from engine.experiments.importers.runs import ImportedRun, ImportedTable
 from engine.micrographs.add import PreparedMicrograph, fields_of
 from engine.micrographs.store import StoredMicrograph, inspect_picture, store_micrograph
 from engine.workspace import Workspace
+from surrogate.progress import Progress, silent
 
 FORMATS = ("table", "matmcl")
-Progress = Callable[[int, int], None]
-"""Called with how many micrographs are kept, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def import_file(
     sheet: str | None = None,
     update: bool = False,
     dry_run: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> ImportReport:
     """Bring a file's runs into the active campaign.
 
@@ -180,7 +179,7 @@ def _look_at_pictures(
         seen = set(known.get(run.label or "", ()))
         for path in run.micrographs:
             try:
-                inspect_picture(path, path, limit)
+                inspect_picture(path, limit)
                 with path.open("rb") as file:
                     sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             except (DataError, OSError) as error:
@@ -192,7 +191,7 @@ def _look_at_pictures(
 
 
 def _store(
-    workspace: Workspace, table: ImportedTable, progress: Progress | None
+    workspace: Workspace, table: ImportedTable, progress: Progress
 ) -> dict[Path, StoredMicrograph]:
     """Keep every micrograph of the table before a row names it."""
     files = [(run.row, path) for run in table.runs for path in run.micrographs]
@@ -204,8 +203,7 @@ def _store(
             stored[path] = store_micrograph(path, workspace.data_dir, max_megapixels=limit)
         except (DataError, NotFoundError) as error:
             problems.append(RowProblem(row, "micrograph", None, str(error)))
-        if progress is not None:
-            progress(n, len(files))
+        progress("keeping micrographs", n, len(files))
     if problems:
         raise ImportRefusedError(table.source, problems)
     return stored

@@ -155,14 +155,15 @@ class Oracle:
         k = int(params.get("k") or 6)
         gallery: Any = params.get("gallery") or "campaign"
         if params.get("file"):
-            retrieved = by_micrograph(
-                self.workspace,
+            from engine.micrographs.opened import open_micrograph
+            from engine.micrographs.scale import HowTaken
+
+            picture = open_micrograph(
                 Path(params["file"]),
-                nm_per_pixel=params.get("nm_per_pixel"),
-                rotation_axis=params.get("rotation_axis"),
-                k=k,
-                which=gallery,
+                HowTaken(params.get("nm_per_pixel"), params.get("rotation_axis")),
+                max_megapixels=self.workspace.settings.storage.max_image_megapixels,
             )
+            retrieved = by_micrograph(self.workspace, picture, k=k, which=gallery)
         else:
             retrieved = by_conditions(self.workspace, params["conditions"], k=k, which=gallery)
         document = RetrievedOut.of(retrieved).plain()

@@ -63,6 +63,13 @@ class TestPreview:
         assert answer.exit_code == 0, answer.err
         assert (answer.json["like"], answer.json["pictures"]) == ("mine.png", 2)
 
+    def test_a_picture_is_decoded_once(self, folder: Path, engine, decoded: list[str]) -> None:
+        grey = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+        Image.fromarray(grey).save(folder / "mine.png")
+        words = ("preview", "--like", "mine.png", "--nm-per-pixel", 60, "--n", 2, "--seed", 1)
+        assert engine(*words).exit_code == 0
+        assert decoded.count("mine.png") == 1
+
     @pytest.mark.parametrize(
         ("words", "exit_code", "message"),
         [
