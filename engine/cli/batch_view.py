@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.output import console, count, grid, interval, warn
+from engine.cli.output import count, interval
+from engine.terminal.output import console, grid, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, warn
 from engine.errors import ConfigError
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json, warn
 
 if TYPE_CHECKING:
     from db.records import CampaignRecord

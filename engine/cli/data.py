@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli import log, status
-from engine.cli.output import ConfigOption, JsonOption, console, count, print_json, say, warn
+from engine.cli.output import count
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, print_json, say, warn
 from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, print_json, say
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import print_json, say
 
 _HELP = "The database: its place, revision, soundness and copies."
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.output import JsonOption, console, grid, print_json
+from engine.terminal.options import JsonOption
+from engine.terminal.output import console, grid, print_json
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json
 
 
 def register(app: typer.Typer) -> None:

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db.records import FailureKind
-from engine.cli.output import (
-    ConfigOption,
-    JsonOption,
-    count,
-    print_json,
-    say,
-    warn,
-)
+from engine.cli.output import count
 from engine.errors import DataError, UsageError
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import print_json, say, warn
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign

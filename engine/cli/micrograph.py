@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
 from engine.errors import UsageError
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json, say, warn
 from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:

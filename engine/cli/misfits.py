@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.output import console, count, grid
+from engine.cli.output import count
+from engine.terminal.output import console, grid
 
 if TYPE_CHECKING:
     from engine.retrieval.misfits import Checked, Misfit

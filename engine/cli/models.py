@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.output import (
-    ConfigOption,
-    JsonOption,
-    console,
-    count,
-    grid,
-    print_json,
-    warn,
-)
+from engine.cli.output import count
 from engine.cli.progress import training_bar
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json, warn
 
 if TYPE_CHECKING:
     from db.records import ModelKind

@@ -1,4 +1,4 @@
-"""What every command shares: numbers, intervals, ``name=value`` words; see ``engine.terminal``."""
+"""What commands put into their cells, and the ``name=value`` words that are not conditions."""
 
 from __future__ import annotations
 
@@ -6,26 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from engine.errors import UsageError
-from engine.terminal.options import ConfigOption, DeviceOption, JsonOption
-from engine.terminal.output import console, grid, print_json, say, stacked, warn
 
 if TYPE_CHECKING:
     from engine.propose.request import Forecast
-
-__all__ = [
-    "ConfigOption",
-    "DeviceOption",
-    "JsonOption",
-    "console",
-    "count",
-    "grid",
-    "interval",
-    "print_json",
-    "say",
-    "split_assignments",
-    "stacked",
-    "warn",
-]
 
 
 def count(n: int, noun: str) -> str:

@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.output import (
-    ConfigOption,
-    JsonOption,
-    console,
-    count,
-    grid,
-    interval,
-    print_json,
-    say,
-    warn,
-)
+from engine.cli.output import count, interval
 from engine.errors import UsageError
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json, say, warn
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign, Value

@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.output import (
-    ConfigOption,
-    DeviceOption,
-    JsonOption,
-    console,
-    grid,
-    print_json,
-    say,
-    warn,
-)
 from engine.cli.progress import training_bar
+from engine.terminal.options import ConfigOption, DeviceOption, JsonOption
+from engine.terminal.output import console, grid, print_json, say, warn
 
 if TYPE_CHECKING:
     from engine.sources.store_champion import Pretrained

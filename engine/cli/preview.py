@@ -10,9 +10,10 @@ import typer
 
 from engine.cli.batch_view import progress_shown
 from engine.cli.micrograph import AxisOption, ScaleOption
-from engine.cli.output import ConfigOption, JsonOption, print_json, say
 from engine.cli.preview_view import refuse_sheet, show_previews, written
 from engine.errors import NotFoundError, SpinneretError, UsageError
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import print_json, say
 
 
 def register(app: typer.Typer) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.cli.output import console, grid, say, warn
 from engine.errors import SpinneretError, UsageError
+from engine.terminal.output import console, grid, say, warn
 
 if TYPE_CHECKING:
     from engine.loop import ProposedBatch

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from engine.cli.output import console
+from engine.terminal.output import console
 from surrogate.progress import Progress, silent
 
 

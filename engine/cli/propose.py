@@ -16,15 +16,10 @@ from engine.cli.batch_view import (
     show_batch,
     write_worksheet,
 )
-from engine.cli.output import (
-    ConfigOption,
-    JsonOption,
-    print_json,
-    say,
-    warn,
-)
 from engine.cli.preview_view import refuse_sheet, show_batch_previews, written
 from engine.errors import UsageError
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import print_json, say, warn
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign, Value

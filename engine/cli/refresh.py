@@ -14,18 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from db.records import ModelKind
-from engine.cli.output import (
-    ConfigOption,
-    DeviceOption,
-    JsonOption,
-    console,
-    grid,
-    print_json,
-    say,
-    warn,
-)
 from engine.cli.progress import training_bar
 from engine.errors import UsageError, spell
+from engine.terminal.options import ConfigOption, DeviceOption, JsonOption
+from engine.terminal.output import console, grid, print_json, say, warn
 
 if TYPE_CHECKING:
     from engine.refresh.request import Plan, Refreshed

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, console, print_json, say
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, print_json, say
 
 
 def report(

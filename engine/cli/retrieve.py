@@ -10,16 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.micrograph import AxisOption, ScaleOption, counting_bar
-from engine.cli.output import (
-    ConfigOption,
-    JsonOption,
-    console,
-    count,
-    grid,
-    print_json,
-    say,
-)
+from engine.cli.output import count
 from engine.errors import UsageError
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json, say
 
 if TYPE_CHECKING:
     from engine.retrieval.gallery import Item

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say, warn
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json, say, warn
 
 if TYPE_CHECKING:
     from engine.jobs.schedule import ScheduleStatus

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.output import ConfigOption, say
 from engine.errors import UsageError
+from engine.terminal.options import ConfigOption
+from engine.terminal.output import say
 
 
 def register(app: typer.Typer) -> None:

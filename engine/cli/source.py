@@ -7,17 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.output import (
-    ConfigOption,
-    JsonOption,
-    console,
-    count,
-    grid,
-    print_json,
-    split_assignments,
-    warn,
-)
+from engine.cli.output import count, split_assignments
 from engine.errors import UsageError
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json, warn
 
 if TYPE_CHECKING:
     from engine.sources.axes import Match

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, warn
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json, warn
 
 if TYPE_CHECKING:
     from db.records import ExperimentRecord, MeasurementRecord, PredictionRecord

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.output import ConfigOption, JsonOption, console, grid, print_json, say
 from engine.errors import UsageError
+from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.output import console, grid, print_json, say
 
 PasswordOption = Annotated[
     bool,
