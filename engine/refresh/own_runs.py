@@ -23,7 +23,8 @@ from engine.campaign import Campaign, Value
 from engine.sources.axes import axes_of
 from engine.sources.definition import OWN, make_definition
 from engine.sources.matching import Understood
-from engine.sources.reading import SourceData, SourceRun, outcomes_of, run_of
+from engine.sources.reading import SourceData, run_of
+from engine.sources.runs import SourceRun, outcomes_of
 from engine.sources.tensors import SourceRows, source_rows
 from surrogate.matmcl.config import MatMCLConfig
 from surrogate.matmcl.vocabulary import Vocabulary

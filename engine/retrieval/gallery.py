@@ -19,7 +19,8 @@ from engine.errors import DataError, NotFoundError, SpinneretError, by_voice, ma
 from engine.retrieval.encoder import Encoder, read_picture
 from engine.retrieval.index import Index, Store, key_of
 from engine.sources.axes import Axis, axes_of
-from engine.sources.reading import Picture, SourceData, read_source
+from engine.sources.reading import SourceData, read_source
+from engine.sources.runs import Picture
 from engine.workspace import Workspace
 from surrogate.progress import Progress, silent
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from db.errors import DatabaseError
 from db.session import Database
-from engine.sources.reading import Picture
+from engine.sources.runs import Picture
 from surrogate.retrieval import cosine_similarity, unit
 
 Array = NDArray[np.float64]

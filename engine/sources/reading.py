@@ -14,39 +14,14 @@ from pathlib import Path
 
 from db.records import ExperimentRecord, MicrographRecord, SourceKind, SourceRecord, Status
 from db.session import Database, Transaction
-from engine.campaign import Campaign, Value
+from engine.campaign import Campaign
 from engine.errors import DataError, NotFoundError, UsageError
 from engine.sources.axes import Axis, axes_of
 from engine.sources.databases import other_database, same_database
 from engine.sources.definition import SourceDefinition, definition_from
 from engine.sources.matching import Outcome, Vocable
+from engine.sources.runs import Picture, SourceContent, SourceRun, outcomes_of
 from engine.workspace import Workspace, definition_of
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One micrograph of a source's run, where it lies; nothing of it is read yet.
-
-    ``crop``: left, top, right, bottom [px] without the data bar, where that is known.
-    ``rotation_axis``: how the collector's rotation lies in it, x where not told.
-    """
-
-    path: Path
-    nm_per_pixel: float | None = None
-    crop: tuple[int, int, int, int] | None = None
-    rotation_axis: str | None = None
-    sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class SourceRun:
-    """One run. ``lab`` tells the laboratories of one source apart."""
-
-    label: str
-    conditions: Mapping[str, Value]
-    outcomes: Mapping[str, tuple[float, ...]]
-    pictures: tuple[Picture, ...] = ()
-    lab: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,18 +57,6 @@ class SourceData:
         return sum(p.nm_per_pixel is not None for run in self.runs for p in run.pictures)
 
 
-@dataclass(frozen=True)
-class Found:
-    """What one of the readers brings, before it is fingerprinted."""
-
-    axes: tuple[Axis, ...]
-    outcomes: tuple[Outcome, ...]
-    runs: tuple[SourceRun, ...]
-    notes: tuple[str, ...] = ()
-    watermark: int | None = None
-    links: Mapping[str, str] | None = None
-
-
 def read_source(workspace: Workspace, record: SourceRecord) -> SourceData:
     """Read a recorded source.
 
@@ -126,35 +89,35 @@ def read_definition(workspace: Workspace, name: str, definition: SourceDefinitio
         if definition.kind is SourceKind.CAMPAIGN:
             if definition.campaign == record.name:
                 raise _itself(record.name)
-            found = _campaign(tx, str(definition.campaign), workspace.data_dir)
+            content = _campaign(tx, str(definition.campaign), workspace.data_dir)
     if definition.kind is SourceKind.DATABASE:
-        found = _database(workspace, definition, record.name)
+        content = _database(workspace, definition, record.name)
     elif definition.kind is SourceKind.SIMULATED:
         from engine.sources.simulated import read_simulated
 
-        found = read_simulated(definition)
+        content = read_simulated(definition)
     elif definition.kind in (SourceKind.TABLE, SourceKind.MATMCL):
         from engine.sources.tables import read_matmcl, read_table_source
 
         reader = read_table_source if definition.kind is SourceKind.TABLE else read_matmcl
         limit = workspace.settings.imports.max_rows
-        found = reader(place_of(workspace, definition), definition, campaign, limit)
-    if not found.runs:
+        content = reader(place_of(workspace, definition), definition, campaign, limit)
+    if not content.runs:
         raise DataError(
             f"source '{name}': expected finished runs with results in {definition.place}, found "
             "none; there is nothing to learn from"
         )
-    found = _with_units(found, definition, name)
+    content = _with_units(content, definition, name)
     return SourceData(
         name,
         definition,
-        found.axes,
-        found.outcomes,
-        _with_scale(found.runs, definition.nm_per_pixel),
-        _fingerprint(found),
-        found.notes,
-        found.watermark,
-        definition.names if found.links is None else found.links,
+        content.axes,
+        content.outcomes,
+        _with_scale(content.runs, definition.nm_per_pixel),
+        _fingerprint(content),
+        content.notes,
+        content.watermark,
+        definition.names if content.links is None else content.links,
     )
 
 
@@ -205,7 +168,7 @@ def _itself(name: str) -> UsageError:
     )
 
 
-def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> Found:
+def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> SourceContent:
     record = tx.campaigns.get(name)
     if record is None:
         known = ", ".join(campaign.name for campaign in tx.campaigns.all()) or "none"
@@ -216,26 +179,12 @@ def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> Found:
     notes = []
     if data_dir is None and any(one.micrographs for one in experiments):
         notes.append("its micrographs are left out: no config.toml tells where its data folder is")
-    return Found(
+    return SourceContent(
         axes_of(campaign),
         outcomes_of(campaign),
         tuple(run for run in runs if run.outcomes),
         tuple(notes),
         tx.watermark(),
-    )
-
-
-def outcomes_of(campaign: Campaign) -> tuple[Outcome, ...]:
-    """Return a campaign's outcomes, with their units and scales."""
-    return tuple(
-        Outcome(
-            outcome,
-            prop.unit,
-            prop.scale == "log",
-            tuple(word + outcome.removeprefix(prop.name) for word in prop.aliases),
-        )
-        for prop in campaign.properties
-        for outcome in prop.outcomes
     )
 
 
@@ -257,7 +206,9 @@ def _picture(record: MicrographRecord, data_dir: Path) -> Picture:
     return Picture(path, record.nm_per_pixel, record.crop, record.rotation_axis, record.sha256)
 
 
-def _database(workspace: Workspace, definition: SourceDefinition, own_campaign: str) -> Found:
+def _database(
+    workspace: Workspace, definition: SourceDefinition, own_campaign: str
+) -> SourceContent:
     url, data_dir = other_database(workspace, str(definition.database))
     if same_database(url, workspace.database.url) and definition.campaign == own_campaign:
         raise _itself(own_campaign)
@@ -265,22 +216,22 @@ def _database(workspace: Workspace, definition: SourceDefinition, own_campaign: 
         return _campaign(tx, str(definition.campaign), data_dir)
 
 
-def _with_units(found: Found, definition: SourceDefinition, name: str) -> Found:
+def _with_units(content: SourceContent, definition: SourceDefinition, name: str) -> SourceContent:
     """Give parameters the units that the user states, by the source's names or by ours."""
     stated = dict(definition.units)
-    links = definition.names if found.links is None else found.links
+    links = definition.names if content.links is None else content.links
     for ours, theirs in links.items():
         if ours in stated:
             stated[theirs] = stated.pop(ours)
-    known = {axis.name for axis in found.axes}
+    known = {axis.name for axis in content.axes}
     for word, unit in stated.items():
         if word not in known:
             raise UsageError(
                 f"--unit {word}={unit}: source '{name}' has no parameter '{word}'. It has: "
-                f"{', '.join(axis.name for axis in found.axes)}"
+                f"{', '.join(axis.name for axis in content.axes)}"
             )
-    axes = tuple(replace(axis, unit=stated.get(axis.name, axis.unit)) for axis in found.axes)
-    return replace(found, axes=axes)
+    axes = tuple(replace(axis, unit=stated.get(axis.name, axis.unit)) for axis in content.axes)
+    return replace(content, axes=axes)
 
 
 def _with_scale(runs: tuple[SourceRun, ...], nm_per_pixel: float | None) -> tuple[SourceRun, ...]:
@@ -298,10 +249,10 @@ def _with_scale(runs: tuple[SourceRun, ...], nm_per_pixel: float | None) -> tupl
     )
 
 
-def _fingerprint(found: Found) -> str:
+def _fingerprint(content: SourceContent) -> str:
     document = {
-        "axes": [[a.name, a.unit, a.low, a.high] for a in found.axes],
-        "outcomes": [[o.name, o.unit, o.is_log] for o in found.outcomes],
+        "axes": [[a.name, a.unit, a.low, a.high] for a in content.axes],
+        "outcomes": [[o.name, o.unit, o.is_log] for o in content.outcomes],
         "runs": [
             [
                 run.lab,
@@ -310,7 +261,7 @@ def _fingerprint(found: Found) -> str:
                 sorted((name, list(values)) for name, values in run.outcomes.items()),
                 [[_content(p), p.nm_per_pixel, p.crop] for p in run.pictures],
             ]
-            for run in found.runs
+            for run in content.runs
         ],
     }
     text = json.dumps(document, sort_keys=True, ensure_ascii=False, default=str)
@@ -329,11 +280,7 @@ def _content(picture: Picture) -> str:
 
 
 __all__ = [
-    "Found",
-    "Picture",
     "SourceData",
-    "SourceRun",
-    "outcomes_of",
     "place_of",
     "read_definition",
     "read_source",

@@ -9,12 +9,12 @@ from engine.lab.ensemble.campaigns import UNITS
 from engine.lab.virtual import nanofibre_campaign
 from engine.sources.axes import Axis
 from engine.sources.definition import SourceDefinition
-from engine.sources.reading import Found, SourceRun, outcomes_of
+from engine.sources.runs import SourceContent, SourceRun, outcomes_of
 
 RUNS_PER_LAB = 32
 
 
-def read_simulated(definition: SourceDefinition) -> Found:
+def read_simulated(definition: SourceDefinition) -> SourceContent:
     """Return some noisy runs of each lab; what a model is trained on is drawn anew from the labs.
 
     The labs' ranges differ, so the axes have none.
@@ -35,4 +35,4 @@ def read_simulated(definition: SourceDefinition) -> Found:
             for row in range(RUNS_PER_LAB)
         ]
     axes = tuple(Axis(name, unit) for name, unit in UNITS.items())
-    return Found(axes, outcomes_of(nanofibre_campaign()), tuple(runs))
+    return SourceContent(axes, outcomes_of(nanofibre_campaign()), tuple(runs))

@@ -22,7 +22,7 @@ from engine.sources.axes import Axis, axes_of, match_axes, match_outcomes
 from engine.sources.base import Words, base_words
 from engine.sources.definition import SourceDefinition
 from engine.sources.matching import Outcome
-from engine.sources.reading import Found, Picture, SourceRun, outcomes_of
+from engine.sources.runs import Picture, SourceContent, SourceRun, outcomes_of
 from engine.sources.units import UnitError, check_unit
 from engine.sources.words import canonical
 
@@ -41,7 +41,7 @@ class _Heading:
 
 def read_table_source(
     path: Path, definition: SourceDefinition, campaign: Campaign, max_rows: int
-) -> Found:
+) -> SourceContent:
     """Read a CSV, TSV or Excel table.
 
     Raises:
@@ -72,7 +72,7 @@ def read_table_source(
     aside = [heading for heading in raw.headings if heading and heading not in known]
     if aside:
         notes.insert(0, f"columns left aside: {', '.join(aside)}")
-    return Found(
+    return SourceContent(
         tuple(axes),
         tuple(meant.outcome(h, runs) for h in headings if h.column.kind == "outcome"),
         runs,
@@ -83,7 +83,7 @@ def read_table_source(
 
 def read_matmcl(
     path: Path, definition: SourceDefinition, campaign: Campaign, max_rows: int
-) -> Found:
+) -> SourceContent:
     """Read MatMCL's published table or folder, with its micrographs.
 
     Raises:
@@ -110,7 +110,7 @@ def read_matmcl(
             )
             runs.append(SourceRun(str(run.label), run.conditions, outcomes, pictures))
     axes = tuple(_ranged(axis, runs) for axis in axes_of(known))
-    return Found(axes, outcomes_of(known), tuple(runs), table.warnings)
+    return SourceContent(axes, outcomes_of(known), tuple(runs), table.warnings)
 
 
 class _Meanings:

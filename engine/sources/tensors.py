@@ -20,7 +20,8 @@ from engine.micrographs.databar import find_crop
 from engine.micrographs.reading import read_grey
 from engine.sources.encoding import encode_axes
 from engine.sources.matching import Understood
-from engine.sources.reading import Picture, SourceData, SourceRun
+from engine.sources.reading import SourceData
+from engine.sources.runs import Picture, SourceRun
 from surrogate.errors import InputError
 from surrogate.matmcl.config import MatMCLConfig
 from surrogate.matmcl.data import SourceTensors
