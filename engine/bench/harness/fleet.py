@@ -43,6 +43,7 @@ def run_on_ray(
         ) from error
     _connect(ray, address, jobs)
     try:
+        # A node may be taken away; a task depends on its seed alone and can run again elsewhere.
         remote = ray.remote(num_cpus=1, max_retries=2)(_work_on_node)
         waiting = {remote.remote(work, task, __version__): task for task in tasks}
         while waiting:

@@ -25,6 +25,7 @@ def mean_interval(values: Array, *, seed: int = 0) -> tuple[Array, Array] | None
     """
     if len(values) < 2:
         return None
+    # A generator of its own: the same values have the same interval, whatever ran before.
     rng = np.random.default_rng(seed)
     picks = rng.integers(len(values), size=(N_RESAMPLES, len(values)))
     resampled = values[picks].mean(axis=1)

@@ -118,6 +118,7 @@ def finished_runs(lab: Lab, n: int, seed: int) -> list[tuple[Run, LabResult]]:
         drawn = int(np.random.default_rng([seed, part]).integers(2**31))
         settings = space.conditions_of(space.sample(max(64, 2 * n), drawn))
         for index, conditions in enumerate(settings):
+            # A generator for each run: how many are asked for changes none of the first ones.
             rng = np.random.default_rng([seed, part, index])
             ambient = lab.room(rng)
             result = lab.run(conditions, ambient, rng)
@@ -135,6 +136,7 @@ def finished_runs(lab: Lab, n: int, seed: int) -> list[tuple[Run, LabResult]]:
 def truths(lab: KnownLab, conditions: Sequence[Mapping[str, Value]]) -> dict[str, Array]:
     """Return each outcome without noise, (n,), at conditions that hold the room's readings too."""
     names = [p.name for p in lab.campaign.parameters]
+    # Labs of the package answer whole columns; one of your own may know single settings only.
     if hasattr(lab, "truth_columns"):
         columns = {name: np.array([c[name] for c in conditions]) for name in names}
         outcomes = lab.truth_columns(columns)

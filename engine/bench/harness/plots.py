@@ -122,7 +122,7 @@ def plot_learning(document: Mapping[str, Any], path: Path) -> None:
                 axes.fill_between(
                     summary["sizes"], low, high, color=colour, alpha=0.12, linewidth=0
                 )
-        axes.set_xscale("log", base=2)
+        axes.set_xscale("log", base=2)  # sizes double
         axes.set_xticks(summary["sizes"], [str(n) for n in summary["sizes"]])
         axes.set_xlabel("experiments")
         axes.set_ylabel(label)

@@ -60,6 +60,7 @@ class ResultFile:
                 f"{place(self.path)}: expected results of {self.kind}, got "
                 f"{document.get('kind')!r}; choose another {field('out')}"
             )
+        # Through JSON and back, as the stored one went: tuples become lists.
         stored, current = document["config"], json.loads(json.dumps(dict(self.config)))
         changes = [
             f"{key}: {stored.get(key)} then, {current[key]} now"
@@ -124,6 +125,7 @@ class ResultFile:
 
     def document(self, findings: Mapping[str, Any]) -> dict[str, Any]:
         """Return everything for JSON: finite numbers, text, lists, mappings."""
+        # Tasks finish in any order; sorted, many jobs write what one writes.
         ordered = sorted(self.traces, key=lambda trace: (trace.seed, trace.strategy))
         return {
             "kind": self.kind,

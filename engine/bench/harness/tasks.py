@@ -97,9 +97,11 @@ def threads(n: int) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     saved = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    # Libraries read these when they are loaded: they are for the processes begun meanwhile.
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(n)))
     torch = sys.modules.get("torch")
     n_torch = torch.get_num_threads() if torch is not None else None
+    # torch keeps a number of its own, beside that of OpenMP that threadpoolctl sets.
     if torch is not None:
         torch.set_num_threads(n)
     try:

@@ -179,6 +179,7 @@ def _choose_outcomes(
 
 def _varies(runs: Sequence[Run], outcome: str) -> bool:
     values = [value for run in runs for value in run.outcomes.get(outcome, ())]
+    # Relative to the size of the values: equal ones may differ by rounding.
     return len(values) >= 2 and bool(np.ptp(values) > 1e-12 * max(1.0, abs(values[0])))
 
 

@@ -100,6 +100,7 @@ def pretrain(sources: Sequence[SourceRuns], folder: Path, seed: int) -> None:
     tensors = [source_tensors(source, vocabulary, config, seed) for source in sources]
     names = (ENSEMBLE, *(source.name for source in tensors))
     model = grown(starter, vocabulary, names, seed=seed)
+    # Labs that the starter learned from are replayed, or the encoders would forget them.
     replay = EnsembleDesign(REPLAYED_LABS, settings=32, pictures=0)
     labs = ensemble_tensors(replay, vocabulary, config)
     settings = TrainSettings(steps=STEPS, learning_rate=RATE, seed=seed, contrastive_every=4)

@@ -41,6 +41,7 @@ from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
 
+# Far from the seeds of repetitions: what is tested on is never what was learned from.
 TEST_STREAM = 5_000
 MIN_SIZE = 3
 

@@ -130,6 +130,7 @@ def _work(campaign: Campaign, outcome: str, mean: Array) -> Array:
     """Return means in the outcome's unit in work space; of a log-scaled one none is below zero."""
     from engine.propose.training_data import to_work
 
+    # A model that learns in the unit may answer below zero, where there is no logarithm.
     if campaign.property_of(outcome).scale == "log":
         mean = np.maximum(mean, 1e-6 * np.abs(mean).max())
     return to_work(campaign, outcome, mean)

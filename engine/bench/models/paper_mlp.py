@@ -207,6 +207,7 @@ def fit_and_predict(
     def inputs(rows: Array) -> Tensor:
         return torch.from_numpy((rows - centre) / scale).float()
 
+    # torch draws weights and dropout from one global stream: the caller's is left as it was.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = make(X.shape[1], Y.shape[1])
@@ -242,6 +243,7 @@ def _train(network: nn.Module, X: Tensor, Y: Tensor, is_validation: Tensor) -> N
             schedule.step()
         network.eval()
         with torch.no_grad():
+            # Without validation rows each epoch counts as better than the one before.
             loss = float(_loss(network(X_v), Y_v)) if len(X_v) else -float(epoch)
         if loss < best:
             best, best_epoch, weights = loss, epoch, deepcopy(network.state_dict())

@@ -103,6 +103,7 @@ def summarise(
 def resamples(n: int, *, seed: int = 0) -> Array:
     """Return C (B + 1, n): row 0 takes each of ``n`` once, the others draw with replacement."""
     rng = np.random.default_rng(seed)
+    # Counts in place of drawn rows: a score of all resamples is then one matrix product.
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES)
     return np.concatenate([np.ones((1, n)), drawn])
 
@@ -126,6 +127,7 @@ def _r2(measured: Measurements, answers: OutOfFold, m: int, C: Array) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
             total = s2 - s1**2 / n
             r2 = 1 - (C @ _by_recipe(squared, recipe, C)) / total
+        # A resample in which one value is drawn again and again has no variance, hence no R².
         columns.append(np.where(total > 1e-12 * s2[0], r2, np.nan))
     return np.stack(columns, axis=1)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 KIND = "refresh"
 STRATEGY = "refresh"
+# Far from all other seeds, those of families of labs too.
 TEST_STREAM = 9_000_000
 STEPS = 6
 MODELS = ("starter", "champion", "incremental", "full")

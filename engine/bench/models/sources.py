@@ -39,6 +39,7 @@ STRATEGY = "matmcl"
 BLIND = "-blind"
 TRAINED = ("older", "eight", "bad", "mat")
 N_RUNS, N_MAT_RUNS, PICTURE_PX = 96, 200, 256
+# Far from the seeds of repetitions and of tests: a source never holds the campaign's own runs.
 SOURCE_STREAM = 7_000
 
 
@@ -124,7 +125,7 @@ def pretrain(sources: Sequence[SourceRuns], checkpoint: Path, seed: int) -> None
     try:
         with whole_folder(checkpoint) as draft:
             knowledge.pretrain(sources, draft, seed)
-    except OSError:
+    except OSError:  # a folder that is not empty is in the place: the other process's
         if not checkpoint.is_dir():
             raise
 

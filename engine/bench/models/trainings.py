@@ -63,6 +63,7 @@ def knowledge_of(campaign: Campaign, trained: Trained) -> Knowledge:
 
     from engine.sources.knowledge import Knowledge
 
+    # A copy: Gaussian processes want doubles, and the candidate is trained on in floats.
     frozen = copy.deepcopy(trained.model).double().eval()
     frozen.requires_grad_(requires_grad=False)
     return Knowledge(campaign, frozen, "the candidate", names=trained.names)

@@ -56,6 +56,7 @@ from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
 
+# A stream of its own: trainings of the generator draw from others.
 _HELD_OUT = 4002
 ORDER = ("diameter", "order", "porosity")
 
@@ -179,6 +180,7 @@ def _truth(config: GeneratorBenchConfig, side_px: int, nm_per_pixel: float) -> T
     while len(rows) < config.n:
         row = {p.name: float(rng.uniform(*p.bounds)) for p in lab.campaign.controlled}
         room = lab.room(rng)
+        # Where more than half the runs give no mat there is little to preview.
         if lab.failure_probability(row, room) < 0.5:
             rows.append({**row, **room})
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}

@@ -225,6 +225,7 @@ def judged(scores: Scores, gallery: Mats, held_out: Mats) -> dict[str, Any]:
 
 def hits(mats: Array, truth: Array) -> tuple[Marks, Marks]:
     """Return where the diameter and where the order (columns 0 and 1) count as the truth's."""
+    # Diameters compare as ratios, orders as differences.
     thick = np.abs(np.log(mats[..., 0] / truth[..., 0])) <= LOG_DIAMETER
     return thick, np.abs(mats[..., 1] - truth[..., 1]) <= ORDER
 

@@ -53,6 +53,7 @@ Array = NDArray[np.float64]
 
 N_DIRECTIONS = 8
 LATENT_WEIGHT = 0.2
+# Keeps covariances invertible where two statistics of few mats go together.
 _RIDGE = 1e-3
 
 

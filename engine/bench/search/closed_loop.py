@@ -207,6 +207,7 @@ def campaign_of(config: ClosedLoopConfig, lab: Lab) -> Campaign:
                 "lab tells one",
                 field="objectives",
             )
+        # Three digits, so that the threshold can be read off the document and typed again.
         return float(f"{truth.quantile(outcome, 0.25 if goal == 'maximize' else 0.75):.3g}")
 
     return with_objectives(plain, config.objectives, config.constraints, threshold)

@@ -43,6 +43,7 @@ class Bench:
         for index, conditions in enumerate(settings):
             day = self.day + index // per_day
             ambient = self.lab.room(generator(self.seed, ROOM_STREAM, day))
+            # By the number of the experiment, not by what was run: strategies meet equal noise.
             noise = generator(self.seed, NOISE_STREAM, len(self.runs))
             result = self.lab.run(conditions, ambient, noise)
             self.runs.append(

@@ -101,7 +101,7 @@ def latency(
 ) -> dict[str, Any]:
     """Time everything and return the document. ``process`` times the whole program once."""
     history = History(campaign, tuple(runs))
-    at = _middle(campaign)
+    at = _middle(campaign)  # one room for all: today's would differ between machines
     document: dict[str, Any] = {
         "kind": KIND,
         "config": {
@@ -236,6 +236,7 @@ def write_table(path: Path, campaign: Campaign, runs: Sequence[Run]) -> None:
 
 
 def _engine(arguments: Sequence[str], folder: str, threads: int) -> None:
+    # Settings of whoever runs this must not reach the timed program; our threads must.
     env = {k: v for k, v in os.environ.items() if not k.startswith("SPINNERET_")}
     env["SPINNERET_COMPUTE__THREADS"] = str(threads)
     env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)

@@ -83,6 +83,7 @@ def summarise(
 
 def experiments_to(target: float, curve: Array) -> int | None:
     """Return after how many experiments ``curve`` (experiments,) reaches ``target``, if ever."""
+    # The tolerance is for sums in another order, which a curve at its own target may be.
     reached = np.flatnonzero(curve >= target - 1e-12)
     return int(reached[0]) + 1 if reached.size else None
 
@@ -164,6 +165,7 @@ def reach(
     x = np.array(protocol.checkpoints, dtype=np.float64)
     y, y0 = (np.stack([by_seed[seed] for seed in seeds]) for by_seed in (curves, reference))
     at, places = protocol.at, np.array(protocol.checkpoints) - 1
+    # Off each pair of curves, then off the means: a mean of crossings is no crossing of means.
     needed = np.array(
         [crossing(float(b[at - 1]), x, a[places]) for a, b in zip(y, y0, strict=True)]
     )

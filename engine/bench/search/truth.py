@@ -78,6 +78,7 @@ class Truth:
     @cached_property
     def _front(self) -> tuple[Array, Array]:
         grid = self._grid()
+        # The grid holds the front itself; a sample only leads up to it.
         if grid is not None:
             return self._best(grid, self._values(grid))
         n = SOBOL if self._is_fast else SOBOL_ONE_BY_ONE
