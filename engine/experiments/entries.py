@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from db.records import ExperimentRecord, FailureKind, Status, Value
-from engine.errors import StateError, UsageError
+from engine.errors import StateError, UsageError, by_voice
+from engine.errors import field as mark
 
 
 @dataclass(frozen=True)
@@ -51,30 +52,36 @@ def check_flags(entry: Entry) -> None:
         UsageError: contradicting flags, or nothing to record.
     """
     flags = {
-        "--failed": entry.failure is not None,
-        "--abandon": entry.abandon,
-        "--running": entry.running,
+        "failed": entry.failure is not None,
+        "abandon": entry.abandon,
+        "running": entry.running,
     }
     given = [name for name, is_given in flags.items() if is_given]
     if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} contradict one another; keep one")
+        raise UsageError(f"{' and '.join(map(mark, given))} contradict one another; keep one")
     if entry.results and given:
         why = {
-            "--failed": "a failed run gave no mat to test. If it could be tested it is no failed "
-            "run: log the results, and the flaw with --note",
-            "--abandon": "an abandoned run has no results to record",
-            "--running": "results complete a run",
+            "failed": "a failed run gave no mat to test. If it could be tested it is no failed "
+            f"run: log the results, and the flaw in {mark('note')}",
+            "abandon": "an abandoned run has no results to record",
+            "running": "results complete a run",
         }[given[0]]
-        raise UsageError(f"{given[0]} and results ({', '.join(entry.results)}): {why}")
+        raise UsageError(f"{mark(given[0])} and results ({', '.join(entry.results)}): {why}")
     if entry.replicate and entry.correct:
-        raise UsageError("--replicate adds a value, --correct replaces one; keep one of them")
+        raise UsageError(
+            f"{mark('replicate')} adds a value, {mark('correct')} replaces one; keep one of them"
+        )
     if (entry.replicate or entry.correct) and not entry.results:
-        flag = "--replicate" if entry.replicate else "--correct"
+        flag = mark("replicate" if entry.replicate else "correct")
         raise UsageError(f"{flag} needs a result, such as elongation.longitudinal=88")
     if entry.which is not None and not entry.correct:
-        raise UsageError("--which names the replicate that --correct replaces; add --correct")
+        raise UsageError(
+            f"{mark('which')} names the replicate that {mark('correct')} replaces; "
+            f"add {mark('correct')}"
+        )
     if entry.experiment is None and (entry.replicate or entry.correct or entry.abandon):
-        raise UsageError("--new is a run of its own: --replicate, --correct, --abandon do not fit")
+        unfit = ", ".join(map(mark, ("replicate", "correct", "abandon")))
+        raise UsageError(f"{by_voice(mark('new'), 'this')} is a run of its own: {unfit} do not fit")
     says_something = (
         entry.results
         or given
@@ -84,7 +91,10 @@ def check_flags(entry: Entry) -> None:
         or entry.experiment is None
     )
     if not says_something:
-        raise UsageError("nothing to record: give outcome=value, --actual, --failed, --note …")
+        raise UsageError(
+            f"nothing to record: give {by_voice('outcome=value', mark('results'))}, "
+            f"{mark('actual')}, {mark('failed')}, {mark('note')} …"
+        )
 
 
 def refuse_results(experiment: ExperimentRecord) -> None:
@@ -97,7 +107,10 @@ def refuse_results(experiment: ExperimentRecord) -> None:
         kind = f" ({experiment.failure})" if experiment.failure else ""
         raise StateError(
             f"experiment {experiment.id} is {experiment.status}{kind}: it takes no results. "
-            f"If that was a mistake, run `engine log {experiment.id} --running` first"
+            "If that was a mistake, "
+            + by_voice(
+                f"run `engine log {experiment.id} --running` first", "take it up again first"
+            )
         )
 
 
@@ -114,7 +127,8 @@ def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
         if has_results:
             raise StateError(
                 f"experiment {experiment.id} has results: a failed run gives no mat to test. "
-                "Put the flaw in its --note, or leave the run out of the model with --abandon"
+                f"Put the flaw in its {mark('note')}, or leave the run out of the model with "
+                f"{mark('abandon')}"
             )
         return Status.FAILED
     if entry.abandon:
@@ -125,6 +139,6 @@ def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
         return None
     if experiment.status is Status.COMPLETED:
         raise StateError(
-            f"experiment {experiment.id} is completed; correct its results with --correct"
+            f"experiment {experiment.id} is completed; correct its results with {mark('correct')}"
         )
     return Status.COMPLETED if has_results else Status.RUNNING

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from db.records import PredictionRecord
 from engine.campaign import Campaign
+from engine.errors import by_voice, field
 
 N_SDS = 8.0
 MIN_VALUES = 8
@@ -37,7 +38,9 @@ def far_from_expected(
     ``seen``: what other runs of the campaign gave, by outcome. ``predictions``: what was said of
     this one. ``experiment`` is what the warning calls it.
     """
-    mend = f"a slip? `engine log {experiment} --correct` mends it"
+    mend = "a slip? " + by_voice(
+        f"`engine log {experiment} --correct` mends it", f"{field('correct')} mends it"
+    )
     predicted = {prediction.outcome: prediction for prediction in predictions}
     warnings = []
     for outcome, value in results.items():

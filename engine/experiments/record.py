@@ -24,7 +24,9 @@ from engine.errors import (
     SpinneretError,
     StateError,
     UsageError,
+    by_voice,
 )
+from engine.errors import field as mark
 from engine.experiments.conditions import read_conditions, read_results
 from engine.experiments.entries import Entry, check_flags, next_status, refuse_results
 from engine.experiments.plausibility import far_from_expected
@@ -235,7 +237,8 @@ class Recorder:
         lacking = [p.name for p in self.campaign.controlled if p.name not in conditions]
         if lacking:
             raise UsageError(
-                f"--new: expected a value of every controlled parameter; "
+                f"{by_voice(mark('new'), mark('conditions'))}: expected a value of every "
+                "controlled parameter; "
                 f"missing: {', '.join(map(self.campaign.heading, lacking))}"
             )
         if entry.label is not None:
@@ -258,7 +261,9 @@ class Recorder:
         """Record actual conditions and a note of a known run."""
         if entry.conditions:
             names = ", ".join(entry.conditions)
-            raise UsageError(f"{names}: a known run's conditions are corrected with --actual")
+            raise UsageError(
+                f"{names}: a known run's conditions are corrected with {mark('actual')}"
+            )
         if entry.actual:
             self.tx.experiments.set_actual(experiment.id, entry.actual)
         if entry.note is not None and not entry.correct:
@@ -279,7 +284,8 @@ class Recorder:
                 shown = ", ".join(f"{value:g}" for value in there)
                 raise StateError(
                     f"experiment {experiment.id} has {self.campaign.heading(outcome)} already: "
-                    f"{shown}. --replicate adds a further one, --correct replaces it"
+                    f"{shown}. {mark('replicate')} adds a further one, {mark('correct')} "
+                    "replaces it"
                 )
             (row,) = self.tx.measurements.add(experiment.id, outcome, [result])
             values.append(RecordedValue(outcome, row.replicate, row.value))
@@ -296,7 +302,7 @@ class Recorder:
             shown = ", ".join(f"{number}: {row.value:g}" for number, row in rows.items())
             raise StateError(
                 f"experiment {experiment.id} has several replicates of {heading} ({shown}); "
-                "name the one to correct with --which"
+                f"name the one to correct with {mark('which')}"
             )
         number = entry.which if entry.which is not None else next(iter(rows))
         if number not in rows:

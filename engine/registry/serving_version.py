@@ -12,6 +12,7 @@ from pathlib import Path
 
 from db.records import ModelKind, ModelStatus, ModelVersionRecord, PromotionRecord
 from db.session import Transaction
+from engine.errors import by_voice, spell
 from engine.registry.files import problems
 
 _LOG = logging.getLogger("spinneret.registry")
@@ -42,18 +43,20 @@ def serving(data_dir: Path, tx: Transaction, campaign_id: int, kind: ModelKind) 
             folder = data_dir / version.artifact_path
             if notes:
                 notes.append(f"model {version.id}, which served before, serves until that is mended"
-                             f" (`engine models promote {version.id}` makes it last)")  # fmt: skip
+                             + by_voice(f" (`engine models promote {version.id}` makes it last)",
+                                        " (promoting it makes it last)"))  # fmt: skip
             return _told(Serving(version, folder, tuple(notes)))
         if not version.is_pruned:
             notes += found
     if notes:
-        notes.append("what ships with the program serves; `engine refresh --full` trains anew")
+        mend = by_voice("`engine refresh --full` trains anew", "a full refresh trains anew")
+        notes.append(f"what ships with the program serves; {mend}")
     return _told(Serving(None, None, tuple(notes)))
 
 
 def _told(found: Serving) -> Serving:
     for note in found.notes:
-        _LOG.warning(note)
+        _LOG.warning(spell(note, "cli"))
     return found
 
 

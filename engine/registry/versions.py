@@ -18,7 +18,7 @@ from db.records import (
     RefreshRunRecord,
 )
 from db.session import Transaction
-from engine.errors import DataError, NotFoundError, StateError
+from engine.errors import DataError, NotFoundError, StateError, by_voice, place
 from engine.registry.files import FOLDER, problems
 from engine.registry.serving_version import ROLLBACK, stack
 from engine.workspace import Workspace
@@ -192,8 +192,8 @@ def prune(
                 continue
             except OSError as error:
                 raise DataError(
-                    f"{folder} cannot be removed: {error.strerror}; it is not needed any more, "
-                    "`engine doctor --fix` removes it"
+                    f"{place(folder)} cannot be removed: {error.strerror}; it is not needed any "
+                    "more" + by_voice(", `engine doctor --fix` removes it", "")
                 ) from error
     return Pruned(tuple(ids), n_bytes, is_dry_run)
 
@@ -259,8 +259,8 @@ def _require_sound(workspace: Workspace, version: ModelVersionRecord) -> None:
     found = problems(workspace.data_dir, version)
     if found:
         raise DataError(
-            f"{'; '.join(found)}. It cannot serve: restore its files from a backup, or train anew "
-            "(`engine refresh --full`)"
+            f"{'; '.join(found)}. It cannot serve: restore its files from a backup, or train anew"
+            + by_voice(" (`engine refresh --full`)", "")
         )
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from db.errors import ConflictError, DatabaseError
 from db.records import LeaseRecord
 from db.session import Database, Transaction
-from engine.errors import StateError
+from engine.errors import StateError, by_voice
 
 TRAINING = "training"
 """Held while a model of the database is trained."""
@@ -208,8 +208,8 @@ def _acquire(database: Database, name: str, ttl_s: float, wait_s: float, clock: 
         if time.monotonic() >= until:
             who = "another process" if found is None else found.owner
             raise StateError(
-                f"{name}: {who} is at it already; wait until that is done (`engine doctor` shows "
-                "who holds what), or stop it"
+                f"{name}: {who} is at it already; wait until that is done"
+                f"{by_voice(' (`engine doctor` shows who holds what)', '')}, or stop it"
             )
         time.sleep(min(0.5, ttl_s / 4))
 

@@ -12,7 +12,7 @@ from db.records import CampaignRecord
 from db.session import Database, Transaction
 from db.urls import resolve_url
 from engine.campaign import Campaign
-from engine.errors import NotFoundError
+from engine.errors import NotFoundError, by_voice
 from engine.workspace.settings import Settings, find_config, load_settings, parse_campaign
 
 
@@ -76,9 +76,12 @@ class Workspace:
         if record is None:
             known = ", ".join(campaign.name for campaign in tx.campaigns.all())
             raise NotFoundError(
-                f"no campaign is active; run `engine campaign use NAME` (recorded: {known})"
+                "no campaign is active; "
+                + by_voice("run `engine campaign use NAME`", "choose one first")
+                + f" (recorded: {known})"
                 if known
-                else "no campaign is recorded; run `engine init` to record the one in config.toml"
+                else "no campaign is recorded"
+                + by_voice("; run `engine init` to record the one in config.toml", "")
             )
         return record, definition_of(record)
 
@@ -94,7 +97,11 @@ class Workspace:
             return None
         return (
             f"[campaign] in {self.config_path.name} differs from revision {record.revision} of "
-            f"'{record.name}', which is used; record the edit with `engine campaign revise`"
+            f"'{record.name}', which is used"
+            + by_voice(
+                "; record the edit with `engine campaign revise`",
+                "; the edit is to be recorded at the command line",
+            )
         )
 
     def close(self) -> None:

@@ -56,9 +56,9 @@ def test_a_failed_run(api) -> None:
     assert results.status_code == 409
     assert results.headers["content-type"] == "application/problem+json"
     assert results.json()["detail"] == (
-        f"experiment {id_} is failed (beads): it takes no results. If that was a mistake, run "
-        f"`engine log {id_} --running` first"
-    ), "the words of the command line"
+        f"experiment {id_} is failed (beads): it takes no results. If that was a mistake, take "
+        "it up again first"
+    )
 
 
 @pytest.mark.parametrize(
