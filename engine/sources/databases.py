@@ -9,34 +9,34 @@ from typing import Any
 
 from db.session import Database
 from db.urls import resolve_url, sqlite_path
-from engine.errors import DataError, NotFoundError, StateError
+from engine.errors import DataError, NotFoundError, StateError, field, place
 from engine.workspace import Workspace
 from engine.workspace.settings import CONFIG_NAME
 
 
-def other_database(workspace: Workspace, place: str) -> tuple[str, Path | None]:
+def other_database(workspace: Workspace, address: str) -> tuple[str, Path | None]:
     """Return the URL of another database, and its data folder where its config.toml tells.
 
-    ``place``: a workspace's folder, its config.toml, a SQLite file or an SQLAlchemy URL.
+    ``address``: a workspace's folder, its config.toml, a SQLite file or an SQLAlchemy URL.
 
     Raises:
         NotFoundError: no such file.
         DataError: it is no configuration, or a password stands in the URL.
     """
-    if "://" in place:
+    if "://" in address:
         from urllib.parse import urlsplit
 
-        if urlsplit(place).password:
+        if urlsplit(address).password:
             raise DataError(
-                "--database: a password in the URL would be recorded; leave it out and put it in "
-                "~/.pgpass"
+                "a password in the URL would be recorded; leave it out and put it in ~/.pgpass",
+                field="database",
             )
-        url = resolve_url(place, workspace.root)
+        url = resolve_url(address, workspace.root)
         path = sqlite_path(url)
         return url, _data_dir_beside(path) if path else None
-    path = workspace.root / Path(place).expanduser()
+    path = workspace.root / Path(address).expanduser()
     if not path.exists():
-        raise NotFoundError(f"{path}: no such database or folder")
+        raise NotFoundError(f"{place(path)}: no such database or folder")
     config = path / CONFIG_NAME if path.is_dir() else path
     if config.suffix == ".toml" or path.is_dir():
         content = _toml(config)
@@ -45,19 +45,20 @@ def other_database(workspace: Workspace, place: str) -> tuple[str, Path | None]:
     return f"sqlite:///{path.resolve()}", _data_dir_beside(path.resolve())
 
 
-def active_campaign_of(workspace: Workspace, place: str) -> str:
+def active_campaign_of(workspace: Workspace, address: str) -> str:
     """Return the name of the active campaign of another database.
 
     Raises:
         NotFoundError, DatabaseError: no such database, or no active campaign in it.
     """
-    url, _ = other_database(workspace, place)
+    url, _ = other_database(workspace, address)
     with Database.open(url) as database, database.read() as tx:
         record = tx.campaigns.active()
         if record is None:
-            known = ", ".join(campaign.name for campaign in tx.campaigns.all()) or "none"
+            names = ", ".join(campaign.name for campaign in tx.campaigns.all()) or "none"
             raise StateError(
-                f"{database.name} has no active campaign; name one with --campaign ({known})"
+                f"{place(database.name)} has no active campaign; name one with "
+                f"{field('campaign')} ({names})"
             )
         return record.name
 
@@ -74,9 +75,9 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise NotFoundError(f"{path}: no such configuration") from None
+        raise NotFoundError(f"{place(path)}: no such configuration") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{place(path)} cannot be read: {error}") from error
 
 
 def _data_dir(config: Path, content: Mapping[str, Any]) -> Path:

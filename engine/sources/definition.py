@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from db.records import SourceKind
-from engine.errors import DataError, UsageError
+from engine.errors import DataError, UsageError, by_voice
 from engine.sources.units import UnitError, check_unit
 
 ENSEMBLE = "ensemble"
@@ -69,7 +69,7 @@ class SourceDefinition(BaseModel):
         if (self.seed or 0) + (self.labs or 0) > MOST_SEEDS:
             raise ValueError(
                 f"simulated labs have seeds below {MOST_SEEDS:,}; the others are kept for "
-                "benchmarks: take a lower --seed or fewer --labs"
+                "benchmarks: take a lower seed or fewer labs"
             )
         for unit in self.units.values():
             try:
@@ -121,7 +121,8 @@ def definition_from(stored: Mapping[str, Any], name: str) -> SourceDefinition:
     except ValidationError as error:
         raise DataError(
             f"source '{name}' was recorded by another version of Spinneret: "
-            f"{error.errors()[0]['msg']}. Remove and add it again (`engine source remove {name}`)"
+            f"{error.errors()[0]['msg']}. Remove and add it again"
+            f"{by_voice(f' (`engine source remove {name}`)', '')}"
         ) from error
 
 

@@ -11,7 +11,15 @@ from typing import Any
 from db.records import SourceKind, SourceRecord
 from db.session import Transaction
 from engine.campaign import Campaign
-from engine.errors import ConfigError, NotFoundError, UsageError, nearest_name
+from engine.errors import (
+    ConfigError,
+    NotFoundError,
+    UsageError,
+    by_voice,
+    field,
+    nearest_name,
+    place,
+)
 from engine.experiments.conditions import map_names
 from engine.sources.base import base_words
 from engine.sources.databases import active_campaign_of
@@ -57,19 +65,24 @@ def read_mapping(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"--mapping: {path}: no such file") from None
+        raise ConfigError(f"{place(path)}: no such file", field="mapping") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"--mapping: {path} cannot be read as TOML: {error}") from error
+        raise ConfigError(
+            f"{place(path)} cannot be read as TOML: {error}", field="mapping"
+        ) from error
     for key, value in content.items():
         if key not in _MAPPING_KEYS:
             raise ConfigError(
-                f"--mapping: {path}: unknown key '{key}'.{nearest_name(key, _MAPPING_KEYS)} "
-                f"Known: {', '.join(sorted(_MAPPING_KEYS))}"
+                f"{place(path)}: unknown key '{key}'.{nearest_name(key, _MAPPING_KEYS)} "
+                f"Known: {', '.join(sorted(_MAPPING_KEYS))}",
+                field="mapping",
             )
         if key in ("names", "units") and not (
             isinstance(value, dict) and all(isinstance(word, str) for word in value.values())
         ):
-            raise ConfigError(f'--mapping: {path}: expected [{key}] to hold name = "text" lines')
+            raise ConfigError(
+                f'{place(path)}: expected [{key}] to hold name = "text" lines', field="mapping"
+            )
     return content
 
 
@@ -92,26 +105,30 @@ def definition_of(
     Raises:
         UsageError: none or several kinds of source, or options that belong to another kind.
     """
-    asked = {
+    requested = {
         SourceKind.DATABASE: database is not None,
         SourceKind.TABLE: table is not None,
         SourceKind.MATMCL: matmcl is not None,
         SourceKind.SIMULATED: simulated,
     }
-    kinds = [kind for kind, is_asked in asked.items() if is_asked]
+    kinds = [kind for kind, is_requested in requested.items() if is_requested]
     if campaign is not None and not kinds:
         kinds = [SourceKind.CAMPAIGN]
-    options = "--campaign NAME, --database, --table, --matmcl or --simulated"
+    *options, last = (field(name) for name in ("campaign", *(map(str, requested))))
     if len(kinds) != 1:
-        raise UsageError(f"expected one of {options}, got {len(kinds) or 'none'} of them")
+        raise UsageError(
+            f"expected one of {', '.join(options)} or {last}, got {len(kinds) or 'none'} of them"
+        )
     (kind,) = kinds
     if campaign is not None and kind not in (SourceKind.CAMPAIGN, SourceKind.DATABASE):
-        raise UsageError("--campaign: is for campaigns of this or (with --database) another one")
+        raise UsageError(
+            f"is for campaigns of this or (with {field('database')}) another one", field="campaign"
+        )
     if (labs is not None or seed is not None) and kind is not SourceKind.SIMULATED:
-        raise UsageError("--labs and --seed: are for --simulated labs")
+        raise UsageError(f"{field('labs')} and {field('seed')}: are for {field('simulated')} labs")
     values: dict[str, Any] = {"kind": kind, **(mapping or {})}
     if values.get("sheet") is not None and kind is not SourceKind.TABLE:
-        raise UsageError("--sheet: is for --table")
+        raise UsageError(f"is for {field('table')}", field="sheet")
     if kind is SourceKind.SIMULATED:
         values |= {"labs": 256 if labs is None else labs, "seed": 0 if seed is None else seed}
     elif kind in (SourceKind.TABLE, SourceKind.MATMCL):
@@ -175,8 +192,8 @@ def _refuse_taken(tx: Transaction, campaign_id: int, name: str) -> None:
 
     if any(source.name == name for source in tx.sources.find(campaign_id)):
         raise ConflictError(
-            f"a source '{name}' exists already; choose another name, or take that one away first: "
-            f"`engine source remove {name}`"
+            f"a source '{name}' exists already",
+            mend=f"choose another name, or take that one away first: `engine source remove {name}`",
         )
 
 
@@ -190,15 +207,16 @@ def sources_of(
     """
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        found = tx.sources.find(record.id)
-    known = [source.name for source in found]
+        sources = tx.sources.find(record.id)
+    recorded = [source.name for source in sources]
+    none = f"none; add one{by_voice(' with `engine source add`', '')}"
     for name in names:
-        if name not in known:
+        if name not in recorded:
             raise NotFoundError(
-                f"there is no source '{name}'.{nearest_name(name, known)} "
-                f"Recorded: {', '.join(known) or 'none; add one with `engine source add`'}"
+                f"there is no source '{name}'.{nearest_name(name, recorded)} "
+                f"Recorded: {', '.join(recorded) or none}"
             )
-    return campaign, record.id, [s for s in found if not names or s.name in names]
+    return campaign, record.id, [s for s in sources if not names or s.name in names]
 
 
 def describe(workspace: Workspace, name: str) -> Described:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from engine.campaign import Campaign
 from engine.errors import DataError, UsageError, nearest_name
+from engine.errors import field as field_mark
 from engine.sources.axes import (
     Axis,
     Matching,
@@ -22,6 +23,8 @@ from engine.sources.axes import (
     outcome_places,
 )
 from engine.sources.base import Spec, Words
+
+_MAP = f"{field_mark('map')} OURS=THEIRS"
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,8 @@ def refuse_strangers(
         raise DataError(
             f"source '{source.name}' has no parameter in common with the campaign "
             f"'{campaign.name}'.\n  the source has: {theirs or 'no parameter at all'}\n"
-            f"  the campaign has: {ours}{told}\n  Say which mean the same with --map OURS=THEIRS, "
-            "and the unit of a column that does not state it with --unit NAME=UNIT."
+            f"  the campaign has: {ours}{told}\n  Say which mean the same with {_MAP}, "
+            f"and the unit of a column that does not state it with {field_mark('unit')} NAME=UNIT."
         )
     if not found.outcomes and not has_pictures:
         theirs = ", ".join(one.name for one in source.outcomes) or "none"
@@ -129,7 +132,7 @@ def refuse_strangers(
             f"'{campaign.name}' knows, and no micrographs: there is nothing to learn.\n"
             f"  the source has: {theirs}\n  the campaign has: {', '.join(campaign.outcomes)}"
             f"{told}\n"
-            "  Say which mean the same with --map OURS=THEIRS."
+            f"  Say which mean the same with {_MAP}."
         )
 
 
@@ -167,9 +170,9 @@ class _Builder:
             else:
                 known = [*axes, *whole, *sorted(stems)]
                 raise UsageError(
-                    f"--map {ours}={theirs}: source '{source.name}' has no '{theirs}'."
-                    f"{nearest_name(theirs, known)} It has: {', '.join(map(_label, source.axes))}; "
-                    f"{', '.join(whole)}"
+                    f"{field_mark('map')} {ours}={theirs}: source '{source.name}' has no "
+                    f"'{theirs}'.{nearest_name(theirs, known)} It has: "
+                    f"{', '.join(map(_label, source.axes))}; {', '.join(whole)}"
                 )
         self.told[source.name] = Names(parameters, outcomes)
 
@@ -181,9 +184,9 @@ class _Builder:
                 return ours
             everything = [*self.axes, *sorted(known - set(self.axes))]
             raise UsageError(
-                f"--map {ours}={theirs.name}: neither the campaign '{self.campaign.name}' nor the "
-                f"model has a parameter '{ours}'.{nearest_name(ours, everything)} There are: "
-                f"{', '.join(everything)}"
+                f"{field_mark('map')} {ours}={theirs.name}: neither the campaign "
+                f"'{self.campaign.name}' nor the model has a parameter '{ours}'."
+                f"{nearest_name(ours, everything)} There are: {', '.join(everything)}"
             )
         found = self._matched()
         if ours in found:
@@ -199,8 +202,9 @@ class _Builder:
         if not self._knows_outcome(ours):
             known = sorted({*self.campaign.outcomes, *self.words.outcomes})
             raise UsageError(
-                f"--map {ours}={theirs}: neither the campaign '{self.campaign.name}' nor the model "
-                f"has an outcome '{ours}'.{nearest_name(ours, known)} There are: {', '.join(known)}"
+                f"{field_mark('map')} {ours}={theirs}: neither the campaign "
+                f"'{self.campaign.name}' nor the model has an outcome '{ours}'."
+                f"{nearest_name(ours, known)} There are: {', '.join(known)}"
             )
         if ours not in self.campaign.outcomes:
             return ours

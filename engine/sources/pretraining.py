@@ -19,7 +19,7 @@ import torch
 from db.records import SourceKind
 from engine.campaign import Campaign
 from engine.compute import is_first_process, limit_threads, versions
-from engine.errors import DataError, ModelError, UsageError
+from engine.errors import DataError, ModelError, UsageError, by_voice, place
 from engine.sources.base import Spec, Words
 from engine.sources.definition import ENSEMBLE
 from engine.sources.ensemble_data import EnsembleDesign, ensemble_tensors, starter_vocabulary
@@ -119,12 +119,12 @@ def read_all(workspace: Workspace, request: PretrainRequest, progress: Progress)
     campaign, campaign_id, records = sources_of(workspace, request.sources)
     if not records:
         raise UsageError(
-            "there is no source to learn from: add one with `engine source add`. Without sources "
-            "the starter that ships with Spinneret serves as it is"
+            f"there is no source to learn from: add one{by_voice(' with `engine source add`', '')}."
+            " Without sources the starter that ships with Spinneret serves as it is"
         )
     found, notes = [], []
-    for place, record in enumerate(records):
-        progress(f"reading {record.name}", place, len(records))
+    for index, record in enumerate(records):
+        progress(f"reading {record.name}", index, len(records))
         data, n_own = refuse_own_runs(workspace, read_source(workspace, record))
         if n_own:
             notes.append(f"source '{record.name}': {data.notes[-1]}")
@@ -220,7 +220,7 @@ def _start(start: str) -> MatMCL | None:
     folder = STARTER if start == "starter" else Path(start).expanduser()
     if start != "starter" and not folder.exists():
         raise UsageError(
-            f"--from: expected {', '.join(STARTS)} or a checkpoint's folder, got '{start}'"
+            f"expected {', '.join(STARTS)} or a checkpoint's folder, got '{start}'", field="from"
         )
     return load_checkpoint(folder)
 
@@ -293,15 +293,15 @@ def ensemble_of(
     progress: Progress,
 ) -> SourceTensors:
     """Return the labs' tensors; outcomes that no simulated lab has are NaN."""
-    known = starter_vocabulary()
-    own = Vocabulary(vocabulary.parameters, known.outcomes)
+    starter = starter_vocabulary()
+    own_vocabulary = Vocabulary(vocabulary.parameters, starter.outcomes)
     design = EnsembleDesign(labs, settings=SETTINGS_PER_LAB, pictures=1 if has_tiles else 0)
-    found = ensemble_tensors(design, own, config, progress)
-    outcomes = torch.full((len(found.outcomes), len(vocabulary.outcomes)), float("nan"))
-    for place, name in enumerate(vocabulary.outcomes):
-        if name in known.outcomes:
-            outcomes[:, place] = found.outcomes[:, known.outcomes.index(name)]
-    return replace(found, outcomes=outcomes)
+    tensors = ensemble_tensors(design, own_vocabulary, config, progress)
+    outcomes = torch.full((len(tensors.outcomes), len(vocabulary.outcomes)), float("nan"))
+    for index, name in enumerate(vocabulary.outcomes):
+        if name in starter.outcomes:
+            outcomes[:, index] = tensors.outcomes[:, starter.outcomes.index(name)]
+    return replace(tensors, outcomes=outcomes)
 
 
 def source_note(data: SourceData, rows: Sequence[SourceRows]) -> dict[str, Any]:
@@ -335,11 +335,11 @@ def fit_model(
         DataError: the folder cannot be made.
     """
     if resume and not folder.is_dir():
-        raise UsageError("--resume: there is no interrupted training; leave it out")
+        raise UsageError("there is no interrupted training; leave it out", field="resume")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{folder} cannot be made: {error.strerror}") from error
+        raise DataError(f"{place(folder)} cannot be made: {error.strerror}") from error
     try:
         return train(
             model,

@@ -15,7 +15,8 @@ from pathlib import Path
 from db.records import ExperimentRecord, MicrographRecord, SourceKind, SourceRecord, Status
 from db.session import Database, Transaction
 from engine.campaign import Campaign
-from engine.errors import DataError, NotFoundError, UsageError
+from engine.errors import DataError, NotFoundError, UsageError, place
+from engine.errors import field as field_mark
 from engine.sources.axes import Axis, axes_of
 from engine.sources.databases import other_database, same_database
 from engine.sources.definition import SourceDefinition, definition_from
@@ -178,7 +179,7 @@ def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> SourceConten
     runs = [run_of(one, campaign, data_dir) for one in experiments]
     notes = []
     if data_dir is None and any(one.micrographs for one in experiments):
-        notes.append("its micrographs are left out: no config.toml tells where its data folder is")
+        notes.append("its micrographs are left out: no config.toml says where its data folder is")
     return SourceContent(
         axes_of(campaign),
         outcomes_of(campaign),
@@ -227,8 +228,8 @@ def _with_units(content: SourceContent, definition: SourceDefinition, name: str)
     for word, unit in stated.items():
         if word not in known:
             raise UsageError(
-                f"--unit {word}={unit}: source '{name}' has no parameter '{word}'. It has: "
-                f"{', '.join(axis.name for axis in content.axes)}"
+                f"{field_mark('unit')} {word}={unit}: source '{name}' has no parameter "
+                f"'{word}'. It has: {', '.join(axis.name for axis in content.axes)}"
             )
     axes = tuple(replace(axis, unit=stated.get(axis.name, axis.unit)) for axis in content.axes)
     return replace(content, axes=axes)
@@ -276,7 +277,7 @@ def _content(picture: Picture) -> str:
         with picture.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{picture.path} cannot be read: {error.strerror}") from error
+        raise DataError(f"{place(picture.path)} cannot be read: {error.strerror}") from error
 
 
 __all__ = [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.campaign import Campaign, Value
 from engine.campaign.vocabulary import Kind, Vocabulary, split_heading
-from engine.errors import ImportRefusedError, RowProblem, UsageError, nearest_name
+from engine.errors import ImportRefusedError, RowProblem, UsageError, field, nearest_name
 from engine.experiments.importers import cells, matmcl
 from engine.experiments.importers.headings import Column, Columns
 from engine.experiments.importers.reading import read_table
@@ -188,7 +188,7 @@ class _Meanings:
         for ours, theirs in self.definition.names.items():
             if theirs not in places:
                 raise UsageError(
-                    f"--map {ours}={theirs}: the table has no column '{theirs}'."
+                    f"{field('map')} {ours}={theirs}: the table has no column '{theirs}'."
                     f"{nearest_name(theirs, places)} It has: {', '.join(filter(None, headings))}"
                 )
             kinds[places[theirs]] = "outcome" if ours in outcomes else "parameter"

@@ -13,7 +13,7 @@ from db.schema import exists
 from db.session import Database
 from db.urls import display_name, resolve_url
 from engine.campaign import Campaign
-from engine.errors import ConfigError, StateError, UsageError
+from engine.errors import ConfigError, StateError, UsageError, by_voice, field, place
 from engine.workspace.databases import create_database
 from engine.workspace.files import write_aside
 from engine.workspace.settings import Settings, load_settings, parse_campaign
@@ -40,7 +40,9 @@ def template_text(template: str, name: str | None = None) -> str:
         UsageError: no such template, or a name that a campaign cannot have.
     """
     if template not in TEMPLATES:
-        raise UsageError(f"--template: expected one of {', '.join(TEMPLATES)}, got '{template}'")
+        raise UsageError(
+            f"expected one of {', '.join(TEMPLATES)}, got '{template}'", field="template"
+        )
     folder = resources.files("engine") / "templates"
     settings = (folder / "_settings.toml").read_text(encoding="utf-8")
     campaign = (folder / f"{template}.toml").read_text(encoding="utf-8")
@@ -49,10 +51,10 @@ def template_text(template: str, name: str | None = None) -> str:
         line = f'name = "{quoted}"'
         campaign = re.sub(r'^name = ".*"$', lambda _: line, campaign, count=1, flags=re.MULTILINE)
         try:
-            parse_campaign(tomllib.loads(campaign)["campaign"], "--name")
+            parse_campaign(tomllib.loads(campaign)["campaign"], field("name"))
         except (ConfigError, tomllib.TOMLDecodeError) as error:
             raise UsageError(
-                f"--name: expected letters, digits, blanks, '_', '.', '-', got '{name}'"
+                f"expected letters, digits, blanks, '_', '.', '-', got '{name}'", field="name"
             ) from error
     return f"{settings.rstrip()}\n\n{campaign.rstrip()}\n"
 
@@ -74,13 +76,14 @@ def initialise(
     """
     config_path = config_path.absolute()
     if not config_path.parent.is_dir():
-        raise UsageError(f"{config_path.parent}: no such folder; make it first")
+        raise UsageError(f"{place(config_path.parent)}: no such folder; make it first")
     is_there = config_path.exists()
     wants_template = template is not None or name is not None
     if is_there and wants_template and not force:
         raise StateError(
-            f"{config_path} exists: without --template and --name, `engine init` records the "
-            "campaign in it; with --force a new one takes its place (the old one is kept)"
+            f"{place(config_path)} exists: without {field('template')} and {field('name')}, its "
+            f"campaign is recorded; with {field('force')} a new one takes its place (the old one "
+            "is kept)"
         )
     is_new = wants_template or not is_there
     kept = None
@@ -105,8 +108,8 @@ def initialise(
 def _campaign(settings: Settings, config_path: Path) -> Campaign:
     if settings.campaign is None:
         raise ConfigError(
-            f"{config_path}: expected a [campaign] table, found none; add one, or start from a "
-            "template: `engine init --template blank --force`"
+            f"{place(config_path)}: expected a [campaign] table, found none; add one, or start "
+            f"from a template{by_voice(': `engine init --template blank --force`', '')}"
         )
     return settings.campaign
 
@@ -131,17 +134,18 @@ def _record(
         wait_s=settings.database.wait_s,
     ) as database:
         with database.read() as tx:
-            known = [record.name for record in tx.campaigns.all()]
-        if campaign.name in known:
+            names = [record.name for record in tx.campaigns.all()]
+        if campaign.name in names:
             raise StateError(
-                f"{database.name} holds the campaign '{campaign.name}' already: go on with it "
-                "(`engine status`), record an edit of it with `engine campaign revise`, or choose "
-                "another --name"
+                f"{place(database.name)} holds the campaign '{campaign.name}' already: go on with "
+                f"it{by_voice(' (`engine status`)', '')}, record an edit of it"
+                f"{by_voice(' with `engine campaign revise`', '')}, or choose another "
+                f"{field('name')}"
             )
-        if known and not force:
+        if names and not force:
             raise StateError(
-                f"{database.name} exists and holds {', '.join(known)}; --force adds the campaign "
-                f"'{campaign.name}' to it and makes it the active one"
+                f"{place(database.name)} exists and holds {', '.join(names)}; {field('force')} "
+                f"adds the campaign '{campaign.name}' to it and makes it the active one"
             )
         return _create_campaign(database, campaign), False
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from db.records import CampaignRecord, ExperimentRecord
 from engine.campaign import Campaign, Parameter
-from engine.errors import CampaignError, NotFoundError, StateError, nearest_name
+from engine.errors import CampaignError, NotFoundError, StateError, by_voice, nearest_name
 from engine.workspace.workspace import Workspace, definition_of
+
+_EXPORT = by_voice("`engine export`", "export")
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,13 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
     with workspace.database.write("revise", detail=f"campaign {campaign.name}") as tx:
         record, old = workspace.active_campaign(tx)
         if campaign.name != record.name:
-            known = tx.campaigns.get(campaign.name) is not None
-            mend = "use" if known else "create"
+            is_recorded = tx.campaigns.get(campaign.name) is not None
+            command = f"use {campaign.name}" if is_recorded else "create --file FILE"
+            action = "switch to it" if is_recorded else "record it as a campaign of its own"
             raise StateError(
                 f"the definition is of the campaign '{campaign.name}', the active one is "
-                f"'{record.name}'; run `engine campaign {mend} "
-                f"{campaign.name if known else '--file FILE'}`, or name it '{record.name}'"
+                f"'{record.name}'; {by_voice(f'run `engine campaign {command}`', action)}, or name "
+                f"it '{record.name}'"
             )
         found = differences(old, campaign)
         if not found:
@@ -46,7 +49,7 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
             raise CampaignError(
                 f"the edit contradicts what is recorded in '{record.name}'; nothing was changed.\n"
                 f"{listed}\n  A search of another kind is another campaign: give it a name of its "
-                "own and run `engine campaign create --file FILE`."
+                f"own{by_voice(' and run `engine campaign create --file FILE`', '')}."
             )
         return Revised(
             tx.campaigns.revise(record.id, campaign.definition(), note=note), tuple(found)
@@ -63,7 +66,7 @@ def create(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
         if tx.campaigns.get(campaign.name) is not None:
             raise StateError(
                 f"there is a campaign '{campaign.name}' already; choose another name, or record an "
-                "edit of it with `engine campaign revise`"
+                f"edit of it{by_voice(' with `engine campaign revise`', '')}"
             )
         return tx.campaigns.create(campaign.name, campaign.definition(), note=note)
 
@@ -171,7 +174,7 @@ def _new_controlled_problems(
         if parameter.name not in before and n_lacking:
             problems.append(
                 f"parameter '{parameter.name}' is new, and {n_lacking} experiments have no value "
-                "of it: `engine export` them, add the column, and import that into a new campaign"
+                f"of it: {_EXPORT} them, add the column, and import that into a new campaign"
             )
     return problems
 
@@ -207,7 +210,7 @@ def _outcome_problems(
 def _unit_problem(where: str, old: str, new: str, n: int) -> str:
     return (
         f"{where}: unit '{old}' → '{new}', but {n} recorded values are in '{old}': keep the unit, "
-        "or `engine export`, convert, and import into a new campaign"
+        f"or {_EXPORT}, convert, and import into a new campaign"
     )
 
 

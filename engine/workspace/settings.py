@@ -23,7 +23,7 @@ from pydantic_settings import (
 )
 
 from engine.campaign import Campaign
-from engine.errors import ConfigError, nearest_name
+from engine.errors import ConfigError, by_voice, nearest_name, place
 
 Strategy = Literal["matmcl", "gp", "sobol", "ax", "ax-matmcl", "nsga2"]
 """The strategies that propose, by name; what each does stands in ``engine.propose.strategies``."""
@@ -217,8 +217,8 @@ def find_config(explicit: Path | None = None) -> Path:
     path = explicit or Path(os.environ.get("SPINNERET_CONFIG", CONFIG_NAME))
     if not path.is_file():
         raise ConfigError(
-            f"expected a configuration at {path}, found none. Run `engine init` here, "
-            "or name one with --config FILE."
+            f"expected a configuration at {place(path)}, found none."
+            + by_voice(" Run `engine init` here, or name one with --config FILE.", "")
         )
     return path.resolve()
 
@@ -232,14 +232,14 @@ def load_settings(path: Path) -> Settings:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as text: {error}") from error
+        raise ConfigError(f"{place(path)} cannot be read as text: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+        raise ConfigError(f"{place(path)} is not valid TOML: {error}") from error
     _refuse_unknown_variables()
     try:
         return Settings(**content)
     except ValidationError as error:
-        raise ConfigError(describe_validation(error, Settings, str(path))) from error
+        raise ConfigError(describe_validation(error, Settings, place(path))) from error
 
 
 def parse_campaign(definition: dict[str, Any], source: str) -> Campaign:
@@ -263,12 +263,12 @@ def read_campaign_file(path: Path) -> Campaign:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file") from error
+        raise ConfigError(f"{place(path)}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as text: {error}") from error
+        raise ConfigError(f"{place(path)} cannot be read as text: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    return parse_campaign(content.get("campaign", content), str(path))
+        raise ConfigError(f"{place(path)} is not valid TOML: {error}") from error
+    return parse_campaign(content.get("campaign", content), place(path))
 
 
 def _refuse_unknown_variables() -> None:

@@ -81,6 +81,7 @@ def test_no_active_campaign_is_told(folder, tmp_path) -> None:
     with (
         Workspace.open(folder / "config.toml") as workspace,
         workspace.database.read() as tx,
-        pytest.raises(NotFoundError, match="engine init"),
+        pytest.raises(NotFoundError, match="no campaign is recorded") as caught,
     ):
         workspace.active_campaign(tx)
+    assert "engine init" in caught.value.worded("cli")

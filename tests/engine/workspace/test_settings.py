@@ -73,7 +73,7 @@ def test_what_cannot_be_used_is_told_with_its_place(config, line, told) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(config)
     assert told in str(caught.value)
-    assert str(config) in str(caught.value)
+    assert str(config) in caught.value.worded("cli")
 
 
 def test_all_mistakes_are_told_at_once(config) -> None:
@@ -105,8 +105,9 @@ def test_the_configuration_is_found(config, monkeypatch) -> None:
     monkeypatch.chdir(config.parent)
     assert find_config() == config.resolve()
     config.unlink()
-    with pytest.raises(ConfigError, match="engine init"):
+    with pytest.raises(ConfigError, match="found none") as caught:
         find_config()
+    assert "engine init" in caught.value.worded("cli")
 
 
 def test_a_campaign_file_is_a_table_or_a_whole_file(tmp_path) -> None:
