@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.batch_view import progress_shown
 from engine.cli.output import count, interval
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
@@ -76,13 +77,9 @@ def predict(
         with workspace.database.read() as tx:
             _, campaign = workspace.active_campaign(tx)
         conditions = _conditions(workspace, campaign, given, file, at, sheet)
-        with console(to_stderr=True).status("starting") as status:
+        with progress_shown() as progress:
             found = predict_conditions(
-                workspace,
-                conditions,
-                level=level,
-                drives=drives,
-                progress=lambda message: status.update(f"{message} …"),
+                workspace, conditions, level=level, drives=drives, progress=progress
             )
     for note in found.notes:
         (warn if "stands in" in note else say)(note)

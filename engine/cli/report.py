@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.batch_view import progress_shown
 from engine.terminal.options import ConfigOption, JsonOption
-from engine.terminal.output import console, print_json, say
+from engine.terminal.output import print_json, say
 
 
 def report(
@@ -36,15 +37,8 @@ def report(
     from engine.report.write import write_report
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace:
-        screen = console(to_stderr=True)
-        with screen.status("reading the records") as status:
-            written = write_report(
-                workspace,
-                out=out,
-                pictures=png,
-                progress=status.update,
-            )
+    with Workspace.open(config) as workspace, progress_shown() as progress:
+        written = write_report(workspace, out=out, pictures=png, progress=progress)
     if json_:
         print_json(
             {

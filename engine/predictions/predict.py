@@ -14,7 +14,7 @@ span            the largest − the smallest expected outcome over that range
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from engine.experiments.conditions import outside_of
 from engine.loop import knowledge_for, read_snapshot
 from engine.propose.request import Forecast
 from engine.workspace import Workspace
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,8 +44,6 @@ MAX_DRIVEN_ROWS = 100
 POINTS = 9
 REMOTE = 0.8
 """From this remoteness on a row is warned of: the data have taken a third of the doubt at most."""
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def predict(
     *,
     level: float | None = None,
     drives: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Predictions:
     """Predict the active campaign's outcomes at ``conditions``, from every result so far.
 
@@ -107,7 +106,7 @@ def predict(
             be the mean of the readings so far.
         level: of the intervals, in (0, 1); ``None``: the settings' word.
         drives: whether to tell what drives each row (for :data:`MAX_DRIVEN_ROWS` at most).
-        progress: told what is being done.
+        progress: called at each part of the work.
 
     Raises:
         UsageError: no row, more than :data:`MAX_ROWS`, or a level that cannot be.
@@ -115,19 +114,18 @@ def predict(
         ModelError: too few results to learn from.
     """
     _check(conditions, level)
-    tell = progress or (lambda _: None)
-    tell("reading the campaign")
+    progress("reading the campaign")
     snapshot = read_snapshot(workspace)
     history = snapshot.history
     settings = workspace.settings.propose
-    tell("loading the numerical libraries")
+    progress("loading the numerical libraries")
     limit_threads(workspace.settings.compute.threads)
     from engine.propose.forecaster import Forecaster
 
-    tell(f"learning from {history.n_finished} runs")
+    progress(f"learning from {history.n_finished} runs")
     knowledge = knowledge_for(snapshot.campaign, settings.strategy, snapshot.checkpoint)
     forecaster = Forecaster.fit(history, settings, knowledge=knowledge)
-    tell(f"predicting {len(conditions)} rows")
+    progress(f"predicting {len(conditions)} rows")
     return ask(forecaster, history, conditions, level or settings.level, drives=drives)
 
 

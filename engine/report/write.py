@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +12,10 @@ from engine.campaign import Value
 from engine.errors import DataError, ModelError, by_voice, marked
 from engine.predictions.sensitivity import Sensitivity, sensitivity
 from engine.results.material import Material, gather
+from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     from engine.workspace import Workspace
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def write_report(
     *,
     out: Path | None = None,
     pictures: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Written:
     """Write the active campaign's page, and its figures as PNG into ``pictures`` if it is given.
 
@@ -55,18 +54,17 @@ def write_report(
     from engine.results.figures import hypervolume_growth
     from engine.workspace.files import write_aside
 
-    say = progress or (lambda _: None)
-    say("reading the records")
+    progress("reading the records")
     material = gather(workspace)
     if material.previews:
         from engine.report.previews import measure_previewed
 
-        say("measuring new micrographs of runs that were drawn")
+        progress("measuring new micrographs of runs that were drawn")
         measure_previewed(workspace)
         material = gather(workspace)
-    say("asking the model which parameter moves what")
+    progress("asking the model which parameter moves what")
     indices, remark = model_sensitivity(material, workspace)
-    say("drawing the page")
+    progress("drawing the page")
     page = out or default_page(workspace, material.campaign.name)
     section = preview_section(material, workspace.data_dir) if material.previews else None
     html = render_page(material, sensitivity=indices, remark=remark, previews=section)
@@ -77,7 +75,7 @@ def write_report(
         if pictures is not None:
             from engine.report.png import write_pictures
 
-            say("drawing the pictures")
+            progress("drawing the pictures")
             files = write_pictures(material, pictures, indices)
     except OSError as error:
         raise DataError(
