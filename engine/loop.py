@@ -122,19 +122,22 @@ def propose(
             snapshot.history, request, workspace, settings, progress, checkpoint=snapshot.checkpoint
         )
         drawn, remarks = _previews(
-            workspace, snapshot.campaign, batch, request, wanted=preview, progress=progress
+            workspace, snapshot.campaign, batch, request, preview=preview, progress=progress
         )
         if not record:
-            nobody = (None,) * len(batch.suggestions)
+            no_ids = (None,) * len(batch.suggestions)
             return ProposedBatch(
-                snapshot.campaign, request, batch, None, nobody, drawn, tuple(remarks)
+                snapshot.campaign, request, batch, None, no_ids, drawn, tuple(remarks)
             )
         new = [_new_proposal(s, settings.level) for s in batch.suggestions]
         if drawn is not None:
             from engine.previews.preview import kept
 
             pictures = kept(workspace, drawn)
-            new = [replace(one, preview=of) for one, of in zip(new, pictures, strict=True)]
+            new = [
+                replace(proposal, preview=picture)
+                for proposal, picture in zip(new, pictures, strict=True)
+            ]
         written = _record(workspace, snapshot, request, batch, new)
         if written is None:
             progress("something new was recorded: choosing again")
@@ -181,15 +184,15 @@ def _previews(
     batch: SuggestionBatch,
     request: ProposeRequest,
     *,
-    wanted: bool | None,
+    preview: bool | None,
     progress: Progress,
 ) -> tuple[Previews | None, list[str]]:
     """Draw a batch's previews, or say why there are none although nobody declined them."""
-    if wanted is False or not batch.suggestions:
+    if preview is False or not batch.suggestions:
         return None, []
     from engine.previews.preview import can_preview, preview_conditions
 
-    if wanted is None and not can_preview(workspace, campaign):
+    if preview is None and not can_preview(workspace, campaign):
         return None, []
     conditions = [{**s.conditions, **s.ambient} for s in batch.suggestions]
     try:
@@ -197,7 +200,7 @@ def _previews(
             workspace, conditions, seed=request.seed, progress=progress, strict=False
         )
     except ModelError as error:
-        if wanted:
+        if preview:
             raise
         return None, [f"no previews: {marked(error)}"]
     return drawn, []
@@ -239,29 +242,29 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress = silent) 
         NotFoundError: there is no such batch.
     """
     with workspace.database.read() as tx:
-        found = tx.batches.get(batch_id)
-        if found is None:
-            known = [b.id for b in tx.batches.all_of(workspace.active_campaign(tx)[0].id)]
-            span = f"batches {known[0]} to {known[-1]}" if known else "no batch yet"
+        batch_record = tx.batches.get(batch_id)
+        if batch_record is None:
+            batches = [b.id for b in tx.batches.all_of(workspace.active_campaign(tx)[0].id)]
+            span = f"batches {batches[0]} to {batches[-1]}" if batches else "no batch yet"
             raise NotFoundError(f"there is no batch {batch_id}; the active campaign has {span}")
-        record = tx.campaigns.at_revision(found.revision_id)
+        record = tx.campaigns.at_revision(batch_record.revision_id)
         campaign = definition_of(record)
-        request, settings = _from_json(found)
+        request, settings = _from_json(batch_record)
         history = learning_set(
-            tx, record, campaign, most=settings.most_runs, watermark=found.watermark
+            tx, record, campaign, most=settings.most_runs, watermark=batch_record.watermark
         )
         recorded = [tx.experiments.get(p.experiment_id) for p in tx.batches.proposals(batch_id)]
-        checkpoint = _checkpoint_of(workspace, tx, found)
+        checkpoint = _checkpoint_of(workspace, tx, batch_record)
     batch = compute(history, request, workspace, settings, progress, checkpoint=checkpoint)
-    then = [dict(e.proposed) for e in recorded if e is not None]
-    now = [{**s.conditions, **s.ambient} for s in batch.suggestions]
+    recorded_conditions = [dict(e.proposed) for e in recorded if e is not None]
+    recomputed = [{**s.conditions, **s.ambient} for s in batch.suggestions]
     return Replayed(
         batch_id,
         campaign,
         request,
         batch,
         tuple(e.id for e in recorded if e is not None),
-        tuple(_differences(found, then, now)),
+        tuple(_differences(batch_record, recorded_conditions, recomputed)),
     )
 
 
@@ -301,8 +304,8 @@ def read_snapshot(workspace: Workspace) -> Snapshot:
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         checkpoint = serving_folder(workspace, tx, record.id)
-        most = workspace.settings.propose.most_runs
-        history = learning_set(tx, record, campaign, most=most)
+        limit = workspace.settings.propose.most_runs
+        history = learning_set(tx, record, campaign, most=limit)
         return Snapshot(record, history, tx.watermark(), checkpoint)
 
 
@@ -341,9 +344,9 @@ def compute(
     return suggest(history, request, settings, knowledge)
 
 
-def _checkpoint_of(workspace: Workspace, tx: Transaction, found: BatchRecord) -> Path | None:
-    digest = found.request.get("surrogate")
-    return None if not digest else folder_of(workspace, tx, found.campaign_id, digest)
+def _checkpoint_of(workspace: Workspace, tx: Transaction, record: BatchRecord) -> Path | None:
+    digest = record.request.get("surrogate")
+    return None if not digest else folder_of(workspace, tx, record.campaign_id, digest)
 
 
 def _new_proposal(suggestion: Suggestion, level: float) -> NewProposal:
@@ -373,8 +376,8 @@ def _as_json(
     }
 
 
-def _from_json(found: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
-    stored = dict(found.request)
+def _from_json(record: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
+    stored = dict(record.request)
     # Batches of versions before there was a limit learnt from every run.
     settings = ProposeSettings(**{"most_runs": _EVERY_RUN, **stored.pop("settings")})
     stored.pop("threads", None)
@@ -383,17 +386,19 @@ def _from_json(found: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
 
 
 def _differences(
-    found: BatchRecord, then: Sequence[Mapping[str, Value]], now: Sequence[Mapping[str, Value]]
+    record: BatchRecord,
+    recorded: Sequence[Mapping[str, Value]],
+    recomputed: Sequence[Mapping[str, Value]],
 ) -> list[str]:
     lines = [
         f"place {place + 1}: was {dict(old)}, is {dict(new)}"
-        for place, (old, new) in enumerate(zip(then, now, strict=True))
+        for place, (old, new) in enumerate(zip(recorded, recomputed, strict=True))
         if dict(old) != dict(new)
     ]
     if lines:
         lines.extend(
             f"{name} was {old}, is {versions().get(name, 'not installed')}"
-            for name, old in found.versions.items()
+            for name, old in record.versions.items()
             if versions().get(name) != old
         )
     return lines

@@ -13,16 +13,16 @@ from engine.terminal.output import console, grid, print_json, warn
 if TYPE_CHECKING:
     from db.records import ExperimentRecord, MeasurementRecord, PredictionRecord
     from engine.campaign import Campaign, Value
-    from engine.results.status import Best, Standing
+    from engine.results.status import Best, CampaignStatus
 
 
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show the campaign: how many runs, which are pending, the last results, the best so far."""
-    from engine.results.status import standing
+    from engine.results.status import campaign_status
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        found = standing(workspace)
+        found = campaign_status(workspace)
         drift = workspace.drift(found.record)
     if drift is not None:
         warn(drift)
@@ -34,7 +34,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         _print_status(found)
 
 
-def _print_status(found: Standing) -> None:
+def _print_status(found: CampaignStatus) -> None:
     campaign = found.campaign
     counts = ", ".join(f"{n} {status.value}" for status, n in found.counts.items() if n)
     typer.echo(

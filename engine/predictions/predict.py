@@ -143,23 +143,23 @@ def ask(
     typical = {
         p.name: float(x) for p, x in zip(campaign.ambient, forecaster.data.fill, strict=True)
     }
-    whole = [{**typical, **row} for row in conditions]
-    success = forecaster.p_success(whole)
-    remote = remoteness(forecaster, whole)
+    complete = [{**typical, **row} for row in conditions]
+    success = forecaster.p_success(complete)
+    remote = remoteness(forecaster, complete)
     driven = drives and len(conditions) <= MAX_DRIVEN_ROWS
-    told = what_drives(forecaster, whole) if driven else [{}] * len(whole)
+    drives_by_row = what_drives(forecaster, complete) if driven else [{}] * len(complete)
     rows = tuple(
         Prediction(
             conditions={p.name: full[p.name] for p in campaign.parameters},
-            assumed=tuple(name for name in typical if name not in given),
+            assumed=tuple(name for name in typical if name not in stated),
             outcomes=forecast,
             p_success=p,
             remoteness=far,
             warnings=tuple(_warnings(campaign, full, far)),
             drives=drive,
         )
-        for given, full, forecast, p, far, drive in zip(
-            conditions, whole, forecasts, success, remote, told, strict=True
+        for stated, full, forecast, p, far, drive in zip(
+            conditions, complete, forecasts, success, remote, drives_by_row, strict=True
         )
     )
     left_out = [] if history.left_out is None else [history.left_out]
@@ -211,17 +211,17 @@ def what_drives(
     """
     campaign = forecaster.space.campaign
     grids = {p.name: _grid(p) for p in campaign.parameters}
-    asked = [
+    points = [
         {**row, name: value} for row in conditions for name, grid in grids.items() for value in grid
     ]
-    answers = iter(forecaster.predict(asked))
-    found = []
+    answers = iter(forecaster.predict(points))
+    drives = []
     for _ in conditions:
         curves = {name: [next(answers) for _ in grid] for name, grid in grids.items()}
-        found.append(
+        drives.append(
             {outcome: _ranked(campaign, outcome, grids, curves) for outcome in forecaster.outcomes}
         )
-    return found
+    return drives
 
 
 def _ranked(
@@ -237,15 +237,15 @@ def _ranked(
     return tuple(sorted(drives, key=lambda drive: -drive.span))
 
 
-def _drive(parameter: Parameter, grid: Sequence[Value], means: Sequence[float]) -> Drive:
-    steps = [b - a for a, b in pairwise(means)]
+def _drive(parameter: Parameter, grid: Sequence[Value], expected: Sequence[float]) -> Drive:
+    steps = [b - a for a, b in pairwise(expected)]
     rises, falls = sum(s for s in steps if s > 0), -sum(s for s in steps if s < 0)
-    span = max(means) - min(means)
+    span = max(expected) - min(expected)
     return Drive(
         parameter=parameter.name,
         span=span,
-        change=None if parameter.is_categorical else means[-1] - means[0],
-        best=grid[means.index(max(means))],
+        change=None if parameter.is_categorical else expected[-1] - expected[0],
+        best=grid[expected.index(max(expected))],
         is_monotone=not parameter.is_categorical and min(rises, falls) <= 0.1 * span,
     )
 
@@ -272,26 +272,26 @@ def _check(conditions: Sequence[Mapping[str, Value]], level: float | None) -> No
 
 
 def _warnings(campaign: Campaign, conditions: Mapping[str, Value], remote: float) -> list[str]:
-    told = outside_of(campaign, conditions)
+    warnings = outside_of(campaign, conditions)
     if remote >= REMOTE:
-        told.append(
+        warnings.append(
             f"far from all data: {remote:.0%} of the doubt without any data is left, so this is "
             "little more than the mean of the runs"
         )
-    return told
+    return warnings
 
 
 def _assumed(
     campaign: Campaign, rows: Sequence[Prediction], typical: Mapping[str, float]
 ) -> list[str]:
-    told = []
+    notes = []
     for name, value in typical.items():
         n = sum(name in row.assumed for row in rows)
         if n:
-            who = "not stated" if len(rows) == 1 else f"not stated in {n} of {len(rows)} rows"
-            told.append(
-                f"{name} {who}: the mean of the readings stands in, {value:.4g} "
+            extent = "not stated" if len(rows) == 1 else f"not stated in {n} of {len(rows)} rows"
+            notes.append(
+                f"{name} {extent}: the mean of the readings stands in, {value:.4g} "
                 f"{campaign.unit_of(name)}".rstrip()
                 + f" ({by_voice(f'state it with --at {name}=VALUE', 'state it to do better')})."
             )
-    return told
+    return notes

@@ -67,8 +67,8 @@ def sensitivity(
 
     def evaluate(unit: NDArray[np.float64]) -> NDArray[np.float64]:
         """Ask the model at ``unit`` (parameters, n) in the unit cube: (outcomes, n)."""
-        found = predict(_conditions(campaign, unit))
-        samples.append(np.array([found[outcome] for outcome in outcomes], dtype=float))
+        expected = predict(_conditions(campaign, unit))
+        samples.append(np.array([expected[outcome] for outcome in outcomes], dtype=float))
         # A row of zeros beside the outcomes keeps scipy's arrays from collapsing to a number.
         return np.vstack([samples[-1], np.zeros(unit.shape[1])])
 

@@ -67,10 +67,10 @@ def slices(
     grids = {p.name: grid_of(p, SLICE_POINTS) for p in campaign.parameters}
     rows = [{**conditions, name: value} for name, grid in grids.items() for value in grid]
     answers = iter(forecaster.predict(rows, level))
-    found = []
+    cuts = []
     for name, grid in grids.items():
         line = [next(answers)[outcome] for _ in grid]
-        found.append(
+        cuts.append(
             Slice(
                 name,
                 tuple(grid),
@@ -79,7 +79,7 @@ def slices(
                 tuple(f.upper for f in line),
             )
         )
-    return found
+    return cuts
 
 
 def surface(
@@ -149,27 +149,27 @@ def check_outcome(forecaster: Forecaster, outcome: str) -> None:
     Raises:
         UsageError: the message names those that it knows.
     """
-    known = forecaster.outcomes
-    if outcome not in known:
+    fitted = forecaster.outcomes
+    if outcome not in fitted:
         raise UsageError(
-            f"'{outcome}' is no outcome with results to learn from.{nearest_name(outcome, known)} "
-            f"Known: {', '.join(known)}"
+            f"'{outcome}' is no outcome with results to learn from.{nearest_name(outcome, fitted)} "
+            f"Known: {', '.join(fitted)}"
         )
 
 
 def middle_of(campaign: Campaign) -> dict[str, Value]:
     """Return conditions in the middle of the ranges, on the instrument's settings."""
-    found: dict[str, Value] = {}
+    conditions: dict[str, Value] = {}
     for parameter in campaign.parameters:
         if parameter.choices is not None:
-            found[parameter.name] = parameter.choices[len(parameter.choices) // 2]
+            conditions[parameter.name] = parameter.choices[len(parameter.choices) // 2]
         else:
             low, high = parameter.bounds
-            found[parameter.name] = parameter.snap((low + high) / 2)
-    return found
+            conditions[parameter.name] = parameter.snap((low + high) / 2)
+    return conditions
 
 
-def fingerprint(history: History, *others: Any) -> str:
+def fingerprint(history: History, *extras: Any) -> str:
     """Return what tells whether a model fitted to one history is that of another."""
     runs = [
         (run.id, sorted(run.conditions.items()), sorted(run.outcomes.items()))
@@ -177,5 +177,5 @@ def fingerprint(history: History, *others: Any) -> str:
         for run in part
     ]
     failed = [run.id for run in history.failed]
-    words = repr((history.campaign.definition(), runs, failed, others))
-    return hashlib.sha256(words.encode()).hexdigest()
+    content = repr((history.campaign.definition(), runs, failed, extras))
+    return hashlib.sha256(content.encode()).hexdigest()

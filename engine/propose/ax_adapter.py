@@ -51,7 +51,7 @@ def generate_with_ax(
     seed: int,
     *,
     room: Room,
-    taken: set[tuple[float, ...]],
+    excluded: set[tuple[float, ...]],
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
     guide: Guide | None = None,
@@ -66,12 +66,16 @@ def generate_with_ax(
     with warnings.catch_warnings(), _quietly():
         warnings.simplefilter("ignore")
         client, skipped = build_client(space, history, seed, guide)
-        held: dict[str, Any] = {**fixed}
-        held.update({p.name: float(x) for p, x in zip(space.ambient, room.typical, strict=True)})
+        fixed_conditions: dict[str, Any] = {**fixed}
+        fixed_conditions.update(
+            {p.name: float(x) for p, x in zip(space.ambient, room.typical, strict=True)}
+        )
         started = time.perf_counter()
         try:
             with without_compiling():
-                trials = client.get_next_trials(max_trials=n, fixed_parameters=held or None)
+                trials = client.get_next_trials(
+                    max_trials=n, fixed_parameters=fixed_conditions or None
+                )
         except (
             Exception
         ) as error:  # Ax's own tree is wide; whatever it is, the user can go on with gp
@@ -84,7 +88,14 @@ def generate_with_ax(
         notes.append(f"Ax was not told of {skipped} runs outside the bounds: it takes none.")
     rows = space.settings_of([dict(parameters) for parameters in trials.values()])
     settings, filled = take_then_fill(
-        space, history, map(space.snap, rows), n, seed, taken=taken, limits=limits, fixed=fixed
+        space,
+        history,
+        map(space.snap, rows),
+        n,
+        seed,
+        excluded=excluded,
+        limits=limits,
+        fixed=fixed,
     )
     if filled:
         notes.append(
@@ -97,12 +108,12 @@ def generate_with_ax(
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Keep from the terminal what Ax logs of each trial; every logger of its has its own level."""
-    before = logging.root.manager.disable
+    disabled_level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         yield
     finally:
-        logging.disable(before)
+        logging.disable(disabled_level)
 
 
 def build_client(
@@ -142,8 +153,8 @@ def build_client(
         )
     else:
         client.set_generation_strategy(guided_strategy(space, guide, metrics))
-    wanted = {o.outcome for o in campaign.objectives}
-    wanted |= {name for c in campaign.constraints for name in c.terms}
+    needed = {o.outcome for o in campaign.objectives}
+    needed |= {name for c in campaign.constraints for name in c.terms}
     fill = typical_ambient(space, history.finished)
     skipped = 0
     for run in (*history.finished, *history.pending, *history.failed):
@@ -153,12 +164,12 @@ def build_client(
         index = client.attach_trial(_ax_conditions(space, run, fill))
         results = {
             metrics[o]: _result(campaign, o, run, in_work_space=guide is not None)
-            for o in wanted
+            for o in needed
             if o in run.outcomes
         }
         if run in history.failed:
             client.mark_trial_failed(index)
-        elif len(results) == len(wanted):
+        elif len(results) == len(needed):
             client.complete_trial(index, raw_data=results)
     return client, skipped
 

@@ -139,16 +139,18 @@ def order_to_run(space: Space, settings: Array, last_run: Array | None) -> list[
             for i in hard
         ]
     )
-    here = None if last_run is None else last_run[hard]
+    current = None if last_run is None else last_run[hard]
     order: list[int] = []
     while groups:
         nearest = min(
             groups,
             key=lambda values: (
-                0.0 if here is None else float(np.abs((np.array(values) - here) / scale).sum()),
+                0.0
+                if current is None
+                else float(np.abs((np.array(values) - current) / scale).sum()),
                 groups[values][0],
             ),
         )
-        here = np.array(nearest)
+        current = np.array(nearest)
         order.extend(groups.pop(nearest))
     return order

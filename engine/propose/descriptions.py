@@ -26,7 +26,7 @@ def describe(task: Task, answer: Answer) -> tuple[Suggestion, ...]:
     )
     forecasts, explainer = _forecasts(task, answer)
     p_success = _success(task, answer, settings)
-    taken = space.keys(run.conditions for run in history.finished)
+    finished_settings = space.keys(run.conditions for run in history.finished)
     ambient = {
         p.name: float(f"{x:.6g}") for p, x in zip(space.ambient, task.room.typical, strict=True)
     }
@@ -38,7 +38,7 @@ def describe(task: Task, answer: Answer) -> tuple[Suggestion, ...]:
             kind, reason = "expected_by_sources", "sources expect a good trade-off here"
         if explainer is not None and answer.strategy != "sobol":
             kind, reason = explainer.reason(forecasts[row], p_success[row], nearest, far)
-        if space.key(settings[row]) in taken:
+        if space.key(settings[row]) in finished_settings:
             kind = "replicate"
             reason = f"replicate of {nearest.name if nearest else 'a finished run'}: {reason}"
         suggestions.append(
@@ -67,16 +67,16 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
     if not task.request.forecast:
         return [{} for _ in answer.settings], None
     campaign, history = task.history.campaign, task.history
-    forecaster, whole = answer.forecaster, answer.whole
+    forecaster, full = answer.forecaster, answer.full_forecaster
     forecasts: list[dict[str, Forecast]] = [{} for _ in answer.settings]
     try:
         outcomes = outcomes_with_data(history)
-        done = whole.outcomes if whole is not None else ()
-        rest = tuple(name for name in outcomes if name not in done)
-        models = [whole] if whole is not None else []
-        if rest:
+        covered = full.outcomes if full is not None else ()
+        uncovered = tuple(name for name in outcomes if name not in covered)
+        models = [full] if full is not None else []
+        if uncovered:
             models.append(
-                Forecaster.fit(history, task.settings, outcomes=rest, knowledge=task.knowledge)
+                Forecaster.fit(history, task.settings, outcomes=uncovered, knowledge=task.knowledge)
             )
     except ModelError as error:
         task.notes.append(f"no forecasts: {marked(error)}")

@@ -27,7 +27,7 @@ from engine.propose.forecaster import Forecaster
 from surrogate.gp import fit_outcomes, leave_one_out
 
 _FOLDS = 5
-_MANY = 64
+_ROWS_FOR_ONE_FIT = 64
 """Rows from which leaving one out at held hyperparameters is enough."""
 
 
@@ -51,17 +51,19 @@ class Evidence:
 def weigh(forecaster: Forecaster, n_objectives: int) -> Evidence:
     """Weigh the model against the mean on the first ``n_objectives`` outcomes of ``forecaster``."""
     scores, gains = [], []
-    few = len(forecaster.data.X) < _MANY
-    members = _refitted(forecaster) if few else zip(*leave_one_out(forecaster.model), strict=True)
+    is_small = len(forecaster.data.X) < _ROWS_FOR_ONE_FIT
+    members = (
+        _refitted(forecaster) if is_small else zip(*leave_one_out(forecaster.model), strict=True)
+    )
     for observed, mean, variance in list(members)[:n_objectives]:
         n = len(observed)
-        others = (observed.sum() - observed) / (n - 1)
-        spread = ((observed**2).sum() - observed**2) / (n - 1) - others**2
+        mean_of_rest = (observed.sum() - observed) / (n - 1)
+        spread = ((observed**2).sum() - observed**2) / (n - 1) - mean_of_rest**2
         spread = spread.clamp_min(1e-9) * n / max(1, n - 2)
         errors = ((observed - mean) ** 2).sum()
-        scores.append(1.0 - float(errors / ((observed - others) ** 2).sum()))
+        scores.append(1.0 - float(errors / ((observed - mean_of_rest) ** 2).sum()))
         gains.append(
-            _log_density(observed, mean, variance) - _log_density(observed, others, spread)
+            _log_density(observed, mean, variance) - _log_density(observed, mean_of_rest, spread)
         )
     return Evidence(sum(scores) / len(scores), _t_value(gains))
 
@@ -78,9 +80,10 @@ def _refitted(forecaster: Forecaster) -> list[tuple[Tensor, Tensor, Tensor]]:
             with torch.no_grad():
                 posterior = model.posterior(X[out], observation_noise=True)
                 mean[out], variance[out] = posterior.mean, posterior.variance
-    seen = ~torch.isnan(Y) & ~torch.isnan(mean)
+    predicted = ~torch.isnan(Y) & ~torch.isnan(mean)
     return [
-        (Y[seen[:, i], i], mean[seen[:, i], i], variance[seen[:, i], i]) for i in range(Y.shape[1])
+        (Y[predicted[:, i], i], mean[predicted[:, i], i], variance[predicted[:, i], i])
+        for i in range(Y.shape[1])
     ]
 
 

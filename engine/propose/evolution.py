@@ -27,7 +27,7 @@ def evolve(
     n: int,
     seed: int,
     *,
-    taken: set[tuple[float, ...]],
+    excluded: set[tuple[float, ...]],
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
 ) -> Array:
@@ -43,7 +43,7 @@ def evolve(
         _descendants(space, parents, n, seed, fixed=fixed) if len(parents) >= 2 else (),
         n,
         seed,
-        taken=taken,
+        excluded=excluded,
         limits=limits,
         fixed=fixed,
     )

@@ -70,9 +70,9 @@ class Forecaster:
             ModelError: too few results, an outcome that never varies, or a fit that fails.
         """
         space = Space(history.campaign)
-        wanted = tuple(outcomes) if outcomes is not None else outcomes_with_data(history)
-        data = training_data(history, space, wanted)
-        heads = knowledge.heads(wanted) if knowledge is not None else None
+        names = tuple(outcomes) if outcomes is not None else outcomes_with_data(history)
+        data = training_data(history, space, names)
+        heads = knowledge.heads(names) if knowledge is not None else None
         try:
             device = device_of(settings.device)
             X, Y = (torch.from_numpy(part).to(device) for part in (data.X, data.Y))
@@ -80,7 +80,7 @@ class Forecaster:
         except SurrogateError as error:
             raise ModelError(f"the surrogate could not be fitted: {error}") from error
         shares = [
-            SourceShare(s.name, s.trust, s.used, dict(zip(wanted, s.weights, strict=True)))
+            SourceShare(s.name, s.trust, s.used, dict(zip(names, s.weights, strict=True)))
             for s in use
         ]
         return cls(
@@ -100,15 +100,15 @@ class Forecaster:
         Raises:
             ModelError: as of :meth:`fit`.
         """
-        wanted = history.campaign.wanted_outcomes
+        searched = history.campaign.wanted_outcomes
         if knowledge is None:
-            focused = cls.fit(history, settings, outcomes=wanted)
+            focused = cls.fit(history, settings, outcomes=searched)
             return focused, focused
-        rest = [name for name in outcomes_with_data(history) if name not in wanted]
-        whole = cls.fit(history, settings, outcomes=(*wanted, *rest), knowledge=knowledge)
-        return whole.of(wanted), whole
+        witnesses = [name for name in outcomes_with_data(history) if name not in searched]
+        full = cls.fit(history, settings, outcomes=(*searched, *witnesses), knowledge=knowledge)
+        return full.restricted_to(searched), full
 
-    def of(self, outcomes: Sequence[str]) -> Forecaster:
+    def restricted_to(self, outcomes: Sequence[str]) -> Forecaster:
         """Return the forecaster of some of its outcomes."""
         places = [self.outcomes.index(name) for name in outcomes]
         data = replace(self.data, Y=self.data.Y[:, places], outcomes=tuple(outcomes))
@@ -136,8 +136,8 @@ class Forecaster:
         """
         if not len(conditions):
             return []
-        for place, given in enumerate(conditions):
-            missing = [p.name for p in self.space.controlled if p.name not in given]
+        for place, row in enumerate(conditions):
+            missing = [p.name for p in self.space.controlled if p.name not in row]
             if missing:
                 raise DataError(
                     f"conditions {place + 1}: expected a value for {', '.join(missing)}"
@@ -156,14 +156,14 @@ class Forecaster:
 
     def moments(self, X: Array, *, with_noise: bool = True) -> tuple[Array, Array]:
         """Return work-space means and variances, (n, m) each, at X (n, d)."""
-        means, variances = [], []
+        averages, variances = [], []
         with torch.no_grad(), exact():
             # Points together: one by one as a batch, each would carry the training data along.
             for part in torch.from_numpy(X).to(device_of_model(self.model)).split(128):
                 posterior = self.model.posterior(part, observation_noise=with_noise)
-                means.append(posterior.mean.cpu().numpy())
+                averages.append(posterior.mean.cpu().numpy())
                 variances.append(posterior.variance.cpu().numpy())
-        return np.concatenate(means), np.concatenate(variances)
+        return np.concatenate(averages), np.concatenate(variances)
 
     def p_success(self, conditions: Sequence[Mapping[str, Value]]) -> list[float]:
         """Return the probability that each of ``conditions`` gives a mat."""
@@ -201,12 +201,12 @@ class Forecaster:
 
 def outcomes_with_data(history: History) -> tuple[str, ...]:
     """Return the outcomes that at least two finished runs have and that are not constant."""
-    found = []
+    outcomes = []
     for outcome in history.campaign.outcomes:
         values = [v for run in history.finished for v in run.outcomes.get(outcome, ())]
         if len(values) >= 2 and np.ptp(values) > 1e-12 * max(1.0, abs(values[0])):
-            found.append(outcome)
-    if not found:
+            outcomes.append(outcome)
+    if not outcomes:
         if history.n_finished >= 2:
             raise ModelError(
                 f"every outcome has the same value in all of {history.n_finished} finished runs: "
@@ -216,7 +216,7 @@ def outcomes_with_data(history: History) -> tuple[str, ...]:
             "expected at least 2 finished runs with results to learn from, got "
             f"{history.n_finished}: log or import more."
         )
-    return tuple(found)
+    return tuple(outcomes)
 
 
 def fit_feasibility(space: Space, history: History) -> Feasibility:

@@ -1,7 +1,7 @@
 """``gp`` and ``matmcl``: Gaussian processes, qLogNEHVI on posterior draws, search on the grid.
 
 Two passes. The first looks at a few hundred settings spread over the whole space, judged in the
-typical room. The second looks closely around the winners and averages (or fears the worst) over all
+typical room. The second looks closely around the winners and averages (or takes the worst) over all
 readings of the room. Each pass picks the whole batch, so that the batch is consistent.
 """
 
@@ -100,7 +100,7 @@ class Search:
         self,
         n: int,
         *,
-        taken: set[tuple[float, ...]],
+        excluded: set[tuple[float, ...]],
         limits: DistinctLimits,
         fixed: Mapping[str, Value],
     ) -> Picked:
@@ -111,9 +111,9 @@ class Search:
         """
         started = time.perf_counter()
         raw = max(self.settings.raw_samples, 4 * n)
-        pool = self._without(
+        pool = self._new_settings(
             np.concatenate([self.space.sample(raw, self.seed, fixed), self._near_the_front(fixed)]),
-            taken,
+            excluded,
         )
         if len(pool) < n:
             raise ModelError(
@@ -122,7 +122,7 @@ class Search:
             )
         wide = self._choose(pool, self.room.typical[None], n, limits, self.seed)
         sampled = time.perf_counter()
-        close_pool = self._close_look(pool, wide, n, taken, fixed)
+        close_pool = self._close_look(pool, wide, n, excluded, fixed)
         close = self._choose(close_pool, self.room.readings, n, limits, self.seed + 1)
         rows, values = close.picks, close.values
         seconds = {"search": sampled - started, "refine": time.perf_counter() - sampled}
@@ -140,7 +140,9 @@ class Search:
         X = self.space.cube(np.repeat(pool, r, axis=0), np.tile(readings, (len(pool), 1)))
         owner = np.repeat(np.arange(len(pool)), r)
         p_success = self.forecaster.feasibility.probability(X).reshape(len(pool), r)
-        reduced = p_success.min(axis=1) if self.room.stance == "worst" else p_success.mean(axis=1)
+        reduced = (
+            p_success.min(axis=1) if self.room.aggregation == "worst" else p_success.mean(axis=1)
+        )
         return self._pick(
             _Rows(X, owner, reduced),
             n,
@@ -158,7 +160,7 @@ class Search:
             owners,
             n_draws=self.settings.mc_samples,
             seed=seed,
-            worst=self._fears() if self.room.stance == "worst" else None,
+            worst=self.worst_case_signs() if self.room.aggregation == "worst" else None,
         )
         index = torch.arange(b + q, draws.shape[1], dtype=draws.dtype)
         return pick_greedily(
@@ -170,18 +172,18 @@ class Search:
             allowed=allowed,
         )
 
-    def _fears(self) -> Tensor:
+    def worst_case_signs(self) -> Tensor:
         """Return (m,): +1 where a small value is bad, −1 where a large one is."""
-        fears = self.signs.clone()
+        signs = self.signs.clone()
         for column, sign, _ in self.goal.limits:
             if column >= len(self.goal.reference):
-                fears[column] = -sign
-        return fears
+                signs[column] = -sign
+        return signs
 
-    def _without(self, pool: Array, taken: set[tuple[float, ...]]) -> Array:
+    def _new_settings(self, pool: Array, excluded: set[tuple[float, ...]]) -> Array:
         unique = {self.space.key(row): row for row in pool}
-        left = [row for key, row in unique.items() if key not in taken]
-        return np.stack(left) if left else np.empty((0, pool.shape[1]))
+        remaining = [row for key, row in unique.items() if key not in excluded]
+        return np.stack(remaining) if remaining else np.empty((0, pool.shape[1]))
 
     def _near_the_front(self, fixed: Mapping[str, Value]) -> Array:
         """Return the settings around the runs whose expected results nothing beats."""
@@ -190,20 +192,20 @@ class Search:
         mean, _ = self.forecaster.moments(X, with_noise=False)
         k = len(self.goal.reference)
         on_front = is_non_dominated(torch.from_numpy(mean[:, :k]) * self.signs[:k]).numpy()
-        found = [np.empty((0, len(self.space.controlled)))]
+        settings = [np.empty((0, len(self.space.controlled)))]
         for run in [run for run, is_best in zip(runs, on_front, strict=True) if is_best][:12]:
             row = self.space.settings_of([run.conditions])[0]
             for name, value in fixed.items():
                 row[self.space.place_of(name)] = self.space.code_of(name, value)
-            found.append(self.space.neighbours(row, fixed))
-        return np.concatenate(found)
+            settings.append(self.space.neighbours(row, fixed))
+        return np.concatenate(settings)
 
     def _close_look(
         self,
         pool: Array,
         wide: Choice,
         n: int,
-        taken: set[tuple[float, ...]],
+        excluded: set[tuple[float, ...]],
         fixed: Mapping[str, Value],
     ) -> Array:
         """Return the winners of the first pass, the next best, and the settings around them."""
@@ -212,10 +214,14 @@ class Search:
         leaders = [*wide.picks, *(int(i) for i in best if i not in wide.picks)]
         around = [pool[leaders]]
         around.extend(self.space.neighbours(pool[i], fixed) for i in leaders)
-        candidates = self._without(np.concatenate(around), taken)
-        must = min(len(leaders), len(candidates))
-        rest = np.random.default_rng(self.seed).permutation(np.arange(must, len(candidates)))
-        return candidates[np.concatenate([np.arange(must), rest[: max(0, room - must)]])]
+        candidates = self._new_settings(np.concatenate(around), excluded)
+        n_leaders = min(len(leaders), len(candidates))
+        followers = np.random.default_rng(self.seed).permutation(
+            np.arange(n_leaders, len(candidates))
+        )
+        return candidates[
+            np.concatenate([np.arange(n_leaders), followers[: max(0, room - n_leaders)]])
+        ]
 
 
 def _signs(campaign: Campaign, outcomes: Sequence[str]) -> Tensor:

@@ -49,14 +49,14 @@ def choose_from_pool(
     if strategy == "sobol":
         return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
     if strategy in _MODELS:
-        known = knowledge if strategy == "matmcl" else None
+        usable = knowledge if strategy == "matmcl" else None
         return _choose_by_model(
-            history, space, pool, n, seed=seed, settings=settings, knowledge=known
+            history, space, pool, n, seed=seed, settings=settings, knowledge=usable
         )
     request = ProposeRequest(n=n, seed=seed, strategy=strategy, explore=True, forecast=False)
-    wanted = suggest(history, request, settings, knowledge)
+    proposed = suggest(history, request, settings, knowledge)
     targets = space.cube(
-        space.settings_of([s.conditions for s in wanted.suggestions]),
+        space.settings_of([s.conditions for s in proposed.suggestions]),
         np.tile(plan_room(space, history, {}, robust=False, n_readings=1).typical, (n, 1)),
     )
     return nearest_in_pool(
@@ -122,7 +122,7 @@ def rank_conditions(
             f"expected results of {', '.join(missing)} to rank by, found none to learn from"
         )
     reference, _ = reference_point(campaign, history.finished, explore=True)
-    focused = forecaster.of(campaign.wanted_outcomes)
+    focused = forecaster.restricted_to(campaign.wanted_outcomes)
     room = plan_room(space, history, {}, robust=False, n_readings=1)
     search = Search(history, focused, reference, room=room, settings=settings, seed=seed)
     X = space.encode(conditions, forecaster.data.fill)

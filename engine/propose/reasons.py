@@ -21,10 +21,10 @@ def nearest_run(space: Space, setting: Array, runs: Sequence[Run]) -> tuple[Run 
     if not runs:
         return None, float("inf")
     nowhere = np.zeros((1, len(space.ambient)))
-    there = space.cube(setting[None], nowhere)
+    target = space.cube(setting[None], nowhere)
     settings = space.settings_of([run.conditions for run in runs])
-    here = space.cube(settings, np.repeat(nowhere, len(runs), axis=0))
-    distances = np.linalg.norm(here - there, axis=1)
+    placed = space.cube(settings, np.repeat(nowhere, len(runs), axis=0))
+    distances = np.linalg.norm(placed - target, axis=1)
     place = int(np.argmin(distances))
     return runs[place], float(distances[place])
 
@@ -55,11 +55,11 @@ class Explainer:
 
     def _is_allowed(self, forecast: Mapping[str, Forecast]) -> bool:
         """Whether a run is expected to meet the outcome constraints; others make no front."""
-        means = {name: f.mean for name, f in forecast.items()}
+        expected = {name: f.mean for name, f in forecast.items()}
         return all(
-            constraint.is_met(means)
+            constraint.is_met(expected)
             for constraint in self.campaign.constraints
-            if set(constraint.terms) <= set(means)
+            if set(constraint.terms) <= set(expected)
         )
 
     def reason(
@@ -85,9 +85,9 @@ class Explainer:
                 if is_beaten
             )
             return "improves_front", f"expected {expected}: beyond {names}{caution}"
-        left = [run for run, row in zip(self.front_runs, front, strict=True) if row[0] > gains[0]]
-        right = [run for run, row in zip(self.front_runs, front, strict=True) if row[0] < gains[0]]
-        if left and right:
+        higher = [run for run, row in zip(self.front_runs, front, strict=True) if row[0] > gains[0]]
+        lower = [run for run, row in zip(self.front_runs, front, strict=True) if row[0] < gains[0]]
+        if higher and lower:
             order = np.argsort(front[:, 0])
             place = int(np.searchsorted(front[order, 0], gains[0]))
             pair = [_name(self.front_runs[order[i]]) for i in (place - 1, place)]
@@ -100,15 +100,15 @@ class Explainer:
     def _exploring(
         self, forecast: Mapping[str, Forecast], expected: str, nearest: Run | None, far: float
     ) -> str:
-        could = " or ".join(
+        best_case = " or ".join(
             f"{forecast[o.outcome].upper if o.sign > 0 else forecast[o.outcome].lower:.3g} "
             f"{self.campaign.unit_of(o.outcome)}".rstrip()
             for o in self.objectives
         )
-        where = (
+        distance = (
             f"; {far:.2f} of the range away from {_name(nearest)}" if nearest is not None else ""
         )
-        return f"expected {expected}, could reach {could}{where}"
+        return f"expected {expected}, could reach {best_case}{distance}"
 
 
 def _name(run: Run) -> str:

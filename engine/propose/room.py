@@ -1,4 +1,4 @@
-"""For which room is the batch meant? Stated values, or recent readings to average or fear."""
+"""For which room is the batch meant? Stated values, or recent readings: their mean, their worst."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Array = NDArray[np.float64]
 class Room:
     """``readings``: (r, a) ambient values that a proposal must do for, equally likely.
 
-    ``stance``: ``stated`` (one reading), ``averaged`` over the readings, or ``worst`` of them.
+    ``aggregation``: ``stated`` (one reading), ``averaged`` over the readings, or ``worst`` of them.
     """
 
     readings: Array
-    stance: Literal["stated", "averaged", "worst"]
+    aggregation: Literal["stated", "averaged", "worst"]
 
     @property
     def typical(self) -> Array:
@@ -46,12 +46,12 @@ def plan_room(
     for name, value in at.items():
         recent[:, names.index(name)] = value
     readings = np.unique(recent, axis=0)
-    stance: Literal["stated", "averaged", "worst"] = "averaged"
+    aggregation: Literal["stated", "averaged", "worst"] = "averaged"
     if len(at) == len(names):
-        stance = "stated"
+        aggregation = "stated"
     elif robust:
-        stance = "worst"
-    return Room(readings, stance)
+        aggregation = "worst"
+    return Room(readings, aggregation)
 
 
 def _latest(runs: tuple[Run, ...], n: int) -> tuple[Run, ...]:

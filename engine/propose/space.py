@@ -153,8 +153,8 @@ class Space:
             return values
         levels = np.asarray(parameter.levels, dtype=float)
         place = np.clip(np.searchsorted(levels, values), 1, len(levels) - 1)
-        left, right = levels[place - 1], levels[place]
-        return np.where(values - left <= right - values, left, right)
+        lower, upper = levels[place - 1], levels[place]
+        return np.where(values - lower <= upper - values, lower, upper)
 
     def sample(self, n: int, seed: int, fixed: Mapping[str, Value] | None = None) -> Array:
         """Return up to ``n`` distinct feasible settings, from a scrambled Sobol sequence.
@@ -165,22 +165,22 @@ class Space:
             UsageError: no setting satisfies the constraints.
         """
         engine = qmc.Sobol(len(self.controlled), scramble=True, rng=np.random.default_rng(seed))
-        found: dict[tuple[float, ...], Array] = {}
+        distinct: dict[tuple[float, ...], Array] = {}
         for _ in range(_ROUNDS_OF_SAMPLING):
             u = engine.random(1 << max(4, (n - 1).bit_length()))
             settings = self._repair(self._hold(self._from_unit(u), fixed or {}), fixed or {})
             for row in settings[self.is_feasible(settings)]:
-                found.setdefault(self.key(row), row)
-            if len(found) >= n:
+                distinct.setdefault(self.key(row), row)
+            if len(distinct) >= n:
                 break
-        if not found:
+        if not distinct:
             rules = ", ".join(map(str, self.campaign.parameter_constraints)) or "none"
-            held = ", ".join(_assignment(*pair) for pair in (fixed or {}).items()) or "none"
+            fixed_words = ", ".join(_assignment(*pair) for pair in (fixed or {}).items()) or "none"
             raise UsageError(
                 "no setting satisfies the bounds, the steps and the parameter constraints together "
-                f"(constraints: {rules}; fixed: {held}). Widen or drop one of them."
+                f"(constraints: {rules}; fixed: {fixed_words}). Widen or drop one of them."
             )
-        return np.stack(list(found.values())[:n])
+        return np.stack(list(distinct.values())[:n])
 
     def _from_unit(self, u: Array) -> Array:
         columns = []
@@ -214,13 +214,17 @@ class Space:
 
     def _solve(self, constraint: LinearConstraint, settings: Array, place: int) -> Array:
         factor = constraint.terms[self._names[place]]
-        others = {n: f for n, f in constraint.terms.items() if n != self._names[place]}
-        rest = self._weighted(others, settings) if others else np.zeros(len(settings))
+        remaining_terms = {n: f for n, f in constraint.terms.items() if n != self._names[place]}
+        remainder = (
+            self._weighted(remaining_terms, settings)
+            if remaining_terms
+            else np.zeros(len(settings))
+        )
         solved = settings.copy()
-        wanted = (constraint.bound - rest) / factor
-        snapped = self._snapped(self.controlled[place], wanted)
+        solution = (constraint.bound - remainder) / factor
+        snapped = self._snapped(self.controlled[place], solution)
         # Keep the value where the instrument has it; elsewhere the row is infeasible and goes.
-        solved[:, place] = np.where(np.abs(snapped - wanted) <= 1e-6, snapped, np.nan)
+        solved[:, place] = np.where(np.abs(snapped - solution) <= 1e-6, snapped, np.nan)
         return solved
 
     def snap(self, row: Array) -> Array:

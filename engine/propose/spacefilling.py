@@ -24,8 +24,8 @@ def fill_space(
     n: int,
     seed: int,
     *,
-    taken: set[tuple[float, ...]],
-    known: Array,
+    excluded: set[tuple[float, ...]],
+    existing: Array,
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
     chosen: Sequence[Array] = (),
@@ -40,10 +40,10 @@ def fill_space(
         # A pool that left the batch short is too small for the limits: look at more of the space.
         size = _WIDE_POOL if scramble and len(best) < n else 8 * n + 64
         pool = space.sample(size, seed * _SCRAMBLES + scramble, fixed)
-        batch = _take(space, pool, n, taken=taken, limits=limits, chosen=chosen)
+        batch = _take(space, pool, n, excluded=excluded, limits=limits, chosen=chosen)
         if len(batch) < len(best):
             continue
-        score = _unevenness(space, np.concatenate([known, batch]))
+        score = _unevenness(space, np.concatenate([existing, batch]))
         if len(batch) > len(best) or score < best_score:
             best, best_score = batch, score
     return best
@@ -56,7 +56,7 @@ def take_then_fill(
     n: int,
     seed: int,
     *,
-    taken: set[tuple[float, ...]],
+    excluded: set[tuple[float, ...]],
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
 ) -> tuple[Array, int]:
@@ -69,7 +69,7 @@ def take_then_fill(
             needed.
         n: how many settings are wanted.
         seed: of the space-filling.
-        taken: settings that must not come again.
+        excluded: settings that must not come again.
         limits: of distinct values in the batch.
         fixed: controlled parameters that are held.
 
@@ -77,29 +77,29 @@ def take_then_fill(
         Up to ``n`` settings (n, c), and how many of them fill the space.
     """
     chosen: list[Array] = []
-    seen = set(taken)
+    unavailable = set(excluded)
     for setting in candidates:
         if (
-            space.key(setting) not in seen
+            space.key(setting) not in unavailable
             and space.is_feasible(setting[None])[0]
             and limits.allowed(setting[None], chosen)[0]
         ):
-            seen.add(space.key(setting))
+            unavailable.add(space.key(setting))
             chosen.append(setting)
         if len(chosen) == n:
             return np.stack(chosen), 0
-    known = space.settings_of([run.conditions for run in history.finished])
-    rest = fill_space(
+    existing = space.settings_of([run.conditions for run in history.finished])
+    filling = fill_space(
         space,
         n - len(chosen),
         seed,
-        taken=seen,
-        known=known,
+        excluded=unavailable,
+        existing=existing,
         limits=limits,
         fixed=fixed,
         chosen=chosen,
     )
-    return np.concatenate([np.reshape(chosen, (-1, len(space.controlled))), rest]), len(rest)
+    return np.concatenate([np.reshape(chosen, (-1, len(space.controlled))), filling]), len(filling)
 
 
 def _take(
@@ -107,17 +107,17 @@ def _take(
     pool: Array,
     n: int,
     *,
-    taken: set[tuple[float, ...]],
+    excluded: set[tuple[float, ...]],
     limits: DistinctLimits,
     chosen: Sequence[Array],
 ) -> Array:
-    found: list[Array] = []
+    batch: list[Array] = []
     for row in pool:
-        if len(found) == n:
+        if len(batch) == n:
             break
-        if space.key(row) not in taken and limits.allowed(row[None], [*chosen, *found])[0]:
-            found.append(row)
-    return np.stack(found) if found else np.empty((0, pool.shape[1]))
+        if space.key(row) not in excluded and limits.allowed(row[None], [*chosen, *batch])[0]:
+            batch.append(row)
+    return np.stack(batch) if batch else np.empty((0, pool.shape[1]))
 
 
 def _unevenness(space: Space, settings: Array) -> float:

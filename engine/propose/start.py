@@ -32,7 +32,7 @@ def guided_settings(
     room: Room,
     settings: ProposeSettings,
     seed: int,
-    taken: set[tuple[float, ...]],
+    excluded: set[tuple[float, ...]],
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
 ) -> Array:
@@ -46,12 +46,12 @@ def guided_settings(
         room: judged in its typical reading.
         settings: how many settings to look at, how many draws.
         seed: of both.
-        taken: settings that may not come again.
+        excluded: settings that may not come again.
         limits: on distinct values.
         fixed: parameters that are held.
     """
     unique = {space.key(row): row for row in space.sample(settings.raw_samples, seed, fixed)}
-    pool = np.array([row for key, row in unique.items() if key not in taken])
+    pool = np.array([row for key, row in unique.items() if key not in excluded])
     if not len(pool):
         return np.empty((0, len(space.controlled)))
     X = torch.from_numpy(space.cube(pool, np.tile(room.typical, (len(pool), 1))))

@@ -55,7 +55,7 @@ def _model_led(task: Task) -> Answer:
         return sobol(task)
     started = time.perf_counter()
     reference, notes = reference_point(campaign, history.finished, explore=request.explore)
-    forecaster, whole = Forecaster.fit_wanted(history, task.settings, task.knowledge)
+    forecaster, full_forecaster = Forecaster.fit_wanted(history, task.settings, task.knowledge)
     trusted = any(source.used for source in forecaster.sources)
     task.notes += [*notes, *forecaster.data.notes]
     if task.settings.cold_start == 0 and not trusted:
@@ -69,13 +69,13 @@ def _model_led(task: Task) -> Answer:
             return sobol(task)
     task.seconds["fit"] = time.perf_counter() - started
     if request.strategy == "ax-matmcl":
-        return replace(_by_ax(task, forecaster, heads, reference), whole=whole)
+        return replace(_by_ax(task, forecaster, heads, reference), full_forecaster=full_forecaster)
     search = Search(
         history, forecaster, reference, room=task.room, settings=task.settings, seed=request.seed
     )
-    picked = search.pick(request.n, taken=task.taken, limits=task.limits, fixed=request.fixed)
+    picked = search.pick(request.n, excluded=task.excluded, limits=task.limits, fixed=request.fixed)
     task.seconds.update(picked.seconds)
-    return Answer(picked.settings, request.strategy, picked.values, forecaster, whole)
+    return Answer(picked.settings, request.strategy, picked.values, forecaster, full_forecaster)
 
 
 def _source_guided(task: Task, heads: Heads) -> Answer:
@@ -93,29 +93,29 @@ def _source_guided(task: Task, heads: Heads) -> Answer:
         room=task.room,
         settings=task.settings,
         seed=request.seed,
-        taken=task.taken,
+        excluded=task.excluded,
         limits=task.limits,
         fixed=request.fixed,
     )
-    rest = _filling(task, request.n - len(guided), chosen=guided)
+    filling = _filling(task, request.n - len(guided), chosen=guided)
     task.seconds["search"] = time.perf_counter() - started
     task.notes.append(
         f"start: {len(guided)} of the batch {'lies' if len(guided) == 1 else 'lie'} where the "
-        f"sources expect the best trade-offs, {len(rest)} fill the space."
+        f"sources expect the best trade-offs, {len(filling)} fill the space."
     )
-    return Answer(np.concatenate([guided, rest]), request.strategy, n_guided=len(guided))
+    return Answer(np.concatenate([guided, filling]), request.strategy, n_guided=len(guided))
 
 
 def _filling(task: Task, n: int, *, chosen: Array) -> Array:
     """Return ``n`` settings that are even with all runs and with those chosen for the batch."""
     runs = (*task.history.finished, *task.history.failed, *task.history.pending)
-    known = task.space.settings_of([run.conditions for run in runs])
+    existing = task.space.settings_of([run.conditions for run in runs])
     return fill_space(
         task.space,
         n,
         task.request.seed,
-        taken=task.taken | {task.space.key(row) for row in chosen},
-        known=np.concatenate([known.reshape(-1, chosen.shape[1]), chosen]),
+        excluded=task.excluded | {task.space.key(row) for row in chosen},
+        existing=np.concatenate([existing.reshape(-1, chosen.shape[1]), chosen]),
         limits=task.limits,
         fixed=task.request.fixed,
         chosen=list(chosen),
@@ -149,7 +149,7 @@ def _ax(task: Task, guide: Guide | None = None) -> Answer:
         task.request.n,
         task.request.seed,
         room=task.room,
-        taken=task.taken,
+        excluded=task.excluded,
         limits=task.limits,
         fixed=task.request.fixed,
         guide=guide,
@@ -168,7 +168,7 @@ def _nsga2(task: Task) -> Answer:
         task.history,
         task.request.n,
         task.request.seed,
-        taken=task.taken,
+        excluded=task.excluded,
         limits=task.limits,
         fixed=task.request.fixed,
     )

@@ -84,9 +84,9 @@ def _task(
     knowledge: Knowledge | None,
 ) -> Task:
     runs = (*history.finished, *history.failed, *history.pending, *history.others)
-    taken: set[tuple[float, ...]] = space.keys(run.conditions for run in history.pending)
+    excluded: set[tuple[float, ...]] = space.keys(run.conditions for run in history.pending)
     if not request.replicates:
-        taken = space.keys(run.conditions for run in runs)
+        excluded = space.keys(run.conditions for run in runs)
     return Task(
         history,
         request,
@@ -96,7 +96,7 @@ def _task(
             space, history, request.at, robust=request.robust, n_readings=settings.ambient_readings
         ),
         _limits(space, request.max_distinct),
-        taken,
+        excluded,
         [],
         {},
         knowledge if request.strategy in SOURCED_STRATEGIES else None,

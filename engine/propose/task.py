@@ -32,7 +32,7 @@ class Task:
     space: Space
     room: Room
     limits: DistinctLimits
-    taken: set[tuple[float, ...]]
+    excluded: set[tuple[float, ...]]
     notes: list[str]
     seconds: dict[str, float]
     knowledge: Knowledge | None
@@ -46,7 +46,7 @@ class Answer:
     strategy: str
     values: tuple[float, ...] = ()
     forecaster: Forecaster | None = None
-    whole: Forecaster | None = None
+    full_forecaster: Forecaster | None = None
     """Of the wanted outcomes alone, and of all that were fitted with them."""
     n_guided: int = 0
     """So many of the settings, the first ones, lie where sources expect the front."""

@@ -62,9 +62,9 @@ def typical_ambient(space: Space, runs: Sequence[Run]) -> Array:
     middles = np.array([sum(p.bounds) / 2 if p.is_numeric else 0.0 for p in space.ambient])
     if not len(values):
         return middles
-    seen = ~np.isnan(values)
-    sums = np.where(seen, values, 0.0).sum(axis=0)
-    return np.where(seen.any(axis=0), sums / np.maximum(seen.sum(axis=0), 1), middles)
+    is_read = ~np.isnan(values)
+    sums = np.where(is_read, values, 0.0).sum(axis=0)
+    return np.where(is_read.any(axis=0), sums / np.maximum(is_read.sum(axis=0), 1), middles)
 
 
 def training_data(history: History, space: Space, outcomes: Sequence[str]) -> TrainingData:

@@ -71,14 +71,14 @@ def preview_section(material: Material, data_dir: Path) -> PreviewSection | None
     runs = drawn_runs(material.experiments, material.previews)
     if not runs:
         return None
-    known = [run for run in runs if run.micrograph is not None]
+    compared = [run for run in runs if run.micrograph is not None]
     awaited = [run for run in runs if run.micrograph is None and run.experiment.status.is_pending]
     scored = coverages(runs)
     return PreviewSection(
-        compared=_cards(material, data_dir, known),
+        compared=_cards(material, data_dir, compared),
         awaited=_cards(material, data_dir, awaited),
         coverage=_coverage_table(scored) if scored else None,
-        text=_text(known, scored),
+        text=_text(compared, scored),
     )
 
 
@@ -90,7 +90,7 @@ def measure_previewed(workspace: Workspace) -> list[str]:
     """
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        drawn = {one.experiment_id for one in tx.previews.all_of(record.id)}
+        drawn = {preview.experiment_id for preview in tx.previews.all_of(record.id)}
         waiting = [
             picture.id
             for experiment in tx.experiments.find(record.id, pictured=True)
@@ -114,8 +114,8 @@ def measure_previewed(workspace: Workspace) -> list[str]:
 
 def _cards(material: Material, data_dir: Path, runs: Sequence[Drawn]) -> tuple[Card, ...]:
     newest = sorted(runs, key=lambda run: run.experiment.id, reverse=True)[:MOST_CARDS]
-    found = (_card(material, data_dir, run) for run in newest)
-    return tuple(card for card in found if card is not None)
+    cards = (_card(material, data_dir, run) for run in newest)
+    return tuple(card for card in cards if card is not None)
 
 
 def _card(material: Material, data_dir: Path, run: Drawn) -> Card | None:
@@ -130,7 +130,7 @@ def _card(material: Material, data_dir: Path, run: Drawn) -> Card | None:
         run=run_name(run.experiment),
         status=str(run.experiment.status),
         conditions=", ".join(condition_lines(material.campaign, run.experiment.conditions)),
-        tiles=tuple(_uri(one) for one in pictures[:MOST_TILES]),
+        tiles=tuple(_uri(tile) for tile in pictures[:MOST_TILES]),
         real=_real(data_dir, run, field),
         statistics=tuple(_statistic(run, name) for name in NAMES),
         field=f"{field / 1000:.3g} µm",
@@ -150,15 +150,15 @@ def _real(data_dir: Path, run: Drawn, field: float) -> str | None:
 
 
 def _statistic(run: Drawn, name: str) -> Statistic:
-    told, real = run.expected.get(name), run.shown.get(name)
+    expected, real = run.expected.get(name), run.shown.get(name)
     inside = run.is_inside(name)
     interval = "–"
-    if told is not None and told.lower is not None and told.upper is not None:
-        low = worded(name, told.lower).removesuffix(" nm")
-        interval = f"{low} … {worded(name, told.upper)}"
+    if expected is not None and expected.lower is not None and expected.upper is not None:
+        low = worded(name, expected.lower).removesuffix(" nm")
+        interval = f"{low} … {worded(name, expected.upper)}"
     return Statistic(
         name=name,
-        expected="–" if told is None else worded(name, told.mean),
+        expected="–" if expected is None else worded(name, expected.mean),
         interval=interval,
         real=worded(name, real),
         verdict="" if inside is None else ("inside" if inside else "outside"),
@@ -167,18 +167,18 @@ def _statistic(run: Drawn, name: str) -> Statistic:
 
 def _coverage_table(scored: Sequence[Coverage]) -> Table:
     rows = []
-    for one in scored:
-        low, high = wilson(one.n_inside, one.n)
-        unit = f" [{UNITS[one.name]}]" if UNITS[one.name] else ""
+    for score in scored:
+        low, high = wilson(score.n_inside, score.n)
+        unit = f" [{UNITS[score.name]}]" if UNITS[score.name] else ""
         rows.append(
             (
-                f"{one.name}{unit}",
-                str(one.n),
-                f"{one.level:.0%}",
-                f"{one.share:.0%}",
+                f"{score.name}{unit}",
+                str(score.n),
+                f"{score.level:.0%}",
+                f"{score.share:.0%}",
                 f"{low:.0%} … {high:.0%}",
-                rounded(one.error, 3),
-                rounded(one.bias, 3),
+                rounded(score.error, 3),
+                rounded(score.bias, 3),
             )
         )
     return Table(
@@ -190,12 +190,12 @@ def _coverage_table(scored: Sequence[Coverage]) -> Table:
     )  # fmt: skip
 
 
-def _text(known: Sequence[Drawn], scored: Sequence[Coverage]) -> str:
+def _text(compared: Sequence[Drawn], scored: Sequence[Coverage]) -> str:
     if not scored:
         return "No run that was drawn beforehand has a measured micrograph yet."
-    n, inside = sum(one.n for one in scored), sum(one.n_inside for one in scored)
+    n, inside = sum(score.n for score in scored), sum(score.n_inside for score in scored)
     return (
-        f"{len(known)} runs were drawn before they were made and have a micrograph now; "
+        f"{len(compared)} runs were drawn before they were made and have a micrograph now; "
         f"{inside} of {n} statistics ({inside / n:.0%}) fell into intervals meant to hold "
         f"{scored[0].level:.0%} of them."
     )
@@ -204,6 +204,6 @@ def _text(known: Sequence[Drawn], scored: Sequence[Coverage]) -> str:
 def _uri(picture: NDArray[np.uint8]) -> str:
     """Return a picture as a data URI, at the size at which it is shown."""
     stream = io.BytesIO()
-    shown = Image.fromarray(picture).resize((2 * SIDE_PX, 2 * SIDE_PX), Image.Resampling.LANCZOS)
-    shown.save(stream, format="JPEG", quality=82)
+    scaled = Image.fromarray(picture).resize((2 * SIDE_PX, 2 * SIDE_PX), Image.Resampling.LANCZOS)
+    scaled.save(stream, format="JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -34,10 +34,10 @@ def runs_table(material: Material, newest: int = NEWEST) -> Table:
     for constraint in campaign.constraints:
         outcomes += [name for name in constraint.terms if name not in outcomes]
     names = [parameter.name for parameter in campaign.parameters]
-    shown = sorted(material.experiments, key=lambda e: e.id, reverse=True)[:newest]
+    listed = sorted(material.experiments, key=lambda e: e.id, reverse=True)[:newest]
     return Table(
         headings=("run", "status", *map(campaign.heading, (*names, *outcomes)), "note"),
-        rows=tuple(_run_row(experiment, names, outcomes) for experiment in shown),
+        rows=tuple(_run_row(experiment, names, outcomes) for experiment in listed),
         n_words=2,
     )
 
@@ -63,10 +63,10 @@ def _run_row(
 
 def batches_table(material: Material) -> Table:
     """Return the batches, newest first: who asked which strategy, and what came of it."""
-    standing: dict[int, Counter[Status]] = {}
+    statuses: dict[int, Counter[Status]] = {}
     for experiment in material.experiments:
         if experiment.proposal is not None:
-            counter = standing.setdefault(experiment.proposal.batch_id, Counter())
+            counter = statuses.setdefault(experiment.proposal.batch_id, Counter())
             counter[experiment.status] += 1
     return Table(
         headings=(
@@ -74,13 +74,13 @@ def batches_table(material: Material) -> Table:
             "remarks",
         ),
         rows=tuple(
-            _batch_row(batch, standing.get(batch.id, Counter()))
+            _batch_row(batch, statuses.get(batch.id, Counter()))
             for batch in sorted(material.batches, key=lambda b: b.id, reverse=True)
         ),
     )  # fmt: skip
 
 
-def _batch_row(batch: BatchRecord, standing: Counter[Status]) -> tuple[str, ...]:
+def _batch_row(batch: BatchRecord, by_status: Counter[Status]) -> tuple[str, ...]:
     notes = batch.request.get("notes") or ()
     return (
         str(batch.id),
@@ -88,10 +88,10 @@ def _batch_row(batch: BatchRecord, standing: Counter[Status]) -> tuple[str, ...]
         batch.created_by,
         batch.strategy,
         str(batch.seed),
-        str(standing.total()),
-        str(standing[Status.COMPLETED]),
-        str(standing[Status.FAILED]),
-        str(sum(n for status, n in standing.items() if status.is_pending)),
+        str(by_status.total()),
+        str(by_status[Status.COMPLETED]),
+        str(by_status[Status.FAILED]),
+        str(sum(n for status, n in by_status.items() if status.is_pending)),
         spell(" ".join(map(str, notes) if isinstance(notes, list | tuple) else [notes]), "page"),
     )
 

@@ -74,7 +74,7 @@ def advise(
     sds = np.array(noise, dtype=float)
     is_log = np.array([campaign.property_of(name).scale == "log" for name in names])
     rng = np.random.default_rng(0)
-    now = hypervolume(front, objectives)
+    reached = hypervolume(front, objectives)
     repeated = [hypervolume(_noisy(front, sds, is_log, rng), objectives) for _ in range(N_DRAWS)]
     mean, sd = _moments(runs, names, is_log)
     sd = np.sqrt(np.maximum(0.0, sd**2 - sds**2))
@@ -82,7 +82,7 @@ def advise(
     for _ in range(N_DRAWS):
         drawn = mean + sd * rng.standard_normal(mean.shape)
         drawn = np.where(is_log, np.exp(drawn), drawn)
-        gains.append(hypervolume(np.vstack([front, drawn]), objectives) - now)
+        gains.append(hypervolume(np.vstack([front, drawn]), objectives) - reached)
     return Advice(float(np.mean(gains)), float(np.std(repeated)), len(runs))
 
 
@@ -114,13 +114,13 @@ def _moments(
     mean, sd = np.empty((len(runs), len(names))), np.empty((len(runs), len(names)))
     for i, run in enumerate(runs):
         for j, name in enumerate(names):
-            said = run[name]
-            z = NormalDist().inv_cdf(0.5 + said.level / 2)
-            low, high = said.lower, said.upper
+            prediction = run[name]
+            z = NormalDist().inv_cdf(0.5 + prediction.level / 2)
+            low, high = prediction.lower, prediction.upper
             if is_log[j] and low > 0:
                 low, high = math.log(low), math.log(high)
                 mean[i, j] = (low + high) / 2
             else:
-                mean[i, j] = math.log(max(said.mean, 1e-12)) if is_log[j] else said.mean
+                mean[i, j] = math.log(max(prediction.mean, 1e-12)) if is_log[j] else prediction.mean
             sd[i, j] = (high - low) / (2 * z)
     return mean, sd

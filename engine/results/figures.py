@@ -235,13 +235,13 @@ def _front(material: Material, on_front: set[int], first: Objective, second: Obj
     campaign, ledger = material.campaign, material.ledger()
     points = []
     for experiment in material.with_status(Status.COMPLETED):
-        means = material.means(experiment)
-        if first.outcome in means and second.outcome in means:
+        averages = material.means(experiment)
+        if first.outcome in averages and second.outcome in averages:
             points.append(
                 FinishedPoint(
                     run_name(experiment),
-                    means[first.outcome],
-                    means[second.outcome],
+                    averages[first.outcome],
+                    averages[second.outcome],
                     experiment.id in on_front,
                     condition_lines(campaign, experiment.conditions),
                 )
@@ -362,7 +362,7 @@ def parallel(material: Material) -> Parallel | None:
     runs = [experiment for experiment, _ in complete]
     columns = [_condition_column(campaign, p, runs) for p in campaign.parameters]
     results = [
-        _column(campaign.heading(outcome), [means[outcome] for _, means in complete])
+        _column(campaign.heading(outcome), [averages[outcome] for _, averages in complete])
         for outcome in outcomes
     ]
     return Parallel(

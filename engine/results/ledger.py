@@ -69,10 +69,10 @@ def scores(workspace: Workspace) -> list[OutcomeScore]:
 
 def score_rows(campaign: Campaign, rows: Sequence[ScoredRecord]) -> list[OutcomeScore]:
     """Group predictions by outcome."""
-    found = []
+    scores = []
     for outcome in dict.fromkeys((*campaign.wanted_outcomes, *campaign.outcomes)):
         points = tuple(row for row in rows if row.outcome == outcome)
         if points:
             heading = campaign.heading(outcome)
-            found.append(OutcomeScore(outcome, heading, points[0].level, points))
-    return found
+            scores.append(OutcomeScore(outcome, heading, points[0].level, points))
+    return scores

@@ -100,19 +100,19 @@ def overview(workspace: Workspace) -> Overview:
         record, campaign = workspace.active_campaign(tx)
         watermark = tx.watermark()
         counts = tx.experiments.count(record.id)
-        means = tx.measurements.means(record.id, campaign.wanted_outcomes)
+        mean_rows = tx.measurements.means(record.id, campaign.wanted_outcomes)
         labels = {id_: label for label, id_ in tx.experiments.labels(record.id).items()}
         pending = tx.experiments.find(record.id, status=(Status.PROPOSED, Status.RUNNING))
-        said = tx.batches.predictions(record.id, status=(Status.PROPOSED, Status.RUNNING))
+        predictions = tx.batches.predictions(record.id, status=(Status.PROPOSED, Status.RUNNING))
         n_unmeasured = tx.micrographs.count_unmeasured(record.id)
         champions = [m for m in tx.models.all_of(record.id) if m.status == "champion"]
         champion = champions[-1] if champions else None
         training = due(tx, record.id, workspace.settings.refresh)
-    rows = _by_run(means)
+    rows = _by_run(mean_rows)
     points, values, n_breaking = _points(campaign, rows, labels)
     volumes = hypervolume_so_far(values, campaign.objectives)
-    awaited = _awaited(pending, said)
-    replicated = [mean for mean in means if mean.n > 1]
+    awaited = _awaited(pending, predictions)
+    replicated = [mean for mean in mean_rows if mean.n > 1]
     return Overview(
         record=record,
         campaign=campaign,
@@ -125,14 +125,14 @@ def overview(workspace: Workspace) -> Overview:
         awaited=awaited,
         due=Due(counts[Status.RUNNING], n_unmeasured, training.n_results, training.reasons),
         champion=champion,
-        advice=advise(campaign, values, replicated, [one.predictions for one in awaited]),
+        advice=advise(campaign, values, replicated, [run.predictions for run in awaited]),
         n_breaking=n_breaking,
     )
 
 
-def _by_run(means: list[MeanRecord]) -> dict[int, dict[str, MeanRecord]]:
+def _by_run(mean_rows: list[MeanRecord]) -> dict[int, dict[str, MeanRecord]]:
     rows: dict[int, dict[str, MeanRecord]] = {}
-    for mean in means:
+    for mean in mean_rows:
         rows.setdefault(mean.experiment_id, {})[mean.outcome] = mean
     return rows
 
@@ -142,7 +142,7 @@ def _points(
 ) -> tuple[tuple[Point, ...], np.ndarray[tuple[int, ...], np.dtype[np.float64]], int]:
     """Return the runs with every objective, their values (n, m), and how many break a rule."""
     names = [objective.outcome for objective in campaign.objectives]
-    kept, n_breaking = [], 0
+    complete, n_breaking = [], 0
     for id_, row in rows.items():
         if not all(name in row for name in names):
             continue
@@ -153,19 +153,21 @@ def _points(
         ):
             n_breaking += 1
             continue
-        kept.append((id_, tuple(row[name] for name in names)))
-    values = np.array([[mean.mean for mean in means] for _, means in kept], dtype=float)
+        complete.append((id_, tuple(row[name] for name in names)))
+    values = np.array([[mean.mean for mean in results] for _, results in complete], dtype=float)
     values = values.reshape(-1, len(names))
     mask = front_mask(values, campaign.objectives)
     points = tuple(
-        Point(id_, labels.get(id_, str(id_)), means, bool(hit))
-        for (id_, means), hit in zip(kept, mask, strict=True)
+        Point(id_, labels.get(id_, str(id_)), results, bool(hit))
+        for (id_, results), hit in zip(complete, mask, strict=True)
     )
     return points, values, n_breaking
 
 
-def _awaited(pending: list[ExperimentRecord], said: list[PredictionRecord]) -> tuple[Awaited, ...]:
+def _awaited(
+    pending: list[ExperimentRecord], predictions: list[PredictionRecord]
+) -> tuple[Awaited, ...]:
     ledger: dict[int, dict[str, PredictionRecord]] = {}
-    for prediction in said:
+    for prediction in predictions:
         ledger.setdefault(prediction.experiment_id, {}).setdefault(prediction.outcome, prediction)
-    return tuple(Awaited(one, ledger.get(one.id, {})) for one in pending)
+    return tuple(Awaited(run, ledger.get(run.id, {})) for run in pending)

@@ -28,7 +28,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Standing:
+class CampaignStatus:
     """Everything that ``engine status`` shows.
 
     ``pending`` in the order of their ids, ``latest`` by their newest result, newest first;
@@ -46,7 +46,7 @@ class Standing:
     n_breaking: int = 0
 
 
-def standing(workspace: Workspace, *, n_latest: int = 5) -> Standing:
+def campaign_status(workspace: Workspace, *, n_latest: int = 5) -> CampaignStatus:
     """Read where the active campaign stands.
 
     Raises:
@@ -56,23 +56,25 @@ def standing(workspace: Workspace, *, n_latest: int = 5) -> Standing:
         record, campaign = workspace.active_campaign(tx)
         counts = tx.experiments.count(record.id)
         pending = tx.experiments.find(record.id, status=[s for s in Status if s.is_pending])
-        seen = tx.overviews.of(record.id, _goals(campaign), _limits(campaign))
+        summary = tx.overviews.of(record.id, _goals(campaign), _limits(campaign))
         newest = tx.overviews.latest(record.id, n_latest)
-        known = {one.id: one for one in tx.experiments.get_all([*newest, *filter(None, seen.best)])}
-    return Standing(
+        by_id = {
+            run.id: run for run in tx.experiments.get_all([*newest, *filter(None, summary.best)])
+        }
+    return CampaignStatus(
         record=record,
         campaign=campaign,
         counts=counts,
         pending=tuple(pending),
-        latest=tuple(known[id_] for id_ in newest),
+        latest=tuple(by_id[id_] for id_ in newest),
         best=tuple(
-            _best(objective, None if id_ is None else known[id_], n_beyond)
+            _best(objective, None if id_ is None else by_id[id_], n_beyond)
             for objective, id_, n_beyond in zip(
-                campaign.objectives, seen.best, seen.n_beyond, strict=True
+                campaign.objectives, summary.best, summary.n_beyond, strict=True
             )
         ),
-        n_beyond_all=seen.n_beyond_all,
-        n_breaking=seen.n_breaking,
+        n_beyond_all=summary.n_beyond_all,
+        n_breaking=summary.n_breaking,
     )
 
 

@@ -52,7 +52,7 @@ READ_FROM: list[tuple[type[Document], type[Any]]] = [
     (experiments.TrailOut, records.TrailRecord),
     (campaigns.CampaignOut, records.CampaignRecord),
     (campaigns.RevisionOut, records.CampaignRecord),
-    (campaigns.StatusOut, status.Standing),
+    (campaigns.StatusOut, status.CampaignStatus),
     (campaigns._Pending, records.ExperimentRecord),
     (campaigns._Finished, records.ExperimentRecord),
     (campaigns._Best, status.Best),

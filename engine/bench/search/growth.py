@@ -17,7 +17,7 @@ from db.records import FailureKind, NewExperiment, Origin, Status
 from engine.experiments.entries import Entry
 from engine.experiments.record import record
 from engine.lab.virtual import VirtualLab
-from engine.results.status import standing
+from engine.results.status import campaign_status
 from engine.workspace import Workspace
 
 Array = NDArray[np.float64]
@@ -94,7 +94,7 @@ def timed(workspace: Workspace, *, repeats: int = 5) -> dict[str, Any]:
         "runs": n_runs,
         "measurements": n_measurements,
         "log_s": _median(log_one, repeats),
-        "status_s": _median(lambda: standing(workspace), repeats),
+        "status_s": _median(lambda: campaign_status(workspace), repeats),
     }
 
 

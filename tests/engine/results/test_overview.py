@@ -11,7 +11,7 @@ from engine.experiments.entries import Entry
 from engine.experiments.record import record
 from engine.results.advice import advise
 from engine.results.overview import overview
-from engine.results.status import standing
+from engine.results.status import campaign_status
 
 STRENGTH, ELONGATION = "fracture_strength.longitudinal", "elongation.longitudinal"
 SETTINGS = {"flow_rate": 0.4, "concentration": 18, "voltage": 18}
@@ -30,7 +30,7 @@ def test_agrees_with_what_the_command_line_says(workspace) -> None:
     ids = [run(workspace, 50.0 * i, *point) for i, point in enumerate(points)]
     again = Entry(experiment=str(ids[2]), results={STRENGTH: 10.0}, replicate=True)
     record(workspace, again)
-    found, told = overview(workspace), standing(workspace)
+    found, told = overview(workspace), campaign_status(workspace)
     assert found.counts == told.counts
     values = [[mean.mean for mean in point.means] for point in found.points]
     assert values[2] == [9.0, 90.0]
