@@ -74,7 +74,7 @@ def retrieve(
         raise UsageError("expected --conditions NAME=VALUE,… or --micrograph FILE; one of the two")
     if micrograph is None and (nm_per_pixel is not None or rotation_axis is not None):
         raise UsageError("--nm-per-pixel and --rotation-axis belong to --micrograph")
-    which = _gallery(gallery)
+    scope = _gallery(gallery)
     _refuse_place(contact_sheet)
     picture = None
     with Workspace.open(config) as workspace:
@@ -86,7 +86,7 @@ def retrieve(
 
                 how = HowTaken(nm_per_pixel, rotation_axis)
                 picture = open_micrograph(micrograph, how, max_megapixels=limit)
-                found = by_micrograph(workspace, picture, k=k, which=which, progress=progress)
+                found = by_micrograph(workspace, picture, k=k, scope=scope, progress=progress)
             else:
                 from engine.experiments.conditions import read_conditions
 
@@ -94,7 +94,7 @@ def retrieve(
                     _, campaign = workspace.active_campaign(tx)
                 field_name = "conditions" if conditions else "set"
                 asked = read_conditions(campaign, pairs, field_name)
-                found = by_conditions(workspace, asked, k=k, which=which, progress=progress)
+                found = by_conditions(workspace, asked, k=k, scope=scope, progress=progress)
     if contact_sheet is not None:
         from engine.retrieval.contact_sheet import query_panel, write_contact_sheet
 

@@ -33,7 +33,7 @@ def fill_space(
     """Return up to ``n`` new settings (n, c), beside those ``chosen`` for the batch already.
 
     Of several scrambled Sobol batches the one is taken that leaves the union with the runs so far
-    (``known``: (k, c)) the most even, by centred discrepancy.
+    (``existing``: (k, c)) the most even, by centred discrepancy.
     """
     best, best_score = np.empty((0, len(space.controlled))), np.inf
     for scramble in range(_SCRAMBLES):

@@ -41,8 +41,8 @@ def check(
             encoder = open_encoder(workspace, tx, record.id)
         except ModelError as error:
             notes.append(f"without the latent: {marked(error)}")
-    items, told = collect(workspace, "campaign")
-    notes.extend(told)
+    items, remarks = collect(workspace, "campaign")
+    notes.extend(remarks)
     runs = measured_runs(campaign, items)
     if not runs:
         raise ModelError(
@@ -57,8 +57,10 @@ def check(
     similarity = None
     if encoder is not None:
         try:
-            own = [item for item in items if item.experiment_id in {r.experiment_id for r in runs}]
-            gallery = embed(workspace, encoder, own, progress)
+            embeddable = [
+                item for item in items if item.experiment_id in {r.experiment_id for r in runs}
+            ]
+            gallery = embed(workspace, encoder, embeddable, progress)
             notes.extend(gallery.notes)
             similarity = _similarity(encoder, campaign, runs, gallery)
         except (ModelError, NotFoundError) as error:

@@ -58,7 +58,7 @@ def write_contact_sheet(
             rotation_axis=picture.rotation_axis,
         )
         looks = match.item.statistics.in_words or "not measured"
-        lines = (f"{rank}.  run {match.item.run}", looks, *_told(match.item))
+        lines = (f"{rank}.  run {match.item.run}", looks, *_condition_lines(match.item))
         panels.append(Panel(grey, picture.nm_per_pixel or 1.0, lines))
     expected = retrieved.statistics.in_words if retrieved.is_expected else ""
     sheet = draw(panels, f"expected of these conditions: {expected}" if expected else "")
@@ -75,13 +75,13 @@ def query_panel(picture: Opened, retrieved: Retrieved) -> Panel:
     return Panel(picture.upright, retrieved.nm_per_pixel or 1.0, lines)
 
 
-def _told(item: Item) -> tuple[str, ...]:
-    known = [axis.name for axis in item.axes if axis.name in item.conditions]
-    words = [
+def _condition_lines(item: Item) -> tuple[str, ...]:
+    names = [axis.name for axis in item.axes if axis.name in item.conditions]
+    conditions = [
         f"{name} {value}" if isinstance(value, str) else f"{name} {value:g} {item.unit_of(name)}"
-        for name, value in ((name, item.conditions[name]) for name in known)
+        for name, value in ((name, item.conditions[name]) for name in names)
     ]
-    return tuple(", ".join(words[start : start + 2]) for start in range(0, len(words), 2))
+    return tuple(", ".join(conditions[start : start + 2]) for start in range(0, len(conditions), 2))
 
 
 def draw(panels: Sequence[Panel], title: str = "") -> Image.Image:
@@ -97,21 +97,21 @@ def draw(panels: Sequence[Panel], title: str = "") -> Image.Image:
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default()
     pen.text((_MARGIN, _MARGIN // 2), title, fill=_INK, font=font)
     for index, panel in enumerate(panels):
-        left = _MARGIN + index % columns * cell[0]
-        top = head + index // columns * cell[1]
-        sheet.paste(_thumbnail(panel, field), (left, top))
-        _scale_bar(pen, left, top, field)
+        x = _MARGIN + index % columns * cell[0]
+        y = head + index // columns * cell[1]
+        sheet.paste(_thumbnail(panel, field), (x, y))
+        _scale_bar(pen, x, y, field)
         for line, text in enumerate(panel.lines):
-            below = top + SIDE_PX + 2 + line * _LINE
-            pen.text((left, below), _fitting(text, font), fill=_INK, font=font)
+            baseline = y + SIDE_PX + 2 + line * _LINE
+            pen.text((x, baseline), _fitting(text, font), fill=_INK, font=font)
     return sheet
 
 
 def _thumbnail(panel: Panel, field: float) -> Image.Image:
     side = max(1, min(round(field / panel.nm_per_pixel), *panel.grey.shape))
-    top, left = ((length - side) // 2 for length in panel.grey.shape)
-    shown = levelled(panel.grey)[top : top + side, left : left + side]
-    return Image.fromarray(shown).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
+    y_start, x_start = ((length - side) // 2 for length in panel.grey.shape)
+    cut = levelled(panel.grey)[y_start : y_start + side, x_start : x_start + side]
+    return Image.fromarray(cut).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
 
 
 def _scale_bar(pen: ImageDraw.ImageDraw, left: int, top: int, field: float) -> None:
@@ -126,7 +126,7 @@ def _scale_bar(pen: ImageDraw.ImageDraw, left: int, top: int, field: float) -> N
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    shown = text
-    while shown and font.getlength(shown) > SIDE_PX:
-        shown = shown[:-2]
-    return shown if shown == text else f"{shown[:-1]}…"
+    shortened = text
+    while shortened and font.getlength(shortened) > SIDE_PX:
+        shortened = shortened[:-2]
+    return shortened if shortened == text else f"{shortened[:-1]}…"

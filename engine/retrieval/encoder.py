@@ -59,8 +59,8 @@ class Encoder:
         """
         import torch
 
-        words = self.model.vocabulary
-        table = np.asarray(encode_axes(match_axes(axes, words), words, conditions))
+        vocabulary = self.model.vocabulary
+        table = np.asarray(encode_axes(match_axes(axes, vocabulary), vocabulary, conditions))
         if len(table) and not (table[..., 2] > 0.5).any():
             raise ModelError(
                 f"{self.name} knows none of the stated parameters; it knows "
@@ -90,9 +90,9 @@ class Encoder:
             n=self.n_tiles,
             generator=torch.Generator().manual_seed(seed),
         )
-        found = self.of_tiles(tiles)
-        owner = torch.zeros(len(found), dtype=torch.long)
-        return np.asarray(mean_direction(torch.from_numpy(found), owner, 1)[0].numpy())
+        embeddings = self.of_tiles(tiles)
+        owner = torch.zeros(len(embeddings), dtype=torch.long)
+        return np.asarray(mean_direction(torch.from_numpy(embeddings), owner, 1)[0].numpy())
 
     def of_tiles(self, tiles: Any) -> Array:
         """Return v (t, r) of single tiles (t, s, s), uint8."""
@@ -100,8 +100,8 @@ class Encoder:
 
         parts = []
         with torch.no_grad():
-            for some in tiles.split(_BATCH):
-                latent = self.model.vision_latent(some.unsqueeze(1).float() / 255.0)
+            for chunk in tiles.split(_BATCH):
+                latent = self.model.vision_latent(chunk.unsqueeze(1).float() / 255.0)
                 parts.append(self.model.project(latent))
         return np.asarray(torch.cat(parts).double().numpy())
 

@@ -122,13 +122,13 @@ class StatisticsModel:
         """
         space = Space(campaign)
         Y = np.stack([run.Y for run in runs])[:, :n_looks] if runs else np.zeros((0, n_looks))
-        seen = (~np.isnan(Y)).sum(axis=0)
+        n_known = (~np.isnan(Y)).sum(axis=0)
         spread = _spread(Y)
-        columns = [j for j in range(Y.shape[1]) if seen[j] >= LEAST_RUNS and spread[j] > 1e-9]
+        columns = [j for j in range(Y.shape[1]) if n_known[j] >= LEAST_RUNS and spread[j] > 1e-9]
         if not columns:
             raise ModelError(
                 f"expected statistics of at least {LEAST_RUNS} runs with micrographs, got "
-                f"{int(seen.max(initial=0))}: add pictures"
+                f"{int(n_known.max(initial=0))}: add pictures"
                 f"{by_voice(' (`engine micrograph add`)', '')}, or measure them"
                 f"{by_voice(' (`engine micrograph measure --missing`)', '')}"
             )
@@ -143,13 +143,13 @@ class StatisticsModel:
     def left_out(self) -> tuple[Array, Array]:
         """Return leave-one-out means and standard deviations (n, c); NaN where nothing is known."""
         mean, sd = np.full(self.Y.shape, np.nan), np.full(self.Y.shape, np.nan)
-        _, means, variances = leave_one_out(self.model)
-        for column, m, v in zip(self.columns, means, variances, strict=True):
-            seen = ~np.isnan(self.Y[:, column])
-            values = self.Y[seen, column]
+        _, expected, variances = leave_one_out(self.model)
+        for column, m, v in zip(self.columns, expected, variances, strict=True):
+            is_known = ~np.isnan(self.Y[:, column])
+            values = self.Y[is_known, column]
             centre, scale = values.mean(), values.std(ddof=1)
-            mean[seen, column] = m.numpy() * scale + centre
-            sd[seen, column] = np.sqrt(v.numpy()) * scale
+            mean[is_known, column] = m.numpy() * scale + centre
+            sd[is_known, column] = np.sqrt(v.numpy()) * scale
         return mean, sd
 
     def left_over(self) -> Array:
@@ -158,11 +158,11 @@ class StatisticsModel:
         Over the runs that know them all; where those are few, without correlations.
         """
         residual = (self.Y - self.left_out()[0])[:, self.columns]
-        whole = residual[~np.isnan(residual).any(axis=1)]
+        complete = residual[~np.isnan(residual).any(axis=1)]
         floor = np.diag(_LEAST_VARIANCE * np.nanvar(self.Y[:, self.columns], axis=0))
-        if len(whole) < LEAST_RUNS:
+        if len(complete) < LEAST_RUNS:
             return np.asarray(np.diag(np.nanvar(residual, axis=0)) + floor)
-        return np.asarray(np.cov(whole.T).reshape(floor.shape) + floor)
+        return np.asarray(np.cov(complete.T).reshape(floor.shape) + floor)
 
     def expect(self, conditions: Sequence[Mapping[str, Value]]) -> tuple[Array, Array]:
         """Return means and standard deviations (n, c) of a new run's statistics."""
@@ -182,8 +182,8 @@ def _spread(Y: Array) -> Array:
 
 def as_statistics(y: Array) -> Statistics:
     """Return a row of Y (5,) as statistics."""
-    known = [None if np.isnan(value) else float(value) for value in y]
-    diameter = None if known[0] is None else float(np.exp(known[0]))
-    porosity = None if known[2] is None else 1.0 / (1.0 + math.exp(-known[2]))
-    spread, beads = (None if value is None else max(value, 0.0) for value in known[3:])
-    return Statistics(diameter, known[1], porosity, spread, None if beads is None else beads**2)
+    numbers = [None if np.isnan(value) else float(value) for value in y]
+    diameter = None if numbers[0] is None else float(np.exp(numbers[0]))
+    porosity = None if numbers[2] is None else 1.0 / (1.0 + math.exp(-numbers[2]))
+    spread, beads = (None if value is None else max(value, 0.0) for value in numbers[3:])
+    return Statistics(diameter, numbers[1], porosity, spread, None if beads is None else beads**2)

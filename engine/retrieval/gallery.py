@@ -25,8 +25,8 @@ from engine.workspace import Workspace
 from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
-Which = Literal["campaign", "sources", "all"]
-WHICH: tuple[Which, ...] = ("campaign", "sources", "all")
+Scope = Literal["campaign", "sources", "all"]
+SCOPES: tuple[Scope, ...] = ("campaign", "sources", "all")
 
 _SEED_DIGITS = 12
 _AT_ONCE = 32  # new embeddings that are kept together
@@ -47,7 +47,7 @@ class Statistics:
     bead_fraction: float | None = None
 
     @classmethod
-    def of(cls, document: Mapping[str, Any] | None) -> Statistics:
+    def from_document(cls, document: Mapping[str, Any] | None) -> Statistics:
         """Read a micrograph row's statistics; a diameter in pixels is left out.
 
         Those of another version of the method are not to be compared: nothing is known then.
@@ -66,21 +66,23 @@ class Statistics:
             bead_fraction=document.get("bead_fraction") if mean else None,
         )
 
-    def minus(self, other: Statistics) -> Statistics:
+    def minus(self, subtrahend: Statistics) -> Statistics:
         """Return the differences, ``None`` where either side is not known."""
-        pairs = zip(self.values, other.values, strict=True)
+        pairs = zip(self.values, subtrahend.values, strict=True)
         return Statistics(*(a - b if a is not None and b is not None else None for a, b in pairs))
 
     @property
     def in_words(self) -> str:
         """What is known of diameter, order and porosity, for a line of text."""
-        known = (
+        statistics = (
             ("diameter", self.diameter_nm, ".0f", " nm"),
             ("order", self.order, ".2f", ""),
             ("porosity", self.porosity, ".2f", ""),
         )
         return ", ".join(
-            f"{name} {value:{form}}{unit}" for name, value, form, unit in known if value is not None
+            f"{name} {value:{form}}{unit}"
+            for name, value, form, unit in statistics
+            if value is not None
         )
 
     @property
@@ -126,7 +128,7 @@ class Gallery:
     notes: tuple[str, ...] = ()
 
 
-def collect(workspace: Workspace, which: Which) -> tuple[list[Item], list[str]]:
+def collect(workspace: Workspace, scope: Scope) -> tuple[list[Item], list[str]]:
     """Return the micrographs of finished runs: of the active campaign, its sources, or all.
 
     Sources are those that `engine source add` named; one that cannot be read is left out, with a
@@ -136,15 +138,15 @@ def collect(workspace: Workspace, which: Which) -> tuple[list[Item], list[str]]:
     notes: list[str] = []
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        sources = tx.sources.find(record.id) if which != "campaign" else []
-        if which != "sources":
-            done = tx.experiments.find(record.id, status=[Status.COMPLETED], pictured=True)
-            items += _own(workspace, done, campaign)
+        sources = tx.sources.find(record.id) if scope != "campaign" else []
+        if scope != "sources":
+            finished = tx.experiments.find(record.id, status=[Status.COMPLETED], pictured=True)
+            items += _of_campaign(workspace, finished, campaign)
             notes += _not_measured(items)
-        known = _measured(tx, sources)
+        measured = _measured(tx, sources)
     for source in sources:
         try:
-            items += _of_source(read_source(workspace, source), known)
+            items += _of_source(read_source(workspace, source), measured)
         except (SpinneretError, DatabaseError) as error:
             notes.append(f"source '{source.name}' is left out: {marked(error)}")
     return items, notes
@@ -154,14 +156,14 @@ def _not_measured(items: Sequence[Item]) -> list[str]:
     n = sum(item.statistics == Statistics() for item in items)
     if not n:
         return []
-    are = "micrograph is" if n == 1 else "micrographs are"
+    verb = "micrograph is" if n == 1 else "micrographs are"
     return [
-        f"{n} {are} not measured, or by an older version: "
+        f"{n} {verb} not measured, or by an older version: "
         + by_voice("`engine micrograph measure --missing`", "measure them on the runs' pages")
     ]
 
 
-def _own(
+def _of_campaign(
     workspace: Workspace, experiments: Sequence[ExperimentRecord], campaign: Campaign
 ) -> Iterator[Item]:
     names, axes = {parameter.name for parameter in campaign.parameters}, axes_of(campaign)
@@ -180,7 +182,7 @@ def _own(
                     row.rotation_axis,
                     row.sha256,
                 ),
-                statistics=Statistics.of(row.statistics),
+                statistics=Statistics.from_document(row.statistics),
                 experiment_id=experiment.id,
                 micrograph_id=row.id,
             )
@@ -188,18 +190,21 @@ def _own(
 
 def _measured(tx: Transaction, sources: Sequence[SourceRecord]) -> dict[str, Statistics]:
     """Return what is measured of the pictures of source campaigns in this database, by content."""
-    known: dict[str, Statistics] = {}
+    measured: dict[str, Statistics] = {}
     for source in sources:
         name = source.definition.get("campaign")
         if source.kind is not SourceKind.CAMPAIGN or not isinstance(name, str):
             continue
         campaign = tx.campaigns.get(name)
         for experiment in tx.experiments.find(campaign.id, pictured=True) if campaign else []:
-            known |= {row.sha256: Statistics.of(row.statistics) for row in experiment.micrographs}
-    return known
+            measured |= {
+                row.sha256: Statistics.from_document(row.statistics)
+                for row in experiment.micrographs
+            }
+    return measured
 
 
-def _of_source(data: SourceData, known: Mapping[str, Statistics]) -> Iterator[Item]:
+def _of_source(data: SourceData, measured: Mapping[str, Statistics]) -> Iterator[Item]:
     for run in data.runs:
         for picture in run.pictures:
             yield Item(
@@ -208,7 +213,7 @@ def _of_source(data: SourceData, known: Mapping[str, Statistics]) -> Iterator[It
                 label=run.label,
                 conditions=run.conditions,
                 picture=picture,
-                statistics=known.get(picture.sha256 or "", Statistics()),
+                statistics=measured.get(picture.sha256 or "", Statistics()),
             )
 
 
@@ -246,18 +251,18 @@ def embed(
             new = {}
         progress("embedding micrographs", n, len(items))
     store.put(new)
-    kept = [place for place, (key, _) in enumerate(keys) if key and key not in unusable]
-    if not kept:
+    usable = [place for place, (key, _) in enumerate(keys) if key and key not in unusable]
+    if not usable:
         reasons = "; ".join(left_out) or "no finished run has one"
         raise NotFoundError(
             f"expected micrographs of finished runs with a known scale, found none: {reasons}. "
             "Add them"
             + by_voice(" with `engine micrograph add FILE --experiment ID --nm-per-pixel …`", "")
         )
-    notes = tuple(f"left out: {why}" + (f" ({n} times)" if n > 1 else "")
-                  for why, n in left_out.items())  # fmt: skip
-    index = Index(store, tuple(keys[place][0] for place in kept))
-    return Gallery(tuple(items[place] for place in kept), index, notes)
+    notes = tuple(f"left out: {reason}" + (f" ({n} times)" if n > 1 else "")
+                  for reason, n in left_out.items())  # fmt: skip
+    index = Index(store, tuple(keys[place][0] for place in usable))
+    return Gallery(tuple(items[place] for place in usable), index, notes)
 
 
 def _key(encoder: Encoder, item: Item, left_out: dict[str, int]) -> tuple[str, str]:

@@ -39,14 +39,14 @@ _SPARE = 32  # candidates beyond those asked for
 
 def key_of(picture: Picture, digest: str, n_tiles: int) -> str:
     """Return the key of a picture's embedding, its content being ``digest``: 64 hex digits."""
-    words = (
+    identity = (
         digest,
         picture.nm_per_pixel,
         picture.crop,
         picture.rotation_axis or "x",
         n_tiles,
     )
-    return hashlib.sha256(repr(words).encode()).hexdigest()
+    return hashlib.sha256(repr(identity).encode()).hexdigest()
 
 
 @dataclass
@@ -59,13 +59,13 @@ class Store:
     database: Database
     model_id: str
     width: int
-    beside: dict[str, Array] = field(default_factory=dict)
+    in_memory: dict[str, Array] = field(default_factory=dict)
 
     def missing(self, keys: Sequence[str]) -> set[str]:
         """Return the keys that have no vector yet."""
         with self.database.read() as tx:
-            known = tx.embeddings.known(self.model_id, set(keys))
-        return set(keys) - known - self.beside.keys()
+            stored = tx.embeddings.known(self.model_id, set(keys))
+        return set(keys) - stored - self.in_memory.keys()
 
     def put(self, vectors: Mapping[str, Array]) -> None:
         """Keep vectors (r,); where the database takes none, as long as this process lives."""
@@ -76,7 +76,7 @@ class Store:
             with self.database.write("embed") as tx:
                 tx.embeddings.add(self.model_id, rows)
         except DatabaseError:
-            self.beside |= {key: _single(vector) for key, vector in vectors.items()}
+            self.in_memory |= {key: _single(vector) for key, vector in vectors.items()}
 
     def get(self, keys: Sequence[str]) -> Array:
         """Return v (n, r) of keys that have one, in single precision's steps.
@@ -85,26 +85,26 @@ class Store:
             KeyError: one has none.
         """
         with self.database.read() as tx:
-            rows = tx.embeddings.get(self.model_id, set(keys) - self.beside.keys())
+            rows = tx.embeddings.get(self.model_id, set(keys) - self.in_memory.keys())
         if not keys:
             return np.empty((0, self.width))
-        found = [self.beside[key] if key in self.beside else rows[key] for key in keys]
-        return np.asarray(found, dtype=np.float64)
+        vectors = [self.in_memory[key] if key in self.in_memory else rows[key] for key in keys]
+        return np.asarray(vectors, dtype=np.float64)
 
     def candidates(self, query: Array, keys: Sequence[str], n: int) -> set[str] | None:
         """Let the server name keys that hold the ``n`` most similar; ``None`` if it cannot."""
-        if self.beside.keys() & set(keys):
+        if self.in_memory.keys() & set(keys):
             return None
-        wanted, distinct = n + _SPARE, list(dict.fromkeys(keys))
+        n_wanted, distinct = n + _SPARE, list(dict.fromkeys(keys))
         with self.database.read() as tx:
             if not tx.embeddings.can_search:
                 return None
             while True:
-                found = tx.embeddings.nearest(self.model_id, query.tolist(), distinct, wanted)
-                is_all = len(found) < wanted
-                if is_all or found[n - 1][1] - found[-1][1] > ROUNDING:
-                    return {key for key, _ in found}
-                wanted *= 4
+                nearest = tx.embeddings.nearest(self.model_id, query.tolist(), distinct, n_wanted)
+                is_all = len(nearest) < n_wanted
+                if is_all or nearest[n - 1][1] - nearest[-1][1] > ROUNDING:
+                    return {key for key, _ in nearest}
+                n_wanted *= 4
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,10 @@ class Index:
 
     def similarity(self, query: Array, places: Sequence[int] | Places) -> Array:
         """Return s of those places to q (r,)."""
-        found = cosine_similarity(
+        similarity = cosine_similarity(
             torch.from_numpy(query[None]), torch.from_numpy(self.vectors(places))
         )
-        return np.asarray(found[0].numpy())
+        return np.asarray(similarity[0].numpy())
 
     def nearest(self, query: Array, among: Places, n: int) -> Places:
         """Return up to ``n`` of the places ``among``, most similar first, equals as they come."""
@@ -133,7 +133,7 @@ class Index:
         direction = unit(torch.from_numpy(query[None]))[0].numpy()
         named = self.store.candidates(direction, [self.keys[place] for place in among], n)
         if named is not None:
-            among = np.array([one for one in among if self.keys[one] in named], dtype=np.intp)
+            among = np.array([place for place in among if self.keys[place] in named], dtype=np.intp)
         order = np.argsort(-self.similarity(query, among), kind="stable")
         return among[order[:n]]
 

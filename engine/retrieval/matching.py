@@ -59,17 +59,17 @@ def apart(difference: Array) -> Array:
 class Matcher:
     """Scores pairs by what the campaign's runs teach of them.
 
-    ``model``: what conditions lead one to expect, fitted to the ``runs``; ``known``: μ_k (m, 5) of
-    their conditions; ``R``: (q, q) over the model's columns.
+    ``model``: what conditions lead one to expect, fitted to the ``runs``; ``references``: μ_k
+    (m, 5) of their conditions; ``R``: (q, q) over the model's columns.
     """
 
     model: StatisticsModel
     runs: tuple[Mapping[str, Value], ...]
-    known: Array
+    references: Array
     R: Array
 
     @classmethod
-    def of(cls, model: StatisticsModel, runs: Sequence[MeasuredRun]) -> Self:
+    def prepare(cls, model: StatisticsModel, runs: Sequence[MeasuredRun]) -> Self:
         """Prepare for the runs that the model was fitted to."""
         conditions = tuple(run.conditions for run in runs)
         return cls(model, conditions, model.expect(conditions)[0], model.left_over())
@@ -77,66 +77,69 @@ class Matcher:
     def expect(self, conditions: Sequence[Mapping[str, Value]]) -> Array:
         """Return μ (n, 5) of conditions; where some are open, the mean over the runs' own ones."""
         names = {parameter.name for parameter in self.model.space.campaign.parameters}
-        found = [
+        expected = [
             self.model.expect([stated])[0][0]
             if names <= stated.keys()
             else self.model.expect([{**run, **stated} for run in self.runs])[0].mean(axis=0)
             for stated in conditions
         ]
-        return np.stack(found)
+        return np.stack(expected)
 
-    def fit(self, expected: Array, shown: Array) -> Array:
+    def fit(self, expected: Array, pictures: Array) -> Array:
         """Return the fits (a, b) of expectations (a, 5) and pictures (b, 5); 0 where none is known.
 
         Statistics that a picture lacks do not count.
         """
-        found = np.zeros((len(expected), len(shown)))
-        for rows, columns, R in self._seen(shown):
-            found[:, rows] = log_ratio(
-                expected[:, columns], shown[np.ix_(rows, columns)], self.known[:, columns], R
+        fits = np.zeros((len(expected), len(pictures)))
+        for rows, columns, R in self._patterns(pictures):
+            fits[:, rows] = log_ratio(
+                expected[:, columns],
+                pictures[np.ix_(rows, columns)],
+                self.references[:, columns],
+                R,
             )
-        return found
+        return fits
 
-    def unlikeness(self, asked: Array, shown: Array) -> Array:
+    def unlikeness(self, queries: Array, pictures: Array) -> Array:
         """Return (y − y')ᵀ R⁻¹ (y − y') (a, b) of pictures (a, 5) and (b, 5).
 
         What one of them lacks is left out.
         """
-        found = np.zeros((len(asked), len(shown)))
-        for rows, columns, _ in self._seen(asked):
-            for places, both, R in self._seen(shown, columns):
-                inner = _squares(asked[np.ix_(rows, both)], shown[np.ix_(places, both)], R)
-                found[np.ix_(rows, places)] = inner
-        return found
+        distances = np.zeros((len(queries), len(pictures)))
+        for rows, columns, _ in self._patterns(queries):
+            for places, shared, R in self._patterns(pictures, columns):
+                inner = _squares(queries[np.ix_(rows, shared)], pictures[np.ix_(places, shared)], R)
+                distances[np.ix_(rows, places)] = inner
+        return distances
 
-    def _seen(
+    def _patterns(
         self, Y: Array, among: Places | None = None
     ) -> Iterator[tuple[Places, Places, Array]]:
         """Yield rows of Y that know the same statistics, which these are, and their part of R."""
         columns = np.array(self.model.columns, dtype=np.intp)
         allowed = np.isin(columns, columns if among is None else among)
-        known = ~np.isnan(Y[:, columns]) & allowed
-        for pattern in np.unique(known, axis=0):
+        is_known = ~np.isnan(Y[:, columns]) & allowed
+        for pattern in np.unique(is_known, axis=0):
             if pattern.any():
-                rows = np.flatnonzero((known == pattern).all(axis=1))
+                rows = np.flatnonzero((is_known == pattern).all(axis=1))
                 inner = np.flatnonzero(pattern)
                 yield rows, columns[pattern], self.R[np.ix_(inner, inner)]
 
 
-def for_conditions(matcher: Matcher, expected: Array, shown: Array) -> Array:
+def for_conditions(matcher: Matcher, expected: Array, pictures: Array) -> Array:
     """Return s (a, b) of expectations (a, 5) and pictures (b, 5); −∞ where d is not known."""
-    d = apart(expected[:, None, :2] - shown[None, :, :2])
-    return np.asarray(matcher.fit(expected, shown) - NEARNESS * d**2)
+    d = apart(expected[:, None, :2] - pictures[None, :, :2])
+    return np.asarray(matcher.fit(expected, pictures) - NEARNESS * d**2)
 
 
-def for_picture(matcher: Matcher | None, asked: Array, shown: Array) -> Array:
+def for_picture(matcher: Matcher | None, queries: Array, pictures: Array) -> Array:
     """Return s (a, b) of pictures (a, 5) and (b, 5); −∞ where d is not known.
 
     Without a matcher, diameter and order alone.
     """
-    score = -(apart(asked[:, None, :2] - shown[None, :, :2]) ** 2)
+    score = -(apart(queries[:, None, :2] - pictures[None, :, :2]) ** 2)
     if matcher is not None:
-        score = score - OTHERWISE * matcher.unlikeness(asked, shown)
+        score = score - OTHERWISE * matcher.unlikeness(queries, pictures)
     return np.asarray(score)
 
 
@@ -151,21 +154,21 @@ def ordered(score: Array, similarity: Array, k: int) -> Places:
     return np.lexsort((-similarity, -score))[:k]
 
 
-def log_ratio(expected: Array, shown: Array, known: Array, R: Array) -> Array:
+def log_ratio(expected: Array, pictures: Array, references: Array, R: Array) -> Array:
     """Return the fit (a, b) of μ (a, q) and y (b, q), all of it known, beside μ_k (m, q)."""
-    own, others = _log_density(expected, shown, R), _log_density(known, shown, R)
-    top = others.max(axis=0)
-    return np.asarray(own - top - np.log(np.exp(others - top).mean(axis=0)))
+    matched, mismatched = _log_density(expected, pictures, R), _log_density(references, pictures, R)
+    top = mismatched.max(axis=0)
+    return np.asarray(matched - top - np.log(np.exp(mismatched - top).mean(axis=0)))
 
 
-def _log_density(expected: Array, shown: Array, R: Array) -> Array:
+def _log_density(expected: Array, pictures: Array, R: Array) -> Array:
     """Return ln p (a, b), up to what depends on R alone."""
-    squares = _squares(expected, shown, R)
+    squares = _squares(expected, pictures, R)
     return np.asarray(-0.5 * (DEGREES + len(R)) * np.log1p(squares / DEGREES))
 
 
 def _squares(a: Array, b: Array, R: Array) -> Array:
     """Return the squared Mahalanobis distances (a, b)."""
     root = np.linalg.cholesky(R)
-    left, right = np.linalg.solve(root, a.T).T, np.linalg.solve(root, b.T).T
-    return np.asarray(((left[:, None, :] - right[None, :, :]) ** 2).sum(axis=-1))
+    a_white, b_white = np.linalg.solve(root, a.T).T, np.linalg.solve(root, b.T).T
+    return np.asarray(((a_white[:, None, :] - b_white[None, :, :]) ** 2).sum(axis=-1))

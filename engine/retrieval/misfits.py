@@ -140,9 +140,9 @@ def check_runs(
     if statistics is None and similarity is None:
         raise ModelError("; ".join(notes) or "expected statistics or a model, got neither")
     n = len(runs)
-    told = list(notes)
-    mean, sd = statistics.left_out() if statistics is not None else _nothing(n)
-    Y = _shown(runs)
+    remarks = list(notes)
+    mean, sd = statistics.left_out() if statistics is not None else _all_unknown(n)
+    Y = _statistics_of(runs)
     z = _robust((Y - mean) / sd)
     p_statistics = _misfit_p(z)  # NaN where a run has none
     p_latent, area = None, None
@@ -154,35 +154,35 @@ def check_runs(
             p_latent = np.full(n, np.nan)
             p_latent[embedded] = _latent_p(inner)
         else:
-            told.append(
+            remarks.append(
                 f"the latent tells matched from mismatched pairs in {area:.0%} of cases only: "
                 "it has no say"
             )
     if statistics is None and p_latent is None:
-        raise ModelError("; ".join(told))
+        raise ModelError("; ".join(remarks))
     p = _combined([p_statistics] if p_latent is None else [p_statistics, p_latent])
     q = false_discovery_control(p)
     flagged = q <= false_share
     judge = _Judge(runs, (mean, sd), z, flagged)
-    found = [
+    misfits = [
         Misfit(
             run=run,
             measured=Y[i],
             promised=mean[i],
             z=z[i],
-            similarity=None if similarity is None else _known(similarity[i, i]),
-            p_statistics=_known(p_statistics[i]),
-            p_latent=None if p_latent is None else _known(p_latent[i]),
+            similarity=None if similarity is None else _or_none(similarity[i, i]),
+            p_statistics=_or_none(p_statistics[i]),
+            p_latent=None if p_latent is None else _or_none(p_latent[i]),
             p=float(p[i]),
             q=float(q[i]),
             is_flagged=bool(flagged[i]),
-            finding=judge.of(i) if flagged[i] else None,
+            finding=judge.judge(i) if flagged[i] else None,
         )
         for i, run in enumerate(runs)
     ]
-    found.sort(key=lambda one: one.p)
+    misfits.sort(key=lambda misfit: misfit.p)
     return Checked(
-        tuple(found), false_share, false_share * int(flagged.sum()), area, model, tuple(told)
+        tuple(misfits), false_share, false_share * int(flagged.sum()), area, model, tuple(remarks)
     )
 
 
@@ -191,18 +191,18 @@ def separation(similarity: Array) -> float:
 
     ``similarity``: (n, n), matched on the diagonal.
     """
-    own = np.diag(similarity)[:, None]
+    matched = np.diag(similarity)[:, None]
     off = ~np.eye(len(similarity), dtype=bool)
-    wins = (own > similarity)[off].mean() + 0.5 * (own == similarity)[off].mean()
+    wins = (matched > similarity)[off].mean() + 0.5 * (matched == similarity)[off].mean()
     return float(wins)
 
 
-def _shown(runs: Sequence[MeasuredRun]) -> Array:
+def _statistics_of(runs: Sequence[MeasuredRun]) -> Array:
     """Return Y (n, 3)."""
     return np.stack([run.Y[: len(NAMES)] for run in runs])
 
 
-def _nothing(n: int) -> tuple[Array, Array]:
+def _all_unknown(n: int) -> tuple[Array, Array]:
     return np.full((n, len(NAMES)), np.nan), np.full((n, len(NAMES)), np.nan)
 
 
@@ -210,11 +210,11 @@ def _robust(z: Array, least: float = 0.5) -> Array:
     """Centre each column at its median and scale it by its spread, at least ``least``."""
     scaled = z.copy()
     for column in range(z.shape[1]):
-        seen = ~np.isnan(z[:, column])
-        if seen.sum() < 3:
+        is_known = ~np.isnan(z[:, column])
+        if is_known.sum() < 3:
             continue
-        centre = np.median(z[seen, column])
-        spread = _MAD * np.median(np.abs(z[seen, column] - centre))
+        centre = np.median(z[is_known, column])
+        spread = _MAD * np.median(np.abs(z[is_known, column] - centre))
         scaled[:, column] = (z[:, column] - centre) / max(float(spread), least)
     return scaled
 
@@ -223,15 +223,17 @@ def _misfit_p(z: Array) -> Array:
     """Return p (n,) of z (n, c) by χ², over what is known of each run; NaN where nothing is."""
     correlation = _correlation(z)
     square, count = np.full(len(z), np.nan), np.zeros(len(z), dtype=int)
-    for i, one in enumerate(z):
-        known = np.flatnonzero(~np.isnan(one))
-        count[i] = known.size
-        if known.size:
-            inner = correlation[np.ix_(known, known)]
-            square[i] = one[known] @ np.linalg.solve(inner, one[known])
-    seen = count > 0
+    for i, residuals in enumerate(z):
+        columns = np.flatnonzero(~np.isnan(residuals))
+        count[i] = columns.size
+        if columns.size:
+            inner = correlation[np.ix_(columns, columns)]
+            square[i] = residuals[columns] @ np.linalg.solve(inner, residuals[columns])
+    is_known = count > 0
     p = np.full(len(z), np.nan)
-    p[seen] = chi2.sf(square[seen] / _inflation(square[seen], count[seen]), count[seen])
+    p[is_known] = chi2.sf(
+        square[is_known] / _inflation(square[is_known], count[is_known]), count[is_known]
+    )
     return p
 
 
@@ -248,14 +250,14 @@ def _inflation(square: Array, count: NDArray[np.int_]) -> float:
 def _correlation(z: Array) -> Array:
     """Return the columns' correlation from ranks, drawn to none a little: outliers hardly count."""
     c = z.shape[1]
-    found = np.eye(c)
+    correlation = np.eye(c)
     for i in range(c):
         for j in range(i):
-            both = ~np.isnan(z[:, [i, j]]).any(axis=1)
-            if both.sum() >= 10:
-                rho = spearmanr(z[both, i], z[both, j]).statistic
-                found[i, j] = found[j, i] = 0.9 * 2.0 * np.sin(np.pi * rho / 6.0)
-    return found if np.linalg.eigvalsh(found).min() > 0.05 else np.eye(c)
+            is_complete = ~np.isnan(z[:, [i, j]]).any(axis=1)
+            if is_complete.sum() >= 10:
+                rho = spearmanr(z[is_complete, i], z[is_complete, j]).statistic
+                correlation[i, j] = correlation[j, i] = 0.9 * 2.0 * np.sin(np.pi * rho / 6.0)
+    return correlation if np.linalg.eigvalsh(correlation).min() > 0.05 else np.eye(c)
 
 
 def _latent_p(similarity: Array) -> Array:
@@ -265,8 +267,8 @@ def _latent_p(similarity: Array) -> Array:
         - similarity.mean(axis=0, keepdims=True)
         + similarity.mean()
     )
-    own = np.diag(centred)
-    return np.asarray(norm.cdf(_robust(_gaussian(own)[:, None], 1e-9)[:, 0]))
+    matched = np.diag(centred)
+    return np.asarray(norm.cdf(_robust(_gaussian(matched)[:, None], 1e-9)[:, 0]))
 
 
 def _gaussian(values: Array) -> Array:
@@ -278,16 +280,18 @@ def _gaussian(values: Array) -> Array:
     return np.asarray(-np.log(upper - values + width))
 
 
-def _known(value: float) -> float | None:
+def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
 def _combined(p: Sequence[Array]) -> Array:
     """Combine p-values of the same runs by Cauchy's test; NaN says nothing, 1 where all are."""
     stacked = np.stack(p)
-    seen = ~np.isnan(stacked)
-    t = np.where(seen, np.tan((0.5 - np.clip(np.nan_to_num(stacked), 1e-12, 1 - 1e-12)) * np.pi), 0)
-    n = seen.sum(axis=0)
+    is_known = ~np.isnan(stacked)
+    t = np.where(
+        is_known, np.tan((0.5 - np.clip(np.nan_to_num(stacked), 1e-12, 1 - 1e-12)) * np.pi), 0
+    )
+    n = is_known.sum(axis=0)
     return np.where(n > 0, 0.5 - np.arctan(t.sum(axis=0) / np.maximum(n, 1)) / np.pi, 1.0)
 
 
@@ -302,23 +306,25 @@ class _Judge:
         flagged: NDArray[np.bool_],
     ) -> None:
         self.runs, self.flagged, self.z = runs, flagged, z
-        Y, (mean, sd) = _shown(runs), left_out
+        Y, (mean, sd) = _statistics_of(runs), left_out
         spread = np.ones(len(NAMES))
         raw = (Y - mean) / sd
         for column in range(len(NAMES)):
-            seen = raw[~np.isnan(raw[:, column]), column]
-            if seen.size >= 3:
-                spread[column] = max(0.5, _MAD * float(np.median(np.abs(seen - np.median(seen)))))
+            values = raw[~np.isnan(raw[:, column]), column]
+            if values.size >= 3:
+                spread[column] = max(
+                    0.5, _MAD * float(np.median(np.abs(values - np.median(values))))
+                )
         # log-density (n, n) and p of run i's picture under run j's conditions
         off = (Y[:, None, :] - mean[None, :, :]) / (sd * spread)[None, :, :]
-        known = ~np.isnan(off)
-        square = np.where(known, off, 0.0) ** 2
+        is_known = ~np.isnan(off)
+        square = np.where(is_known, off, 0.0) ** 2
         scale = np.where(np.isnan(sd), 1.0, sd)[None, :, :]
-        self.log_density = -(0.5 * square + np.where(known, np.log(scale), 0.0)).sum(axis=-1)
-        count = np.maximum(known.sum(axis=-1), 1)
-        self.p = np.where(known.any(axis=-1), chi2.sf(square.sum(axis=-1), count), 0.0)
+        self.log_density = -(0.5 * square + np.where(is_known, np.log(scale), 0.0)).sum(axis=-1)
+        count = np.maximum(is_known.sum(axis=-1), 1)
+        self.p = np.where(is_known.any(axis=-1), chi2.sf(square.sum(axis=-1), count), 0.0)
 
-    def of(self, i: int) -> Finding:
+    def judge(self, i: int) -> Finding:
         """Judge flagged run ``i``."""
         partner = self._partner(i)
         if partner is not None:
@@ -329,8 +335,8 @@ class _Judge:
         return Finding("unexplained")
 
     def _partner(self, i: int) -> int | None:
-        own = np.diag(self.log_density)
-        gain = self.log_density[i] + self.log_density[:, i] - own[i] - own
+        matched = np.diag(self.log_density)
+        gain = self.log_density[i] + self.log_density[:, i] - matched[i] - matched
         fits = (self.p[i] > _SWAP_P) & (self.p[:, i] > _SWAP_P)
         fits[i] = False
         gain = np.where(fits, gain + 2.0 * self.flagged, -np.inf)

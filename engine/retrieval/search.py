@@ -24,8 +24,8 @@ from engine.retrieval.expected import StatisticsModel, as_statistics, measured_r
 from engine.retrieval.gallery import (
     Gallery,
     Item,
+    Scope,
     Statistics,
-    Which,
     collect,
     digest_of,
     embed,
@@ -39,7 +39,7 @@ from surrogate.retrieval import cosine_similarity
 
 Array = NDArray[np.float64]
 
-MOST = 100
+MAX_MATCHES = 100
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def by_conditions(
     conditions: Mapping[str, Value],
     *,
     k: int = 6,
-    which: Which = "campaign",
+    scope: Scope = "campaign",
     progress: Progress = silent,
 ) -> Retrieved:
     """Return ``k`` micrographs of finished runs that look as these conditions should.
@@ -99,17 +99,17 @@ def by_conditions(
     if not conditions:
         example = by_voice("--set voltage=18", "voltage=18")
         raise UsageError(f"expected conditions such as {example}, got none")
-    encoder, items, campaign, left_out = _opened(workspace, k, which)
+    encoder, items, campaign, left_out = _opened(workspace, k, scope)
     query = encoder.of_conditions(axes_of(campaign), [conditions])[0]
     gallery = embed(workspace, encoder, items, progress)
-    matcher, notes = _matcher(workspace, campaign, items, which)
-    shown = _rows(gallery)
+    matcher, notes = _matcher(workspace, campaign, items, scope)
+    pictures = _rows(gallery)
     expected, fit, score = Statistics(), None, None
     if matcher is not None:
-        asked = matcher.expect([conditions])
-        expected = as_statistics(asked[0])
-        fit = matcher.fit(asked, shown)[0]
-        score = for_conditions(matcher, asked, shown)[0]
+        query_row = matcher.expect([conditions])
+        expected = as_statistics(query_row[0])
+        fit = matcher.fit(query_row, pictures)[0]
+        score = for_conditions(matcher, query_row, pictures)[0]
         open_ones = [p.name for p in campaign.controlled if p.name not in conditions]
         if open_ones:
             notes.append(
@@ -142,7 +142,7 @@ def by_micrograph(
     picture: Opened,
     *,
     k: int = 6,
-    which: Which = "campaign",
+    scope: Scope = "campaign",
     progress: Progress = silent,
 ) -> Retrieved:
     """Return ``k`` micrographs most like ``picture``, with their runs' conditions.
@@ -157,28 +157,28 @@ def by_micrograph(
     """
     reason = ", and pictures of different scales cannot be compared"
     nm_per_pixel = picture.require_scale(reason)
-    encoder, items, campaign, left_out = _opened(workspace, k, which)
+    encoder, items, campaign, left_out = _opened(workspace, k, scope)
     measured = picture.measure()
     query = embed_picture(encoder, picture.upright, nm_per_pixel, digest_of(picture.path))
     gallery = embed(workspace, encoder, items, progress)
-    own = Statistics.of(measured.statistics.as_json())
-    matcher, notes = _matcher(workspace, campaign, items, which)
-    asked = row(own)[None]
-    score = for_picture(matcher, asked, _rows(gallery))[0]
+    measured_statistics = Statistics.from_document(measured.statistics.as_json())
+    matcher, notes = _matcher(workspace, campaign, items, scope)
+    query_row = row(measured_statistics)[None]
+    score = for_picture(matcher, query_row, _rows(gallery))[0]
     matches = []
     for position, similarity in _first(gallery, query, score, k):
         item = gallery.items[position]
         fit = None
         if matcher is not None and item.source is None:
-            fit = float(matcher.fit(matcher.expect([item.conditions]), asked)[0, 0])
+            fit = float(matcher.fit(matcher.expect([item.conditions]), query_row)[0, 0])
         promised = _promised(encoder, query, item)
-        off = item.statistics.minus(own)
+        off = item.statistics.minus(measured_statistics)
         matches.append(Match(item, similarity, promised, fit, off))
     return _answer(
         campaign,
         encoder,
         gallery,
-        statistics=own,
+        statistics=measured_statistics,
         matches=matches,
         notes=[*left_out, *notes],
         nm_per_pixel=nm_per_pixel,
@@ -186,15 +186,15 @@ def by_micrograph(
 
 
 def _opened(
-    workspace: Workspace, k: int, which: Which
+    workspace: Workspace, k: int, scope: Scope
 ) -> tuple[Encoder, list[Item], Campaign, list[str]]:
-    if not 1 <= k <= MOST:
-        raise UsageError(f"expected 1 to {MOST}, got {k}", field="k")
+    if not 1 <= k <= MAX_MATCHES:
+        raise UsageError(f"expected 1 to {MAX_MATCHES}, got {k}", field="k")
     limit_threads(workspace.settings.compute.threads)
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         encoder = open_encoder(workspace, tx, record.id)
-    items, notes = collect(workspace, which)
+    items, notes = collect(workspace, scope)
     return encoder, items, campaign, notes
 
 
@@ -215,8 +215,8 @@ def _first(gallery: Gallery, query: Array, score: Array | None, k: int) -> list[
     first = has_one[best[:k]]
     if len(has_one) > k:  # all that are level with the last: similarity decides between them
         first = has_one[scores[has_one] >= scores[first[-1]]]
-    others = np.flatnonzero(scores == -np.inf)
-    first = np.sort(np.append(first, gallery.index.nearest(query, others, k - len(first))))
+    unscored = np.flatnonzero(scores == -np.inf)
+    first = np.sort(np.append(first, gallery.index.nearest(query, unscored, k - len(first))))
     similarity = gallery.index.similarity(query, first)
     order = ordered(scores[first], similarity, k)
     return [(int(first[place]), float(similarity[place])) for place in order]
@@ -231,13 +231,13 @@ def _promised(encoder: Encoder, query: Array, item: Item) -> float | None:
 
 
 def _matcher(
-    workspace: Workspace, campaign: Campaign, items: Sequence[Item], which: Which
+    workspace: Workspace, campaign: Campaign, items: Sequence[Item], scope: Scope
 ) -> tuple[Matcher | None, list[str]]:
     """Learn from the campaign's own runs what conditions lead one to measure."""
-    own = collect(workspace, "campaign")[0] if which == "sources" else items
-    runs = measured_runs(campaign, [item for item in own if item.source is None])
+    candidates = collect(workspace, "campaign")[0] if scope == "sources" else items
+    runs = measured_runs(campaign, [item for item in candidates if item.source is None])
     try:
-        return Matcher.of(StatisticsModel.fit(campaign, runs), runs), []
+        return Matcher.prepare(StatisticsModel.fit(campaign, runs), runs), []
     except ModelError as error:
         return None, [f"how a mat of given conditions measures is not known yet: {marked(error)}"]
 

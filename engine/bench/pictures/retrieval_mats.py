@@ -162,7 +162,7 @@ def _promise(mat: Microstructure) -> tuple[float, ...]:
 
 def hand_made(picture: NDArray[np.uint8]) -> Array:
     """Return what the statistics' module measures, as `engine retrieve` compares it."""
-    return row(Statistics.of(measure(picture, NM_PER_PIXEL).statistics.as_json()))
+    return row(Statistics.from_document(measure(picture, NM_PER_PIXEL).statistics.as_json()))
 
 
 def looks(truth: Array) -> Array:

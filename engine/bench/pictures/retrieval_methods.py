@@ -187,7 +187,7 @@ def _by_the_engine(train: Mats, test: Mats, latent: Scores) -> Scores:
         MeasuredRun(i, None, row, Y, 1)
         for i, (row, Y) in enumerate(zip(train.conditions, train.measured, strict=True))
     ]
-    matcher = Matcher.of(StatisticsModel.fit(nanofibre_campaign(), runs), runs)
+    matcher = Matcher.prepare(StatisticsModel.fit(nanofibre_campaign(), runs), runs)
     promised = matcher.expect(test.conditions)
     among = for_conditions(matcher, promised, test.measured)
     first = for_conditions(matcher, promised, train.measured)

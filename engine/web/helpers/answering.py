@@ -163,9 +163,9 @@ class Oracle:
                 HowTaken(params.get("nm_per_pixel"), params.get("rotation_axis")),
                 max_megapixels=self.workspace.settings.storage.max_image_megapixels,
             )
-            retrieved = by_micrograph(self.workspace, picture, k=k, which=gallery)
+            retrieved = by_micrograph(self.workspace, picture, k=k, scope=gallery)
         else:
-            retrieved = by_conditions(self.workspace, params["conditions"], k=k, which=gallery)
+            retrieved = by_conditions(self.workspace, params["conditions"], k=k, scope=gallery)
         document = RetrievedOut.of(retrieved).plain()
         for match in document["matches"]:
             match["path"] = Path(match["path"]).name  # where it lies here is nobody else's business

@@ -114,5 +114,5 @@ def test_a_database_that_takes_nothing_still_answers(sqlite: Database, file: Pat
         blocker.execute("DROP TABLE embeddings")
     blocker.close()
     store.put({key(1): np.array([0.6, 0.8])})
-    assert store.beside.keys() == {key(1)}
-    assert store.beside[key(1)] == pytest.approx([0.6, 0.8], abs=1e-7)
+    assert store.in_memory.keys() == {key(1)}
+    assert store.in_memory[key(1)] == pytest.approx([0.6, 0.8], abs=1e-7)

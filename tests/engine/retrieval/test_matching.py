@@ -31,7 +31,7 @@ def runs() -> list[MeasuredRun]:
 
 @pytest.fixture(scope="module")
 def matcher(runs) -> Matcher:
-    return Matcher.of(StatisticsModel.fit(nanofibre_campaign(), runs), runs)
+    return Matcher.prepare(StatisticsModel.fit(nanofibre_campaign(), runs), runs)
 
 
 def test_apart_counts_in_what_is_the_same() -> None:
