@@ -114,12 +114,12 @@ def _thumbnail(panel: Panel, field: float) -> Image.Image:
     return Image.fromarray(cut).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
 
 
-def _scale_bar(pen: ImageDraw.ImageDraw, left: int, top: int, field: float) -> None:
+def _scale_bar(pen: ImageDraw.ImageDraw, corner_x: int, corner_y: int, field: float) -> None:
     micrometres = field * _BAR_SHARE / 1000
     magnitude = 10 ** math.floor(math.log10(micrometres))
     length = max(step for step in (1, 2, 5) if step * magnitude <= micrometres) * magnitude
     width = round(SIDE_PX * length * 1000 / field)
-    x, y = left + 10, top + SIDE_PX - 14
+    x, y = corner_x + 10, corner_y + SIDE_PX - 14
     pen.rectangle((x - 4, y - 16, x + max(width, 40) + 4, y + 8), fill=(0, 0, 0))
     pen.rectangle((x, y, x + width, y + 3), fill=_GROUND)
     pen.text((x, y - 14), f"{length:g} um", fill=_GROUND)
