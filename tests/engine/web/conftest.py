@@ -41,6 +41,27 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     users._absent_hash.cache_clear()
 
 
+_STRANGE = re.compile(r"(?<![\w-])--[a-z]{2,}|`engine |<code>engine |⟦|⟧")
+"""What is for the command line only: an option, a command, a mark that nobody filled in."""
+
+
+@pytest.fixture(autouse=True)
+def worded_for_people_and_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Look for the command line's words and this machine's paths in every answer of a test."""
+    request = TestClient.request
+
+    def checked(client: TestClient, method: str, url: Any, **more: Any) -> Any:
+        answer = request(client, method, url, **more)
+        kind = answer.headers.get("content-type", "")
+        if "/static/" not in str(url) and kind.startswith(("text/html", "application/")):
+            stranger = _STRANGE.search(answer.text)
+            assert stranger is None, f"{method} {url}: {answer.text[stranger.start() - 80 :][:200]}"
+            assert str(tmp_path) not in answer.text, f"{method} {url} names a path of the server"
+        return answer
+
+    monkeypatch.setattr(TestClient, "request", checked)
+
+
 @pytest.fixture
 def people(workspace: Workspace) -> Workspace:
     """Return a workspace with a user of each role."""
