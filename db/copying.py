@@ -119,15 +119,15 @@ def _fill(target: str, source: Connection, plan: _Plan) -> dict[str, int]:
 
 def _require_empty(connection: Connection, name: str) -> None:
     require_head(connection, name)
-    held = [
+    filled = [
         table.name
         for table in metadata.sorted_tables
         if connection.execute(table.select().limit(1)).first() is not None
     ]
-    if held:
+    if filled:
         raise NotADatabaseError(
-            f"copy: expected an empty database at {name}, found rows in {', '.join(held)}; nothing "
-            "was written.",
+            f"copy: expected an empty database at {name}, found rows in {', '.join(filled)}; "
+            "nothing was written.",
             mend="Name a new one (`createdb`).",
             place=name,
         )
@@ -141,22 +141,22 @@ def _plan(connection: Connection, campaign: str | None) -> _Plan:
     statement = select(campaigns.c.id).where(campaigns.c.name == campaign)
     id_ = connection.execute(statement).scalar_one_or_none()
     if id_ is None:
-        known = ", ".join(connection.execute(select(campaigns.c.name)).scalars()) or "none"
-        raise ConflictError(f"copy: there is no campaign '{campaign}'; known: {known}")
+        names = ", ".join(connection.execute(select(campaigns.c.name)).scalars()) or "none"
+        raise ConflictError(f"copy: there is no campaign '{campaign}'; known: {names}")
     conditions = {table: _of_campaign(table, id_) for table in tables if table is not changes}
-    kept = {table: where for table, where in conditions.items() if where is not None}
+    chosen = {table: condition for table, condition in conditions.items() if condition is not None}
     named = [
-        select(column).where(where, column.is_not(None))
-        for table, where in kept.items()
+        select(column).where(condition, column.is_not(None))
+        for table, condition in chosen.items()
         for column in table.c
         if column.references(changes.c.id)
     ]
     # The newest change too: what is written later must come after every watermark.
-    kept[changes] = changes.c.id.in_(union(*named, select(func.max(changes.c.id))))
+    chosen[changes] = changes.c.id.in_(union(*named, select(func.max(changes.c.id))))
     return [
-        (table, _ordered(select(table).where(kept[table]), table, connection))
+        (table, _ordered(select(table).where(chosen[table]), table, connection))
         for table in tables
-        if table in kept
+        if table in chosen
     ]
 
 
@@ -183,9 +183,9 @@ def _ordered(
 
 def _key(table: Table, connection: Connection) -> list[ColumnElement[Any]]:
     """Return the primary key, words by their bytes: servers sort them in other ways too."""
-    words = connection.dialect.name == "postgresql"
+    is_server = connection.dialect.name == "postgresql"
     return [
-        column.collate("C") if words and isinstance(column.type, String) else column
+        column.collate("C") if is_server and isinstance(column.type, String) else column
         for column in table.primary_key.columns
     ]
 
@@ -217,16 +217,16 @@ def _write(
 def _compare(
     table: Table, query: Select[*tuple[Any, ...]], source: Connection, target: Connection
 ) -> None:
-    every = table.select().order_by(*_key(table, target))
-    with closing(_rows(source, query)) as here, closing(_rows(target, every)) as there:
-        for row in here:
-            if next(there, None) != row:
+    written_rows = table.select().order_by(*_key(table, target))
+    with closing(_rows(source, query)) as originals, closing(_rows(target, written_rows)) as copies:
+        for row in originals:
+            if next(copies, None) != row:
                 keys = ", ".join(f"{c.name} {row[c.name]}" for c in table.primary_key.columns)
                 raise ConflictError(
                     f"copy: the row of {table.name} with {keys} did not arrive as it is; nothing "
                     "was kept."
                 )
-        if next(there, None) is not None:
+        if next(copies, None) is not None:
             raise ConflictError(
                 f"copy: {table.name} holds more rows than were read; nothing was kept."
             )

@@ -91,7 +91,7 @@ def migrate(url: str) -> str:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 lock_out_migrations(connection)
-            before = MigrationContext.configure(connection).get_current_revision()
+            former = MigrationContext.configure(connection).get_current_revision()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             dangling = dangling_rows(connection)
@@ -103,19 +103,19 @@ def migrate(url: str) -> str:
                 )
     finally:
         engine.dispose()
-    return before or "none"
+    return former or "none"
 
 
 def dangling_rows(connection: Connection) -> list[str]:
     """Return a sentence for each table with rows that name others which do not exist (SQLite)."""
     if connection.dialect.name != "sqlite":
         return []
-    found: dict[tuple[str, str], int] = {}
+    counts: dict[tuple[str, str], int] = {}
     for table, _, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-        found[table, parent] = found.get((table, parent), 0) + 1
+        counts[table, parent] = counts.get((table, parent), 0) + 1
     return [
         f"{n} row(s) of {table} name rows of {parent} that do not exist"
-        for (table, parent), n in found.items()
+        for (table, parent), n in counts.items()
     ]
 
 
@@ -139,5 +139,5 @@ def _describe(difference: Any) -> str:
         if isinstance(item, Table | Column) or getattr(item, "name", None)
     ] or [str(item) for item in objects[:3] if isinstance(item, str)]
     verb, _, noun = str(kind).partition("_")
-    found = {"add": "a missing", "remove": "an unexpected"}.get(verb, "a different")
-    return f"{found} {noun.replace('_', ' ')}: {', '.join(names)}"
+    adjective = {"add": "a missing", "remove": "an unexpected"}.get(verb, "a different")
+    return f"{adjective} {noun.replace('_', ' ')}: {', '.join(names)}"

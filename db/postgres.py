@@ -101,8 +101,8 @@ def transaction_number(connection: Connection) -> str | None:
 
 def transaction_status(connection: Connection, number: str) -> str | None:
     """Return ``committed``, ``aborted`` or ``in progress``; ``None`` if it is too long ago."""
-    found = connection.execute(text("SELECT pg_xact_status(CAST(:n AS xid8))"), {"n": number})
-    status = found.scalar()
+    result = connection.execute(text("SELECT pg_xact_status(CAST(:n AS xid8))"), {"n": number})
+    status = result.scalar()
     return None if status is None else str(status)
 
 
@@ -114,10 +114,10 @@ def translate_postgres(
     message = one_line(str(error))
     if state == "":
         return _without_state(message, name, action)
-    words = {"action": action, "name": name, "message": message, "timeout": f"{busy_timeout_s:g}"}
+    values = {"action": action, "name": name, "message": message, "timeout": f"{busy_timeout_s:g}"}
     for states, kind, (sentence, mend) in _BY_STATE:
         if state in states or state[:2] in states:
-            return kind(sentence.format(**words), mend=mend, place=name)
+            return kind(sentence.format(**values), mend=mend, place=name)
     return DatabaseError(f"{action}: {name}: {message}", place=name)
 
 

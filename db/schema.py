@@ -103,10 +103,10 @@ def exists(url: str) -> bool:
         engine = make_engine(url, busy_timeout_s=30.0)
         try:
             with engine.connect() as connection:
-                found = connection.execute(text("SELECT to_regclass('alembic_version')")).scalar()
+                table = connection.execute(text("SELECT to_regclass('alembic_version')")).scalar()
         finally:
             engine.dispose()
-    return found is not None
+    return table is not None
 
 
 def upgrade(url: str) -> tuple[str, str]:
@@ -263,5 +263,7 @@ def _damage(connection: Connection) -> list[str]:
 
 
 def _inconsistencies(connection: Connection) -> list[str]:
-    counts = {what: connection.execute(text(q)).scalar_one() for what, q in _CONSISTENCY.items()}
-    return [f"{n} {what}" for what, n in counts.items() if n]
+    counts = {
+        offence: connection.execute(text(q)).scalar_one() for offence, q in _CONSISTENCY.items()
+    }
+    return [f"{n} {offence}" for offence, n in counts.items() if n]

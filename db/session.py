@@ -183,8 +183,8 @@ class Database:
             CollisionError, ConnectionLostError: nothing was written, it may be tried again.
             OutcomeUnknownError: the server went away during the commit, and stayed away.
         """
-        who = actor or self._actor or login_name()
-        change = Change(who, action, detail or self._detail)
+        name = actor or self._actor or login_name()
+        change = Change(name, action, detail or self._detail)
         with self._begin(action, write=True) as connection:
             transaction = Transaction(connection, change)
             yield transaction

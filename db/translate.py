@@ -134,10 +134,10 @@ def _translate_sqlite(
     return DatabaseError(f"{action}: {name}: {error}", place=name)
 
 
-def not_a_database(name: str, why: str = "is not a database") -> NotADatabaseError:
+def not_a_database(name: str, reason: str = "is not a database") -> NotADatabaseError:
     """Return the error for a file that is something else."""
     return NotADatabaseError(
-        f"{name} {why}.",
+        f"{name} {reason}.",
         mend="Name another file as url in [database] of config.toml, or move this one away and "
         "run `engine init`.",
         place=name,
@@ -147,8 +147,8 @@ def not_a_database(name: str, why: str = "is not a database") -> NotADatabaseErr
 def _not_permitted(path: Path, action: str, error: BaseException | None) -> DatabaseError:
     if path.exists() and not os.access(path, os.R_OK):
         return unreadable(path)
-    beside = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
-    obstacles = [str(file) for file in beside if file.exists() and not os.access(file, os.W_OK)]
+    files = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+    obstacles = [str(file) for file in files if file.exists() and not os.access(file, os.W_OK)]
     if not os.access(path.parent, os.W_OK):
         obstacles.append(f"the folder {path.parent}")
     if not obstacles:
@@ -158,7 +158,7 @@ def _not_permitted(path: Path, action: str, error: BaseException | None) -> Data
         "the file. Nothing was written.",
         mend=f"Make it writable (`chmod u+w`), or copy {path.name} to a folder of your own and "
         "set url in [database] of config.toml.",
-        place=(*beside, path.parent),
+        place=(*files, path.parent),
     )
 
 

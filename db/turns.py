@@ -23,7 +23,7 @@ def turn(path: Path, patience_s: float) -> Iterator[None]:
     The lock is on the database's folder: a file of its own would be one more to be copied, and on
     the database itself it would disturb SQLite's (closing any handle of a file drops them all).
     """
-    waiter = _Waiter.of(path.parent)
+    waiter = _Waiter.in_folder(path.parent)
     try:
         if waiter is not None:
             waiter.wait(patience_s)
@@ -42,7 +42,7 @@ class _Waiter:
         self._is_mine = threading.Event()
 
     @classmethod
-    def of(cls, folder: Path) -> _Waiter | None:
+    def in_folder(cls, folder: Path) -> _Waiter | None:
         """Return a place in the folder's queue, ``None`` where the system has no such locks."""
         try:
             import fcntl  # noqa: F401 -- POSIX only

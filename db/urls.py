@@ -78,8 +78,8 @@ def display_name(url: str) -> str:
         return str(path)
     parsed = parse_url(url)
     # libpq takes a password among the options too.
-    shown = parsed.difference_update_query([key for key in parsed.query if "pass" in key.lower()])
-    return shown.render_as_string(hide_password=True)
+    public = parsed.difference_update_query([key for key in parsed.query if "pass" in key.lower()])
+    return public.render_as_string(hide_password=True)
 
 
 def _hidden(url: str) -> str:

@@ -109,7 +109,7 @@ class ExperimentRecord:
         values: dict[str, list[float]] = {}
         for measurement in sorted(self.measurements, key=lambda m: (m.outcome, m.replicate)):
             values.setdefault(measurement.outcome, []).append(measurement.value)
-        return {outcome: tuple(found) for outcome, found in values.items()}
+        return {outcome: tuple(numbers) for outcome, numbers in values.items()}
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ _AnyRow = Row[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Query:
     """Which experiments to read, and as of when."""
 
     condition: ColumnElement[bool]
@@ -45,12 +45,12 @@ class Wanted:
     newest: int | None = None
 
 
-def read_experiments(connection: Connection, wanted: Wanted) -> list[ExperimentRecord]:
+def read_experiments(connection: Connection, query: Query) -> list[ExperimentRecord]:
     """Return the experiments in the order of their ids, with everything known of them."""
-    selection = _selection(wanted)
-    proposed, actual = _conditions(connection, selection, wanted.watermark)
-    measured = _measurements(connection, selection, wanted.watermark)
-    pictures = _micrographs(connection, selection, wanted.watermark)
+    selection = _selection(query)
+    proposed, actual = _conditions(connection, selection, query.watermark)
+    measured = _measurements(connection, selection, query.watermark)
+    pictures = _micrographs(connection, selection, query.watermark)
     reasons = _proposals(connection, selection)
     statement = (
         select(
@@ -92,62 +92,64 @@ def read_experiments(connection: Connection, wanted: Wanted) -> list[ExperimentR
 
 
 def read_briefs(
-    connection: Connection, wanted: Wanted, outcomes: Sequence[str]
+    connection: Connection, query: Query, outcomes: Sequence[str]
 ) -> list[ExperimentBrief]:
     """Return the experiments in the order of their ids: status, conditions, means of outcomes."""
-    selection = _selection(wanted)
-    proposed, actual = _conditions(connection, selection, wanted.watermark)
+    selection = _selection(query)
+    proposed, actual = _conditions(connection, selection, query.watermark)
     m = measurements
     later = m.alias("later")
     superseded = select(later.c.supersedes_id).where(later.c.supersedes_id.is_not(None))
-    if wanted.watermark is not None:
-        superseded = superseded.where(later.c.change_id <= wanted.watermark)
+    if query.watermark is not None:
+        superseded = superseded.where(later.c.change_id <= query.watermark)
     statement: _AnySelect = (
         select(m.c.experiment_id, m.c.outcome, func.avg(m.c.value))
         .where(m.c.outcome.in_(outcomes), m.c.id.not_in(superseded))
         .group_by(m.c.experiment_id, m.c.outcome)
     )
-    means: dict[int, dict[str, float]] = defaultdict(dict)
-    for id_, outcome, mean in connection.execute(_of(statement, m, selection, wanted.watermark)):
-        means[id_][outcome] = mean
+    mean_values: dict[int, dict[str, float]] = defaultdict(dict)
+    for id_, outcome, mean in connection.execute(
+        _restricted(statement, m, selection, query.watermark)
+    ):
+        mean_values[id_][outcome] = mean
     chosen = select(selection.c.id, selection.c.status).order_by(selection.c.id)
     return [
         ExperimentBrief(
             id_,
             Status(status),
             {**proposed.get(id_, {}), **actual.get(id_, {})},
-            means.get(id_, {}),
+            mean_values.get(id_, {}),
         )
         for id_, status in connection.execute(chosen)
     ]
 
 
-def _selection(wanted: Wanted) -> Subquery:
+def _selection(query: Query) -> Subquery:
     statement: _AnySelect
-    if wanted.watermark is None:
+    if query.watermark is None:
         status: ColumnElement[str] = e.c.status
-        statement = select(e.c.id, e.c.status, e.c.failure, e.c.note).where(wanted.condition)
+        statement = select(e.c.id, e.c.status, e.c.failure, e.c.note).where(query.condition)
     else:
         status = s.c.status
-        known = (
+        newest_changes = (
             select(func.max(s.c.id))
             .join(e, e.c.id == s.c.experiment_id)
-            .where(wanted.condition, s.c.change_id <= wanted.watermark)
+            .where(query.condition, s.c.change_id <= query.watermark)
             .group_by(s.c.experiment_id)
         )
         statement = (
             select(e.c.id, s.c.status, s.c.failure, s.c.note)
             .join(s, s.c.experiment_id == e.c.id)
-            .where(s.c.id.in_(known))
+            .where(s.c.id.in_(newest_changes))
         )
-    if wanted.status is not None:
-        statement = statement.where(status.in_(list(wanted.status)))
-    if wanted.newest is not None:
-        statement = statement.order_by(e.c.id.desc()).limit(wanted.newest)
+    if query.status is not None:
+        statement = statement.where(status.in_(list(query.status)))
+    if query.newest is not None:
+        statement = statement.order_by(e.c.id.desc()).limit(query.newest)
     return statement.subquery("selection")
 
 
-def _of(
+def _restricted(
     statement: _AnySelect, table: Any, selection: Subquery, watermark: int | None
 ) -> _AnySelect:
     statement = statement.where(table.c.experiment_id.in_(select(selection.c.id)))
@@ -164,7 +166,7 @@ def _conditions(
     statement = select(v.c.experiment_id, v.c.stage, v.c.parameter, v.c.number, v.c.text)
     statement = statement.order_by(v.c.experiment_id, v.c.parameter, v.c.stage, v.c.revision)
     by_stage: dict[str, _Conditions] = {stage: defaultdict(dict) for stage in Stage}
-    for row in connection.execute(_of(statement, v, selection, watermark)):
+    for row in connection.execute(_restricted(statement, v, selection, watermark)):
         experiment_id, stage, parameter, number, text = row
         by_stage[stage][experiment_id][parameter] = text if number is None else number
     return by_stage[Stage.PROPOSED], by_stage[Stage.ACTUAL]
@@ -199,16 +201,16 @@ def _measurements(
     statement = select_measurements().order_by(
         m.c.experiment_id, m.c.outcome, m.c.replicate, m.c.revision
     )
-    found: dict[int, list[MeasurementRecord]] = defaultdict(list)
-    for row in connection.execute(_of(statement, m, selection, watermark)):
+    by_experiment: dict[int, list[MeasurementRecord]] = defaultdict(list)
+    for row in connection.execute(_restricted(statement, m, selection, watermark)):
         record = measurement_record(row)
-        records = found[record.experiment_id]
+        records = by_experiment[record.experiment_id]
         if records and record.supersedes_id == records[-1].id:
             records.pop()
         records.append(record)
-    for records in found.values():  # a server may sort words in its own way
-        records.sort(key=lambda one: (one.outcome, one.replicate))
-    return found
+    for records in by_experiment.values():  # a server may sort words in its own way
+        records.sort(key=lambda record: (record.outcome, record.replicate))
+    return by_experiment
 
 
 def select_micrographs() -> _AnySelect:
@@ -257,12 +259,12 @@ def micrograph_record(row: _AnyRow) -> MicrographRecord:
 def _micrographs(
     connection: Connection, selection: Subquery, watermark: int | None
 ) -> dict[int, list[MicrographRecord]]:
-    found: dict[int, list[MicrographRecord]] = defaultdict(list)
+    by_experiment: dict[int, list[MicrographRecord]] = defaultdict(list)
     statement = select_micrographs().order_by(micrographs.c.id)
-    for row in connection.execute(_of(statement, micrographs, selection, watermark)):
+    for row in connection.execute(_restricted(statement, micrographs, selection, watermark)):
         record = micrograph_record(row)
-        found[record.experiment_id].append(record)
-    return found
+        by_experiment[record.experiment_id].append(record)
+    return by_experiment
 
 
 def select_proposals() -> _AnySelect:
@@ -287,5 +289,5 @@ def proposal_record(row: _AnyRow) -> ProposalRecord:
 
 def _proposals(connection: Connection, selection: Subquery) -> dict[int, ProposalRecord]:
     # A proposal is written with its experiment: who sees the one sees the other.
-    statement = _of(select_proposals(), proposals, selection, None)
+    statement = _restricted(select_proposals(), proposals, selection, None)
     return {row.experiment_id: proposal_record(row) for row in connection.execute(statement)}

@@ -99,8 +99,8 @@ class Batches:
 
     def get(self, batch_id: int) -> BatchRecord | None:
         """Return one batch."""
-        found = self._batches(_select_batches().where(b.c.id == batch_id))
-        return found[0] if found else None
+        records = self._batches(_select_batches().where(b.c.id == batch_id))
+        return records[0] if records else None
 
     def of_change(self, detail: str) -> int | None:
         """Return the newest batch whose change tells this detail, if there is one."""

@@ -63,26 +63,26 @@ class Campaigns:
             ConflictError: there is no campaign of that name.
         """
         if self.get(name) is None:
-            known = ", ".join(record.name for record in self.all()) or "none"
-            raise ConflictError(f"there is no campaign '{name}'; known: {known}")
+            names = ", ".join(record.name for record in self.all()) or "none"
+            raise ConflictError(f"there is no campaign '{name}'; known: {names}")
         self._scope.change_id  # noqa: B018 -- the audit trail tells the switch
         self._deactivate()
         self._scope.connection.execute(update(c).where(c.c.name == name).values(is_active=True))
-        found = self.get(name)
-        assert found is not None  # noqa: S101 -- looked up above, in this transaction
-        return found
+        record = self.get(name)
+        assert record is not None  # noqa: S101 -- looked up above, in this transaction
+        return record
 
     def active(self) -> CampaignRecord | None:
         """Return the active campaign in its newest revision."""
-        return self._one(_newest().where(c.c.is_active))
+        return self._first(_newest().where(c.c.is_active))
 
     def get(self, name: str) -> CampaignRecord | None:
         """Return the campaign of that name in its newest revision."""
-        return self._one(_newest().where(c.c.name == name))
+        return self._first(_newest().where(c.c.name == name))
 
     def by_id(self, campaign_id: int) -> CampaignRecord | None:
         """Return the campaign in its newest revision."""
-        return self._one(_newest().where(c.c.id == campaign_id))
+        return self._first(_newest().where(c.c.id == campaign_id))
 
     def revisions(self, campaign_id: int) -> list[CampaignRecord]:
         """Return every revision of a campaign, oldest first."""
@@ -95,10 +95,10 @@ class Campaigns:
         Raises:
             ConflictError: there is no such revision.
         """
-        found = self._one(_any_revision().where(r.c.id == revision_id))
-        if found is None:
+        record = self._first(_any_revision().where(r.c.id == revision_id))
+        if record is None:
             raise ConflictError(f"there is no campaign revision with the id {revision_id}")
-        return found
+        return record
 
     def _deactivate(self) -> None:
         self._scope.connection.execute(update(c).where(c.c.is_active).values(is_active=False))
@@ -116,7 +116,7 @@ class Campaigns:
         statement = insert(r).values(values).returning(r.c.id)
         return self.at_revision(self._scope.connection.execute(statement).scalar_one())
 
-    def _one(self, statement: Select[*tuple[Any, ...]]) -> CampaignRecord | None:
+    def _first(self, statement: Select[*tuple[Any, ...]]) -> CampaignRecord | None:
         row = self._scope.connection.execute(statement).one_or_none()
         return None if row is None else _record(row)
 
@@ -143,8 +143,8 @@ def _any_revision() -> Select[*tuple[Any, ...]]:
 
 
 def _newest() -> Select[*tuple[Any, ...]]:
-    same = r.alias("same")
-    newest = select(func.max(same.c.revision)).where(same.c.campaign_id == c.c.id)
+    siblings = r.alias("same")
+    newest = select(func.max(siblings.c.revision)).where(siblings.c.campaign_id == c.c.id)
     return _any_revision().where(r.c.revision == newest.scalar_subquery())
 
 

@@ -24,26 +24,26 @@ class Embeddings:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def known(self, model: str, pictures: Collection[str]) -> set[str]:
+    def stored(self, model: str, pictures: Collection[str]) -> set[str]:
         """Return which of the pictures have a vector by this model."""
-        found: set[str] = set()
-        for some in _in_parts(model, pictures):
-            rows = self._scope.connection.execute(select(t.c.picture).where(some))
-            found.update(rows.scalars())
-        return found
+        hashes: set[str] = set()
+        for condition in _in_parts(model, pictures):
+            rows = self._scope.connection.execute(select(t.c.picture).where(condition))
+            hashes.update(rows.scalars())
+        return hashes
 
     def get(self, model: str, pictures: Collection[str]) -> dict[str, tuple[float, ...]]:
         """Return the vectors (r,), in single precision, of those pictures that have one."""
-        found: dict[str, tuple[float, ...]] = {}
-        for some in _in_parts(model, pictures):
-            rows = self._scope.connection.execute(select(t.c.picture, t.c.vector).where(some))
-            found.update({row.picture: row.vector for row in rows})
-        return found
+        vectors_by_picture: dict[str, tuple[float, ...]] = {}
+        for condition in _in_parts(model, pictures):
+            rows = self._scope.connection.execute(select(t.c.picture, t.c.vector).where(condition))
+            vectors_by_picture.update({row.picture: row.vector for row in rows})
+        return vectors_by_picture
 
     def add(self, model: str, vectors: Mapping[str, Sequence[float]]) -> int:
         """Keep vectors (r,) by picture; what is there already stays. Return how many are new."""
         assert self._scope.change  # noqa: S101 -- the transaction writes
-        new = vectors.keys() - self.known(model, vectors.keys())
+        new = vectors.keys() - self.stored(model, vectors.keys())
         rows = [
             {"model": model, "picture": picture, "vector": vectors[picture]}
             for picture in vectors
@@ -58,8 +58,10 @@ class Embeddings:
         """Whether the server searches: PostgreSQL with the extension ``vector`` made in it."""
         if self._scope.connection.dialect.name != "postgresql":
             return False
-        found = self._scope.connection.execute(text("SELECT to_regtype('vector') IS NOT NULL"))
-        return bool(found.scalar())
+        vector_type = self._scope.connection.execute(
+            text("SELECT to_regtype('vector') IS NOT NULL")
+        )
+        return bool(vector_type.scalar())
 
     def nearest(
         self, model: str, query: Sequence[float], pictures: Sequence[str], n: int
@@ -82,13 +84,13 @@ class Embeddings:
             "FROM embeddings WHERE model = :model AND picture = ANY(:pictures) "
             "ORDER BY vector::vector <=> CAST(:query AS vector), picture LIMIT :n"
         )
-        given = {
+        values = {
             "model": model,
             "query": str(array("f", query).tolist()),
             "pictures": list(pictures),
             "n": n,
         }
-        rows = self._scope.connection.execute(statement, given)
+        rows = self._scope.connection.execute(statement, values)
         return [(str(row.picture), float(row.similarity)) for row in rows]
 
     def count(self) -> dict[str, int]:
@@ -99,8 +101,8 @@ class Embeddings:
     def forget(self, models: Collection[str]) -> int:
         """Remove the vectors of models; return how many."""
         assert self._scope.change  # noqa: S101 -- the transaction writes
-        done = self._scope.connection.execute(delete(t).where(t.c.model.in_(models)))
-        return done.rowcount
+        deletion = self._scope.connection.execute(delete(t).where(t.c.model.in_(models)))
+        return deletion.rowcount
 
 
 def _in_parts(model: str, pictures: Collection[str]) -> Iterator[ColumnElement[bool]]:

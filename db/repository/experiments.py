@@ -19,7 +19,7 @@ from db.records import (
     TrailRecord,
     Value,
 )
-from db.repository.assembly import Wanted, read_briefs, read_experiments
+from db.repository.assembly import Query, read_briefs, read_experiments
 from db.repository.scope import Scope
 from db.repository.trail import trail_of, version_of
 from db.tables import condition_values as v
@@ -90,8 +90,8 @@ class Experiments:
 
     def get(self, experiment_id: int) -> ExperimentRecord | None:
         """Return one experiment with everything known of it."""
-        found = self.get_all([experiment_id])
-        return found[0] if found else None
+        records = self.get_all([experiment_id])
+        return records[0] if records else None
 
     def briefs(
         self,
@@ -109,8 +109,8 @@ class Experiments:
             status: only those that have one of these.
             watermark: everything as it stood when this change had been written.
         """
-        wanted = Wanted(e.c.campaign_id == campaign_id, status, watermark)
-        return read_briefs(self._scope.connection, wanted, outcomes)
+        query = Query(e.c.campaign_id == campaign_id, status, watermark)
+        return read_briefs(self._scope.connection, query, outcomes)
 
     def get_all(
         self, ids: Collection[int], *, watermark: int | None = None
@@ -119,8 +119,8 @@ class Experiments:
 
         ``watermark``: as they stood when this change had been written.
         """
-        wanted = Wanted(e.c.id.in_(ids), watermark=watermark)
-        return read_experiments(self._scope.connection, wanted)
+        query = Query(e.c.id.in_(ids), watermark=watermark)
+        return read_experiments(self._scope.connection, query)
 
     def pictured(self, campaign_id: int, *, newest: int) -> list[int]:
         """Return the ids of the newest completed experiments that have micrographs, ascending."""
@@ -149,14 +149,14 @@ class Experiments:
         campaign_id: int,
         *,
         status: Collection[Status] | None = None,
-        before: int | None = None,
+        before_id: int | None = None,
         newest: int = 50,
     ) -> list[ExperimentRecord]:
-        """Return ``newest`` experiments with ids below ``before``, in the order of their ids."""
+        """Return ``newest`` experiments with ids below ``before_id``, in the order of their ids."""
         condition = e.c.campaign_id == campaign_id
-        if before is not None:
-            condition = and_(condition, e.c.id < before)
-        return read_experiments(self._scope.connection, Wanted(condition, status, None, newest))
+        if before_id is not None:
+            condition = and_(condition, e.c.id < before_id)
+        return read_experiments(self._scope.connection, Query(condition, status, None, newest))
 
     def labels(self, campaign_id: int) -> dict[str, int]:
         """Return the ids of the experiments that have a label, by label."""
@@ -221,18 +221,18 @@ class Experiments:
             ConflictError: there is no such experiment, or a value cannot be.
         """
         self._state(experiment_id)
-        known: dict[str, tuple[int, Value | None]] = {}
+        newest: dict[str, tuple[int, Value | None]] = {}
         statement = (
             select(v.c.parameter, v.c.revision, v.c.number, v.c.text)
             .where(v.c.experiment_id == experiment_id, v.c.stage == Stage.ACTUAL)
             .order_by(v.c.revision)
         )
         for parameter, revision, number, text in self._scope.connection.execute(statement):
-            known[parameter] = (revision, text if number is None else number)
+            newest[parameter] = (revision, text if number is None else number)
         changed = {
-            name: (known.get(name, (0, None))[0] + 1, value)
+            name: (newest.get(name, (0, None))[0] + 1, value)
             for name, value in values.items()
-            if name not in known or known[name][1] != value
+            if name not in newest or newest[name][1] != value
         }
         if changed:
             change_id = self._scope.change_id
@@ -314,8 +314,8 @@ class Experiments:
         condition = e.c.campaign_id == campaign_id
         if pictured:
             condition = and_(condition, e.c.id.in_(select(micrographs.c.experiment_id)))
-        wanted = Wanted(condition, status, watermark, newest)
-        return read_experiments(self._scope.connection, wanted)
+        query = Query(condition, status, watermark, newest)
+        return read_experiments(self._scope.connection, query)
 
 
 def _condition_row(

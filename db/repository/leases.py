@@ -63,19 +63,21 @@ class Leases:
         return self.get(name)
 
     def take_over(
-        self, seen: LeaseRecord, *, holder: str, owner: str, ttl_s: float, at: datetime
+        self, earlier: LeaseRecord, *, holder: str, owner: str, ttl_s: float, at: datetime
     ) -> LeaseRecord | None:
-        """Take a lease from an owner who is gone; ``None`` if he gave a sign of life since."""
+        """Take a lease from an owner who is gone; ``None`` if it gave a sign of life since."""
         assert self._scope.change  # noqa: S101 -- the transaction writes
         statement = (
             update(t)
-            .where(t.c.name == seen.name, t.c.holder == seen.holder, t.c.beats == seen.beats)
+            .where(
+                t.c.name == earlier.name, t.c.holder == earlier.holder, t.c.beats == earlier.beats
+            )
             .values(
                 holder=holder, owner=owner, beats=0, acquired_at=at, heartbeat_at=at, ttl_s=ttl_s
             )
         )
-        done = self._scope.connection.execute(statement)
-        return self.get(seen.name) if done.rowcount == 1 else None
+        result = self._scope.connection.execute(statement)
+        return self.get(earlier.name) if result.rowcount == 1 else None
 
     def beat(self, name: str, holder: str, *, at: datetime) -> bool:
         """Give a sign of life; whether the lease is still held by that holder."""
@@ -89,8 +91,8 @@ class Leases:
 
     def holds(self, name: str, holder: str) -> bool:
         """Whether the lease is held by that holder."""
-        found = self.get(name)
-        return found is not None and found.holder == holder
+        record = self.get(name)
+        return record is not None and record.holder == holder
 
     def release(self, name: str, holder: str) -> bool:
         """Give a lease back; whether it was still held by that holder."""

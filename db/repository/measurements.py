@@ -107,9 +107,9 @@ class Measurements:
             .where(m.c.experiment_id == experiment_id)
             .order_by(m.c.outcome, m.c.replicate, m.c.revision)
         )
-        found = [measurement_record(row) for row in self._scope.connection.execute(statement)]
+        records = [measurement_record(row) for row in self._scope.connection.execute(statement)]
         # A server may sort words in its own way.
-        return sorted(found, key=lambda one: (one.outcome, one.replicate, one.revision))
+        return sorted(records, key=lambda m: (m.outcome, m.replicate, m.revision))
 
     def count(self, campaign_id: int) -> int:
         """Return how many measurements a campaign has, superseded ones left out."""

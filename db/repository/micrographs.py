@@ -59,7 +59,7 @@ class Micrographs:
         Raises:
             ConflictError: the experiment has that picture already, or a size that cannot be.
         """
-        left, top, right, bottom = crop or (None, None, None, None)
+        left_px, top_px, right_px, bottom_px = crop or (None, None, None, None)
         values = {
             "experiment_id": experiment_id,
             "sha256": sha256,
@@ -71,10 +71,10 @@ class Micrographs:
             "nm_per_pixel": nm_per_pixel,
             "nm_per_pixel_source": nm_per_pixel_source,
             "rotation_axis": rotation_axis,
-            "crop_left": left,
-            "crop_top": top,
-            "crop_right": right,
-            "crop_bottom": bottom,
+            "crop_left": left_px,
+            "crop_top": top_px,
+            "crop_right": right_px,
+            "crop_bottom": bottom_px,
             "statistics": None if statistics is None else dict(statistics),
             "change_id": self._scope.change_id,
         }
@@ -86,8 +86,8 @@ class Micrographs:
         """Return a picture by its number."""
         if not 0 < id_ < 2**63:
             return None
-        found = self._select(select_micrographs().where(p.c.id == id_))
-        return found[0] if found else None
+        records = self._select(select_micrographs().where(p.c.id == id_))
+        return records[0] if records else None
 
     def set_measured(self, record: MicrographRecord) -> None:
         """Replace what was read off a picture: scale, rotation axis, crop and statistics.
@@ -98,15 +98,15 @@ class Micrographs:
             ConflictError: a scale, axis or crop that cannot be.
         """
         assert self._scope.change_id  # noqa: S101 -- who measured it anew, and when
-        left, top, right, bottom = record.crop or (None, None, None, None)
+        left_px, top_px, right_px, bottom_px = record.crop or (None, None, None, None)
         values = {
             "nm_per_pixel": record.nm_per_pixel,
             "nm_per_pixel_source": record.nm_per_pixel_source,
             "rotation_axis": record.rotation_axis,
-            "crop_left": left,
-            "crop_top": top,
-            "crop_right": right,
-            "crop_bottom": bottom,
+            "crop_left": left_px,
+            "crop_top": top_px,
+            "crop_right": right_px,
+            "crop_bottom": bottom_px,
             "statistics": None if record.statistics is None else dict(record.statistics),
         }
         self._scope.connection.execute(update(p).where(p.c.id == record.id).values(values))
@@ -120,8 +120,8 @@ class Micrographs:
             .order_by(p.c.id)
             .limit(1)
         )
-        found = self._select(statement)
-        return found[0] if found else None
+        records = self._select(statement)
+        return records[0] if records else None
 
     def count_unmeasured(self, campaign_id: int) -> int:
         """Return how many pictures of a campaign have no statistics yet."""

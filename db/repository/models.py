@@ -78,13 +78,13 @@ class Models:
 
     def get(self, id_: int) -> ModelVersionRecord | None:
         """Return a model version by its number."""
-        found = self._select(v.c.id == id_)
-        return found[0] if found else None
+        records = self._select(v.c.id == id_)
+        return records[0] if records else None
 
     def champion(self, campaign_id: int, kind: ModelKind) -> ModelVersionRecord | None:
         """Return the version of its kind that a campaign uses, if there is one."""
-        found = self._select(_champion(campaign_id, kind))
-        return found[0] if found else None
+        records = self._select(_champion(campaign_id, kind))
+        return records[0] if records else None
 
     def promote(self, id_: int, *, reason: str | None = None) -> int | None:
         """Let a version serve; return the id of the one that retired, if any did.
@@ -138,8 +138,8 @@ class Models:
             .order_by(p.c.id)
         )
         return [
-            PromotionRecord(id_, campaign, ModelKind(found), version, reason, at, by)
-            for id_, campaign, found, version, reason, at, by in (
+            PromotionRecord(id_, campaign, ModelKind(its_kind), version, reason, at, by)
+            for id_, campaign, its_kind, version, reason, at, by in (
                 self._scope.connection.execute(statement)
             )
         ]
@@ -192,8 +192,8 @@ class Models:
             .order_by(v.c.id)
         )
         return [
-            ModelVersionRecord(id_, campaign, ModelKind(kind), ModelStatus(status), *rest)
-            for id_, campaign, kind, status, *rest in self._scope.connection.execute(statement)
+            ModelVersionRecord(id_, campaign, ModelKind(kind), ModelStatus(status), *columns)
+            for id_, campaign, kind, status, *columns in self._scope.connection.execute(statement)
         ]
 
     def all_of(self, campaign_id: int) -> list[ModelVersionRecord]:

@@ -25,7 +25,7 @@ class Overviews:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def of(self, campaign_id: int, goals: Sequence[Goal], limits: Sequence[Limit]) -> Overview:
+    def compute(self, campaign_id: int, goals: Sequence[Goal], limits: Sequence[Limit]) -> Overview:
         """Count and compare a campaign's completed experiments, in one pass over its results.
 
         Args:
@@ -35,19 +35,19 @@ class Overviews:
         """
         outcomes = [goal.outcome for goal in goals]
         outcomes += [name for limit in limits for name in limit.terms]
-        means = _means(campaign_id, list(dict.fromkeys(outcomes)))
-        column = {name: means.c[f"y{i}"] for i, name in enumerate(dict.fromkeys(outcomes))}
+        mean_values = _mean_values(campaign_id, list(dict.fromkeys(outcomes)))
+        column = {name: mean_values.c[f"y{i}"] for i, name in enumerate(dict.fromkeys(outcomes))}
         sound = and_(true(), *(_may_hold(limit, column) for limit in limits))
-        beyond = [_gain(goal, column) > 0 for goal in goals]
-        whole = select(func.count()).select_from(means)
-        answers: list[Any] = [whole.where(~sound), whole.where(sound, *beyond)]
-        for goal, is_beyond in zip(goals, beyond, strict=True):
+        gains = [_gain(goal, column) > 0 for goal in goals]
+        total = select(func.count()).select_from(mean_values)
+        answers: list[Any] = [total.where(~sound), total.where(sound, *gains)]
+        for goal, is_beyond in zip(goals, gains, strict=True):
             gain = _gain(goal, column)
-            answers.append(whole.where(sound, is_beyond))
+            answers.append(total.where(sound, is_beyond))
             answers.append(
-                select(means.c.id)
+                select(mean_values.c.id)
                 .where(sound, gain.is_not(None))
-                .order_by(gain.desc(), means.c.id)
+                .order_by(gain.desc(), mean_values.c.id)
                 .limit(1)
             )
         row = self._scope.connection.execute(
@@ -73,25 +73,28 @@ class Overviews:
             its = select(c.c.id).where(c.c.name == campaign).scalar_subquery()
             pictures = pictures.where(e.c.campaign_id == its)
             models = models.where(v.c.campaign_id == its)
-        counts = [self._scope.connection.execute(one).scalar_one() for one in (pictures, models)]
+        counts = [
+            self._scope.connection.execute(statement).scalar_one()
+            for statement in (pictures, models)
+        ]
         return sum(counts)
 
     def latest(self, campaign_id: int, n: int) -> list[int]:
         """Return the ids of the completed experiments with the newest results, newest first."""
         its = (e.c.campaign_id == campaign_id, e.c.status == Status.COMPLETED)
-        asked = 64 * n
+        limit = 64 * n
         while True:
             statement = (
                 select(m.c.experiment_id)
                 .where(exists().where(e.c.id == m.c.experiment_id, *its))  # for the newest only
                 .order_by(m.c.change_id.desc(), m.c.experiment_id.desc())
-                .limit(asked)
+                .limit(limit)
             )
             rows = self._scope.connection.execute(statement).scalars().all()
-            found = list(dict.fromkeys(rows))[:n]
-            if len(found) == n or len(rows) < asked:
-                return found
-            asked *= 16
+            names = list(dict.fromkeys(rows))[:n]
+            if len(names) == n or len(rows) < limit:
+                return names
+            limit *= 16
 
 
 def present() -> ColumnElement[bool]:
@@ -100,7 +103,7 @@ def present() -> ColumnElement[bool]:
     return m.c.id.not_in(superseded)
 
 
-def _means(campaign_id: int, outcomes: Sequence[str]) -> CTE:
+def _mean_values(campaign_id: int, outcomes: Sequence[str]) -> CTE:
     """Select id and the means y0, y1, … of ``outcomes``, one row an experiment with any of them."""
     columns = [
         func.avg(case((m.c.outcome == name, m.c.value))).label(f"y{i}")
@@ -130,9 +133,9 @@ def _may_hold(limit: Limit, column: Mapping[str, ColumnElement[Any]]) -> ColumnE
         (column[name] * literal(float(factor)) for name, factor in limit.terms.items()),
         start=literal(0.0),
     )
-    held: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = []
     if limit.upper is not None:
-        held.append(total <= literal(limit.upper))
+        conditions.append(total <= literal(limit.upper))
     if limit.lower is not None:
-        held.append(total >= literal(limit.lower))
-    return or_(total.is_(None), and_(true(), *held))
+        conditions.append(total >= literal(limit.lower))
+    return or_(total.is_(None), and_(true(), *conditions))

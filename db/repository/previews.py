@@ -57,10 +57,10 @@ class Previews:
 
     def get(self, id_: int) -> PreviewRecord | None:
         """Return a preview by its number."""
-        found = self._select(p.c.id == id_)
-        return found[0] if found else None
+        records = self._select(p.c.id == id_)
+        return records[0] if records else None
 
-    def of(self, experiment_id: int) -> list[PreviewRecord]:
+    def of_experiment(self, experiment_id: int) -> list[PreviewRecord]:
         """Return what was drawn of one run, oldest first."""
         return self._select(p.c.experiment_id == experiment_id)
 

@@ -68,14 +68,14 @@ class Refreshes:
         Raises:
             ConflictError: there is no such training, or it ended already.
         """
-        found = self.get(id_)
-        if found is None or found.outcome is not RefreshOutcome.RUNNING:
-            state = "does not exist" if found is None else f"has ended already ({found.outcome})"
+        run = self.get(id_)
+        if run is None or run.outcome is not RefreshOutcome.RUNNING:
+            state = "does not exist" if run is None else f"has ended already ({run.outcome})"
             raise ConflictError(f"refresh {id_} {state}")
         assert self._scope.change_id  # noqa: S101 -- who ended it, and when
         values = {
             "outcome": outcome,
-            "finished_at": max(at, found.started_at),
+            "finished_at": max(at, run.started_at),
             "log": log,
             "model_version_id": model_version_id,
             "report": None if report is None else dict(report),
@@ -84,8 +84,8 @@ class Refreshes:
 
     def get(self, id_: int) -> RefreshRunRecord | None:
         """Return a training by its number."""
-        found = self._select(r.c.id == id_)
-        return found[0] if found else None
+        runs = self._select(r.c.id == id_)
+        return runs[0] if runs else None
 
     def running(self, campaign_id: int | None = None) -> tuple[RefreshRunRecord, ...]:
         """Return those that began and did not end: running now, or their process is gone."""
@@ -97,9 +97,9 @@ class Refreshes:
     def n_new(self, campaign_id: int, watermark: int) -> tuple[int, int]:
         """Return how many experiments got results, and how many micrographs came, since then."""
 
-        def count(what: ColumnElement[Any], change: ColumnElement[int], owner: Any) -> int:
+        def count(column: ColumnElement[Any], change: ColumnElement[int], owner: Any) -> int:
             statement = (
-                select(func.count(distinct(what)))
+                select(func.count(distinct(column)))
                 .join(experiments, experiments.c.id == owner)
                 .where(change > watermark, experiments.c.campaign_id == campaign_id)
             )
@@ -134,10 +134,10 @@ class Refreshes:
         )
         return [
             RefreshRunRecord(
-                id_, campaign, why, start, end, RefreshOutcome(what), log, version,
-                ModelKind(kind), *rest,
+                id_, campaign, trigger, start, end, RefreshOutcome(outcome), log, version,
+                ModelKind(kind), *columns,
             )
-            for id_, campaign, why, start, end, what, log, version, kind, *rest in (
+            for id_, campaign, trigger, start, end, outcome, log, version, kind, *columns in (
                 self._scope.connection.execute(statement)
             )
         ]  # fmt: skip

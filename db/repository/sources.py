@@ -41,12 +41,12 @@ class Sources:
         Raises:
             ConflictError: a source of that name is in use there.
         """
-        taken = and_(s.c.name == name, s.c.removed_change_id.is_(None))
+        homonyms = and_(s.c.name == name, s.c.removed_change_id.is_(None))
         if campaign_id is not None:  # one of all campaigns must not clash with any of theirs
-            taken = and_(taken, _serves(campaign_id))
-        for other in self._select(taken):
+            homonyms = and_(homonyms, _serves(campaign_id))
+        for former in self._select(homonyms):
             raise ConflictError(
-                f"a source '{name}' exists already ({other.kind})",
+                f"a source '{name}' exists already ({former.kind})",
                 mend="choose another name, or take that one away first: `engine source remove "
                 f"{name}`",
             )
@@ -60,7 +60,7 @@ class Sources:
         }
         statement = insert(s).values(values).returning(s.c.id)
         id_ = self._scope.connection.execute(statement).scalar_one()
-        return next(one for one in self._select(s.c.id == id_))
+        return next(record for record in self._select(s.c.id == id_))
 
     def remove(self, id_: int) -> None:
         """Take a source out of use; its row stays for what was trained on it.
@@ -91,8 +91,8 @@ class Sources:
             .order_by(s.c.id)
         )
         return [
-            SourceRecord(id_, campaign, name, SourceKind(kind), *rest)
-            for id_, campaign, name, kind, *rest in self._scope.connection.execute(statement)
+            SourceRecord(id_, campaign, name, SourceKind(kind), *columns)
+            for id_, campaign, name, kind, *columns in self._scope.connection.execute(statement)
         ]
 
     def find(self, campaign_id: int | None, *, watermark: int | None = None) -> list[SourceRecord]:

@@ -22,13 +22,13 @@ def version_of(connection: Connection, experiment_id: int) -> int:
         for table in (s, v, m, p)
     ]
     newest = union_all(*parts).subquery("newest")
-    found = connection.execute(select(func.max(newest.c.change_id))).scalar_one()
-    return int(found or 0)
+    newest_id = connection.execute(select(func.max(newest.c.change_id))).scalar_one()
+    return int(newest_id or 0)
 
 
 def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
     """Return every status, condition as run and measurement, oldest first."""
-    found = [
+    entries = [
         TrailRecord(at, actor, change, "status", failure or status, None, 1, note=note)
         for at, actor, change, status, failure, note in connection.execute(
             select(changes.c.at, changes.c.actor, changes.c.id, s.c.status, s.c.failure, s.c.note)
@@ -37,7 +37,7 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
             .order_by(s.c.id)
         )
     ]
-    found += [
+    entries += [
         TrailRecord(
             at, actor, change, "condition", name, text if number is None else number, revision
         )
@@ -55,7 +55,7 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
             .where(v.c.experiment_id == experiment_id, v.c.stage == Stage.ACTUAL)
         )
     ]
-    found += [
+    entries += [
         TrailRecord(at, actor, change, "measurement", name, value, revision, replicate, note)
         for at, actor, change, name, value, revision, replicate, note in connection.execute(
             select(
@@ -73,4 +73,6 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
         )
     ]
     kinds = ("status", "condition", "measurement")
-    return sorted(found, key=lambda r: (r.change_id, kinds.index(r.kind), r.name, r.replicate or 0))
+    return sorted(
+        entries, key=lambda r: (r.change_id, kinds.index(r.kind), r.name, r.replicate or 0)
+    )

@@ -28,8 +28,8 @@ class Users:
         Raises:
             ConflictError: there is a user of that name.
         """
-        known = self.get(name)
-        if known is not None and not known.is_removed:
+        former = self.get(name)
+        if former is not None and not former.is_removed:
             raise ConflictError(f"there is a user '{name}' already")
         values: dict[str, Any] = {
             "name": name,
@@ -38,13 +38,13 @@ class Users:
             "removed_change_id": None,
             "change_id": self._scope.change_id,
         }
-        if known is None:
+        if former is None:
             self._scope.connection.execute(insert(u).values(values))
         else:
-            self._scope.connection.execute(update(u).where(u.c.id == known.id).values(values))
-        found = self.get(name)
-        assert found is not None  # noqa: S101 -- written above, in this transaction
-        return found
+            self._scope.connection.execute(update(u).where(u.c.id == former.id).values(values))
+        records = self.get(name)
+        assert records is not None  # noqa: S101 -- written above, in this transaction
+        return records
 
     def change(
         self, id_: int, *, role: Role | None = None, password_hash: str | None = None
@@ -64,8 +64,8 @@ class Users:
 
     def get(self, name: str) -> UserRecord | None:
         """Return the user of that name, a removed one too."""
-        found = self._select(u.c.name == name)
-        return found[0] if found else None
+        records = self._select(u.c.name == name)
+        return records[0] if records else None
 
     def count(self) -> int:
         """Return how many may log in."""
@@ -125,14 +125,14 @@ class Sessions:
         }
         self._scope.connection.execute(insert(s).values(values))
 
-    def find(self, token_hash: str, now: datetime) -> SessionRecord | None:
+    def find(self, token_hash: str, moment: datetime) -> SessionRecord | None:
         """Return the session of that token, if it is not over and its user may still log in."""
         statement = (
             select(s.c.id, s.c.user_id, s.c.actor, u.c.role, s.c.expires_at)
             .outerjoin(u, u.c.id == s.c.user_id)
             .where(
                 s.c.token_hash == token_hash,
-                s.c.expires_at > now,
+                s.c.expires_at > moment,
                 or_(s.c.user_id.is_(None), u.c.removed_change_id.is_(None)),
             )
         )
@@ -150,8 +150,8 @@ class Sessions:
 
     def close_all(self, user_id: int | None) -> None:
         """Log a user out everywhere."""
-        same = s.c.user_id.is_(None) if user_id is None else s.c.user_id == user_id
-        self._scope.connection.execute(delete(s).where(same))
+        condition = s.c.user_id.is_(None) if user_id is None else s.c.user_id == user_id
+        self._scope.connection.execute(delete(s).where(condition))
 
 
 class Tokens:
@@ -189,15 +189,15 @@ class Tokens:
         id_ = self._scope.connection.execute(statement).scalar_one()
         return self._select(t.c.id == id_)[0]
 
-    def find(self, token_hash: str, now: datetime) -> TokenRecord | None:
+    def find(self, token_hash: str, moment: datetime) -> TokenRecord | None:
         """Return the key of that hash, if it may be used."""
-        found = self._select(
+        records = self._select(
             t.c.token_hash == token_hash,
             t.c.revoked_change_id.is_(None),
-            or_(t.c.expires_at.is_(None), t.c.expires_at > now),
+            or_(t.c.expires_at.is_(None), t.c.expires_at > moment),
             u.c.removed_change_id.is_(None),
         )
-        return found[0] if found else None
+        return records[0] if records else None
 
     def revoke(self, id_: int) -> None:
         """Take a key out of use."""

@@ -31,8 +31,8 @@ _LARGEST = "1.7976931348623157e308"
 
 def one_of(column: str, values: type[StrEnum] | Iterable[str]) -> CheckConstraint:
     """Return the rule that ``column`` holds one of these words."""
-    words = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({words})", name=f"{column}_known")
+    names = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({names})", name=f"{column}_known")
 
 
 def finite(column: str) -> CheckConstraint:

@@ -28,7 +28,7 @@ def previews_of(workspace: Workspace, experiment_ids: Sequence[int]) -> dict[int
     found: dict[int, Drawn] = {}
     with workspace.database.read() as tx:
         for id_ in experiment_ids:
-            drawn = tx.previews.of(id_)
+            drawn = tx.previews.of_experiment(id_)
             if drawn:
                 expected = drawn[-1].preview.statistics.get("expected", {})
                 found[id_] = Drawn(drawn[-1].id, _words(expected))

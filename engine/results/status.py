@@ -56,7 +56,7 @@ def campaign_status(workspace: Workspace, *, n_latest: int = 5) -> CampaignStatu
         record, campaign = workspace.active_campaign(tx)
         counts = tx.experiments.count(record.id)
         pending = tx.experiments.find(record.id, status=[s for s in Status if s.is_pending])
-        summary = tx.overviews.of(record.id, _goals(campaign), _limits(campaign))
+        summary = tx.overviews.compute(record.id, _goals(campaign), _limits(campaign))
         newest = tx.overviews.latest(record.id, n_latest)
         by_id = {
             run.id: run for run in tx.experiments.get_all([*newest, *filter(None, summary.best)])

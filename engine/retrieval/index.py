@@ -64,7 +64,7 @@ class Store:
     def missing(self, keys: Sequence[str]) -> set[str]:
         """Return the keys that have no vector yet."""
         with self.database.read() as tx:
-            stored = tx.embeddings.known(self.model_id, set(keys))
+            stored = tx.embeddings.stored(self.model_id, set(keys))
         return set(keys) - stored - self.in_memory.keys()
 
     def put(self, vectors: Mapping[str, Array]) -> None:

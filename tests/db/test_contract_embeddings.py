@@ -30,7 +30,7 @@ def filled(database: Database) -> Database:
 def test_round_trip_in_single_precision(filled: Database) -> None:
     with filled.read() as tx:
         got = tx.embeddings.get(MODEL, {key(1), key(2), key(3)})
-        assert tx.embeddings.known(MODEL, {key(2), key(3)}) == {key(2)}
+        assert tx.embeddings.stored(MODEL, {key(2), key(3)}) == {key(2)}
         assert tx.embeddings.count() == {MODEL: 2, OTHER: 1}
     assert got == {key(1): pytest.approx((0.6, 0.8), abs=1e-7), key(2): (1.0, 0.0)}
     assert got[key(1)] != (0.6, 0.8)

@@ -57,7 +57,7 @@ def mean(record, outcome: str) -> float | None:
 
 def test_an_overview_is_what_the_runs_say(filled: Database, campaign) -> None:
     with filled.read() as tx:
-        found = tx.overviews.of(campaign.id, GOALS, LIMITS)
+        found = tx.overviews.compute(campaign.id, GOALS, LIMITS)
         runs = [e for e in tx.experiments.find(campaign.id) if e.status is Status.COMPLETED]
 
     def breaks(run) -> bool:
@@ -99,7 +99,7 @@ def test_the_latest_have_the_newest_results(filled: Database, campaign) -> None:
 
 def test_nothing_yet(database: Database, campaign) -> None:
     with database.read() as tx:
-        found = tx.overviews.of(campaign.id, GOALS, LIMITS)
+        found = tx.overviews.compute(campaign.id, GOALS, LIMITS)
         assert (found.n_breaking, found.n_beyond_all) == (0, 0)
         assert (found.n_beyond, found.best) == ((0, 0), (None, None))
         assert tx.overviews.latest(campaign.id, 5) == []

@@ -43,8 +43,8 @@ def test_come_with_their_proposal(database: Database, campaign: CampaignRecord) 
     )
     with database.read() as tx:
         (row,) = tx.previews.all_of(campaign.id)
-        assert tx.previews.of(first) == [row]
-        assert tx.previews.of(second) == []
+        assert tx.previews.of_experiment(first) == [row]
+        assert tx.previews.of_experiment(second) == []
     assert (row.experiment_id, row.preview) == (first, PREVIEW)
     assert row.batch_id is not None
 

@@ -58,7 +58,7 @@ def list_experiments(
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         chosen = None if status is None else [status]
-        records = tx.experiments.page(record.id, status=chosen, before=before_id, newest=limit)
+        records = tx.experiments.page(record.id, status=chosen, before_id=before_id, newest=limit)
         counts = tx.experiments.count(record.id)
     total = sum(counts.values()) if status is None else counts[status]
     items = tuple(map(ExperimentOut.model_validate, reversed(records)))

@@ -92,7 +92,9 @@ def runs(
     chosen = [Status(status)] if status in set(Status) else None
     with site.workspace.database.read() as tx:
         record, definition = site.workspace.active_campaign(tx)
-        records = tx.experiments.page(record.id, status=chosen, before=before_id, newest=PER_PAGE)
+        records = tx.experiments.page(
+            record.id, status=chosen, before_id=before_id, newest=PER_PAGE
+        )
         counts = tx.experiments.count(record.id)
     records.reverse()
     return page(
