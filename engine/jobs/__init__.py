@@ -1,1 +1,1 @@
-"""The scheduler: refreshes, reports, backups and pruning at their times, once each."""
+"""Work in the background: one queue of tasks, what each kind does, and the scheduler."""

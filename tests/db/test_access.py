@@ -96,6 +96,25 @@ class TestTasks:
             assert tx.watermark() == 1, "a task is no change"
             assert [task.id for task in tx.tasks.find(campaign.id)] == [2, 1]
 
+    def test_old_ones_of_the_schedule_are_forgotten(
+        self, database: Database, campaign: CampaignRecord
+    ) -> None:
+        with database.write("task") as tx:
+            for _ in range(5):
+                tx.tasks.add(campaign.id, kind="schedule.report", actor="a", params={}, at=NOW)
+            asked = tx.tasks.add(campaign.id, kind="propose", actor="a", params={}, at=NOW)
+            for _ in range(4):
+                task = tx.tasks.claim(["schedule.report"], "host:1", NOW)
+                assert task is not None
+                tx.tasks.finish(task.id, TaskStatus.DONE, NOW)
+            assert tx.tasks.forget(["schedule.report"], keep=2) == 2
+            assert tx.tasks.forget(["schedule.report"], keep=2) == 0
+        with database.read() as tx:
+            (waiting,) = tx.tasks.unfinished(["schedule.report"])
+            assert waiting.status is TaskStatus.QUEUED
+            assert len(tx.tasks.find(campaign.id)) == 4
+            assert tx.tasks.get(asked.id) is not None
+
     def test_tell_how_far_they_are_and_whether_to_stop(
         self, database: Database, campaign: CampaignRecord
     ) -> None:
