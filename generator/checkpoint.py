@@ -97,11 +97,11 @@ def save_generator(
     if dtype not in DTYPES:
         raise InputError(f"expected dtype {', '.join(DTYPES)}, got '{dtype}'")
     for name in ("prior", "unet"):
-        for key, one in getattr(pipeline, name).state_dict().items():
-            if not torch.isfinite(one).all():
+        for key, weights in getattr(pipeline, name).state_dict().items():
+            if not torch.isfinite(weights).all():
                 raise InputError(f"{name}.{key} is not finite: this generator is not worth keeping")
     with _quiet():
-        kept = MicrostructurePipeline(
+        copied = MicrostructurePipeline(
             copy.deepcopy(pipeline.prior).to("cpu", DTYPES[dtype]),
             pipeline.prior_scheduler,
             copy.deepcopy(pipeline.unet).to("cpu", DTYPES[dtype]),
@@ -111,7 +111,7 @@ def save_generator(
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        kept.save_pretrained(folder, safe_serialization=True)
+        copied.save_pretrained(folder, safe_serialization=True)
         (folder / README).write_text(readme, encoding="utf-8")
     except Exception as error:  # diffusers and safetensors raise what their parts raise
         raise CheckpointError(f"{folder} cannot be written: {error}") from error
@@ -154,8 +154,8 @@ def read_card(folder: Path) -> GeneratorCard:
         card = GeneratorCard(
             config=GeneratorConfig.from_dict(document["config"]),
             files={
-                str(name): {"bytes": int(one["bytes"]), "sha256": str(one["sha256"])}
-                for name, one in document["files"].items()
+                str(name): {"bytes": int(seal["bytes"]), "sha256": str(seal["sha256"])}
+                for name, seal in document["files"].items()
             },
             encoders_sha256=str(document["encoders_sha256"]),
             extra=dict(document["extra"]),
@@ -230,12 +230,12 @@ class _quiet(warnings.catch_warnings):  # noqa: N801 -- used as a context only
     """Without diffusers' progress bar and remarks."""
 
     def __enter__(self) -> Any:
-        found = super().__enter__()
+        caught = super().__enter__()
         warnings.simplefilter("ignore")
         diffusers_logging.disable_progress_bar()
         self._level = diffusers_logging.get_verbosity()
         diffusers_logging.set_verbosity_error()
-        return found
+        return caught
 
     def __exit__(self, *error: Any) -> None:
         diffusers_logging.set_verbosity(self._level)

@@ -18,8 +18,8 @@ class _Document:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` reads, in JSON's types."""
-        found = asdict(self)  # type: ignore[call-overload]
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+        document = asdict(self)  # type: ignore[call-overload]
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in document.items()}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
@@ -28,9 +28,9 @@ class _Document:
         Raises:
             InputError: an unknown key, or a value that cannot be.
         """
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-        if unknown := sorted(set(document) - known):
-            names = ", ".join(sorted(known))
+        field_names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        if unknown := sorted(set(document) - field_names):
+            names = ", ".join(sorted(field_names))
             raise InputError(f"{cls.__name__}: unknown {', '.join(unknown)}; known are {names}")
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items()}
         try:
@@ -70,22 +70,22 @@ class GeneratorConfig(_Document):
     prediction: str = "v_prediction"
 
     def __post_init__(self) -> None:
-        where = "GeneratorConfig"
+        owner = "GeneratorConfig"
         for name in ("side_px", "fold", "layers", "norm_groups", "condition_dim"):
-            _whole(where, name, getattr(self, name), 1, 4096)
+            _integer(owner, name, getattr(self, name), 1, 4096)
         for name in ("embedding_dim", "prior_width", "prior_depth"):
-            _whole(where, name, getattr(self, name), 1, 4096)
-        _number(where, "nm_per_pixel", self.nm_per_pixel, 0.0, math.inf)
+            _integer(owner, name, getattr(self, name), 1, 4096)
+        _number(owner, "nm_per_pixel", self.nm_per_pixel, 0.0, math.inf)
         if not self.channels or len(self.channels) != len(self.attention):
             expected = "one number of channels and one attention flag a level"
-            refuse(where, "channels", (self.channels, self.attention), expected)
+            refuse(owner, "channels", (self.channels, self.attention), expected)
         if any(c < 1 or c % self.norm_groups for c in self.channels):
-            refuse(where, "channels", self.channels, f"multiples of {self.norm_groups}")
+            refuse(owner, "channels", self.channels, f"multiples of {self.norm_groups}")
         coarsest = self.fold * 2 ** (len(self.channels) - 1)
         if self.side_px % coarsest:
-            refuse(where, "side_px", self.side_px, f"a multiple of {coarsest} (fold and levels)")
+            refuse(owner, "side_px", self.side_px, f"a multiple of {coarsest} (fold and levels)")
         if self.prediction not in PREDICTIONS:
-            refuse(where, "prediction", self.prediction, " or ".join(PREDICTIONS))
+            refuse(owner, "prediction", self.prediction, " or ".join(PREDICTIONS))
 
 
 @dataclass(frozen=True)
@@ -122,39 +122,39 @@ class TrainingSettings(_Document):
     report_every: int = 50
 
     def __post_init__(self) -> None:
-        where = "TrainingSettings"
+        owner = "TrainingSettings"
         for name in ("steps", "batch", "checkpoint_every", "report_every"):
-            _whole(where, name, getattr(self, name), 1)
+            _integer(owner, name, getattr(self, name), 1)
         for name in ("warmup", "seed"):
-            _whole(where, name, getattr(self, name), 0)
+            _integer(owner, name, getattr(self, name), 0)
         for name in ("learning_rate", "clip"):
-            _number(where, name, getattr(self, name), 0.0, math.inf)
-        _number(where, "weight_decay", self.weight_decay, -1e-12, math.inf)
-        _number(where, "ema", self.ema, -1e-12, 0.99999)
-        _number(where, "drop", self.drop, -1e-12, 0.9)
+            _number(owner, name, getattr(self, name), 0.0, math.inf)
+        _number(owner, "weight_decay", self.weight_decay, -1e-12, math.inf)
+        _number(owner, "ema", self.ema, -1e-12, 0.99999)
+        _number(owner, "drop", self.drop, -1e-12, 0.9)
         if self.precision not in PRECISIONS:
-            refuse(where, "precision", self.precision, ", ".join(PRECISIONS))
+            refuse(owner, "precision", self.precision, ", ".join(PRECISIONS))
         if self.device not in {"auto", "cpu"} and not self.device.startswith("cuda"):
-            refuse(where, "device", self.device, "auto, cpu, cuda or cuda:<number>")
+            refuse(owner, "device", self.device, "auto, cpu, cuda or cuda:<number>")
 
 
-def _whole(where: str, name: str, value: object, least: int, most: int = 2**62) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        upper = f" and at most {most}" if most < 2**62 else ""
-        refuse(where, name, value, f"a whole number of at least {least}{upper}")
+def _integer(owner: str, name: str, value: object, least: int, largest: int = 2**62) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= largest:
+        upper = f" and at most {largest}" if largest < 2**62 else ""
+        refuse(owner, name, value, f"a whole number of at least {least}{upper}")
 
 
-def _number(where: str, name: str, value: object, low: float, high: float) -> None:
+def _number(owner: str, name: str, value: object, low: float, high: float) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (is_number and math.isfinite(value) and low < value <= high):  # type: ignore[arg-type, operator]
         upper = f" and at most {high:g}" if math.isfinite(high) else ""
-        refuse(where, name, value, f"a number above {max(low, 0.0):g}{upper}")
+        refuse(owner, name, value, f"a number above {max(low, 0.0):g}{upper}")
 
 
-def refuse(where: str, name: str, value: object, expected: str) -> None:
+def refuse(owner: str, name: str, value: object, expected: str) -> None:
     """Raise what a value that cannot be deserves.
 
     Raises:
         InputError: always.
     """
-    raise InputError(f"{where}.{name}: expected {expected}, got {value!r}")
+    raise InputError(f"{owner}.{name}: expected {expected}, got {value!r}")

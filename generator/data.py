@@ -40,7 +40,7 @@ class GeneratorData:
             InputError: shapes or numbers that cannot be.
         """
         n, side = len(self.pictures), config.side_px
-        wanted = (n, len(FLIPS), config.embedding_dim)
+        expected = (n, len(FLIPS), config.embedding_dim)
         if n < 2 or tuple(self.pictures.shape[1:]) != (side, side):
             raise InputError(
                 f"expected two pictures or more of {side} × {side}, "
@@ -48,9 +48,9 @@ class GeneratorData:
             )
         if self.pictures.dtype != torch.uint8:
             raise InputError(f"expected pictures of uint8, got {self.pictures.dtype}")
-        if tuple(self.embeddings.shape) != wanted:
+        if tuple(self.embeddings.shape) != expected:
             raise InputError(
-                f"expected embeddings of shape {wanted}, got {tuple(self.embeddings.shape)}"
+                f"expected embeddings of shape {expected}, got {tuple(self.embeddings.shape)}"
             )
         shape = tuple(self.conditions.shape)
         if len(shape) != 3 or not 1 <= shape[0] <= n or shape[2] != config.condition_dim:
@@ -64,19 +64,19 @@ class GeneratorData:
     def fingerprint(self) -> str:
         """Return the SHA-256 of all of it."""
         digest = hashlib.sha256()
-        for one in (self.pictures, self.embeddings, self.conditions):
-            digest.update(str(tuple(one.shape)).encode())
-            digest.update(one.contiguous().numpy().tobytes())
+        for part in (self.pictures, self.embeddings, self.conditions):
+            digest.update(str(tuple(part.shape)).encode())
+            digest.update(part.contiguous().numpy().tobytes())
         if self.weights is not None:
             digest.update(self.weights.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
 
-def mirrored(pictures: Tensor, which: Tensor) -> Tensor:
+def mirrored(pictures: Tensor, flips: Tensor) -> Tensor:
     """Return pictures (n, h, w) each mirrored as ``FLIPS[which]``."""
-    made = pictures.clone()
+    flipped = pictures.clone()
     for place, axes in enumerate(FLIPS):
         if axes:
-            chosen = which == place
-            made[chosen] = pictures[chosen].flip(axes)
-    return made
+            chosen = flips == place
+            flipped[chosen] = pictures[chosen].flip(axes)
+    return flipped

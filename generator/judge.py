@@ -65,7 +65,12 @@ class Judge:
 
 
 def adapted(
-    seen: Image, prior: Array, length: Array, *, start: Array | None = None, steps: int = 40
+    probabilities: Image,
+    prior: Array,
+    length: Array,
+    *,
+    start: Array | None = None,
+    steps: int = 40,
 ) -> tuple[Array, Image]:
     """Return what a picture holds of each class, and the edges' classes in the light of that.
 
@@ -74,7 +79,7 @@ def adapted(
     the diameters being log-normal: free shares run away where most fibres are half hidden.
 
     Args:
-        seen: (n, classes) probabilities.
+        probabilities: (n, classes) probabilities.
         prior: (classes,) shares that they expect.
         length: (n,) weights.
         start: shares to begin with, ``prior`` without.
@@ -83,7 +88,7 @@ def adapted(
     Returns:
         (classes,) shares of the length; (n, classes) probabilities.
     """
-    likelihood = seen / np.maximum(prior, 1e-6).astype(np.float32)
+    likelihood = probabilities / np.maximum(prior, 1e-6).astype(np.float32)
     weight = (length / length.sum()).astype(np.float32)
     share = np.array(prior if start is None else start, dtype=np.float64)
     for _ in range(steps):
@@ -93,18 +98,18 @@ def adapted(
         fibres = share[FIRST_BIN:].sum() + EXPECTED * prior[FIRST_BIN:].sum()
         share[FIRST_BIN:] = _log_normal(share[FIRST_BIN:], fibres)
         share /= share.sum()
-    found = likelihood * share.astype(np.float32)
-    return share, found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)
+    joint_share = likelihood * share.astype(np.float32)
+    return share, joint_share / np.maximum(joint_share.sum(axis=1, keepdims=True), 1e-12)
 
 
 def _log_normal(bins: Array, total: float) -> Array:
     """Return shares of sum ``total``, of the same mean and spread over ln diameter, normal."""
-    own = float(bins.sum())
-    if not own > TOO_FEW:
+    mass = float(bins.sum())
+    if not mass > TOO_FEW:
         return bins
     places = np.log(CENTRES)
-    middle = bins @ places / own
-    spread = np.sqrt(bins @ (places - middle) ** 2 / own)
+    middle = bins @ places / mass
+    spread = np.sqrt(bins @ (places - middle) ** 2 / mass)
     off = (places - middle) / np.clip(spread, *SPREADS)
     shape = np.exp(-0.5 * off**2)
     return np.asarray(total * shape / shape.sum())

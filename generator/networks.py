@@ -28,8 +28,13 @@ from generator.config import GeneratorConfig
 
 def make_unet(config: GeneratorConfig) -> UNet2DConditionModel:
     """Return an untrained UNet; its class labels are e with a last column, 1 where e is told."""
-    down = ["AttnDownBlock2D" if one else "DownBlock2D" for one in config.attention]
-    up = ["AttnUpBlock2D" if one else "UpBlock2D" for one in reversed(config.attention)]
+    down = [
+        "AttnDownBlock2D" if has_attention else "DownBlock2D" for has_attention in config.attention
+    ]
+    up = [
+        "AttnUpBlock2D" if has_attention else "UpBlock2D"
+        for has_attention in reversed(config.attention)
+    ]
     return UNet2DConditionModel(
         sample_size=config.side_px // config.fold,
         in_channels=config.fold**2,
@@ -48,10 +53,14 @@ def make_unet(config: GeneratorConfig) -> UNet2DConditionModel:
     )
 
 
-def labels_of(embedding: Tensor, told: Tensor | None = None) -> Tensor:
-    """Return what the UNet is told: (n, d + 1) of e (n, d); ``told`` (n,) hides where it is 0."""
-    shown = embedding.new_ones(len(embedding)) if told is None else told.to(embedding.dtype)
-    return torch.cat([embedding * shown[:, None], shown[:, None]], dim=1)
+def labels_of(embedding: Tensor, is_conditioned: Tensor | None = None) -> Tensor:
+    """Return the UNet's labels (n, d + 1): e (n, d), hidden where ``is_conditioned`` (n,) is 0."""
+    is_shown = (
+        embedding.new_ones(len(embedding))
+        if is_conditioned is None
+        else is_conditioned.to(embedding.dtype)
+    )
+    return torch.cat([embedding * is_shown[:, None], is_shown[:, None]], dim=1)
 
 
 def fold(pictures: Tensor, factor: int) -> Tensor:
@@ -88,10 +97,10 @@ class EmbeddingPrior(ModelMixin, ConfigMixin):
     def forward(self, noisy: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
         """Noisy e (n, d), timesteps (n,), c (n, k) → v (n, d)."""
         time = self.time_embedding(self.time(timestep).to(noisy.dtype))
-        told = functional.silu(time + self.told(condition))
+        context = functional.silu(time + self.told(condition))
         hidden = self.enter(noisy)
         for block in self.blocks:
-            hidden = block(hidden, told)
+            hidden = block(hidden, context)
         return self.leave(functional.silu(hidden))
 
     def standardise(self, conditions: Tensor, embeddings: Tensor) -> None:
@@ -121,16 +130,16 @@ class _Block(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, hidden: Tensor, told: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, context: Tensor) -> Tensor:
         """Both (n, width)."""
-        scale, shift = self.tune(told).chunk(2, dim=-1)
+        scale, shift = self.tune(context).chunk(2, dim=-1)
         normed = self.norm(hidden) * (1.0 + scale) + shift
         return hidden + self.leave(functional.silu(self.enter(functional.silu(normed))))
 
 
 def make_prior(config: GeneratorConfig) -> EmbeddingPrior:
     """Return an untrained prior."""
-    made: Any = EmbeddingPrior(
+    prior: Any = EmbeddingPrior(
         config.condition_dim, config.embedding_dim, config.prior_width, config.prior_depth
     )
-    return made
+    return prior

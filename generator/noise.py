@@ -27,7 +27,7 @@ def training_scheduler(prediction: str) -> DDPMScheduler:
     )
 
 
-def fast_scheduler(prediction: str, **more: Any) -> DPMSolverMultistepScheduler:
+def fast_scheduler(prediction: str, **options: Any) -> DPMSolverMultistepScheduler:
     """Return DPM-Solver++ for the same diffusion."""
     return DPMSolverMultistepScheduler(
         num_train_timesteps=N_STEPS,
@@ -36,7 +36,7 @@ def fast_scheduler(prediction: str, **more: Any) -> DPMSolverMultistepScheduler:
         algorithm_type="dpmsolver++",
         solver_order=2,
         timestep_spacing="trailing",
-        **more,
+        **options,
     )
 
 

@@ -42,13 +42,15 @@ class UNetObjective(nn.Module):
         self.network = unet
         self._scheduler = training_scheduler(config.prediction)
 
-    def forward(self, x: Tensor, e: Tensor, told: Tensor, times: Tensor, noise: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, e: Tensor, is_conditioned: Tensor, times: Tensor, noise: Tensor
+    ) -> Tensor:
         """Return the loss; x and noise (n, c, s, s), e (n, d), told and times (n,)."""
-        noisy, wanted = noised(self._scheduler, x, noise, times)
-        said = self.network(
-            noisy, times, encoder_hidden_states=None, class_labels=labels_of(e, told)
+        noisy, target = noised(self._scheduler, x, noise, times)
+        predicted = self.network(
+            noisy, times, encoder_hidden_states=None, class_labels=labels_of(e, is_conditioned)
         ).sample
-        off = (said.float() - wanted).square().mean(dim=(1, 2, 3))
+        off = (predicted.float() - target).square().mean(dim=(1, 2, 3))
         return (off * worth(self._scheduler, times)).mean()
 
 
@@ -62,8 +64,8 @@ class PriorObjective(nn.Module):
 
     def forward(self, e: Tensor, c: Tensor, times: Tensor, noise: Tensor) -> Tensor:
         """Return the loss; e and noise (n, d), c (n, k), times (n,)."""
-        noisy, wanted = noised(self._scheduler, e, noise, times)
-        return functional.mse_loss(self.network(noisy, times, c).float(), wanted)
+        noisy, target = noised(self._scheduler, e, noise, times)
+        return functional.mse_loss(self.network(noisy, times, c).float(), target)
 
 
 def pictures_of(
@@ -76,12 +78,12 @@ def pictures_of(
     def at(step: int) -> tuple[Tensor, ...]:
         luck = drawn_from("picture", settings.seed, step)
         chosen = _chosen(data, passes, step, settings.batch, luck)
-        which = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
-        x = fold(mirrored(data.pictures[chosen], which), config.fold)
-        told = (torch.rand(settings.batch, generator=luck) >= settings.drop).float()
+        flips = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
+        x = fold(mirrored(data.pictures[chosen], flips), config.fold)
+        is_conditioned = (torch.rand(settings.batch, generator=luck) >= settings.drop).float()
         times = drawn_times(settings.batch, luck)
         noise = torch.randn(x.shape, generator=luck)
-        return x, embeddings[chosen, which], told, times, noise
+        return x, embeddings[chosen, flips], is_conditioned, times, noise
 
     return at
 
@@ -102,8 +104,8 @@ def pairs_of(data: GeneratorData, prior: EmbeddingPrior, settings: TrainingSetti
     def at(step: int) -> tuple[Tensor, ...]:
         luck = drawn_from("pair", settings.seed, step)
         chosen = _chosen(paired, passes, step, settings.batch, luck)
-        which = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
-        e = embeddings[chosen, which]
+        flips = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
+        e = embeddings[chosen, flips]
         c = conditions[chosen, torch.randint(variants, (settings.batch,), generator=luck)]
         times = drawn_times(settings.batch, luck)
         return e, c, times, torch.randn(e.shape, generator=luck)

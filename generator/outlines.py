@@ -46,9 +46,9 @@ class Outlines:
     def __len__(self) -> int:
         return self.y.size
 
-    def only(self, which: NDArray[np.bool_]) -> Outlines:
+    def only(self, chosen: NDArray[np.bool_]) -> Outlines:
         """Return the chosen ones."""
-        return Outlines(*(column[which] for column in vars(self).values()))
+        return Outlines(*(column[chosen] for column in vars(self).values()))
 
     def at(self, depth: Array | float) -> tuple[Array, Array]:
         """Return rows and columns of places so deep inside [px]."""
@@ -63,10 +63,10 @@ def resized(image: Image, scale: float, shape: tuple[int, int] | None = None) ->
     width) of the result, where it is known better.
     """
     height, width = shape or tuple(max(1, int(n / scale + 1e-6)) for n in image.shape)
-    how = Pictures.Resampling.HAMMING if scale > 1.0 else Pictures.Resampling.BICUBIC
+    filter_ = Pictures.Resampling.HAMMING if scale > 1.0 else Pictures.Resampling.BICUBIC
     box = (0.0, 0.0, min(width * scale, image.shape[1]), min(height * scale, image.shape[0]))
-    whole = Pictures.fromarray(np.ascontiguousarray(image, dtype=np.float32))
-    return np.array(whole.resize((width, height), how, box=box), dtype=np.float32)
+    picture = Pictures.fromarray(np.ascontiguousarray(image, dtype=np.float32))
+    return np.array(picture.resize((width, height), filter_, box=box), dtype=np.float32)
 
 
 def noise_of(grey: Image) -> float:
@@ -75,13 +75,13 @@ def noise_of(grey: Image) -> float:
     return float(1.4826 * np.median(np.abs(ndi.convolve(grey, kernel))) / 6.0)
 
 
-def find_outlines(image: Image, noise: float, most: int, rng: np.random.Generator) -> Outlines:
-    """Return up to ``most`` edges, drawn at random, each from both its sides.
+def find_outlines(image: Image, noise: float, limit: int, rng: np.random.Generator) -> Outlines:
+    """Return up to ``limit`` edges, drawn at random, each from both its sides.
 
     Args:
         image: (height, width).
         noise: standard deviation of the grey values' noise.
-        most: how many edges are enough.
+        limit: how many edges are enough.
         rng: chooses them.
     """
     slope_y = ndi.gaussian_filter(image, SIGMA, order=(1, 0))
@@ -100,22 +100,22 @@ def find_outlines(image: Image, noise: float, most: int, rng: np.random.Generato
     down, right = np.sin(normal[y, x]), np.cos(normal[y, x])
     steep = np.abs(down) >= np.abs(right)
     step_y, step_x = steep.astype(np.intp), (~steep).astype(np.intp)
-    here = slope[y, x]
-    before, after = slope[y - step_y, x - step_x], slope[y + step_y, x + step_x]
-    bend = np.minimum(before - 2.0 * here + after, -1e-9)
-    off = 0.5 * (before - after) / bend
+    at_pixel = slope[y, x]
+    uphill, downhill = slope[y - step_y, x - step_x], slope[y + step_y, x + step_x]
+    bend = np.minimum(uphill - 2.0 * at_pixel + downhill, -1e-9)
+    off = 0.5 * (uphill - downhill) / bend
     # One place for each row or column that the edge crosses, so that all directions count alike.
-    peak = np.flatnonzero((here > np.minimum(before, after)) & (np.abs(off - TIE) <= 0.5))
+    peak = np.flatnonzero((at_pixel > np.minimum(uphill, downhill)) & (np.abs(off - TIE) <= 0.5))
     share = 1.0
-    if peak.size > most:
-        share = most / peak.size
-        peak = np.sort(rng.permutation(peak)[:most])
+    if peak.size > limit:
+        share = limit / peak.size
+        peak = np.sort(rng.permutation(peak)[:limit])
     y, x, down, right, off = y[peak], x[peak], down[peak], right[peak], off[peak]
     length = 1.0 / (share * np.maximum(np.abs(down), np.abs(right)))
     y, x = y + off * step_y[peak], x + off * step_x[peak]
-    both = [np.concatenate([one, two]) for one, two in
+    joined = [np.concatenate([first, two]) for first, two in
             ((y, y), (x, x), (down, -down), (right, -right), (length, length))]  # fmt: skip
-    edges = Outlines(*(one.astype(np.float64) for one in both))
+    edges = Outlines(*(first.astype(np.float64) for first in joined))
     rows, columns = edges.at(LEAST_VIEW_PX)
     inside = (rows >= 0) & (rows < image.shape[0]) & (columns >= 0) & (columns < image.shape[1])
     return edges.only(np.asarray(inside))
@@ -140,6 +140,8 @@ def patches(image: Image, outlines: Outlines, spread: float) -> Image:
         )
     patch = np.concatenate(planes, axis=1)
     patch -= patch.mean(axis=1, keepdims=True)
-    own = patch.std(axis=1, keepdims=True) + np.float32(1e-6 * max(spread, 1e-6))
-    strength = np.log(own / max(spread, 1e-6))
-    return np.concatenate([patch / own, np.clip(strength, -5.0, 3.0)], axis=1).astype(np.float32)
+    contrast = patch.std(axis=1, keepdims=True) + np.float32(1e-6 * max(spread, 1e-6))
+    strength = np.log(contrast / max(spread, 1e-6))
+    return np.concatenate([patch / contrast, np.clip(strength, -5.0, 3.0)], axis=1).astype(
+        np.float32
+    )

@@ -70,10 +70,10 @@ def _rose(draw: ImageDraw.ImageDraw, statistics: MicrostructureStatistics, side:
     box = (centre - radius, centre - radius, centre + radius, centre + radius)
     draw.ellipse(box, fill=(20, 20, 20), outline=(230, 230, 230))
     turn = 0.0 if statistics.rotation_axis == "x" else 0.5 * math.pi
-    most = max(statistics.directions, default=0.0) or 1.0
+    longest = max(statistics.directions, default=0.0) or 1.0
     step = math.pi / len(statistics.directions)
     for i, share in enumerate(statistics.directions):
-        length = radius * math.sqrt(share / most)
+        length = radius * math.sqrt(share / longest)
         for side_of in (0.0, math.pi):
             first, last = (turn + side_of + (i + k) * step for k in (0, 1))
             petal = [(centre, centre)] + [

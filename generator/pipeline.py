@@ -16,7 +16,7 @@ from generator.errors import InputError
 from generator.networks import EmbeddingPrior, labels_of, unfold
 
 STEPS, PRIOR_STEPS, GUIDANCE = 16, 16, 1.0
-MOST = 4096
+MAX_PICTURES = 4096
 
 
 @dataclass
@@ -102,9 +102,9 @@ class MicrostructurePipeline(DiffusionPipeline):
         noise = _noise((len(e), channels, side, side), generator)
         drawn = [
             self._draw(
-                some.to(device), e[first : first + batch], num_inference_steps, guidance_scale
+                part.to(device), e[first : first + batch], num_inference_steps, guidance_scale
             )
-            for first, some in zip(range(0, len(e), batch), noise.split(batch), strict=True)
+            for first, part in zip(range(0, len(e), batch), noise.split(batch), strict=True)
         ]
         x = torch.cat(drawn) if drawn else noise
         pictures = unfold(x, self.config.fold).cpu().numpy()
@@ -120,8 +120,8 @@ class MicrostructurePipeline(DiffusionPipeline):
         e = _noise((len(c), self.prior.config.embedding_dim), generator).to(c.device)
         self.prior_scheduler.set_timesteps(steps)
         for time in self.prior_scheduler.timesteps:
-            said = self.prior(e, time.expand(len(e)), c)
-            e = self.prior_scheduler.step(said, time, e).prev_sample
+            predicted = self.prior(e, time.expand(len(e)), c)
+            e = self.prior_scheduler.step(predicted, time, e).prev_sample
         return e
 
     def _draw(self, x: Tensor, e: Tensor, steps: int, guidance: float) -> Tensor:
@@ -131,12 +131,14 @@ class MicrostructurePipeline(DiffusionPipeline):
             labels = torch.cat([labels, labels_of(e, e.new_zeros(len(e)))])
         self.scheduler.set_timesteps(steps)
         for time in self.scheduler.timesteps:
-            twice = torch.cat([x, x]) if is_guided else x
-            said = self.unet(twice, time, encoder_hidden_states=None, class_labels=labels).sample
+            doubled = torch.cat([x, x]) if is_guided else x
+            predicted = self.unet(
+                doubled, time, encoder_hidden_states=None, class_labels=labels
+            ).sample
             if is_guided:
-                told, untold = said.chunk(2)
-                said = untold + guidance * (told - untold)
-            x = self.scheduler.step(said, time, x).prev_sample
+                guided, untold = predicted.chunk(2)
+                predicted = untold + guidance * (guided - untold)
+            x = self.scheduler.step(predicted, time, x).prev_sample
         return x
 
     def _check(
@@ -159,8 +161,10 @@ class MicrostructurePipeline(DiffusionPipeline):
             )
         if not torch.isfinite(rows).all():
             raise InputError("expected finite embeddings, got NaN or infinity among them")
-        if not 1 <= n * len(rows) <= MOST or n < 1:
-            raise InputError(f"expected 1 to {MOST} pictures in all, got {n} for {len(rows)} rows")
+        if not 1 <= n * len(rows) <= MAX_PICTURES or n < 1:
+            raise InputError(
+                f"expected 1 to {MAX_PICTURES} pictures in all, got {n} for {len(rows)} rows"
+            )
         if not 1 <= steps <= 1000 or not 0.0 <= guidance <= 100.0:
             raise InputError(
                 "expected 1 to 1000 steps and a guidance of 0 to 100, "

@@ -53,9 +53,9 @@ def _up_to_half_height(smooth: Image, core: NDArray[np.bool_]) -> NDArray[np.boo
     if not core.any():
         return core
     ground = float(np.median(smooth[core]))
-    beside = ndi.maximum_filter(smooth, 2 * EDGE_PX + 1)
+    brightest = ndi.maximum_filter(smooth, 2 * EDGE_PX + 1)
     near = ndi.distance_transform_edt(~core) <= EDGE_PX
-    return np.asarray(core | (near & (smooth < 0.5 * (ground + beside))))
+    return np.asarray(core | (near & (smooth < 0.5 * (ground + brightest))))
 
 
 def least_error_threshold(values: Image) -> float | None:
@@ -85,21 +85,25 @@ def _parted(counts: NDArray[np.integer]) -> tuple[int, float]:
     share, bins = counts / counts.sum(), np.arange(counts.size)
     p = np.cumsum(share)
     first, second = np.cumsum(share * bins), np.cumsum(share * bins**2)
-    within = 1.0 / 12.0  # variance inside a bin
-    whole = second[-1] - first[-1] ** 2 + within
-    between = (first[-1] * p - first) ** 2 / np.maximum(p * (1.0 - p), 1e-12)
+    bin_variance = 1.0 / 12.0  # variance inside a bin
+    total = second[-1] - first[-1] ** 2 + bin_variance
+    between_classes = (first[-1] * p - first) ** 2 / np.maximum(p * (1.0 - p), 1e-12)
     best, at = np.inf, 0
-    for i in range(2, min(counts.size - 4, int(between[:-1].argmax())) + 1):
+    for i in range(2, min(counts.size - 4, int(between_classes[:-1].argmax())) + 1):
         if not 0.002 < p[i] < 0.998:
             continue
-        below, above = p[i], 1.0 - p[i]
-        v1 = second[i] / below - (first[i] / below) ** 2 + within
-        v2 = (second[-1] - second[i]) / above - ((first[-1] - first[i]) / above) ** 2 + within
-        cost = below * np.log(v1) + above * np.log(v2)
-        cost -= 2.0 * (below * np.log(below) + above * np.log(above))
+        dark_share, bright_share = p[i], 1.0 - p[i]
+        v1 = second[i] / dark_share - (first[i] / dark_share) ** 2 + bin_variance
+        v2 = (
+            (second[-1] - second[i]) / bright_share
+            - ((first[-1] - first[i]) / bright_share) ** 2
+            + bin_variance
+        )
+        cost = dark_share * np.log(v1) + bright_share * np.log(v2)
+        cost -= 2.0 * (dark_share * np.log(dark_share) + bright_share * np.log(bright_share))
         if cost < best:
             best, at = float(cost), i
-    return at, float(np.log(whole)) - best
+    return at, float(np.log(total)) - best
 
 
 def pore_diameters(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -99,39 +99,39 @@ def read(image: Image, judge: Judge | None = None) -> tuple[Reading, Reading]:
     """
     judge = judge or the_judge()
     block = coarseness(image)
-    whole = averaged(image, block)
-    coarsest = max(1.0, min(whole.shape) / COARSEST_PX)
-    noise = noise_of(whole) / max(float(whole.std()), 1e-9)
+    reduced = averaged(image, block)
+    coarsest = max(1.0, min(reduced.shape) / COARSEST_PX)
+    noise = noise_of(reduced) / max(float(reduced.std()), 1e-9)
     finest = float(np.clip(noise / LOUD, FINEST, 1.0))
     first = float(np.clip(noise / QUIET, 1.0, coarsest))  # else the first edges are noise's
-    finer = found = _looked(resized(whole, first), first * block, judge)
+    finer = looked_at = _looked(resized(reduced, first), first * block, judge)
     for _ in range(MOST_LOOKS):
-        if (diameter := found.mean_diameter) is None:
+        if (diameter := looked_at.mean_diameter) is None:
             break
-        before = found.scale / block
+        former_scale = looked_at.scale / block
         step = np.clip(diameter / HANDY_PX, 1.0 / MOST_STEP, MOST_STEP)
-        scale = float(np.clip(before * step, finest, coarsest))
-        if abs(np.log(scale / before)) < NEAR:
+        scale = float(np.clip(former_scale * step, finest, coarsest))
+        if abs(np.log(scale / former_scale)) < NEAR:
             break
-        part, (top, left) = _middle(whole, scale)
+        part, (top, left) = _middle(reduced, scale)
         origin = (block * top, block * left)
-        found = _looked(resized(part, scale), scale * block, judge, origin)
-        if found.scale < finer.scale and part.shape == whole.shape:
-            finer = found
-    return found, finer
+        looked_at = _looked(resized(part, scale), scale * block, judge, origin)
+        if looked_at.scale < finer.scale and part.shape == reduced.shape:
+            finer = looked_at
+    return looked_at, finer
 
 
 def look_from_afar(image: Image, reading: Reading, judge: Judge | None = None) -> Reading | None:
     """Look again at :data:`AFAR_PX`, for beads too large for a patch; ``None`` if little shows."""
-    own, block = reading.mean_diameter, coarseness(image)
-    if own is None:
+    mean_diameter, block = reading.mean_diameter, coarseness(image)
+    if mean_diameter is None:
         return None
-    whole = averaged(image, block)
-    scale = max(1.0, own * reading.scale / (block * AFAR_PX))
-    if min(whole.shape) < scale * COARSEST_PX:
+    reduced = averaged(image, block)
+    scale = max(1.0, mean_diameter * reading.scale / (block * AFAR_PX))
+    if min(reduced.shape) < scale * COARSEST_PX:
         return None
-    found = _looked(resized(whole, scale), scale * block, judge or the_judge())
-    return None if found.mean_diameter is None else found
+    looked_at = _looked(resized(reduced, scale), scale * block, judge or the_judge())
+    return None if looked_at.mean_diameter is None else looked_at
 
 
 def coarseness(image: Image) -> int:
@@ -153,19 +153,19 @@ def averaged(image: Image, block: int) -> Image:
 
 def _middle(image: Image, scale: float) -> tuple[Image, tuple[int, int]]:
     """Return as much of a picture's middle as may be looked at so closely, and its corner."""
-    most = int(scale * np.sqrt(1e6 * MOST_LOOKED_MEGAPIXELS))
-    if image.size <= most**2:
+    side = int(scale * np.sqrt(1e6 * MOST_LOOKED_MEGAPIXELS))
+    if image.size <= side**2:
         return image, (0, 0)
-    top, left = (max(0, (n - most) // 2) for n in image.shape)
-    return image[top : top + most, left : left + most], (top, left)
+    top, left = (max(0, (n - side) // 2) for n in image.shape)
+    return image[top : top + side, left : left + side], (top, left)
 
 
 def _looked(image: Image, scale: float, judge: Judge, origin: tuple[int, int] = (0, 0)) -> Reading:
     noise = noise_of(image) * (4.0 if scale < 1.0 else 1.0)
     edges = find_outlines(image, noise, MOST_EDGES, np.random.default_rng(SEED))
     spread = float(image.std())
-    seen, swelling = judge(patches(image, edges, spread))
+    classes, swelling = judge(patches(image, edges, spread))
     if not len(edges):
-        return Reading(image, scale, origin, edges, seen, seen, judge.prior, swelling)
-    shares, kinds = adapted(seen, judge.prior, edges.length)
-    return Reading(image, scale, origin, edges, seen, kinds, shares, swelling)
+        return Reading(image, scale, origin, edges, classes, classes, judge.prior, swelling)
+    shares, kinds = adapted(classes, judge.prior, edges.length)
+    return Reading(image, scale, origin, edges, classes, kinds, shares, swelling)

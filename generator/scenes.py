@@ -157,24 +157,24 @@ def _paint(
     centre += rng.uniform(-reach, reach) * math.hypot(1.0, slope)
     tangent = slope + bent * math.hypot(1.0, slope)
     cosine = 1.0 / np.hypot(1.0, tangent)
-    own = 0.5 * diameter * (1.0 + style.thickness_wave * np.sin(along / (6.0 * diameter)))
-    radius = own * _swelling(rng, style, 0.5 * diameter, along, reach)
+    radii = 0.5 * diameter * (1.0 + style.thickness_wave * np.sin(along / (6.0 * diameter)))
+    radius = radii * _swelling(rng, style, 0.5 * diameter, along, reach)
     halo = 1.0 + (style.shadow_reach if style.shadow else 0.0)
     half = np.ceil((halo * radius + 1.0) / cosine)
-    seen = np.flatnonzero((centre > -half) & (centre < rows + half))
-    if not seen.size:
+    visible = np.flatnonzero((centre > -half) & (centre < rows + half))
+    if not visible.size:
         return
-    most = int(half[seen].max())
-    row = np.floor(centre[seen]).astype(np.intp)[:, None] + np.arange(-most, most + 2)
-    off = ((row - centre[seen, None]) * (cosine / radius)[seen, None]).astype(np.float32)
-    inside = (np.abs(off) < halo + 1.0 / radius[seen, None]) & (row >= 0) & (row < rows)
-    column = np.broadcast_to(seen[:, None], row.shape)[inside]
+    widest = int(half[visible].max())
+    row = np.floor(centre[visible]).astype(np.intp)[:, None] + np.arange(-widest, widest + 2)
+    off = ((row - centre[visible, None]) * (cosine / radius)[visible, None]).astype(np.float32)
+    inside = (np.abs(off) < halo + 1.0 / radius[visible, None]) & (row >= 0) & (row < rows)
+    column = np.broadcast_to(visible[:, None], row.shape)[inside]
     place, off = (row[inside], column), off[inside]
     cover = np.clip((1.0 - np.abs(off)) * radius[column] + 0.5, 0.0, 1.0).astype(np.float32)
-    within = np.clip(off, -1.0, 1.0)
-    shade = 1.0 + style.rim * (np.abs(within) ** style.rim_power - 0.3) + style.light * within
+    clipped = np.clip(off, -1.0, 1.0)
+    shade = 1.0 + style.rim * (np.abs(clipped) ** style.rim_power - 0.3) + style.light * clipped
     waves = 1.0 + 0.1 * np.sin(along / (11.0 * diameter) + rng.uniform(0.0, 6.3))
-    lit = 1.0 + style.bead_light * np.clip(radius / own - 1.0, 0.0, 1.0)
+    lit = 1.0 + style.bead_light * np.clip(radius / radii - 1.0, 0.0, 1.0)
     shade = shade * (fibre.brightness * waves * lit)[column]
     if style.rough:
         shade = shade * (1.0 + style.rough * rng.standard_normal(shade.size))
@@ -185,8 +185,8 @@ def _paint(
     grey[place] = cover * np.maximum(shade, 0.0) + (1.0 - cover) * under
     top = cover >= 0.5
     place, column = (place[0][top], column[top]), column[top]
-    views["diameter"][place] = 2.0 * own[column]
-    views["bead"][place] = radius[column] > BEAD_THICKENING * own[column]
+    views["diameter"][place] = 2.0 * radii[column]
+    views["bead"][place] = radius[column] > BEAD_THICKENING * radii[column]
     views["local"][place] = 2.0 * radius[column]
     views["order"][place] = planes["order"].max() + 1.0
 
@@ -249,15 +249,15 @@ def _photographed(grey: Plane, rng: np.random.Generator, diameter: float) -> Pla
         rows, columns = np.ogrid[:side, :side]
         y, x, size = *rng.uniform(0, side, 2), rng.uniform(5.0, 30.0)
         grey = grey + np.exp(-0.5 * ((rows - y) ** 2 + (columns - x) ** 2) / size**2)
-    shown = np.asarray(np.maximum(grey, 0.0) ** rng.uniform(0.7, 1.5), dtype=np.float32)
+    picture = np.asarray(np.maximum(grey, 0.0) ** rng.uniform(0.7, 1.5), dtype=np.float32)
     coarse = rng.uniform(1.1, 2.3) if rng.random() < 0.35 else 1.0  # as thin fibres are looked at
     if coarse > 1.0:
-        shown = resized(shown, coarse)
-    spread = float(shown.std()) + 1e-3
+        picture = resized(picture, coarse)
+    spread = float(picture.std()) + 1e-3
     grain = rng.uniform(0.0, 1.0) if rng.random() < 0.3 else 0.0
-    noise = rng.standard_normal(shown.shape)
+    noise = rng.standard_normal(picture.shape)
     if grain:
         noise = ndi.gaussian_filter(noise, grain)
         noise /= noise.std()
-    shown = shown + np.float32(rng.uniform(0.0, 0.4) * spread) * noise.astype(np.float32)
-    return resized(shown, shown.shape[0] / side, (side, side)) if coarse > 1.0 else shown
+    picture = picture + np.float32(rng.uniform(0.0, 0.4) * spread) * noise.astype(np.float32)
+    return resized(picture, picture.shape[0] / side, (side, side)) if coarse > 1.0 else picture

@@ -187,11 +187,11 @@ def measure(
     reading, finer = read(image)
     pixel = reading.scale * (1.0 if nm_per_pixel is None else nm_per_pixel)
     sign = 1.0 if rotation_axis == "x" else -1.0
-    found = reading.mean_diameter is not None
+    has_fibres = reading.mean_diameter is not None
     blank = not image.max() > image.min()
     block = coarseness(image)
-    whole = averaged(image, block)
-    void = air(whole)
+    reduced = averaged(image, block)
+    void = air(reduced)
     coarse = block * (pixel / reading.scale)
     beads = find_beads(reading, look_from_afar(image, reading))
     statistics = MicrostructureStatistics(
@@ -199,29 +199,29 @@ def measure(
         rotation_axis=rotation_axis,
         width_px=image.shape[1],
         height_px=image.shape[0],
-        diameter=_diameters(reading, pixel) if found else Distribution(0),
-        order=sign * _order(finer) if found else None,
-        n_directions=round(float(finer.fibre.sum())) if found else 0,
-        directions=_directions(finer, rotation_axis) if found else (0.0,) * N_DIRECTIONS,
+        diameter=_diameters(reading, pixel) if has_fibres else Distribution(0),
+        order=sign * _order(finer) if has_fibres else None,
+        n_directions=round(float(finer.fibre.sum())) if has_fibres else 0,
+        directions=_directions(finer, rotation_axis) if has_fibres else (0.0,) * N_DIRECTIONS,
         porosity=None if blank else float(void.mean()),
         pore=Distribution.of(pore_diameters(void) * coarse),
-        bead_fraction=_bead_fraction(reading) if found else 0.0,
+        bead_fraction=_bead_fraction(reading) if has_fibres else 0.0,
         n_beads=len(beads),
-        standard_errors=_standard_errors((reading, finer), void, pixel, found),
+        standard_errors=_standard_errors((reading, finer), void, pixel, has_fibres),
     )
-    return Measured(statistics, reading, whole, block, void, beads)
+    return Measured(statistics, reading, reduced, block, void, beads)
 
 
 def _diameters(reading: Reading, pixel: float) -> Distribution:
-    found = Distribution.of(CENTRES * pixel, reading.lengths)
-    return replace(found, n=round(float(reading.fibre.sum())))
+    diameters = Distribution.of(CENTRES * pixel, reading.lengths)
+    return replace(diameters, n=round(float(reading.fibre.sum())))
 
 
 def _order(reading: Reading) -> float:
     """⟨cos 2θ⟩ along the fibres; an edge's normal is across them."""
     edges = reading.edges
-    found = np.average(edges.down**2 - edges.right**2, weights=edges.length * reading.visible)
-    return float(found * (1.0 - CROSSING_LOSS * (1.0 - found**2)))
+    mean_order = np.average(edges.down**2 - edges.right**2, weights=edges.length * reading.visible)
+    return float(mean_order * (1.0 - CROSSING_LOSS * (1.0 - mean_order**2)))
 
 
 def _bead_fraction(reading: Reading) -> float:
@@ -245,29 +245,32 @@ def _directions(reading: Reading, axis: str) -> tuple[float, ...]:
 
 
 def _standard_errors(
-    readings: tuple[Reading, Reading], void: NDArray[np.bool_], pixel: float, found: bool
+    readings: tuple[Reading, Reading], void: NDArray[np.bool_], pixel: float, has_fibres: bool
 ) -> dict[str, float | None]:
     names = ("diameter", "order", "porosity", "bead_fraction")
     rows, columns = (min(N_PARTS, n // LEAST_PART_PX) for n in void.shape)
     n = rows * columns
-    if n < N_PARTS or not found:
+    if n < N_PARTS or not has_fibres:
         return dict.fromkeys(names)
     parts = [_parts(one, rows, columns) for one in readings]
     values = []
     for part in range(n):
         i, j = divmod(part, columns)
-        rest, finer = (_without(one, of == part) for one, of in zip(readings, parts, strict=True))
-        kept = np.ones(void.shape, dtype=np.bool_)
-        kept[_share(i, rows, void.shape[0]), _share(j, columns, void.shape[1])] = False
-        middle = rest.mean_diameter
+        remaining, finer = (
+            _leave_out(one, part_numbers == part)
+            for one, part_numbers in zip(readings, parts, strict=True)
+        )
+        is_kept = np.ones(void.shape, dtype=np.bool_)
+        is_kept[_share(i, rows, void.shape[0]), _share(j, columns, void.shape[1])] = False
+        middle = remaining.mean_diameter
         values.append(
             (math.nan if middle is None else pixel * middle, _order(finer),
-             float(void[kept].mean()), _bead_fraction(rest))
+             float(void[is_kept].mean()), _bead_fraction(remaining))
         )  # fmt: skip
     spread = np.sqrt((n - 1) * np.var(np.array(values), axis=0))
-    own = readings[0].mean_diameter or 0.0
-    coarse = math.hypot(1.0, (COARSE_PX / max(readings[0].scale * own, 1.0)) ** 2)
-    unit = dict.fromkeys(names, 1.0) | {"diameter": pixel * own * coarse}
+    mean_diameter = readings[0].mean_diameter or 0.0
+    coarse = math.hypot(1.0, (COARSE_PX / max(readings[0].scale * mean_diameter, 1.0)) ** 2)
+    unit = dict.fromkeys(names, 1.0) | {"diameter": pixel * mean_diameter * coarse}
     errors = {
         name: math.hypot(PARTS_ALIKE[name] * one, METHOD_ERROR[name] * unit[name])
         for name, one in zip(names, spread, strict=True)
@@ -287,13 +290,18 @@ def _share(index: int, n: int, side: int) -> slice:
     return slice(index * side // n, (index + 1) * side // n)
 
 
-def _without(reading: Reading, left_out: NDArray[np.bool_]) -> Reading:
+def _leave_out(reading: Reading, left_out: NDArray[np.bool_]) -> Reading:
     keep = ~left_out
     edges = reading.edges.only(keep)
-    seen = reading.seen[keep]
-    shares, kinds = adapted(seen, the_judge().prior, edges.length, start=reading.shares, steps=8)
+    classes = reading.seen[keep]
+    shares, kinds = adapted(classes, the_judge().prior, edges.length, start=reading.shares, steps=8)
     return replace(
-        reading, edges=edges, seen=seen, kinds=kinds, shares=shares, swelling=reading.swelling[keep]
+        reading,
+        edges=edges,
+        seen=classes,
+        kinds=kinds,
+        shares=shares,
+        swelling=reading.swelling[keep],
     )
 
 

@@ -71,7 +71,7 @@ def train_network(
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=devices):
-            run = _Run(
+            training = _Training(
                 objective,
                 examples,
                 settings,
@@ -83,12 +83,12 @@ def train_network(
                 at_checkpoint=at_checkpoint,
                 until=until,
             )
-            return run.go(resume=resume)
+            return training.run(resume=resume)
     finally:
         network.to(home).eval()
 
 
-class _Run:
+class _Training:
     """One run of :func:`train_network`."""
 
     def __init__(
@@ -123,7 +123,7 @@ class _Run:
         self.averages = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.state = TrainingState()
 
-    def go(self, *, resume: bool) -> list[dict[str, float]]:
+    def run(self, *, resume: bool) -> list[dict[str, float]]:
         """Take every step that is left, and leave the averaged weights in the network."""
         self._start(resume=resume)
         settings, state = self.settings, self.state

@@ -38,13 +38,13 @@ class Lesson(NamedTuple):
     swelling: Image
 
 
-def lesson(scene: Scene, rng: np.random.Generator, most: int = EDGES_A_SCENE) -> Lesson:
+def lesson(scene: Scene, rng: np.random.Generator, limit: int = EDGES_A_SCENE) -> Lesson:
     """Look at a drawn mat's edges."""
-    found = find_outlines(scene.grey, noise_of(scene.grey), most, rng)
-    seen = patches(scene.grey, found, float(scene.grey.std()))
+    outlines = find_outlines(scene.grey, noise_of(scene.grey), limit, rng)
+    looks = patches(scene.grey, outlines, float(scene.grey.std()))
 
     def nearest(depth: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        y, x = (np.rint(one).astype(np.intp) for one in found.at(depth))
+        y, x = (np.rint(part).astype(np.intp) for part in outlines.at(depth))
         return np.clip(y, 0, scene.grey.shape[0] - 1), np.clip(x, 0, scene.grey.shape[1] - 1)
 
     inside, outside = nearest(INSIDE_PX), nearest(-INSIDE_PX)
@@ -52,7 +52,7 @@ def lesson(scene: Scene, rng: np.random.Generator, most: int = EDGES_A_SCENE) ->
     diameter = scene.diameter[inside]
     swelling = scene.local[inside] / np.maximum(diameter, 1e-3)
     columns = (outline, scene.bead[inside], diameter, swelling)
-    return Lesson(seen, *(np.asarray(one, dtype=np.float32) for one in columns))
+    return Lesson(looks, *(np.asarray(part, dtype=np.float32) for part in columns))
 
 
 def gathered(n_scenes: int, seed: int) -> Lesson:
@@ -97,7 +97,7 @@ def train(lessons: Lesson, *, epochs: int, seed: int, rate: float = 2e-3) -> nn.
     torch.manual_seed(seed)
     model = network()
     swelling = np.log(np.maximum(lessons.swelling, 1.0))
-    columns = [torch.from_numpy(one) for one in (lessons.patches, classes(lessons), swelling)]
+    columns = [torch.from_numpy(part) for part in (lessons.patches, classes(lessons), swelling)]
     n = len(swelling)
     size = min(1024, n)
     steps = epochs * (n // size)
@@ -105,7 +105,7 @@ def train(lessons: Lesson, *, epochs: int, seed: int, rate: float = 2e-3) -> nn.
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, max(steps, 2), pct_start=0.1)
     for epoch in range(epochs):
         order = torch.randperm(n)
-        shown = []
+        pictures = []
         for start in range(0, n - size + 1, size):
             patch, truth, thick = (column[order[start : start + size]] for column in columns)
             loss, parts = loss_of(model(patch), truth, thick)
@@ -113,9 +113,9 @@ def train(lessons: Lesson, *, epochs: int, seed: int, rate: float = 2e-3) -> nn.
             loss.backward()
             optimiser.step()
             cycle.step()
-            shown.append(parts)
-        means = np.mean(shown, axis=0)
-        print(f"{epoch + 1}/{epochs} class {means[0]:.3f} swelling {means[1]:.3f}", flush=True)
+            pictures.append(parts)
+        centre = np.mean(pictures, axis=0)
+        print(f"{epoch + 1}/{epochs} class {centre[0]:.3f} swelling {centre[1]:.3f}", flush=True)
     return model
 
 
@@ -135,17 +135,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=500)
     parser.add_argument("--processes", type=int, default=1, help="that draw")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name(WEIGHTS))
-    words = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    n = words.processes
+    n = options.processes
     with Pool(n) as pool:
-        parts = pool.starmap(gathered, [(words.scenes // n, words.seed + i) for i in range(n)])
+        parts = pool.starmap(gathered, [(options.scenes // n, options.seed + i) for i in range(n)])
     lessons = _joined(parts)
     print(
         f"{len(lessons.outline)} edges, {lessons.outline.mean():.0%} of them outlines", flush=True
     )
-    model = train(lessons, epochs=words.epochs, seed=words.seed)
-    save(model, classes(lessons).mean(axis=0), words.out)
+    model = train(lessons, epochs=options.epochs, seed=options.seed)
+    save(model, classes(lessons).mean(axis=0), options.out)
 
 
 if __name__ == "__main__":

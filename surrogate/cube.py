@@ -133,8 +133,8 @@ class CubeHeads:
         """Map X (..., d) to (..., m, J)."""
         flat = X.reshape(-1, X.shape[-1])
         T = self._encode(flat.to(self._home))
-        every = torch.cat([self._model.heads(T, name) for name in self._layout.names], dim=-1)
-        known = torch.tensor([i is not None for i in self._outcomes], device=every.device)
-        places = torch.tensor([i or 0 for i in self._outcomes], device=every.device)
-        chosen = every[:, places, :] * known.to(every).unsqueeze(-1)
+        columns = torch.cat([self._model.heads(T, name) for name in self._layout.names], dim=-1)
+        is_read = torch.tensor([i is not None for i in self._outcomes], device=columns.device)
+        places = torch.tensor([i or 0 for i in self._outcomes], device=columns.device)
+        chosen = columns[:, places, :] * is_read.to(columns).unsqueeze(-1)
         return chosen.reshape(*X.shape[:-1], *chosen.shape[1:]).to(X.device)

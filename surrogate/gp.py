@@ -78,10 +78,10 @@ def fit_outcomes(
     """
     _check(X, Y)
     config = config or GPConfig()
-    seen = ~torch.isnan(Y)
+    is_measured = ~torch.isnan(Y)
     groups: dict[tuple[bool, ...], list[int]] = {}
     for outcome in range(Y.shape[-1]):
-        groups.setdefault(tuple(seen[:, outcome].tolist()), []).append(outcome)
+        groups.setdefault(tuple(is_measured[:, outcome].tolist()), []).append(outcome)
     fitted: dict[int, Model] = {}
     for mask, outcomes in groups.items():
         rows = torch.tensor(mask, device=X.device)
@@ -122,13 +122,13 @@ def outcomes_of(model: Model, places: Sequence[int]) -> Model:
 
 def _some_of(model: SingleTaskGP, places: list[int]) -> SingleTaskGP:
     """Take outcomes out of a batched model, their inputs before the heads included."""
-    some: SingleTaskGP = model.subset_output(places)
+    subset: SingleTaskGP = model.subset_output(places)
     before_heads = getattr(model, "_original_train_inputs", None)
     if before_heads is not None and model.num_outputs > 1:
         index = places if len(places) > 1 else places[0]
-        some._original_train_inputs = tuple(x[index] for x in before_heads)
-    some.prediction_strategy = None
-    return some
+        subset._original_train_inputs = tuple(x[index] for x in before_heads)
+    subset.prediction_strategy = None
+    return subset
 
 
 def _check(X: Tensor, Y: Tensor) -> None:

@@ -93,10 +93,10 @@ def ranks(similarity: Tensor, target: Tensor | None = None) -> Tensor:
         )
     if len(place) and int(place.max()) >= similarity.shape[1]:
         raise InputError(f"expected targets below {similarity.shape[1]}, got {int(place.max())}")
-    own = similarity.gather(1, place.unsqueeze(1))
-    above = (similarity > own).sum(dim=1)
-    equal = (similarity == own).sum(dim=1) - 1
-    return 1.0 + above + 0.5 * equal
+    truth_similarity = similarity.gather(1, place.unsqueeze(1))
+    n_closer = (similarity > truth_similarity).sum(dim=1)
+    equal = (similarity == truth_similarity).sum(dim=1) - 1
+    return 1.0 + n_closer + 0.5 * equal
 
 
 def recall_at(rank: Tensor, k: int) -> float:

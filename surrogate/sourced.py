@@ -127,8 +127,8 @@ class AppendHeads(InputTransform):
 
     def transform(self, X: Tensor) -> Tensor:
         """Return (..., d + m·J) of X (..., d)."""
-        for known, result in self._memory:
-            if known.shape == X.shape and not X.requires_grad and torch.equal(known, X):
+        for cached, result in self._memory:
+            if cached.shape == X.shape and not X.requires_grad and torch.equal(cached, X):
                 return result
         with torch.set_grad_enabled(X.requires_grad and torch.is_grad_enabled()):
             values = self._heads(X)[..., self._outcomes, :].to(X)
@@ -275,10 +275,10 @@ def head_weights(model: Model, m: int, n_sources: int) -> Tensor:
                 heads = mean.read(X)[..., mean.weights > 0]
                 kernel = member.covar_module.kernels[-1]
                 variance = kernel.fixed[mean.weights > 0]
-                found = mean.weights[mean.weights > 0] + variance * (
+                draws = mean.weights[mean.weights > 0] + variance * (
                     heads.transpose(-1, -2) @ solved
                 ).squeeze(-1)
-                weights[place : place + member.num_outputs] = found.reshape(-1, n_sources).cpu()
+                weights[place : place + member.num_outputs] = draws.reshape(-1, n_sources).cpu()
             place += member.num_outputs
     return weights
 

@@ -146,12 +146,12 @@ class SourcedGP(SingleTaskGP):
     def _batched(self, batch_shape: torch.Size) -> dict[str, int]:
         """Say which dimension counts the outcomes, for BoTorch to take single ones out."""
         lead = len(batch_shape)
-        found = {
+        dimensions = {
             name: lead - 1 - parameter.ndim
             for name, parameter in self.named_parameters()
             if parameter.shape[:lead] == batch_shape
         }
-        return found | {
+        return dimensions | {
             name: -2 for name, _ in self.named_buffers() if name.endswith("read.columns")
         }
 

@@ -25,7 +25,7 @@ from surrogate.gp import fit_outcomes
 from surrogate.sourced import HeadLayout, Heads, SourcePrior, head_weights
 from surrogate.sourced_gp import GPConfig
 
-_MANY = 160
+_MAX_ROWS = 160
 """Rows that suffice to weigh a source; with more, a sample of them is asked."""
 _SURE = 30.0
 
@@ -49,11 +49,11 @@ class _Part:
     """Some of the sources of other heads: a ``Heads`` of its own."""
 
     def __init__(self, heads: Heads, chosen: Sequence[int]) -> None:
-        whole = heads.layout
+        layout = heads.layout
         self._heads = heads
-        self._columns = [i for i, owner in enumerate(whole.owner) if owner in chosen]
+        self._columns = [i for i, owner in enumerate(layout.owner) if owner in chosen]
         self._layout = HeadLayout(
-            tuple(whole.names[s] for s in chosen), tuple(whole.deviations[s] for s in chosen)
+            tuple(layout.names[s] for s in chosen), tuple(layout.deviations[s] for s in chosen)
         )
 
     @property
@@ -100,13 +100,13 @@ def fit_trusting(
     rows = _sample(Y)
     x, y = X[rows], Y[rows]
     plain = fit_outcomes(x, y, config=config)
-    without = evidence(plain)
+    plain_evidence = evidence(plain)
     alone: dict[int, Model] = {}
     trust = []
     for source in range(len(layout.names)):
         part = _Part(heads, [source])
         alone[source] = fit_outcomes(x, y, config=config, heads=part, prior=prior)
-        gain = max(-_SURE, min(_SURE, evidence(alone[source]) - without))
+        gain = max(-_SURE, min(_SURE, evidence(alone[source]) - plain_evidence))
         trust.append(float(torch.sigmoid(torch.tensor(gain))))
     used = [source for source, share in enumerate(trust) if share >= 0.5]
     model: Model
@@ -149,10 +149,10 @@ def evidence(model: Model) -> float:
 def _sample(Y: Tensor) -> Tensor:
     """Return the rows to weigh the sources by: all of few, a fixed sample of many."""
     n = len(Y)
-    if n <= _MANY:
+    if n <= _MAX_ROWS:
         return torch.arange(n, device=Y.device)
     generator = torch.Generator().manual_seed(n)
-    rows = torch.randperm(n, generator=generator)[:_MANY].sort().values.to(Y.device)
+    rows = torch.randperm(n, generator=generator)[:_MAX_ROWS].sort().values.to(Y.device)
     if ((~torch.isnan(Y[rows])).sum(dim=0) < 2).any():
         return torch.arange(n, device=Y.device)
     return rows

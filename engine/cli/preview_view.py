@@ -30,7 +30,7 @@ def written(write: Callable[[], Path | None]) -> Path | None:
     try:
         return write()
     except SpinneretError as error:
-        warn(f"the contact sheet is missing: {error}")
+        warn(f"the contact sheet is missing: {error.worded('cli')}")
         return None
 
 

@@ -74,7 +74,7 @@ class CompositeLab(SpinningLab):
     @cached_property
     def campaign(self) -> Campaign:
         """Fibre share and matrix modulus beside the mat's parameters; six outcomes."""
-        both = ("longitudinal", "transverse")
+        directions = ("longitudinal", "transverse")
         return Campaign(
             name="composite",
             description="Nanofibre-reinforced composites: strength against elongation",
@@ -101,9 +101,9 @@ class CompositeLab(SpinningLab):
                 *self.mats.campaign.parameters,
             ),
             properties=(
-                _property("composite_strength", "MPa", both),
-                _property("composite_modulus", "MPa", both),
-                _property("composite_elongation", "%", both),
+                _property("composite_strength", "MPa", directions),
+                _property("composite_modulus", "MPa", directions),
+                _property("composite_elongation", "%", directions),
             ),
             objectives=(
                 Objective(outcome="composite_strength.longitudinal", threshold=6.0),
@@ -143,20 +143,20 @@ class CompositeLab(SpinningLab):
             for direction, eta in counts.items()
         )
         sound = np.exp(-2.5 * np.maximum(share / (1.2 * solid) - 1.0, 0.0))
-        found: dict[str, Array] = {}
+        outcomes: dict[str, Array] = {}
         for direction, eta in counts.items():
             modulus = _modulus(stiffness, matrix, share, eta, mat)
             load = np.clip(1.0 - matrix * (1.0 - share) / modulus, 0.0, 1.0)
             fibre = STRENGTH_GAIN * of_mat[f"fracture_strength.{direction}"] / solid
-            own = of_mat[f"elongation.{direction}"]
-            found[f"composite_strength.{direction}"] = sound * _strength(
-                fibre, own, matrix, share, mat
+            elongation = of_mat[f"elongation.{direction}"]
+            outcomes[f"composite_strength.{direction}"] = sound * _strength(
+                fibre, elongation, matrix, share, mat
             )
-            found[f"composite_modulus.{direction}"] = sound**0.5 * modulus
-            found[f"composite_elongation.{direction}"] = sound * np.exp(
-                load * np.log(own) + (1.0 - load) * np.log(_matrix_elongation(matrix))
+            outcomes[f"composite_modulus.{direction}"] = sound**0.5 * modulus
+            outcomes[f"composite_elongation.{direction}"] = sound * np.exp(
+                load * np.log(elongation) + (1.0 - load) * np.log(_matrix_elongation(matrix))
             )
-        return {name: found[name] for name in self.campaign.outcomes}
+        return {name: outcomes[name] for name in self.campaign.outcomes}
 
     def _factors(self, rng: np.random.Generator) -> dict[str, float]:
         common = rng.standard_normal()

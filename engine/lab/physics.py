@@ -149,8 +149,10 @@ def _order(drive: Drive, constants: LabConstants, cv: Array, turbulence: Array) 
         + law.humidity * drive.hw
         + law.temperature * drive.ht
     )
-    kept = (1.0 - law.turbulence * turbulence) * (1.0 - law.spread * (cv - constants.spread.steady))
-    return np.asarray(law.at_rest + (law.saturated - law.at_rest) * wound * jet * kept)
+    order_share = (1.0 - law.turbulence * turbulence) * (
+        1.0 - law.spread * (cv - constants.spread.steady)
+    )
+    return np.asarray(law.at_rest + (law.saturated - law.at_rest) * wound * jet * order_share)
 
 
 def properties(drive: Drive, mat: Microstructure, constants: LabConstants) -> dict[str, Array]:

@@ -125,15 +125,15 @@ def render_known(
 
 def _truth(canvas: _Canvas, fibres: list[_Fibre], nm_per_pixel: float) -> PictureTruth:
     covered = canvas.owner >= 0
-    own = 2.0 * np.array([fibre.radius for fibre in fibres])[canvas.owner[covered]]  # px
-    is_bead = 2.0 * canvas.radius[covered] > BEAD_THICKENING * own
-    own = own[~is_bead]
+    widths = 2.0 * np.array([fibre.radius for fibre in fibres])[canvas.owner[covered]]  # px
+    is_bead = 2.0 * canvas.radius[covered] > BEAD_THICKENING * widths
+    widths = widths[~is_bead]
     nan = float("nan")
     mean, spread, order = nan, nan, nan
-    if own.size:
-        length = 1.0 / own  # a pixel's share of visible length
-        mean = float(np.average(own, weights=length))
-        spread = math.sqrt(np.average((own - mean) ** 2, weights=length))
+    if widths.size:
+        length = 1.0 / widths  # a pixel's share of visible length
+        mean = float(np.average(widths, weights=length))
+        spread = math.sqrt(np.average((widths - mean) ** 2, weights=length))
         order = float(np.average(canvas.double_angle[covered][~is_bead], weights=length))
     return PictureTruth(
         diameter_nm=mean * nm_per_pixel,
@@ -195,15 +195,15 @@ def _paint(canvas: _Canvas, fibre: _Fibre, index: int) -> None:
     centre = 0.5 * (rows - 1) + (fibre.offset + bend) / cosine + x * sine / cosine
     radius = _radius_along(fibre, along)
     half = math.ceil(float(radius.max()) / cosine) + 1
-    seen = np.flatnonzero((centre > -half) & (centre < rows - 1 + half))
-    if not seen.size:
+    visible = np.flatnonzero((centre > -half) & (centre < rows - 1 + half))
+    if not visible.size:
         return
-    first = np.floor(centre[seen]).astype(np.intp) - half
+    first = np.floor(centre[visible]).astype(np.intp) - half
     row = first[:, None] + np.arange(2 * half + 2)  # (seen, strip)
-    distance = np.abs(row - centre[seen, None]) * cosine / radius[seen, None]
-    cover = np.clip((1.0 - distance) * radius[seen, None] + 0.5, 0.0, 1.0)
+    distance = np.abs(row - centre[visible, None]) * cosine / radius[visible, None]
+    cover = np.clip((1.0 - distance) * radius[visible, None] + 0.5, 0.0, 1.0)
     inside = (cover > 0.0) & (row >= 0) & (row < rows)
-    picked = np.broadcast_to(seen[:, None], row.shape)[inside]
+    picked = np.broadcast_to(visible[:, None], row.shape)[inside]
     row, distance, cover = row[inside], np.minimum(distance[inside], 1.0), cover[inside]
     shade = (70.0 + 105.0 * fibre.depth) * (0.82 + 0.42 * distance**3)  # bright rims
     view[row, picked] = cover * shade + (1.0 - cover) * view[row, picked]

@@ -106,12 +106,12 @@ class UnlikeLab(SpinningLab):
             "transverse": ISOTROPIC_SHARE * (1.0 - aligned),
         }
         stretch = sigmoid((columns["collector_speed"] - jet.landing_rpm) / 200.0)
-        found: dict[str, Array] = {}
+        outcomes: dict[str, Array] = {}
         for direction, p in share.items():
             drawn = stretch if direction == "longitudinal" else np.zeros_like(stretch)
             for name, value in _pull(mat, p, drawn).items():
-                found[f"{name}.{direction}"] = value
-        return {name: found[name] for name in self.campaign.outcomes}
+                outcomes[f"{name}.{direction}"] = value
+        return {name: outcomes[name] for name in self.campaign.outcomes}
 
     def _failures(self, columns: Mapping[str, Array], mat: Microstructure) -> dict[str, Array]:
         jet = _jet(columns)
@@ -161,9 +161,9 @@ def _jet(columns: Mapping[str, Array]) -> _Jet:
 def _aligned(columns: Mapping[str, Array], jet: _Jet, overspeed: Array) -> Array:
     """Return the share of fibres along the rotation; stiff thick fibres spring back."""
     caught = sigmoid((columns["collector_speed"] - jet.landing_rpm) / 220.0)
-    kept = (1.0 - 0.3 * jet.multi) * (1.0 - 0.35 * overspeed) * (1.0 - 0.8 * jet.leak)
+    order_share = (1.0 - 0.3 * jet.multi) * (1.0 - 0.35 * overspeed) * (1.0 - 0.8 * jet.leak)
     spring = 1.0 - 0.25 * sigmoid((jet.diameter_nm - 750.0) / 90.0)
-    return np.asarray(0.68 * caught * kept * spring)
+    return np.asarray(0.68 * caught * order_share * spring)
 
 
 def _pull(mat: Microstructure, p: Array, drawn: Array) -> dict[str, Array]:

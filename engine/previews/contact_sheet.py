@@ -20,7 +20,7 @@ from engine.previews.near import NearMicrograph
 from engine.previews.preview import Preview
 
 TILE, GAP, MARGIN, LINE = 168, 8, 22, 21
-WORDS = 268
+TEXT = 268
 _PAPER, _INK, _SOFT, _RULE = (255, 255, 255), (24, 28, 34), (104, 112, 124), (222, 226, 232)
 _ACCENT = (23, 92, 148)
 _MOST_TILES = 8
@@ -39,8 +39,8 @@ def draw_sheet(title: str, subtitle: str, rows: Sequence[SheetRow], level: float
     """Return the sheet of at least one row."""
     n_tiles = min(max(len(row.preview.pictures) for row in rows), _MOST_TILES)
     near = [_real_tiles(row.preview) for row in rows]
-    n_real = max(len(one) for one in near)
-    width = MARGIN * 2 + WORDS + n_tiles * (TILE + GAP) + n_real * (TILE + GAP)
+    n_real = max(len(tiles) for tiles in near)
+    width = MARGIN * 2 + TEXT + n_tiles * (TILE + GAP) + n_real * (TILE + GAP)
     width += 2 * GAP if n_real else 0
     heights = [
         max(TILE + LINE, 30 + LINE * (len(row.lines) + len(NAMES) + 1)) + 2 * GAP for row in rows
@@ -50,7 +50,7 @@ def draw_sheet(title: str, subtitle: str, rows: Sequence[SheetRow], level: float
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, 18), title, fill=_INK, font=_font(24))
     pen.text((MARGIN, 52), subtitle, fill=_SOFT, font=_font(14))
-    left = MARGIN + WORDS
+    left = MARGIN + TEXT
     if n_real:
         at = left + n_tiles * (TILE + GAP) + 2 * GAP
         pen.text((at, 72), "nearest real", fill=_ACCENT, font=_font(14))
@@ -58,7 +58,7 @@ def draw_sheet(title: str, subtitle: str, rows: Sequence[SheetRow], level: float
     top = head
     for row, real, height in zip(rows, near, heights, strict=True):
         pen.line((MARGIN, top, width - MARGIN, top), fill=_RULE)
-        _words(pen, row, top + GAP, level)
+        _write_text(pen, row, top + GAP, level)
         x = left
         for picture in row.preview.pictures[:_MOST_TILES]:
             _paste(sheet, pen, picture, row.preview.nm_per_pixel, (x, top + GAP))
@@ -79,7 +79,7 @@ def sheet_bytes(sheet: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def _words(pen: ImageDraw.ImageDraw, row: SheetRow, top: int, level: float) -> None:
+def _write_text(pen: ImageDraw.ImageDraw, row: SheetRow, top: int, level: float) -> None:
     pen.text((MARGIN, top), row.heading, fill=_INK, font=_font(18))
     y = top + 27
     for line in row.lines:
@@ -87,22 +87,22 @@ def _words(pen: ImageDraw.ImageDraw, row: SheetRow, top: int, level: float) -> N
         y += LINE - 3
     y += 4
     for name in NAMES:
-        told = row.preview.expected.get(name)
+        interval = row.preview.expected.get(name)
         pen.text((MARGIN, y), name, fill=_SOFT, font=_font(13))
-        pen.text((MARGIN + 66, y), _told(name, told), fill=_INK, font=_font(13))
+        pen.text((MARGIN + 66, y), _expectation(name, interval), fill=_INK, font=_font(13))
         y += LINE - 3
     pen.text(
         (MARGIN, y), f"in brackets: {level:.0%} interval of a real one", fill=_SOFT, font=_font(11)
     )
 
 
-def _told(name: str, told: Interval | None) -> str:
-    if told is None:
+def _expectation(name: str, interval: Interval | None) -> str:
+    if interval is None:
         return "not found in the pictures"
-    if told.lower is None or told.upper is None:
-        return worded(name, told.mean)
-    low, high = worded(name, told.lower).removesuffix(" nm"), worded(name, told.upper)
-    return f"{worded(name, told.mean)}  ({low} … {high})"
+    if interval.lower is None or interval.upper is None:
+        return worded(name, interval.mean)
+    low, high = worded(name, interval.lower).removesuffix(" nm"), worded(name, interval.upper)
+    return f"{worded(name, interval.mean)}  ({low} … {high})"
 
 
 def _paste(
@@ -113,8 +113,8 @@ def _paste(
     place: tuple[int, int],
 ) -> None:
     left, top = place
-    shown = Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.LANCZOS)
-    sheet.paste(shown, (left, top))
+    thumbnail = Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.LANCZOS)
+    sheet.paste(thumbnail, (left, top))
     field = picture.shape[1] * nm_per_pixel / 1000.0
     length = _round_length(0.3 * field)
     bar = round(TILE * length / field)
@@ -124,21 +124,21 @@ def _paste(
     pen.text((x, y - 16), f"{length:g} µm", fill=_PAPER, font=_font(12))
 
 
-def _round_length(most: float) -> float:
-    magnitude = 10.0 ** math.floor(math.log10(most))
-    return max(step for step in (1, 2, 5) if step * magnitude <= most) * magnitude
+def _round_length(limit: float) -> float:
+    magnitude = 10.0 ** math.floor(math.log10(limit))
+    return max(step for step in (1, 2, 5) if step * magnitude <= limit) * magnitude
 
 
 def _real_tiles(preview: Preview) -> list[tuple[NDArray[np.uint8], str, float]]:
     """Return real micrographs cut to the previews' field of view, where that can be done."""
-    found = []
+    tiles = []
     for near in preview.near:
         tile = real_tile(near, preview.pictures.shape[-1] * preview.nm_per_pixel)
         if tile is not None:
             diameter = near.shown.get("diameter")
-            told = "" if diameter is None else f", {worded('diameter', diameter)}"
-            found.append((tile[0], f"run {near.name}{told}", tile[1]))
-    return found
+            caption = "" if diameter is None else f", {worded('diameter', diameter)}"
+            tiles.append((tile[0], f"run {near.name}{caption}", tile[1]))
+    return tiles
 
 
 def real_tile(near: NearMicrograph, field_nm: float) -> tuple[NDArray[np.uint8], float] | None:
@@ -161,16 +161,16 @@ def real_tile(near: NearMicrograph, field_nm: float) -> tuple[NDArray[np.uint8],
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return DejaVu Sans as matplotlib brings it (Pillow's own font has no µ), or that one."""
-    found = find_spec("matplotlib")
-    if found is not None and found.origin is not None:
-        path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    matplotlib = find_spec("matplotlib")
+    if matplotlib is not None and matplotlib.origin is not None:
+        path = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
         if path.is_file():
             return ImageFont.truetype(str(path), round(0.92 * size))
     return ImageFont.load_default(size)
 
 
 def _fitting(text: str, size: int) -> str:
-    font, shown = _font(size), text
-    while shown and font.getlength(shown) > WORDS - 12:
-        shown = shown[:-2]
-    return shown if shown == text else f"{shown[:-1]}…"
+    font, fitting = _font(size), text
+    while fitting and font.getlength(fitting) > TEXT - 12:
+        fitting = fitting[:-2]
+    return fitting if fitting == text else f"{fitting[:-1]}…"

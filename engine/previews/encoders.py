@@ -120,11 +120,11 @@ def _teach(
         for group in optimiser.param_groups:
             group["lr"] = _rate(step, budget)
         paired = torch.randint(n_paired, (budget.batch,), generator=luck)
-        others = torch.randint(n_paired, n_all, (budget.batch // 3,), generator=luck) \
+        unpaired = torch.randint(n_paired, n_all, (budget.batch // 3,), generator=luck) \
             if n_all > n_paired else paired[:0]  # fmt: skip
-        chosen = torch.cat([paired, others])
-        seen = augment(tiles[chosen].unsqueeze(1).float() / 255.0, varied, luck)
-        v = model.vision_latent(seen)
+        chosen = torch.cat([paired, unpaired])
+        varied_tiles = augment(tiles[chosen].unsqueeze(1).float() / 255.0, varied, luck)
+        v = model.vision_latent(varied_tiles)
         t = model.table_latent(_masked(table[paired], luck))
         loss = functional.mse_loss(reading.of_picture(v), shown[chosen])
         loss = loss + functional.mse_loss(reading.of_conditions(t), promised[paired])
@@ -132,8 +132,8 @@ def _teach(
             model.head_of(t, SOURCE)[..., 0], promised[paired][:, [0, 2, 3, 4]]
         )
         joint = model.project(model.merge(t, v[: len(paired)]))
-        both = [model.project(t), model.project(v[: len(paired)])]
-        loss = loss + WEIGHT_CONTRASTIVE * gmc_loss(joint, both, temperature=0.1)
+        projections = [model.project(t), model.project(v[: len(paired)])]
+        loss = loss + WEIGHT_CONTRASTIVE * gmc_loss(joint, projections, temperature=0.1)
         loss = loss + 1e-3 * (v.square().mean() + t.square().mean())
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -158,8 +158,8 @@ def image_embeddings(model: MatMCL, tiles: NDArray[np.uint8], *, chunk: int = 64
     model.eval()
     parts = []
     with torch.no_grad():
-        for some in torch.from_numpy(np.ascontiguousarray(tiles)).split(chunk):
-            parts.append(model.vision_latent(some.unsqueeze(1).float() / 255.0))
+        for part in torch.from_numpy(np.ascontiguousarray(tiles)).split(chunk):
+            parts.append(model.vision_latent(part.unsqueeze(1).float() / 255.0))
     return torch.cat(parts)
 
 

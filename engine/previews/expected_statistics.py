@@ -51,13 +51,13 @@ def measured(pictures: NDArray[np.uint8], nm_per_pixel: float) -> list[dict[str,
     """Return the statistics of pictures (n, s, s): each name → its value, ``None`` if not found."""
     rows = []
     for picture in pictures:
-        found = measure(picture, nm_per_pixel).statistics
+        statistics = measure(picture, nm_per_pixel).statistics
         rows.append(
             {
-                "diameter": found.diameter.mean,
-                "order": found.order,
-                "porosity": found.porosity,
-                "bead_fraction": found.bead_fraction,
+                "diameter": statistics.diameter.mean,
+                "order": statistics.order,
+                "porosity": statistics.porosity,
+                "bead_fraction": statistics.bead_fraction,
             }
         )
     return rows
@@ -69,7 +69,7 @@ def intervals(
     """Return what to expect of each preview (its pictures' statistics), spreads pooled over all."""
     from scipy.stats import t as student
 
-    found: list[dict[str, Interval]] = [{} for _ in previews]
+    expected: list[dict[str, Interval]] = [{} for _ in previews]
     for name in NAMES:
         columns = [
             np.array([row[name] for row in rows if row.get(name) is not None], dtype=np.float64)
@@ -82,13 +82,13 @@ def intervals(
                 continue
             mean = float(x.mean())
             if not freedom:
-                found[place][name] = Interval(mean, None, None)
+                expected[place][name] = Interval(mean, None, None)
                 continue
             spread = math.sqrt(squares / freedom * (1.0 + 1.0 / x.size))
             reach = float(student.ppf(0.5 + 0.5 * level, freedom)) * spread
             low, high = _BOUNDS[name]
-            found[place][name] = Interval(mean, max(mean - reach, low), min(mean + reach, high))
-    return found
+            expected[place][name] = Interval(mean, max(mean - reach, low), min(mean + reach, high))
+    return expected
 
 
 def statistics_document(
@@ -101,8 +101,8 @@ def statistics_document(
         "nm_per_pixel": nm_per_pixel,
         "pictures": [dict(row) for row in rows],
         "expected": {
-            name: {"mean": one.mean, "lower": one.lower, "upper": one.upper}
-            for name, one in expected.items()
+            name: {"mean": interval.mean, "lower": interval.lower, "upper": interval.upper}
+            for name, interval in expected.items()
         },
     }
 
@@ -110,8 +110,8 @@ def statistics_document(
 def expected_of(document: Mapping[str, Any]) -> dict[str, Interval]:
     """Read what :func:`statistics_document` wrote."""
     return {
-        name: Interval(one["mean"], one["lower"], one["upper"])
-        for name, one in document.get("expected", {}).items()
+        name: Interval(bounds["mean"], bounds["lower"], bounds["upper"])
+        for name, bounds in document.get("expected", {}).items()
     }
 
 
@@ -119,14 +119,14 @@ def shown_of(statistics: Mapping[str, Any] | None) -> dict[str, float]:
     """Return the comparable statistics of a real micrograph; a diameter in pixels is left out."""
     if not statistics:
         return {}
-    found = {
+    values = {
         "diameter": (statistics.get("diameter") or {}).get("mean")
         if statistics.get("unit") == "nm"
         else None,
         "order": statistics.get("order"),
         "porosity": statistics.get("porosity"),
     }
-    return {name: float(value) for name, value in found.items() if value is not None}
+    return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def worded(name: str, value: float | None) -> str:

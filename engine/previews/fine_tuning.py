@@ -121,11 +121,11 @@ def tune_generator(
             f"expected at least {FEWEST} micrographs of finished runs with a known scale, got {n}; "
             "log more of them first"
         )
-    held = np.repeat(np.arange(n) % 5 == 4, TILES)
+    is_held_out = np.repeat(np.arange(n) % 5 == 4, TILES)
     config, encoders, seed = read_card(serving.folder).config, painter.encoders, settings.seed
-    judging = generator_data(encoders, _some(lessons, held), config.side_px, seed=seed)
+    judging = generator_data(encoders, _subset(lessons, is_held_out), config.side_px, seed=seed)
     before = _loss(painter.pipeline, judging, config)
-    data = _beside_replayed(painter, _some(lessons, ~held), replayed, config.side_px, seed)
+    data = _beside_replayed(painter, _subset(lessons, ~is_held_out), replayed, config.side_px, seed)
     unet = TrainingSettings(
         steps=settings.unet_steps, learning_rate=2e-4, warmup=20, seed=seed, ema=0.99,
         device=settings.device, checkpoint_every=50,
@@ -141,7 +141,14 @@ def tune_generator(
         raise ModelError(f"the generator could not be trained on: {reason}") from error
     after = _loss(pipeline, judging, config)
     return Tuned(
-        pipeline, encoders, recipe, painter.sha256, n, int(held.sum()) // TILES, before, after
+        pipeline,
+        encoders,
+        recipe,
+        painter.sha256,
+        n,
+        int(is_held_out.sum()) // TILES,
+        before,
+        after,
     )
 
 
@@ -197,36 +204,39 @@ def own_lessons(
     for experiment in experiments:
         if experiment.status is not Status.COMPLETED:
             continue
-        for one in experiment.micrographs:
-            if one.nm_per_pixel is None:
+        for micrograph in experiment.micrographs:
+            if micrograph.nm_per_pixel is None:
                 continue
             try:
                 grey = read_picture(
-                    workspace.data_dir / one.path,
+                    workspace.data_dir / micrograph.path,
                     max_megapixels=limit,
-                    crop=one.crop,
-                    rotation_axis=one.rotation_axis,
+                    crop=micrograph.crop,
+                    rotation_axis=micrograph.rotation_axis,
                 )
-                luck = torch.Generator().manual_seed(seed + int(one.sha256[:12], 16))
+                luck = torch.Generator().manual_seed(seed + int(micrograph.sha256[:12], 16))
                 cut = cut_tiles(
-                    levelled(grey), one.nm_per_pixel, config=painter.encoders.config, n=TILES,
+                    levelled(grey),
+                    micrograph.nm_per_pixel,
+                    config=painter.encoders.config,
+                    n=TILES,
                     generator=luck,
-                )  # fmt: skip
+                )
             except (SpinneretError, SurrogateError):
                 continue
             n += 1
             tiles.extend(cut.numpy())
             rows.extend([experiment.conditions] * len(cut))
-    words = painter.encoders.vocabulary
+    vocabulary = painter.encoders.vocabulary
     side = painter.encoders.config.tile_px
     stacked = np.stack(tiles) if tiles else np.empty((0, side, side), dtype=np.uint8)
-    table = np.asarray(encode_conditions(campaign, words, rows))
-    nothing = np.full((len(stacked), len(SHOWN)), np.nan)
-    return Lessons(stacked, nothing, table, nothing), n
+    table = np.asarray(encode_conditions(campaign, vocabulary, rows))
+    unknown = np.full((len(stacked), len(SHOWN)), np.nan)
+    return Lessons(stacked, unknown, table, unknown), n
 
 
 def _beside_replayed(
-    painter: Painter, own: Lessons, replayed: int, side_px: int, seed: int
+    painter: Painter, real: Lessons, replayed: int, side_px: int, seed: int
 ) -> GeneratorData:
     """Return own tiles and drawn ones, so weighted that either is half of what is seen."""
     side = painter.encoders.config.tile_px
@@ -238,14 +248,14 @@ def _beside_replayed(
         nm_per_pixel=NM_PER_PIXEL,
         seed=seed + 1,
     )
-    both = Lessons(*(np.concatenate([getattr(one, f) for one in (own, old)]) for f in (
+    combined = Lessons(*(np.concatenate([getattr(part, f) for part in (real, old)]) for f in (
         "tiles", "shown", "table", "promised")))  # fmt: skip
-    weights = torch.ones(len(both.tiles))
-    weights[: len(own.tiles)] = OWN_SHARE / (1.0 - OWN_SHARE) * len(old.tiles) / len(own.tiles)
-    return generator_data(painter.encoders, both, side_px, seed=seed, weights=weights)
+    weights = torch.ones(len(combined.tiles))
+    weights[: len(real.tiles)] = OWN_SHARE / (1.0 - OWN_SHARE) * len(old.tiles) / len(real.tiles)
+    return generator_data(painter.encoders, combined, side_px, seed=seed, weights=weights)
 
 
-def _some(lessons: Lessons, chosen: NDArray[np.bool_]) -> Lessons:
+def _subset(lessons: Lessons, chosen: NDArray[np.bool_]) -> Lessons:
     return Lessons(
         lessons.tiles[chosen],
         lessons.shown[chosen],

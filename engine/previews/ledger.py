@@ -25,8 +25,8 @@ class Drawn:
 
     def is_inside(self, name: str) -> bool | None:
         """Whether the real statistic lies in its interval; ``None`` where that cannot be told."""
-        told, real = self.expected.get(name), self.shown.get(name)
-        return None if told is None or real is None else told.holds(real)
+        interval, real = self.expected.get(name), self.shown.get(name)
+        return None if interval is None or real is None else interval.holds(real)
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ def drawn_runs(
     for record in previews:
         if record.experiment_id is not None:
             first.setdefault(record.experiment_id, record)
-    found = []
+    runs = []
     for experiment in experiments:
         drawn = first.get(experiment.id)
         if drawn is None or experiment.status is Status.ABANDONED:
             continue
         real = next((m for m in experiment.micrographs if m.statistics), None)
-        found.append(
+        runs.append(
             Drawn(
                 experiment,
                 drawn,
@@ -72,18 +72,18 @@ def drawn_runs(
                 shown_of(None if real is None else real.statistics),
             )
         )
-    return found
+    return runs
 
 
 def coverages(runs: Sequence[Drawn]) -> list[Coverage]:
     """Return the coverage of each statistic that was compared at least once."""
-    found = []
+    results = []
     for name in NAMES:
         compared = [run for run in runs if run.is_inside(name) is not None]
         if not compared:
             continue
         off = [run.shown[name] - run.expected[name].mean for run in compared]
-        found.append(
+        results.append(
             Coverage(
                 name,
                 compared[0].record.preview.level,
@@ -93,4 +93,4 @@ def coverages(runs: Sequence[Drawn]) -> list[Coverage]:
                 (sum(x * x for x in off) / len(off)) ** 0.5,
             )
         )
-    return found
+    return results

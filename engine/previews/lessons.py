@@ -66,10 +66,10 @@ def draw_lessons(
     mats = lab.microstructure_columns(columns, rng.standard_normal((4, standard)))
     promised = _told_of(lab.microstructure_columns(columns), standard)
     table = encode_columns(lab, columns, vocabulary, rng)
-    every = [row_of(mats, i) for i in range(standard)] + _wide_mats(wide, rng)
-    tiles = np.empty((len(every), side_px, side_px), dtype=np.uint8)
-    shown = np.empty((len(every), len(SHOWN)))
-    for place, mat in enumerate(every):
+    all_mats = [row_of(mats, i) for i in range(standard)] + _wide_mats(wide, rng)
+    tiles = np.empty((len(all_mats), side_px, side_px), dtype=np.uint8)
+    shown = np.empty((len(all_mats), len(SHOWN)))
+    for place, mat in enumerate(all_mats):
         picture, truth = render_known(mat, rng, shape=(side_px, side_px), nm_per_pixel=nm_per_pixel)
         tiles[place] = picture
         shown[place] = (
@@ -80,7 +80,7 @@ def draw_lessons(
             truth.bead_fraction,
         )
         if (place + 1) % 100 == 0:
-            progress("drawing lessons", place + 1, len(every))
+            progress("drawing lessons", place + 1, len(all_mats))
     return Lessons(tiles, shown, table, promised)
 
 
@@ -106,11 +106,11 @@ def encode_columns(
 ) -> Array:
     """Return T (n, p, 3); every other row as seen by a campaign with ranges of its own."""
     n = len(next(iter(columns.values())))
-    own = axes_of(lab.campaign)
+    axes = axes_of(lab.campaign)
     rows = [{name: float(value[i]) for name, value in columns.items()} for i in range(n)]
-    table = encode_axes(match_axes(own, vocabulary), vocabulary, rows)
+    table = encode_axes(match_axes(axes, vocabulary), vocabulary, rows)
     for i in range(0, n, 2):
-        matching = match_axes([_elsewhere(axis, rng) for axis in own], vocabulary)
+        matching = match_axes([_elsewhere(axis, rng) for axis in axes], vocabulary)
         table[i] = encode_axes(matching, vocabulary, [rows[i]])[0]
     return table
 
@@ -127,22 +127,28 @@ def _elsewhere(axis: Axis, rng: np.random.Generator) -> Axis:
 def _told_of(mats: Microstructure, n: int) -> Array:
     """Return :data:`SHOWN` of mats; areal porosity as pictures show it in expectation."""
     open_share = np.exp(-LAYERS_PER_SOLIDITY * (1.0 - mats.porosity))
-    told = (np.log(mats.diameter_nm), mats.diameter_cv, mats.order, open_share, mats.bead_fraction)
-    return np.stack([np.broadcast_to(one, (n,)) for one in told], axis=1)
+    statistics = (
+        np.log(mats.diameter_nm),
+        mats.diameter_cv,
+        mats.order,
+        open_share,
+        mats.bead_fraction,
+    )
+    return np.stack([np.broadcast_to(column, (n,)) for column in statistics], axis=1)
 
 
 def _wide_mats(n: int, rng: np.random.Generator) -> list[Microstructure]:
-    found: list[Microstructure] = []
+    chosen: list[Microstructure] = []
     labs = iter(PRETRAINING_SEEDS)
-    while len(found) < n:
+    while len(chosen) < n:
         lab = draw_lab(next(labs))
         columns = lab.design(4, seed=int(rng.integers(2**31)))
         mats = lab.microstructure_columns(columns, rng.standard_normal((4, 4)))
         for row in range(4):
             mat = row_of(mats, row)
-            if SEEN_NM[0] <= float(mat.diameter_nm) <= SEEN_NM[1] and len(found) < n:
-                found.append(mat)
-    return found
+            if SEEN_NM[0] <= float(mat.diameter_nm) <= SEEN_NM[1] and len(chosen) < n:
+                chosen.append(mat)
+    return chosen
 
 
 def row_of(mats: Microstructure, row: int) -> Microstructure:

@@ -101,8 +101,8 @@ def encoders_side(config: GeneratorConfig) -> int:
 def _lessons(work: Path, config: GeneratorConfig, standard: int, wide: int, seed: int) -> Lessons:
     side = encoders_side(config)
     folder = lessons_folder(work, config, standard, wide, seed)
-    done = folder / "promised.npy"
-    if not done.is_file():
+    last_file = folder / "promised.npy"
+    if not last_file.is_file():
         folder.mkdir(exist_ok=True)
         lessons = draw_lessons(
             encoder_vocabulary(),
@@ -141,13 +141,13 @@ def _encoders(
 ) -> MatMCL:
     folder = work / f"encoders-{steps}-{seed}"
     if not (folder / CARD).is_file():
-        made = train_encoders(
+        encoders = train_encoders(
             lessons,
             encoder_config(encoders_side(config), config.embedding_dim),
             EncoderBudget(steps=steps, seed=seed),
             progress=_Log(),
         )
-        save_checkpoint(folder, made, seed=seed)
+        save_checkpoint(folder, encoders, seed=seed)
     return load_checkpoint(folder)
 
 
@@ -158,8 +158,8 @@ def _data(
     digest = fingerprint(model.state_dict())[:16]
     path = work / f"embeddings-{digest}-{config.side_px}-{len(lessons.tiles)}-{seed}.npz"
     if path.is_file():
-        with np.load(path, allow_pickle=False) as kept:
-            return GeneratorData(*(torch.from_numpy(kept[name]) for name in _EMBEDDED))
+        with np.load(path, allow_pickle=False) as stored:
+            return GeneratorData(*(torch.from_numpy(stored[name]) for name in _EMBEDDED))
     _say("embedding pictures and conditions")
     data = generator_data(model, lessons, config.side_px, seed=seed)
     aside = path.with_suffix(".part.npz")
@@ -205,25 +205,25 @@ class _Log:
         total: int = 0,
         numbers: Mapping[str, float] | None = None,
     ) -> None:
-        now = time.perf_counter()
-        if completed < total and now - self._reported < _LOG_EVERY_S:
+        moment = time.perf_counter()
+        if completed < total and moment - self._reported < _LOG_EVERY_S:
             return
-        self._reported = now
+        self._reported = moment
         figures = "".join(f", {name} {value:.4g}" for name, value in (numbers or {}).items())
-        _say(f"{stage} {completed}/{total}{figures}, {(now - self._started) / 60:.0f} min")
+        _say(f"{stage} {completed}/{total}{figures}, {(moment - self._started) / 60:.0f} min")
 
 
 def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def _shape(words: argparse.Namespace) -> GeneratorConfig:
+def _shape(options: argparse.Namespace) -> GeneratorConfig:
     """Return the generator's shape; places of the coarsest level look at one another."""
-    channels = tuple(int(word) for word in words.channels.split(","))
+    channels = tuple(int(word) for word in options.channels.split(","))
     return GeneratorConfig(
-        side_px=words.side,
-        nm_per_pixel=words.nm,
-        fold=words.fold,
+        side_px=options.side,
+        nm_per_pixel=options.nm,
+        fold=options.fold,
         channels=channels,
         attention=(*(False for _ in channels[1:]), True),
     )
@@ -247,41 +247,42 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16", help="auto, no or bf16 (UNet)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
-    words = parser.parse_args()
-    torch.set_num_threads(1 if words.device == "cpu" or not torch.cuda.is_available() else 4)
-    plain = Recipe(config=_shape(words))
+    options = parser.parse_args()
+    torch.set_num_threads(1 if options.device == "cpu" or not torch.cuda.is_available() else 4)
+    plain = Recipe(config=_shape(options))
     recipe = replace(
         plain,
-        until=words.until,
-        prior=replace(plain.prior, device=words.device, precision="no"),
+        until=options.until,
+        prior=replace(plain.prior, device=options.device, precision="no"),
         unet=replace(
             plain.unet,
-            steps=words.steps,
-            batch=words.batch,
-            device=words.device,
-            precision=words.precision,
+            steps=options.steps,
+            batch=options.batch,
+            device=options.device,
+            precision=options.precision,
         ),
     )
     command = (
-        f"python -m engine.previews.make_starter --standard {words.standard} --wide {words.wide} "
-        f"--encoder-steps {words.encoder_steps} --steps {words.steps} "
-        + (f"--until {words.until} " if words.until else "")
-        + f"--batch {words.batch} "
-        f"--fold {words.fold} --channels {words.channels} "
-        f"--side {words.side} --nm {words.nm:g} --precision {words.precision} --seed {words.seed}"
+        f"python -m engine.previews.make_starter --standard {options.standard} "
+        f"--wide {options.wide} --encoder-steps {options.encoder_steps} --steps {options.steps} "
+        + (f"--until {options.until} " if options.until else "")
+        + f"--batch {options.batch} "
+        f"--fold {options.fold} --channels {options.channels} "
+        f"--side {options.side} --nm {options.nm:g} --precision {options.precision} "
+        f"--seed {options.seed}"
     )
     sha256 = make_starter(
-        words.out,
-        words.work,
-        standard=words.standard,
-        wide=words.wide,
-        encoder_steps=words.encoder_steps,
+        options.out,
+        options.work,
+        standard=options.standard,
+        wide=options.wide,
+        encoder_steps=options.encoder_steps,
         recipe=recipe,
-        seed=words.seed,
+        seed=options.seed,
         command=command,
     )
-    size = size_of(words.out)
-    _say(f"{words.out}: generator {sha256[:12]}, {size:,} bytes")
+    size = size_of(options.out)
+    _say(f"{options.out}: generator {sha256[:12]}, {size:,} bytes")
     if size > MAX_BYTES:
         raise SystemExit(f"expected at most {MAX_BYTES} bytes to ship, got {size}")
 

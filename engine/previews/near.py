@@ -41,10 +41,10 @@ def nearest_micrographs(
     """Return for each row its nearest real micrographs and the distance of the nearest run."""
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        done = (Status.COMPLETED, Status.FAILED)
-        briefs = tx.experiments.briefs(record.id, (), status=done)
-        pictured = tx.experiments.find(record.id, status=done, pictured=True)
-    found = []
+        finished = (Status.COMPLETED, Status.FAILED)
+        briefs = tx.experiments.briefs(record.id, (), status=finished)
+        pictured = tx.experiments.find(record.id, status=finished, pictured=True)
+    nearest_rows = []
     for row in conditions:
         ranked = sorted((distance(campaign, row, e.conditions), e.id, e) for e in pictured)
         near = [
@@ -53,16 +53,18 @@ def nearest_micrographs(
             if math.isfinite(d)
         ]
         nearest = min((distance(campaign, row, e.conditions) for e in briefs), default=math.inf)
-        found.append((tuple(near), nearest if math.isfinite(nearest) else None))
+        nearest_rows.append((tuple(near), nearest if math.isfinite(nearest) else None))
     notes = [] if pictured else ["no run of this campaign has a micrograph yet to compare with"]
-    return found, notes
+    return nearest_rows, notes
 
 
-def distance(campaign: Campaign, one: Mapping[str, Value], other: Mapping[str, Value]) -> float:
-    """Return how far two settings are from one another over what ``one`` states."""
+def distance(
+    campaign: Campaign, conditions: Mapping[str, Value], made_under: Mapping[str, Value]
+) -> float:
+    """Return how far two settings are from one another over what ``conditions`` states."""
     squares = []
     for parameter in campaign.parameters:
-        a, b = one.get(parameter.name), other.get(parameter.name)
+        a, b = conditions.get(parameter.name), made_under.get(parameter.name)
         if a is None or b is None:
             continue
         if isinstance(a, str) or isinstance(b, str):
@@ -79,14 +81,14 @@ def remote(
     """Return a warning where conditions are far from every finished run."""
     if nearest is None or nearest < FAR:
         return ()
-    told = ", ".join(
+    settings = ", ".join(
         f"{name} {value:g}" if not isinstance(value, str) else f"{name} {value}"
         for name, value in conditions.items()
         if name in {p.name for p in campaign.controlled}
     )
     return (
-        f"{told}: the nearest finished run is {nearest:.2f} of the ranges away; the preview rests "
-        "on what the generator was trained on, not on this campaign",
+        f"{settings}: the nearest finished run is {nearest:.2f} of the ranges away; the preview "
+        "rests on what the generator was trained on, not on this campaign",
     )
 
 

@@ -25,14 +25,14 @@ class Drawn:
 
 def previews_of(workspace: Workspace, experiment_ids: Sequence[int]) -> dict[int, Drawn]:
     """Return the newest preview of each run that has one."""
-    found: dict[int, Drawn] = {}
+    previews: dict[int, Drawn] = {}
     with workspace.database.read() as tx:
         for id_ in experiment_ids:
             drawn = tx.previews.of_experiment(id_)
             if drawn:
                 expected = drawn[-1].preview.statistics.get("expected", {})
-                found[id_] = Drawn(drawn[-1].id, _words(expected))
-    return found
+                previews[id_] = Drawn(drawn[-1].id, _sentence(expected))
+    return previews
 
 
 def preview_file(workspace: Workspace, id_: int) -> Path:
@@ -43,12 +43,14 @@ def preview_file(workspace: Workspace, id_: int) -> Path:
     """
     with workspace.database.read() as tx:
         campaign, _ = workspace.active_campaign(tx)
-        found: PreviewRecord | None = tx.previews.get(id_) if 0 < id_ < 2**63 else None
-    if found is None or found.campaign_id != campaign.id:
+        preview: PreviewRecord | None = tx.previews.get(id_) if 0 < id_ < 2**63 else None
+    if preview is None or preview.campaign_id != campaign.id:
         raise NotFoundError(f"there is no preview {id_} in the campaign '{campaign.name}'")
-    path = workspace.data_dir / found.preview.path
+    path = workspace.data_dir / preview.preview.path
     if not path.is_file():
-        raise NotFoundError(f"preview {id_} is recorded, but its file {found.preview.path} is gone")
+        raise NotFoundError(
+            f"preview {id_} is recorded, but its file {preview.preview.path} is gone"
+        )
     return path
 
 
@@ -75,25 +77,25 @@ def drawn_now(
     stream = io.BytesIO()
     Image.fromarray(np.concatenate(list(item.pictures), axis=1)).save(stream, format="PNG")
     expected = {
-        name: {"mean": one.mean, "lower": one.lower, "upper": one.upper}
-        for name, one in item.expected.items()
+        name: {"mean": interval.mean, "lower": interval.lower, "upper": interval.upper}
+        for name, interval in item.expected.items()
     }
     return {
         "png": base64.b64encode(stream.getvalue()).decode(),
         "generator": drawn.name,
         "expected": expected,
-        "words": _words(expected),
+        "words": _sentence(expected),
         "warnings": [*item.warnings, *drawn.notes],
     }
 
 
-def _words(expected: Mapping[str, Mapping[str, float | None]]) -> str:
-    told = []
-    for name, one in expected.items():
-        if one["mean"] is None:
+def _sentence(expected: Mapping[str, Mapping[str, float | None]]) -> str:
+    parts = []
+    for name, interval in expected.items():
+        if interval["mean"] is None:
             continue
         unit, digits = (" nm", 0) if name == "diameter" else ("", 2)
-        ends = [one["lower"], one["upper"]]
-        between = " … ".join("–" if end is None else f"{end:.{digits}f}" for end in ends)
-        told.append(f"{name} {one['mean']:.{digits}f}{unit} ({between})")
-    return ", ".join(told) or "nothing to measure on them"
+        ends = [interval["lower"], interval["upper"]]
+        interval_text = " … ".join("–" if end is None else f"{end:.{digits}f}" for end in ends)
+        parts.append(f"{name} {interval['mean']:.{digits}f}{unit} ({interval_text})")
+    return ", ".join(parts) or "nothing to measure on them"

@@ -51,15 +51,15 @@ class Painter:
         import torch
 
         require_count(n)
-        words = self.encoders.vocabulary
+        vocabulary = self.encoders.vocabulary
         table = np.asarray(
-            encode_axes(match_axes(axes_of(campaign), words), words, list(conditions))
+            encode_axes(match_axes(axes_of(campaign), vocabulary), vocabulary, list(conditions))
         )
         for row, stated in zip(table, conditions, strict=True):
             if not (row[:, 2] > 0.5).any():
                 raise ModelError(
                     f"{self.name} knows none of {', '.join(stated) or 'the conditions'}; it knows "
-                    f"{', '.join(words.names)}"
+                    f"{', '.join(vocabulary.names)}"
                 )
         drawn = []
         with torch.no_grad():
@@ -127,11 +127,12 @@ def open_painter(serving: Serving, *, device: str = "cpu") -> Painter:
         of_encoders = read_encoders(folder / ENCODERS)
         card = read_card(folder)
         pipeline = load_generator(folder, encoders_sha256=of_encoders.sha256, device=device)
-        told = of_encoders.extra.get("generator_sha256")
-        if told != card.sha256:
+        generator_sha256 = of_encoders.extra.get("generator_sha256")
+        if generator_sha256 != card.sha256:
             raise ModelError(
-                f"{serving.name}: these encoders belong to the generator {str(told)[:12]}…, got "
-                f"{card.sha256[:12]}…. Copy or make the generator again"
+                f"{serving.name}: these encoders belong to the generator "
+                f"{str(generator_sha256)[:12]}…, got {card.sha256[:12]}…. "
+                "Copy or make the generator again"
             )
         encoders = load_checkpoint(folder / ENCODERS)
     except (GeneratorError, SurrogateError) as error:

@@ -105,9 +105,15 @@ def preview_conditions(
     near, notes = nearest_micrographs(workspace, campaign, conditions)
     items = tuple(
         Preview(
-            one, pictures, painter.nm_per_pixel, row, told, beside, remote(campaign, one, near_)
+            row_conditions,
+            pictures,
+            painter.nm_per_pixel,
+            row,
+            bounds,
+            real,
+            remote(campaign, row_conditions, near_),
         )
-        for one, pictures, row, told, (beside, near_) in zip(
+        for row_conditions, pictures, row, bounds, (real, near_) in zip(
             conditions, drawn, rows, expected, near, strict=True
         )
     )
@@ -162,10 +168,10 @@ def kept(workspace: Workspace, previews: Previews, *, request: Mapping[str, obje
     Raises:
         DataError: a file cannot be written.
     """
-    made = []
+    new_previews = []
     for item in previews.items:
-        where = keep_pictures(workspace.data_dir, item.pictures)
-        made.append(
+        stored = keep_pictures(workspace.data_dir, item.pictures)
+        new_previews.append(
             NewPreview(
                 generator=previews.generator,
                 seed=previews.seed,
@@ -175,12 +181,12 @@ def kept(workspace: Workspace, previews: Previews, *, request: Mapping[str, obje
                 else {"conditions": {**item.conditions}},
                 level=previews.level,
                 statistics=statistics_document(item.statistics, item.expected, item.nm_per_pixel),
-                sha256=where.sha256,
-                path=where.path,
+                sha256=stored.sha256,
+                path=stored.path,
                 model_version_id=previews.model_version_id,
             )
         )
-    return made
+    return new_previews
 
 
 def record_previews(
@@ -195,7 +201,7 @@ def record_previews(
     new = kept(workspace, previews, request=request)
     with workspace.database.write("preview") as tx:
         record, _ = workspace.active_campaign(tx)
-        return [tx.previews.add(record.id, one) for one in new]
+        return [tx.previews.add(record.id, preview) for preview in new]
 
 
 def _opened(workspace: Workspace, serving: Serving | None, progress: Progress) -> Painter:

@@ -35,13 +35,13 @@ def serving_generator(workspace: Workspace, tx: Transaction, campaign_id: int) -
     A champion whose files are gone or altered is left aside for the one before it.
     ``[generator] pretrained`` may ask for the starter alone, or for none.
     """
-    wanted = workspace.settings.generator.pretrained
-    if wanted == "none":
+    choice = workspace.settings.generator.pretrained
+    if choice == "none":
         return None
-    if wanted == "auto":
-        found = serving(workspace.data_dir, tx, campaign_id, ModelKind.GENERATOR)
-        if found.version is not None and found.folder is not None:
-            return Serving(found.folder, f"generator {found.version.id}", found.version.id)
+    if choice == "auto":
+        champion = serving(workspace.data_dir, tx, campaign_id, ModelKind.GENERATOR)
+        if champion.version is not None and champion.folder is not None:
+            return Serving(champion.folder, f"generator {champion.version.id}", champion.version.id)
     if (STARTER / "generator.json").is_file():
         return Serving(STARTER, "the starter")
     return None
@@ -49,5 +49,5 @@ def serving_generator(workspace: Workspace, tx: Transaction, campaign_id: int) -
 
 def is_understood(campaign: Campaign) -> bool:
     """Whether the starter's words know anything that the campaign's machine is set to."""
-    found = match_axes(axes_of(campaign), base_words()).found
-    return any(parameter.name in found for parameter in campaign.controlled)
+    understood = match_axes(axes_of(campaign), base_words()).found
+    return any(parameter.name in understood for parameter in campaign.controlled)

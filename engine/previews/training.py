@@ -80,7 +80,9 @@ def generator_data(
     embeddings = torch.stack(
         [image_embeddings(model, (tiles.flip(a) if a else tiles).numpy()) for a in FLIPS], dim=1
     )
-    variants = [condition_embeddings(model, one) for one in hidden_variants(lessons.table, seed)]
+    variants = [
+        condition_embeddings(model, table) for table in hidden_variants(lessons.table, seed)
+    ]
     pictures = torch.from_numpy(reduced(lessons.tiles, side_px))
     return GeneratorData(pictures, embeddings, torch.stack(variants, dim=1), weights)
 
@@ -101,12 +103,12 @@ def reduced(tiles: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
 def hidden_variants(table: Array, seed: int) -> list[Array]:
     """Return T (m, p, 3) as it is, then with ever more of it hidden."""
     rng = np.random.default_rng([seed, 31])
-    made = [table]
+    variants = [table]
     for rate in _HIDE_RATES:
-        some = table.copy()
-        some[rng.random(table.shape[:2]) < rate] = 0.0
-        made.append(some)
-    return made
+        masked = table.copy()
+        masked[rng.random(table.shape[:2]) < rate] = 0.0
+        variants.append(masked)
+    return variants
 
 
 def train_generator(
@@ -175,8 +177,8 @@ def train_generator(
 
 
 def _started(pipeline: MicrostructurePipeline) -> str:
-    both = (pipeline.prior, pipeline.unet)
-    return " ".join(fingerprint(one.state_dict()) for one in both)
+    networks = (pipeline.prior, pipeline.unet)
+    return " ".join(fingerprint(network.state_dict()) for network in networks)
 
 
 def fingerprint(weights: Mapping[str, Tensor]) -> str:
@@ -184,9 +186,9 @@ def fingerprint(weights: Mapping[str, Tensor]) -> str:
     import hashlib
 
     digest = hashlib.sha256()
-    for key, one in sorted(weights.items()):
+    for key, value in sorted(weights.items()):
         digest.update(key.encode())
-        digest.update(one.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -199,7 +201,7 @@ def write_samples(path: Path, pipeline: MicrostructurePipeline, data: GeneratorD
     drawn = pipeline(data.conditions[:n, 0], 1, luck).pictures
     pipeline.unet.train(training)
     rows = (data.pictures[:n].numpy(), drawn)
-    sheet = np.concatenate([np.concatenate(list(one), axis=1) for one in rows], axis=0)
+    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
     write_png(path, sheet_bytes(Image.fromarray(sheet)))
 
 
@@ -239,4 +241,4 @@ def save_together(
 
 def size_of(folder: Path) -> int:
     """Return the bytes of everything in a folder."""
-    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -199,7 +199,7 @@ class Plan:
             tables.append(source.table[int(source.tile_owner[tile])])
         table = torch.stack(tables)
         groups = torch.arange(len(table))  # each row hides parameters of its own
-        hidden = _without(table, groups, len(table), self._settings.mask_rate, generator)
+        hidden = _hide_in_groups(table, groups, len(table), self._settings.mask_rate, generator)
         return Pairs(hidden, torch.stack(tiles))
 
 
@@ -224,18 +224,18 @@ def _hide(rows: Rows, rate: float, generator: torch.Generator) -> Rows:
     count = int(rows.lab[-1]) + 1 if by_lab else len(unit)
     return Rows(
         rows.source,
-        _without(rows.table, unit, count, rate, generator),
+        _hide_in_groups(rows.table, unit, count, rate, generator),
         rows.outcomes,
         rows.lab,
     )
 
 
-def _without(
+def _hide_in_groups(
     table: Tensor, unit: Tensor, count: int, rate: float, generator: torch.Generator
 ) -> Tensor:
     if rate == 0:
         return table
     hidden = torch.rand(count, table.shape[1], generator=generator) < rate
-    kept = table.clone()
-    kept[..., 2] *= (~hidden[unit]).to(table.dtype)
-    return kept
+    masked = table.clone()
+    masked[..., 2] *= (~hidden[unit]).to(table.dtype)
+    return masked

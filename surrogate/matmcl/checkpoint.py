@@ -131,8 +131,8 @@ def _stored(model: MatMCL, dtype: torch.dtype) -> dict[str, Tensor]:
             raise InputError(f"{name} is not finite: this model is not worth keeping")
         narrow = tensor.to(dtype if name in learnt else torch.float32)
         is_held = tensor.is_floating_point() and bool(torch.isfinite(narrow).all())
-        whole = tensor.to(torch.float32) if tensor.is_floating_point() else tensor
-        stored[name] = narrow if is_held else whole
+        full = tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+        stored[name] = narrow if is_held else full
     return stored
 
 
@@ -151,14 +151,16 @@ def read_card(folder: Path) -> CheckpointCard:
     FILES.refuse_pickle(folder)
     if not (folder / CARD).is_file():
         pickles = [
-            one.name
-            for one in (folder.iterdir() if folder.is_dir() else ())
-            if one.suffix.lower() in PICKLE_SUFFIXES
+            path.name
+            for path in (folder.iterdir() if folder.is_dir() else ())
+            if path.suffix.lower() in PICKLE_SUFFIXES
         ]
-        found = f"pickles, which are never read ({', '.join(sorted(pickles))})" if pickles else ""
+        contents = (
+            f"pickles, which are never read ({', '.join(sorted(pickles))})" if pickles else ""
+        )
         raise CheckpointError(
             f"{folder}: expected a checkpoint ({WEIGHTS} and {CARD}), got "
-            f"{found or 'none'}. Train one first"
+            f"{contents or 'none'}. Train one first"
         )
     document = FILES.read_json(folder / CARD)
     if document.get("format", FORMAT) != FORMAT:
@@ -225,7 +227,7 @@ def load_checkpoint(
     if parts not in {"all", "table"}:
         raise InputError(f"expected parts 'all' or 'table', got '{parts}'")
     card = read_card(folder)
-    _check_words(folder, card.vocabulary, vocabulary, parameters)
+    _check_vocabulary(folder, card.vocabulary, vocabulary, parameters)
     weights = FILES.read_tensors(folder / WEIGHTS, card.seal)
     try:
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced
@@ -242,7 +244,7 @@ def load_checkpoint(
     return model.to(device).eval()
 
 
-def fill(model: MatMCL, weights: Mapping[str, Tensor], where: Path) -> None:
+def fill(model: MatMCL, weights: Mapping[str, Tensor], place: Path) -> None:
     """Put stored weights into a model that must have exactly these names and shapes.
 
     Raises:
@@ -250,41 +252,44 @@ def fill(model: MatMCL, weights: Mapping[str, Tensor], where: Path) -> None:
     """
     if model.vision is None:
         weights = {k: v for k, v in weights.items() if not k.startswith(_PICTURE_PARTS)}
-    wanted = model.state_dict()
-    if set(weights) != set(wanted):
-        unknown, missing = sorted(set(weights) - set(wanted)), sorted(set(wanted) - set(weights))
+    expected = model.state_dict()
+    if set(weights) != set(expected):
+        unknown, missing = (
+            sorted(set(weights) - set(expected)),
+            sorted(set(expected) - set(weights)),
+        )
         raise CheckpointError(
-            f"{where}: the weights do not fit the configuration: unknown {unknown[:3]}, "
+            f"{place}: the weights do not fit the configuration: unknown {unknown[:3]}, "
             f"missing {missing[:3]}; take {WEIGHTS} and {CARD} of one and the same checkpoint"
         )
-    for name, tensor in wanted.items():
+    for name, tensor in expected.items():
         if weights[name].shape != tensor.shape:
             raise CheckpointError(
-                f"{where}: {name}: expected shape {tuple(tensor.shape)}, got "
+                f"{place}: {name}: expected shape {tuple(tensor.shape)}, got "
                 f"{tuple(weights[name].shape)}; take {WEIGHTS} and {CARD} of one checkpoint"
             )
     model.load_state_dict(dict(weights))
 
 
-def _check_words(
+def _check_vocabulary(
     folder: Path,
-    known: Vocabulary,
+    stored: Vocabulary,
     vocabulary: Vocabulary | None,
     parameters: Collection[str] | None,
 ) -> None:
     mend = "train one for these, or name another checkpoint"
-    if vocabulary is not None and vocabulary != known:
+    if vocabulary is not None and vocabulary != stored:
         raise CheckpointError(
-            f"{folder}: a checkpoint of other parameters: expected {_words(vocabulary)}; "
-            f"got {_words(known)}; {mend}"
+            f"{folder}: a checkpoint of other parameters: expected {_describe(vocabulary)}; "
+            f"got {_describe(stored)}; {mend}"
         )
-    if parameters is not None and not set(parameters) & set(known.names):
+    if parameters is not None and not set(parameters) & set(stored.names):
         raise CheckpointError(
             f"{folder}: a checkpoint of other parameters: expected one of "
-            f"{', '.join(sorted(parameters))}; got {', '.join(known.names)}; {mend}"
+            f"{', '.join(sorted(parameters))}; got {', '.join(stored.names)}; {mend}"
         )
 
 
-def _words(vocabulary: Vocabulary) -> str:
-    parameters = ", ".join(f"{one.name} [{one.unit}]" for one in vocabulary.parameters)
+def _describe(vocabulary: Vocabulary) -> str:
+    parameters = ", ".join(f"{spec.name} [{spec.unit}]" for spec in vocabulary.parameters)
     return f"{parameters} → {', '.join(vocabulary.outcomes)}"

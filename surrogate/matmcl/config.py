@@ -29,9 +29,9 @@ class _Document:
         Raises:
             InputError: an unknown key, or a value that cannot be.
         """
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-        if unknown := sorted(set(document) - known):
-            names = ", ".join(sorted(known))
+        field_names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        if unknown := sorted(set(document) - field_names):
+            names = ", ".join(sorted(field_names))
             raise InputError(f"{cls.__name__}: unknown {', '.join(unknown)}; known are {names}")
         try:
             return cls(**document)
@@ -71,24 +71,24 @@ class MatMCLConfig(_Document):
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        where = "MatMCLConfig"
+        owner = "MatMCLConfig"
         if self.table_encoder not in TABLE_ENCODERS:
-            _refuse(where, "table_encoder", self.table_encoder, " or ".join(TABLE_ENCODERS))
+            _refuse(owner, "table_encoder", self.table_encoder, " or ".join(TABLE_ENCODERS))
         if self.vision_encoder not in VISION_ENCODERS and not _is_path(self.vision_encoder):
             names = ", ".join(VISION_ENCODERS)
             expected = f"{names} or the path of a local transformers folder (with a '/')"
-            _refuse(where, "vision_encoder", self.vision_encoder, expected)
+            _refuse(owner, "vision_encoder", self.vision_encoder, expected)
         for name in ("width", "latent_dim", "projection_dim"):
-            _whole(where, name, getattr(self, name), 1, 8192)
-        _whole(where, "depth", self.depth, 1, 64)
-        _whole(where, "n_deviations", self.n_deviations, 0, 256)
-        _whole(where, "tile_px", self.tile_px, 16, 2048)
+            _integer(owner, name, getattr(self, name), 1, 8192)
+        _integer(owner, "depth", self.depth, 1, 64)
+        _integer(owner, "n_deviations", self.n_deviations, 0, 256)
+        _integer(owner, "tile_px", self.tile_px, 16, 2048)
         if self.table_encoder == "ft_transformer" and self.width % 4:
-            _refuse(where, "width", self.width, "a multiple of 4 (attention heads)")
-        _number(where, "nm_per_pixel", self.nm_per_pixel, 0.0, math.inf, open_below=True)
-        _number(where, "temperature", self.temperature, 0.0, math.inf, open_below=True)
-        _number(where, "contrastive_weight", self.contrastive_weight, 0.0, math.inf)
-        _number(where, "dropout", self.dropout, 0.0, 0.9)
+            _refuse(owner, "width", self.width, "a multiple of 4 (attention heads)")
+        _number(owner, "nm_per_pixel", self.nm_per_pixel, 0.0, math.inf, open_below=True)
+        _number(owner, "temperature", self.temperature, 0.0, math.inf, open_below=True)
+        _number(owner, "contrastive_weight", self.contrastive_weight, 0.0, math.inf)
+        _number(owner, "dropout", self.dropout, 0.0, 0.9)
 
 
 @dataclass(frozen=True)
@@ -141,45 +141,45 @@ class TrainSettings(_Document):
     patience: int = 5
 
     def __post_init__(self) -> None:
-        where = "TrainSettings"
+        owner = "TrainSettings"
         for name in ("steps", "labs_per_batch", "rows_per_batch", "contrastive_every"):
-            _whole(where, name, getattr(self, name), 1)
+            _integer(owner, name, getattr(self, name), 1)
         for name in ("checkpoint_every", "report_every", "evaluate_every", "patience"):
-            _whole(where, name, getattr(self, name), 1)
+            _integer(owner, name, getattr(self, name), 1)
         for name in ("warmup", "rows_per_lab", "seed"):
-            _whole(where, name, getattr(self, name), 0)
-        _whole(where, "tiles_per_batch", self.tiles_per_batch, 2)
+            _integer(owner, name, getattr(self, name), 0)
+        _integer(owner, "tiles_per_batch", self.tiles_per_batch, 2)
         for name in ("learning_rate", "clip"):
-            _number(where, name, getattr(self, name), 0.0, math.inf, open_below=True)
+            _number(owner, name, getattr(self, name), 0.0, math.inf, open_below=True)
         for name in ("weight_decay", "brightness", "contrast", "noise"):
-            _number(where, name, getattr(self, name), 0.0, math.inf)
-        _number(where, "mask_rate", self.mask_rate, 0.0, 0.9)
-        _number(where, "holdout", self.holdout, 0.0, 0.9)
+            _number(owner, name, getattr(self, name), 0.0, math.inf)
+        _number(owner, "mask_rate", self.mask_rate, 0.0, 0.9)
+        _number(owner, "holdout", self.holdout, 0.0, 0.9)
         if self.device not in {"auto", "cpu"} and not self.device.startswith("cuda"):
-            _refuse(where, "device", self.device, "auto, cpu, cuda or cuda:<number>")
+            _refuse(owner, "device", self.device, "auto, cpu, cuda or cuda:<number>")
         if self.precision not in PRECISIONS:
-            _refuse(where, "precision", self.precision, ", ".join(PRECISIONS))
+            _refuse(owner, "precision", self.precision, ", ".join(PRECISIONS))
 
 
 def _is_path(text: object) -> bool:
     return isinstance(text, str) and ("/" in text or "\\" in text or Path(text).is_dir())
 
 
-def _whole(where: str, name: str, value: object, least: int, most: int = 2**62) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        upper = f" and at most {most}" if most < 2**62 else ""
-        _refuse(where, name, value, f"a whole number of at least {least}{upper}")
+def _integer(owner: str, name: str, value: object, least: int, largest: int = 2**62) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= largest:
+        upper = f" and at most {largest}" if largest < 2**62 else ""
+        _refuse(owner, name, value, f"a whole number of at least {least}{upper}")
 
 
 def _number(
-    where: str, name: str, value: object, low: float, high: float, *, open_below: bool = False
+    owner: str, name: str, value: object, low: float, high: float, *, open_below: bool = False
 ) -> None:
     good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not (good and (low < value if open_below else low <= value) and value <= high):  # type: ignore[operator]
         sign = "above" if open_below else "of at least"
         upper = f" and at most {high:g}" if math.isfinite(high) else ""
-        _refuse(where, name, value, f"a number {sign} {low:g}{upper}")
+        _refuse(owner, name, value, f"a number {sign} {low:g}{upper}")
 
 
-def _refuse(where: str, name: str, value: object, expected: str) -> None:
-    raise InputError(f"{where}.{name}: expected {expected}, got {value!r}")
+def _refuse(owner: str, name: str, value: object, expected: str) -> None:
+    raise InputError(f"{owner}.{name}: expected {expected}, got {value!r}")

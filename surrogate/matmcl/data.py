@@ -63,11 +63,11 @@ def check_sources(
 
 def _check_rows(source: SourceTensors, vocabulary: Vocabulary) -> None:
     n, p, m = len(source.table), len(vocabulary.parameters), len(vocabulary.outcomes)
-    found = [tuple(one.shape) for one in (source.table, source.outcomes, source.lab)]
-    if found != [(n, p, 3), (n, m), (n,)] or n == 0:
+    shapes = [tuple(part.shape) for part in (source.table, source.outcomes, source.lab)]
+    if shapes != [(n, p, 3), (n, m), (n,)] or n == 0:
         raise InputError(
             f"source '{source.name}': expected table (n, {p}, 3), outcomes (n, {m}) and lab (n,) "
-            f"with n above 0, got {found}"
+            f"with n above 0, got {shapes}"
         )
     present = source.table[..., 2] > 0.5
     if not torch.isfinite(source.table[present]).all():
@@ -99,10 +99,10 @@ def fingerprint(sources: Sequence[SourceTensors]) -> str:
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.name.encode())
-        every = (source.table, source.outcomes, source.lab, source.tiles, source.tile_owner)
-        for one in (*every, source.held):
-            if one is not None:
-                digest.update(f"{tuple(one.shape)}{one.dtype}".encode())
-                flat = one.detach().cpu().contiguous().view(-1)
+        parts = (source.table, source.outcomes, source.lab, source.tiles, source.tile_owner)
+        for part in (*parts, source.held):
+            if part is not None:
+                digest.update(f"{tuple(part.shape)}{part.dtype}".encode())
+                flat = part.detach().cpu().contiguous().view(-1)
                 digest.update(flat.view(torch.uint8).numpy() if len(flat) else b"")
     return digest.hexdigest()

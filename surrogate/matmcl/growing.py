@@ -34,9 +34,9 @@ def grown(
     """
     if model.vision is None:
         raise InputError("this model was loaded for tables only: load it with parts='all'")
-    known = {spec.name: spec for spec in model.vocabulary.parameters}
+    known_specs = {spec.name: spec for spec in model.vocabulary.parameters}
     for spec in vocabulary.parameters:
-        if known.get(spec.name, spec) != spec:
+        if known_specs.get(spec.name, spec) != spec:
             raise InputError(f"{spec.name}: the model knows it on another scale or in another unit")
     backbone: Mapping[str, Any] = model.vision.backbone_config
     with torch.random.fork_rng(devices=[]):
@@ -80,12 +80,12 @@ def _shared(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
 def _table(name: str, new: Tensor, old: Tensor, places: _Places) -> None:
     if name == "table.enter.weight":  # (width, 3p), parameter by parameter
         new.zero_()
-        here, there = (w.view(len(w), -1, 3) for w in (new, old))
-        for was, place in places.parameters:
-            here[:, place] = there[:, was]
+        new_columns, old_columns = (w.view(len(w), -1, 3) for w in (new, old))
+        for old_place, place in places.parameters:
+            new_columns[:, place] = old_columns[:, old_place]
     elif name in ("table.missing", "table.scale", "table.offset"):
-        for was, place in places.parameters:
-            new[place] = old[was]
+        for old_place, place in places.parameters:
+            new[place] = old[old_place]
         if name == "table.offset":  # its last row is [CLS]
             new[-1] = old[-1]
     else:
@@ -94,24 +94,24 @@ def _table(name: str, new: Tensor, old: Tensor, places: _Places) -> None:
 
 def _head(name: str, new: Tensor, old: Mapping[str, Tensor], places: _Places) -> None:
     _, index, part = name.split(".", 2)
-    was = places.heads[int(index)]
-    if was is None:
+    old_place = places.heads[int(index)]
+    if old_place is None:
         return
-    source = old[f"property_heads.{was}.{part}"]
+    source = old[f"property_heads.{old_place}.{part}"]
     if not part.startswith("leave"):
         new.copy_(source)
         return
-    here, there = (
+    new_heads, old_heads = (
         new.view(places.m_new, -1, *new.shape[1:]),
         source.view(places.m_old, -1, *source.shape[1:]),
     )
-    columns = min(here.shape[1], there.shape[1])
+    columns = min(new_heads.shape[1], old_heads.shape[1])
     for outcome, place in places.outcomes:
-        here[place, :columns] = there[outcome, :columns]
+        new_heads[place, :columns] = old_heads[outcome, :columns]
 
 
 def _log_noise(new: Tensor, old: Tensor, places: _Places) -> None:
-    for place, was in enumerate(places.heads):
-        if was is not None:
+    for place, old_place in enumerate(places.heads):
+        if old_place is not None:
             for outcome, there in places.outcomes:
-                new[place, there] = old[was, outcome]
+                new[place, there] = old[old_place, outcome]

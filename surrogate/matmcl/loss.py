@@ -56,21 +56,21 @@ def gmc_loss(
         InputError: shapes do not fit.
     """
     masks = present if present is not None else [None] * len(modalities)
-    if len(masks) != len(modalities) or any(one.shape != joint.shape for one in modalities):
+    if len(masks) != len(modalities) or any(part.shape != joint.shape for part in modalities):
         raise InputError(
             f"expected modalities of shape {tuple(joint.shape)} and a mask for each, "
-            f"got {[tuple(one.shape) for one in modalities]} and {len(masks)} masks"
+            f"got {[tuple(part.shape) for part in modalities]} and {len(masks)} masks"
         )
     total = joint.new_zeros(())
     for modality, mask in zip(modalities, masks, strict=True):
         rows = slice(None) if mask is None else mask
-        both = torch.cat([joint[rows], modality[rows]])
-        n = len(both) // 2
+        pair = torch.cat([joint[rows], modality[rows]])
+        n = len(pair) // 2
         if n < 2:
             continue
-        itself = torch.eye(2 * n, dtype=torch.bool, device=both.device)
-        similarity = (both @ both.T / temperature).masked_fill(itself, -torch.inf)
-        counterpart = torch.arange(2 * n, device=both.device).roll(n)
+        itself = torch.eye(2 * n, dtype=torch.bool, device=pair.device)
+        similarity = (pair @ pair.T / temperature).masked_fill(itself, -torch.inf)
+        counterpart = torch.arange(2 * n, device=pair.device).roll(n)
         total = total + functional.cross_entropy(similarity, counterpart)
     return total
 
@@ -101,14 +101,14 @@ def lab_likelihood(H: Tensor, y: Tensor, lab_index: Tensor, log_noise: Tensor) -
             f"expected H (n, m, J), y (n, m) and lab_index (n,), "
             f"got {tuple(H.shape)}, {tuple(y.shape)} and {tuple(lab_index.shape)}"
         )
-    seen = ~torch.isnan(y)
+    is_measured = ~torch.isnan(y)
     inverse = torch.exp(-log_noise.clamp_min(_LEAST_LOG_NOISE))  # (m,) 1/σ²
-    r = torch.where(seen, y.nan_to_num() - H[..., 0], 0.0)
-    U = H[..., 1:] * seen.unsqueeze(-1)
+    r = torch.where(is_measured, y.nan_to_num() - H[..., 0], 0.0)
+    U = H[..., 1:] * is_measured.unsqueeze(-1)
     per_lab = torch.bincount(lab_index)
     # Rows of a lab side by side, (L, m, most rows of a lab, …), so that sums are matrix products.
     packed = _pack(torch.cat([r.unsqueeze(-1), U], dim=-1), lab_index, per_lab).transpose(1, 2)
-    count = _pack(seen.to(H.dtype), lab_index, per_lab).sum(dim=1)
+    count = _pack(is_measured.to(H.dtype), lab_index, per_lab).sum(dim=1)
     inner = packed.transpose(-2, -1) @ packed * inverse[:, None, None]  # (L, m, 1 + K, 1 + K)
     squares, b, gram = inner[..., 0, 0], inner[..., 1:, :1], inner[..., 1:, 1:]
     factor = torch.linalg.cholesky(gram + torch.eye(U.shape[-1], dtype=H.dtype, device=H.device))
@@ -120,13 +120,13 @@ def lab_likelihood(H: Tensor, y: Tensor, lab_index: Tensor, log_noise: Tensor) -
 
 def _pack(rows: Tensor, lab_index: Tensor, per_lab: Tensor) -> Tensor:
     """Return rows (n, …) as (L, most rows of a lab, …), filled up with zeros."""
-    most = int(per_lab.max()) if len(per_lab) else 0
+    n_rows = int(per_lab.max()) if len(per_lab) else 0
     order = torch.argsort(lab_index, stable=True)
     start = torch.cumsum(per_lab, dim=0) - per_lab
     place = torch.arange(len(rows), device=rows.device) - start[lab_index[order]]
-    slots = lab_index[order] * most + place
-    empty = rows.new_zeros(len(per_lab) * most, *rows.shape[1:])
-    return empty.index_copy(0, slots, rows[order]).unflatten(0, (len(per_lab), most))
+    slots = lab_index[order] * n_rows + place
+    empty = rows.new_zeros(len(per_lab) * n_rows, *rows.shape[1:])
+    return empty.index_copy(0, slots, rows[order]).unflatten(0, (len(per_lab), n_rows))
 
 
 def masked_regression(mean: Tensor, y: Tensor, log_noise: Tensor) -> Tensor:
@@ -148,10 +148,10 @@ def masked_regression(mean: Tensor, y: Tensor, log_noise: Tensor) -> Tensor:
     """
     if mean.shape != y.shape:
         raise InputError(f"expected y of shape {tuple(mean.shape)}, got {tuple(y.shape)}")
-    seen = ~torch.isnan(y)
+    is_measured = ~torch.isnan(y)
     half = 0.5 * log_noise.clamp_min(_LEAST_LOG_NOISE)
-    scaled = torch.where(seen, y.nan_to_num() - mean, 0.0) * torch.exp(-half)
-    each = functional.huber_loss(
+    scaled = torch.where(is_measured, y.nan_to_num() - mean, 0.0) * torch.exp(-half)
+    losses = functional.huber_loss(
         scaled, torch.zeros_like(scaled), reduction="none", delta=_HUBER
     ) + half.expand_as(scaled)
-    return (each * seen).sum() / seen.sum().clamp_min(1)
+    return (losses * is_measured).sum() / is_measured.sum().clamp_min(1)

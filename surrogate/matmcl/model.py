@@ -166,8 +166,8 @@ class MatMCL(nn.Module):
             self.config, self.vocabulary, (*self.sources, *names), vision_config=backbone
         )
         wider.to(device=self.log_noise.device, dtype=self.log_noise.dtype)
-        known = {k: v for k, v in self.state_dict().items() if k != "log_noise"}
-        wider.load_state_dict(known, strict=False)
+        weights = {k: v for k, v in self.state_dict().items() if k != "log_noise"}
+        wider.load_state_dict(weights, strict=False)
         with torch.no_grad():
             wider.log_noise[: len(self.sources)] = self.log_noise
         return wider.train(self.training)

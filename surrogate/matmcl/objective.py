@@ -35,8 +35,8 @@ class Objective(nn.Module):
         """
         losses: dict[str, Tensor] = {}
         with torch.autocast(self.model.log_noise.device.type, enabled=False):
-            for some in rows:
-                losses[f"source.{some.source}"] = source_loss(self.model, some)
+            for source_rows in rows:
+                losses[f"source.{source_rows.source}"] = source_loss(self.model, source_rows)
             total = sum(losses.values()) / max(len(losses), 1)
         if table is not None and tiles is not None:
             losses["contrastive"] = contrastive(self.model, table, tiles)
@@ -58,10 +58,10 @@ def source_loss(model: MatMCL, rows: Rows) -> Tensor:
 def contrastive(model: MatMCL, table: Tensor, tiles: Tensor) -> Tensor:
     """Return GMC's loss of pairs; f_v in the precision that is set around, the rest in float32."""
     config: MatMCLConfig = model.config
-    seen = model.vision_latent(tiles)
+    vision = model.vision_latent(tiles)
     with torch.autocast(tiles.device.type, enabled=False):
-        seen = seen.to(model.log_noise.dtype)
-        told = model.table_latent(table)
-        joint = model.project(model.merge(told, seen))
-        each = [model.project(told), model.project(seen)]
-        return gmc_loss(joint, each, temperature=config.temperature)
+        vision = vision.to(model.log_noise.dtype)
+        latent = model.table_latent(table)
+        joint = model.project(model.merge(latent, vision))
+        projections = [model.project(latent), model.project(vision)]
+        return gmc_loss(joint, projections, temperature=config.temperature)

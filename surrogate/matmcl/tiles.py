@@ -93,10 +93,10 @@ def _side(grey: NDArray[Any], nm_per_pixel: float, config: MatMCLConfig) -> int:
     side = max(1, round(config.tile_px * config.nm_per_pixel / nm_per_pixel))
     if side > min(grey.shape):
         field = config.tile_px * config.nm_per_pixel / 1000
-        seen = " × ".join(f"{length * nm_per_pixel / 1000:.3g}" for length in grey.shape)
+        extent = " × ".join(f"{length * nm_per_pixel / 1000:.3g}" for length in grey.shape)
         raise InputError(
             f"the picture is too small: expected at least {field:.3g} µm each way (one tile), "
-            f"got {seen} µm; take one at lower magnification"
+            f"got {extent} µm; take one at lower magnification"
         )
     return side
 

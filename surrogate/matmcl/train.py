@@ -172,8 +172,8 @@ class _Training:
         optimiser.zero_grad()
         return losses
 
-    def _is_due(self, every: int) -> bool:
-        return self.state.step % every == 0
+    def _is_due(self, interval: int) -> bool:
+        return self.state.step % interval == 0
 
     def _look(self) -> None:
         """Look at the held-out loss now and then; remember the best weights, stop without gain."""

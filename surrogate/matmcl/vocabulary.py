@@ -61,11 +61,11 @@ class Vocabulary:
     outcomes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for what, names in (("parameter", self.names), ("outcome", self.outcomes)):
+        for kind, names in (("parameter", self.names), ("outcome", self.outcomes)):
             if not names:
-                raise InputError(f"a vocabulary needs at least one {what}, got none")
+                raise InputError(f"a vocabulary needs at least one {kind}, got none")
             if len(set(names)) < len(names):
-                raise InputError(f"expected each {what} once, got {', '.join(names)}")
+                raise InputError(f"expected each {kind} once, got {', '.join(names)}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,6 +105,6 @@ def _spec(entry: Mapping[str, Any]) -> ParameterSpec:
     )
 
 
-def _exactly(document: Mapping[str, Any], keys: set[str], what: str) -> None:
+def _exactly(document: Mapping[str, Any], keys: set[str], kind: str) -> None:
     if set(document.keys()) != keys:
-        raise InputError(f"{what}: expected the keys {sorted(keys)}, got {sorted(document)}")
+        raise InputError(f"{kind}: expected the keys {sorted(keys)}, got {sorted(document)}")

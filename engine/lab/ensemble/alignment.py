@@ -94,8 +94,8 @@ class AlignmentLaw:
                 0.7,
             )
         )
-        kept = (1.0 - self.decay * self.overspeed(u)) * np.exp(-self.spread * cv_excess)
-        wound = self._wound(u) * np.minimum(self.saturated * jet, 0.93) * kept
+        order_share = (1.0 - self.decay * self.overspeed(u)) * np.exp(-self.spread * cv_excess)
+        wound = self._wound(u) * np.minimum(self.saturated * jet, 0.93) * order_share
         return np.asarray(np.clip(self.at_rest + (1.0 - self.at_rest) * wound, *ORDER_RANGE))
 
     def _wound(self, u: Array) -> Array:
@@ -105,5 +105,5 @@ class AlignmentLaw:
         if self.form == "hill":
             return np.asarray(u**self.sharpness / (1.0 + u**self.sharpness))
         k = 1.5 * self.sharpness
-        start, now = 1.0 / (1.0 + np.exp(k)), 1.0 / (1.0 + np.exp(-k * (u - 1.0)))
-        return np.asarray((now - start) / (1.0 - start))
+        start, current = 1.0 / (1.0 + np.exp(k)), 1.0 / (1.0 + np.exp(-k * (u - 1.0)))
+        return np.asarray((current - start) / (1.0 - start))

@@ -130,7 +130,7 @@ class MechanicsLaw:
         solid = np.log((1.0 - mat.porosity) * (1.0 + np.exp(self.porosity)))
         flaws = np.log1p(-0.6 * mat.bead_fraction)
         uneven = np.log1p(-0.8 * np.clip(mat.diameter_cv - steady_cv, 0.0, 0.9))
-        found: dict[str, Array] = {}
+        outcomes: dict[str, Array] = {}
         for name, law in self.properties.items():
             common = (
                 np.log(law.level)
@@ -146,8 +146,8 @@ class MechanicsLaw:
                 bonds = law.fusion + (law.fusion_across if sign < 0 else 0.0)
                 drawn = law.draw * np.tanh(u) * (1.0 if sign > 0 else CROSS_DRAW)
                 value = common + gain + bonds * mat.fusion + drawn
-                found[f"{name}.{direction}"] = np.exp(np.clip(value, -20.0, 20.0))
-        return found
+                outcomes[f"{name}.{direction}"] = np.exp(np.clip(value, -20.0, 20.0))
+        return outcomes
 
     def _size(self, ld: Array) -> Array:
         """Return the effective ln diameter: slope 1 at the centre, by form elsewhere."""
