@@ -123,8 +123,8 @@ class TestPretrain:
 
 class TestWholeOrNotAtAll:
     def test_interrupted_and_taken_up_again(self, old: str, folder: Path) -> None:
-        def interrupt(what: str, n: int, total: int, losses: Mapping[str, float]) -> None:
-            if what == "training" and n == 10:
+        def interrupt(stage: str, completed: int = 0, *_: object) -> None:
+            if stage == "training" and completed == 10:
                 os.kill(os.getpid(), signal.SIGINT)
 
         asked = PretrainRequest(start="scratch", steps=20)
