@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -139,20 +140,22 @@ def test_data_for_the_generator_fit_together(toy: Path) -> None:
     assert np.abs(data.pictures.numpy() - blocks).max() <= 0.5
 
 
-def test_the_benchmark_of_a_toy(toy: Path, tmp_path: Path, engine) -> None:
-    answer = engine(
-        "bench", "generator", "--n", 3, "--pictures", 2, "--slow", 0, "--out", tmp_path / "b.json",
-        "--json",
-    )  # fmt: skip
-    assert answer.exit_code == 0, answer.err
-    document = answer.json
+def test_the_benchmark_of_a_toy(toy: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from engine.bench.generator import app
+
+    words = ["--n", "3", "--pictures", "2", "--slow", "0", "--model", str(toy)]
+    answer = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "b.json"), "--json"])
+    assert answer.exit_code == 0, answer.output
+    document = json.loads(answer.stdout)
     assert document["generator"] == read_card(toy).sha256
     assert set(document["methods"]["true"]["distance"]) == {"diameter", "orientation", "porosity"}
     assert document["methods"]["true"]["distance"]["porosity"]["ratio"] == 1.0
     assert (tmp_path / "b.json").is_file()
-    plain = engine("bench", "generator", "--n", 3, "--pictures", 2, "--slow", 0)
-    assert plain.exit_code == 0, plain.err
-    assert "KID" in plain.out
+    plain = CliRunner().invoke(app, words)
+    assert plain.exit_code == 0, plain.output
+    assert "KID" in plain.output
 
 
 def test_the_benchmark_samples_by_ddpm_too(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,11 @@ def models(folder: Path) -> list[str]:
     return sorted(os.listdir(home)) if home.is_dir() else []
 
 
-def quiet(what: str, n: int, total: int, losses: Mapping[str, float]) -> None:
-    assert what
-    assert n <= total
+def quiet(
+    stage: str, completed: int = 0, total: int = 0, numbers: Mapping[str, float] | None = None
+) -> None:
+    assert stage
+    assert completed <= total
 
 
 def champions(folder: Path) -> list[tuple[int, ModelStatus, int | None]]:
