@@ -46,9 +46,9 @@ class Level(StrEnum):
 class Finding:
     """One thing that was looked at. ``fixed``: it was mended just now."""
 
-    what: str
+    subject: str
     level: Level
-    told: str
+    text: str
     fixed: bool = False
 
 
@@ -61,7 +61,7 @@ class Examination:
     @property
     def is_sound(self) -> bool:
         """Whether nothing is wrong (any more)."""
-        return all(one.level is not Level.WRONG or one.fixed for one in self.findings)
+        return all(item.level is not Level.WRONG or item.fixed for item in self.findings)
 
 
 def examine(
@@ -81,34 +81,34 @@ def examine(
     path = find_config(config)
     settings = load_settings(path)
     url = resolve_url(settings.database.url, path.parent)
-    found = [Finding("configuration", Level.FINE, str(path))]
+    findings = [Finding("configuration", Level.FINE, str(path))]
     try:
         with Workspace.open(path) as workspace:
-            found.append(
+            findings.append(
                 Finding("database", Level.FINE, f"{workspace.database.name}, {schema.HEAD}")
             )
             if not quick:
-                found += _pages(url)
+                findings += _pages(url)
             looks = (
                 _data_folder, _disk, _champions, _files, _leases, _dead_runs, _schedule,
                 _embeddings,
             )  # fmt: skip
             for look in looks if not quick else (*looks[:3], *looks[4:]):
-                found += _told(look, workspace, fix, stale_s)
+                findings += _findings_of(look, workspace, fix, stale_s)
     except SchemaMismatchError as error:
-        found.append(Finding("revision", Level.WRONG, error.worded("cli")))
+        findings.append(Finding("revision", Level.WRONG, error.worded("cli")))
     except DatabaseError as error:
-        found.append(Finding("database", Level.WRONG, error.worded("cli")))
-    found.append(_libraries())
+        findings.append(Finding("database", Level.WRONG, error.worded("cli")))
+    findings.append(_libraries())
     if not quick:
-        found.append(_device())
-    return Examination(tuple(found))
+        findings.append(_device())
+    return Examination(tuple(findings))
 
 
 Look = Callable[[Workspace, bool, float], Iterator[Finding]]
 
 
-def _told(look: Look, workspace: Workspace, fix: bool, stale_s: float) -> list[Finding]:
+def _findings_of(look: Look, workspace: Workspace, fix: bool, stale_s: float) -> list[Finding]:
     try:
         return list(look(workspace, fix, stale_s))
     except (SpinneretError, DatabaseError, OSError) as error:
@@ -117,10 +117,10 @@ def _told(look: Look, workspace: Workspace, fix: bool, stale_s: float) -> list[F
 
 
 def _pages(url: str) -> list[Finding]:
-    wrong = schema.check(url)
-    if not wrong:
+    faults = schema.check(url)
+    if not faults:
         return [Finding("soundness", Level.FINE, "pages, indexes and rows agree")]
-    return [Finding("soundness", Level.WRONG, f"{display_name(url)}: {one}") for one in wrong]
+    return [Finding("soundness", Level.WRONG, f"{display_name(url)}: {item}") for item in faults]
 
 
 def _data_folder(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
@@ -153,11 +153,11 @@ def _disk(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
-    told = f"{free / 1e9:.1f} GB free at {place}"
+    text = f"{free / 1e9:.1f} GB free at {place}"
     if free < LITTLE_SPACE:
-        yield Finding("disk", Level.LOOK, f"{told}: little; `engine models prune` frees some")
+        yield Finding("disk", Level.LOOK, f"{text}: little; `engine models prune` frees some")
     else:
-        yield Finding("disk", Level.FINE, told)
+        yield Finding("disk", Level.FINE, text)
 
 
 def _champions(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
@@ -170,9 +170,9 @@ def _champions(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Find
         ]
     bad = 0
     for campaign, version in versions_:
-        wrong = problems(workspace.data_dir, version)
-        bad += bool(wrong)
-        for one in wrong:
+        faults = problems(workspace.data_dir, version)
+        bad += bool(faults)
+        for item in faults:
             is_champion = version.status == "champion"
             mend = (
                 "what served before serves instead; `engine models rollback` makes that last, "
@@ -182,7 +182,7 @@ def _champions(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Find
             )
             level = Level.WRONG if is_champion else Level.LOOK
             yield Finding(
-                "models", level, f"campaign '{campaign.name}': {spell(one, 'cli')}: {mend}"
+                "models", level, f"campaign '{campaign.name}': {spell(item, 'cli')}: {mend}"
             )
     if not bad:
         yield Finding("models", Level.FINE, f"{len(versions_)} versions, every file as recorded")
@@ -205,7 +205,7 @@ def _embeddings(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Fin
     """Look for vectors of models that are no more, and say who searches."""
     with workspace.database.read() as tx:
         rows = tx.embeddings.count()
-        known = {
+        models = {
             version.sha256
             for campaign in tx.campaigns.all()
             for version in tx.models.all_of(campaign.id)
@@ -213,14 +213,14 @@ def _embeddings(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Fin
         }
         by = "by the server (pgvector)" if tx.embeddings.can_search else "in memory"
     yield Finding("embeddings", Level.FINE, f"{sum(rows.values())} of pictures, searched {by}")
-    former = rows.keys() - known - {starter_sha256()}
+    former = rows.keys() - models - {starter_sha256()}
     if former:
-        told = f"{sum(rows[one] for one in former)} by models that are no more"
+        text = f"{sum(rows[item] for item in former)} by models that are no more"
         if fix:
             with workspace.database.write("doctor") as tx:
                 tx.embeddings.forget(former)
         mend = "removed" if fix else "`engine doctor --fix` removes them"
-        yield Finding("embeddings", Level.LOOK, f"{told}: {mend}", fixed=fix)
+        yield Finding("embeddings", Level.LOOK, f"{text}: {mend}", fixed=fix)
     folder = workspace.data_dir / "embeddings"  # where versions before revision 0006 kept them
     if folder.is_dir():
         yield from _leftovers("embeddings' leftovers", [folder], workspace, fix, stale_s)
@@ -238,8 +238,10 @@ def _stray(workspace: Workspace) -> list[Path]:
         return []
     # First the files, then the rows: what comes meanwhile has its file first, and counts as young.
     files = [path for path in sorted(home.rglob("*")) if path.is_file()]
-    known = _recorded_pictures(workspace)
-    return [path for path in files if path.relative_to(workspace.data_dir).as_posix() not in known]
+    recorded = _recorded_pictures(workspace)
+    return [
+        path for path in files if path.relative_to(workspace.data_dir).as_posix() not in recorded
+    ]
 
 
 def _missing(workspace: Workspace) -> list[str]:
@@ -250,23 +252,23 @@ def _missing(workspace: Workspace) -> list[str]:
 
 
 def _leftovers(
-    what: str, found: list[Path], workspace: Workspace, fix: bool, stale_s: float
+    subject: str, paths: list[Path], workspace: Workspace, fix: bool, stale_s: float
 ) -> Iterator[Finding]:
-    old = [path for path in found if _age_s(path) >= stale_s]
+    old = [path for path in paths if _age_s(path) >= stale_s]
     if not old:
-        yield Finding(what, Level.FINE, "none" if not found else f"{len(found)}, all young")
+        yield Finding(subject, Level.FINE, "none" if not paths else f"{len(paths)}, all young")
         return
-    size = sum(folder_bytes(one) if one.is_dir() else one.stat().st_size for one in old)
-    told = f"{len(old)} that nothing refers to ({size / 1e6:.1f} MB), such as {old[0]}"
+    size = sum(folder_bytes(item) if item.is_dir() else item.stat().st_size for item in old)
+    text = f"{len(old)} that nothing refers to ({size / 1e6:.1f} MB), such as {old[0]}"
     if not fix:
-        yield Finding(what, Level.LOOK, f"{told}: `engine doctor --fix` removes them")
+        yield Finding(subject, Level.LOOK, f"{text}: `engine doctor --fix` removes them")
         return
     for path in old:
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    yield Finding(what, Level.LOOK, f"{told}: removed", fixed=True)
+    yield Finding(subject, Level.LOOK, f"{text}: removed", fixed=True)
 
 
 def _age_s(path: Path) -> float:
@@ -284,18 +286,18 @@ def _leases(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding
         yield Finding("leases", Level.FINE, "nobody trains, no scheduler is at work")
     for lease in leases:
         age = (now() - lease.heartbeat_at).total_seconds()
-        what = {TRAINING: "training", SCHEDULER: "scheduler"}.get(lease.name, lease.name)
-        told = f"held by {lease.owner}, last heard of {age:.0f} s ago"
+        subject = {TRAINING: "training", SCHEDULER: "scheduler"}.get(lease.name, lease.name)
+        text = f"held by {lease.owner}, last heard of {age:.0f} s ago"
         if not is_gone(lease.owner) and -lease.ttl_s <= age <= lease.ttl_s:
-            yield Finding(what, Level.FINE, told)
+            yield Finding(subject, Level.FINE, text)
         elif age < -lease.ttl_s and not is_gone(lease.owner):
-            yield Finding(what, Level.LOOK, f"{told}: a clock was set back")
+            yield Finding(subject, Level.LOOK, f"{text}: a clock was set back")
         elif not fix:
-            yield Finding(what, Level.LOOK, f"{told}: gone; whoever comes next takes over")
+            yield Finding(subject, Level.LOOK, f"{text}: gone; whoever comes next takes over")
         else:
             with workspace.database.write("lease") as tx:
                 tx.leases.release(lease.name, lease.holder)
-            yield Finding(what, Level.LOOK, f"{told}: gone, released", fixed=True)
+            yield Finding(subject, Level.LOOK, f"{text}: gone, released", fixed=True)
 
 
 def _dead_runs(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
@@ -311,12 +313,12 @@ def _dead_runs(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Find
         yield Finding("refresh", Level.FINE, f"{n} under way")
         return
     if fix:
-        held = try_acquire(workspace.database, TRAINING)
-        if held is not None:
+        own_lease = try_acquire(workspace.database, TRAINING)
+        if own_lease is not None:
             try:
-                close_dead_runs(workspace, held)
+                close_dead_runs(workspace, own_lease)
             finally:
-                held.release()
+                own_lease.release()
             yield Finding("refresh", Level.LOOK, f"{n} had died: closed", fixed=True)
             return
     yield Finding(
@@ -328,7 +330,7 @@ def _schedule(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Findi
     with workspace.database.read() as tx:
         jobs = tx.schedule.jobs()
         lease = tx.leases.get(SCHEDULER)
-        last = [next(iter(tx.schedule.runs(one.id, limit=1)), None) for one in jobs]
+        last = [next(iter(tx.schedule.runs(item.id, limit=1)), None) for item in jobs]
     if not jobs:
         return
     for run in last:
@@ -336,18 +338,18 @@ def _schedule(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Findi
             yield Finding("schedule", Level.WRONG, f"'{run.job_id}' failed: {run.detail}")
     moment = now()
     late = [
-        one for one in jobs
-        if one.next_run_at is not None and (moment - one.next_run_at).total_seconds() > 3600
+        item for item in jobs
+        if item.next_run_at is not None and (moment - item.next_run_at).total_seconds() > 3600
     ]  # fmt: skip
     if late and lease is None:
-        names = ", ".join(one.id for one in late)
+        names = ", ".join(item.id for item in late)
         yield Finding(
             "schedule", Level.WRONG,
             f"{names} should have run more than an hour ago, and no scheduler is at work: start "
             "`engine schedule run`",
         )  # fmt: skip
     elif not any(run is not None and run.outcome is JobOutcome.FAILED for run in last):
-        n = sum(one.next_run_at is None for one in jobs)
+        n = sum(item.next_run_at is None for item in jobs)
         yield Finding("schedule", Level.FINE, f"{len(jobs)} jobs, {n} paused")
 
 
@@ -361,5 +363,5 @@ def _device() -> Finding:
     """Ask the driver, not torch: that would take seconds."""
     cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*")) if os.name == "posix" else []
     cores = os.cpu_count() or 1
-    told = f"{len(cards)} GPU, " if cards else "no GPU seen, "
-    return Finding("device", Level.FINE, f"{told}{cores} cores")
+    text = f"{len(cards)} GPU, " if cards else "no GPU seen, "
+    return Finding("device", Level.FINE, f"{text}{cores} cores")

@@ -42,14 +42,15 @@ def doctor(
             {
                 "sound": found.is_sound,
                 "findings": [
-                    {"what": f.what, "level": f.level, "told": f.told, "fixed": f.fixed}
+                    {"what": f.subject, "level": f.level, "told": f.text, "fixed": f.fixed}
                     for f in found.findings
                 ],
             }
         )
     else:
         rows = [
-            ["fixed" if one.fixed else str(one.level), one.what, one.told] for one in found.findings
+            ["fixed" if one.fixed else str(one.level), one.subject, one.text]
+            for one in found.findings
         ]
         console().print(grid(["", "what", "found"], rows))
     if not found.is_sound:

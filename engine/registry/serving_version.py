@@ -38,26 +38,26 @@ def serving(data_dir: Path, tx: Transaction, campaign_id: int, kind: ModelKind) 
     """
     notes: list[str] = []
     for version in _in_order(tx, campaign_id, kind):
-        found = problems(data_dir, version)
-        if not found:
+        findings = problems(data_dir, version)
+        if not findings:
             folder = data_dir / version.artifact_path
             if notes:
                 notes.append(f"model {version.id}, which served before, serves until that is mended"
                              + by_voice(f" (`engine models promote {version.id}` makes it last)",
                                         " (promoting it makes it last)"))  # fmt: skip
-            return _told(Serving(version, folder, tuple(notes)))
+            return _logged(Serving(version, folder, tuple(notes)))
         if not version.is_pruned:
-            notes += found
+            notes += findings
     if notes:
         mend = by_voice("`engine refresh --full` trains anew", "a full refresh trains anew")
         notes.append(f"what ships with the program serves; {mend}")
-    return _told(Serving(None, None, tuple(notes)))
+    return _logged(Serving(None, None, tuple(notes)))
 
 
-def _told(found: Serving) -> Serving:
-    for note in found.notes:
+def _logged(selected: Serving) -> Serving:
+    for note in selected.notes:
         _LOG.warning(spell(note, "cli"))
-    return found
+    return selected
 
 
 def _in_order(tx: Transaction, campaign_id: int, kind: ModelKind) -> list[ModelVersionRecord]:
@@ -65,10 +65,10 @@ def _in_order(tx: Transaction, campaign_id: int, kind: ModelKind) -> list[ModelV
     champion = tx.models.champion(campaign_id, kind)
     if champion is None:
         return []
-    known = {one.id: one for one in tx.models.all_of(campaign_id)}
+    by_id = {version.id: version for version in tx.models.all_of(campaign_id)}
     former = stack(list(tx.models.promotions(campaign_id, kind)))[:-1]
-    ids = [one for one in reversed(former) if one is not None and one != champion.id]
-    return [champion, *(known[one] for one in dict.fromkeys(ids))]
+    ids = [id_ for id_ in reversed(former) if id_ is not None and id_ != champion.id]
+    return [champion, *(by_id[id_] for id_ in dict.fromkeys(ids))]
 
 
 def stack(promotions: list[PromotionRecord]) -> list[int | None]:
@@ -76,15 +76,15 @@ def stack(promotions: list[PromotionRecord]) -> list[int | None]:
 
     ``None`` stands for what ships with the program.
     """
-    found: list[int | None] = [None]
-    for one in promotions:
-        is_back = (one.reason or "").startswith(ROLLBACK)
-        if is_back and one.model_version_id in found:
-            del found[found.index(one.model_version_id) + 1 :]
+    order: list[int | None] = [None]
+    for promotion in promotions:
+        is_back = (promotion.reason or "").startswith(ROLLBACK)
+        if is_back and promotion.model_version_id in order:
+            del order[order.index(promotion.model_version_id) + 1 :]
         else:
-            found = [id_ for id_ in found if id_ != one.model_version_id or id_ is None]
-            found.append(one.model_version_id)
-    return found
+            order = [id_ for id_ in order if id_ != promotion.model_version_id or id_ is None]
+            order.append(promotion.model_version_id)
+    return order
 
 
 ROLLBACK = "rollback"

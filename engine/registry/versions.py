@@ -94,13 +94,11 @@ def version_of(workspace: Workspace, tx: Transaction, model_id: int) -> ModelVer
         NotFoundError: there is no such version.
     """
     record, _ = workspace.active_campaign(tx)
-    found = tx.models.get(model_id)
-    if found is None or found.campaign_id != record.id:
-        known = ", ".join(str(one.id) for one in tx.models.all_of(record.id)) or "none"
-        raise NotFoundError(
-            f"there is no model {model_id} of '{record.name}'; recorded are: {known}"
-        )
-    return found
+    version = tx.models.get(model_id)
+    if version is None or version.campaign_id != record.id:
+        ids = ", ".join(str(one.id) for one in tx.models.all_of(record.id)) or "none"
+        raise NotFoundError(f"there is no model {model_id} of '{record.name}'; recorded are: {ids}")
+    return version
 
 
 def promote(workspace: Workspace, model_id: int, *, reason: str = "by hand") -> Promoted:
@@ -145,11 +143,11 @@ def rollback(workspace: Workspace, kind: ModelKind = ModelKind.SURROGATE) -> Pro
                 return Promoted(kind, None, champion.id, tuple(notes))
             version = tx.models.get(former)
             assert version is not None  # noqa: S101 -- a foreign key holds it
-            found = problems(workspace.data_dir, version)
-            if not found:
+            findings = problems(workspace.data_dir, version)
+            if not findings:
                 tx.models.promote(former, reason=reason)
                 return Promoted(kind, former, champion.id, tuple(notes))
-            notes += found
+            notes += findings
     raise AssertionError("what ships with the program stands before everything")
 
 
@@ -182,8 +180,8 @@ def prune(
         if not is_dry_run:
             for id_ in ids:
                 tx.models.mark_pruned(id_)
-            gone = {v.sha256 for v in everything if v.id in ids}
-            tx.embeddings.forget(gone - {v.sha256 for v in everything if v.id not in ids})
+            pruned = {v.sha256 for v in everything if v.id in ids}
+            tx.embeddings.forget(pruned - {v.sha256 for v in everything if v.id not in ids})
     if not is_dry_run:
         for folder in folders:
             try:
@@ -222,7 +220,7 @@ def orphans(workspace: Workspace) -> list[Path]:
     if not home.is_dir():
         return []
     with workspace.database.read() as tx:
-        known = {
+        ids = {
             Path(version.artifact_path).name
             for campaign in tx.campaigns.all()
             for version in tx.models.all_of(campaign.id)
@@ -231,7 +229,7 @@ def orphans(workspace: Workspace) -> list[Path]:
     return [
         one
         for one in sorted(home.iterdir())
-        if one.name not in known and not one.name.startswith(TAKEN_UP)
+        if one.name not in ids and not one.name.startswith(TAKEN_UP)
     ]
 
 
@@ -256,11 +254,11 @@ def _entry(workspace: Workspace, tx: Transaction, version: ModelVersionRecord) -
 
 
 def _require_sound(workspace: Workspace, version: ModelVersionRecord) -> None:
-    found = problems(workspace.data_dir, version)
-    if found:
+    findings = problems(workspace.data_dir, version)
+    if findings:
         raise DataError(
-            f"{'; '.join(found)}. It cannot serve: restore its files from a backup, or train anew"
-            + by_voice(" (`engine refresh --full`)", "")
+            f"{'; '.join(findings)}. It cannot serve: restore its files from a backup, or train "
+            "anew" + by_voice(" (`engine refresh --full`)", "")
         )
 
 

@@ -133,14 +133,14 @@ def match_axes(
             place = known[told[axis.name]]
             found[axis.name] = _match(axis, place, vocabulary.parameters[place])
     for alike in (_by_name, _by_alias, _by_synonym):
-        taken = {match.index for match in found.values()}
+        used = {match.index for match in found.values()}
         for axis in axes:
-            place_of = None if axis.name in found else alike(axis, vocabulary, taken)
+            place_of = None if axis.name in found else alike(axis, vocabulary, used)
             if place_of is None:
                 continue
             try:
                 found[axis.name] = _match(axis, place_of, vocabulary.parameters[place_of])
-                taken.add(place_of)
+                used.add(place_of)
                 left_out.pop(axis.name, None)
             except UnitError as error:
                 left_out.setdefault(axis.name, str(error))
@@ -197,25 +197,25 @@ def _match(axis: Axis, place: int, spec: ParameterSpec) -> Match:
         raise UnitError(f"{axis.name} as {spec.name} [{spec.unit}]: {error}") from error
 
 
-def _by_name(axis: Axis, vocabulary: Vocabulary, taken: set[int]) -> int | None:
-    return _place((axis.name,), vocabulary, taken, loosely)
+def _by_name(axis: Axis, vocabulary: Vocabulary, used: set[int]) -> int | None:
+    return _place((axis.name,), vocabulary, used, loosely)
 
 
-def _by_alias(axis: Axis, vocabulary: Vocabulary, taken: set[int]) -> int | None:
-    return _place(axis.aliases, vocabulary, taken, loosely)
+def _by_alias(axis: Axis, vocabulary: Vocabulary, used: set[int]) -> int | None:
+    return _place(axis.aliases, vocabulary, used, loosely)
 
 
-def _by_synonym(axis: Axis, vocabulary: Vocabulary, taken: set[int]) -> int | None:
-    words = [word for word in (axis.name, *axis.aliases) if axis.unit or not needs_unit(word)]
-    return _place(words, vocabulary, taken, canonical)
+def _by_synonym(axis: Axis, vocabulary: Vocabulary, used: set[int]) -> int | None:
+    spellings = [word for word in (axis.name, *axis.aliases) if axis.unit or not needs_unit(word)]
+    return _place(spellings, vocabulary, used, canonical)
 
 
 def _place(
-    words: Sequence[str], vocabulary: Vocabulary, taken: set[int], plain: Callable[[str], str]
+    words: Sequence[str], vocabulary: Vocabulary, used: set[int], plain: Callable[[str], str]
 ) -> int | None:
-    wanted = {plain(word) for word in words}
+    spellings = {plain(word) for word in words}
     for place, spec in enumerate(vocabulary.parameters):
-        if place not in taken and plain(spec.name) in wanted:
+        if place not in used and plain(spec.name) in spellings:
             return place
     return None
 

@@ -86,10 +86,10 @@ def initialise(
             "is kept)"
         )
     is_new = wants_template or not is_there
-    kept = None
+    former = None
     if is_new:
         text = template_text(template or "nanofibre", name)
-        kept = _keep(config_path) if is_there else None
+        former = _keep(config_path) if is_there else None
         write_aside(config_path, text)
     try:
         settings = load_settings(config_path)
@@ -97,12 +97,12 @@ def initialise(
         url = resolve_url(settings.database.url, config_path.parent)
         record, is_new_database = _record(url, settings, campaign, force=force)
     except BaseException:
-        if kept is not None:
-            kept.replace(config_path)
+        if former is not None:
+            former.replace(config_path)
         elif is_new:
             config_path.unlink(missing_ok=True)
         raise
-    return Initialised(config_path, display_name(url), record, is_new, is_new_database, kept)
+    return Initialised(config_path, display_name(url), record, is_new, is_new_database, former)
 
 
 def _campaign(settings: Settings, config_path: Path) -> Campaign:
@@ -158,7 +158,7 @@ def _create_campaign(database: Database, campaign: Campaign) -> CampaignRecord:
 def _keep(path: Path) -> Path:
     """Copy the file beside itself under the first free name ``config.toml.1``, ``.2``, …"""
     n = 1
-    while (kept := path.with_name(f"{path.name}.{n}")).exists():
+    while (former := path.with_name(f"{path.name}.{n}")).exists():
         n += 1
-    write_aside(kept, path.read_text(encoding="utf-8"))
-    return kept
+    write_aside(former, path.read_text(encoding="utf-8"))
+    return former

@@ -3,9 +3,9 @@
 A lease is a row with its owner and a count of heartbeats (:mod:`db.repository.leases`). A thread
 keeps it alive; whoever finds it held waits, gives up, or takes it over when the owner is gone:
 
-- his process ran on this machine and does not any more: at once;
-- his last heartbeat is older than its time to live by the clocks: at once;
-- the clocks cannot tell (his heartbeat lies in the future, a clock was set back): when the count
+- its process ran on this machine and does not any more: at once;
+- its last heartbeat is older than its time to live by the clocks: at once;
+- the clocks cannot tell (its heartbeat lies in the future, a clock was set back): when the count
   has not moved for that time, by a clock that only runs forward.
 
 Work that ends in a transaction asks there once more whether the lease is still held
@@ -64,8 +64,8 @@ def _started(pid: int) -> int | None:
 
 def is_gone(owner: str) -> bool:
     """Whether a process of this machine is certainly not running any more."""
-    host, _, rest = owner.partition("/")
-    number, _, start = rest.partition("/")
+    host, _, process = owner.partition("/")
+    number, _, start = process.partition("/")
     if host != socket.gethostname() or not number.isdigit():
         return False
     if not Path("/proc/self/stat").exists():
@@ -76,8 +76,8 @@ def is_gone(owner: str) -> bool:
         except OSError:
             return False
         return False
-    found = _started(int(number))
-    return found is None or (start not in ("0", "") and str(found) != start)
+    start_ticks = _started(int(number))
+    return start_ticks is None or (start not in ("0", "") and str(start_ticks) != start)
 
 
 class Lease:
@@ -120,11 +120,11 @@ def try_acquire(
     ttl_s: float = TTL_S,
     owner: str | None = None,
     clock: Now = now,
-    seen: tuple[LeaseRecord, float] | None = None,
+    last_look: tuple[LeaseRecord, float] | None = None,
 ) -> Lease | None:
     """Take a lease if it is free or its owner is gone; ``None`` if somebody holds it.
 
-    ``seen``: what was found at an earlier try, and when by ``time.monotonic``.
+    ``last_look``: what was found at an earlier try, and when by ``time.monotonic``.
     """
     identity = owner or process_identity()
     holder = uuid.uuid4().hex
@@ -133,29 +133,36 @@ def try_acquire(
             moment = clock()
             record = tx.leases.acquire(name, holder=holder, owner=identity, ttl_s=ttl_s, at=moment)
             if record is None:
-                found = tx.leases.get(name)
-                if found is None or not _is_over(found, moment, seen):
+                earlier = tx.leases.get(name)
+                if earlier is None or not _is_over(earlier, moment, last_look):
                     return None
                 record = tx.leases.take_over(
-                    found, holder=holder, owner=identity, ttl_s=ttl_s, at=moment
+                    earlier, holder=holder, owner=identity, ttl_s=ttl_s, at=moment
                 )
                 if record is not None:
-                    _LOG.warning("took over the lease '%s' from %s, who is gone", name, found.owner)
+                    _LOG.warning(
+                        "took over the lease '%s' from %s, who is gone", name, earlier.owner
+                    )
     except ConflictError:  # somebody took it at the same moment
         return None
     return None if record is None else Lease(database, record)
 
 
-def _is_over(found: LeaseRecord, moment: datetime, seen: tuple[LeaseRecord, float] | None) -> bool:
-    if is_gone(found.owner):
+def _is_over(
+    record: LeaseRecord, moment: datetime, last_look: tuple[LeaseRecord, float] | None
+) -> bool:
+    if is_gone(record.owner):
         return True
-    if found.heartbeat_at + timedelta(seconds=found.ttl_s) < moment:
+    if record.heartbeat_at + timedelta(seconds=record.ttl_s) < moment:
         # On the machine of a living owner it is asleep or suspended rather than gone, but it has
         # given no sign for its time to live: it must ask again before it writes.
         return True
-    if seen is None or (seen[0].holder, seen[0].beats) != (found.holder, found.beats):
+    if last_look is None or (last_look[0].holder, last_look[0].beats) != (
+        record.holder,
+        record.beats,
+    ):
         return False
-    return time.monotonic() - seen[1] > found.ttl_s
+    return time.monotonic() - last_look[1] > record.ttl_s
 
 
 @contextmanager
@@ -194,22 +201,23 @@ def held(
 
 def _acquire(database: Database, name: str, ttl_s: float, wait_s: float, clock: Now) -> Lease:
     until = time.monotonic() + wait_s
-    seen: tuple[LeaseRecord, float] | None = None
+    last_look: tuple[LeaseRecord, float] | None = None
     while True:
-        lease = try_acquire(database, name, ttl_s=ttl_s, clock=clock, seen=seen)
+        lease = try_acquire(database, name, ttl_s=ttl_s, clock=clock, last_look=last_look)
         if lease is not None:
             return lease
         with database.read() as tx:
-            found = tx.leases.get(name)
-        if found is not None and (
-            seen is None or (seen[0].holder, seen[0].beats) != (found.holder, found.beats)
+            record = tx.leases.get(name)
+        if record is not None and (
+            last_look is None
+            or (last_look[0].holder, last_look[0].beats) != (record.holder, record.beats)
         ):
-            seen = found, time.monotonic()
+            last_look = record, time.monotonic()
         if time.monotonic() >= until:
-            who = "another process" if found is None else found.owner
+            owner = "another process" if record is None else record.owner
             raise StateError(
-                f"{name}: {who} is at it already; wait until that is done"
-                f"{by_voice(' (`engine doctor` shows who holds what)', '')}, or stop it"
+                f"{name}: {owner} is at it already; wait until that is done"
+                f"{by_voice(' (`engine doctor` shows owner holds what)', '')}, or stop it"
             )
         time.sleep(min(0.5, ttl_s / 4))
 

@@ -40,8 +40,8 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
                 f"'{record.name}'; {by_voice(f'run `engine campaign {command}`', action)}, or name "
                 f"it '{record.name}'"
             )
-        found = differences(old, campaign)
-        if not found:
+        changes = differences(old, campaign)
+        if not changes:
             return Revised(record, ())
         problems = contradictions(old, campaign, tx.experiments.find(record.id))
         if problems:
@@ -52,7 +52,7 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
                 f"own{by_voice(' and run `engine campaign create --file FILE`', '')}."
             )
         return Revised(
-            tx.campaigns.revise(record.id, campaign.definition(), note=note), tuple(found)
+            tx.campaigns.revise(record.id, campaign.definition(), note=note), tuple(changes)
         )
 
 
@@ -89,40 +89,40 @@ def use(workspace: Workspace, name: str) -> CampaignRecord:
 
 def differences(old: Campaign, new: Campaign) -> list[str]:
     """Return what differs between two definitions, a line for each key, in the file's words."""
-    found: list[str] = []
-    before, after = old.definition(), new.definition()
-    for key in sorted(before.keys() | after.keys()):
+    lines: list[str] = []
+    former, edited = old.definition(), new.definition()
+    for key in sorted(former.keys() | edited.keys()):
         if key in _NAMED:
-            found += _differences_of_items(key, before.get(key, []), after.get(key, []))
-        elif before.get(key) != after.get(key):
-            found.append(f"{key}: {_shown(before.get(key))} → {_shown(after.get(key))}")
-    return found
+            lines += _differences_of_items(key, former.get(key, []), edited.get(key, []))
+        elif former.get(key) != edited.get(key):
+            lines.append(f"{key}: {_as_text(former.get(key))} → {_as_text(edited.get(key))}")
+    return lines
 
 
 _NAMED = {"parameters": "name", "properties": "name", "objectives": "outcome"}
 
 
 def _differences_of_items(
-    section: str, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+    section: str, former: Sequence[Mapping[str, Any]], edited: Sequence[Mapping[str, Any]]
 ) -> list[str]:
     key = _NAMED[section]
-    old = {item[key]: item for item in before}
-    new = {item[key]: item for item in after}
-    found = [f"{section}: '{name}' removed" for name in old if name not in new]
-    found += [f"{section}: '{name}' added" for name in new if name not in old]
+    old = {item[key]: item for item in former}
+    new = {item[key]: item for item in edited}
+    lines = [f"{section}: '{name}' removed" for name in old if name not in new]
+    lines += [f"{section}: '{name}' added" for name in new if name not in old]
     for name in old.keys() & new.keys():
-        found += [
+        lines += [
             f"{section}: '{name}' {field}: "
-            f"{_shown(old[name].get(field))} → {_shown(new[name].get(field))}"
+            f"{_as_text(old[name].get(field))} → {_as_text(new[name].get(field))}"
             for field in sorted(old[name].keys() | new[name].keys())
             if old[name].get(field) != new[name].get(field)
         ]
-    if not found and list(old) != list(new):
-        found.append(f"{section}: order {', '.join(old)} → {', '.join(new)}")
-    return sorted(found)
+    if not lines and list(old) != list(new):
+        lines.append(f"{section}: order {', '.join(old)} → {', '.join(new)}")
+    return sorted(lines)
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if value is None:
         return "default"
     return f"{value:g}" if isinstance(value, float) else repr(value)
@@ -135,43 +135,43 @@ def contradictions(
     if not experiments:
         return []
     problems = []
-    known = {parameter.name: parameter for parameter in new.parameters}
+    followers = {parameter.name: parameter for parameter in new.parameters}
     for parameter in old.parameters:
         values = [
             e.conditions[parameter.name] for e in experiments if parameter.name in e.conditions
         ]
         if not values:
             continue
-        where = f"parameter '{parameter.name}'"
-        follower = known.get(parameter.name)
+        subject = f"parameter '{parameter.name}'"
+        follower = followers.get(parameter.name)
         if follower is None:
             problems.append(
-                f"{where} has values in {len(values)} experiments: it cannot be removed or renamed "
-                "(another heading in files is an alias; a name cannot change)"
+                f"{subject} has values in {len(values)} experiments: it cannot be removed or "
+                "renamed (another heading in files is an alias; a name cannot change)"
             )
         else:
-            problems += _parameter_problems(where, parameter, follower, values)
+            problems += _parameter_problems(subject, parameter, follower, values)
     problems += _new_controlled_problems(old, new, experiments)
     return problems + _outcome_problems(old, new, experiments)
 
 
 def _parameter_problems(
-    where: str, old: Parameter, new: Parameter, values: Sequence[float | str]
+    subject: str, old: Parameter, new: Parameter, values: Sequence[float | str]
 ) -> list[str]:
     if old.unit != new.unit:
-        return [_unit_problem(where, old.unit, new.unit, len(values))]
+        return [_unit_problem(subject, old.unit, new.unit, len(values))]
     bad = {problem for value in values if (problem := new.problem_with(value)) is not None}
-    return [f"{where}: recorded values cannot be ({problem})" for problem in sorted(bad)]
+    return [f"{subject}: recorded values cannot be ({problem})" for problem in sorted(bad)]
 
 
 def _new_controlled_problems(
     old: Campaign, new: Campaign, experiments: Sequence[ExperimentRecord]
 ) -> list[str]:
-    before = {parameter.name for parameter in old.controlled}
+    former = {parameter.name for parameter in old.controlled}
     problems = []
     for parameter in new.controlled:
         n_lacking = sum(1 for e in experiments if parameter.name not in e.conditions)
-        if parameter.name not in before and n_lacking:
+        if parameter.name not in former and n_lacking:
             problems.append(
                 f"parameter '{parameter.name}' is new, and {n_lacking} experiments have no value "
                 f"of it: {_EXPORT} them, add the column, and import that into a new campaign"
@@ -188,29 +188,31 @@ def _outcome_problems(
             values.setdefault(measurement.outcome, []).append(measurement.value)
     problems = []
     for outcome in old.outcomes:
-        found = values.get(outcome, [])
-        if not found:
+        measured = values.get(outcome, [])
+        if not measured:
             continue
-        where = f"outcome '{outcome}'"
+        subject = f"outcome '{outcome}'"
         if outcome not in new.outcomes:
             problems.append(
-                f"{where} has {len(found)} measurements: it cannot be removed or renamed "
+                f"{subject} has {len(measured)} measurements: it cannot be removed or renamed "
                 "(what is no longer wanted is left out of the objectives)"
             )
         elif old.unit_of(outcome) != new.unit_of(outcome):
             units = old.unit_of(outcome), new.unit_of(outcome)
-            problems.append(_unit_problem(where, *units, len(found)))
+            problems.append(_unit_problem(subject, *units, len(measured)))
         else:
             prop = new.property_of(outcome)
-            bad = {problem for value in found if (problem := prop.problem_with(value)) is not None}
-            problems += [f"{where}: recorded values cannot be ({p})" for p in sorted(bad)]
+            bad = {
+                problem for value in measured if (problem := prop.problem_with(value)) is not None
+            }
+            problems += [f"{subject}: recorded values cannot be ({p})" for p in sorted(bad)]
     return problems
 
 
-def _unit_problem(where: str, old: str, new: str, n: int) -> str:
+def _unit_problem(subject: str, old: str, new: str, n: int) -> str:
     return (
-        f"{where}: unit '{old}' → '{new}', but {n} recorded values are in '{old}': keep the unit, "
-        f"or {_EXPORT}, convert, and import into a new campaign"
+        f"{subject}: unit '{old}' → '{new}', but {n} recorded values are in '{old}': keep the "
+        f"unit, or {_EXPORT}, convert, and import into a new campaign"
     )
 
 
@@ -226,9 +228,9 @@ def revision_record(
         record, campaign = workspace.active_campaign(tx)
         if revision is None:
             return record, campaign
-        found = [r for r in tx.campaigns.revisions(record.id) if r.revision == revision]
-    if not found:
+        records = [r for r in tx.campaigns.revisions(record.id) if r.revision == revision]
+    if not records:
         raise NotFoundError(
             f"the campaign '{record.name}' has no revision {revision}, only 1 to {record.revision}"
         )
-    return found[0], definition_of(found[0])
+    return records[0], definition_of(records[0])

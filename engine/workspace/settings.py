@@ -147,7 +147,9 @@ def check_cron(value: str) -> str:
         ValueError: not five fields of numbers, names, ``*``, ``,``, ``-`` and ``/``.
     """
     fields = value.split()
-    if value and (len(fields) != 5 or not all(re.fullmatch(r"[\w*/,\-]+", one) for one in fields)):
+    if value and (
+        len(fields) != 5 or not all(re.fullmatch(r"[\w*/,\-]+", part) for part in fields)
+    ):
         raise ValueError(
             "expected a cron expression of five fields (minute, hour, day, month, weekday) such as "
             '"0 3 * * *", or "" for never'
@@ -278,10 +280,10 @@ def _refuse_unknown_variables() -> None:
             continue
         section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("__")
         if section not in sections:
-            known = [f"{ENV_PREFIX}{name.upper()}" for name in sections]
+            names = [f"{ENV_PREFIX}{name.upper()}" for name in sections]
             raise ConfigError(
                 f"environment variable {variable} names no setting."
-                f"{nearest_name(f'{ENV_PREFIX}{section.upper()}', known)}"
+                f"{nearest_name(f'{ENV_PREFIX}{section.upper()}', names)}"
                 f" Sections: {', '.join(sorted(sections))}; write {ENV_PREFIX}<SECTION>__<KEY>"
                 f"{f' (key {key!r})' if key else ''}."
             )
@@ -293,16 +295,16 @@ def describe_validation(error: ValidationError, model: type[BaseModel], source: 
     for finding in error.errors():
         location = ".".join(str(part) for part in finding["loc"])
         if finding["type"] == "extra_forbidden":
-            known = _known_keys(model, finding["loc"][:-1])
+            names = _known_keys(model, finding["loc"][:-1])
             lines.append(
-                f"unknown key '{location}'.{nearest_name(str(finding['loc'][-1]), known)}"
-                f" Known here: {', '.join(sorted(known))}"
+                f"unknown key '{location}'.{nearest_name(str(finding['loc'][-1]), names)}"
+                f" Known here: {', '.join(sorted(names))}"
             )
         else:
             message = _in_words(finding["type"], finding["msg"])
             got = finding["input"]
-            shown = f" (got {got!r})" if isinstance(got, str | int | float | bool) else ""
-            lines.append(f"{location}: {message}{shown}" if location else message)
+            suffix = f" (got {got!r})" if isinstance(got, str | int | float | bool) else ""
+            lines.append(f"{location}: {message}{suffix}" if location else message)
     return f"{source}: " + "\n".join(lines)
 
 
@@ -322,9 +324,9 @@ def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list
             continue
         for name, field in model.model_fields.items():
             if part == name:
-                found = _model_inside(field.annotation)
-                if found is not None:
-                    model = found
+                inner = _model_inside(field.annotation)
+                if inner is not None:
+                    model = inner
                 break
     return list(model.model_fields)
 
@@ -333,9 +335,9 @@ def _model_inside(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        found = _model_inside(argument)
-        if found is not None:
-            return found
+        inner = _model_inside(argument)
+        if inner is not None:
+            return inner
     return None
 
 

@@ -233,7 +233,9 @@ class Arena:
 
         examine(self.config, fix=True, stale_s=0.0)
         after = examine(self.config, stale_s=0.0)
-        wrong = [one.told for one in after.findings if one.level != "fine" and one.what != "disk"]
+        wrong = [
+            one.text for one in after.findings if one.level != "fine" and one.subject != "disk"
+        ]
         if wrong:
             raise SystemExit(f"after `engine doctor --fix`: {wrong}")
 
