@@ -273,9 +273,9 @@ def _entry(
     )
 
 
-def new_folder(now: datetime | None = None) -> Path:
+def new_folder(moment: datetime | None = None) -> Path:
     """Return a folder under ./demo that does not exist yet, named by the time."""
-    stamp = f"{now or datetime.now():%Y-%m-%d-%H%M%S}"
+    stamp = f"{moment or datetime.now():%Y-%m-%d-%H%M%S}"
     folder, n = Path("demo") / stamp, 1
     while folder.exists():
         n += 1

@@ -47,18 +47,23 @@ def show_batch(
     screen = console(to_stderr=to_stderr)
     for note in batch.notes:
         warn(note)
-    shown = campaign.wanted_outcomes
+    outcomes = campaign.wanted_outcomes
     settings = [p.name for p in campaign.controlled]
     rows = [
         [
             "–" if id_ is None else str(id_),
             *(_cell(s.conditions[name]) for name in settings),
-            *(interval(s.outcomes.get(name)) for name in shown),
+            *(interval(s.outcomes.get(name)) for name in outcomes),
             "–" if s.nearest is None else f"{s.p_success:.0%}",
         ]
         for id_, s in zip(ids, batch.suggestions, strict=True)
     ]
-    headings = ["run", *map(campaign.heading, settings), *map(campaign.heading, shown), "success"]
+    headings = [
+        "run",
+        *map(campaign.heading, settings),
+        *map(campaign.heading, outcomes),
+        "success",
+    ]
     screen.print(f"{count(len(rows), 'run')}, in the order to run them ({batch.strategy})")
     screen.print(grid(headings, rows))
     for id_, s in zip(ids, batch.suggestions, strict=True):
@@ -66,8 +71,8 @@ def show_batch(
     for source in batch.sources:
         screen.print(_share(source), markup=False)
     if campaign.constraints:
-        held = ", ".join(map(str, campaign.constraints))
-        screen.print(f"meant to hold: {held}.", markup=False)
+        constraints = ", ".join(map(str, campaign.constraints))
+        screen.print(f"meant to hold: {constraints}.", markup=False)
     if batch.suggestions and batch.suggestions[0].ambient:
         room = ", ".join(
             f"{name} {value:.4g} {campaign.unit_of(name)}".rstrip()
@@ -116,9 +121,9 @@ def write_worksheet(path: Path, proposed: ProposedBatch) -> None:
     headings += ["p_success", "reason"]
     rows = []
     for id_, s in proposed.numbered:
-        given = {**s.conditions, **s.ambient}
+        settings_and_room = {**s.conditions, **s.ambient}
         row: list[Any] = [id_ or "", s.order]
-        row += [given[p.name] for p in (*campaign.controlled, *campaign.ambient)]
+        row += [settings_and_room[p.name] for p in (*campaign.controlled, *campaign.ambient)]
         row += [""] * len(to_fill)
         for name in outcomes:
             row += _triple(s.outcomes.get(name))
@@ -140,12 +145,16 @@ def scored_csv(
     outcomes = list(forecasts[0]) if forecasts else []
     added = [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
     # A file that was scored before gets new scores in place of the old ones.
-    kept = [i for i, heading in enumerate(headings) if heading not in {*added, "rank"}]
+    unscored = [i for i, heading in enumerate(headings) if heading not in {*added, "rank"}]
     body = [
-        [*(row[i] for i in kept), *(x for name in outcomes for x in _triple(forecast[name])), rank]
+        [
+            *(row[i] for i in unscored),
+            *(x for name in outcomes for x in _triple(forecast[name])),
+            rank,
+        ]
         for row, forecast, rank in zip(rows, forecasts, ranks, strict=True)
     ]
-    return _csv_text([*(headings[i] for i in kept), *added, "rank"], body)
+    return _csv_text([*(headings[i] for i in unscored), *added, "rank"], body)
 
 
 def _csv_text(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

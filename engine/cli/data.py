@@ -55,24 +55,24 @@ def init(
     from engine.workspace.init import initialise
     from engine.workspace.settings import CONFIG_NAME
 
-    made = initialise(config or Path(CONFIG_NAME), template=template, name=name, force=force)
+    initialised = initialise(config or Path(CONFIG_NAME), template=template, name=name, force=force)
     document = {
-        "config": str(made.config_path),
-        "database": made.database,
-        "campaign": made.campaign.name,
-        "revision": made.campaign.revision,
-        "kept_config": str(made.kept_config) if made.kept_config else None,
+        "config": str(initialised.config_path),
+        "database": initialised.database,
+        "campaign": initialised.campaign.name,
+        "revision": initialised.campaign.revision,
+        "kept_config": str(initialised.kept_config) if initialised.kept_config else None,
     }
     if as_json:
         print_json(document)
         return
     typer.echo(
-        f"{'wrote' if made.is_new_config else 'read'} {made.config_path}, "
-        f"{'made' if made.is_new_database else 'added to'} {made.database}, "
-        f"recorded the campaign '{made.campaign.name}'"
+        f"{'wrote' if initialised.is_new_config else 'read'} {initialised.config_path}, "
+        f"{'made' if initialised.is_new_database else 'added to'} {initialised.database}, "
+        f"recorded the campaign '{initialised.campaign.name}'"
     )
-    if made.kept_config is not None:
-        typer.echo(f"the old configuration is {made.kept_config}")
+    if initialised.kept_config is not None:
+        typer.echo(f"the old configuration is {initialised.kept_config}")
     typer.echo(
         "next: look through config.toml (bounds, steps, thresholds) and record edits with "
         "`engine campaign revise`;\n"
@@ -173,21 +173,25 @@ def _import_document(report: ImportReport) -> dict[str, object]:
 
 
 def _print_report(report: ImportReport, update: bool) -> None:
-    would = "would be " if report.is_dry_run else ""
+    conditional = "would be " if report.is_dry_run else ""
     lines = [
-        f"{count(report.n_added, 'experiment')} {would}added, "
+        f"{count(report.n_added, 'experiment')} {conditional}added, "
         f"{count(report.n_measurements, 'measurement')}",
         f"{report.n_unchanged} unchanged",
     ]
     if report.n_extended:
         lines.append(
-            f"{count(report.n_extended, 'recorded experiment')} {would}completed with more"
+            f"{count(report.n_extended, 'recorded experiment')} {conditional}completed with more"
         )
     if report.n_changed:
-        what = f"{would}corrected ({count(report.n_corrections, 'value')})" if update else "differ"
-        lines.append(f"{report.n_changed} {what}")
+        differing = (
+            f"{conditional}corrected ({count(report.n_corrections, 'value')})"
+            if update
+            else "differ"
+        )
+        lines.append(f"{report.n_changed} {differing}")
     if report.n_micrographs:
-        lines.append(f"{count(report.n_micrographs, 'micrograph')} {would}kept")
+        lines.append(f"{count(report.n_micrographs, 'micrograph')} {conditional}kept")
     typer.echo(f"{report.source} → {report.campaign}: {'; '.join(lines)}")
     for difference in report.differences[:50]:
         typer.echo(f"  {difference}")

@@ -50,13 +50,13 @@ def upgrade(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from db.urls import display_name
 
     url = _url(config)
-    before, after = schema.upgrade(url)
+    old_revision, new_revision = schema.upgrade(url)
     if as_json:
-        print_json({"database": display_name(url), "from": before, "to": after})
-    elif before == after:
-        typer.echo(f"{display_name(url)} is at revision {after} already; nothing to do.")
+        print_json({"database": display_name(url), "from": old_revision, "to": new_revision})
+    elif old_revision == new_revision:
+        typer.echo(f"{display_name(url)} is at revision {new_revision} already; nothing to do.")
     else:
-        typer.echo(f"{display_name(url)}: revision {before} → {after}.")
+        typer.echo(f"{display_name(url)}: revision {old_revision} → {new_revision}.")
 
 
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -115,7 +115,7 @@ def backup(
 
 
 def copy(
-    to: Annotated[
+    target_url: Annotated[
         str,
         typer.Option(
             "--to",
@@ -144,7 +144,7 @@ def copy(
 
     with Workspace.open(config) as workspace:
         data_dir = workspace.data_dir
-        target = resolve_url(to, Path.cwd())
+        target = resolve_url(target_url, Path.cwd())
         copied = copy_database(workspace.database.url, target, campaign=campaign)
         with workspace.database.read() as tx:
             n_files = tx.overviews.n_files(campaign)
@@ -160,9 +160,9 @@ def copy(
             }
         )
         return
-    what = f"campaign '{campaign}'" if campaign else "database"
+    extent = f"campaign '{campaign}'" if campaign else "database"
     typer.echo(
-        f"{what} copied from {copied.source} to {copied.target}: {copied.n_rows:,} rows, each "
+        f"{extent} copied from {copied.source} to {copied.target}: {copied.n_rows:,} rows, each "
         "compared with its original."
     )
     if n_files:

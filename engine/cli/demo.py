@@ -51,8 +51,8 @@ def demo(
     with Progress(*columns, console=screen, transient=True) as bar:
         task = bar.add_task("setting up", total=config.n_steps)
 
-        def step(what: str) -> None:
-            bar.update(task, description=what, advance=1)
+        def step(stage: str) -> None:
+            bar.update(task, description=stage, advance=1)
 
         audience = Audience(
             step=step,
@@ -153,11 +153,11 @@ def _document(played: Played, seed: int) -> dict[str, Any]:
         "start": _score_document(played.start),
         "rounds": [
             {
-                "batch": each.batch_id,
-                "strategy": each.strategy,
-                "ambient": dict(each.ambient),
-                "notes": list(each.notes),
-                "sheet": None if each.sheet is None else str(each.sheet),
+                "batch": round_.batch_id,
+                "strategy": round_.strategy,
+                "ambient": dict(round_.ambient),
+                "notes": list(round_.notes),
+                "sheet": None if round_.sheet is None else str(round_.sheet),
                 "runs": [
                     {
                         "id": tried.experiment_id,
@@ -171,11 +171,11 @@ def _document(played: Played, seed: int) -> dict[str, Any]:
                         "failure": tried.result.failure,
                         "reason": tried.suggestion.reason,
                     }
-                    for tried in each.tried
+                    for tried in round_.tried
                 ],
-                "score": _score_document(each.score),
+                "score": _score_document(round_.score),
             }
-            for each in played.rounds
+            for round_ in played.rounds
         ],
     }
 

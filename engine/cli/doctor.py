@@ -36,22 +36,27 @@ def doctor(
     """
     from engine.doctor import examine
 
-    found = examine(config, fix=fix, quick=quick, stale_s=older_than)
+    examination = examine(config, fix=fix, quick=quick, stale_s=older_than)
     if as_json:
         print_json(
             {
-                "sound": found.is_sound,
+                "sound": examination.is_sound,
                 "findings": [
-                    {"what": f.subject, "level": f.level, "told": f.text, "fixed": f.fixed}
-                    for f in found.findings
+                    {
+                        "what": finding.subject,
+                        "level": finding.level,
+                        "told": finding.text,
+                        "fixed": finding.fixed,
+                    }
+                    for finding in examination.findings
                 ],
             }
         )
     else:
         rows = [
-            ["fixed" if one.fixed else str(one.level), one.subject, one.text]
-            for one in found.findings
+            ["fixed" if finding.fixed else str(finding.level), finding.subject, finding.text]
+            for finding in examination.findings
         ]
         console().print(grid(["", "what", "found"], rows))
-    if not found.is_sound:
+    if not examination.is_sound:
         raise typer.Exit(1)

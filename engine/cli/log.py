@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def log(
-    words: Annotated[
+    arguments: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[ID] [OUTCOME=VALUE]...",
@@ -47,8 +47,9 @@ def log(
     correct: Annotated[
         bool, typer.Option("--correct", help="Replace values that are there; both are kept.")
     ] = False,
-    which: Annotated[
-        int | None, typer.Option(min=1, help="With --correct: the replicate, if there are several.")
+    which_replicate: Annotated[
+        int | None,
+        typer.Option("--which", min=1, help="With --correct: the replicate, if there are several."),
     ] = None,
     actual: Annotated[
         list[str] | None, typer.Option(help="A condition as really run: voltage=17.8.")
@@ -78,15 +79,15 @@ def log(
     """
     from engine.workspace import Workspace
 
-    entry_of = _Words(
-        words=words or [],
+    entry_of = _LogArguments(
+        arguments=arguments or [],
         new=new,
         actual=actual,
         at=at,
         fixed={
             "replicate": replicate,
             "correct": correct,
-            "which": which,
+            "which": which_replicate,
             "failure": failed,
             "abandon": abandon,
             "running": running,
@@ -121,13 +122,13 @@ def log(
         say(f"a refresh is due ({reason}): run `engine refresh`, or let the scheduler do it")
 
 
-class _Words:
+class _LogArguments:
     """The command's words, as they were given; their meaning needs the campaign."""
 
     def __init__(
         self,
         *,
-        words: Sequence[str],
+        arguments: Sequence[str],
         new: bool,
         actual: Sequence[str] | None,
         at: Sequence[str] | None,
@@ -135,8 +136,8 @@ class _Words:
     ) -> None:
         from engine.experiments.conditions import split_pairs
 
-        self.id = words[0] if words and "=" not in words[0] else None
-        self.pairs = split_pairs(words[1:] if self.id is not None else words)
+        self.id = arguments[0] if arguments and "=" not in arguments[0] else None
+        self.pairs = split_pairs(arguments[1:] if self.id is not None else arguments)
         self.new = new
         self.actual = split_pairs(actual, "actual")
         self.at = split_pairs(at, "at")
@@ -144,9 +145,17 @@ class _Words:
 
     def refuse_beside_file(self) -> None:
         """Refuse what a file says for itself, row by row."""
-        others = ("which", "failure", "abandon", "running", "note", "label", "micrographs")
-        given = [name for name in others if self.fixed[name]]
-        if self.id or self.pairs or self.new or self.actual or self.at or given:
+        single_run_options = (
+            "which",
+            "failure",
+            "abandon",
+            "running",
+            "note",
+            "label",
+            "micrographs",
+        )
+        is_single_run = [name for name in single_run_options if self.fixed[name]]
+        if self.id or self.pairs or self.new or self.actual or self.at or is_single_run:
             raise UsageError(
                 "--file says everything row by row; only --replicate and --correct fit"
             )
@@ -206,13 +215,15 @@ def _campaign(workspace: Workspace) -> Campaign:
     return campaign
 
 
-def _log_one(workspace: Workspace, words: _Words) -> Recorded:
+def _log_one(workspace: Workspace, arguments: _LogArguments) -> Recorded:
     from engine.experiments.record import record
 
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)
-    entry = words.entry(campaign)
-    return record(workspace, entry, detail=f"experiment {words.id}" if words.id else "a new run")
+    entry = arguments.entry(campaign)
+    return record(
+        workspace, entry, detail=f"experiment {arguments.id}" if arguments.id else "a new run"
+    )
 
 
 def _log_file(
@@ -239,9 +250,9 @@ def _sentence(item: Recorded, campaign: Campaign) -> str:
     name = f"experiment {experiment.id}" + (f" ('{experiment.label}')" if experiment.label else "")
     parts = []
     for value in item.values:
-        which = f" (replicate {value.replicate})" if value.replicate > 1 else ""
+        replicate = f" (replicate {value.replicate})" if value.replicate > 1 else ""
         old = f", was {value.superseded:g}" if value.superseded is not None else ""
-        parts.append(f"{campaign.heading(value.outcome)}{which} = {value.value:g}{old}")
+        parts.append(f"{campaign.heading(value.outcome)}{replicate} = {value.value:g}{old}")
     if item.n_micrographs:
         parts.append(count(item.n_micrographs, "micrograph"))
     status = experiment.status.value

@@ -72,10 +72,10 @@ def add(
     from engine.micrographs.add import add as add_pictures
     from engine.workspace import Workspace
 
-    how = HowTaken(nm_per_pixel, rotation_axis)
+    taking = HowTaken(nm_per_pixel, rotation_axis)
     with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
-        report = add_pictures(workspace, files, experiment, how, progress)
-    _tell(report, as_json)
+        report = add_pictures(workspace, files, experiment, taking, progress)
+    _print_added(report, as_json)
 
 
 def import_(
@@ -95,10 +95,10 @@ def import_(
     from engine.micrographs.add import HowTaken, import_folder
     from engine.workspace import Workspace
 
-    how = HowTaken(nm_per_pixel, rotation_axis)
+    taking = HowTaken(nm_per_pixel, rotation_axis)
     with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
-        report = import_folder(workspace, folder, how, progress)
-    _tell(report, as_json)
+        report = import_folder(workspace, folder, taking, progress)
+    _print_added(report, as_json)
 
 
 def show(
@@ -121,15 +121,15 @@ def show(
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        shown = show_picture(workspace, id_, out)
+        overlaid = show_picture(workspace, id_, out)
     if as_json:
         from engine.documents.experiments import MicrographFileOut
 
-        document = MicrographFileOut.model_validate(shown.micrograph).plain()
-        print_json({**document, "overlay": str(shown.overlay)})
+        document = MicrographFileOut.model_validate(overlaid.micrograph).plain()
+        print_json({**document, "overlay": str(overlaid.overlay)})
         return
-    _print_one(shown.micrograph)
-    typer.echo(f"overlay: {shown.overlay}")
+    _print_one(overlaid.micrograph)
+    typer.echo(f"overlay: {overlaid.overlay}")
 
 
 def measure(
@@ -138,7 +138,7 @@ def measure(
         typer.Argument(metavar="[ID]...", help="Micrographs' numbers.", show_default=False),
     ] = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="All of the campaign.")] = False,
+    all_of_campaign: Annotated[bool, typer.Option("--all", help="All of the campaign.")] = False,
     missing: Annotated[
         bool, typer.Option("--missing", help="All that are not measured yet.")
     ] = False,
@@ -152,18 +152,22 @@ def measure(
     from engine.micrographs.overlay import measure_again
     from engine.workspace import Workspace
 
-    if sum((bool(ids), every, missing)) != 1:
+    if sum((bool(ids), all_of_campaign, missing)) != 1:
         raise UsageError("expected micrographs' numbers, --all or --missing: one of the three")
-    how = HowTaken(nm_per_pixel, rotation_axis)
+    taking = HowTaken(nm_per_pixel, rotation_axis)
     with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
-        done = measure_again(workspace, ids or [], how, only_missing=missing, progress=progress)
+        measured = measure_again(
+            workspace, ids or [], taking, only_missing=missing, progress=progress
+        )
     if as_json:
         from engine.documents.experiments import MicrographFileOut
 
-        print_json({"measured": [MicrographFileOut.model_validate(picture) for picture in done]})
+        print_json(
+            {"measured": [MicrographFileOut.model_validate(picture) for picture in measured]}
+        )
         return
-    _print_table(done)
-    typer.echo(f"{len(done)} micrographs measured")
+    _print_table(measured)
+    typer.echo(f"{len(measured)} micrographs measured")
 
 
 def check(
@@ -186,13 +190,13 @@ def check(
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace, counting_bar("looking") as progress:
-        found = check_workspace(workspace, false_share=false_share, progress=progress)
-    for note in found.notes:
+        checked = check_workspace(workspace, false_share=false_share, progress=progress)
+    for note in checked.notes:
         say(note)
     if as_json:
-        print_json(checked_document(found))
+        print_json(checked_document(checked))
         return
-    print_checked(found)
+    print_checked(checked)
 
 
 @contextmanager
@@ -221,7 +225,7 @@ def counting_bar(stage: str) -> Iterator[Progress]:
         yield show
 
 
-def _tell(report: AddReport, as_json: bool) -> None:
+def _print_added(report: AddReport, as_json: bool) -> None:
     for warning in report.warnings:
         warn(warning)
     if as_json:
@@ -230,8 +234,8 @@ def _tell(report: AddReport, as_json: bool) -> None:
         print_json(AddedMicrographsOut.model_validate(report))
         return
     _print_table(report.added)
-    known = f", {report.n_known} known already" if report.n_known else ""
-    typer.echo(f"{len(report.added)} micrographs added{known}")
+    n_known = f", {report.n_known} known already" if report.n_known else ""
+    typer.echo(f"{len(report.added)} micrographs added{n_known}")
 
 
 def _print_table(pictures: Sequence[MicrographRecord]) -> None:
@@ -269,8 +273,8 @@ def _print_one(picture: MicrographRecord) -> None:
     source = f" ({picture.nm_per_pixel_source})" if picture.nm_per_pixel else ""
     typer.echo(f"pixel size: {scale}{source}")
     if picture.crop:
-        left, top, right, bottom = picture.crop
-        typer.echo(f"measured: columns {left}–{right}, rows {top}–{bottom} (without the data bar)")
+        x0, y0, x1, y1 = picture.crop
+        typer.echo(f"measured: columns {x0}–{x1}, rows {y0}–{y1} (without the data bar)")
     unit, blank = statistics["unit"], [""] * 4
     errors = statistics.get("standard_errors") or {}
     rows = [
@@ -290,8 +294,8 @@ def _print_one(picture: MicrographRecord) -> None:
 
 def _row(name: str, distribution: Mapping[str, Any]) -> list[str]:
     quantiles = distribution["quantiles"] or [None] * 5
-    shown = (distribution["mean"], distribution["sd"], quantiles[0], quantiles[2], quantiles[4])
-    return [name, str(distribution["n"]), *map(_number, shown)]
+    values = (distribution["mean"], distribution["sd"], quantiles[0], quantiles[2], quantiles[4])
+    return [name, str(distribution["n"]), *map(_number, values)]
 
 
 def _number(value: float | None, digits: int | None = None) -> str:

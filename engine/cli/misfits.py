@@ -11,21 +11,21 @@ from engine.terminal.output import console, grid
 if TYPE_CHECKING:
     from engine.retrieval.misfits import Checked, Misfit
 
-_SHOWN = 3
+_N_LEAST_LIKELY = 3
 """So many of the least likely runs are shown where none is flagged."""
 
 
-def checked_document(found: Checked) -> dict[str, Any]:
+def checked_document(checked: Checked) -> dict[str, Any]:
     """Return the JSON document of a check."""
     return {
-        "runs": len(found.runs),
-        "flagged": [run.run.experiment_id for run in found.flagged],
-        "false_share": found.false_share,
-        "expected_false_flags": found.expected_false,
-        "latent_area": found.latent_area,
-        "model": found.model,
-        "notes": list(found.notes),
-        "misfits": [_document(run) for run in found.runs],
+        "runs": len(checked.runs),
+        "flagged": [run.run.experiment_id for run in checked.flagged],
+        "false_share": checked.false_share,
+        "expected_false_flags": checked.expected_false,
+        "latent_area": checked.latent_area,
+        "model": checked.model,
+        "notes": list(checked.notes),
+        "misfits": [_document(run) for run in checked.runs],
     }
 
 
@@ -64,26 +64,26 @@ def _share(logit: float) -> float:
     return 1.0 / (1.0 + math.exp(-logit))
 
 
-def print_checked(found: Checked) -> None:
+def print_checked(checked: Checked) -> None:
     """Print a check: flagged runs, what they look like, how many flags to expect by mistake."""
     screen = console()
-    flagged = found.flagged
-    n = len(found.runs)
+    flagged = checked.flagged
+    n = len(checked.runs)
     if flagged:
         screen.print(
             f"{count(len(flagged), 'run')} of {n} with micrographs do not show what their "
-            f"conditions promise; about {found.expected_false:.1f} of these flags are expected to "
-            "be false:"
+            f"conditions promise; about {checked.expected_false:.1f} of these flags are expected "
+            "to be false:"
         )
     else:
         screen.print(
             f"none of {count(n, 'run')} with micrographs stands out (false flags among flags held "
-            f"to {found.false_share:.0%}); the least likely are:"
+            f"to {checked.false_share:.0%}); the least likely are:"
         )
     headings = ["run", "diameter [nm]", "promised [nm]", "order [–]", "promised [–]",
                 "porosity [–]", "promised [–]", "worst z", "similarity [–]", "q [–]",
                 "looks"]  # fmt: skip
-    rows = [_row(misfit) for misfit in (flagged or found.runs[:_SHOWN])]
+    rows = [_row(misfit) for misfit in (flagged or checked.runs[:_N_LEAST_LIKELY])]
     screen.print(grid(headings, rows))
     screen.print(
         "z: measured minus promised, in standard deviations of such runs; q: the share of false "
@@ -92,10 +92,10 @@ def print_checked(found: Checked) -> None:
     )
     for misfit in flagged:
         screen.print(f"  {misfit.run.name}: {_advice(misfit)}", style="dim", markup=False)
-    if found.latent_area is not None:
+    if checked.latent_area is not None:
         screen.print(
-            f"latent ({found.model}): a run's picture is more similar to its own conditions than "
-            f"to another's in {found.latent_area:.0%} of pairs (50 %: by chance)",
+            f"latent ({checked.model}): a run's picture is more similar to its own conditions than "
+            f"to another's in {checked.latent_area:.0%} of pairs (50 %: by chance)",
             markup=False,
         )
 

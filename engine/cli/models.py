@@ -102,27 +102,33 @@ def compare(
     from engine.refresh.compare import compare_models
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace, training_bar() as tell:
-        found = compare_models(workspace, models, tell)
+    with Workspace.open(config) as workspace, training_bar() as progress:
+        comparison = compare_models(workspace, models, progress)
     if as_json:
-        print_json(found.as_json())
+        print_json(comparison.as_json())
         return
-    first = next(iter(found.r2))
+    first = next(iter(comparison.r2))
     rows = []
-    for name, r2 in found.r2.items():
-        other = found.differences.get(name)
+    for name, r2 in comparison.r2.items():
+        difference = comparison.differences.get(name)
         rows.append(
             [
                 name,
                 f"{r2:.3f}",
-                f"{found.log_density[name]:.3f}",
-                "–" if other is None else f"{other['d_r2']:+.3f} ± {other['se_r2']:.3f}",
-                "–" if other is None else f"{other['d_density']:+.3f} ± {other['se_density']:.3f}",
+                f"{comparison.log_density[name]:.3f}",
+                "–"
+                if difference is None
+                else f"{difference['d_r2']:+.3f} ± {difference['se_r2']:.3f}",
+                "–"
+                if difference is None
+                else f"{difference['d_density']:+.3f} ± {difference['se_density']:.3f}",
             ]
         )
     headings = ["", "R² [–]", "log density [nat]", f"{first}: R² more", f"{first}: density more"]
     console().print(grid(headings, rows))
-    typer.echo(f"{count(found.n_recipes, 'recipe')} that no training saw; ± one standard error")
+    typer.echo(
+        f"{count(comparison.n_recipes, 'recipe')} that no training saw; ± one standard error"
+    )
 
 
 def promote(
@@ -136,8 +142,8 @@ def promote(
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        done = promote_now(workspace, model, reason=reason)
-    _print_promoted(done, as_json=as_json)
+        promoted = promote_now(workspace, model, reason=reason)
+    _print_promoted(promoted, as_json=as_json)
 
 
 def rollback(
@@ -156,8 +162,8 @@ def rollback(
     with Workspace.open(config) as workspace:
         chosen = _kind(kind)
         assert chosen is not None  # noqa: S101 -- it has a default
-        done = roll_back(workspace, chosen)
-    _print_promoted(done, as_json=as_json)
+        promoted = roll_back(workspace, chosen)
+    _print_promoted(promoted, as_json=as_json)
 
 
 def rebuild(
@@ -171,18 +177,18 @@ def rebuild(
     from engine.refresh.rebuild import rebuild as rebuild_now
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace, training_bar() as tell:
-        done = rebuild_now(workspace, model, tell)
-    for difference in done.differences:
+    with Workspace.open(config) as workspace, training_bar() as progress:
+        rebuilt = rebuild_now(workspace, model, progress)
+    for difference in rebuilt.differences:
         warn(difference)
     if as_json:
-        print_json({**vars(done), "differences": list(done.differences)})
-    elif done.is_same:
-        put = "; its files are back in their place" if done.restored else ""
-        typer.echo(f"model {model}: the same weights (sha256 {done.sha256[:12]}){put}")
+        print_json({**vars(rebuilt), "differences": list(rebuilt.differences)})
+    elif rebuilt.is_same:
+        put = "; its files are back in their place" if rebuilt.restored else ""
+        typer.echo(f"model {model}: the same weights (sha256 {rebuilt.sha256[:12]}){put}")
     else:
-        warn(f"model {model}: other weights (sha256 {done.sha256[:12]}); nothing was changed")
-    if not done.is_same:
+        warn(f"model {model}: other weights (sha256 {rebuilt.sha256[:12]}); nothing was changed")
+    if not rebuilt.is_same:
         raise typer.Exit(1)
 
 
@@ -205,15 +211,15 @@ def prune(
 
     with Workspace.open(config) as workspace:
         n = workspace.settings.schedule.keep_models if keep is None else keep
-        done = prune_now(workspace, keep=n, kind=_kind(kind), is_dry_run=dry_run)
+        pruned = prune_now(workspace, keep=n, kind=_kind(kind), is_dry_run=dry_run)
     if as_json:
         from engine.documents.models import PrunedOut
 
-        print_json(PrunedOut.model_validate(done))
+        print_json(PrunedOut.model_validate(pruned))
         return
-    words = "would go" if done.is_dry_run else "removed"
-    names = ", ".join(map(str, done.ids)) or "none"
-    typer.echo(f"{words}: {names} ({done.n_bytes / 1e6:.1f} MB)")
+    verb = "would go" if pruned.is_dry_run else "removed"
+    names = ", ".join(map(str, pruned.ids)) or "none"
+    typer.echo(f"{verb}: {names} ({pruned.n_bytes / 1e6:.1f} MB)")
 
 
 def _kind(word: str | None) -> ModelKind | None:
@@ -222,10 +228,10 @@ def _kind(word: str | None) -> ModelKind | None:
 
     if word is None:
         return None
-    known = [str(one) for one in ModelKind]
-    if word not in known:
+    kinds = [str(kind) for kind in ModelKind]
+    if word not in kinds:
         raise UsageError(
-            f"--kind: expected {' or '.join(known)}, got '{word}'.{nearest_name(word, known)}"
+            f"--kind: expected {' or '.join(kinds)}, got '{word}'.{nearest_name(word, kinds)}"
         )
     return ModelKind(word)
 
@@ -239,7 +245,7 @@ def _state(entry: ModelEntry) -> str:
 def _document(entry: ModelEntry) -> ModelEntryOut:
     from engine.documents.models import ModelEntryOut
 
-    return ModelEntryOut.of(entry, _state(entry))
+    return ModelEntryOut.build(entry, _state(entry))
 
 
 def _print_entry(entry: ModelEntry) -> None:
@@ -259,8 +265,11 @@ def _print_entry(entry: ModelEntry) -> None:
         lines.append(("refresh", f"{run.id}, {run.trigger}: {run.outcome}"))
         lines.append(("verdict", run.log or "–"))
     lines += [
-        ("served from", f"{one.at:%Y-%m-%d %H:%M} UTC ({one.by}: {one.reason or '–'})")
-        for one in entry.served
+        (
+            "served from",
+            f"{promotion.at:%Y-%m-%d %H:%M} UTC ({promotion.by}: {promotion.reason or '–'})",
+        )
+        for promotion in entry.served
     ]
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
@@ -274,17 +283,17 @@ def _print_entry(entry: ModelEntry) -> None:
         console().print(grid(["judged", "R² [–]", "log density [nat]"], rows))
 
 
-def _print_promoted(done: Promoted, *, as_json: bool) -> None:
+def _print_promoted(promoted: Promoted, *, as_json: bool) -> None:
     from engine.registry.versions import SHIPPED
 
-    for note in done.notes:
+    for note in promoted.notes:
         warn(note)
     if as_json:
         from engine.documents.models import PromotedOut
 
-        print_json(PromotedOut.model_validate(done))
+        print_json(PromotedOut.model_validate(promoted))
         return
-    now = SHIPPED[done.kind] if done.now_id is None else f"model {done.now_id}"
-    typer.echo(f"{now} serves from now on ({done.kind})")
-    if done.former_id is not None:
-        typer.echo(f"model {done.former_id} retired; its files are kept")
+    champion = SHIPPED[promoted.kind] if promoted.now_id is None else f"model {promoted.now_id}"
+    typer.echo(f"{champion} serves from now on ({promoted.kind})")
+    if promoted.former_id is not None:
+        typer.echo(f"model {promoted.former_id} retired; its files are kept")

@@ -16,7 +16,7 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def split_assignments(words: Iterable[str] | None, option: str) -> dict[str, str]:
+def split_assignments(assignments: Iterable[str] | None, option: str) -> dict[str, str]:
     """Read ``["PVA=wt%", "drum=rpm"]`` as a mapping of words that are not the campaign's.
 
     Raises:
@@ -25,7 +25,7 @@ def split_assignments(words: Iterable[str] | None, option: str) -> dict[str, str
     from engine.experiments.conditions import split_pairs
 
     pairs: dict[str, str] = {}
-    for name, value in split_pairs(words, option):
+    for name, value in split_pairs(assignments, option):
         if name in pairs:
             raise UsageError(
                 f"'{name}' is given twice ({pairs[name]} and {value}); keep one", field=option

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    given: Annotated[
+    settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A condition; repeat it for each."),
     ] = None,
@@ -71,30 +71,30 @@ def predict(
     from engine.predictions.predict import predict as predict_conditions
     from engine.workspace import Workspace
 
-    if (given is None) == (file is None):
+    if (settings is None) == (file is None):
         raise UsageError("expected conditions: --set NAME=VALUE …, or --file FILE; one of the two")
     with Workspace.open(config) as workspace:
         with workspace.database.read() as tx:
             _, campaign = workspace.active_campaign(tx)
-        conditions = _conditions(workspace, campaign, given, file, at, sheet)
+        conditions = _conditions(workspace, campaign, settings, file, at, sheet)
         with progress_shown() as progress:
-            found = predict_conditions(
+            predictions = predict_conditions(
                 workspace, conditions, level=level, drives=drives, progress=progress
             )
-    for note in found.notes:
+    for note in predictions.notes:
         (warn if "stands in" in note else say)(note)
     if as_json:
         from engine.documents.predictions import PredictionsOut
 
-        print_json(PredictionsOut.of(found))
+        print_json(PredictionsOut.build(predictions))
         return
-    _show(found)
+    _show(predictions)
 
 
 def _conditions(
     workspace: Workspace,
     campaign: Campaign,
-    given: Sequence[str] | None,
+    settings: Sequence[str] | None,
     file: Path | None,
     at: Sequence[str] | None,
     sheet: str | None,
@@ -112,7 +112,7 @@ def _conditions(
     if file is None:
         if sheet is not None:
             raise UsageError("--sheet is for an Excel --file")
-        stated = read_pairs(campaign, split_pairs(given, "set"), "set")
+        stated = read_pairs(campaign, split_pairs(settings, "set"), "set")
         require_controlled(campaign, stated, "set")
         return [combined(stated, room, "set")]
     limit = min(MAX_ROWS, workspace.settings.imports.max_rows)
@@ -125,57 +125,57 @@ def _conditions(
 # -- showing ------------------------------------------------------------------------------------
 
 
-def _show(found: Predictions) -> None:
-    if len(found.rows) == 1:
-        _show_one(found, found.rows[0])
+def _show(predictions: Predictions) -> None:
+    if len(predictions.rows) == 1:
+        _show_one(predictions, predictions.rows[0])
         return
-    campaign, screen = found.campaign, console()
-    shown = campaign.wanted_outcomes
+    campaign, screen = predictions.campaign, console()
+    outcomes = campaign.wanted_outcomes
     names = [p.name for p in campaign.parameters]
     rows = [
         [
             str(place),
             *(_cell(row.conditions[name]) for name in names),
-            *(interval(row.outcomes.get(name)) for name in shown),
+            *(interval(row.outcomes.get(name)) for name in outcomes),
             f"{row.p_success:.0%}",
         ]
-        for place, row in enumerate(found.rows, 1)
+        for place, row in enumerate(predictions.rows, 1)
     ]
-    headings = ["row", *map(campaign.heading, names), *map(campaign.heading, shown), "success"]
+    headings = ["row", *map(campaign.heading, names), *map(campaign.heading, outcomes), "success"]
     screen.print(
-        f"{count(len(rows), 'row')}: mean and {found.level:.0%} interval of one new measurement, "
-        f"learnt from {count(found.n_finished, 'finished run')}"
+        f"{count(len(rows), 'row')}: mean and {predictions.level:.0%} interval of one new "
+        f"measurement, learnt from {count(predictions.n_finished, 'finished run')}"
     )
     screen.print(grid(headings, rows))
-    for place, row in enumerate(found.rows, 1):
+    for place, row in enumerate(predictions.rows, 1):
         for warning in row.warnings:
             warn(f"row {place}: {warning}")
-    if any(row.drives for row in found.rows):
+    if any(row.drives for row in predictions.rows):
         screen.print("strongest first, change of the mean over each parameter's range:")
         table = [
             [str(place), campaign.heading(outcome), *_strongest(campaign, row.drives[outcome])]
-            for place, row in enumerate(found.rows, 1)
-            for outcome in shown
+            for place, row in enumerate(predictions.rows, 1)
+            for outcome in outcomes
             if outcome in row.drives
         ]
         screen.print(grid(["row", "outcome", *_ranks(campaign)], table))
 
 
-def _show_one(found: Predictions, row: Prediction) -> None:
-    campaign, screen = found.campaign, console()
-    asked = ", ".join(
+def _show_one(predictions: Predictions, row: Prediction) -> None:
+    campaign, screen = predictions.campaign, console()
+    stated = ", ".join(
         f"{name} {_cell(value)} {campaign.unit_of(name)}".rstrip()
         for name, value in row.conditions.items()
     )
-    screen.print(asked, markup=False)
+    screen.print(stated, markup=False)
     table = [
         [campaign.heading(name), f"{f.mean:.4g}", f"{f.lower:.4g}", f"{f.upper:.4g}"]
         for name, f in row.outcomes.items()
     ]
-    screen.print(grid(["outcome", "mean", f"{found.level:.0%} from", "to"], table))
+    screen.print(grid(["outcome", "mean", f"{predictions.level:.0%} from", "to"], table))
     screen.print(
         f"success {row.p_success:.0%}; intervals are of one new measurement, learnt from "
-        f"{count(found.n_finished, 'finished run')}.",
+        f"{count(predictions.n_finished, 'finished run')}.",
         markup=False,
     )
     for warning in row.warnings:
@@ -210,8 +210,8 @@ def _strongest(campaign: Campaign, drives: Sequence[Drive]) -> list[str]:
 def _drive(campaign: Campaign, drive: Drive) -> str:
     if drive.is_monotone and drive.change is not None:
         return f"{drive.parameter} {drive.change:+.3g}"
-    where = f"{_cell(drive.best)} {campaign.unit_of(drive.parameter)}".rstrip()
-    return f"{drive.parameter} {drive.span:.3g}, highest at {where}"
+    peak = f"{_cell(drive.best)} {campaign.unit_of(drive.parameter)}".rstrip()
+    return f"{drive.parameter} {drive.span:.3g}, highest at {peak}"
 
 
 def _cell(value: Value) -> str:

@@ -55,29 +55,29 @@ def pretrain(
 
     request = PretrainRequest(tuple(source or ()), start, steps, seed, device, resume)
     try:
-        with Workspace.open(config) as workspace, training_bar() as tell:
-            done = pretrain_now(workspace, request, tell)
+        with Workspace.open(config) as workspace, training_bar() as progress:
+            pretrained = pretrain_now(workspace, request, progress)
     except KeyboardInterrupt:
         say("interrupted; `engine pretrain --resume` with the same options goes on from there")
         raise
     if not is_first_process():
         return
-    for note in done.notes:
+    for note in pretrained.notes:
         warn(note)
     if as_json:
         from engine.documents.models import PretrainedOut
 
-        print_json(PretrainedOut.model_validate(done))
+        print_json(PretrainedOut.model_validate(pretrained))
     else:
-        _print(done)
+        _print(pretrained)
 
 
-def _print(done: Pretrained) -> None:
-    scores: Mapping[str, Mapping[str, float]] = done.metrics["r2_held_out"]
+def _print(pretrained: Pretrained) -> None:
+    scores: Mapping[str, Mapping[str, float]] = pretrained.metrics["r2_held_out"]
     rows = []
-    for source in done.metrics["sources"]:
-        found = scores.get(source["name"], {})
-        mean = f"{sum(found.values()) / len(found):.2f}" if found else "–"
+    for source in pretrained.metrics["sources"]:
+        r2 = scores.get(source["name"], {})
+        mean = f"{sum(r2.values()) / len(r2):.2f}" if r2 else "–"
         rows.append(
             [
                 source["name"],
@@ -85,17 +85,17 @@ def _print(done: Pretrained) -> None:
                 str(source["runs"]),
                 str(source["held_out_runs"]),
                 str(source["tiles"]),
-                str(len(found)) if found else "–",
+                str(len(r2)) if r2 else "–",
                 mean,
             ]
         )
     headings = ["source", "kind", "runs", "held out", "tiles", "outcomes scored", "mean R² [–]"]
     console().print(grid(headings, rows))
-    replayed = done.metrics["replayed_labs"]
+    replayed = pretrained.metrics["replayed_labs"]
     labs = f", {replayed} simulated labs" if replayed else ""
     typer.echo(
-        f"model {done.model_id} is the champion: {done.artifact} "
-        f"({done.metrics['steps']} steps{labs}, sha256 {done.sha256[:12]})"
+        f"model {pretrained.model_id} is the champion: {pretrained.artifact} "
+        f"({pretrained.metrics['steps']} steps{labs}, sha256 {pretrained.sha256[:12]})"
     )
-    if done.former_id is not None:
-        typer.echo(f"model {done.former_id} retired; its files are kept")
+    if pretrained.former_id is not None:
+        typer.echo(f"model {pretrained.former_id} retired; its files are kept")

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def preview(
-    given: Annotated[
+    settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set", metavar="NAME=VALUE", help="A condition; repeat it. The rest is left open."
@@ -67,7 +67,7 @@ def preview(
     from engine.previews.sheet_files import condition_lines, sheets_folder, write_sheet
     from engine.workspace import Workspace
 
-    if (given is None) == (like is None):
+    if (settings is None) == (like is None):
         raise UsageError("expected --set NAME=VALUE … or --like IMAGE; one of the two")
     if like is None and (nm_per_pixel is not None or rotation_axis is not None):
         raise UsageError("--nm-per-pixel and --rotation-axis belong to --like")
@@ -77,33 +77,35 @@ def preview(
         with workspace.database.read() as tx:
             _, campaign = workspace.active_campaign(tx)
         if like is None:
-            asked = read_conditions(campaign, split_pairs(given, "set"), "set")
-            request: dict[str, Any] = {"conditions": dict(asked)}
-            heading, lines = "conditions", condition_lines(campaign, asked)
+            conditions = read_conditions(campaign, split_pairs(settings, "set"), "set")
+            request: dict[str, Any] = {"conditions": dict(conditions)}
+            heading, lines = "conditions", condition_lines(campaign, conditions)
             with progress_shown() as progress:
-                found = preview_conditions(workspace, [asked], n=n, seed=chosen, progress=progress)
+                previews = preview_conditions(
+                    workspace, [conditions], n=n, seed=chosen, progress=progress
+                )
             nearest: list[dict[str, Any]] = []
         else:
             from engine.micrographs.opened import open_micrograph
             from engine.micrographs.scale import HowTaken
 
             limit = workspace.settings.storage.max_image_megapixels
-            how = HowTaken(nm_per_pixel, rotation_axis)
-            picture = open_micrograph(like, how, max_megapixels=limit)
+            taking = HowTaken(nm_per_pixel, rotation_axis)
+            picture = open_micrograph(like, taking, max_megapixels=limit)
             request = {"like": like.name}
             heading, lines = "like", [like.name]
             with progress_shown() as progress:
-                found = preview_like(workspace, picture, n=n, seed=chosen, progress=progress)
+                previews = preview_like(workspace, picture, n=n, seed=chosen, progress=progress)
             nearest = _nearest_runs(workspace, picture)
-        ids = [] if dry_run else record_previews(workspace, found, request=request)
+        ids = [] if dry_run else record_previews(workspace, previews, request=request)
         place = out
         if place is None and ids:
             place = sheets_folder(workspace) / f"preview-{ids[0]}.png"
-        row = SheetRow(heading, lines, found.items[0])
+        row = SheetRow(heading, lines, previews.items[0])
 
         def write() -> Path | None:
             if place is not None:
-                write_sheet(place, "What to expect", found, [row])
+                write_sheet(place, "What to expect", previews, [row])
             return place
 
         sheet = written(write)
@@ -113,18 +115,18 @@ def preview(
         print_json(
             {
                 "preview": ids[0] if ids else None,
-                "generator": found.generator,
+                "generator": previews.generator,
                 "seed": chosen,
                 "sheet": None if sheet is None else str(sheet),
                 **request,
-                **PreviewOut.of(found.items[0]).plain(),
+                **PreviewOut.build(previews.items[0]).plain(),
                 "nearest_runs": nearest,
             }
         )
-    show_previews(found, [heading], sheet, to_stderr=as_json)
-    for one in nearest:
-        told = ", ".join(f"{name} {value}" for name, value in one["conditions"].items())
-        say(f"nearest run {one['run']} (similarity {one['similarity']:.2f}): {told}")
+    show_previews(previews, [heading], sheet, to_stderr=as_json)
+    for run in nearest:
+        listed = ", ".join(f"{name} {value}" for name, value in run["conditions"].items())
+        say(f"nearest run {run['run']} (similarity {run['similarity']:.2f}): {listed}")
     say(f"seed {chosen}")
 
 
@@ -133,7 +135,7 @@ def _nearest_runs(workspace: Any, picture: Any) -> list[dict[str, Any]]:
     from engine.retrieval.search import by_micrograph
 
     try:
-        found = by_micrograph(workspace, picture, k=3)
+        retrieved = by_micrograph(workspace, picture, k=3)
     except NotFoundError:
         return []
     except SpinneretError as error:
@@ -145,5 +147,5 @@ def _nearest_runs(workspace: Any, picture: Any) -> list[dict[str, Any]]:
             "similarity": match.similarity,
             "conditions": dict(match.item.conditions),
         }
-        for match in found.matches
+        for match in retrieved.matches
     ]

@@ -52,7 +52,7 @@ def show_previews(
     rows = [
         [
             name,
-            *(_told(key, item.expected.get(key)) for key in ("diameter", "order", "porosity")),
+            *(_expected(key, item.expected.get(key)) for key in ("diameter", "order", "porosity")),
             ", ".join(near.name for near in item.near) or "–",
         ]
         for name, item in zip(names, previews.items, strict=True)
@@ -75,10 +75,10 @@ def show_previews(
         screen.print(str(sheet), markup=False, soft_wrap=True)
 
 
-def _told(name: str, told: Interval | None) -> str:
-    if told is None:
+def _expected(name: str, interval: Interval | None) -> str:
+    if interval is None:
         return "–"
     form = ".0f" if name == "diameter" else ".2f"
-    if told.lower is None or told.upper is None:
-        return format(told.mean, form)
-    return f"{told.mean:{form}} ({told.lower:{form}}–{told.upper:{form}})"
+    if interval.lower is None or interval.upper is None:
+        return format(interval.mean, form)
+    return f"{interval.mean:{form}} ({interval.lower:{form}}–{interval.upper:{form}})"

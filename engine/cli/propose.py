@@ -151,21 +151,21 @@ def propose(
         if sheet is not None and preview is False:
             raise UsageError("--sheet shows the previews that --no-preview declines; keep one")
         refuse_sheet(sheet)
-        with progress_shown() as tell:
+        with progress_shown() as progress:
             proposed = propose_batch(
-                workspace, request, record=not dry_run, preview=preview, progress=tell
+                workspace, request, record=not dry_run, preview=preview, progress=progress
             )
-        shown = None
+        contact_sheet = None
         if proposed.previews is not None:
             from engine.loop import write_batch_sheet
 
-            shown = written(lambda: write_batch_sheet(workspace, proposed, sheet))
+            contact_sheet = written(lambda: write_batch_sheet(workspace, proposed, sheet))
     if as_json:
         from engine.documents.proposals import ProposedBatchOut
 
-        print_json(ProposedBatchOut.of(proposed, shown))
+        print_json(ProposedBatchOut.build(proposed, contact_sheet))
     show_batch(proposed.campaign, proposed.batch, proposed.experiment_ids, to_stderr=as_json)
-    show_batch_previews(proposed, shown, to_stderr=as_json)
+    show_batch_previews(proposed, contact_sheet, to_stderr=as_json)
     if proposed.batch_id is None:
         say("dry run: nothing was recorded.")
     else:
@@ -192,17 +192,17 @@ def replay(
     from engine.loop import replay as replay_batch
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace, progress_shown() as tell:
-        replayed = replay_batch(workspace, batch, progress=tell)
+    with Workspace.open(config) as workspace, progress_shown() as progress:
+        replayed = replay_batch(workspace, batch, progress=progress)
     if as_json:
         from engine.documents.proposals import ProposedBatchOut
 
-        again = ProposedBatch(
+        replayed_batch = ProposedBatch(
             replayed.campaign, replayed.request, replayed.batch, batch, replayed.experiment_ids
         )
         print_json(
             {
-                **ProposedBatchOut.of(again).plain(),
+                **ProposedBatchOut.build(replayed_batch).plain(),
                 "same": not replayed.differences,
                 "differences": list(replayed.differences),
             }
@@ -254,9 +254,9 @@ def score(
             campaign, conditions, "candidate", then="scored all the same"
         ):
             warn(warning)
-        with progress_shown() as tell:
+        with progress_shown() as progress:
             campaign, forecasts, ranks = score_candidates(
-                workspace, conditions, seed=seed, progress=tell
+                workspace, conditions, seed=seed, progress=progress
             )
     if as_json:
         from engine.documents.predictions import CandidateOut, CandidatesOut
@@ -279,18 +279,18 @@ def score(
 # -- reading words ----------------------------------------------------------------------------
 
 
-def _numbers(campaign: Campaign, words: Sequence[str] | None) -> dict[str, float]:
+def _numbers(campaign: Campaign, options: Sequence[str] | None) -> dict[str, float]:
     from engine.experiments.conditions import read_conditions, split_pairs
 
-    pairs = split_pairs(words, "at")
+    pairs = split_pairs(options, "at")
     room = read_conditions(campaign, pairs, "at", role="ambient", belongs="fixed")
     return {name: float(value) for name, value in room.items()}
 
 
-def _fixed(campaign: Campaign, words: Sequence[str] | None) -> dict[str, Value]:
+def _fixed(campaign: Campaign, options: Sequence[str] | None) -> dict[str, Value]:
     from engine.experiments.conditions import read_conditions, split_pairs
 
-    pairs = split_pairs(words, "fixed")
+    pairs = split_pairs(options, "fixed")
     return read_conditions(
         campaign, pairs, "fixed", role="controlled", belongs="at", as_setting=True
     )

@@ -1,4 +1,4 @@
-"""``engine refresh``: models learn the new results, and serve if they lose to nobody."""
+"""``engine refresh``: models learn the new results, and are promoted if they are no worse."""
 
 from __future__ import annotations
 
@@ -102,16 +102,16 @@ def refresh(
                 return
             trigger = "; ".join(reason.partition(":")[0] for reason in planned.reasons)
             request = replace(request, trigger=trigger, only_if_due=True)
-        with training_bar() as tell, stopped_by_sigterm() as should_stop:
-            done = refresh_now(workspace, request, tell, should_stop)
-    for note in done.notes:
+        with training_bar() as progress, stopped_by_sigterm() as should_stop:
+            refreshed = refresh_now(workspace, request, progress, should_stop)
+    for note in refreshed.notes:
         warn(note)
     if as_json:
         from engine.documents.models import RefreshedOut
 
-        print_json(RefreshedOut.model_validate(done))
+        print_json(RefreshedOut.model_validate(refreshed))
     else:
-        _print(done)
+        _print(refreshed)
 
 
 @contextmanager
@@ -121,24 +121,24 @@ def stopped_by_sigterm(grace_s: float = GRACE_S) -> Iterator[Callable[[], bool]]
     Giving up is a kill like any other: the training is on the disk, and the next refresh closes the
     record and goes on.
     """
-    asked = threading.Event()
+    is_stopping = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield is_stopping.is_set
         return
     timers: list[threading.Timer] = []
 
     def ask(*_: object) -> None:
-        asked.set()
+        is_stopping.set()
         timer = threading.Timer(grace_s, _give_up, (grace_s,))
         timer.daemon = True
         timer.start()
         timers.append(timer)
 
-    before = signal.signal(signal.SIGTERM, ask)
+    former_handler = signal.signal(signal.SIGTERM, ask)
     try:
-        yield asked.is_set
+        yield is_stopping.is_set
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, former_handler)
         for timer in timers:
             timer.cancel()
 
@@ -181,29 +181,32 @@ def _print_plan(planned: Plan, *, as_json: bool) -> None:
         warn(planned.problem)
 
 
-def _print(done: Refreshed) -> None:
-    gate = done.report.get("gate")
+def _print(refreshed: Refreshed) -> None:
+    gate = refreshed.report.get("gate")
     if gate:
         rows = []
         for name, r2 in gate["r2"].items():
-            other = gate["against"].get(name)
+            difference = gate["against"].get(name)
             rows.append(
                 [
                     name,
                     f"{r2:.3f}",
                     f"{gate['log_density'][name]:.3f}",
-                    "–" if other is None else f"{other['d_r2']:+.3f} ± {other['se_r2']:.3f}",
-                    "–" if other is None else ("yes" if other["loses"] else "no"),
+                    "–"
+                    if difference is None
+                    else f"{difference['d_r2']:+.3f} ± {difference['se_r2']:.3f}",
+                    "–" if difference is None else ("yes" if difference["loses"] else "no"),
                 ]
             )
         headings = ["", "R² [–]", "log density [nat]", "candidate: R² more", "candidate worse"]
         console().print(grid(headings, rows))
     typer.echo(
-        f"refresh {done.refresh_id} ({done.mode}): {done.outcome}: {spell(done.reason, 'cli')}"
+        f"refresh {refreshed.refresh_id} ({refreshed.mode}): {refreshed.outcome}: "
+        f"{spell(refreshed.reason, 'cli')}"
     )
-    if done.model_id is not None:
-        typer.echo(f"model {done.model_id}: {done.artifact}")
-    if done.former_id is not None:
-        typer.echo(f"model {done.former_id} retired; `engine models rollback` brings it back")
-    if done.outcome == "interrupted":
+    if refreshed.model_id is not None:
+        typer.echo(f"model {refreshed.model_id}: {refreshed.artifact}")
+    if refreshed.former_id is not None:
+        typer.echo(f"model {refreshed.former_id} retired; `engine models rollback` brings it back")
+    if refreshed.outcome == "interrupted":
         say("`engine refresh` goes on from there")

@@ -36,7 +36,7 @@ def retrieve(
             help="Find micrographs that look as these conditions should.",
         ),
     ] = None,
-    given: Annotated[
+    settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="One of the conditions; repeat it."),
     ] = None,
@@ -69,7 +69,7 @@ def retrieve(
     from engine.retrieval.search import by_conditions, by_micrograph
     from engine.workspace import Workspace
 
-    pairs = _pairs(conditions, given)
+    pairs = _pairs(conditions, settings)
     if bool(pairs) == (micrograph is not None):
         raise UsageError("expected --conditions NAME=VALUE,… or --micrograph FILE; one of the two")
     if micrograph is None and (nm_per_pixel is not None or rotation_axis is not None):
@@ -84,41 +84,41 @@ def retrieve(
                 from engine.micrographs.opened import open_micrograph
                 from engine.micrographs.scale import HowTaken
 
-                how = HowTaken(nm_per_pixel, rotation_axis)
-                picture = open_micrograph(micrograph, how, max_megapixels=limit)
-                found = by_micrograph(workspace, picture, k=k, scope=scope, progress=progress)
+                taking = HowTaken(nm_per_pixel, rotation_axis)
+                picture = open_micrograph(micrograph, taking, max_megapixels=limit)
+                retrieved = by_micrograph(workspace, picture, k=k, scope=scope, progress=progress)
             else:
                 from engine.experiments.conditions import read_conditions
 
                 with workspace.database.read() as tx:
                     _, campaign = workspace.active_campaign(tx)
                 field_name = "conditions" if conditions else "set"
-                asked = read_conditions(campaign, pairs, field_name)
-                found = by_conditions(workspace, asked, k=k, scope=scope, progress=progress)
+                query = read_conditions(campaign, pairs, field_name)
+                retrieved = by_conditions(workspace, query, k=k, scope=scope, progress=progress)
     if contact_sheet is not None:
         from engine.retrieval.contact_sheet import query_panel, write_contact_sheet
 
-        panel = None if picture is None else query_panel(picture, found)
-        write_contact_sheet(found, contact_sheet, max_megapixels=limit, query=panel)
-    for note in found.notes:
+        panel = None if picture is None else query_panel(picture, retrieved)
+        write_contact_sheet(retrieved, contact_sheet, max_megapixels=limit, query=panel)
+    for note in retrieved.notes:
         say(note)
     if as_json:
         from engine.documents.retrieval import RetrievedOut
 
-        print_json(RetrievedOut.of(found))
+        print_json(RetrievedOut.build(retrieved))
     else:
-        _show(found)
+        _show(retrieved)
     if contact_sheet is not None:
         say(f"pictures: {contact_sheet}")
 
 
-def _pairs(conditions: str | None, given: Sequence[str] | None) -> list[tuple[str, str]]:
+def _pairs(conditions: str | None, settings: Sequence[str] | None) -> list[tuple[str, str]]:
     from engine.experiments.conditions import split_pairs
 
     listed = [word for word in (conditions or "").split(",") if word.strip()]
     if conditions is not None and not listed:
         raise UsageError("--conditions: expected name=value,… such as voltage=18, got nothing")
-    return split_pairs([*listed, *(given or ())], "conditions")
+    return split_pairs([*listed, *(settings or ())], "conditions")
 
 
 def _gallery(word: str) -> Any:
@@ -141,12 +141,12 @@ def _refuse_place(path: Path | None) -> None:
 # -- showing ------------------------------------------------------------------------------------
 
 
-def _show(found: Retrieved) -> None:
+def _show(retrieved: Retrieved) -> None:
     screen = console()
     names = list(
         dict.fromkeys(
             axis.name
-            for match in found.matches
+            for match in retrieved.matches
             for axis in match.item.axes
             if axis.name in match.item.conditions
         )
@@ -158,42 +158,42 @@ def _show(found: Retrieved) -> None:
         "porosity (Δ) [–]",
         "fits [×]",
         "similarity [–]",
-        *(_heading(found, name) for name in names),
+        *(_heading(retrieved, name) for name in names),
     ]
     rows = []
-    for match in found.matches:
-        own, off = match.item.statistics, match.difference
+    for match in retrieved.matches:
+        measured, off = match.item.statistics, match.difference
         rows.append(
             [
                 match.item.run,
-                _measured(own.diameter_nm, off.diameter_nm, 0),
-                _measured(own.order, off.order, 2),
-                _measured(own.porosity, off.porosity, 2),
+                _measured(measured.diameter_nm, off.diameter_nm, 0),
+                _measured(measured.order, off.order, 2),
+                _measured(measured.porosity, off.porosity, 2),
                 "–" if match.fit is None else f"{math.exp(match.fit):.2g}",
                 f"{match.similarity:.2f}",
                 *(_value(match.item, name) for name in names),
             ]
         )
-    screen.print(f"{count(len(rows), 'micrograph')} of {found.n_gallery}, nearest first")
-    told = found.statistics
-    if any(value is not None for value in told.values):
-        what = "expected of these conditions" if found.is_expected else "the picture shows"
-        screen.print(f"{what}: {told.in_words}; Δ is the run's minus that")
+    screen.print(f"{count(len(rows), 'micrograph')} of {retrieved.n_gallery}, nearest first")
+    statistics = retrieved.statistics
+    if any(value is not None for value in statistics.values):
+        subject = "expected of these conditions" if retrieved.is_expected else "the picture shows"
+        screen.print(f"{subject}: {statistics.in_words}; Δ is the run's minus that")
     screen.print(grid(headings, rows))
-    if any(match.fit is not None for match in found.matches):
-        pair = ("the picture", "these") if found.is_expected else ("your picture", "the run's")
+    if any(match.fit is not None for match in retrieved.matches):
+        pair = ("the picture", "these") if retrieved.is_expected else ("your picture", "the run's")
         screen.print(
             f"fits: how many times likelier {pair[0]} is of {pair[1]} conditions than of those of "
             "a run drawn at random"
         )
     screen.print(
-        f"similarity: in the latent of {found.model}, −1 to 1; it orders what was not measured",
+        f"similarity: in the latent of {retrieved.model}, −1 to 1; it orders what was not measured",
         markup=False,
     )
 
 
-def _heading(found: Retrieved, name: str) -> str:
-    item = next(m.item for m in found.matches if name in m.item.conditions)
+def _heading(retrieved: Retrieved, name: str) -> str:
+    item = next(m.item for m in retrieved.matches if name in m.item.conditions)
     unit = item.unit_of(name)
     return f"{name} [{unit}]" if unit else name
 

@@ -83,13 +83,13 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        found = schedule_status(workspace)
+        schedule = schedule_status(workspace)
     if as_json:
         from engine.documents.jobs import ScheduleOut
 
-        print_json(ScheduleOut.of(found))
+        print_json(ScheduleOut.build(schedule))
     else:
-        _print(found)
+        _print(schedule)
 
 
 def pause(job: _JobArgument, config: ConfigOption = None) -> None:
@@ -109,8 +109,8 @@ def resume(job: _JobArgument, config: ConfigOption = None) -> None:
 
     with Workspace.open(config) as workspace:
         moment = resume_now(workspace, job)
-    when = "" if moment is None else f", next at {moment:%Y-%m-%d %H:%M} {moment.tzname()}"
-    typer.echo(f"{job} runs again{when}")
+    next_run = "" if moment is None else f", next at {moment:%Y-%m-%d %H:%M} {moment.tzname()}"
+    typer.echo(f"{job} runs again{next_run}")
 
 
 def trigger(job: _JobArgument, config: ConfigOption = None) -> None:
@@ -125,32 +125,32 @@ def trigger(job: _JobArgument, config: ConfigOption = None) -> None:
         warn("no scheduler is at work: it runs as soon as `engine schedule run` is started")
 
 
-def _print(found: ScheduleStatus) -> None:
+def _print(schedule: ScheduleStatus) -> None:
     from engine.jobs.schedule import about
 
     rows = []
-    for one in found.jobs:
-        last = one.last
-        when = one.job.next_run_at
+    for scheduled in schedule.jobs:
+        last = scheduled.last
+        next_run_at = scheduled.job.next_run_at
         rows.append(
             [
-                one.job.id,
-                about(one.job.definition),
-                one.times,
-                "paused" if when is None else f"{when:%Y-%m-%d %H:%M:%S}",
+                scheduled.job.id,
+                about(scheduled.job.definition),
+                scheduled.times,
+                "paused" if next_run_at is None else f"{next_run_at:%Y-%m-%d %H:%M:%S}",
                 "–" if last is None else f"{last.started_at:%Y-%m-%d %H:%M:%S}",
                 "–" if last is None else str(last.outcome),
             ]
         )
     headings = ["job", "what", "when", "next [UTC]", "last [UTC]", "outcome"]
     console().print(grid(headings, rows))
-    for one in found.jobs:
-        if one.last is not None and one.last.outcome == "failed":
-            warn(f"{one.job.id}: {one.last.detail}")
-    if found.holder is None:
+    for scheduled in schedule.jobs:
+        if scheduled.last is not None and scheduled.last.outcome == "failed":
+            warn(f"{scheduled.job.id}: {scheduled.last.detail}")
+    if schedule.holder is None:
         say("no scheduler is at work: start one with `engine schedule run`")
     else:
         typer.echo(
-            f"run by {found.holder.owner}, last heard of at "
-            f"{found.holder.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
+            f"run by {schedule.holder.owner}, last heard of at "
+            f"{schedule.holder.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
         )

@@ -98,12 +98,12 @@ def add(
     from engine.sources import manage as managing
     from engine.workspace import Workspace
 
-    told = managing.read_mapping(mapping) if mapping is not None else {}
-    told["names"] = {**told.get("names", {}), **split_assignments(map_, "map")}
-    told["units"] = {**told.get("units", {}), **split_assignments(unit, "unit")}
+    mapped = managing.read_mapping(mapping) if mapping is not None else {}
+    mapped["names"] = {**mapped.get("names", {}), **split_assignments(map_, "map")}
+    mapped["units"] = {**mapped.get("units", {}), **split_assignments(unit, "unit")}
     for key, value in (("sheet", sheet), ("nm_per_pixel", nm_per_pixel)):
         if value is not None:
-            told[key] = value
+            mapped[key] = value
     with Workspace.open(config) as workspace:
         definition = managing.definition_of(
             workspace,
@@ -114,10 +114,10 @@ def add(
             simulated=simulated,
             labs=labs,
             seed=seed,
-            mapping=told,
+            mapping=mapped,
         )
         added = managing.add(workspace, name, definition, of_all=all_campaigns)
-    _tell(added, as_json)
+    _print_source(added, as_json)
     if not as_json:
         typer.echo("next: `engine pretrain` trains the surrogate on all sources")
 
@@ -128,23 +128,23 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        found = list_sources(workspace)
+        sources = list_sources(workspace)
     if as_json:
-        print_json({"sources": [_brief(one) for one in found]})
+        print_json({"sources": [_brief(source) for source in sources]})
         return
-    if not found:
+    if not sources:
         typer.echo("no sources; add one with `engine source add`")
         return
     rows = [
         [
-            one.record.name,
-            str(one.record.kind),
-            one.definition.place,
-            "every campaign" if one.record.campaign_id is None else "this campaign",
-            f"{one.record.created_at:%Y-%m-%d}",
-            one.record.fingerprint[:12],
+            source.record.name,
+            str(source.record.kind),
+            source.definition.place,
+            "every campaign" if source.record.campaign_id is None else "this campaign",
+            f"{source.record.created_at:%Y-%m-%d}",
+            source.record.fingerprint[:12],
         ]
-        for one in found
+        for source in sources
     ]
     headings = ["source", "kind", "where", "serves", "added (UTC)", "fingerprint"]
     console().print(grid(headings, rows))
@@ -160,8 +160,8 @@ def show(
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        found = describe(workspace, name)
-    _tell(found, as_json)
+        source = describe(workspace, name)
+    _print_source(source, as_json)
 
 
 def remove(
@@ -181,32 +181,32 @@ def remove(
         typer.echo(f"source '{record.name}' removed; models trained on it are kept")
 
 
-def _brief(one: Described) -> dict[str, Any]:
+def _brief(source: Described) -> dict[str, Any]:
     return {
-        "name": one.record.name,
-        "kind": str(one.record.kind),
-        "definition": one.definition.as_json(),
-        "serves_every_campaign": one.record.campaign_id is None,
-        "added": one.record.created_at.isoformat(),
-        "fingerprint_when_added": one.record.fingerprint,
+        "name": source.record.name,
+        "kind": str(source.record.kind),
+        "definition": source.definition.as_json(),
+        "serves_every_campaign": source.record.campaign_id is None,
+        "added": source.record.created_at.isoformat(),
+        "fingerprint_when_added": source.record.fingerprint,
     }
 
 
-def _tell(found: Described, as_json: bool) -> None:
-    data, understood, language = found.data, found.understood, found.language
+def _print_source(source: Described, as_json: bool) -> None:
+    data, understood, language = source.data, source.understood, source.language
     if data is None or understood is None or language is None:
-        raise UsageError(found.problem or f"source '{found.record.name}' was not read")
+        raise UsageError(source.problem or f"source '{source.record.name}' was not read")
     for note in data.notes:
         warn(f"source '{data.name}': {note}")
-    if found.has_changed:
+    if source.has_changed:
         warn(f"source '{data.name}' reads otherwise than when it was added")
-    words = language.words
+    vocabulary = language.words
     if as_json:
         print_json(
             {
-                **_brief(found),
+                **_brief(source),
                 "fingerprint": data.fingerprint,
-                "has_changed": found.has_changed,
+                "has_changed": source.has_changed,
                 "n_runs": len(data.runs),
                 "n_micrographs": data.n_pictures,
                 "n_micrographs_with_scale": data.n_scaled,
@@ -214,8 +214,8 @@ def _tell(found: Described, as_json: bool) -> None:
                     {
                         "name": match.axis.name,
                         "unit": match.axis.unit,
-                        "means": words.parameters[match.index].name,
-                        "in_unit": words.parameters[match.index].unit,
+                        "means": vocabulary.parameters[match.index].name,
+                        "in_unit": vocabulary.parameters[match.index].unit,
                         "factor": match.factor,
                         "offset": match.offset,
                         "in_campaign": match.index in understood.common,
@@ -223,33 +223,39 @@ def _tell(found: Described, as_json: bool) -> None:
                     for match in understood.axes.matches
                 ],
                 "parameters_left_out": dict(understood.axes.left_out),
-                "outcomes": {own: words.outcomes[i] for own, i in understood.outcomes.items()},
+                "outcomes": {
+                    name: vocabulary.outcomes[i] for name, i in understood.outcomes.items()
+                },
                 "outcomes_left_out": [
-                    one.name for one in data.outcomes if one.name not in understood.outcomes
+                    outcome.name
+                    for outcome in data.outcomes
+                    if outcome.name not in understood.outcomes
                 ],
                 "notes": list(data.notes),
             }
         )
         return
-    _print(found)
+    _print_tables(source)
 
 
-def _print(found: Described) -> None:
-    data, understood, language = found.data, found.understood, found.language
+def _print_tables(source: Described) -> None:
+    data, understood, language = source.data, source.understood, source.language
     if data is None or understood is None or language is None:
         return
-    words = language.words
+    vocabulary = language.words
     pictures = count(data.n_pictures, "micrograph")
     if data.n_pictures and data.n_scaled < data.n_pictures:
         pictures += f", {data.n_pictures - data.n_scaled} of them without pixel size, not learnt"
     typer.echo(
-        f"source '{data.name}': {found.definition.place}; {count(len(data.runs), 'run')}, "
+        f"source '{data.name}': {source.definition.place}; {count(len(data.runs), 'run')}, "
         f"{pictures}; fingerprint {data.fingerprint[:12]}"
     )
     rows = [
         [
             _heading(match.axis.name, match.axis.unit),
-            _heading(words.parameters[match.index].name, words.parameters[match.index].unit),
+            _heading(
+                vocabulary.parameters[match.index].name, vocabulary.parameters[match.index].unit
+            ),
             _conversion(match),
             _range(match),
             "yes" if match.index in understood.common else "no",
@@ -259,16 +265,20 @@ def _print(found: Described) -> None:
     headings = ["parameter", "means", "converted", "range there", "in the campaign"]
     console().print(grid(headings, rows))
     outcomes = [
-        [one.name, words.outcomes[understood.outcomes[one.name]], "log" if one.is_log else "linear"]
-        for one in data.outcomes
-        if one.name in understood.outcomes
+        [
+            outcome.name,
+            vocabulary.outcomes[understood.outcomes[outcome.name]],
+            "log" if outcome.is_log else "linear",
+        ]
+        for outcome in data.outcomes
+        if outcome.name in understood.outcomes
     ]
     console().print(grid(["outcome", "means", "scale"], outcomes))
-    for name, why in understood.axes.left_out.items():
-        typer.echo(f"parameter left out: {name} ({why})")
-    left = [one.name for one in data.outcomes if one.name not in understood.outcomes]
-    if left:
-        typer.echo(f"outcomes left out: {', '.join(left)}")
+    for name, reason in understood.axes.left_out.items():
+        typer.echo(f"parameter left out: {name} ({reason})")
+    unused = [outcome.name for outcome in data.outcomes if outcome.name not in understood.outcomes]
+    if unused:
+        typer.echo(f"outcomes left out: {', '.join(unused)}")
 
 
 def _conversion(match: Match) -> str:

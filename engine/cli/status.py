@@ -22,53 +22,55 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        found = campaign_status(workspace)
-        drift = workspace.drift(found.record)
+        overall = campaign_status(workspace)
+        drift = workspace.drift(overall.record)
     if drift is not None:
         warn(drift)
     if as_json:
         from engine.documents.campaigns import StatusOut
 
-        print_json(StatusOut.model_validate(found))
+        print_json(StatusOut.model_validate(overall))
     else:
-        _print_status(found)
+        _print_status(overall)
 
 
-def _print_status(found: CampaignStatus) -> None:
-    campaign = found.campaign
-    counts = ", ".join(f"{n} {status.value}" for status, n in found.counts.items() if n)
+def _print_status(overall: CampaignStatus) -> None:
+    campaign = overall.campaign
+    counts = ", ".join(f"{n} {status.value}" for status, n in overall.counts.items() if n)
     typer.echo(
-        f"campaign '{found.record.name}', revision {found.record.revision}: "
+        f"campaign '{overall.record.name}', revision {overall.record.revision}: "
         f"{counts or 'no experiments yet; `engine propose` suggests the first ones'}"
     )
     names = [parameter.name for parameter in campaign.parameters]
     headings = ["id", "label", *map(campaign.heading, names)]
-    if found.pending:
-        rows = [[*_names(e), *_values(e, names), e.status.value] for e in found.pending]
+    if overall.pending:
+        rows = [[*_names(e), *_values(e, names), e.status.value] for e in overall.pending]
         _print_grid([*headings, "status"], rows, "Pending")
-    shown = campaign.wanted_outcomes
-    if found.latest:
+    outcomes = campaign.wanted_outcomes
+    if overall.latest:
         from engine.results.status import mean_of
 
         rows = [
-            [*_names(e), *_values(e, names), *(_shown(mean_of(e, name)) for name in shown)]
-            for e in found.latest
+            [*_names(e), *_values(e, names), *(_cell(mean_of(e, name)) for name in outcomes)]
+            for e in overall.latest
         ]
-        _print_grid([*headings, *map(campaign.heading, shown)], rows, "Last results")
-        rows = [_best_row(best, campaign) for best in found.best]
+        _print_grid([*headings, *map(campaign.heading, outcomes)], rows, "Last results")
+        rows = [_best_row(best, campaign) for best in overall.best]
         _print_grid(["objective", "goal", "threshold", "best", "id", "beyond"], rows, "Best so far")
-        typer.echo(f"beyond every threshold: {found.n_beyond_all}")
+        typer.echo(f"beyond every threshold: {overall.n_beyond_all}")
         if campaign.constraints:
-            held = ", ".join(map(str, campaign.constraints))
-            typer.echo(f"breaking a constraint ({held}), counted nowhere else: {found.n_breaking}")
+            constraints = ", ".join(map(str, campaign.constraints))
+            typer.echo(
+                f"breaking a constraint ({constraints}), counted nowhere else: {overall.n_breaking}"
+            )
 
 
 def _best_row(best: Best, campaign: Campaign) -> list[str]:
     return [
         campaign.heading(best.objective.outcome),
         best.objective.goal,
-        _shown(best.objective.threshold),
-        _shown(best.value),
+        _cell(best.objective.threshold),
+        _cell(best.value),
         str(best.experiment.id) if best.experiment else "–",
         str(best.n_beyond),
     ]
@@ -85,40 +87,40 @@ def show(
 
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        found = find_experiment(tx, record, experiment)
+        run = find_experiment(tx, record, experiment)
         campaign = definition_of(record)
-        measurements = tx.measurements.all_of(found.id)
-        predictions = tx.batches.predictions_of(found.id)
+        measurements = tx.measurements.all_of(run.id)
+        predictions = tx.batches.predictions_of(run.id)
     if as_json:
         from engine.documents.experiments import ShownExperimentOut
 
-        print_json(ShownExperimentOut.of(found, campaign, measurements, predictions))
+        print_json(ShownExperimentOut.build(run, campaign, measurements, predictions))
     else:
-        _print_experiment(found, campaign, measurements, predictions)
+        _print_experiment(run, campaign, measurements, predictions)
 
 
 def _print_experiment(
-    found: ExperimentRecord,
+    run: ExperimentRecord,
     campaign: Campaign,
     measurements: Sequence[MeasurementRecord],
     predictions: Sequence[PredictionRecord],
 ) -> None:
-    label = f" ('{found.label}')" if found.label else ""
-    kind = f" ({found.failure.value})" if found.failure else ""
+    label = f" ('{run.label}')" if run.label else ""
+    kind = f" ({run.failure.value})" if run.failure else ""
     typer.echo(
-        f"experiment {found.id}{label}: {found.status.value}{kind}, from {found.origin.value}, "
-        f"recorded {found.created_at.astimezone():%Y-%m-%d %H:%M} by {found.created_by}"
+        f"experiment {run.id}{label}: {run.status.value}{kind}, from {run.origin.value}, "
+        f"recorded {run.created_at.astimezone():%Y-%m-%d %H:%M} by {run.created_by}"
     )
-    if found.note:
-        typer.echo(f"note: {found.note}")
-    if found.proposal is not None:
+    if run.note:
+        typer.echo(f"note: {run.note}")
+    if run.proposal is not None:
         typer.echo(
-            f"proposed in batch {found.proposal.batch_id} as run {found.proposal.order}: "
-            f"{found.proposal.reason} (chance of success {found.proposal.p_success:.0%})"
+            f"proposed in batch {run.proposal.batch_id} as run {run.proposal.order}: "
+            f"{run.proposal.reason} (chance of success {run.proposal.p_success:.0%})"
         )
     rows = [
-        [_heading(campaign, name), _shown(found.proposed.get(name)), _shown(found.actual.get(name))]
-        for name in _known_first(campaign, found.conditions)
+        [_heading(campaign, name), _cell(run.proposed.get(name)), _cell(run.actual.get(name))]
+        for name in _known_first(campaign, run.conditions)
     ]
     _print_grid(["condition", "proposed", "as run"], rows)
     if measurements:
@@ -127,7 +129,7 @@ def _print_experiment(
             [
                 _heading(campaign, m.outcome),
                 str(m.replicate),
-                _shown(m.value),
+                _cell(m.value),
                 "superseded" if m.id in superseded else ("correction" if m.revision > 1 else ""),
                 f"{m.recorded_at.astimezone():%Y-%m-%d %H:%M}",
                 m.recorded_by,
@@ -137,23 +139,23 @@ def _print_experiment(
         ]
         _print_grid(["result", "replicate", "value", "", "recorded", "by", "note"], rows)
     if predictions:
-        _print_predictions(found, campaign, predictions)
-    for picture in found.micrographs:
+        _print_predictions(run, campaign, predictions)
+    for picture in run.micrographs:
         size = f"{picture.width_px} × {picture.height_px} px"
         typer.echo(f"micrograph {picture.id}: {picture.original_name}, {size}, {picture.path}")
 
 
 def _print_predictions(
-    found: ExperimentRecord, campaign: Campaign, predictions: Sequence[PredictionRecord]
+    run: ExperimentRecord, campaign: Campaign, predictions: Sequence[PredictionRecord]
 ) -> None:
     from engine.results.status import mean_of
 
     rows = [
         [
             _heading(campaign, prediction.outcome),
-            _shown(prediction.mean),
-            f"{_shown(prediction.lower)} … {_shown(prediction.upper)}",
-            _shown(mean_of(found, prediction.outcome)),
+            _cell(prediction.mean),
+            f"{_cell(prediction.lower)} … {_cell(prediction.upper)}",
+            _cell(mean_of(run, prediction.outcome)),
         ]
         for prediction in predictions
     ]
@@ -168,13 +170,13 @@ def _print_grid(
 
 
 def _known_first(campaign: Campaign, names: Sequence[str] | dict[str, Value]) -> list[str]:
-    known = [parameter.name for parameter in campaign.parameters]
-    return [name for name in known if name in names] + [n for n in names if n not in known]
+    order = [parameter.name for parameter in campaign.parameters]
+    return [name for name in order if name in names] + [n for n in names if n not in order]
 
 
 def _heading(campaign: Campaign, name: str) -> str:
-    known = [*(parameter.name for parameter in campaign.parameters), *campaign.outcomes]
-    return campaign.heading(name) if name in known else name
+    order = [*(parameter.name for parameter in campaign.parameters), *campaign.outcomes]
+    return campaign.heading(name) if name in order else name
 
 
 def _names(experiment: ExperimentRecord) -> list[str]:
@@ -182,10 +184,10 @@ def _names(experiment: ExperimentRecord) -> list[str]:
 
 
 def _values(experiment: ExperimentRecord, names: Sequence[str]) -> list[str]:
-    return [_shown(experiment.conditions.get(name)) for name in names]
+    return [_cell(experiment.conditions.get(name)) for name in names]
 
 
-def _shown(value: Value | None) -> str:
+def _cell(value: Value | None) -> str:
     if value is None:
         return "–"
     return value if isinstance(value, str) else f"{value:.5g}"

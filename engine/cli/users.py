@@ -56,23 +56,23 @@ def list_users(config: ConfigOption = None, as_json: JsonOption = False) -> None
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        found = everybody(workspace)
+        users = everybody(workspace)
     if as_json:
-        print_json([{"name": user.name, "role": user.role.value} for user in found])
+        print_json([{"name": user.name, "role": user.role.value} for user in users])
         return
-    if not found:
+    if not users:
         say("no users yet: `engine users add NAME --role admin`")
         return
     rows = [
         [u.name, u.role.value, f"{u.changed_at.astimezone():%Y-%m-%d %H:%M}", u.changed_by]
-        for u in found
+        for u in users
     ]
     console().print(grid(["name", "role", "set", "by"], rows))
 
 
 def role(
     name: NameArgument,
-    to: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, operator or admin.")],
+    new_role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, operator or admin.")],
     config: ConfigOption = None,
 ) -> None:
     """Give a user another role."""
@@ -80,8 +80,8 @@ def role(
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        set_role(workspace, name, to)
-    say(f"{name} is {to} now.")
+        set_role(workspace, name, new_role)
+    say(f"{name} is {new_role} now.")
 
 
 def password(
@@ -135,10 +135,10 @@ def tokens(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        found = list_tokens(workspace)
+        in_use = list_tokens(workspace)
     if as_json:
         print_json(
-            [{"id": t.id, "user": t.user, "name": t.name, "scope": t.scope.value} for t in found]
+            [{"id": t.id, "user": t.user, "name": t.name, "scope": t.scope.value} for t in in_use]
         )
         return
     rows = [
@@ -150,7 +150,7 @@ def tokens(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             f"{t.created_at.astimezone():%Y-%m-%d}",
             f"{t.expires_at.astimezone():%Y-%m-%d}" if t.expires_at else "–",
         ]
-        for t in found
+        for t in in_use
     ]
     console().print(grid(["token", "user", "name", "scope", "made", "until"], rows))
 

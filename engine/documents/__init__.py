@@ -1,7 +1,7 @@
 """The engine's answers as JSON documents: one model of each, printed by ``--json`` and by the API.
 
 A file for each noun. A model is read from the record's attributes (``model_validate``); where an
-answer needs more than one record, its ``of`` takes them. Notes and warnings keep the marks of
+answer needs more than one record, its ``build`` takes them. Notes and warnings keep the marks of
 ``engine.errors`` until somebody shows them. Numbers that JSON cannot hold become ``null``.
 
 >>> from types import SimpleNamespace

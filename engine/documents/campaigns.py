@@ -125,7 +125,7 @@ class OverviewOut(Document):
     advice: AdviceOut | None
 
     @classmethod
-    def of(cls, overview: Overview) -> Self:
+    def build(cls, overview: Overview) -> Self:
         """Return the overview's document."""
         names = [objective.outcome for objective in overview.campaign.objectives]
         front = [

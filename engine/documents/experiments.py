@@ -127,7 +127,7 @@ class ExperimentDetailOut(ExperimentOut):
     predictions: tuple[PredictionOut, ...] = ()
 
     @classmethod
-    def of(cls, tx: Transaction, run: ExperimentRecord, campaign: Campaign) -> Self:
+    def build(cls, tx: Transaction, run: ExperimentRecord, campaign: Campaign) -> Self:
         """Return a run with what the database says of it besides."""
         from engine.experiments.export import units_of
 
@@ -171,7 +171,7 @@ class ShownExperimentOut(_Run):
     predictions: tuple[PredictionOut, ...] = ()
 
     @classmethod
-    def of(
+    def build(
         cls,
         run: ExperimentRecord,
         campaign: Campaign,

@@ -82,7 +82,7 @@ class ScheduleOut(Document):
     jobs: tuple[ScheduledJobOut, ...]
 
     @classmethod
-    def of(cls, schedule: ScheduleStatus) -> Self:
+    def build(cls, schedule: ScheduleStatus) -> Self:
         """Return the schedule's document."""
         holder = schedule.holder
         return cls(

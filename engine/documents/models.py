@@ -88,7 +88,7 @@ class ModelEntryOut(_Version):
     served: tuple[PromotionOut, ...] = ()
 
     @classmethod
-    def of(cls, entry: ModelEntry, files: str) -> Self:
+    def build(cls, entry: ModelEntry, files: str) -> Self:
         """Return a version; ``files``: sound, altered or gone, or pruned."""
         return cls(
             **dict(_Version.model_validate(entry.version)),

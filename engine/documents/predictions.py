@@ -75,7 +75,7 @@ class PredictionsOut(Document):
     rows: tuple[PredictedRowOut, ...]
 
     @classmethod
-    def of(cls, predictions: Predictions) -> Self:
+    def build(cls, predictions: Predictions) -> Self:
         """Return the document of predictions."""
         from engine.experiments.export import units_of
 
@@ -198,7 +198,7 @@ class ScoreOut(Document):
     r2: float | None
 
     @classmethod
-    def of(cls, score: OutcomeScore, campaign: Campaign) -> Self:
+    def build(cls, score: OutcomeScore, campaign: Campaign) -> Self:
         """Return how the predictions of one outcome held."""
         unit = campaign.unit_of(score.outcome)
         return cls.model_validate(score).model_copy(update={"unit": unit, "n": len(score.points)})

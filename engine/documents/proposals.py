@@ -33,7 +33,7 @@ class ProposedOut(Document):
     predictions: tuple[PredictionOut, ...]
 
     @classmethod
-    def of(
+    def build(
         cls,
         proposal: ProposalRecord,
         run: ExperimentRecord,
@@ -71,7 +71,7 @@ class BatchOut(BatchBriefOut):
     proposals: tuple[ProposedOut, ...] = ()
 
     @classmethod
-    def of(cls, batch: BatchRecord, proposals: Iterable[ProposedOut]) -> Self:
+    def build(cls, batch: BatchRecord, proposals: Iterable[ProposedOut]) -> Self:
         """Return a batch with its runs."""
         return cls.model_validate(batch).model_copy(update={"proposals": tuple(proposals)})
 
@@ -135,7 +135,7 @@ class ProposedBatchOut(Document):
     proposals: tuple[DrawnSuggestionOut | SuggestionOut, ...]
 
     @classmethod
-    def of(cls, proposed: ProposedBatch, sheet: Path | None = None) -> Self:
+    def build(cls, proposed: ProposedBatch, sheet: Path | None = None) -> Self:
         """Return a batch; ``sheet``: the contact sheet of its previews."""
         batch, previews = proposed.batch, proposed.previews
         suggestions = [
@@ -144,7 +144,7 @@ class ProposedBatchOut(Document):
         ]
         if previews is not None:
             suggestions = [
-                DrawnSuggestionOut(**dict(suggestion), preview=PreviewOut.of(preview))
+                DrawnSuggestionOut(**dict(suggestion), preview=PreviewOut.build(preview))
                 for suggestion, preview in zip(suggestions, previews.items, strict=True)
             ]
         return cls(

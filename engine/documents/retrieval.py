@@ -45,7 +45,7 @@ class MatchOut(Document):
     difference: StatisticsOut
 
     @classmethod
-    def of(cls, rank: int, match: Match) -> Self:
+    def build(cls, rank: int, match: Match) -> Self:
         """Return a match at its place in the list."""
         item = match.item
         names = [axis.name for axis in item.axes if axis.name in item.conditions]
@@ -78,7 +78,7 @@ class RetrievedOut(Document):
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, retrieved: Retrieved) -> Self:
+    def build(cls, retrieved: Retrieved) -> Self:
         """Return the document of a search."""
         query = QueryStatisticsOut.model_validate(retrieved.statistics)
         return cls(
@@ -87,7 +87,7 @@ class RetrievedOut(Document):
             model_sha256=retrieved.model_id,
             gallery=retrieved.n_gallery,
             query_statistics=query.model_copy(update={"expected": retrieved.is_expected}),
-            matches=tuple(MatchOut.of(rank, m) for rank, m in enumerate(retrieved.matches, 1)),
+            matches=tuple(MatchOut.build(rank, m) for rank, m in enumerate(retrieved.matches, 1)),
             notes=retrieved.notes,
         )
 
@@ -120,7 +120,7 @@ class PreviewOut(Document):
     warnings: tuple[str, ...]
 
     @classmethod
-    def of(cls, preview: Preview) -> Self:
+    def build(cls, preview: Preview) -> Self:
         """Return the document of one preview."""
         return cls(
             pictures=len(preview.pictures),

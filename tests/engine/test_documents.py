@@ -91,7 +91,7 @@ def test_a_record_has_what_its_document_reads(document, record) -> None:
     for name, field in document.model_fields.items():
         alias = field.validation_alias
         path = alias.path if isinstance(alias, AliasPath) else [alias or name]
-        # What has a default and no other name to be read by is filled in by the document's ``of``.
+        # What has a default and no other name to be read by is filled in by ``build``.
         if alias is not None or (field.default is PydanticUndefined and not field.default_factory):
             assert path[0] in attributes, f"{record.__name__} has no {path[0]}"
 

@@ -93,7 +93,7 @@ def get_experiment(request: Request, id: Id) -> Response:
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        document = ExperimentDetailOut.of(tx, find_experiment(tx, record, str(id)), campaign)
+        document = ExperimentDetailOut.build(tx, find_experiment(tx, record, str(id)), campaign)
     return answer(document, headers=etag(document.version))
 
 
@@ -273,6 +273,6 @@ def _recorded(workspace: Workspace, recorded: list[Recorded], status: int = 200)
     warnings = [warning for entry in recorded for warning in entry.warnings]
     with workspace.database.read() as tx:
         campaign = workspace.active_campaign(tx)[1]
-        document = ExperimentDetailOut.of(tx, recorded[-1].experiment, campaign)
+        document = ExperimentDetailOut.build(tx, recorded[-1].experiment, campaign)
     body = RecordedOut(experiment=document, warnings=tuple(warnings))
     return body, status, etag(document.version)

@@ -37,7 +37,7 @@ router = APIRouter()
 @router.get("/overview", tags=["campaigns"], response_model=OverviewOut, responses=answers(404))
 def get_overview(request: Request) -> Response:
     """Where the active campaign stands: front, hypervolume, what is awaited, what is due."""
-    return answer(OverviewOut.of(site_of(request).overview()))
+    return answer(OverviewOut.build(site_of(request).overview()))
 
 
 @router.get("/campaigns", tags=["campaigns"], response_model=CampaignsOut, responses=answers())
@@ -129,8 +129,8 @@ def get_proposal(request: Request, id: Id) -> Response:
         for proposal in tx.batches.proposals(id):
             run = tx.experiments.get(proposal.experiment_id)
             assert run is not None  # noqa: S101 -- written with its proposal
-            items.append(ProposedOut.of(proposal, run, tx.batches.predictions_of(run.id)))
-    return answer(BatchOut.of(batch, items))
+            items.append(ProposedOut.build(proposal, run, tx.batches.predictions_of(run.id)))
+    return answer(BatchOut.build(batch, items))
 
 
 # -- jobs -----------------------------------------------------------------------------------------
@@ -268,7 +268,9 @@ def get_ledger(request: Request) -> Response:
     with site.workspace.database.read() as tx:
         _, campaign = site.workspace.active_campaign(tx)
     outcome_scores = site.cache.get("scores", site.watermark(), lambda: scores(site.workspace))
-    return answer(LedgerOut(items=tuple(ScoreOut.of(score, campaign) for score in outcome_scores)))
+    return answer(
+        LedgerOut(items=tuple(ScoreOut.build(score, campaign) for score in outcome_scores))
+    )
 
 
 @router.get("/changes", tags=["who did what"], response_model=ChangesOut, responses=answers())

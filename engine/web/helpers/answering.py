@@ -123,7 +123,7 @@ class Oracle:
             level,
             drives=bool(params.get("drives")),
         )
-        return PredictionsOut.of(predictions).plain()
+        return PredictionsOut.build(predictions).plain()
 
     def _slices(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
         level = self.workspace.settings.propose.level
@@ -166,7 +166,7 @@ class Oracle:
             retrieved = by_micrograph(self.workspace, picture, k=k, scope=gallery)
         else:
             retrieved = by_conditions(self.workspace, params["conditions"], k=k, scope=gallery)
-        document = RetrievedOut.of(retrieved).plain()
+        document = RetrievedOut.build(retrieved).plain()
         for match in document["matches"]:
             match["path"] = Path(match["path"]).name  # where it lies here is nobody else's business
         return document
