@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from engine.sources.knowledge import Knowledge
 
 
-_ATTEMPTS = 3
+_ATTEMPTS = 3  # a person records a result a minute, a batch takes seconds
 _EVERY_RUN = 10_000  # the largest most_runs that the settings take
 
 

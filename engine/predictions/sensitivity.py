@@ -59,6 +59,18 @@ def sensitivity(
     """Estimate how much each parameter moves each of ``outcomes``.
 
     An outcome that the model expects to be the same everywhere gets zeros.
+
+    >>> campaign = Campaign(
+    ...     name="toy",
+    ...     parameters=[{"name": n, "low": 0, "high": 1} for n in ("voltage", "humidity")],
+    ...     properties=[{"name": "strength"}],
+    ...     objectives=[{"outcome": "strength", "threshold": 0}],
+    ... )
+    >>> def by_voltage(rows):
+    ...     return {"strength": [3 * row["voltage"] for row in rows]}
+    >>> shares = sensitivity(campaign, ["strength"], by_voltage).total[0]
+    >>> [round(share, 1) for share in shares]
+    [1.0, 0.0]
     """
     from scipy.stats import sobol_indices, uniform
 

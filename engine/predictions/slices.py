@@ -58,6 +58,8 @@ def slices(
 ) -> list[Slice]:
     """Vary each parameter over its range, the others as asked.
 
+    A slice holds, at each value of its grid, mean and bounds in the outcome's unit.
+
     Raises:
         UsageError: the model does not know the outcome.
         DataError: a controlled parameter is missing.
@@ -131,12 +133,21 @@ def sensitivities(forecaster: Forecaster) -> Sensitivity:
 
 
 def sd_of(forecast: Forecast, level: float) -> float:
-    """Return the standard deviation that an interval of this level speaks of."""
+    """Return the standard deviation that an interval of this level speaks of.
+
+    >>> from engine.propose.request import Forecast
+    >>> round(sd_of(Forecast(mean=5.0, lower=3.04, upper=6.96), level=0.95), 3)
+    1.0
+    """
     return (forecast.upper - forecast.lower) / (2 * NormalDist().inv_cdf(0.5 + level / 2))
 
 
 def grid_of(parameter: Parameter, n: int) -> list[Value]:
-    """Return a parameter's choices, or ``n`` values over its range, both ends too."""
+    """Return a parameter's choices, or ``n`` values over its range, both ends too.
+
+    >>> grid_of(Parameter(name="voltage", unit="kV", low=10, high=20), 3)
+    [10.0, 15.0, 20.0]
+    """
     if parameter.choices is not None:
         return list(parameter.choices)
     low, high = parameter.bounds

@@ -39,6 +39,7 @@ from torch import Tensor
 from engine.propose.fused_kernel import without_compiling
 from surrogate.gp import joint_moments
 
+# Direction numbers of Joe & Kuo reach so far: https://web.maths.unsw.edu.au/~fkuo/sobol
 _MAX_SOBOL_DIMENSION = 21_000
 
 
@@ -88,6 +89,7 @@ def draw_joint(
         column = len(columns)
         averages = worst is None and n_points < len(owner)
         mean, covariance = _averaged(*moments, owner, n_points) if averages else moments
+        # 7919, a prime: outcomes get sequences of their own, for any small seeds of the caller.
         draws = _draw(mean, covariance, n_draws, seed + 7919 * column)
         if worst is not None:
             draws = _worst(draws * worst[column], owner, n_points) * worst[column]
@@ -112,6 +114,7 @@ def _worst(draws: Tensor, owner: Tensor, n_points: int) -> Tensor:
 
 def _draw(mean: Tensor, covariance: Tensor, n_draws: int, seed: int) -> Tensor:
     scale = covariance.diagonal().mean().clamp_min(1e-12)
+    # Neighbours on the grid are nearly the same point: their covariance is singular in rounding.
     jitter = 1e-7 * scale * torch.eye(len(mean), dtype=mean.dtype, device=mean.device)
     root = psd_safe_cholesky(covariance + jitter, jitter=1e-6 * scale.item(), max_tries=6)
     if len(mean) <= _MAX_SOBOL_DIMENSION:
@@ -167,7 +170,7 @@ def build_acquisition(draws: Tensor, baseline: Tensor, goal: Goal) -> torch.nn.M
             sampler=sampler,
             objective=LinearMCObjective(weights),
             constraints=constraints,
-            prune_baseline=False,
+            prune_baseline=False,  # it was chosen already, and a table of draws has no root
             cache_root=False,
         )
     with without_compiling():

@@ -161,6 +161,7 @@ def build_client(
         if not _inside(space, run):
             skipped += 1
             continue
+        # A trial that is attached and not completed counts as pending for Ax.
         index = client.attach_trial(_ax_conditions(space, run, fill))
         results = {
             metrics[o]: _result(campaign, o, run, in_work_space=guide is not None)

@@ -22,8 +22,8 @@ Array = NDArray[np.float64]
 Allowed = Callable[[list[int]], NDArray[np.bool_]]
 """Given the candidates picked so far, (c,) which ones may follow."""
 
-_CHUNK = 128
-_LAZY = 48
+_CHUNK = 128  # candidates evaluated together: bounds memory, (draws × chunk × cells of the front)
+_LAZY = 48  # candidates re-evaluated before looking whether the next bound can still win
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ def pick_greedily(
     values: list[float] = []
     for _ in range(n):
         mask = allowed(picks)
+        # A setting is proposed once; replicates come from earlier runs, not from the same batch.
         mask[picks] = False
         if not mask.any():
             break

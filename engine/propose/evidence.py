@@ -73,6 +73,7 @@ def _refitted(forecaster: Forecaster) -> list[tuple[Tensor, Tensor, Tensor]]:
     X, Y = torch.from_numpy(forecaster.data.X), torch.from_numpy(forecaster.data.Y)
     run = torch.from_numpy(forecaster.data.run)
     mean, variance = torch.full_like(Y, torch.nan), torch.full_like(Y, torch.nan)
+    # By run, not by row: replicates of one mat would tell their own mean.
     for fold in range(_FOLDS):
         out = run % _FOLDS == fold
         if out.any() and ((~torch.isnan(Y[~out])).sum(dim=0) >= 2).all():
@@ -96,6 +97,6 @@ def _t_value(gains: list[Tensor]) -> float:
     same_runs = len({len(gain) for gain in gains}) == 1
     total = torch.stack(gains).sum(dim=0) if same_runs else torch.cat(gains)
     n = len(total)
-    if n < 3:
+    if n < 3:  # no spread to speak of: the model has proved nothing
         return 0.0
     return float(total.mean() / (total.std() / math.sqrt(n)).clamp_min(1e-9))

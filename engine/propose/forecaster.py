@@ -34,7 +34,23 @@ Array = NDArray[np.float64]
 
 
 class Forecaster:
-    """The surrogate fitted to a history, asked in the campaign's own words and units."""
+    """The surrogate fitted to a history, asked in the campaign's own words and units.
+
+    >>> from engine.campaign import Campaign
+    >>> from engine.campaign.history import Run
+    >>> from engine.workspace.settings import ProposeSettings
+    >>> campaign = Campaign(
+    ...     name="toy",
+    ...     parameters=[{"name": "voltage", "unit": "kV", "low": 10, "high": 20}],
+    ...     properties=[{"name": "strength", "unit": "MPa"}],
+    ...     objectives=[{"outcome": "strength", "threshold": 0}],
+    ... )
+    >>> runs = [Run({"voltage": 10.0 + x}, {"strength": (2.0 * x,)}, id=x + 1) for x in range(8)]
+    >>> forecaster = Forecaster.fit(History(campaign, tuple(runs)), ProposeSettings())
+    >>> forecast = forecaster.predict([{"voltage": 13.5}])[0]["strength"]
+    >>> forecast.lower < 7.0 < forecast.upper, round(forecast.mean)
+    (True, 7)
+    """
 
     def __init__(
         self,
@@ -222,6 +238,7 @@ def outcomes_with_data(history: History) -> tuple[str, ...]:
 def fit_feasibility(space: Space, history: History) -> Feasibility:
     """Learn from finished and failed runs, in the order in which they were recorded."""
     runs = [(run, True) for run in history.finished] + [(run, False) for run in history.failed]
+    # Of very many runs the classifier keeps the last, so that their order matters.
     runs.sort(key=lambda pair: pair[0].id or 0)
     if not runs:
         return Feasibility(np.zeros((0, space.d)), np.zeros(0, dtype=bool))

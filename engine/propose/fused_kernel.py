@@ -17,6 +17,7 @@ from botorch.acquisition.multi_objective import logei
 @contextmanager
 def without_compiling() -> Iterator[None]:
     """Keep BoTorch from compiling the kernel inside the block; one loaded before is still used."""
+    # Private to BoTorch, without an option: where it is renamed, this raises rather than compiles.
     attempted = logei._load_attempted
     logei._load_attempted = True
     try:

@@ -90,6 +90,7 @@ class Search:
         mean, variance = self.forecaster.moments(X, with_noise=False)
         generator = torch.Generator().manual_seed(self.seed)
         k = len(self.goal.reference)
+        # Runs are drawn one by one, not jointly: only how often each is on the front is counted.
         noise = torch.randn(64, len(X), k, generator=generator, dtype=torch.double)
         draws = torch.from_numpy(mean[:, :k]) + noise * torch.from_numpy(variance[:, :k]).sqrt()
         often = is_non_dominated(draws * self.signs[:k], deduplicate=False).double().mean(dim=0)
@@ -168,6 +169,7 @@ class Search:
             index,
             torch.arange(b, b + q, dtype=draws.dtype),
             n,
+            # The acquisition value is a logarithm, so that a factor is a sum; 1e-6 keeps it finite.
             bonus=np.log(np.maximum(rows.p_success, 1e-6)),
             allowed=allowed,
         )

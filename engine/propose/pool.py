@@ -42,6 +42,19 @@ def choose_from_pool(
     ``gp`` and ``matmcl`` (with ``knowledge`` of sources) maximise their acquisition function over
     the pool; ``sobol`` picks at random; ``ax``, ``ax-matmcl`` and ``nsga2`` propose freely, and the
     nearest conditions of the pool are taken.
+
+    >>> from engine.lab.virtual import nanofibre_campaign
+    >>> campaign = nanofibre_campaign()
+    >>> pool = [{"voltage": 12.0 + place} for place in range(5)]
+    >>> chosen = choose_from_pool(
+    ...     History(campaign, ()), pool, 2, strategy="sobol", seed=0, settings=ProposeSettings()
+    ... )
+    >>> len(set(chosen)), all(0 <= place < len(pool) for place in chosen)
+    (2, True)
+
+    Raises:
+        UsageError: there is no such strategy.
+        ModelError: the strategy's model cannot be fitted to these data.
     """
     check_strategy(strategy)
     n = min(n, len(pool))

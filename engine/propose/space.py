@@ -25,12 +25,21 @@ from engine.errors import UsageError
 
 Array = NDArray[np.float64]
 
-_DECIMALS = 9
-_ROUNDS_OF_SAMPLING = 40
+_DECIMALS = 9  # settings that agree so far are one setting, however they were computed
+_ROUNDS_OF_SAMPLING = 40  # constraints may reject most rows of a round
 
 
 class Space:
-    """Everything geometric about a campaign. Stateless but for the definition."""
+    """Everything geometric about a campaign. Stateless but for the definition.
+
+    >>> from engine.lab.virtual import nanofibre_campaign
+    >>> space = Space(nanofibre_campaign())
+    >>> settings = space.sample(3, seed=0, fixed={"voltage": 18.0})
+    >>> settings.shape, bool(space.is_feasible(settings).all())
+    ((3, 4), True)
+    >>> [row["voltage"] for row in space.conditions_of(settings)]
+    [18.0, 18.0, 18.0]
+    """
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
@@ -167,6 +176,7 @@ class Space:
         engine = qmc.Sobol(len(self.controlled), scramble=True, rng=np.random.default_rng(seed))
         distinct: dict[tuple[float, ...], Array] = {}
         for _ in range(_ROUNDS_OF_SAMPLING):
+            # Powers of two: scipy warns, and balance is lost, at any other number of Sobol points.
             u = engine.random(1 << max(4, (n - 1).bit_length()))
             settings = self._repair(self._hold(self._from_unit(u), fixed or {}), fixed or {})
             for row in settings[self.is_feasible(settings)]:
@@ -266,6 +276,7 @@ class Space:
             return [float(i) for i in range(len(parameter.choices or ())) if i != round(value)]
         low, high = parameter.bounds
         if parameter.levels is None:
+            # Near, middling and far, as the steps of a grid are below.
             shifts = np.array([0.02, 0.06, 0.15]) * (high - low)
             values = np.concatenate([value - shifts, value + shifts])
             return [float(v) for v in np.clip(values, low, high) if v != value]

@@ -15,7 +15,7 @@ from engine.propose.space import Space
 
 Array = NDArray[np.float64]
 
-_SCRAMBLES = 24
+_SCRAMBLES = 24  # batches compared; also the stride that keeps the scrambles of two seeds apart
 _WIDE_POOL = 2048
 
 

@@ -38,6 +38,12 @@ def suggest(
     and one thread count. ``knowledge`` is what the sources say; only
     ``matmcl`` and ``ax-matmcl`` ask it.
 
+    >>> from engine.lab.virtual import nanofibre_campaign
+    >>> request = ProposeRequest(n=2, seed=1, strategy="sobol", fixed={"voltage": 18})
+    >>> batch = suggest(History(nanofibre_campaign(), ()), request, ProposeSettings())
+    >>> [(run.order, run.conditions["voltage"], run.reason_kind) for run in batch.suggestions]
+    [(1, 18.0, 'space_filling'), (2, 18.0, 'space_filling')]
+
     Raises:
         UsageError: the request cannot be met whatever the data say.
         ModelError: the data do not allow what was asked.

@@ -131,6 +131,7 @@ def _outliers(
     for i, outcome in enumerate(outcomes):
         values = Y[:, i]
         centre = np.nanmedian(values)
+        # 1.4826 × the median absolute deviation is the standard deviation of a Gaussian.
         spread = 1.4826 * np.nanmedian(np.abs(values - centre))
         if not spread > 0:
             continue

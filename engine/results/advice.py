@@ -31,7 +31,7 @@ from engine.campaign.front import front_mask, hypervolume
 
 Array = NDArray[np.float64]
 
-N_DRAWS = 48
+N_DRAWS = 48  # gain and noise are then known to a seventh and a tenth of their spread
 LEAST_REPLICATED = 3
 """Fewer runs with replicates say nothing of the noise."""
 

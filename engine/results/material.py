@@ -100,7 +100,11 @@ def setting(value: Value | None) -> str:
 
 
 def rounded(value: float | None, digits: int = 4) -> str:
-    """Return a measured or expected value to so many digits, never in powers of ten."""
+    """Return a measured or expected value to so many digits, never in powers of ten.
+
+    >>> rounded(12345.6), rounded(0.0123), rounded(None)
+    ('12350', '0.0123', '–')
+    """
     import numpy as np
 
     if value is None or not np.isfinite(value):

@@ -65,7 +65,16 @@ THEMES = {
 
 
 def front_plot(front: Front, medium: Medium = "report") -> Plot:
-    """Draw two objectives against each other: runs, front, awaited results, thresholds."""
+    """Draw two objectives against each other: runs, front, awaited results, thresholds.
+
+    >>> from engine.campaign import Objective
+    >>> from engine.results.figures import Aim
+    >>> x, y = (Objective(outcome=name, threshold=0.0) for name in ("strength", "stretch"))
+    >>> points = (FinishedPoint("1", 1.0, 3.0, True), FinishedPoint("2", 0.5, 2.0, False))
+    >>> front = Front(Aim(x, "strength [MPa]"), Aim(y, "stretch [%]"), points, (), None)
+    >>> [trace["role"] for trace in front_plot(front, "page")["data"]]
+    ['front', 'quiet', 'front']
+    """
     corners = front.staircase()
     dominated = [p for p in front.finished if not p.on_front]
     best = [p for p in front.finished if p.on_front]

@@ -73,7 +73,11 @@ class Statistics:
 
     @property
     def in_words(self) -> str:
-        """What is known of diameter, order and porosity, for a line of text."""
+        """What is known of diameter, order and porosity, for a line of text.
+
+        >>> Statistics(diameter_nm=412.3, porosity=0.81).in_words
+        'diameter 412 nm, porosity 0.81'
+        """
         statistics = (
             ("diameter", self.diameter_nm, ".0f", " nm"),
             ("order", self.order, ".2f", ""),

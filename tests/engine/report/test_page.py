@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.campaign import Campaign
+from engine.errors import field
 from engine.predictions.sensitivity import Sensitivity
 from engine.report.page import render_page
 from engine.report.png import write_pictures
@@ -94,6 +95,12 @@ def test_stored_text_is_shown_never_run(make_material: MakeMaterial, nanofibre: 
     hover = json.loads(figures[0])["data"][1]["text"][0]
     assert "<script" not in hover
     assert "&lt;script&gt;" in hover
+
+
+def test_a_remark_is_in_the_pages_words(make_material: MakeMaterial) -> None:
+    page = render_page(make_material(), remark=f"log more, or use {field('max_distinct')}.")
+    assert "use max distinct." in page
+    assert "⟦" not in page
 
 
 def test_an_empty_campaign_has_a_page(nanofibre: Campaign) -> None:
