@@ -177,7 +177,7 @@ class ImportRefusedError(DataError):
         more = f"\n  … and {len(self.problems) - 50} more" if len(self.problems) > 50 else ""
         noun = "problem" if len(self.problems) == 1 else "problems"
         super().__init__(
-            f"{source}: {len(self.problems)} {noun}, nothing was imported.\n{shown}{more}"
+            f"{place(source)}: {len(self.problems)} {noun}, nothing was imported.\n{shown}{more}"
         )
 
 

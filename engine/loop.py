@@ -251,7 +251,7 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress = silent) 
         campaign = definition_of(record)
         request, settings = _from_json(batch_record)
         history = learning_set(
-            tx, record, campaign, most=settings.most_runs, watermark=batch_record.watermark
+            tx, record, campaign, limit=settings.most_runs, watermark=batch_record.watermark
         )
         recorded = [tx.experiments.get(p.experiment_id) for p in tx.batches.proposals(batch_id)]
         checkpoint = _checkpoint_of(workspace, tx, batch_record)
@@ -305,7 +305,7 @@ def read_snapshot(workspace: Workspace) -> Snapshot:
         record, campaign = workspace.active_campaign(tx)
         checkpoint = serving_folder(workspace, tx, record.id)
         limit = workspace.settings.propose.most_runs
-        history = learning_set(tx, record, campaign, most=limit)
+        history = learning_set(tx, record, campaign, limit=limit)
         return Snapshot(record, history, tx.watermark(), checkpoint)
 
 

@@ -347,10 +347,10 @@ class Campaign(_Frozen):
                     )
         return self
 
-    def _check_outcome(self, name: str, where: str) -> None:
+    def _check_outcome(self, name: str, section: str) -> None:
         if name not in self.outcomes:
             raise ValueError(
-                f"{where}: unknown outcome '{name}'.{nearest_name(name, self.outcomes)} "
+                f"{section}: unknown outcome '{name}'.{nearest_name(name, self.outcomes)} "
                 f"Known: {', '.join(self.outcomes)}"
             )
 
@@ -392,11 +392,11 @@ class Campaign(_Frozen):
 
     def broken_by(self, conditions: Mapping[str, Value]) -> tuple[LinearConstraint, ...]:
         """Return the parameter constraints that ``conditions`` name whole and do not meet."""
-        known = {k: float(v) for k, v in conditions.items() if not isinstance(v, str)}
+        numbers = {k: float(v) for k, v in conditions.items() if not isinstance(v, str)}
         return tuple(
             constraint
             for constraint in self.parameter_constraints
-            if constraint.terms.keys() <= known.keys() and not constraint.is_met(known)
+            if constraint.terms.keys() <= numbers.keys() and not constraint.is_met(numbers)
         )
 
     def unit_of(self, name: str) -> str:

@@ -30,20 +30,20 @@ def front_mask(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np
     """Say which rows of ``values`` (runs, objectives) no other row dominates.
 
     Rows with a missing objective (NaN) are never on the front; equal rows are on it together.
+
+    >>> strength, cost = Objective(outcome="q", threshold=0), Objective(
+    ...     outcome="cost", goal="minimize", threshold=9
+    ... )
+    >>> front_mask([[1, 5], [3, 5], [3, 5], [2, 4]], [strength, cost]).tolist()
+    [False, True, True, True]
     """
+    import moocore
+
     gains = _gains(values, objectives)
-    known: NDArray[np.bool_] = np.all(np.isfinite(gains), axis=1)
-    mask = np.zeros_like(known)
-    front = np.empty((len(gains), len(objectives)))
-    n = 0
-    # Whatever dominates a row has a larger sum, so it is met before; the front alone is compared.
-    for index in sorted(np.flatnonzero(known), key=lambda row: -gains[row].sum()):
-        others = front[:n]
-        better = (others >= gains[index]).all(axis=1) & (others > gains[index]).any(axis=1)
-        if not better.any():
-            mask[index] = True
-            front[n] = gains[index]
-            n += 1
+    mask: NDArray[np.bool_] = np.all(np.isfinite(gains), axis=1)
+    if mask.any():
+        # Weakly: of equal rows moocore would else keep one.
+        mask[mask] = moocore.is_nondominated(gains[mask], maximise=True, keep_weakly=True)
     return mask
 
 
@@ -52,9 +52,12 @@ def hypervolume(values: ArrayLike, objectives: Sequence[Objective]) -> float:
 
     Rows with a missing objective are left out. Exact for any number of objectives
     (Fonseca, Paquete & López-Ibáñez 2006).
+
+    >>> hypervolume([[3.0], [5.0]], [Objective(outcome="q", threshold=1)])
+    4.0
     """
-    beyond = _beyond(values, objectives)
-    return float(_indicator(beyond.shape[1])(-beyond)) if len(beyond) else 0.0
+    margins = _margins(values, objectives)
+    return float(_indicator(margins.shape[1])(-margins)) if len(margins) else 0.0
 
 
 def hypervolume_so_far(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
@@ -80,12 +83,12 @@ def _gains(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
     return array
 
 
-def _beyond(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
+def _margins(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
     """Return ``s · (y − t)`` of the rows that are beyond every threshold."""
     thresholds = np.array([o.sign * o.threshold for o in objectives])
-    beyond: Array = _gains(values, objectives) - thresholds
-    beyond = beyond[(beyond > 0).all(axis=1)]
-    return beyond
+    margins: Array = _gains(values, objectives) - thresholds
+    margins = margins[(margins > 0).all(axis=1)]
+    return margins
 
 
 def _indicator(n_objectives: int) -> Any:

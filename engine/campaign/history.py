@@ -35,7 +35,7 @@ class Run:
 class History:
     """Everything a strategy may look at, in the order in which it was recorded.
 
-    ``others``: finished and failed runs of a large campaign that are not learnt from, without
+    ``left_aside``: finished and failed runs of a large campaign that are not learnt from, without
     their results (see :mod:`engine.experiments.learning_set`).
     """
 
@@ -43,7 +43,7 @@ class History:
     finished: tuple[Run, ...] = ()
     pending: tuple[Run, ...] = ()
     failed: tuple[Run, ...] = ()
-    others: tuple[Run, ...] = ()
+    left_aside: tuple[Run, ...] = ()
 
     @property
     def n_finished(self) -> int:
@@ -53,10 +53,10 @@ class History:
     @property
     def left_out(self) -> str | None:
         """What to tell of runs that are not learnt from, if there are any."""
-        if not self.others:
+        if not self.left_aside:
             return None
         n_learnt = self.n_finished + len(self.failed)
         return (
-            f"learning from {n_learnt:,} of {n_learnt + len(self.others):,} runs: spread over the "
-            "space, from its best regions, and the newest (most_runs in [propose])."
+            f"learning from {n_learnt:,} of {n_learnt + len(self.left_aside):,} runs: spread over "
+            "the space, from its best regions, and the newest (most_runs in [propose])."
         )

@@ -29,12 +29,12 @@ def parse_comparison(text: str) -> tuple[dict[str, float], Operator, float]:
             "names on the left, one of <= >= ==, a number on the right"
         )
     terms: dict[str, float] = {}
-    left, position = match["left"].strip(), 0
-    while position < len(left):
-        term = _TERM.match(left, position)
+    expression, position = match["left"].strip(), 0
+    while position < len(expression):
+        term = _TERM.match(expression, position)
         if term is None or (position > 0 and term["sign"] is None):
             raise ValueError(
-                f"expected terms such as '2*a' joined by + or -, got {left[position:]!r}"
+                f"expected terms such as '2*a' joined by + or -, got {expression[position:]!r}"
             )
         factor = float(term["factor"] or 1.0) * (-1.0 if term["sign"] == "-" else 1.0)
         terms[term["name"]] = terms.get(term["name"], 0.0) + factor

@@ -56,9 +56,9 @@ class Vocabulary:
                     self._add(word + outcome.removeprefix(prop.name), "outcome", outcome)
                 if prop.directions:
                     self._undirected[loosely(word)] = prop.outcomes
-        own = set(self._loose)
+        named = set(self._loose)
         for word, kind in (RESERVED if reserved is None else reserved).items():
-            if word not in own:
+            if word not in named:
                 self._add(word, kind, kind)
 
     def _add(self, word: str, kind: Kind, name: str) -> None:
@@ -69,8 +69,8 @@ class Vocabulary:
         """Return what ``word`` means: spelt exactly, or but for case, blanks and underscores."""
         if word in self._exact:
             return self._exact[word]
-        found = self._loose.get(loosely(word), set())
-        return next(iter(found)) if len(found) == 1 else None
+        meanings = self._loose.get(loosely(word), set())
+        return next(iter(meanings)) if len(meanings) == 1 else None
 
     def meaning(self, heading: str) -> tuple[tuple[Kind, str] | None, str | None]:
         """Return what a heading means, and the unit that it states in brackets."""
@@ -84,18 +84,18 @@ class Vocabulary:
         """Return the outcomes that ``word`` could mean, where it leaves the direction out."""
         return self._undirected.get(loosely(word), ())
 
-    def near(self, word: str, taken: Iterable[str]) -> str | None:
+    def near(self, word: str, assigned: Iterable[str]) -> str | None:
         """Return the name not yet ``taken`` that ``word`` nearly spells, or ``None``."""
-        skip, word = set(taken), loosely(word)
+        skip, word = set(assigned), loosely(word)
         if len(word) < 4:
             return None
         open_words = {
-            known: sorted(meanings)[0][1]
-            for known, meanings in self._loose.items()
-            if len(known) >= 4 and not {name for _, name in meanings} & skip
+            spelling: sorted(meanings)[0][1]
+            for spelling, meanings in self._loose.items()
+            if len(spelling) >= 4 and not {name for _, name in meanings} & skip
         }
-        for known, name in open_words.items():
-            if known.startswith(word) or word.startswith(known + " "):
+        for spelling, name in open_words.items():
+            if spelling.startswith(word) or word.startswith(spelling + " "):
                 return name
         matches = get_close_matches(word, open_words, n=1, cutoff=0.8)
         return open_words[matches[0]] if matches else None

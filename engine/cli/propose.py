@@ -251,7 +251,7 @@ def score(
             file, campaign, max_rows=workspace.settings.imports.max_rows, sheet=sheet
         )
         for warning in outside_the_search(
-            campaign, conditions, "candidate", then="scored all the same"
+            campaign, conditions, "candidate", consequence="scored all the same"
         ):
             warn(warning)
         with progress_shown() as progress:

@@ -42,7 +42,7 @@ Series = Mapping[str, Value | Sequence[Value]] | Iterable[tuple[str, Value | Seq
 
 
 def split_pairs(
-    words: Iterable[str] | None, field_name: str | None = None
+    texts: Iterable[str] | None, field_name: str | None = None
 ) -> list[tuple[str, str]]:
     """Split ``["voltage=18", "t=22"]`` at the first ``=`` of each.
 
@@ -50,7 +50,7 @@ def split_pairs(
         UsageError: a word without ``=``, or an empty side.
     """
     pairs = []
-    for word in words or ():
+    for word in texts or ():
         name, separator, value = (part.strip() for part in word.partition("="))
         if not separator or not name or not value:
             problem = f"expected name=value such as voltage=18, got '{word}'"
@@ -112,8 +112,8 @@ def read_results(
     reader = _Reader(campaign, field_name, refusal)
     results: dict[str, tuple[float, ...]] = {}
     spellings: dict[str, str] = {}
-    for word, given in _listed(pairs):
-        values = [given] if isinstance(given, str | int | float) else list(given)
+    for word, content in _listed(pairs):
+        values = [content] if isinstance(content, str | int | float) else list(content)
         item = _item(word, values[0]) if values else word
         outcome = reader.outcome(word, item)
         reader.refuse_twice(outcome, item, spellings)
@@ -175,7 +175,7 @@ def map_names(
     vocabulary = Vocabulary(campaign, reserved={})
     mapping: dict[str, str] = {}
     spellings: dict[str, str] = {}
-    for word, meant in names.items():
+    for word, target in names.items():
         meaning, _ = vocabulary.meaning(word)
         in_directions = vocabulary.undirected(word)
         name = word
@@ -183,8 +183,8 @@ def map_names(
             name = meaning[1]
         elif in_directions:
             name = campaign.property_of(in_directions[0]).name
-        reader.refuse_twice(name, _item(word, meant), spellings)
-        mapping[name] = meant
+        reader.refuse_twice(name, _item(word, target), spellings)
+        mapping[name] = target
     return mapping
 
 
@@ -228,9 +228,9 @@ class _Reader:
             )
         parameter = self.campaign.parameter(name)
         if role is not None and parameter.role != role:
-            whose = ["given by the room, not set on the machine"]
-            whose += ["set on the machine, not given by the room"]
-            problem = f"'{name}' is {whose[parameter.role == 'controlled']}"
+            origins = ["given by the room, not set on the machine"]
+            origins += ["set on the machine, not given by the room"]
+            problem = f"'{name}' is {origins[parameter.role == 'controlled']}"
             if belongs is not None:
                 problem += f": state it with {field(belongs)} {item}"
             self.refuse(problem, item)
@@ -315,9 +315,9 @@ def unknown_outcome(campaign: Campaign, word: str, meaning: tuple[Kind, str] | N
     directions = Vocabulary(campaign, reserved={}).undirected(word)
     if directions:
         return f"'{word}' is measured in several directions: give {' or '.join(directions)}"
-    known = [*campaign.outcomes, *(p.name for p in campaign.parameters)]
+    candidates = [*campaign.outcomes, *(p.name for p in campaign.parameters)]
     return (
-        f"unknown outcome '{word}'.{nearest_name(word, known)} "
+        f"unknown outcome '{word}'.{nearest_name(word, candidates)} "
         f"Known: {', '.join(campaign.outcomes)}"
     )
 

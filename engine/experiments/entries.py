@@ -10,13 +10,13 @@ How a run may go on::
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from db.records import ExperimentRecord, FailureKind, Status, Value
-from engine.errors import StateError, UsageError, by_voice
-from engine.errors import field as mark
+from engine.errors import StateError, UsageError, by_voice, field
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Entry:
     experiment: str | None = None
     is_label: bool = False
     label: str | None = None
-    conditions: Mapping[str, Value] = field(default_factory=dict)
-    actual: Mapping[str, Value] = field(default_factory=dict)
-    results: Mapping[str, float] = field(default_factory=dict)
+    conditions: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    actual: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    results: Mapping[str, float] = dataclasses.field(default_factory=dict)
     replicate: bool = False
     correct: bool = False
     which: int | None = None
@@ -56,44 +56,44 @@ def check_flags(entry: Entry) -> None:
         "abandon": entry.abandon,
         "running": entry.running,
     }
-    given = [name for name, is_given in flags.items() if is_given]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(map(mark, given))} contradict one another; keep one")
-    if entry.results and given:
-        why = {
+    endings = [name for name, is_given in flags.items() if is_given]
+    if len(endings) > 1:
+        raise UsageError(f"{' and '.join(map(field, endings))} contradict one another; keep one")
+    if entry.results and endings:
+        reason = {
             "failed": "a failed run gave no mat to test. If it could be tested it is no failed "
-            f"run: log the results, and the flaw in {mark('note')}",
+            f"run: log the results, and the flaw in {field('note')}",
             "abandon": "an abandoned run has no results to record",
             "running": "results complete a run",
-        }[given[0]]
-        raise UsageError(f"{mark(given[0])} and results ({', '.join(entry.results)}): {why}")
+        }[endings[0]]
+        raise UsageError(f"{field(endings[0])} and results ({', '.join(entry.results)}): {reason}")
+    replicate, correct = field("replicate"), field("correct")
     if entry.replicate and entry.correct:
-        raise UsageError(
-            f"{mark('replicate')} adds a value, {mark('correct')} replaces one; keep one of them"
-        )
+        raise UsageError(f"{replicate} adds a value, {correct} replaces one; keep one of them")
     if (entry.replicate or entry.correct) and not entry.results:
-        flag = mark("replicate" if entry.replicate else "correct")
+        flag = replicate if entry.replicate else correct
         raise UsageError(f"{flag} needs a result, such as elongation.longitudinal=88")
     if entry.which is not None and not entry.correct:
         raise UsageError(
-            f"{mark('which')} names the replicate that {mark('correct')} replaces; "
-            f"add {mark('correct')}"
+            f"{field('which')} names the replicate that {correct} replaces; add {correct}"
         )
     if entry.experiment is None and (entry.replicate or entry.correct or entry.abandon):
-        unfit = ", ".join(map(mark, ("replicate", "correct", "abandon")))
-        raise UsageError(f"{by_voice(mark('new'), 'this')} is a run of its own: {unfit} do not fit")
+        raise UsageError(
+            f"{by_voice(field('new'), 'this')} is a run of its own: {replicate}, {correct}, "
+            f"{field('abandon')} do not fit"
+        )
     says_something = (
         entry.results
-        or given
+        or endings
         or entry.actual
         or entry.note is not None
         or entry.micrographs
         or entry.experiment is None
     )
     if not says_something:
+        fields = ", ".join(map(field, ("actual", "failed", "note")))
         raise UsageError(
-            f"nothing to record: give {by_voice('outcome=value', mark('results'))}, "
-            f"{mark('actual')}, {mark('failed')}, {mark('note')} …"
+            f"nothing to record: give {by_voice('outcome=value', field('results'))}, {fields} …"
         )
 
 
@@ -127,8 +127,8 @@ def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
         if has_results:
             raise StateError(
                 f"experiment {experiment.id} has results: a failed run gives no mat to test. "
-                f"Put the flaw in its {mark('note')}, or leave the run out of the model with "
-                f"{mark('abandon')}"
+                f"Put the flaw in its {field('note')}, or leave the run out of the model with "
+                f"{field('abandon')}"
             )
         return Status.FAILED
     if entry.abandon:
@@ -139,6 +139,6 @@ def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
         return None
     if experiment.status is Status.COMPLETED:
         raise StateError(
-            f"experiment {experiment.id} is completed; correct its results with {mark('correct')}"
+            f"experiment {experiment.id} is completed; correct its results with {field('correct')}"
         )
     return Status.COMPLETED if has_results else Status.RUNNING

@@ -15,28 +15,31 @@ from typing import Any
 
 from db.records import CampaignRecord, ExperimentRecord, MeasurementRecord, Value
 from engine.campaign import Campaign
-from engine.errors import StateError, UsageError
+from engine.errors import StateError, UsageError, field, place
 from engine.workspace.files import write_aside
 
 FORMATS = ("csv", "xlsx", "json")
 
 
-def choose_format(out: Path | None, wanted: str | None) -> str:
+def choose_format(out: Path | None, stated: str | None) -> str:
     """Return the format asked for, or told by the file's name; CSV otherwise.
 
     Raises:
         UsageError: no such format, or Excel without a file to write to.
     """
     suffix = out.suffix.removeprefix(".").casefold() if out is not None else ""
-    chosen = wanted or (suffix if suffix in FORMATS else "csv")
+    chosen = stated or (suffix if suffix in FORMATS else "csv")
     if chosen not in FORMATS:
-        raise UsageError(f"--format: expected {', '.join(FORMATS)}, got '{chosen}'")
-    if wanted is None and out is not None and suffix not in FORMATS:
+        raise UsageError(f"expected {', '.join(FORMATS)}, got '{chosen}'", field="format")
+    if stated is None and out is not None and suffix not in FORMATS:
         raise UsageError(
-            f"--out {out}: expected a name ending in .csv, .xlsx or .json, or --format"
+            f"{field('out')} {place(out)}: expected a name ending in .csv, .xlsx or .json, or "
+            f"{field('format')}"
         )
     if chosen == "xlsx" and out is None:
-        raise UsageError("--format xlsx needs --out FILE: a workbook is no text to print")
+        raise UsageError(
+            f"{field('format')} xlsx needs {field('out')} FILE: a workbook is no text to print"
+        )
     return chosen
 
 
@@ -62,9 +65,9 @@ def write_export(path: Path, content: bytes) -> None:
         StateError: the folder does not exist or cannot be written.
     """
     if path.is_dir():
-        raise StateError(f"{path} is a folder; name a file in it")
+        raise StateError(f"{place(path)} is a folder; name a file in it")
     if not path.parent.is_dir():
-        raise StateError(f"{path.parent}: no such folder; make it first")
+        raise StateError(f"{place(path.parent)}: no such folder; make it first")
     write_aside(path, content)
 
 
@@ -183,10 +186,10 @@ def _workbook(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -
     sheet = workbook.create_sheet("experiments")
 
     def cell(value: Value | None) -> Any:
-        made = WriteOnlyCell(sheet, _text(value) or None)
+        written = WriteOnlyCell(sheet, _text(value) or None)
         # A label such as "=A1" is text, never a formula; a number keeps all its digits.
-        made.data_type = "s" if isinstance(value, str) else "n"
-        return made
+        written.data_type = "s" if isinstance(value, str) else "n"
+        return written
 
     sheet.append([cell(heading) for heading in headings])
     for row in rows:

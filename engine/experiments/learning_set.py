@@ -38,7 +38,7 @@ from engine.campaign.history import History, Run
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-_DONE = (Status.COMPLETED, Status.FAILED)
+_ENDED = (Status.COMPLETED, Status.FAILED)
 _PENDING = tuple(status for status in Status if status.is_pending)
 _VIEWS = 16  # points of view from which cells are compared
 _PER_CELL = 8  # runs taken of one cell for its goodness
@@ -49,7 +49,7 @@ def learning_set(
     record: CampaignRecord,
     campaign: Campaign,
     *,
-    most: int,
+    limit: int,
     watermark: int | None = None,
 ) -> History:
     """Return the campaign's history, learning from an informative part of it if it is large.
@@ -58,52 +58,52 @@ def learning_set(
         tx: what is read.
         record: the campaign.
         campaign: its definition.
-        most: finished runs to learn from.
+        limit: finished runs to learn from.
         watermark: everything as it stood when this change had been written.
     """
-    if sum(tx.experiments.count(record.id).values()) <= most:
+    if sum(tx.experiments.count(record.id).values()) <= limit:
         return history_from_records(campaign, tx.experiments.find(record.id, watermark=watermark))
     briefs = tx.experiments.briefs(
-        record.id, campaign.wanted_outcomes, status=_DONE, watermark=watermark
+        record.id, campaign.wanted_outcomes, status=_ENDED, watermark=watermark
     )
-    chosen = choose_runs(campaign, briefs, most)
-    done = tx.experiments.get_all(chosen.ids, watermark=watermark)
+    chosen = choose_runs(campaign, briefs, limit)
+    ended = tx.experiments.get_all(chosen.ids, watermark=watermark)
     pending = tx.experiments.find(record.id, status=_PENDING, watermark=watermark)
-    history = history_from_records(campaign, sorted([*done, *pending], key=lambda one: one.id))
-    return replace(history, others=_others(campaign, chosen.others))
+    history = history_from_records(campaign, sorted([*ended, *pending], key=lambda run: run.id))
+    return replace(history, left_aside=_without_results(campaign, chosen.left_aside))
 
 
 def learnable(
-    tx: Transaction, record: CampaignRecord, campaign: Campaign, *, most: int
+    tx: Transaction, record: CampaignRecord, campaign: Campaign, *, limit: int
 ) -> tuple[list[ExperimentRecord], int]:
     """Return the experiments that a training looks at, and how many finished ones it does not.
 
-    Of a campaign of up to ``most`` finished runs these are all. Of a larger one, half are an
+    Of a campaign of up to ``limit`` finished runs these are all. Of a larger one, half are an
     informative part (:func:`choose_runs`), up to a quarter the newest with
     micrographs, and the rest the newest: on those a candidate is judged, and they are what is
     doubted first.
     """
     n_finished = tx.experiments.count(record.id).get(Status.COMPLETED, 0)
-    if n_finished <= most:
+    if n_finished <= limit:
         return tx.experiments.find(record.id), 0
-    briefs = tx.experiments.briefs(record.id, campaign.wanted_outcomes, status=_DONE)
-    finished = [one.id for one in briefs if one.status is Status.COMPLETED]
-    chosen = set(choose_runs(campaign, briefs, most // 2).ids)
-    chosen |= set(tx.experiments.pictured(record.id, newest=most // 4))
+    briefs = tx.experiments.briefs(record.id, campaign.wanted_outcomes, status=_ENDED)
+    finished = [brief.id for brief in briefs if brief.status is Status.COMPLETED]
+    chosen = set(choose_runs(campaign, briefs, limit // 2).ids)
+    chosen |= set(tx.experiments.pictured(record.id, newest=limit // 4))
     n_chosen = len(chosen.intersection(finished))
     for id_ in reversed(finished):
-        if n_chosen >= most:
+        if n_chosen >= limit:
             break
         n_chosen += id_ not in chosen
         chosen.add(id_)
     return list(tx.experiments.get_all(sorted(chosen))), len(finished) - n_chosen
 
 
-def _others(campaign: Campaign, briefs: Sequence[ExperimentBrief]) -> tuple[Run, ...]:
+def _without_results(campaign: Campaign, briefs: Sequence[ExperimentBrief]) -> tuple[Run, ...]:
     parameters = {parameter.name for parameter in campaign.parameters}
     return tuple(
-        Run({k: v for k, v in one.conditions.items() if k in parameters}, id=one.id)
-        for one in briefs
+        Run({k: v for k, v in brief.conditions.items() if k in parameters}, id=brief.id)
+        for brief in briefs
     )
 
 
@@ -139,39 +139,39 @@ class Chosen:
     """Ids of the runs to learn from, in their order, and the conditions of all others."""
 
     ids: tuple[int, ...]
-    others: tuple[ExperimentBrief, ...]
+    left_aside: tuple[ExperimentBrief, ...]
 
 
-def choose_runs(campaign: Campaign, briefs: Sequence[ExperimentBrief], most: int) -> Chosen:
-    """Choose at most ``most`` finished runs, and failed ones in the same share.
+def choose_runs(campaign: Campaign, briefs: Sequence[ExperimentBrief], limit: int) -> Chosen:
+    """Choose at most ``limit`` finished runs, and failed ones in the same share.
 
     Args:
         campaign: whose parameters and objectives count.
         briefs: completed and failed experiments, in the order of their ids.
-        most: finished runs to learn from.
+        limit: finished runs to learn from.
     """
-    finished = [one for one in briefs if one.status is Status.COMPLETED]
-    failed = [one for one in briefs if one.status is Status.FAILED]
-    if len(finished) <= most:
-        return Chosen(tuple(one.id for one in briefs), ())
-    picked = _finished(campaign, finished, most)
-    share = -(-len(failed) * most // len(finished))
-    taken = {finished[row].id for row in picked}
-    taken |= {failed[row].id for row in _evenly(len(failed), share)}
-    others = tuple(one for one in briefs if one.id not in taken)
-    return Chosen(tuple(sorted(taken)), others)
+    finished = [brief for brief in briefs if brief.status is Status.COMPLETED]
+    failed = [brief for brief in briefs if brief.status is Status.FAILED]
+    if len(finished) <= limit:
+        return Chosen(tuple(brief.id for brief in briefs), ())
+    picked = _finished(campaign, finished, limit)
+    share = -(-len(failed) * limit // len(finished))
+    ids = {finished[row].id for row in picked}
+    ids |= {failed[row].id for row in _evenly(len(failed), share)}
+    left_aside = tuple(brief for brief in briefs if brief.id not in ids)
+    return Chosen(tuple(sorted(ids)), left_aside)
 
 
-def _finished(campaign: Campaign, finished: Sequence[ExperimentBrief], most: int) -> list[int]:
+def _finished(campaign: Campaign, finished: Sequence[ExperimentBrief], limit: int) -> list[int]:
     X = _cube(campaign, finished)
-    centres, owner = _spread(X, max(1, most // 2))
+    centres, owner = _spread(X, max(1, limit // 2))
     chosen = dict.fromkeys(int(row) for row in centres)
     for row in _of_best_cells(_ranks(campaign, finished), owner, len(centres)):
-        if len(chosen) >= most // 2 + 3 * most // 8:
+        if len(chosen) >= limit // 2 + 3 * limit // 8:
             break
         chosen[row] = None
     for row in range(len(finished) - 1, -1, -1):
-        if len(chosen) >= most:
+        if len(chosen) >= limit:
             break
         chosen[row] = None
     return sorted(chosen)
@@ -197,12 +197,12 @@ def _ranks(campaign: Campaign, runs: Sequence[ExperimentBrief]) -> Array:
     columns = []
     for objective in campaign.objectives:
         values = np.array([run.means.get(objective.outcome, np.nan) for run in runs])
-        known = np.isfinite(values)
+        measured = np.isfinite(values)
         ranks = np.full(len(values), np.nan)
-        order = np.argsort(objective.sign * values[known], kind="stable")
+        order = np.argsort(objective.sign * values[measured], kind="stable")
         positions = np.empty(len(order))
         positions[order] = np.linspace(0.0, 1.0, len(order)) if len(order) > 1 else 1.0
-        ranks[known] = positions
+        ranks[measured] = positions
         columns.append(ranks)
     return np.stack(columns, axis=1)
 
@@ -226,22 +226,22 @@ def _spread(X: Array, n: int) -> tuple[Rows, Rows]:
 
 
 def _squared_distances(X: Array, squares: Array, row: int) -> Array:
-    found: Array = np.maximum(squares + squares[row] - 2.0 * (X @ X[row]), 0.0)
-    return found
+    squares_to_it: Array = np.maximum(squares + squares[row] - 2.0 * (X @ X[row]), 0.0)
+    return squares_to_it
 
 
 def _of_best_cells(ranks: Array, owner: Rows, n_cells: int) -> list[int]:
     """Return rows of the best cells, the newest of each first, one view after the other."""
-    means = _cell_means(ranks, owner, n_cells)
+    averages = _cell_means(ranks, owner, n_cells)
     by_cell: list[list[int]] = [[] for _ in range(n_cells)]
     for row in range(len(owner) - 1, -1, -1):
         if len(by_cell[owner[row]]) < _PER_CELL:
             by_cell[owner[row]].append(row)
-    known = np.flatnonzero(np.isfinite(means).all(axis=1))
+    comparable = np.flatnonzero(np.isfinite(averages).all(axis=1))
     orders = []
     for weights in _weights(ranks.shape[1]):
-        loss = (weights * (1.0 - means[known])).max(axis=1)
-        orders.append(known[np.argsort(loss, kind="stable")])
+        loss = (weights * (1.0 - averages[comparable])).max(axis=1)
+        orders.append(comparable[np.argsort(loss, kind="stable")])
     cells = dict.fromkeys(int(cell) for place in zip(*orders, strict=True) for cell in place)
     return [row for cell in cells for row in by_cell[cell]]
 
@@ -250,9 +250,9 @@ def _cell_means(ranks: Array, owner: Rows, n_cells: int) -> Array:
     """Return (cells, k): means that lean towards the middle where a cell holds few runs."""
     columns = []
     for values in ranks.T:
-        known = np.isfinite(values)
-        n = np.bincount(owner[known], minlength=n_cells)
-        total = np.bincount(owner[known], weights=values[known], minlength=n_cells)
+        measured = np.isfinite(values)
+        n = np.bincount(owner[measured], minlength=n_cells)
+        total = np.bincount(owner[measured], weights=values[measured], minlength=n_cells)
         columns.append(np.where(n > 0, (total + 0.5) / (n + 1.0), np.nan))
     return np.stack(columns, axis=1)
 
@@ -263,11 +263,11 @@ def _weights(k: int) -> Array:
         return np.ones((1, 1))
     if k == 2:
         angle = np.linspace(0.05, np.pi / 2 - 0.05, _VIEWS)
-        found = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        weights = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     else:
-        found = np.random.default_rng(0).dirichlet(np.ones(k), _VIEWS)
-    largest: Array = found.max(axis=1, keepdims=True)
-    return np.asarray(found / largest)
+        weights = np.random.default_rng(0).dirichlet(np.ones(k), _VIEWS)
+    largest: Array = weights.max(axis=1, keepdims=True)
+    return np.asarray(weights / largest)
 
 
 def _evenly(n: int, share: int) -> Rows:

@@ -29,13 +29,13 @@ def far_from_expected(
     campaign: Campaign,
     results: Mapping[str, float],
     *,
-    seen: Mapping[str, Sequence[float]],
+    earlier: Mapping[str, Sequence[float]],
     predictions: Sequence[PredictionRecord],
     experiment: int | str = "ID",
 ) -> list[str]:
     """Return a warning for each of ``results`` that lies far off.
 
-    ``seen``: what other runs of the campaign gave, by outcome. ``predictions``: what was said of
+    ``earlier``: what other runs of the campaign gave, by outcome. ``predictions``: what was said of
     this one. ``experiment`` is what the warning calls it.
     """
     mend = "a slip? " + by_voice(
@@ -52,10 +52,10 @@ def far_from_expected(
                 f"{heading} = {value:g} is far from what was predicted, {prediction.mean:.4g} "
                 f"({prediction.lower:.4g} … {prediction.upper:.4g}); {mend}"
             )
-        elif is_far_from_seen(value, seen[outcome], is_log=is_log):
+        elif is_far_from_seen(value, earlier[outcome], is_log=is_log):
             warnings.append(
                 f"{heading} = {value:g} is far from everything seen so far, "
-                f"{min(seen[outcome]):.4g} … {max(seen[outcome]):.4g}; {mend}"
+                f"{min(earlier[outcome]):.4g} … {max(earlier[outcome]):.4g}; {mend}"
             )
     return warnings
 
@@ -66,13 +66,13 @@ def is_far_from_seen(value: float, values: Sequence[float], *, is_log: bool = Fa
     Fewer than ``MIN_VALUES`` values, or values without spread, tell nothing.
     """
     if is_log:
-        if value <= 0 or any(other <= 0 for other in values):
+        if value <= 0 or any(earlier <= 0 for earlier in values):
             return False
-        value, values = math.log(value), [math.log(other) for other in values]
+        value, values = math.log(value), [math.log(earlier) for earlier in values]
     if len(values) < MIN_VALUES:
         return False
     centre = _median(values)
-    spread = _MAD_TO_SD * _median([abs(other - centre) for other in values])
+    spread = _MAD_TO_SD * _median([abs(earlier - centre) for earlier in values])
     return spread > 0 and abs(value - centre) > N_SDS * spread
 
 
@@ -90,9 +90,9 @@ def reach(prediction: PredictionRecord, n_sds: float) -> tuple[float, float]:
     from statistics import NormalDist
 
     z = NormalDist().inv_cdf(0.5 + prediction.level / 2)
-    below = max(0.0, prediction.mean - prediction.lower) / z * n_sds
-    above = max(0.0, prediction.upper - prediction.mean) / z * n_sds
-    return prediction.mean - below, prediction.mean + above
+    downwards = max(0.0, prediction.mean - prediction.lower) / z * n_sds
+    upwards = max(0.0, prediction.upper - prediction.mean) / z * n_sds
+    return prediction.mean - downwards, prediction.mean + upwards
 
 
 def _median(values: Sequence[float]) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from db.records import (
@@ -25,8 +26,9 @@ from engine.errors import (
     StateError,
     UsageError,
     by_voice,
+    field,
+    marked,
 )
-from engine.errors import field as mark
 from engine.experiments.conditions import read_conditions, read_results
 from engine.experiments.entries import Entry, check_flags, next_status, refuse_results
 from engine.experiments.plausibility import far_from_expected
@@ -107,13 +109,13 @@ def record_series(
 
 def _refuse_edited(tx: Transaction, recorder: Recorder, entry: Entry, version: int) -> None:
     word = str(entry.experiment)
-    found = find_experiment(tx, recorder.campaign_record, word, is_label=entry.is_label)
-    newest = tx.experiments.version(found.id)
+    run = find_experiment(tx, recorder.campaign_record, word, is_label=entry.is_label)
+    newest = tx.experiments.version(run.id)
     if newest != version:
-        last = [one for one in tx.experiments.trail(found.id) if one.change_id == newest]
-        who = f" by {last[0].actor}" if last else ""
+        last = [change for change in tx.experiments.trail(run.id) if change.change_id == newest]
+        author = f" by {last[0].actor}" if last else ""
         raise EditedMeanwhileError(
-            f"experiment {found.id} was changed{who} since you opened it; nothing of yours was "
+            f"experiment {run.id} was changed{author} since you opened it; nothing of yours was "
             "recorded. Look at it again, then record what is still missing"
         )
 
@@ -135,7 +137,7 @@ def record_all(
                 check_flags(entry)
                 recorded.append(recorder.record(entry))
             except SpinneretError as error:
-                problems.append(RowProblem(row, None, entry.experiment, str(error)))
+                problems.append(RowProblem(row, None, entry.experiment, marked(error)))
         if problems:
             raise ImportRefusedError(source, problems)
         return recorded
@@ -158,7 +160,7 @@ class Recorder:
     campaign_record: CampaignRecord
     campaign: Campaign
     pictures: Mapping[Path, PreparedMicrograph]
-    _recent: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    _recent: dict[str, list[tuple[int, float]]] = dataclasses.field(default_factory=dict)
 
     def record(self, entry: Entry) -> Recorded:
         """Record one entry; see :func:`record` for what is raised."""
@@ -175,24 +177,26 @@ class Recorder:
         warnings += far_from_expected(
             self.campaign,
             entry.results,
-            seen={outcome: self._seen(outcome, experiment.id) for outcome in entry.results},
+            earlier={
+                outcome: self._newest_values(outcome, experiment.id) for outcome in entry.results
+            },
             predictions=self.tx.batches.predictions_of(experiment.id),
             experiment=experiment.id,
         )
-        after = self.tx.experiments.get(experiment.id)
-        assert after is not None  # noqa: S101 -- found above, in this transaction
+        recorded = self.tx.experiments.get(experiment.id)
+        assert recorded is not None  # noqa: S101 -- found above, in this transaction
         if entry.conditions or entry.actual:
-            warnings += self._broken_constraints(after.conditions)
+            warnings += self._broken_constraints(recorded.conditions)
         return Recorded(
-            after, entry.experiment is None, tuple(values), n_micrographs, tuple(warnings)
+            recorded, entry.experiment is None, tuple(values), n_micrographs, tuple(warnings)
         )
 
-    def _seen(self, outcome: str, experiment_id: int) -> list[float]:
+    def _newest_values(self, outcome: str, experiment_id: int) -> list[float]:
         """Return the newest values of other runs, as they were when the file was begun."""
         if outcome not in self._recent:
-            found = self.tx.measurements.newest(self.campaign_record.id, outcome, N_SEEN)
-            self._recent[outcome] = found
-        return [value for other, value in self._recent[outcome] if other != experiment_id]
+            values = self.tx.measurements.newest(self.campaign_record.id, outcome, N_SEEN)
+            self._recent[outcome] = values
+        return [value for id_, value in self._recent[outcome] if id_ != experiment_id]
 
     def _find(self, entry: Entry) -> ExperimentRecord:
         return find_experiment(
@@ -237,14 +241,15 @@ class Recorder:
         lacking = [p.name for p in self.campaign.controlled if p.name not in conditions]
         if lacking:
             raise UsageError(
-                f"{by_voice(mark('new'), mark('conditions'))}: expected a value of every "
-                "controlled parameter; "
-                f"missing: {', '.join(map(self.campaign.heading, lacking))}"
+                f"{by_voice(field('new'), field('conditions'))}: expected a value of every "
+                f"controlled parameter; missing: {', '.join(map(self.campaign.heading, lacking))}"
             )
         if entry.label is not None:
-            there = self.tx.experiments.labelled(self.campaign_record.id, entry.label)
-            if there is not None:
-                raise StateError(f"the label '{entry.label}' is experiment {there}; choose another")
+            namesake = self.tx.experiments.labelled(self.campaign_record.id, entry.label)
+            if namesake is not None:
+                raise StateError(
+                    f"the label '{entry.label}' is experiment {namesake}; choose another"
+                )
         status = Status.RUNNING if entry.failure is None else Status.FAILED
         new = NewExperiment(
             origin=Origin.MANUAL,
@@ -262,7 +267,7 @@ class Recorder:
         if entry.conditions:
             names = ", ".join(entry.conditions)
             raise UsageError(
-                f"{names}: a known run's conditions are corrected with {mark('actual')}"
+                f"{names}: a known run's conditions are corrected with {field('actual')}"
             )
         if entry.actual:
             self.tx.experiments.set_actual(experiment.id, entry.actual)
@@ -273,18 +278,18 @@ class Recorder:
     def _measure(self, experiment: ExperimentRecord, entry: Entry) -> list[RecordedValue]:
         if entry.results:
             refuse_results(experiment)
-        known = experiment.replicates()
+        replicates = experiment.replicates()
         values = []
         for outcome, result in entry.results.items():
-            there = known.get(outcome, ())
+            present = replicates.get(outcome, ())
             if entry.correct:
                 values.append(self._correct(experiment, outcome, result, entry))
                 continue
-            if there and not entry.replicate:
-                shown = ", ".join(f"{value:g}" for value in there)
+            if present and not entry.replicate:
+                listed = ", ".join(f"{value:g}" for value in present)
                 raise StateError(
                     f"experiment {experiment.id} has {self.campaign.heading(outcome)} already: "
-                    f"{shown}. {mark('replicate')} adds a further one, {mark('correct')} "
+                    f"{listed}. {field('replicate')} adds a further one, {field('correct')} "
                     "replaces it"
                 )
             (row,) = self.tx.measurements.add(experiment.id, outcome, [result])
@@ -299,10 +304,10 @@ class Recorder:
         if not rows:
             raise StateError(f"experiment {experiment.id} has no {heading} to correct")
         if entry.which is None and len(rows) > 1:
-            shown = ", ".join(f"{number}: {row.value:g}" for number, row in rows.items())
+            listed = ", ".join(f"{number}: {row.value:g}" for number, row in rows.items())
             raise StateError(
-                f"experiment {experiment.id} has several replicates of {heading} ({shown}); "
-                f"name the one to correct with {mark('which')}"
+                f"experiment {experiment.id} has several replicates of {heading} ({listed}); "
+                f"name the one to correct with {field('which')}"
             )
         number = entry.which if entry.which is not None else next(iter(rows))
         if number not in rows:

@@ -98,9 +98,9 @@ def _entry(
     correct: bool,
 ) -> Entry:
     actual, results = {}, {}
-    words: dict[str, str] = {}
-    failure = note = which = None
-    for column in columns.known:
+    identities: dict[str, str] = {}
+    failure = note = replicate_number = None
+    for column in columns.understood:
         text = texts[column.index]
         if column.kind == "parameter":
             condition = reader.condition(number, column, text)
@@ -115,20 +115,20 @@ def _entry(
         elif column.kind == "note":
             note = reader.read(number, column, text, cells.clean_text)
         elif column.kind == "replicate" and text.strip():
-            which = reader.read(number, column, text, cells.parse_replicate)
+            replicate_number = reader.read(number, column, text, cells.parse_replicate)
         elif text.strip():
-            words[column.kind] = text.strip()
-    if not words:
+            identities[column.kind] = text.strip()
+    if not identities:
         expected = "expected the number or label of a recorded run"
         reader.problems.append(RowProblem(number, None, None, expected))
     return Entry(
-        experiment=words.get("experiment", words.get("label")),
-        is_label="experiment" not in words,
+        experiment=identities.get("experiment", identities.get("label")),
+        is_label="experiment" not in identities,
         actual=actual,
         results=results,
-        replicate=bool(results) and not correct and (replicate or (which or 1) > 1),
+        replicate=bool(results) and not correct and (replicate or (replicate_number or 1) > 1),
         correct=correct and bool(results),
-        which=which if correct and results else None,
+        which=replicate_number if correct and results else None,
         failure=failure,
         note=note,
     )

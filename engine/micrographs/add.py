@@ -19,6 +19,7 @@ from engine.errors import (
     RowProblem,
     SpinneretError,
     StateError,
+    marked,
     place,
 )
 from engine.micrographs.scale import HowTaken, scale_of
@@ -43,14 +44,14 @@ class PreparedMicrograph:
 
 
 def prepare(
-    workspace: Workspace, source: Path, how: HowTaken | None = None, *, measured: bool = True
+    workspace: Workspace, source: Path, stated: HowTaken | None = None, *, measured: bool = True
 ) -> PreparedMicrograph:
     """Read, measure and keep one picture.
 
     Args:
         workspace: whose data folder and limits.
         source: the file.
-        how: what the user says of it.
+        stated: what the user says of it.
         measured: whether to compute statistics; without, the picture is only checked and kept,
             with the pixel size that the instrument wrote.
 
@@ -58,27 +59,27 @@ def prepare(
         NotFoundError: no such file.
         DataError: no picture that can be read, measured and kept.
     """
-    how = how or HowTaken()
+    stated = stated or HowTaken()
     limit = workspace.settings.storage.max_image_megapixels
     check_is_picture_file(source)
     if not measured:
         stored = store_micrograph(source, workspace.data_dir, max_megapixels=limit)
-        scale = scale_of(source, stored.width_px, how.nm_per_pixel)
+        scale = scale_of(source, stored.width_px, stated.nm_per_pixel)
         return PreparedMicrograph(
             stored,
             nm_per_pixel=scale.nm_per_pixel if scale else None,
             nm_per_pixel_source=scale.source if scale else None,
-            rotation_axis=how.rotation_axis,
+            rotation_axis=stated.rotation_axis,
         )
     from engine.micrographs.opened import open_micrograph
 
-    picture = open_micrograph(source, how, max_megapixels=limit)
+    picture = open_micrograph(source, stated, max_megapixels=limit)
     statistics = picture.measure().statistics
     return PreparedMicrograph(
         store_micrograph(source, workspace.data_dir, max_megapixels=limit),
         nm_per_pixel=picture.nm_per_pixel,
         nm_per_pixel_source=picture.scale.source if picture.scale else None,
-        rotation_axis=how.rotation_axis,
+        rotation_axis=stated.rotation_axis,
         crop=picture.crop,
         statistics=statistics.as_json(),
     )
@@ -135,7 +136,7 @@ def add(
     workspace: Workspace,
     files: Sequence[Path],
     experiment: str,
-    how: HowTaken,
+    stated: HowTaken,
     progress: Progress = silent,
 ) -> AddReport:
     """Measure ``files`` and add all of them to one experiment (its id or label), or none.
@@ -147,7 +148,7 @@ def add(
     """
     with workspace.database.read() as tx:
         find_experiment(tx, workspace.active_campaign(tx)[0], experiment)
-    prepared = _prepare_all(workspace, files, how, progress)
+    prepared = _prepare_all(workspace, files, stated, progress)
     with workspace.database.write("micrograph add", detail=f"experiment {experiment}") as tx:
         record = workspace.active_campaign(tx)[0]
         run = find_experiment(tx, record, experiment)
@@ -155,7 +156,7 @@ def add(
 
 
 def import_folder(
-    workspace: Workspace, folder: Path, how: HowTaken, progress: Progress = silent
+    workspace: Workspace, folder: Path, stated: HowTaken, progress: Progress = silent
 ) -> AddReport:
     """Add every picture of a folder whose name tells its experiment; all of them, or none.
 
@@ -183,7 +184,7 @@ def import_folder(
             f"<ID>/…), ID being a run's label or number; got {len(pictures)} pictures, none of a "
             "recorded run"
         )
-    prepared = _prepare_all(workspace, [path for _, path in files], how, progress)
+    prepared = _prepare_all(workspace, [path for _, path in files], stated, progress)
     added, n_known = [], 0
     with workspace.database.write("micrograph import", detail=str(folder)) as tx:
         campaign = workspace.active_campaign(tx)[0]
@@ -199,26 +200,26 @@ def import_folder(
 
 
 def _prepare_all(
-    workspace: Workspace, files: Sequence[Path], how: HowTaken, progress: Progress
+    workspace: Workspace, files: Sequence[Path], stated: HowTaken, progress: Progress
 ) -> list[PreparedMicrograph]:
     prepared, problems = [], []
     for n, path in enumerate(files, 1):
         try:
-            prepared.append(prepare(workspace, path, how))
+            prepared.append(prepare(workspace, path, stated))
         except SpinneretError as error:
             if len(files) == 1:
                 raise
-            problems.append(RowProblem(None, path.name, None, str(error)))
+            problems.append(RowProblem(None, path.name, None, marked(error)))
         progress("measuring micrographs", n, len(files))
     if problems:
         raise ImportRefusedError("the micrographs", problems)
     return prepared
 
 
-def _experiments_of(tx: Transaction, campaign_id: int, words: set[str]) -> dict[str, int]:
+def _experiments_of(tx: Transaction, campaign_id: int, names: set[str]) -> dict[str, int]:
     labels = tx.experiments.labels(campaign_id)
-    ids = {word: labels[word] for word in words if word in labels}
-    for word in words - set(ids):
+    ids = {word: labels[word] for word in names if word in labels}
+    for word in names - set(ids):
         if word.isascii() and word.isdigit() and int(word) < 2**63:
             run = tx.experiments.get(int(word))
             if run is not None and run.campaign_id == campaign_id:

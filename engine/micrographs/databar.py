@@ -33,8 +33,8 @@ def find_crop(grey: NDArray[np.float32]) -> Box | None:
     top = _first_row(rows, flat)
     if top is None or height - (first + top) < LEAST_ROWS:
         return None
-    above = np.abs(grey[max(0, first + top - 20) : first + top] - ground) <= 0.012 * span
-    if above.size and above.mean() > 0.5 * float(flat[top:].mean()):
+    neighbours = np.abs(grey[max(0, first + top - 20) : first + top] - ground) <= 0.012 * span
+    if neighbours.size and neighbours.mean() > 0.5 * float(flat[top:].mean()):
         return None  # a dark picture whose foot is dark too
     return 0, 0, width, first + top
 

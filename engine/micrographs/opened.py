@@ -2,6 +2,7 @@
 
 Each file is decoded once, whatever is done with it: measured, embedded, drawn.
 
+>>> import dataclasses
 >>> import numpy as np
 >>> grey = np.arange(4800, dtype=np.float32).reshape(60, 80)
 >>> picture = Opened(Path("a.tif"), "a.tif", grey, Scale(5.0, "stated"), crop=(0, 0, 80, 50))
@@ -67,8 +68,8 @@ class Opened:
         """
         if self.crop is None:
             return self.grey
-        left, top, right, bottom = self.crop
-        inside = self.grey[top:bottom, left:right]
+        x_from, y_from, x_to, y_to = self.crop
+        inside = self.grey[y_from:y_to, x_from:x_to]
         if not inside.size:
             raise DataError(f"{self.name}: nothing is left inside its crop box")
         return inside
@@ -110,7 +111,7 @@ class Opened:
 
 def open_micrograph(
     path: Path,
-    how: HowTaken | None = None,
+    stated: HowTaken | None = None,
     *,
     max_megapixels: float,
     name: str | None = None,
@@ -120,7 +121,7 @@ def open_micrograph(
 
     Args:
         path: the file.
-        how: what the user says of it.
+        stated: what the user says of it.
         max_megapixels: a larger one is refused before it is decoded.
         name: what messages call it; else its path.
         crop: what is known to be no data bar; else the bar is looked for.
@@ -131,9 +132,9 @@ def open_micrograph(
             contradictory.
         UsageError: a stated pixel size that cannot be.
     """
-    how = how or HowTaken()
+    stated = stated or HowTaken()
     check_is_picture_file(path, name)
     grey = read_grey(path, max_megapixels=max_megapixels, name=name)
-    scale = scale_of(path, grey.shape[1], how.nm_per_pixel)
+    scale = scale_of(path, grey.shape[1], stated.nm_per_pixel)
     box = crop if crop is not None else find_crop(grey)
-    return Opened(path, name or place(path), grey, scale, box, how.rotation_axis)
+    return Opened(path, name or place(path), grey, scale, box, stated.rotation_axis)

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shown:
+class DrawnOverlay:
     """A micrograph's row and where its overlay lies."""
 
     micrograph: MicrographRecord
     overlay: Path
 
 
-def show(workspace: Workspace, id_: int, out: Path | None = None) -> Shown:
+def show(workspace: Workspace, id_: int, out: Path | None = None) -> DrawnOverlay:
     """Measure a kept picture and draw the overlay of it; nothing is recorded.
 
     Args:
@@ -54,21 +54,21 @@ def show(workspace: Workspace, id_: int, out: Path | None = None) -> Shown:
             Image.fromarray(overlay(measured)).save(draft, format="PNG")
     except OSError as error:
         raise DataError(f"{place(path)} cannot be written: {error.strerror or error}") from error
-    return Shown(replace(record, statistics=measured.statistics.as_json()), path)
+    return DrawnOverlay(replace(record, statistics=measured.statistics.as_json()), path)
 
 
 def measure_again(
     workspace: Workspace,
     ids: Sequence[int],
-    how: HowTaken,
+    stated: HowTaken,
     *,
     only_missing: bool = False,
     progress: Progress = silent,
 ) -> list[MicrographRecord]:
     """Measure kept pictures anew and record it: those of ``ids``, or all of the campaign.
 
-    A pixel size or rotation axis stated in ``how`` replaces what is recorded; the change's detail
-    keeps the old one. ``only_missing``: those without statistics (of this version) only.
+    A pixel size or rotation axis in ``stated`` replaces what is recorded; the change's detail keeps
+    the old one. ``only_missing``: those without statistics (of this version) only.
 
     Raises:
         NotFoundError: no such micrograph, or its file is gone.
@@ -87,9 +87,9 @@ def measure_again(
         records = [r for r in records if (r.statistics or {}).get("version") != VERSION]
     measured, details = [], []
     for n, record in enumerate(records, 1):
-        if how.nm_per_pixel is not None:
-            details.append(f"{record.id}: {record.nm_per_pixel} → {how.nm_per_pixel:g} nm/px")
-        measured.append(_measured(workspace, record, how))
+        if stated.nm_per_pixel is not None:
+            details.append(f"{record.id}: {record.nm_per_pixel} → {stated.nm_per_pixel:g} nm/px")
+        measured.append(_measured(workspace, record, stated))
         progress("measuring micrographs", n, len(records))
     with workspace.database.write("micrograph measure", detail="; ".join(details) or None) as tx:
         for record in measured:
@@ -98,9 +98,9 @@ def measure_again(
 
 
 def open_kept(
-    workspace: Workspace, record: MicrographRecord, how: HowTaken | None = None
+    workspace: Workspace, record: MicrographRecord, stated: HowTaken | None = None
 ) -> Opened:
-    """Open a recorded picture: what ``how`` states, else what is recorded of it.
+    """Open a recorded picture: what ``stated`` says, else what is recorded of it.
 
     Raises:
         NotFoundError: its file is gone.
@@ -108,12 +108,12 @@ def open_kept(
     """
     from engine.micrographs.opened import open_micrograph
 
-    how = how or HowTaken()
+    stated = stated or HowTaken()
     return open_micrograph(
         file_of(workspace, record),
         HowTaken(
-            record.nm_per_pixel if how.nm_per_pixel is None else how.nm_per_pixel,
-            how.rotation_axis or record.rotation_axis,
+            record.nm_per_pixel if stated.nm_per_pixel is None else stated.nm_per_pixel,
+            stated.rotation_axis or record.rotation_axis,
         ),
         max_megapixels=workspace.settings.storage.max_image_megapixels,
         name=record.original_name,
@@ -121,10 +121,10 @@ def open_kept(
     )
 
 
-def _measured(workspace: Workspace, record: MicrographRecord, how: HowTaken) -> MicrographRecord:
-    picture = open_kept(workspace, record, how)
+def _measured(workspace: Workspace, record: MicrographRecord, stated: HowTaken) -> MicrographRecord:
+    picture = open_kept(workspace, record, stated)
     source = picture.scale.source if picture.scale else None
-    if how.nm_per_pixel is None and record.nm_per_pixel is not None:
+    if stated.nm_per_pixel is None and record.nm_per_pixel is not None:
         source = record.nm_per_pixel_source  # the recorded size was stated to open it
     return replace(
         record,

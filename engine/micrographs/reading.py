@@ -32,11 +32,11 @@ def read_grey(path: Path, *, max_megapixels: float, name: str | None = None) -> 
         DataError: no picture, a damaged one, one of more than ``max_megapixels``, one that is
             smaller than 32 × 32, or one without any contrast.
     """
-    shown = name or place(path)
+    label = name or place(path)
     _, width, height = inspect_picture(path, max_megapixels, name=name, decode=False)
     if min(width, height) < LEAST_SIDE_PX:
         raise DataError(
-            f"{shown}: expected a micrograph of at least {LEAST_SIDE_PX} × {LEAST_SIDE_PX} pixels, "
+            f"{label}: expected a micrograph of at least {LEAST_SIDE_PX} × {LEAST_SIDE_PX} pixels, "
             f"got {width} × {height}"
         )
     limit = Image.MAX_IMAGE_PIXELS
@@ -46,15 +46,15 @@ def read_grey(path: Path, *, max_megapixels: float, name: str | None = None) -> 
             warnings.simplefilter("ignore")
             grey = _grey(image)
     except MemoryError:
-        raise DataError(f"{shown}: not enough memory for {width} × {height} pixels") from None
+        raise DataError(f"{label}: not enough memory for {width} × {height} pixels") from None
     except Exception as error:  # Pillow's decoders raise what they like
-        raise DataError(f"{shown} is a damaged picture: {error}") from error
+        raise DataError(f"{label} is a damaged picture: {error}") from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     if not np.isfinite(grey).all():
-        raise DataError(f"{shown}: expected finite grey values, got NaN or infinity")
+        raise DataError(f"{label}: expected finite grey values, got NaN or infinity")
     if grey.max() <= grey.min():
-        raise DataError(f"{shown} shows nothing: every pixel has the grey value {grey.flat[0]:g}")
+        raise DataError(f"{label} shows nothing: every pixel has the grey value {grey.flat[0]:g}")
     return grey
 
 

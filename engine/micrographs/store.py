@@ -110,8 +110,8 @@ def inspect_picture(
                 image.load()
             return str(image.format), width, height
     except UnidentifiedImageError:
-        known = ", ".join(_SUFFIXES)
-        raise DataError(f"{source} is not a picture; expected {known}") from None
+        formats = ", ".join(_SUFFIXES)
+        raise DataError(f"{source} is not a picture; expected {formats}") from None
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise what they like

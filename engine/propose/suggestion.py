@@ -78,7 +78,7 @@ def suggest(
         task.knowledge.sha256 if task.knowledge is not None else None,
         answer.forecaster.sources if answer.forecaster is not None else (),
         n_learnt=history.n_finished + len(history.failed),
-        n_left_out=len(history.others),
+        n_left_out=len(history.left_aside),
     )
 
 
@@ -89,7 +89,7 @@ def _task(
     space: Space,
     knowledge: Knowledge | None,
 ) -> Task:
-    runs = (*history.finished, *history.failed, *history.pending, *history.others)
+    runs = (*history.finished, *history.failed, *history.pending, *history.left_aside)
     excluded: set[tuple[float, ...]] = space.keys(run.conditions for run in history.pending)
     if not request.replicates:
         excluded = space.keys(run.conditions for run in runs)

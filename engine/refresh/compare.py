@@ -77,7 +77,7 @@ def compare_models(
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         limit = workspace.settings.propose.most_runs
-        experiments, _ = learnable(tx, record, campaign, most=limit)
+        experiments, _ = learnable(tx, record, campaign, limit=limit)
         history = history_from_records(campaign, experiments)
         chosen = [version_of(workspace, tx, id_) for id_ in dict.fromkeys(ids)]
         champion = tx.models.champion(record.id, ModelKind.SURROGATE)

@@ -48,7 +48,7 @@ def take_snapshot(workspace: Workspace, tx: Transaction, request: RefreshRequest
     if request.kind is ModelKind.GENERATOR:
         experiments = list(tx.experiments.get_all(tx.experiments.pictured(record.id, newest=limit)))
     else:
-        experiments, n_left_out = learnable(tx, record, campaign, most=limit)
+        experiments, n_left_out = learnable(tx, record, campaign, limit=limit)
     return Snapshot(
         record,
         campaign,

@@ -65,8 +65,8 @@ def parse_condition(text: str, parameter: Parameter, *, decimal_comma: bool = Fa
         value = text.strip()
         names = [str(choice) for choice in parameter.choices or ()]
         if value not in names:
-            same = [name for name in names if name.casefold() == value.casefold()]
-            value = same[0] if len(same) == 1 else value
+            matches = [name for name in names if name.casefold() == value.casefold()]
+            value = matches[0] if len(matches) == 1 else value
         problem = parameter.problem_with(value)
         if problem is not None:
             raise CellError(f"{problem}.{nearest_name(value, names)}")
@@ -118,8 +118,8 @@ def parse_status(text: str) -> tuple[Status | None, FailureKind | None]:
         return Status(word), None
     if word in set(FailureKind):
         return Status.FAILED, FailureKind(word)
-    known = [*Status, *FailureKind]
-    raise CellError(f"expected one of {', '.join(known)}.{nearest_name(word, known)}")
+    names = [*Status, *FailureKind]
+    raise CellError(f"expected one of {', '.join(names)}.{nearest_name(word, names)}")
 
 
 def parse_failure(text: str) -> FailureKind | None:
@@ -133,8 +133,8 @@ def parse_failure(text: str) -> FailureKind | None:
         return None
     if word in set(FailureKind):
         return FailureKind(word)
-    known = list(FailureKind)
-    raise CellError(f"expected {', '.join(known)}, or nothing.{nearest_name(word, known)}")
+    names = list(FailureKind)
+    raise CellError(f"expected {', '.join(names)}, or nothing.{nearest_name(word, names)}")
 
 
 def clean_text(text: str) -> str | None:

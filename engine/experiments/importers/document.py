@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.campaign import Campaign, Value
 from engine.campaign.vocabulary import same_unit
-from engine.errors import DataError, ImportRefusedError, RowProblem, nearest_name
+from engine.errors import DataError, ImportRefusedError, RowProblem, by_voice, nearest_name, place
 from engine.experiments.importers import cells
 from engine.experiments.importers.raw import refuse_too_many
 from engine.experiments.importers.reading import decode_text
@@ -36,10 +36,13 @@ def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not valid JSON: {error}") from error
+        raise DataError(f"{place(path)} is not valid JSON: {error}") from error
     experiments = document.get("experiments") if isinstance(document, dict) else None
     if not isinstance(experiments, list):
-        raise DataError(f"{path}: expected the document that `engine export --format json` writes")
+        raise DataError(
+            f"{place(path)}: expected the document that "
+            + by_voice("`engine export --format json` writes", "an export as JSON is")
+        )
     refuse_too_many(path, len(experiments), max_rows)
     problems = _unit_problems(document, campaign)
     runs = []
@@ -54,18 +57,18 @@ def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable
         runs.append(run)
     if problems:
         raise ImportRefusedError(str(path), problems)
-    found = tuple(runs)
-    warnings = [*notes, *outside_warnings(campaign, found), *waiting_warnings(found)]
-    return ImportedTable(str(path), found, tuple(warnings))
+    imported = tuple(runs)
+    warnings = [*notes, *outside_warnings(campaign, imported), *waiting_warnings(imported)]
+    return ImportedTable(str(path), imported, tuple(warnings))
 
 
 def _unit_problems(document: Mapping[str, Any], campaign: Campaign) -> list[RowProblem]:
     units = document.get("units")
-    known = {*(p.name for p in campaign.parameters), *campaign.outcomes}
+    names = {*(p.name for p in campaign.parameters), *campaign.outcomes}
     return [
         RowProblem(None, name, str(unit), f"expected the unit {campaign.unit_of(name) or '(none)'}")
         for name, unit in (units.items() if isinstance(units, dict) else ())
-        if name in known and not same_unit(str(unit), campaign.unit_of(name))
+        if name in names and not same_unit(str(unit), campaign.unit_of(name))
     ]
 
 
@@ -120,7 +123,7 @@ class _Entry:
             self._refuse(stage, entries, "expected parameters and their values (an object)")
             return {}
         names = [parameter.name for parameter in self._campaign.parameters]
-        found: dict[str, Value] = {}
+        conditions: dict[str, Value] = {}
         for name, value in entries.items():
             if name not in names:
                 self._refuse(
@@ -136,15 +139,15 @@ class _Entry:
             problem = parameter.problem_with(checked)
             if problem is not None:
                 self._refuse(name, value, problem)
-            found[name] = checked
-        return found
+            conditions[name] = checked
+        return conditions
 
     def _outcomes(self) -> dict[str, dict[int, float]]:
         entries = self._entry.get("measurements") or []
         if not isinstance(entries, list) or not all(isinstance(item, dict) for item in entries):
             self._refuse("measurements", entries, "expected a list of measurements")
             return {}
-        found: dict[str, dict[int, float]] = {}
+        outcomes: dict[str, dict[int, float]] = {}
         for item in entries:
             name, replicate, value = (item.get(key) for key in ("outcome", "replicate", "value"))
             if name not in self._campaign.outcomes:
@@ -155,14 +158,14 @@ class _Entry:
                 self._refuse(str(name), value, expected)
             elif not isinstance(replicate, int) or not 1 <= replicate < MAX_REPLICATE:
                 self._refuse("replicate", replicate, "expected a replicate's number: 1, 2, 3 …")
-            elif replicate in found.get(str(name), {}):
+            elif replicate in outcomes.get(str(name), {}):
                 self._refuse(str(name), value, f"replicate {replicate} stands here twice")
             else:
                 problem = self._campaign.property_of(str(name)).problem_with(result)
                 if problem is not None:
                     self._refuse(str(name), value, problem)
-                found.setdefault(str(name), {})[replicate] = result
-        return found
+                outcomes.setdefault(str(name), {})[replicate] = result
+        return outcomes
 
     def _word(self, key: str, parse: Any) -> Any:
         value = self._entry.get(key)
@@ -175,8 +178,8 @@ class _Entry:
             return None
 
     def _refuse(self, column: str | None, value: Any, expected: str) -> None:
-        shown = None if value is None else str(value)[:80]
-        self._problems.append(RowProblem(self._row, column, shown, expected))
+        text = None if value is None else str(value)[:80]
+        self._problems.append(RowProblem(self._row, column, text, expected))
 
 
 def _number(value: Any) -> float | None:

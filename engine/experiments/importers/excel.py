@@ -9,7 +9,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from engine.errors import DataError, ImportRefusedError, RowProblem
+from engine.errors import DataError, ImportRefusedError, RowProblem, field, place
 from engine.experiments.importers.raw import MAX_BYTES, RawTable, assemble, refuse_too_many
 
 
@@ -28,7 +28,9 @@ def read_workbook(path: Path, *, max_rows: int, sheet: str | None = None) -> Raw
         except DataError:
             raise
         except Exception as error:
-            raise DataError(f"{path} cannot be read as an Excel workbook: {error}") from error
+            raise DataError(
+                f"{place(path)} cannot be read as an Excel workbook: {error}"
+            ) from error
 
 
 def _refuse_damage(path: Path) -> None:
@@ -36,9 +38,11 @@ def _refuse_damage(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged: {error}; save the workbook again") from error
+        raise DataError(f"{place(path)} is damaged: {error}; save the workbook again") from error
     if size > 2 * MAX_BYTES:
-        raise DataError(f"{path}: {size >> 20} MiB unpacked are too many; split the workbook")
+        raise DataError(
+            f"{place(path)}: {size >> 20} MiB unpacked are too many; split the workbook"
+        )
 
 
 def _read(path: Path, max_rows: int, sheet: str | None) -> RawTable:
@@ -75,10 +79,12 @@ def _choose(path: Path, workbook: Any, sheet: str | None) -> Any:
     names = [worksheet.title for worksheet in workbook.worksheets]
     if sheet is not None:
         if sheet not in names:
-            raise DataError(f"{path}: no sheet '{sheet}'; it has {', '.join(names)}")
+            raise DataError(f"{place(path)}: no sheet '{sheet}'; it has {', '.join(names)}")
         return workbook[sheet]
     if len(names) != 1:
-        raise DataError(f"{path}: several sheets ({', '.join(names)}); name one with --sheet")
+        raise DataError(
+            f"{place(path)}: several sheets ({', '.join(names)}); name one with {field('sheet')}"
+        )
     return workbook.worksheets[0]
 
 
@@ -117,8 +123,8 @@ def _check_layout(path: Path, title: str) -> list[tuple[int, int]]:
         merged = [str(area) for area in worksheet.merged_cells.ranges]
         if merged:
             raise DataError(
-                f"{path}: merged cells at {', '.join(sorted(merged)[:10])}; a value there belongs "
-                "to no single row and column: unmerge them and fill each cell"
+                f"{place(path)}: merged cells at {', '.join(sorted(merged)[:10])}; a value "
+                "there belongs to no single row and column: unmerge them and fill each cell"
             )
         return [
             (cell.row, cell.column - 1)

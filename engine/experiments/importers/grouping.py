@@ -27,10 +27,10 @@ class Row:
     note: str | None = None
     is_sound: bool = True
 
-    def says_the_same(self, other: Row) -> bool:
+    def says_the_same(self, peer: Row) -> bool:
         """Whether both rows hold the same, wherever they stand in the file."""
         return all(
-            getattr(self, name) == getattr(other, name)
+            getattr(self, name) == getattr(peer, name)
             for name in ("replicate", "conditions", "results", "status", "failure", "note")
         )
 
@@ -56,7 +56,7 @@ def group_rows(
     for group in groups.values():
         distinct: list[Row] = []
         for row in group:
-            if any(row.says_the_same(other) for other in distinct):
+            if any(row.says_the_same(peer) for peer in distinct):
                 n_repeated += 1
             else:
                 distinct.append(row)
@@ -76,11 +76,11 @@ def group_rows(
 
 
 def _count_twins(rows: Sequence[Row]) -> int:
-    known: dict[Hashable, list[Row]] = {}
+    twins: dict[Hashable, list[Row]] = {}
     n_twins = 0
     for row in rows:
-        alike = known.setdefault(frozenset(row.conditions.items()), [])
-        n_twins += any(row.says_the_same(other) for other in alike)
+        alike = twins.setdefault(frozenset(row.conditions.items()), [])
+        n_twins += any(row.says_the_same(peer) for peer in alike)
         alike.append(row)
     return n_twins
 
@@ -96,7 +96,7 @@ def _key(
         return "row", row.number
     conditions, turn = frozenset(row.conditions.items()), 0
     while any(
-        other.replicate == row.replicate for other in groups.get(("run", conditions, turn), ())
+        peer.replicate == row.replicate for peer in groups.get(("run", conditions, turn), ())
     ):
         turn += 1
     return "run", conditions, turn
@@ -110,14 +110,14 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
     outcomes: dict[str, dict[int, float]] = {}
     status, failure, notes = first.status, first.failure, []
     for row in rows:
-        clash = next((other for other in rows if other.replicate == row.replicate), row)
+        clash = next((peer for peer in rows if peer.replicate == row.replicate), row)
         if clash is not row:
-            problems.append(_twice(row, clash, columns))
+            problems.append(_repetition(row, clash, columns))
             continue
         for name, value in row.conditions.items():
-            known = conditions.setdefault(name, value)
-            if known != value:
-                expected = f"expected {known}, as in row {first.number} of the same run"
+            expected_value = conditions.setdefault(name, value)
+            if expected_value != value:
+                expected = f"expected {expected_value}, as in row {first.number} of the same run"
                 heading = _heading_of(name, columns)
                 problems.append(RowProblem(row.number, heading, str(value), expected))
         for outcome, result in row.results.items():
@@ -129,11 +129,11 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
         if row.note is not None and row.note not in notes:
             notes.append(row.note)
     n_values = sum(map(len, outcomes.values()))
-    standing = status_of(n_values, status, failure)
+    final = status_of(n_values, status, failure)
     if failure is not None and status not in (None, Status.FAILED):
         problem: str | None = f"expected no kind of failure of a run that is {status}"
     else:
-        problem = contradiction(n_values, standing, failure)
+        problem = contradiction(n_values, final, failure)
     if problem is not None:
         problems.append(RowProblem(first.number, None, None, problem))
     if len(problems) > n_problems:
@@ -142,7 +142,7 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
         row=first.number,
         conditions=conditions,
         outcomes=outcomes,
-        status=standing,
+        status=final,
         label=first.label,
         failure=failure,
         note="\n".join(notes) or None,
@@ -150,7 +150,7 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
     )
 
 
-def _twice(row: Row, first: Row, columns: Columns) -> RowProblem:
+def _repetition(row: Row, first: Row, columns: Columns) -> RowProblem:
     by_label = row.label is not None
     named = columns.of_kind("label" if by_label else "experiment")
     heading = named[0].heading if named else None

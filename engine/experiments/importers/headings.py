@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from engine.campaign import Parameter
 from engine.campaign.vocabulary import Kind, Vocabulary, same_unit, split_heading, unit_problem
-from engine.errors import RowProblem, nearest_name
+from engine.errors import RowProblem, by_voice, nearest_name
 
 FORECAST = ("mean", "lower", "upper")
 """What follows an outcome's name and a dot in the headings of a forecast."""
@@ -31,13 +31,13 @@ class Column:
 class Columns:
     """The columns of a file: understood, left aside, and names that a refused heading meant."""
 
-    known: tuple[Column, ...]
+    understood: tuple[Column, ...]
     ignored: tuple[str, ...] = ()
     disputed: frozenset[str] = frozenset()
 
     def of_kind(self, *kinds: Kind) -> tuple[Column, ...]:
         """The columns of these kinds, in the file's order."""
-        return tuple(column for column in self.known if column.kind in kinds)
+        return tuple(column for column in self.understood if column.kind in kinds)
 
     def names(self, *kinds: Kind) -> set[str]:
         """What the columns of these kinds mean."""
@@ -45,15 +45,15 @@ class Columns:
 
 
 def map_headings(
-    headings: Sequence[str], vocabulary: Vocabulary, *, only: Iterable[Kind] | None = None
+    headings: Sequence[str], vocabulary: Vocabulary, *, kinds: Iterable[Kind] | None = None
 ) -> tuple[Columns, list[RowProblem]]:
     """Say what each heading means, and what is wrong with those that are not understood.
 
-    With ``only``, columns of other kinds and unknown ones are left aside without a word, as are
+    With ``kinds``, columns of other kinds and unknown ones are left aside without a word, as are
     the forecasts that `engine propose --csv` and `engine score` write.
     """
-    wanted = set(only) if only is not None else None
-    known: list[Column] = []
+    chosen = set(kinds) if kinds is not None else None
+    understood: list[Column] = []
     problems: list[RowProblem] = []
     unknown: list[str] = []
     disputed: set[str] = set()
@@ -66,9 +66,11 @@ def map_headings(
             unknown.append(heading)
             continue
         kind, name = meaning
-        if wanted is not None and kind not in wanted:
+        if chosen is not None and kind not in chosen:
             continue
-        twin = next((column for column in known if (column.kind, column.name) == meaning), None)
+        twin = next(
+            (column for column in understood if (column.kind, column.name) == meaning), None
+        )
         expected = vocabulary.unit_of(kind, name)
         if twin is not None:
             problem = f"means {name}, as does the column '{twin.heading}'; keep one of them"
@@ -77,25 +79,25 @@ def map_headings(
             if expected:
                 problem += f" and head the column '{name} [{expected}]'"
         else:
-            known.append(Column(index, heading, kind, name))
+            understood.append(Column(index, heading, kind, name))
             continue
         disputed.add(name)
         problems.append(RowProblem(1, heading, None, problem))
-    if wanted is not None:
-        return Columns(tuple(known), disputed=frozenset(disputed)), problems
+    if chosen is not None:
+        return Columns(tuple(understood), disputed=frozenset(disputed)), problems
     ignored = []
-    taken = {column.name for column in known} | disputed
+    assigned = {column.name for column in understood} | disputed
     forecasts = _forecasts(unknown, vocabulary)
     for heading in unknown:
         if heading in forecasts:
             continue
-        problem, meant = _judge_unknown(heading, vocabulary, taken)
+        problem, candidates = _judge_unknown(heading, vocabulary, assigned)
         if problem is None:
             ignored.append(heading)
             continue
-        disputed |= meant
+        disputed |= candidates
         problems.append(RowProblem(1, heading, None, problem))
-    return Columns(tuple(known), tuple(ignored), frozenset(disputed)), problems
+    return Columns(tuple(understood), tuple(ignored), frozenset(disputed)), problems
 
 
 def _forecasts(headings: Iterable[str], vocabulary: Vocabulary) -> set[str]:
@@ -105,25 +107,26 @@ def _forecasts(headings: Iterable[str], vocabulary: Vocabulary) -> set[str]:
         f"{outcome}.{part}"
         for outcome in vocabulary.campaign.outcomes
         for part in FORECAST
-        if present.issuperset(f"{outcome}.{each}" for each in FORECAST)
+        if present.issuperset(f"{outcome}.{suffix}" for suffix in FORECAST)
     }
 
 
 def _judge_unknown(
-    heading: str, vocabulary: Vocabulary, taken: set[str]
+    heading: str, vocabulary: Vocabulary, assigned: set[str]
 ) -> tuple[str | None, set[str]]:
     """Return what is wrong with an unknown heading, if anything, and the names it may mean."""
     word, _ = split_heading(heading)
-    outcomes = [name for name in vocabulary.undirected(word) if name not in taken]
+    outcomes = [name for name in vocabulary.undirected(word) if name not in assigned]
     if outcomes:
-        known = " or ".join(outcomes)
-        return f"is measured in several directions; name one: {known}", set(outcomes)
-    near = vocabulary.near(word, taken)
+        alternatives = " or ".join(outcomes)
+        return f"is measured in several directions; name one: {alternatives}", set(outcomes)
+    near = vocabulary.near(word, assigned)
     if near is None:
         return None, set()
     problem = (
         f"is not a name of this campaign. Did you mean '{near}'? Rename the column, or "
-        "list the heading among its aliases in config.toml (`engine campaign revise`)"
+        "list the heading among its aliases in config.toml"
+        + by_voice(" (`engine campaign revise`)", "")
     )
     return problem, {near}
 
@@ -138,14 +141,15 @@ def missing_columns(
             1,
             _heading(parameter),
             None,
-            f"this column is missing{_also(parameter)}.{nearest_name(parameter.name, headings)}",
+            f"this column is missing{_aliases_hint(parameter)}."
+            f"{nearest_name(parameter.name, headings)}",
         )
         for parameter in parameters
         if parameter.name not in present
     ]
 
 
-def _also(parameter: Parameter) -> str:
+def _aliases_hint(parameter: Parameter) -> str:
     return f" (also read as: {', '.join(parameter.aliases)})" if parameter.aliases else ""
 
 

@@ -17,6 +17,8 @@ from engine.errors import (
     RowProblem,
     StateError,
     UsageError,
+    field,
+    marked,
 )
 from engine.experiments.importers.planning import Extension, ImportPlan, plan_import
 from engine.experiments.importers.runs import ImportedRun, ImportedTable
@@ -75,7 +77,7 @@ def import_file(
         UsageError: no such format.
     """
     if file_format not in FORMATS:
-        raise UsageError(f"--format: expected {' or '.join(FORMATS)}, got '{file_format}'")
+        raise UsageError(f"expected {' or '.join(FORMATS)}, got '{file_format}'", field="format")
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
     try:
@@ -133,10 +135,11 @@ def _problems(plan: ImportPlan, update: bool) -> list[RowProblem]:
         problems += [
             RowProblem(
                 difference.row,
-                difference.what,
+                difference.subject,
                 f"{difference.stated}",
                 f"experiment {difference.experiment_id} (label '{difference.label}') has "
-                f"{difference.recorded}; expected the same, or --update to record a correction",
+                f"{difference.recorded}; expected the same, or {field('update')} to record a "
+                "correction",
             )
             for difference in plan.differences
         ]
@@ -172,21 +175,23 @@ def _look_at_pictures(
     workspace: Workspace, table: ImportedTable, recorded: Sequence[ExperimentRecord]
 ) -> tuple[int, list[RowProblem]]:
     """Return how many micrographs are new to their run, and why any cannot be kept."""
-    known = {e.label: {picture.sha256 for picture in e.micrographs} for e in recorded if e.label}
+    digests_of = {
+        e.label: {picture.sha256 for picture in e.micrographs} for e in recorded if e.label
+    }
     limit = workspace.settings.storage.max_image_megapixels
     n_new, problems = 0, []
     for run in table.runs:
-        seen = set(known.get(run.label or "", ()))
+        digests = set(digests_of.get(run.label or "", ()))
         for path in run.micrographs:
             try:
                 inspect_picture(path, limit)
                 with path.open("rb") as file:
                     sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             except (DataError, OSError) as error:
-                problems.append(RowProblem(run.row, "micrograph", None, str(error)))
+                problems.append(RowProblem(run.row, "micrograph", None, marked(error)))
                 continue
-            n_new += sha256 not in seen
-            seen.add(sha256)
+            n_new += sha256 not in digests
+            digests.add(sha256)
     return n_new, problems
 
 
@@ -202,7 +207,7 @@ def _store(
         try:
             stored[path] = store_micrograph(path, workspace.data_dir, max_megapixels=limit)
         except (DataError, NotFoundError) as error:
-            problems.append(RowProblem(row, "micrograph", None, str(error)))
+            problems.append(RowProblem(row, "micrograph", None, marked(error)))
         progress("keeping micrographs", n, len(files))
     if problems:
         raise ImportRefusedError(table.source, problems)
@@ -286,12 +291,12 @@ class _Writer:
         """Register the pictures that the experiment does not have yet; return how many."""
         if not files:
             return 0
-        known = {picture.sha256 for picture in self._tx.micrographs.all_of(id_)}
+        digests = {picture.sha256 for picture in self._tx.micrographs.all_of(id_)}
         n_new = 0
         for file in files:
             picture = self._pictures[file]
-            if picture.sha256 not in known:
-                known.add(picture.sha256)
+            if picture.sha256 not in digests:
+                digests.add(picture.sha256)
                 register_micrograph(self._tx, id_, picture)
                 n_new += 1
         return n_new

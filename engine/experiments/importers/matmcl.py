@@ -16,7 +16,15 @@ from pathlib import Path
 
 from engine.campaign import Campaign, Value
 from engine.campaign.vocabulary import Vocabulary
-from engine.errors import CampaignError, DataError, ImportRefusedError, NotFoundError, RowProblem
+from engine.errors import (
+    CampaignError,
+    DataError,
+    ImportRefusedError,
+    NotFoundError,
+    RowProblem,
+    by_voice,
+    place,
+)
 from engine.experiments.importers import cells
 from engine.experiments.importers.headings import Column
 from engine.experiments.importers.raw import RawTable, refuse_too_many
@@ -56,29 +64,29 @@ def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable
         refuse_too_many(path, n_rows, max_rows)
         warnings += raw.notes
         for run in _runs(raw, campaign, warnings):
-            if run.label in runs and not _same(runs[run.label], run):
+            if run.label in runs and not _are_equal(runs[run.label], run):
                 raise ImportRefusedError(
                     raw.source,
                     [RowProblem(run.row, "ID", run.label, "another table has other values for it")],
                 )
             runs[str(run.label)] = run
-    found = tuple(_with_images(run, images) for run in runs.values())
+    pictured = tuple(_with_images(run, images) for run in runs.values())
     if images is not None:
         warnings += _image_warnings(images, runs)
-    warnings += [*outside_warnings(campaign, found), *waiting_warnings(found)]
-    return ImportedTable(str(path), found, tuple(warnings))
+    warnings += [*outside_warnings(campaign, pictured), *waiting_warnings(pictured)]
+    return ImportedTable(str(path), pictured, tuple(warnings))
 
 
 def _find(path: Path) -> tuple[list[Path], Path | None]:
     """Return the tables of the layout and the folder of its images."""
     if not path.exists():
-        raise NotFoundError(f"{path}: no such file or folder")
+        raise NotFoundError(f"{place(path)}: no such file or folder")
     if not path.is_dir():
         return [path], None
     tables = sorted((path / "table").glob("*.csv")) or sorted(path.glob("*.csv"))
     if not tables:
         raise DataError(
-            f"{path}: expected MatMCL's layout with table/*.csv (or *.csv) in it, found none"
+            f"{place(path)}: expected MatMCL's layout with table/*.csv (or *.csv) in it, found none"
         )
     images = path / "images" / "preprocessed"
     return tables, images if images.is_dir() else None
@@ -102,7 +110,7 @@ def _runs(raw: RawTable, campaign: Campaign, warnings: list[str]) -> list[Import
     directions: dict[tuple[str, str], tuple[int, dict[str, float]]] = {}
     for number, texts in zip(raw.numbers, raw.rows, strict=True):
         label = reader.read(number, layout.id, texts[layout.id.index], cells.clean_label)
-        direction = DIRECTIONS.get(_whole(texts[layout.dir.index]))
+        direction = DIRECTIONS.get(_without_zero(texts[layout.dir.index]))
         if direction is None:
             expected = "expected 1 (longitudinal) or 0 (transverse)"
             problems.append(RowProblem(number, "dir", texts[layout.dir.index].strip(), expected))
@@ -111,24 +119,25 @@ def _runs(raw: RawTable, campaign: Campaign, warnings: list[str]) -> list[Import
         if label is None:
             problems.append(RowProblem(number, layout.id.heading, None, "expected a membrane's ID"))
             continue
-        label = _whole(label)
-        first, known = first_rows.setdefault(label, (number, conditions))
+        label = _without_zero(label)
+        first, first_conditions = first_rows.setdefault(label, (number, conditions))
         problems += [
             RowProblem(
                 number,
                 column.heading,
                 texts[column.index].strip(),
-                f"expected {known.get(column.name, 'nothing')}, as in row {first} of ID {label}",
+                f"expected {first_conditions.get(column.name, 'nothing')}, as in row {first} of "
+                f"ID {label}",
             )
             for column in layout.conditions
-            if conditions.get(column.name) != known.get(column.name)
+            if conditions.get(column.name) != first_conditions.get(column.name)
         ]
         if direction is None:
             continue
-        earlier, there = directions.setdefault((label, direction), (number, results))
+        earlier, previous = directions.setdefault((label, direction), (number, results))
         if earlier != number:
-            same = there == results
-            if same:
+            repeats = previous == results
+            if repeats:
                 warnings.append(f"row {number} repeats row {earlier} exactly; taken once")
             else:
                 expected = f"direction {direction} stands in row {earlier} with other values"
@@ -160,28 +169,28 @@ def _collect(
 def _conditions(
     number: int, texts: Sequence[str], layout: _Layout, reader: CellReader
 ) -> dict[str, Value]:
-    found: dict[str, Value] = {}
+    conditions: dict[str, Value] = {}
     for column in layout.conditions:
         text = texts[column.index]
         value = reader.condition(number, column, text)
         if value is not None:
-            found[column.name] = value
+            conditions[column.name] = value
         elif not text.strip() and reader.campaign.parameter(column.name).role == "controlled":
             expected = f"the cell is empty; expected {reader.campaign.heading(column.name)}"
             reader.problems.append(RowProblem(number, column.heading, None, expected))
-    return found
+    return conditions
 
 
 def _results(
     number: int, texts: Sequence[str], layout: _Layout, direction: str, reader: CellReader
 ) -> dict[str, float]:
-    found = {}
+    results = {}
     for column, outcomes in layout.results:
         named = replace(column, name=outcomes[direction])
         value = reader.result(number, named, texts[column.index])
         if value is not None:
-            found[named.name] = value
-    return found
+            results[named.name] = value
+    return results
 
 
 def _layout(raw: RawTable, campaign: Campaign, warnings: list[str]) -> _Layout:
@@ -234,17 +243,17 @@ def _refuse_unmapped(campaign: Campaign, conditions: Sequence[Column]) -> None:
         raise CampaignError(
             f"the campaign '{campaign.name}' sets {', '.join(lacking)}, which none of MatMCL's "
             f"columns {', '.join(CONDITIONS)} is named after; list the heading among the "
-            "parameter's aliases in config.toml and run `engine campaign revise`"
+            "parameter's aliases in config.toml" + by_voice(" and run `engine campaign revise`", "")
         )
 
 
-def _whole(text: str) -> str:
+def _without_zero(text: str) -> str:
     """Return ``"7"`` for ``"7.0"``: numbers that a spreadsheet made of names."""
     word = text.strip()
     return word[:-2] if word.endswith(".0") and word[:-2].isdigit() else word
 
 
-def _same(first: ImportedRun, second: ImportedRun) -> bool:
+def _are_equal(first: ImportedRun, second: ImportedRun) -> bool:
     return (first.conditions, first.outcomes) == (second.conditions, second.outcomes)
 
 
@@ -267,8 +276,8 @@ def _image_warnings(images: Path, runs: dict[str, ImportedRun]) -> list[str]:
     warnings = []
     strangers = sorted(f.name for f in images.iterdir() if f.is_dir() and f.name not in runs)
     if strangers:
-        shown = ", ".join(strangers[:10]) + (" …" if len(strangers) > 10 else "")
-        warnings.append(f"{len(strangers)} image folders belong to no ID of the table: {shown}")
+        listed = ", ".join(strangers[:10]) + (" …" if len(strangers) > 10 else "")
+        warnings.append(f"{len(strangers)} image folders belong to no ID of the table: {listed}")
     n_without = sum(1 for label in runs if not (images / label).is_dir())
     if n_without:
         warnings.append(f"{n_without} of {len(runs)} IDs have no images")

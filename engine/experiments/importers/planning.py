@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 
 from db.records import ExperimentRecord, FailureKind, Status
 from engine.campaign import Campaign, Value
-from engine.errors import RowProblem
+from engine.errors import RowProblem, by_voice
 from engine.experiments.importers.runs import ImportedRun
+
+_TAKE_UP = by_voice("`engine log ID --running` takes it up again", "take it up again first")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Difference:
     experiment_id: int
     label: str | None
     row: int
-    what: str
+    subject: str
     recorded: Value | None
     stated: Value
 
@@ -32,8 +34,8 @@ class Difference:
         """``row 3, experiment 12 ('A7'), voltage: recorded 18, the file says 18.5``."""
         label = f" ('{self.label}')" if self.label else ""
         return (
-            f"row {self.row}, experiment {self.experiment_id}{label}, {self.what}: "
-            f"recorded {_shown(self.recorded)}, the file says {_shown(self.stated)}"
+            f"row {self.row}, experiment {self.experiment_id}{label}, {self.subject}: "
+            f"recorded {_formatted(self.recorded)}, the file says {_formatted(self.stated)}"
         )
 
 
@@ -85,13 +87,13 @@ def plan_import(
     """Compare a file's runs with everything recorded in the campaign."""
     plan = ImportPlan()
     by_label = {e.label: e for e in recorded if e.label is not None}
-    known: dict[Hashable, list[int]] = {}
+    by_signature: dict[Hashable, list[int]] = {}
     if any(run.label is None for run in runs):
         for experiment in recorded:
             results = {o: list(v) for o, v in experiment.replicates().items()}
             key = _signature(experiment.conditions, results, experiment.failure)
-            known.setdefault(key, []).append(experiment.id)
-    seen: Counter[Hashable] = Counter()
+            by_signature.setdefault(key, []).append(experiment.id)
+    counts: Counter[Hashable] = Counter()
     for run in runs:
         experiment_of_label = by_label.get(run.label) if run.label is not None else None
         if experiment_of_label is not None:
@@ -99,9 +101,9 @@ def plan_import(
             continue
         if run.label is None:
             key = _signature(run.all_conditions, _lists(run), run.failure)
-            seen[key] += 1
-            if seen[key] <= len(known.get(key, ())):
-                plan.unchanged.append((known[key][seen[key] - 1], run))
+            counts[key] += 1
+            if counts[key] <= len(by_signature.get(key, ())):
+                plan.unchanged.append((by_signature[key][counts[key] - 1], run))
                 continue
         plan.added.append(run)
     return plan
@@ -126,18 +128,18 @@ def _compare(
 def _extension(run: ImportedRun, recorded: ExperimentRecord, campaign: Campaign) -> Extension:
     differences = []
 
-    def differs(what: str, old: Value | None, new: Value) -> None:
-        differences.append(Difference(recorded.id, run.label, run.row, what, old, new))
+    def differs(subject: str, old: Value | None, new: Value) -> None:
+        differences.append(Difference(recorded.id, run.label, run.row, subject, old, new))
 
-    known = recorded.conditions
+    conditions_before = recorded.conditions
     conditions: dict[str, Value] = {}
     other_conditions: dict[str, Value] = {}
     for name, value in run.all_conditions.items():
-        if name not in known:
+        if name not in conditions_before:
             conditions[name] = value
-        elif not _same(known[name], value):
+        elif not _are_equal(conditions_before[name], value):
             other_conditions[name] = value
-            differs(campaign.heading(name), known[name], value)
+            differs(campaign.heading(name), conditions_before[name], value)
     current = {(m.outcome, m.replicate): m.value for m in recorded.measurements}
     results: dict[str, dict[int, float]] = {}
     corrections: dict[str, dict[int, float]] = {}
@@ -146,10 +148,10 @@ def _extension(run: ImportedRun, recorded: ExperimentRecord, campaign: Campaign)
             old = current.get((outcome, replicate))
             if old is None:
                 results.setdefault(outcome, {})[replicate] = result
-            elif not _same(old, result):
+            elif not _are_equal(old, result):
                 corrections.setdefault(outcome, {})[replicate] = result
-                which = f" (replicate {replicate})" if replicate > 1 else ""
-                differs(f"{campaign.heading(outcome)}{which}", old, result)
+                number = f" (replicate {replicate})" if replicate > 1 else ""
+                differs(f"{campaign.heading(outcome)}{number}", old, result)
     note = other_note = None
     if run.note is not None and recorded.note is None:
         note = run.note
@@ -187,16 +189,18 @@ def _impossible(extension: Extension) -> str | None:
     recorded, run = extension.experiment, extension.run
     results = extension.results
     if results and recorded.status is Status.ABANDONED:
-        return "was abandoned; `engine log ID --running` takes it up again, then import its results"
+        return f"was abandoned; {_TAKE_UP}, then import its results"
     if results and recorded.status is Status.FAILED:
-        return f"failed ({recorded.failure}); `engine log ID --running` takes it up again"
+        return f"failed ({recorded.failure}); {_TAKE_UP}"
     status = extension.status
     if status is None or recorded.status.is_pending:
         return None
     if status is Status.ABANDONED and not results:
         return None
-    said = f"{run.status} ({run.failure})" if run.failure else str(run.status)
-    return f"is recorded as {recorded.status}, the file says {said}; `engine log` can change it"
+    stated = f"{run.status} ({run.failure})" if run.failure else str(run.status)
+    return f"is recorded as {recorded.status}, the file says {stated}" + by_voice(
+        "; `engine log` can change it", ""
+    )
 
 
 def _signature(
@@ -220,13 +224,13 @@ def _rounded(value: Value) -> str:
     return value if isinstance(value, str) else f"{value:.12g}"
 
 
-def _same(first: Value, second: Value) -> bool:
+def _are_equal(first: Value, second: Value) -> bool:
     if isinstance(first, str) or isinstance(second, str):
         return first == second
     return math.isclose(first, second, rel_tol=1e-12, abs_tol=0.0)
 
 
-def _shown(value: Value | None) -> str:
+def _formatted(value: Value | None) -> str:
     if isinstance(value, float):
         return f"{value:.12g}"
     return "nothing" if value is None else f"'{value}'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import DataError, ImportRefusedError, RowProblem
+from engine.errors import DataError, ImportRefusedError, RowProblem, place
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -34,7 +34,7 @@ def refuse_too_many(path: Path, n_rows: int, max_rows: int) -> None:
     """
     if n_rows > max_rows:
         raise DataError(
-            f"{path}: expected at most {max_rows:,} rows, got {n_rows:,}; split the file, "
+            f"{place(path)}: expected at most {max_rows:,} rows, got {n_rows:,}; split the file, "
             "or raise max_rows under [imports] in config.toml"
         )
 
@@ -54,13 +54,13 @@ def assemble(
         ImportRefusedError: rows of another width, or cells without a heading.
     """
     if not records:
-        raise DataError(f"{path} is empty; expected a row of headings and rows of values")
+        raise DataError(f"{place(path)} is empty; expected a row of headings and rows of values")
     headings = [cell.strip() for cell in records[0][1]]
     while headings and not headings[-1]:
         headings.pop()
     body = records[1:]
     if not body:
-        raise DataError(f"{path}: expected rows of values below the headings, found none")
+        raise DataError(f"{place(path)}: expected rows of values below the headings, found none")
     width = len(headings)
     problems = []
     rows = []

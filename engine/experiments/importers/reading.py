@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from engine.errors import DataError, NotFoundError
+from engine.errors import DataError, NotFoundError, field, place
 from engine.experiments.importers.excel import read_workbook
 from engine.experiments.importers.raw import MAX_BYTES, RawTable, assemble, refuse_too_many
 from engine.workspace.files import refuse_broken_name
@@ -32,17 +32,21 @@ def read_table(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTab
     is_workbook = path.suffix.casefold() in (".xlsx", ".xlsm")
     if head.startswith(_OLD_EXCEL) or path.suffix.casefold() == ".xls":
         raise DataError(
-            f"{path}: an old or encrypted Excel file; save it as plain .xlsx or as .csv"
+            f"{place(path)}: an old or encrypted Excel file; save it as plain .xlsx or as .csv"
         )
     if is_workbook:
         if not head.startswith(_ZIP):
-            raise DataError(f"{path}: expected an Excel workbook, got something else named so")
+            raise DataError(
+                f"{place(path)}: expected an Excel workbook, got something else named so"
+            )
         return read_workbook(path, max_rows=max_rows, sheet=sheet)
     if sheet is not None:
-        raise DataError(f"{path}: --sheet is for Excel workbooks; this file has no sheets")
+        raise DataError(
+            f"{place(path)}: {field('sheet')} is for Excel workbooks; this file has no sheets"
+        )
     if head.startswith(_ZIP):
         raise DataError(
-            f"{path}: expected text, got a ZIP archive such as an Excel workbook; "
+            f"{place(path)}: expected text, got a ZIP archive such as an Excel workbook; "
             "if it is one, name it .xlsx"
         )
     text, notes = _decode(path)
@@ -57,23 +61,24 @@ def check_is_file(path: Path) -> None:
         DataError: a folder, not readable, or larger than ``MAX_BYTES``.
     """
     if not path.exists():
-        raise NotFoundError(f"{path}: no such file")
+        raise NotFoundError(f"{place(path)}: no such file")
     refuse_broken_name(path)
     if path.is_dir():
         raise DataError(
-            f"{path} is a folder; expected a file ({_SUFFIXES}). "
-            "MatMCL's published folder needs --format matmcl"
+            f"{place(path)} is a folder; expected a file ({_SUFFIXES}). "
+            f"MatMCL's published folder needs {field('format')} matmcl"
         )
     if not path.is_file():
-        raise DataError(f"{path}: expected a regular file ({_SUFFIXES})")
+        raise DataError(f"{place(path)}: expected a regular file ({_SUFFIXES})")
     try:
         with path.open("rb"):
             size = path.stat().st_size
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise DataError(f"{place(path)} cannot be read: {error.strerror}") from error
     if size > MAX_BYTES:
         raise DataError(
-            f"{path}: expected at most {MAX_BYTES >> 20} MiB, got {size >> 20} MiB; split the file"
+            f"{place(path)}: expected at most {MAX_BYTES >> 20} MiB, got {size >> 20} MiB; "
+            "split the file"
         )
 
 
@@ -90,7 +95,7 @@ def decode_text(path: Path) -> tuple[str, tuple[str, ...]]:
 def _decode(path: Path) -> tuple[str, tuple[str, ...]]:
     content = path.read_bytes()
     if not content.strip():
-        raise DataError(f"{path} is empty; expected a row of headings and rows of values")
+        raise DataError(f"{place(path)} is empty; expected a row of headings and rows of values")
     notes: tuple[str, ...] = ()
     try:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -103,7 +108,7 @@ def _decode(path: Path) -> tuple[str, tuple[str, ...]]:
     bad = next((c for c in text if (c < " " and c not in "\t\r\n\f") or c == "\x7f"), None)
     if bad is not None:
         raise DataError(
-            f"{path} holds control character {ord(bad):#04x}: it is a binary file, "
+            f"{place(path)} holds control character {ord(bad):#04x}: it is a binary file, "
             f"not a table; expected {_SUFFIXES}"
         )
     return text, notes
@@ -111,9 +116,9 @@ def _decode(path: Path) -> tuple[str, tuple[str, ...]]:
 
 def _decode_western(path: Path, content: bytes, error: UnicodeDecodeError) -> str:
     line = content.count(b"\n", 0, error.start) + 1
-    unreadable = f"{path}: line {line} is neither UTF-8 nor Windows-1252; save it as UTF-8"
+    unreadable = f"{place(path)}: line {line} is neither UTF-8 nor Windows-1252; save it as UTF-8"
     if b"\0" in content:
-        raise DataError(f"{path} is a binary file, not a table; expected {_SUFFIXES}")
+        raise DataError(f"{place(path)} is a binary file, not a table; expected {_SUFFIXES}")
     try:
         return content.decode("cp1252")
     except UnicodeDecodeError:
@@ -132,7 +137,9 @@ def _parse(path: Path, text: str, notes: tuple[str, ...], max_rows: int) -> RawT
                 if n_rows <= max_rows:
                     records.append((number, record))
     except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num} cannot be read as CSV: {error}") from error
+        raise DataError(
+            f"{place(path)}: line {reader.line_num} cannot be read as CSV: {error}"
+        ) from error
     refuse_too_many(path, n_rows, max_rows)
     return assemble(path, records, notes, decimal_comma=delimiter != ",", is_ragged_an_error=True)
 

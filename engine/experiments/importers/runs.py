@@ -80,15 +80,17 @@ def contradiction(n_values: int, status: Status, failure: FailureKind | None) ->
 
 def outside_warnings(campaign: Campaign, runs: tuple[ImportedRun, ...]) -> list[str]:
     """Count, range by range and constraint by constraint, the runs from outside the search."""
-    return outside_the_search(campaign, [run.all_conditions for run in runs], "run", then="kept")
+    return outside_the_search(
+        campaign, [run.all_conditions for run in runs], "run", consequence="kept"
+    )
 
 
 def outside_the_search(
-    campaign: Campaign, rows: Sequence[Mapping[str, Value]], noun: str, *, then: str
+    campaign: Campaign, rows: Sequence[Mapping[str, Value]], noun: str, *, consequence: str
 ) -> list[str]:
     """Return a warning for each range left and each parameter constraint broken.
 
-    ``noun`` is what a row is, ``then`` what becomes of it.
+    ``noun`` is what a row is, ``consequence`` what becomes of it.
     """
     warnings = []
     for parameter in campaign.parameters:
@@ -100,12 +102,12 @@ def outside_the_search(
         if n:
             warnings.append(
                 f"{n} {f'{noun} lies' if n == 1 else f'{noun}s lie'} outside the range searched of "
-                f"{campaign.heading(parameter.name)}, {low:g} … {high:g}; {then}"
+                f"{campaign.heading(parameter.name)}, {low:g} … {high:g}; {consequence}"
             )
     broken = Counter(str(c) for row in rows for c in campaign.broken_by(row))
     for constraint, n in broken.items():
         verb = f"{noun} does" if n == 1 else f"{noun}s do"
-        warnings.append(f"{n} {verb} not meet {constraint}; {then}")
+        warnings.append(f"{n} {verb} not meet {constraint}; {consequence}")
     return warnings
 
 

@@ -87,7 +87,7 @@ def read_runs(
     raw = read_table(path, max_rows=max_rows, sheet=sheet)
     columns, problems = map_headings(raw.headings, Vocabulary(campaign))
     problems += missing_columns(campaign.controlled, columns)
-    if not columns.known:
+    if not columns.understood:
         problems.append(_nothing_known(campaign))
     if problems:
         raise ImportRefusedError(raw.source, problems)
@@ -124,7 +124,7 @@ def read_conditions(
             condition cannot be; carries every problem found.
     """
     raw = read_table(path, max_rows=max_rows, sheet=sheet)
-    columns, problems = map_headings(raw.headings, Vocabulary(campaign), only=("parameter",))
+    columns, problems = map_headings(raw.headings, Vocabulary(campaign), kinds=("parameter",))
     if require_controlled:
         problems += missing_columns(campaign.controlled, columns, raw.headings)
     if problems:
@@ -154,7 +154,7 @@ def uses_decimal_comma(raw: RawTable, columns: Columns) -> bool:
 def _row(number: int, texts: Sequence[str], columns: Columns, reader: CellReader) -> Row:
     row = Row(number)
     n_problems = len(reader.problems)
-    for column in columns.known:
+    for column in columns.understood:
         text = texts[column.index]
         if column.kind == "parameter":
             condition = reader.condition(number, column, text)
@@ -192,7 +192,7 @@ def _word(row: Row, column: Column, text: str, reader: CellReader) -> None:
 
 def _refuse_missing_controlled(rows: Sequence[Row], columns: Columns, reader: CellReader) -> None:
     controlled = {parameter.name for parameter in reader.campaign.controlled}
-    told = {(problem.row, problem.column) for problem in reader.problems}
+    reported = {(problem.row, problem.column) for problem in reader.problems}
     for column in columns.of_kind("parameter"):
         if column.name not in controlled:
             continue
@@ -200,7 +200,7 @@ def _refuse_missing_controlled(rows: Sequence[Row], columns: Columns, reader: Ce
         reader.problems += [
             RowProblem(row.number, column.heading, None, expected)
             for row in rows
-            if column.name not in row.conditions and (row.number, column.heading) not in told
+            if column.name not in row.conditions and (row.number, column.heading) not in reported
         ]
 
 

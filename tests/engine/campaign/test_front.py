@@ -49,3 +49,28 @@ def test_the_front_alone_wins_the_whole_volume_which_never_shrinks(
     assert hypervolume(points[mask], STRONG_AND_CHEAP) == pytest.approx(whole)
     assert so_far[-1] == pytest.approx(whole)
     assert (np.diff(so_far) >= -1e-9).all()
+
+
+some = st.one_of(st.integers(-2, 2).map(float), st.floats(allow_infinity=True), st.just(np.nan))
+
+
+@given(st.integers(1, 4).flatmap(lambda k: st.lists(st.tuples(*[some] * k), max_size=14)))
+def test_the_front_is_what_no_row_dominates(values: list[tuple[float, ...]]) -> None:
+    k = len(values[0]) if values else 2
+    objectives = tuple(
+        Objective(outcome=f"y{i}", goal="minimize" if i % 2 else "maximize", threshold=0)
+        for i in range(k)
+    )
+    gains = [[o.sign * y for o, y in zip(objectives, row, strict=True)] for row in values]
+    finite = [bool(np.isfinite(row).all()) for row in gains]
+
+    def dominates(a: list[float], b: list[float]) -> bool:
+        pairs = list(zip(a, b, strict=True))
+        return all(x >= y for x, y in pairs) and any(x > y for x, y in pairs)
+
+    expected = [
+        is_finite
+        and not any(ok and dominates(row, mine) for row, ok in zip(gains, finite, strict=True))
+        for mine, is_finite in zip(gains, finite, strict=True)
+    ]
+    assert front_mask(np.array(values).reshape(-1, k), objectives).tolist() == expected

@@ -35,14 +35,14 @@ def test_few_runs_are_all_learnt_from(nanofibre) -> None:
     runs = briefs(nanofibre, 60, share_failed=0.2)
     chosen = choose_runs(nanofibre, runs, 60)
     assert chosen.ids == tuple(run.id for run in runs)
-    assert chosen.others == ()
+    assert chosen.left_aside == ()
 
 
 def test_many_are_chosen_from(nanofibre) -> None:
     runs = briefs(nanofibre, 2000, share_failed=0.1)
     chosen = choose_runs(nanofibre, runs, 100)
     assert chosen.ids == tuple(sorted(set(chosen.ids)))
-    assert {run.id for run in chosen.others} | set(chosen.ids) == {run.id for run in runs}
+    assert {run.id for run in chosen.left_aside} | set(chosen.ids) == {run.id for run in runs}
     status = {run.id: run.status for run in runs}
     n_finished = sum(status[id_] is Status.COMPLETED for id_ in chosen.ids)
     n_failed = len(chosen.ids) - n_finished
@@ -123,20 +123,20 @@ def test_a_history_knows_the_rest(workspace, fill) -> None:
     fill(workspace, 70)
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        small = learning_set(tx, record, campaign, most=50)
-        whole = learning_set(tx, record, campaign, most=100)
+        small = learning_set(tx, record, campaign, limit=50)
+        whole = learning_set(tx, record, campaign, limit=100)
         then = tx.watermark()
-    assert (small.n_finished, len(small.others)) == (50, 20)
-    assert (whole.n_finished, whole.others, whole.left_out) == (70, (), None)
+    assert (small.n_finished, len(small.left_aside)) == (50, 20)
+    assert (whole.n_finished, whole.left_aside, whole.left_out) == (70, (), None)
     assert small.left_out is not None
     assert small.left_out.startswith("learning from 50 of 70 runs")
     known = {run.id: run for run in whole.finished}
     assert all(known[run.id] == run for run in small.finished)
-    assert all(known[run.id].conditions == run.conditions for run in small.others)
-    assert all(isinstance(run, Run) and not run.outcomes for run in small.others)
+    assert all(known[run.id].conditions == run.conditions for run in small.left_aside)
+    assert all(isinstance(run, Run) and not run.outcomes for run in small.left_aside)
     fill(workspace, 30)
     with workspace.database.read() as tx:
-        again = learning_set(tx, record, campaign, most=50, watermark=then)
+        again = learning_set(tx, record, campaign, limit=50, watermark=then)
     assert again == small
 
 
@@ -147,7 +147,7 @@ def test_a_batch_says_so_and_replays(folder, engine, fill, monkeypatch) -> None:
     monkeypatch.setenv("SPINNERET_PROPOSE__STRATEGY", "sobol")
     with Workspace.open(folder / "config.toml") as workspace:
         fill(workspace, 60)
-        assert len(read_snapshot(workspace).history.others) == 10
+        assert len(read_snapshot(workspace).history.left_aside) == 10
     answer = engine("propose", "--n", "2", "--seed", "1", "--json")
     assert answer.exit_code == 0, answer.err
     assert answer.json["runs"] == {"learnt": 50, "left_out": 10}

@@ -34,7 +34,7 @@ def test_noise_that_grows_with_the_value_is_judged_by_ratios() -> None:
 def test_a_prediction_is_held_against_the_value(nanofibre) -> None:
     name = "elongation.longitudinal"
     said = PredictionRecord(1, name, mean=88.0, lower=72.0, upper=104.0, level=0.9)
-    near = far_from_expected(nanofibre, {name: 120.0}, seen={name: []}, predictions=[said])
+    near = far_from_expected(nanofibre, {name: 120.0}, earlier={name: []}, predictions=[said])
     assert near == []
-    (warning,) = far_from_expected(nanofibre, {name: 880.0}, seen={name: []}, predictions=[said])
+    (warning,) = far_from_expected(nanofibre, {name: 880.0}, earlier={name: []}, predictions=[said])
     assert "far from what was predicted, 88 (72 … 104)" in warning

@@ -32,7 +32,7 @@ def vocabulary(nanofibre) -> Vocabulary:
 def test_headings_as_people_write_them(vocabulary, heading, kind, name) -> None:
     columns, problems = map_headings([heading], vocabulary)
     assert problems == []
-    assert [(column.kind, column.name) for column in columns.known] == [(kind, name)]
+    assert [(column.kind, column.name) for column in columns.understood] == [(kind, name)]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_headings_as_people_write_them(vocabulary, heading, kind, name) -> None:
 )
 def test_what_nearly_fits_is_refused(vocabulary, heading, told) -> None:
     columns, problems = map_headings([heading], vocabulary)
-    assert columns.known == ()
+    assert columns.understood == ()
     (problem,) = problems
     assert problem.column == heading
     assert told in problem.expected
@@ -63,7 +63,7 @@ def test_forecasts_of_our_own_are_left_aside_but_a_lone_mean_is_not(vocabulary) 
     columns, problems = map_headings(
         [f"{name}.{p}" for p in ("mean", "lower", "upper")], vocabulary
     )
-    assert (columns.known, columns.ignored, problems) == ((), (), [])
+    assert (columns.understood, columns.ignored, problems) == ((), (), [])
     _, problems = map_headings([f"{name}.mean"], vocabulary)
     assert "Did you mean 'elongation.longitudinal'?" in problems[0].expected
 
@@ -99,7 +99,7 @@ def test_the_campaigns_words_come_first(mixture) -> None:
         }
     )
     columns, _ = map_headings(["status"], Vocabulary(named))
-    assert columns.known[0].name == "solvent"
+    assert columns.understood[0].name == "solvent"
 
 
 @pytest.mark.parametrize(

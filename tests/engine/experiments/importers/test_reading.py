@@ -31,8 +31,10 @@ def workbook(path: Path, rows, *, sheets=("runs",), merge=None) -> Path:
 def refusal(path: Path, **options) -> str:
     with pytest.raises((DataError, NotFoundError)) as caught:
         read_table(path, max_rows=options.pop("max_rows", 100), **options)
-    assert str(path) in str(caught.value)
-    return str(caught.value)
+    told = caught.value.worded("cli")
+    assert str(path) in told
+    assert str(path.parent) not in str(caught.value), "a path of the server's"
+    return told
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
