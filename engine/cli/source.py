@@ -200,7 +200,7 @@ def _print_source(source: Described, as_json: bool) -> None:
         warn(f"source '{data.name}': {note}")
     if source.has_changed:
         warn(f"source '{data.name}' reads otherwise than when it was added")
-    vocabulary = language.words
+    vocabulary = language.vocabulary
     if as_json:
         print_json(
             {
@@ -242,7 +242,7 @@ def _print_tables(source: Described) -> None:
     data, understood, language = source.data, source.understood, source.language
     if data is None or understood is None or language is None:
         return
-    vocabulary = language.words
+    vocabulary = language.vocabulary
     pictures = count(data.n_pictures, "micrograph")
     if data.n_pictures and data.n_scaled < data.n_pictures:
         pictures += f", {data.n_pictures - data.n_scaled} of them without pixel size, not learnt"

@@ -217,7 +217,7 @@ def _grown_vocabulary(material: Material, start: MatMCL) -> Any:
     language = common_language(
         material.campaign, words_of(start), [source.vocable for source in measured]
     )
-    return vocabulary_of(language.words)
+    return vocabulary_of(language.vocabulary)
 
 
 def _measured(material: Material) -> list[SourceData]:
@@ -232,7 +232,7 @@ def _tensors(
     campaign, config = material.campaign, start.config
     measured = _measured(material)
     language = common_language(campaign, words_of(start), [source.vocable for source in measured])
-    vocabulary = vocabulary_of(language.words)
+    vocabulary = vocabulary_of(language.vocabulary)
     rows = []
     for source in measured:
         refuse_strangers(

@@ -123,31 +123,31 @@ def match_axes(
         UsageError: ``names`` maps what neither side has, or two axes to one parameter.
         UnitError: an explicitly mapped axis has a unit that cannot become the model's.
     """
-    told = dict(names.parameters) if names else {}
-    known = {spec.name: place for place, spec in enumerate(vocabulary.parameters)}
-    _check_told(told, [axis.name for axis in axes], known, "parameter")
-    found: dict[str, Match] = {}
+    mapping = dict(names.parameters) if names else {}
+    vocabulary_names = {spec.name: place for place, spec in enumerate(vocabulary.parameters)}
+    _check_mapping(mapping, [axis.name for axis in axes], vocabulary_names, "parameter")
+    matches: dict[str, Match] = {}
     left_out: dict[str, str] = {}
     for axis in axes:
-        if axis.name in told:
-            place = known[told[axis.name]]
-            found[axis.name] = _match(axis, place, vocabulary.parameters[place])
+        if axis.name in mapping:
+            place = vocabulary_names[mapping[axis.name]]
+            matches[axis.name] = _match(axis, place, vocabulary.parameters[place])
     for alike in (_by_name, _by_alias, _by_synonym):
-        used = {match.index for match in found.values()}
+        used = {match.index for match in matches.values()}
         for axis in axes:
-            place_of = None if axis.name in found else alike(axis, vocabulary, used)
+            place_of = None if axis.name in matches else alike(axis, vocabulary, used)
             if place_of is None:
                 continue
             try:
-                found[axis.name] = _match(axis, place_of, vocabulary.parameters[place_of])
+                matches[axis.name] = _match(axis, place_of, vocabulary.parameters[place_of])
                 used.add(place_of)
                 left_out.pop(axis.name, None)
             except UnitError as error:
                 left_out.setdefault(axis.name, str(error))
     for axis in axes:
-        if axis.name not in found:
-            left_out.setdefault(axis.name, _why_not(axis, vocabulary))
-    return Matching(tuple(found[axis.name] for axis in axes if axis.name in found), left_out)
+        if axis.name not in matches:
+            left_out.setdefault(axis.name, _reason_unmatched(axis, vocabulary))
+    return Matching(tuple(matches[axis.name] for axis in axes if axis.name in matches), left_out)
 
 
 def match_outcomes(
@@ -164,16 +164,16 @@ def match_outcomes(
     Raises:
         UsageError: ``names`` maps what neither side has.
     """
-    told = _told_outcomes(outcomes, vocabulary.outcomes, names)
-    found = {own: vocabulary.outcomes.index(name) for own, name in told.items()}
+    mapping = _mapped_outcomes(outcomes, vocabulary.outcomes, names)
+    places_of = {ours: vocabulary.outcomes.index(name) for ours, name in mapping.items()}
     for alike in (loosely, canonical_outcome):
-        known = {alike(name): place for place, name in enumerate(vocabulary.outcomes)}
-        for own in outcomes:
-            for word in (own, *(aliases or {}).get(own, ())):
-                place = known.get(alike(word))
-                if own not in found and place is not None and place not in found.values():
-                    found[own] = place
-    return {own: found[own] for own in outcomes if own in found}
+        vocabulary_names = {alike(name): place for place, name in enumerate(vocabulary.outcomes)}
+        for ours in outcomes:
+            for word in (ours, *(aliases or {}).get(ours, ())):
+                place = vocabulary_names.get(alike(word))
+                if ours not in places_of and place is not None and place not in places_of.values():
+                    places_of[ours] = place
+    return {ours: places_of[ours] for ours in outcomes if ours in places_of}
 
 
 def outcome_places(
@@ -220,7 +220,7 @@ def _place(
     return None
 
 
-def _why_not(axis: Axis, vocabulary: Vocabulary) -> str:
+def _reason_unmatched(axis: Axis, vocabulary: Vocabulary) -> str:
     if axis.is_categorical:
         return "a choice by name; a model reads numbers only"
     words = {canonical(word) for word in (axis.name, *axis.aliases)}
@@ -230,33 +230,37 @@ def _why_not(axis: Axis, vocabulary: Vocabulary) -> str:
     return "the model has no such parameter"
 
 
-def _check_told(
-    told: Mapping[str, str], own: Sequence[str], known: Mapping[str, int], what: str
+def _check_mapping(
+    mapping: Mapping[str, str], ours: Sequence[str], vocabulary_names: Mapping[str, int], noun: str
 ) -> None:
-    for name, word in told.items():
-        if name not in own:
+    for name, word in mapping.items():
+        if name not in ours:
             raise UsageError(
-                f"the {what} '{name}' is mapped, which is not there.{nearest_name(name, own)} "
-                f"There are: {', '.join(own)}"
+                f"the {noun} '{name}' is mapped, which is not there.{nearest_name(name, ours)} "
+                f"There are: {', '.join(ours)}"
             )
-        if word not in known:
+        if word not in vocabulary_names:
             raise UsageError(
-                f"{what} '{name}' is mapped to '{word}', which the model lacks."
-                f"{nearest_name(word, known)} It has: {', '.join(known)}"
+                f"{noun} '{name}' is mapped to '{word}', which the model lacks."
+                f"{nearest_name(word, vocabulary_names)} It has: {', '.join(vocabulary_names)}"
             )
-        twins = [other for other, same in told.items() if same == word]
+        twins = [alias for alias, target in mapping.items() if target == word]
         if len(twins) > 1:
             raise UsageError(f"{' and '.join(twins)} are all mapped to '{word}'; keep one of them")
 
 
-def _told_outcomes(own: Sequence[str], known: Sequence[str], names: Names | None) -> dict[str, str]:
-    told: dict[str, str] = {}
+def _mapped_outcomes(
+    ours: Sequence[str], vocabulary_names: Sequence[str], names: Names | None
+) -> dict[str, str]:
+    mapping: dict[str, str] = {}
     for name, word in (names.outcomes if names else {}).items():
-        if name in own or word in known:
-            told[name] = word
+        if name in ours or word in vocabulary_names:
+            mapping[name] = word
             continue
-        whole = {o: word + o.removeprefix(name) for o in own if o.startswith(f"{name}.")}
-        meant = {outcome: full for outcome, full in whole.items() if full in known}
-        told.update(meant or whole or {name: word})
-    _check_told(told, own, {name: place for place, name in enumerate(known)}, "outcome")
-    return told
+        expanded = {o: word + o.removeprefix(name) for o in ours if o.startswith(f"{name}.")}
+        sensible = {outcome: full for outcome, full in expanded.items() if full in vocabulary_names}
+        mapping.update(sensible or expanded or {name: word})
+    _check_mapping(
+        mapping, ours, {name: place for place, name in enumerate(vocabulary_names)}, "outcome"
+    )
+    return mapping

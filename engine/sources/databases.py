@@ -63,12 +63,12 @@ def active_campaign_of(workspace: Workspace, address: str) -> str:
         return record.name
 
 
-def same_database(one: str, other: str) -> bool:
+def same_database(url: str, other_url: str) -> bool:
     """Whether two URLs mean one database."""
-    paths = sqlite_path(one), sqlite_path(other)
+    paths = sqlite_path(url), sqlite_path(other_url)
     if paths[0] is not None and paths[1] is not None:
         return paths[0].resolve() == paths[1].resolve()
-    return one == other
+    return url == other_url
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -92,5 +92,5 @@ def _data_dir_beside(database: Path) -> Path | None:
     content = _toml(config)
     url = str(content.get("database", {}).get("url", "sqlite:///spinneret.db"))
     theirs = sqlite_path(resolve_url(url, config.parent))
-    same = theirs is not None and theirs.resolve() == database.resolve()
-    return _data_dir(config, content) if same else None
+    is_that_database = theirs is not None and theirs.resolve() == database.resolve()
+    return _data_dir(config, content) if is_that_database else None

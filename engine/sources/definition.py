@@ -105,9 +105,9 @@ def make_definition(**values: Any) -> SourceDefinition:
         return SourceDefinition(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        location = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{where}: {message}" if where else message) from error
+        raise UsageError(f"{location}: {message}" if location else message) from error
 
 
 def definition_from(stored: Mapping[str, Any], name: str) -> SourceDefinition:

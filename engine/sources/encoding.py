@@ -129,7 +129,7 @@ def cube_mapping(
     rows = []
     for place, spec in enumerate(vocabulary.parameters):
         match = by_place.get(place)
-        own = (
+        axis_columns = (
             (-1, 0.0, 1.0, 1.0, 0.0)
             if match is None
             else (
@@ -140,7 +140,7 @@ def cube_mapping(
                 match.offset,
             )
         )
-        rows.append((*own, spec.log, _floor(spec), spec.centre, spec.scale))
+        rows.append((*axis_columns, spec.log, _floor(spec), spec.centre, spec.scale))
     column, low, high, factor, offset, log, floor, centre, scale = zip(*rows, strict=True)
     return CubeMapping(column, low, high, factor, offset, log, floor, centre, scale)
 

@@ -235,7 +235,9 @@ def describe(workspace: Workspace, name: str) -> Described:
 def list_sources(workspace: Workspace) -> list[Described]:
     """Return the active campaign's sources, without reading them."""
     _, _, records = sources_of(workspace)
-    return [Described(one, definition_from(one.definition, one.name)) for one in records]
+    return [
+        Described(source, definition_from(source.definition, source.name)) for source in records
+    ]
 
 
 def remove(workspace: Workspace, name: str) -> SourceRecord:

@@ -64,7 +64,7 @@ class Understood:
 class Language:
     """The model's words once all sources are in, and what everybody's names mean in them."""
 
-    words: Words
+    vocabulary: Words
     names: Names
     sources: Mapping[str, Understood]
 
@@ -82,21 +82,21 @@ def common_language(campaign: Campaign, base: Words, sources: Sequence[Vocable])
     for source in sources:
         builder.add_new_words(source)
     names = Names(dict(builder.parameters), dict(builder.outcomes))
-    words = builder.words
-    own = set(match_axes(axes_of(campaign), words, names).found.values())
+    vocabulary = builder.words
+    own_places = set(match_axes(axes_of(campaign), vocabulary, names).found.values())
     understood = {}
     for source in sources:
-        told = builder.told[source.name]
-        axes = match_axes(source.axes, words, told)
+        mapping = builder.mappings[source.name]
+        axes = match_axes(source.axes, vocabulary, mapping)
         outcomes = match_outcomes(
-            [one.name for one in source.outcomes],
-            words,
-            told,
-            {one.name: one.aliases for one in source.outcomes},
+            [outcome.name for outcome in source.outcomes],
+            vocabulary,
+            mapping,
+            {outcome.name: outcome.aliases for outcome in source.outcomes},
         )
-        common = tuple(sorted(own & set(axes.found.values())))
+        common = tuple(sorted(own_places & set(axes.found.values())))
         understood[source.name] = Understood(axes, outcomes, common)
-    return Language(words, names, understood)
+    return Language(vocabulary, names, understood)
 
 
 def refuse_strangers(
@@ -112,7 +112,7 @@ def refuse_strangers(
     Raises:
         DataError: it lists both sides and how to map them.
     """
-    told = "".join(f"\n  {note}" for note in notes)
+    listing = "".join(f"\n  {note}" for note in notes)
     if not found.common:
         theirs = "; ".join(
             f"{_label(axis)}: {found.axes.left_out.get(axis.name, 'not in this campaign')}"
@@ -122,16 +122,16 @@ def refuse_strangers(
         raise DataError(
             f"source '{source.name}' has no parameter in common with the campaign "
             f"'{campaign.name}'.\n  the source has: {theirs or 'no parameter at all'}\n"
-            f"  the campaign has: {ours}{told}\n  Say which mean the same with {_MAP}, "
+            f"  the campaign has: {ours}{listing}\n  Say which mean the same with {_MAP}, "
             f"and the unit of a column that does not state it with {field_mark('unit')} NAME=UNIT."
         )
     if not found.outcomes and not has_pictures:
-        theirs = ", ".join(one.name for one in source.outcomes) or "none"
+        theirs = ", ".join(outcome.name for outcome in source.outcomes) or "none"
         raise DataError(
             f"source '{source.name}' has no outcome that the model or the campaign "
             f"'{campaign.name}' knows, and no micrographs: there is nothing to learn.\n"
             f"  the source has: {theirs}\n  the campaign has: {', '.join(campaign.outcomes)}"
-            f"{told}\n"
+            f"{listing}\n"
             f"  Say which mean the same with {_MAP}."
         )
 
@@ -145,22 +145,22 @@ class _Builder:
         self.axes = {axis.name: axis for axis in axes_of(campaign)}
         self.parameters: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
-        self.told: dict[str, Names] = {}
+        self.mappings: dict[str, Names] = {}
 
     def link(self, source: Vocable) -> None:
         """Take a source's links."""
         parameters: dict[str, str] = {}
         outcomes: dict[str, str] = {}
         axes = {axis.name: axis for axis in source.axes}
-        whole = [one.name for one in source.outcomes]
-        stems = {name.partition(".")[0] for name in whole}
+        outcome_names = [outcome.name for outcome in source.outcomes]
+        stems = {name.partition(".")[0] for name in outcome_names}
         for ours, theirs in source.links.items():
             if theirs in axes:
                 parameters[theirs] = self._parameter(source, ours, axes[theirs])
-            elif theirs in whole:
+            elif theirs in outcome_names:
                 outcomes[theirs] = self._outcome(source, ours, theirs)
             elif theirs in stems:
-                for name in whole:
+                for name in outcome_names:
                     if name.startswith(f"{theirs}."):
                         full = ours + name.removeprefix(theirs)
                         if self._knows_outcome(full):
@@ -168,25 +168,25 @@ class _Builder:
                 if not any(name.startswith(f"{theirs}.") for name in outcomes):
                     self._outcome(source, ours, theirs)  # tells what is there
             else:
-                known = [*axes, *whole, *sorted(stems)]
+                available = [*axes, *outcome_names, *sorted(stems)]
                 raise UsageError(
                     f"{field_mark('map')} {ours}={theirs}: source '{source.name}' has no "
-                    f"'{theirs}'.{nearest_name(theirs, known)} It has: "
-                    f"{', '.join(map(_label, source.axes))}; {', '.join(whole)}"
+                    f"'{theirs}'.{nearest_name(theirs, available)} It has: "
+                    f"{', '.join(map(_label, source.axes))}; {', '.join(outcome_names)}"
                 )
-        self.told[source.name] = Names(parameters, outcomes)
+        self.mappings[source.name] = Names(parameters, outcomes)
 
     def _parameter(self, source: Vocable, ours: str, theirs: Axis) -> str:
         """Return the model's word for a parameter of the campaign that is theirs as well."""
-        known = {spec.name for spec in self.words.parameters}
+        available = {spec.name for spec in self.words.parameters}
         if ours not in self.axes:
-            if ours in known:
+            if ours in available:
                 return ours
-            everything = [*self.axes, *sorted(known - set(self.axes))]
+            parameter_names = [*self.axes, *sorted(available - set(self.axes))]
             raise UsageError(
                 f"{field_mark('map')} {ours}={theirs.name}: neither the campaign "
                 f"'{self.campaign.name}' nor the model has a parameter '{ours}'."
-                f"{nearest_name(ours, everything)} There are: {', '.join(everything)}"
+                f"{nearest_name(ours, parameter_names)} There are: {', '.join(parameter_names)}"
             )
         found = self._matched()
         if ours in found:
@@ -200,11 +200,11 @@ class _Builder:
 
     def _outcome(self, source: Vocable, ours: str, theirs: str) -> str:
         if not self._knows_outcome(ours):
-            known = sorted({*self.campaign.outcomes, *self.words.outcomes})
+            available = sorted({*self.campaign.outcomes, *self.words.outcomes})
             raise UsageError(
                 f"{field_mark('map')} {ours}={theirs}: neither the campaign "
                 f"'{self.campaign.name}' nor the model has an outcome '{ours}'."
-                f"{nearest_name(ours, known)} There are: {', '.join(known)}"
+                f"{nearest_name(ours, available)} There are: {', '.join(available)}"
             )
         if ours not in self.campaign.outcomes:
             return ours
@@ -223,30 +223,30 @@ class _Builder:
 
     def add_new_words(self, source: Vocable) -> None:
         """Let the model learn the campaign's words that it lacks and this source has."""
-        told = self.told[source.name]
+        mapping = self.mappings[source.name]
         found = self._matched()
         lacking = [a for a in self.axes.values() if a.name not in found and not a.is_categorical]
-        open_axes = match_axes(source.axes, self.words, told).left_out
+        open_axes = match_axes(source.axes, self.words, mapping).left_out
         theirs = [axis for axis in source.axes if axis.name in open_axes]
         pseudo = Words(tuple(_spec(axis) for axis in lacking), ())
         matching = match_axes(theirs, pseudo)
         for match in matching.matches:
             name = self._new_parameter(lacking[match.index])
-            told = Names({**told.parameters, match.axis.name: name}, told.outcomes)
-        self.told[source.name] = told
+            mapping = Names({**mapping.parameters, match.axis.name: name}, mapping.outcomes)
+        self.mappings[source.name] = mapping
         places = outcome_places(self.campaign, self.words, Names(outcomes=self.outcomes))
-        left = tuple(name for name in self.campaign.outcomes if name not in places)
-        aliases = {one.name: one.aliases for one in source.outcomes}
-        taken = match_outcomes(list(aliases), self.words, told, aliases)
-        free = [name for name in aliases if name not in taken]
-        for name, place in match_outcomes(free, Words((), left), None, aliases).items():
-            self.words = Words(self.words.parameters, (*self.words.outcomes, left[place]))
-            told = Names(told.parameters, {**told.outcomes, name: left[place]})
-        self.told[source.name] = told
+        unmatched = tuple(name for name in self.campaign.outcomes if name not in places)
+        aliases = {outcome.name: outcome.aliases for outcome in source.outcomes}
+        matched = match_outcomes(list(aliases), self.words, mapping, aliases)
+        free = [name for name in aliases if name not in matched]
+        for name, place in match_outcomes(free, Words((), unmatched), None, aliases).items():
+            self.words = Words(self.words.parameters, (*self.words.outcomes, unmatched[place]))
+            mapping = Names(mapping.parameters, {**mapping.outcomes, name: unmatched[place]})
+        self.mappings[source.name] = mapping
 
     def _matched(self) -> dict[str, int]:
-        told = Names(parameters=self.parameters)
-        return match_axes(tuple(self.axes.values()), self.words, told).found
+        mapping = Names(parameters=self.parameters)
+        return match_axes(tuple(self.axes.values()), self.words, mapping).found
 
     def _new_parameter(self, axis: Axis) -> str:
         self.words = Words((*self.words.parameters, _spec(axis)), self.words.outcomes)

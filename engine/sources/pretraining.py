@@ -92,9 +92,9 @@ def pretrain(
     with lease:
         with workspace.database.read() as tx:
             watermark = tx.watermark()
-        asked = read_all(workspace, request, progress)
+        sources = read_all(workspace, request, progress)
         try:
-            return _train(workspace, request, progress, asked, watermark)
+            return _train(workspace, request, progress, sources, watermark)
         except (InputError, CheckpointError, FitError) as error:
             raise ModelError(str(error)) from error
 
@@ -105,7 +105,7 @@ def state_folder(workspace: Workspace, campaign_id: int) -> Path:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SourceSet:
     """What there is to learn from, as read just now."""
 
     campaign: Campaign
@@ -114,7 +114,7 @@ class Asked:
     notes: tuple[str, ...]
 
 
-def read_all(workspace: Workspace, request: PretrainRequest, progress: Progress) -> Asked:
+def read_all(workspace: Workspace, request: PretrainRequest, progress: Progress) -> SourceSet:
     """Read every source that is asked for."""
     campaign, campaign_id, records = sources_of(workspace, request.sources)
     if not records:
@@ -122,7 +122,7 @@ def read_all(workspace: Workspace, request: PretrainRequest, progress: Progress)
             f"there is no source to learn from: add one{by_voice(' with `engine source add`', '')}."
             " Without sources the starter that ships with Spinneret serves as it is"
         )
-    found, notes = [], []
+    read_sources, notes = [], []
     for index, record in enumerate(records):
         progress(f"reading {record.name}", index, len(records))
         data, n_own = refuse_own_runs(workspace, read_source(workspace, record))
@@ -130,56 +130,60 @@ def read_all(workspace: Workspace, request: PretrainRequest, progress: Progress)
             notes.append(f"source '{record.name}': {data.notes[-1]}")
         if data.fingerprint != record.fingerprint:
             notes.append(f"source '{record.name}' reads otherwise than when it was added")
-        found.append(data)
-    return Asked(campaign, campaign_id, tuple(found), tuple(notes))
+        read_sources.append(data)
+    return SourceSet(campaign, campaign_id, tuple(read_sources), tuple(notes))
 
 
 def _train(
-    workspace: Workspace, request: PretrainRequest, progress: Progress, asked: Asked, watermark: int
+    workspace: Workspace,
+    request: PretrainRequest,
+    progress: Progress,
+    sources: SourceSet,
+    watermark: int,
 ) -> Pretrained:
-    campaign, data, notes = asked.campaign, asked.data, list(asked.notes)
+    campaign, data, notes = sources.campaign, sources.data, list(sources.notes)
     start = _start(request.start)
-    measured = [one for one in data if one.definition.kind is not SourceKind.SIMULATED]
-    language = common_language(campaign, words_of(start), [one.vocable for one in measured])
-    for one in measured:
+    measured = [source for source in data if source.definition.kind is not SourceKind.SIMULATED]
+    language = common_language(campaign, words_of(start), [source.vocable for source in measured])
+    for source in measured:
         refuse_strangers(
             campaign,
-            one.vocable,
-            language.sources[one.name],
-            has_pictures=one.n_scaled > 0,
-            notes=one.notes,
+            source.vocable,
+            language.sources[source.name],
+            has_pictures=source.n_scaled > 0,
+            notes=source.notes,
         )
-    vocabulary = vocabulary_of(language.words)
+    vocabulary = vocabulary_of(language.vocabulary)
     config = MatMCLConfig() if start is None else start.config
     rows = [
         source_rows(
-            one,
-            language.sources[one.name],
+            source,
+            language.sources[source.name],
             vocabulary,
             config,
             seed=request.seed,
             max_megapixels=workspace.settings.storage.max_image_megapixels,
             progress=progress,
         )
-        for one in measured
+        for source in measured
     ]
     notes += [f"source '{r.tensors.name}': {note}" for r in rows for note in r.notes]
     labs = labs_of(data, start)
-    tensors = [one.tensors for one in rows]
+    tensors = [source.tensors for source in rows]
     if labs:
-        has_tiles = any(one.tiles is not None for one in tensors) or start is None
+        has_tiles = any(source.tiles is not None for source in tensors) or start is None
         tensors.insert(0, ensemble_of(labs, vocabulary, config, has_tiles, progress))
-    model = model_from(start, config, vocabulary, [one.name for one in tensors], request.seed)
-    folder = state_folder(workspace, asked.campaign_id)
+    model = model_from(start, config, vocabulary, [source.name for source in tensors], request.seed)
+    folder = state_folder(workspace, sources.campaign_id)
     history = fit_model(
         model, tensors, _settings(request, start), folder, progress, resume=request.resume
     )
     if not is_first_process():
         return Pretrained(0, "", "", watermark, {}, None)
     metrics = {
-        "r2_held_out": {one.tensors.name: scores(model, one) for one in rows},
+        "r2_held_out": {source.tensors.name: scores(model, source) for source in rows},
         "losses": history[-1] if history else {},
-        "sources": [source_note(one, rows) for one in data],
+        "sources": [source_note(source, rows) for source in data],
         "replayed_labs": len(labs),
         "start": request.start,
         "steps": int(history[-1]["step"]) if history else 0,
@@ -196,13 +200,13 @@ def _train(
         },
         "sources": metrics["sources"],
     }
-    kept = keep_surrogate(workspace, model, extra=extra, watermark=watermark, seed=request.seed)
-    done = register(
-        workspace, asked.campaign_id, kept, metrics=metrics, watermark=watermark,
+    stored = keep_surrogate(workspace, model, extra=extra, watermark=watermark, seed=request.seed)
+    registered = register(
+        workspace, sources.campaign_id, stored, metrics=metrics, watermark=watermark,
         start=request.start, config={"pretrain": asdict(request)}, seed=request.seed,
     )  # fmt: skip
     shutil.rmtree(folder, ignore_errors=True)
-    return replace(done, notes=tuple(notes))
+    return replace(registered, notes=tuple(notes))
 
 
 # -- what to begin with ------------------------------------------------------------------------
@@ -229,18 +233,19 @@ def words_of(start: MatMCL | None) -> Words:
     """Return a model's words; the starter's where there is none to go on with."""
     vocabulary = starter_vocabulary() if start is None else start.vocabulary
     specs = [
-        Spec(one.name, one.unit, one.log, one.centre, one.scale) for one in vocabulary.parameters
+        Spec(source.name, source.unit, source.log, source.centre, source.scale)
+        for source in vocabulary.parameters
     ]
     return Words(tuple(specs), tuple(vocabulary.outcomes))
 
 
-def vocabulary_of(words: Words) -> Vocabulary:
+def vocabulary_of(vocabulary_words: Words) -> Vocabulary:
     """Return words as a model takes them."""
     specs = [
-        ParameterSpec(one.name, one.unit, one.log, one.centre, one.scale)
-        for one in words.parameters
+        ParameterSpec(source.name, source.unit, source.log, source.centre, source.scale)
+        for source in vocabulary_words.parameters
     ]
-    return Vocabulary(tuple(specs), words.outcomes)
+    return Vocabulary(tuple(specs), vocabulary_words.outcomes)
 
 
 def model_from(
@@ -276,10 +281,10 @@ def _settings(request: PretrainRequest, start: MatMCL | None) -> TrainSettings:
 def labs_of(data: Sequence[SourceData], start: MatMCL | None) -> list[int]:
     """Return the seeds of the simulated labs to learn from: those asked for, else some replayed."""
     seeds: set[int] = set()
-    for one in data:
-        if one.definition.kind is SourceKind.SIMULATED:
-            first = one.definition.seed or 0
-            seeds |= set(range(first, first + (one.definition.labs or 0)))
+    for source in data:
+        if source.definition.kind is SourceKind.SIMULATED:
+            first = source.definition.seed or 0
+            seeds |= set(range(first, first + (source.definition.labs or 0)))
     if not seeds and start is not None and ENSEMBLE in start.sources:
         seeds = set(REPLAYED_LABS)
     return sorted(seeds)
@@ -306,15 +311,15 @@ def ensemble_of(
 
 def source_note(data: SourceData, rows: Sequence[SourceRows]) -> dict[str, Any]:
     """Return what is recorded of a source that was learnt from."""
-    own = next((one for one in rows if one.tensors.name == data.name), None)
+    source_rows = next((source for source in rows if source.tensors.name == data.name), None)
     return {
         "name": data.name,
         "kind": str(data.definition.kind),
         "definition": data.definition.as_json(),
         "fingerprint": data.fingerprint,
         "runs": len(data.runs),
-        "held_out_runs": 0 if own is None else len(own.held_table),
-        "tiles": 0 if own is None else own.n_tiles,
+        "held_out_runs": 0 if source_rows is None else len(source_rows.held_table),
+        "tiles": 0 if source_rows is None else source_rows.n_tiles,
     }
 
 

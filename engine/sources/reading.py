@@ -140,10 +140,10 @@ def refuse_own_runs(
     """
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        own = {_signature(e.replicates()) for e in tx.experiments.find(record.id)}
-    own.discard(())
-    kept = tuple(run for run in data.runs if _signature(run.outcomes) not in own)
-    n_own = len(data.runs) - len(kept)
+        own_results = {_signature(e.replicates()) for e in tx.experiments.find(record.id)}
+    own_results.discard(())
+    foreign_runs = tuple(run for run in data.runs if _signature(run.outcomes) not in own_results)
+    n_own = len(data.runs) - len(foreign_runs)
     if n_own > most_share * len(data.runs):
         raise DataError(
             f"source '{data.name}': {n_own} of its {len(data.runs)} runs are recorded in the "
@@ -153,7 +153,7 @@ def refuse_own_runs(
     if not n_own:
         return data, 0
     note = f"{n_own} runs left out: the campaign '{record.name}' has recorded them itself"
-    return replace(data, runs=kept, notes=(*data.notes, note)), n_own
+    return replace(data, runs=foreign_runs, notes=(*data.notes, note)), n_own
 
 
 def _signature(outcomes: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
@@ -172,8 +172,8 @@ def _itself(name: str) -> UsageError:
 def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> SourceContent:
     record = tx.campaigns.get(name)
     if record is None:
-        known = ", ".join(campaign.name for campaign in tx.campaigns.all()) or "none"
-        raise NotFoundError(f"there is no campaign '{name}'; recorded are: {known}")
+        names = ", ".join(campaign.name for campaign in tx.campaigns.all()) or "none"
+        raise NotFoundError(f"there is no campaign '{name}'; recorded are: {names}")
     campaign = definition_of(record)
     experiments = tx.experiments.find(record.id, status=[Status.COMPLETED])
     runs = [run_of(one, campaign, data_dir) for one in experiments]
@@ -191,10 +191,10 @@ def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> SourceConten
 
 def run_of(experiment: ExperimentRecord, campaign: Campaign, data_dir: Path | None) -> SourceRun:
     """Return an experiment as a source tells it; without a data folder, without its pictures."""
-    known, outcomes = {p.name for p in campaign.parameters}, set(campaign.outcomes)
+    names, outcomes = {p.name for p in campaign.parameters}, set(campaign.outcomes)
     return SourceRun(
         experiment.label or str(experiment.id),
-        {k: v for k, v in experiment.conditions.items() if k in known},
+        {k: v for k, v in experiment.conditions.items() if k in names},
         {k: v for k, v in experiment.replicates().items() if k in outcomes},
         tuple(_picture(one, data_dir) for one in experiment.micrographs) if data_dir else (),
     )
@@ -224,9 +224,9 @@ def _with_units(content: SourceContent, definition: SourceDefinition, name: str)
     for ours, theirs in links.items():
         if ours in stated:
             stated[theirs] = stated.pop(ours)
-    known = {axis.name for axis in content.axes}
+    names = {axis.name for axis in content.axes}
     for word, unit in stated.items():
-        if word not in known:
+        if word not in names:
             raise UsageError(
                 f"{field_mark('unit')} {word}={unit}: source '{name}' has no parameter "
                 f"'{word}'. It has: {', '.join(axis.name for axis in content.axes)}"

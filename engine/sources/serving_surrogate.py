@@ -22,13 +22,13 @@ def serving_folder(workspace: Workspace, tx: Transaction, campaign_id: int) -> P
     A champion whose files are gone or altered is left aside for the one before it, which is said
     in the log. ``[surrogate] pretrained`` may ask for the starter alone, or for none.
     """
-    wanted = workspace.settings.surrogate.pretrained
-    if wanted == "none":
+    setting = workspace.settings.surrogate.pretrained
+    if setting == "none":
         return None
-    if wanted == "auto":
-        found = serving(workspace.data_dir, tx, campaign_id, ModelKind.SURROGATE)
-        if found.folder is not None:
-            return found.folder
+    if setting == "auto":
+        findings = serving(workspace.data_dir, tx, campaign_id, ModelKind.SURROGATE)
+        if findings.folder is not None:
+            return findings.folder
     return STARTER
 
 
@@ -49,10 +49,10 @@ def folder_of(workspace: Workspace, tx: Transaction, campaign_id: int, sha256: s
     wrong: list[str] = []
     for version in tx.models.all_of(campaign_id):
         if version.sha256 == sha256:
-            found = problems(workspace.data_dir, version)
-            if not found:
+            findings = problems(workspace.data_dir, version)
+            if not findings:
                 return workspace.data_dir / version.artifact_path
-            wrong += found
+            wrong += findings
     if wrong:
         raise ModelError(
             f"the batch was chosen with a surrogate that is not as it was: {'; '.join(wrong)}. It "

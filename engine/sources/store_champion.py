@@ -66,7 +66,7 @@ def keep_surrogate(
 def register(
     workspace: Workspace,
     campaign_id: int,
-    kept: Kept,
+    stored: Kept,
     *,
     metrics: Mapping[str, Any],
     watermark: int,
@@ -80,7 +80,7 @@ def register(
     Args:
         workspace: whose database.
         campaign_id: the campaign that the model serves.
-        kept: the checkpoint, in its place.
+        stored: the checkpoint, in its place.
         metrics: what it was made of and how well it does, plain JSON types.
         watermark: the change up to which data were known to the training.
         start: the folder that it was trained on from, if it was one of this campaign's models.
@@ -92,29 +92,31 @@ def register(
         DatabaseError: it cannot be recorded; a folder that was made for it is gone then.
     """
     kind = ModelKind.SURROGATE
-    digest = read_card(kept.folder).sha256
+    digest = read_card(stored.folder).sha256
     name = Path(start.rstrip("/")).name
     try:
-        with workspace.database.write("pretrain", detail=kept.artifact) as tx:
-            known = tx.models.all_of(campaign_id)
-            parents = [one.id for one in known if Path(one.artifact_path).name == name]
+        with workspace.database.write("pretrain", detail=stored.artifact) as tx:
+            recorded = tx.models.all_of(campaign_id)
+            parents = [
+                version.id for version in recorded if Path(version.artifact_path).name == name
+            ]
             former = tx.models.retire_champion(campaign_id, kind)
             model_id = tx.models.add(
                 campaign_id,
                 kind=kind,
-                artifact_path=kept.artifact,
+                artifact_path=stored.artifact,
                 sha256=digest,
                 watermark=watermark,
                 metrics=metrics,
                 status=ModelStatus.CHAMPION,
                 parent_id=parents[-1] if parents else None,
-                config={**(config or {}), FILES: dict(kept.files)},
+                config={**(config or {}), FILES: dict(stored.files)},
                 seed=seed,
                 versions=versions(),
                 reason=reason,
             )
     except BaseException:
-        if kept.is_new:
-            shutil.rmtree(kept.folder, ignore_errors=True)
+        if stored.is_new:
+            shutil.rmtree(stored.folder, ignore_errors=True)
         raise
-    return Pretrained(model_id, kept.artifact, digest, watermark, metrics, former)
+    return Pretrained(model_id, stored.artifact, digest, watermark, metrics, former)

@@ -50,8 +50,8 @@ def read_table_source(
         UsageError: the mapping names a heading that is not there.
     """
     raw = read_table(path, max_rows=max_rows, sheet=definition.sheet)
-    meant = _Meanings(campaign, base_words(), definition)
-    headings = meant.of(raw.headings)
+    meanings = _Meanings(campaign, base_words(), definition)
+    headings = meanings.of(raw.headings)
     columns = Columns(tuple(heading.column for heading in headings))
     comma = uses_decimal_comma(raw, columns)
     problems: list[RowProblem] = []
@@ -61,23 +61,23 @@ def read_table_source(
     ]
     if problems:
         raise ImportRefusedError(raw.source, problems[:MOST_PROBLEMS])
-    runs, notes = _kept(every, has_outcomes=bool(columns.of_kind("outcome")))
+    runs, notes = _finished(every, has_outcomes=bool(columns.of_kind("outcome")))
     axes = [
         _ranged(Axis(h.name, h.unit), runs)
         for h in headings
         if h.column.kind == "parameter" and any(h.name in run.conditions for run in runs)
     ]
-    known = {h.column.heading for h in headings if h.column.kind != "parameter"}
-    known |= {h.column.heading for h in headings if h.name in {axis.name for axis in axes}}
-    aside = [heading for heading in raw.headings if heading and heading not in known]
+    used = {h.column.heading for h in headings if h.column.kind != "parameter"}
+    used |= {h.column.heading for h in headings if h.name in {axis.name for axis in axes}}
+    aside = [heading for heading in raw.headings if heading and heading not in used]
     if aside:
         notes.insert(0, f"columns left aside: {', '.join(aside)}")
     return SourceContent(
         tuple(axes),
-        tuple(meant.outcome(h, runs) for h in headings if h.column.kind == "outcome"),
+        tuple(meanings.outcome(h, runs) for h in headings if h.column.kind == "outcome"),
         runs,
         (*raw.notes, *notes),
-        links=meant.links(headings),
+        links=meanings.links(headings),
     )
 
 
@@ -94,8 +94,8 @@ def read_matmcl(
     from engine.micrographs.scale import scale_of
     from engine.micrographs.store import inspect_picture
 
-    known = nanofibre_campaign()
-    table = matmcl.read_runs(path, known, max_rows=max_rows)
+    known_campaign = nanofibre_campaign()
+    table = matmcl.read_runs(path, known_campaign, max_rows=max_rows)
     runs = []
     for run in table.runs:
         outcomes = {name: tuple(values.values()) for name, values in run.outcomes.items()}
@@ -109,8 +109,8 @@ def read_matmcl(
                 for file, scale in zip(run.micrographs, scales, strict=True)
             )
             runs.append(SourceRun(str(run.label), run.conditions, outcomes, pictures))
-    axes = tuple(_ranged(axis, runs) for axis in axes_of(known))
-    return SourceContent(axes, outcomes_of(known), tuple(runs), table.warnings)
+    axes = tuple(_ranged(axis, runs) for axis in axes_of(known_campaign))
+    return SourceContent(axes, outcomes_of(known_campaign), tuple(runs), table.warnings)
 
 
 class _Meanings:
@@ -120,12 +120,12 @@ class _Meanings:
         self.campaign = campaign
         self.base = base
         self.definition = definition
-        self._words = Vocabulary(campaign)
+        self._vocabulary = Vocabulary(campaign)
 
     def of(self, headings: Sequence[str]) -> list[_Heading]:
         """Return the columns that mean something, each heading taken apart."""
         mapped = self._mapped(headings)
-        found: list[_Heading] = []
+        columns: list[_Heading] = []
         for index, heading in enumerate(headings):
             if not heading:
                 continue
@@ -133,25 +133,28 @@ class _Meanings:
             kind = mapped.get(index) or self._kind(heading, name, unit)
             if kind is None:
                 continue
-            own = name if kind in ("parameter", "outcome") else kind
-            if any(other.name == own for other in found):
-                own = heading
-            found.append(_Heading(Column(index, heading, kind, own), own, unit))
-        return found
+            column_name = name if kind in ("parameter", "outcome") else kind
+            if any(column.name == column_name for column in columns):
+                column_name = heading
+            columns.append(_Heading(Column(index, heading, kind, column_name), column_name, unit))
+        return columns
 
     def links(self, headings: Sequence[_Heading]) -> dict[str, str]:
         """Return the mapping by the columns' own names: ours → the name without its unit.
 
         Headings that are the campaign's words or aliases are linked to what they stand for.
         """
-        own = {word: h.name for h in headings for word in (h.column.heading, h.name)}
-        told = {ours: own.get(theirs, theirs) for ours, theirs in self.definition.names.items()}
+        name_by_heading = {word: h.name for h in headings for word in (h.column.heading, h.name)}
+        mapping = {
+            ours: name_by_heading.get(theirs, theirs)
+            for ours, theirs in self.definition.names.items()
+        }
         for heading in headings:
-            meaning = self._words.lookup(heading.name)
-            is_free = heading.name not in told.values()
+            meaning = self._vocabulary.lookup(heading.name)
+            is_free = heading.name not in mapping.values()
             if meaning is not None and is_free and meaning[0] == heading.column.kind != "label":
-                told.setdefault(meaning[1], heading.name)
-        return told
+                mapping.setdefault(meaning[1], heading.name)
+        return mapping
 
     def _split(self, heading: str) -> tuple[str, str]:
         """Take the unit off a heading: in brackets, or after its name (``voltage_kv``)."""
@@ -163,8 +166,8 @@ class _Meanings:
                 return heading, ""
             return name, unit
         for separator in ("_", " "):
-            stem, found, tail = heading.rpartition(separator)
-            if found and self._is_parameter(stem, tail):
+            stem, mark, tail = heading.rpartition(separator)
+            if mark and self._is_parameter(stem, tail):
                 return stem, tail
         return heading, ""
 
@@ -196,7 +199,7 @@ class _Meanings:
 
     def _kind(self, heading: str, name: str, unit: str) -> Kind | None:
         for word in (heading, name):
-            meaning = self._words.lookup(word)
+            meaning = self._vocabulary.lookup(word)
             if meaning is not None:
                 kind = meaning[0]
                 return kind if kind in ("parameter", "outcome", "label") else None
@@ -213,9 +216,11 @@ class _Meanings:
 
         All above zero and spread over more than a factor of two: the logarithm.
         """
-        ours = [o for o, own in self.links([heading]).items() if own == heading.name]
+        ours = [
+            o for o, column_name in self.links([heading]).items() if column_name == heading.name
+        ]
         for word in (*ours, heading.name):
-            meaning = self._words.lookup(word)
+            meaning = self._vocabulary.lookup(word)
             if meaning is not None and meaning[0] == "outcome":
                 is_log = self.campaign.property_of(meaning[1]).scale == "log"
                 return Outcome(heading.name, heading.unit, is_log)
@@ -267,7 +272,7 @@ def _ranged(axis: Axis, runs: Sequence[SourceRun]) -> Axis:
     return replace(axis, low=min(numbers), high=max(numbers))
 
 
-def _kept(
+def _finished(
     every: Sequence[SourceRun], *, has_outcomes: bool
 ) -> tuple[tuple[SourceRun, ...], list[str]]:
     """Leave rows without results and exact repetitions aside; tell how many."""

@@ -78,9 +78,9 @@ def source_rows(
     recipe stay together.
     """
     T = encode_axes(understood.axes, vocabulary, [run.conditions for run in data.runs])
-    held = _held_out(T, seed) if hold_out else np.zeros(len(T), dtype=bool)
-    Y = _outcomes(data, understood, len(vocabulary.outcomes), ~held)
-    is_learnt = ~held & (T[..., 2] > 0).any(axis=1)
+    held_out = _held_out(T, seed) if hold_out else np.zeros(len(T), dtype=bool)
+    Y = _outcomes(data, understood, len(vocabulary.outcomes), ~held_out)
+    is_learnt = ~held_out & (T[..., 2] > 0).any(axis=1)
     learnt = np.flatnonzero(is_learnt)
     if not len(learnt):
         raise DataError(
@@ -103,8 +103,8 @@ def source_rows(
     )
     return SourceRows(
         tensors,
-        torch.from_numpy(T[held]).float(),
-        torch.from_numpy(Y[held]).float(),
+        torch.from_numpy(T[held_out]).float(),
+        torch.from_numpy(Y[held_out]).float(),
         notes,
         tuple(learnt.tolist()),
     )
@@ -115,24 +115,24 @@ def scores(model: MatMCL, rows: SourceRows) -> dict[str, float]:
     if not len(rows.held_table):
         return {}
     with torch.no_grad():
-        said = model.heads(rows.held_table, rows.tensors.name)[..., 0]
-    found = {}
+        predicted = model.heads(rows.held_table, rows.tensors.name)[..., 0]
+    r2_by_outcome = {}
     for place, outcome in enumerate(model.vocabulary.outcomes):
         true = rows.held_outcomes[:, place]
-        known = ~torch.isnan(true)
-        if int(known.sum()) < 5:
+        is_measured = ~torch.isnan(true)
+        if int(is_measured.sum()) < 5:
             continue
-        true, guess = true[known], said[known, place]
+        true, guess = true[is_measured], predicted[is_measured, place]
         spread = float(((true - true.mean()) ** 2).sum())
         if spread > 0:
-            found[outcome] = round(1.0 - float(((true - guess) ** 2).sum()) / spread, 4)
-    return found
+            r2_by_outcome[outcome] = round(1.0 - float(((true - guess) ** 2).sum()) / spread, 4)
+    return r2_by_outcome
 
 
 def _held_out(T: Array, seed: int) -> NDArray[np.bool_]:
-    held = np.zeros(len(T), dtype=bool)
+    held_out = np.zeros(len(T), dtype=bool)
     if len(T) < LEAST_TO_HOLD_OUT:
-        return held
+        return held_out
     _, recipe = np.unique(T.reshape(len(T), -1).round(6), axis=0, return_inverse=True)
     n = int(recipe.max()) + 1
     chosen = np.random.default_rng([seed, 3]).permutation(n)[: round(n * HELD_OUT)]
@@ -149,10 +149,10 @@ def _outcomes(data: SourceData, understood: Understood, m: int, learnt: NDArray[
         values = np.array(
             [_mean(run.outcomes.get(outcome.name, ()), outcome.is_log) for run in data.runs]
         )
-        known = values[learnt & np.isfinite(values)]
-        if len(known) < 2 or known.std() < _LEAST_SPREAD:
+        finite = values[learnt & np.isfinite(values)]
+        if len(finite) < 2 or finite.std() < _LEAST_SPREAD:
             continue
-        Y[:, place] = (values - known.mean()) / known.std()
+        Y[:, place] = (values - finite.mean()) / finite.std()
     return Y
 
 
@@ -204,8 +204,8 @@ def _cut(
     grey = read_grey(picture.path, max_megapixels=limit)
     box = picture.crop or find_crop(grey)
     if box is not None:
-        left, top, right, bottom = box
-        grey = grey[top:bottom, left:right]
+        left_px, top_px, right_px, bottom_px = box
+        grey = grey[top_px:bottom_px, left_px:right_px]
     low, high = np.percentile(grey, (0.5, 99.5))
     grey = np.clip((grey - low) / max(float(high - low), 1e-6), 0.0, 1.0)
     if picture.rotation_axis == "y":  # the collector's rotation belongs along the width
@@ -217,5 +217,5 @@ def _cut(
 def _failures(failed: Mapping[str, str], n: int) -> tuple[str, ...]:
     if not failed:
         return ()
-    name, why = next(iter(failed.items()))
-    return (f"{len(failed)} of {n} micrographs cannot be learnt from, such as {name}: {why}",)
+    name, reason = next(iter(failed.items()))
+    return (f"{len(failed)} of {n} micrographs cannot be learnt from, such as {name}: {reason}",)

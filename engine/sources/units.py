@@ -68,7 +68,7 @@ mass_volume_percent = 10 * gram / liter
 gauge = [gauge]
 """
 
-_WORDS = {
+_UNIT_NAMES = {
     "%": "percent",
     "wt%": "percent",
     "wt.%": "percent",
@@ -117,7 +117,7 @@ _SIGNS = str.maketrans(
 )
 _NAMES = re.compile(r"[A-Za-z_ */().-]+")
 _POWER = re.compile(r"(?<=[A-Za-z])\*\*[+-]?[0-9](?![0-9*])|^1(?= */)")
-_KNOWN = (
+_UNITS = (
     "mL/h", "µL/min", "kV", "rpm", "r/min", "Hz", "cm", "mm", "µm", "nm", "°C", "K", "%", "wt%",
     "MPa", "GPa", "kPa", "g/mL", "mg/mL", "mPa·s", "µS/cm", "mN/m", "kg/mol", "m/s", "min", "gauge",
 )  # fmt: skip
@@ -143,10 +143,13 @@ def affine(unit: str, target: str) -> tuple[float, float]:
 @cache
 def _affine(unit: str, target: str) -> tuple[float, float]:
     registry = _registry()
-    here, there = _parse(unit), _parse(target)
-    if registry.get_dimensionality(here) != registry.get_dimensionality(there):
+    source_unit, target_unit = _parse(unit), _parse(target)
+    if registry.get_dimensionality(source_unit) != registry.get_dimensionality(target_unit):
         raise UnitError(f"expected a unit that can become {target}, got {unit}")
-    at_0, at_1 = (float(registry.Quantity(v, here).to(there).magnitude) for v in (0.0, 1.0))
+    at_0, at_1 = (
+        float(registry.Quantity(value, source_unit).to(target_unit).magnitude)
+        for value in (0.0, 1.0)
+    )
     return at_1 - at_0, at_0
 
 
@@ -181,24 +184,24 @@ def _registry() -> UnitRegistry[Any]:
 @cache
 def _parse(unit: str) -> Any:
     text = "".join(unit.split())
-    words = _WORDS.get(unicodedata.normalize("NFKC", text).casefold())
-    if words is None:
-        words = "gauge" if text in ("G", "ga") else _arithmetic(unit)
-    if len(unit) <= MAX_LENGTH and _is_harmless(words):
+    expression = _UNIT_NAMES.get(unicodedata.normalize("NFKC", text).casefold())
+    if expression is None:
+        expression = "gauge" if text in ("G", "ga") else _arithmetic(unit)
+    if len(unit) <= MAX_LENGTH and _is_harmless(expression):
         try:
-            return _registry().parse_units(words)
+            return _registry().parse_units(expression)
         except Exception:  # noqa: S110 -- pint's parser raises what it likes
             pass
-    hint = nearest_name(unit, _KNOWN)
+    hint = nearest_name(unit, _UNITS)
     raise UnitError(
-        f"the unit '{unit[:MAX_LENGTH]}' is not known.{hint} Known are such as {', '.join(_KNOWN)}"
+        f"the unit '{unit[:MAX_LENGTH]}' is not known.{hint} Known are such as {', '.join(_UNITS)}"
     )
 
 
-def _is_harmless(words: str) -> bool:
+def _is_harmless(expression: str) -> bool:
     """Whether only names, products, quotients and powers of one digit stand there."""
-    rest = _POWER.sub("", words)
-    return "**" not in rest and _NAMES.fullmatch(rest) is not None
+    remainder = _POWER.sub("", expression)
+    return "**" not in remainder and _NAMES.fullmatch(remainder) is not None
 
 
 def _arithmetic(unit: str) -> str:

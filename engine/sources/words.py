@@ -66,7 +66,9 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 _CANONICAL = {
-    loosely(word): loosely(name) for name, words in SYNONYMS.items() for word in (name, *words)
+    loosely(word): loosely(name)
+    for name, synonyms in SYNONYMS.items()
+    for word in (name, *synonyms)
 }
 
 
@@ -89,7 +91,9 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 _CANONICAL_OUTCOMES = {
-    loosely(word): loosely(name) for name, words in OUTCOMES.items() for word in (name, *words)
+    loosely(word): loosely(name)
+    for name, synonyms in OUTCOMES.items()
+    for word in (name, *synonyms)
 }
 
 _COMMON = {"flow", "gap", "needle", "potential", "speed", "time"}
