@@ -55,6 +55,38 @@ def plot_comparison(document: Mapping[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
+def plot_suite(document: Mapping[str, Any], path: Path) -> None:
+    """Draw a suite: table by table, the runs it takes to have what the peer has in the end.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    tables, peer = document["tables"], document["reference"]
+    names = list(tables)
+    figure = Figure(figsize=(7.0, 1.6 + 0.42 * len(names)), layout="constrained")
+    axes = figure.add_subplot()
+    strategies = [name for name in next(iter(tables.values()))["strategies"] if name != peer]
+    for index, strategy in enumerate(strategies):
+        for row, table in enumerate(names):
+            reach = tables[table]["strategies"][strategy]["reach"]
+            height = row + 0.6 * ((index + 0.5) / len(strategies) - 0.5)
+            colour = COLOURS[index % len(COLOURS)]
+            label = strategy if row == 0 else None
+            marker = ">" if reach["is_censored"] else "o"
+            axes.plot(reach["experiments"], height, marker, color=colour, markersize=5, label=label)
+    for row, table in enumerate(names):
+        axes.plot([tables[table]["checkpoints"][-1]] * 2, [row - 0.4, row + 0.4], color="black")
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"runs to the final score of {peer} (black; an arrow: never within the budget)")
+    axes.grid(alpha=0.25, axis="x")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(frameon=False, loc="outside lower center", ncols=min(len(strategies), 5))
+    _save(figure, path)
+
+
 def plot_accuracy(document: Mapping[str, Any], path: Path) -> None:
     """Draw R² by outcome and model, with 95 % intervals, of an accuracy document as PNG.
 

@@ -19,6 +19,7 @@ from db.records import Status
 from engine.bench.harness.results import ResultFile
 from engine.bench.harness.tasks import Task, Trace, seed_by_seed, timed_round
 from engine.bench.models import sources
+from engine.bench.search import plain_loop
 from engine.bench.search.closed_loop import check_sizes
 from engine.bench.search.objectives import with_objectives, without_limits
 from engine.bench.search.scores import Protocol, reference_of, summarise
@@ -137,7 +138,8 @@ def replay(
         DataError: a file of another benchmark; a table in which nothing passes the thresholds.
     """
     custom = dict(strategies or {})
-    config = replace(config, strategies=check_names(config.strategies, custom=custom))
+    peers = {plain_loop.NAME: plain_loop.choose_by_botorch}
+    config = replace(config, strategies=check_names(config.strategies, custom={**peers, **custom}))
     trained = [name for name in config.strategies if sources.is_trained(sourced(name) or "")]
     if trained:
         raise UsageError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from engine.bench.models import sources
 from engine.bench.models.knowledge import KnowledgeProvider, ignorance, keywords
+from engine.bench.search import plain_loop
 from engine.campaign import Value
 from engine.campaign.history import History
 from engine.errors import UsageError, nearest_name
@@ -67,6 +68,8 @@ def strategy(name: str, provider: KnowledgeProvider = ignorance) -> Strategy:
 
 def pool_strategy(name: str, provider: KnowledgeProvider = ignorance) -> PoolStrategy:
     """Return the pool strategy of ``engine.propose`` called ``name``; see :func:`strategy`."""
+    if name == plain_loop.NAME:
+        return plain_loop.choose_by_botorch
     inner = _inner(name)
 
     def choose(

@@ -32,6 +32,7 @@ from engine.bench.options import (
     campaign_for,
 )
 from engine.cli.bench.accuracy import accuracy
+from engine.cli.bench.suite import suite
 from engine.cli.bench.tables import print_comparison, print_latency
 from engine.errors import UsageError, field
 from engine.terminal.options import JsonOption
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
     )
     bench.command("closed-loop")(closed_loop)
     bench.command("replay")(replay)
+    bench.command("suite")(suite)
     bench.command("accuracy")(accuracy)
     bench.command("latency")(latency)
     app.add_typer(bench, name="bench")

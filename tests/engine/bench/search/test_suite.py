@@ -1,0 +1,121 @@
+"""The suite: tables as they were published, strategies side by side, one chart."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.bench.search.finished_tables import (
+    MATMCL,
+    TABLES,
+    FinishedTable,
+    read_definitions,
+    read_finished,
+    tables_named,
+)
+from engine.bench.search.plain_loop import choose_by_botorch
+from engine.bench.search.suite import SuiteConfig, mean_over_tables, score_after, suite
+from engine.campaign.history import History
+from engine.errors import DataError, NotFoundError, UsageError
+
+ROOT = Path(__file__).resolve().parents[4]
+DATA = ROOT / os.environ.get("SPINNERET_DATA", "../shared/data")
+INKS = FinishedTable(file="inks.csv", inputs=("share", "dye"), maximize=("colour",))
+
+
+@pytest.fixture
+def inks(tmp_path: Path) -> Path:
+    rows = ["share,dye,colour"]
+    for i in range(24):
+        dye = "red" if i % 2 else "blue"
+        rows += [f"{i / 23:.4f},{dye},{(i / 23) * (1.5 if i % 2 else 1.0) + noise:.4f}"
+                 for noise in (-0.01, 0.01)]  # fmt: skip
+    (tmp_path / "inks.csv").write_text("\n".join([*rows, "0.5,red,n.d.", ",red,1.0"]) + "\n")
+    return tmp_path
+
+
+def test_rows_of_equal_settings_are_replicates_and_gaps_are_left_out(inks: Path) -> None:
+    campaign, runs = read_finished(inks, "inks", INKS)
+    assert len(runs) == 24
+    assert {len(run.outcomes["outcome_1"]) for run in runs} == {2}
+    assert campaign.parameters[0].bounds == (0.0, 1.0)
+    assert campaign.parameters[1].choices == ("blue", "red")
+    means = [np.mean(run.outcomes["outcome_1"]) for run in runs]
+    assert np.mean(np.array(means) > campaign.objectives[0].threshold) == pytest.approx(0.75)
+
+
+def test_what_is_missing_is_named(inks: Path) -> None:
+    with pytest.raises(DataError, match="expected the columns hue"):
+        read_finished(inks, "inks", INKS.model_copy(update={"maximize": ("hue",)}))
+    with pytest.raises(NotFoundError, match="found no such file"):
+        read_finished(inks, "inks", INKS.model_copy(update={"file": "gone.csv"}))
+    with pytest.raises(UsageError, match="Did you mean 'agnp'"):
+        tables_named(["agnb"])
+
+
+def test_tables_of_ones_own_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[tables.inks]\nfile = "inks.csv"\ninputs = ["share", "dye"]\nmaximize = ["colour"]\n'
+    )
+    custom = read_definitions(path)
+    assert tables_named(["inks"], custom) == {"inks": INKS}
+    assert tables_named([]) == dict(TABLES)
+    path.write_text('[tables.inks]\nfile = "inks.csv"\ninput = ["share"]\n')
+    with pytest.raises(DataError, match="input"):
+        read_definitions(path)
+
+
+def test_the_plain_loop_chooses_what_is_best_by_far(inks: Path) -> None:
+    campaign, runs = read_finished(inks, "inks", INKS)
+    history = History(campaign, tuple(runs[::3]))
+    pool = [run.conditions for run in runs if run not in history.finished]
+    rows = choose_by_botorch(history, pool, 2, seed=0)
+    assert len(set(rows)) == 2
+    assert pool[rows[0]]["input_2"] == "red"
+    assert float(pool[rows[0]]["input_1"]) > 0.7
+
+
+def test_strategies_stand_side_by_side(inks: Path, tmp_path: Path) -> None:
+    config = SuiteConfig(("random", "botorch"), n_seeds=2, start=6, batch=7, budget=20)
+    out = tmp_path / "results"
+    out.mkdir()
+    document = suite(config, inks, {"inks": INKS}, out=out)
+    summary = document["tables"]["inks"]
+    assert score_after(summary, "botorch", 20) == document["mean"]["botorch"]["20"] > 0.9
+    assert score_after(summary, "botorch", 30) is None
+    assert summary["strategies"]["botorch"]["mean"][0] == summary["strategies"]["random"]["mean"][0]
+    assert json.loads((out / "inks.json").read_text())["config"]["table"] == "inks"
+
+    from engine.bench.harness.plots import plot_suite
+
+    plot_suite(document, tmp_path / "suite.png")
+    assert (tmp_path / "suite.png").stat().st_size > 1000
+
+
+def test_a_mean_is_over_the_tables_that_go_so_far() -> None:
+    summaries = {
+        "short": {"checkpoints": [10, 20], "strategies": {"gp": {"mean": [0.1, 0.2]}}},
+        "long": {"checkpoints": [10, 20, 30], "strategies": {"gp": {"mean": [0.3, 0.4, 0.9]}}},
+    }
+    assert mean_over_tables(summaries, ["gp"]) == {"gp": {"20": pytest.approx(0.3), "30": 0.9}}
+
+
+def test_a_reference_that_does_not_run_is_refused() -> None:
+    with pytest.raises(UsageError, match="reference: expected one of random, gp"):
+        SuiteConfig(("random", "gp"))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_published_table_is_read(name: str) -> None:
+    table = TABLES[name]
+    if not (DATA / table.file).is_file():
+        pytest.skip(f"{table.file} is not beside the project")
+    campaign, runs = read_finished(DATA, name, table)
+    assert len(runs) >= 70
+    assert campaign.objectives
+    assert name == MATMCL or all(run.outcomes for run in runs)
