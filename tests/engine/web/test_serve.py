@@ -71,7 +71,7 @@ def test_the_printed_address_lets_in_and_ctrl_c_stops(serve, workspace) -> None:
 
 def test_a_job_cut_off_is_interrupted_and_can_be_run_again(serve, workspace) -> None:
     users.add_user(workspace, "anna", "admin", PASSWORD)
-    slow = {"n": 40, "strategy": "sobol", "seed": 3}
+    slow = {"n": 40, "strategy": "sobol", "seed": 3, "preview": False}
     before = workspace.database.read
     with before() as tx:
         n_changes = tx.watermark()
