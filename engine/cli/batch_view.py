@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,28 +11,9 @@ from engine.cli.output import count, interval
 from engine.terminal.output import console, grid, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from engine.campaign import Campaign, Value
     from engine.loop import ProposedBatch
     from engine.propose.request import Forecast, SourceShare, SuggestionBatch
-    from surrogate.progress import Progress
-
-
-@contextmanager
-def progress_shown() -> Iterator[Progress]:
-    """Show what is being done on standard error, where that is a terminal."""
-    with console(to_stderr=True).status("starting") as status:
-
-        def show(
-            stage: str,
-            completed: int = 0,
-            total: int = 0,
-            numbers: Mapping[str, float] | None = None,
-        ) -> None:
-            status.update(f"{stage} …")
-
-        yield show
 
 
 def show_batch(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.progress import progress_bar
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import console, grid, print_json, say, warn
-from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
     from db.records import MicrographRecord
@@ -73,7 +71,7 @@ def add(
     from engine.workspace import Workspace
 
     taking = HowTaken(nm_per_pixel, rotation_axis)
-    with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
+    with Workspace.open(config) as workspace, progress_bar("measuring") as progress:
         report = add_pictures(workspace, files, experiment, taking, progress)
     _print_added(report, as_json)
 
@@ -96,7 +94,7 @@ def import_(
     from engine.workspace import Workspace
 
     taking = HowTaken(nm_per_pixel, rotation_axis)
-    with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
+    with Workspace.open(config) as workspace, progress_bar("measuring") as progress:
         report = import_folder(workspace, folder, taking, progress)
     _print_added(report, as_json)
 
@@ -155,7 +153,7 @@ def measure(
     if sum((bool(ids), all_of_campaign, missing)) != 1:
         raise UsageError("expected micrographs' numbers, --all or --missing: one of the three")
     taking = HowTaken(nm_per_pixel, rotation_axis)
-    with Workspace.open(config) as workspace, counting_bar("measuring") as progress:
+    with Workspace.open(config) as workspace, progress_bar("measuring") as progress:
         measured = measure_again(
             workspace, ids or [], taking, only_missing=missing, progress=progress
         )
@@ -189,7 +187,7 @@ def check(
     from engine.retrieval.check import check as check_workspace
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace, counting_bar("looking") as progress:
+    with Workspace.open(config) as workspace, progress_bar("looking") as progress:
         checked = check_workspace(workspace, false_share=false_share, progress=progress)
     for note in checked.notes:
         say(note)
@@ -197,32 +195,6 @@ def check(
         print_json(checked_document(checked))
         return
     print_checked(checked)
-
-
-@contextmanager
-def counting_bar(stage: str) -> Iterator[Progress]:
-    """Show a progress bar on standard error, where somebody watches."""
-    if not sys.stderr.isatty():
-        yield silent
-        return
-    from rich import progress as rich_progress
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-    )  # fmt: skip
-    with rich_progress.Progress(*columns, console=console(to_stderr=True), transient=True) as bar:
-        task = bar.add_task(stage, total=None)
-
-        def show(
-            stage: str,
-            completed: int = 0,
-            total: int = 0,
-            numbers: Mapping[str, float] | None = None,
-        ) -> None:
-            bar.update(task, description=stage, completed=completed, total=total or None)
-
-        yield show
 
 
 def _print_added(report: AddReport, as_json: bool) -> None:

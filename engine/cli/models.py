@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.output import count
-from engine.cli.progress import training_bar
+from engine.cli.progress import progress_bar
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import console, grid, print_json, warn
 
@@ -102,7 +102,7 @@ def compare(
     from engine.refresh.compare import compare_models
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace, training_bar() as progress:
+    with Workspace.open(config) as workspace, progress_bar() as progress:
         comparison = compare_models(workspace, models, progress)
     if as_json:
         print_json(comparison.as_json())
@@ -177,7 +177,7 @@ def rebuild(
     from engine.refresh.rebuild import rebuild as rebuild_now
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace, training_bar() as progress:
+    with Workspace.open(config) as workspace, progress_bar() as progress:
         rebuilt = rebuild_now(workspace, model, progress)
     for difference in rebuilt.differences:
         warn(difference)

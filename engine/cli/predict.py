@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.batch_view import progress_shown
 from engine.cli.output import count, interval
+from engine.cli.progress import progress_line
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import console, grid, print_json, say, warn
@@ -77,7 +77,7 @@ def predict(
         with workspace.database.read() as tx:
             _, campaign = workspace.active_campaign(tx)
         conditions = _conditions(workspace, campaign, settings, file, at, sheet)
-        with progress_shown() as progress:
+        with progress_line() as progress:
             predictions = predict_conditions(
                 workspace, conditions, level=level, drives=drives, progress=progress
             )

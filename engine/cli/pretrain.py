@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.progress import training_bar
+from engine.cli.progress import progress_bar
 from engine.terminal.options import ConfigOption, DeviceOption, JsonOption
 from engine.terminal.output import console, grid, print_json, say, warn
 
@@ -55,7 +55,7 @@ def pretrain(
 
     request = PretrainRequest(tuple(source or ()), start, steps, seed, device, resume)
     try:
-        with Workspace.open(config) as workspace, training_bar() as progress:
+        with Workspace.open(config) as workspace, progress_bar() as progress:
             pretrained = pretrain_now(workspace, request, progress)
     except KeyboardInterrupt:
         say("interrupted; `engine pretrain --resume` with the same options goes on from there")

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli.batch_view import progress_shown
 from engine.cli.micrograph import AxisOption, ScaleOption
 from engine.cli.preview_view import refuse_sheet, show_previews, written
+from engine.cli.progress import progress_line
 from engine.errors import NotFoundError, SpinneretError, UsageError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import print_json, say
@@ -80,7 +80,7 @@ def preview(
             conditions = read_conditions(campaign, split_pairs(settings, "set"), "set")
             request: dict[str, Any] = {"conditions": dict(conditions)}
             heading, lines = "conditions", condition_lines(campaign, conditions)
-            with progress_shown() as progress:
+            with progress_line() as progress:
                 previews = preview_conditions(
                     workspace, [conditions], n=n, seed=chosen, progress=progress
                 )
@@ -94,7 +94,7 @@ def preview(
             picture = open_micrograph(like, taking, max_megapixels=limit)
             request = {"like": like.name}
             heading, lines = "like", [like.name]
-            with progress_shown() as progress:
+            with progress_line() as progress:
                 previews = preview_like(workspace, picture, n=n, seed=chosen, progress=progress)
             nearest = _nearest_runs(workspace, picture)
         ids = [] if dry_run else record_previews(workspace, previews, request=request)

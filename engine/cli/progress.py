@@ -1,4 +1,4 @@
-"""A progress bar with numbers on standard error, where somebody watches."""
+"""How far a piece of work is, on standard error where somebody watches: a bar, or a line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from surrogate.progress import Progress, silent
 
 
 @contextmanager
-def training_bar() -> Iterator[Progress]:
-    """Yield a function that is told what is being done, how far it is, and losses."""
+def progress_bar(stage: str = "reading") -> Iterator[Progress]:
+    """Show a bar for work that knows how far it is, with its numbers; ``stage``: the first one."""
     if not sys.stderr.isatty():
         yield silent
         return
@@ -24,7 +24,7 @@ def training_bar() -> Iterator[Progress]:
         TextColumn("{task.fields[losses]}"),
     )  # fmt: skip
     with rich_progress.Progress(*columns, console=console(to_stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None, losses="")
+        task = bar.add_task(stage, total=None, losses="")
 
         def advance(
             stage: str,
@@ -42,3 +42,19 @@ def training_bar() -> Iterator[Progress]:
             )
 
         yield advance
+
+
+@contextmanager
+def progress_line() -> Iterator[Progress]:
+    """Show a line that says what is being done."""
+    with console(to_stderr=True).status("starting") as status:
+
+        def show(
+            stage: str,
+            completed: int = 0,
+            total: int = 0,
+            numbers: Mapping[str, float] | None = None,
+        ) -> None:
+            status.update(f"{stage} …")
+
+        yield show

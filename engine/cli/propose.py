@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.batch_view import (
-    progress_shown,
     scored_csv,
     show_batch,
     write_worksheet,
 )
 from engine.cli.preview_view import refuse_sheet, show_batch_previews, written
+from engine.cli.progress import progress_line
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import print_json, say, warn
@@ -151,7 +151,7 @@ def propose(
         if sheet is not None and preview is False:
             raise UsageError("--sheet shows the previews that --no-preview declines; keep one")
         refuse_sheet(sheet)
-        with progress_shown() as progress:
+        with progress_line() as progress:
             proposed = propose_batch(
                 workspace, request, record=not dry_run, preview=preview, progress=progress
             )
@@ -192,7 +192,7 @@ def replay(
     from engine.loop import replay as replay_batch
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace, progress_shown() as progress:
+    with Workspace.open(config) as workspace, progress_line() as progress:
         replayed = replay_batch(workspace, batch, progress=progress)
     if as_json:
         from engine.documents.proposals import ProposedBatchOut
@@ -254,7 +254,7 @@ def score(
             campaign, conditions, "candidate", consequence="scored all the same"
         ):
             warn(warning)
-        with progress_shown() as progress:
+        with progress_line() as progress:
             campaign, forecasts, ranks = score_candidates(
                 workspace, conditions, seed=seed, progress=progress
             )

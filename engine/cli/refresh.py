@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from db.records import ModelKind
-from engine.cli.progress import training_bar
+from engine.cli.progress import progress_bar
 from engine.errors import UsageError, spell
+from engine.terminal.labels import LABELS
 from engine.terminal.options import ConfigOption, DeviceOption, JsonOption
 from engine.terminal.output import console, grid, print_json, say, warn
 
@@ -102,7 +103,7 @@ def refresh(
                 return
             trigger = "; ".join(reason.partition(":")[0] for reason in planned.reasons)
             request = replace(request, trigger=trigger, only_if_due=True)
-        with training_bar() as progress, stopped_by_sigterm() as should_stop:
+        with progress_bar() as progress, stopped_by_sigterm() as should_stop:
             refreshed = refresh_now(workspace, request, progress, should_stop)
     for note in refreshed.notes:
         warn(note)
@@ -202,7 +203,7 @@ def _print(refreshed: Refreshed) -> None:
         console().print(grid(headings, rows))
     typer.echo(
         f"refresh {refreshed.refresh_id} ({refreshed.mode}): {refreshed.outcome}: "
-        f"{spell(refreshed.reason, 'cli')}"
+        f"{spell(refreshed.reason, 'cli', LABELS)}"
     )
     if refreshed.model_id is not None:
         typer.echo(f"model {refreshed.model_id}: {refreshed.artifact}")

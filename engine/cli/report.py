@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.batch_view import progress_shown
+from engine.cli.progress import progress_line
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import print_json, say
 
@@ -37,7 +37,7 @@ def report(
     from engine.report.write import write_report
     from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace, progress_shown() as progress:
+    with Workspace.open(config) as workspace, progress_line() as progress:
         written = write_report(workspace, out=out, pictures=png, progress=progress)
     if json_:
         print_json(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.micrograph import AxisOption, ScaleOption, counting_bar
+from engine.cli.micrograph import AxisOption, ScaleOption
 from engine.cli.output import count
+from engine.cli.progress import progress_bar
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import console, grid, print_json, say
@@ -79,7 +80,7 @@ def retrieve(
     picture = None
     with Workspace.open(config) as workspace:
         limit = workspace.settings.storage.max_image_megapixels
-        with counting_bar("looking") as progress:
+        with progress_bar("looking") as progress:
             if micrograph is not None:
                 from engine.micrographs.opened import open_micrograph
                 from engine.micrographs.scale import HowTaken
