@@ -131,9 +131,9 @@ def propose(
             )
         new = [_new_proposal(s, settings.level) for s in batch.suggestions]
         if drawn is not None:
-            from engine.previews.preview import kept
+            from engine.previews.preview import store_previews
 
-            pictures = kept(workspace, drawn)
+            pictures = store_previews(workspace, drawn)
             new = [
                 replace(proposal, preview=picture)
                 for proposal, picture in zip(new, pictures, strict=True)

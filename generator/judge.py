@@ -91,6 +91,7 @@ def adapted(
     likelihood = probabilities / np.maximum(prior, 1e-6).astype(np.float32)
     weight = (length / length.sum()).astype(np.float32)
     share = np.array(prior if start is None else start, dtype=np.float64)
+    # Without these rounds thick fibres are read too thin and thin ones too thick.
     for _ in range(steps):
         joint = likelihood @ share.astype(np.float32)
         share *= (weight / np.maximum(joint, 1e-12)) @ likelihood

@@ -13,6 +13,7 @@ import numpy as np
 from generator.judge import BEAD, CENTRES, FIRST_BIN, Judge, adapted, the_judge
 from generator.outlines import Array, Image, Outlines, find_outlines, noise_of, patches, resized
 
+# Looked at again at this thickness, the judge is off alike at every magnification.
 HANDY_PX, NEAR = 8.0, 0.12
 """Aimed at, and how near (difference of logarithms) is near enough."""
 

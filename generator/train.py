@@ -172,6 +172,7 @@ class _Training:
         return loss.detach()
 
     def _average(self, step: int) -> None:
+        # Averages begin short, or the first weights would linger in them.
         decay = min(self.settings.ema, (1.0 + step) / (10.0 + step))
         weights = self.network.state_dict()
         names = [name for name, value in weights.items() if value.is_floating_point()]

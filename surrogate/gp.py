@@ -75,6 +75,12 @@ def fit_outcomes(
     Raises:
         InputError: shapes do not fit, X is not finite, or an outcome has fewer than two values.
         FitError: no hyperparameters could be found.
+
+    >>> X = torch.linspace(0, 1, 8, dtype=torch.float64).unsqueeze(-1)
+    >>> model = fit_outcomes(X, torch.sin(6 * X))
+    >>> means, covariances = joint_moments(model, X[:3])
+    >>> means.shape, covariances.shape
+    (torch.Size([1, 3]), torch.Size([1, 3, 3]))
     """
     _check(X, Y)
     config = config or GPConfig()

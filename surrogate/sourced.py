@@ -44,6 +44,7 @@ from torch import Tensor
 
 from surrogate.errors import InputError
 
+# GPyTorch goes over to conjugate gradients, which are not exact, from 800 rows on.
 _MOST_ROWS = 20_000
 
 

@@ -24,10 +24,14 @@ ENTRY_POINTS = (
     "engine.propose.space.Space",
     "engine.propose.suggestion.suggest",
     "engine.refresh.suspicion.power_of_ten",
+    "engine.previews.expected_statistics.worded",
     "engine.results.figures.Front",
     "engine.results.plots.front_plot",
     "surrogate.files.whole_file",
+    "surrogate.gp.fit_outcomes",
+    "surrogate.randomness.drawn_from",
     "surrogate.tensor_files.seal_of",
+    "surrogate.training.learning_rate",
 )
 """What a Python user calls: each is used by an example of its module."""
 

@@ -130,7 +130,11 @@ def shown_of(statistics: Mapping[str, Any] | None) -> dict[str, float]:
 
 
 def worded(name: str, value: float | None) -> str:
-    """Return a statistic as people read it: ``612 nm``, ``0.31``."""
+    """Return a statistic as people read it.
+
+    >>> worded("diameter", 611.7), worded("order", 0.314), worded("porosity", None)
+    ('612 nm', '0.31', '–')
+    """
     if value is None:
         return "–"
     return f"{value:.0f} nm" if name == "diameter" else f"{value:.2f}"

@@ -45,7 +45,7 @@ TILES = 6
 """Tiles of a micrograph."""
 
 FEWEST = 8
-"""So many micrographs are needed: fewer would be learnt by heart."""
+"""So many micrographs are needed: fewer would be memorised."""
 
 REPLAYED = 400
 OWN_SHARE = 0.5
@@ -67,8 +67,9 @@ class FineTuning:
 class Tuned:
     """A generator that has seen the lab's own micrographs, not kept yet.
 
-    ``before``, ``after``: loss of the generator that serves and of this one on the ``n_held``
-    micrographs that no training saw. ``parent``: SHA-256 of the UNet that it was trained on from.
+    ``loss_before``, ``loss_after``: of the generator that serves and of this one, on the
+    ``n_held`` micrographs that no training saw. ``parent``: SHA-256 of the UNet that it was trained
+    on from.
     """
 
     pipeline: MicrostructurePipeline
@@ -77,13 +78,13 @@ class Tuned:
     parent: str
     n_micrographs: int
     n_held: int
-    before: float
-    after: float
+    loss_before: float
+    loss_after: float
 
     @property
     def is_better(self) -> bool:
         """Whether it tells the lab's held-out micrographs better than what serves."""
-        return self.after < self.before
+        return self.loss_after < self.loss_before
 
 
 def tune_generator(
@@ -124,7 +125,7 @@ def tune_generator(
     is_held_out = np.repeat(np.arange(n) % 5 == 4, TILES)
     config, encoders, seed = read_card(serving.folder).config, painter.encoders, settings.seed
     judging = generator_data(encoders, _subset(lessons, is_held_out), config.side_px, seed=seed)
-    before = _loss(painter.pipeline, judging, config)
+    loss_before = _loss(painter.pipeline, judging, config)
     data = _beside_replayed(painter, _subset(lessons, ~is_held_out), replayed, config.side_px, seed)
     unet = TrainingSettings(
         steps=settings.unet_steps, learning_rate=2e-4, warmup=20, seed=seed, ema=0.99,
@@ -139,7 +140,7 @@ def tune_generator(
     except GeneratorError as error:
         reason = str(error) if work is None else mark_place(str(error), work)
         raise ModelError(f"the generator could not be trained on: {reason}") from error
-    after = _loss(pipeline, judging, config)
+    loss_after = _loss(pipeline, judging, config)
     return Tuned(
         pipeline,
         encoders,
@@ -147,8 +148,8 @@ def tune_generator(
         painter.sha256,
         n,
         int(is_held_out.sum()) // TILES,
-        before,
-        after,
+        loss_before,
+        loss_after,
     )
 
 

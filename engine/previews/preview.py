@@ -161,8 +161,9 @@ def can_preview(workspace: Workspace, campaign: Campaign) -> bool:
     return serving is not None and is_understood(campaign)
 
 
-def kept(workspace: Workspace, previews: Previews, *, request: Mapping[str, object] | None = None
-         ) -> list[NewPreview]:  # fmt: skip
+def store_previews(
+    workspace: Workspace, previews: Previews, *, request: Mapping[str, object] | None = None
+) -> list[NewPreview]:
     """Write the pictures into the data folder; return what the database is to know of each.
 
     Raises:
@@ -198,7 +199,7 @@ def record_previews(
         DataError: a file cannot be written.
         DatabaseError: the database cannot.
     """
-    new = kept(workspace, previews, request=request)
+    new = store_previews(workspace, previews, request=request)
     with workspace.database.write("preview") as tx:
         record, _ = workspace.active_campaign(tx)
         return [tx.previews.add(record.id, preview) for preview in new]

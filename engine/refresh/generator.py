@@ -103,13 +103,13 @@ class GeneratorWork:
         numbers = {
             "micrographs": tuned.n_micrographs,
             "held_out": tuned.n_held,
-            "loss_before": tuned.before,
-            "loss_after": tuned.after,
+            "loss_before": tuned.loss_before,
+            "loss_after": tuned.loss_after,
         }
         better = "less" if tuned.is_better else "not less"
         reason = (
-            f"loss on {tuned.n_held} micrographs that no training saw: {tuned.after:.4f}, {better} "
-            f"than the {tuned.before:.4f} of {serving.name}"
+            f"loss on {tuned.n_held} micrographs that no training saw: {tuned.loss_after:.4f}, "
+            f"{better} than the {tuned.loss_before:.4f} of {serving.name}"
         )
         refreshed = self._record(tuned, numbers, reason, serving.model_version_id)
         shutil.rmtree(work, ignore_errors=True)

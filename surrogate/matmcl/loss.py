@@ -30,6 +30,7 @@ from torch.nn import functional
 from surrogate.errors import InputError
 
 _LEAST_LOG_NOISE = math.log(1e-4)
+# Beyond two standard deviations linear: one wild value of an archive does not rule the heads.
 _HUBER = 2.0
 
 

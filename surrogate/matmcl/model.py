@@ -29,6 +29,7 @@ from surrogate.matmcl.vocabulary import Vocabulary
 ENSEMBLE = "ensemble"
 """The source of simulated labs: the one with deviation heads."""
 
+# Deviations begin smaller than the mean, so that the mean takes what all labs share.
 _DEVIATION_START = 0.3
 
 
