@@ -176,8 +176,8 @@ def test_a_database_that_cannot_be_used(engine, folder, *, words, damage) -> Non
 # has been imported.
 AS_ANYBODY = """
 import os, sys
-import engine.cli.status, engine.experiments.record, engine.results.status,
-sqlalchemy.dialects.sqlite import pydantic_settings, rich.table, rich.box
+import engine.cli.status, engine.experiments.record, engine.results.status
+import sqlalchemy.dialects.sqlite, pydantic_settings, rich.table, rich.box
 from engine.cli.app import main
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
