@@ -223,9 +223,9 @@ def _place(
 def _reason_unmatched(axis: Axis, vocabulary: Vocabulary) -> str:
     if axis.is_categorical:
         return "a choice by name; a model reads numbers only"
-    words = {canonical(word) for word in (axis.name, *axis.aliases)}
+    spellings = {canonical(word) for word in (axis.name, *axis.aliases)}
     for spec in vocabulary.parameters:
-        if canonical(spec.name) in words:
+        if canonical(spec.name) in spellings:
             return f"another one stands for {spec.name}, or its unit is not told"
     return "the model has no such parameter"
 

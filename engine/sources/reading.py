@@ -176,9 +176,9 @@ def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> SourceConten
         raise NotFoundError(f"there is no campaign '{name}'; recorded are: {names}")
     campaign = definition_of(record)
     experiments = tx.experiments.find(record.id, status=[Status.COMPLETED])
-    runs = [run_of(one, campaign, data_dir) for one in experiments]
+    runs = [run_of(run_record, campaign, data_dir) for run_record in experiments]
     notes = []
-    if data_dir is None and any(one.micrographs for one in experiments):
+    if data_dir is None and any(run_record.micrographs for run_record in experiments):
         notes.append("its micrographs are left out: no config.toml says where its data folder is")
     return SourceContent(
         axes_of(campaign),
@@ -196,7 +196,9 @@ def run_of(experiment: ExperimentRecord, campaign: Campaign, data_dir: Path | No
         experiment.label or str(experiment.id),
         {k: v for k, v in experiment.conditions.items() if k in names},
         {k: v for k, v in experiment.replicates().items() if k in outcomes},
-        tuple(_picture(one, data_dir) for one in experiment.micrographs) if data_dir else (),
+        tuple(_picture(micrograph, data_dir) for micrograph in experiment.micrographs)
+        if data_dir
+        else (),
     )
 
 
