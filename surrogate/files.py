@@ -19,6 +19,7 @@ from glob import escape
 from pathlib import Path
 
 _DRAFT = ".draft-"
+_FORMER_DRAFT = ".new-"  # how 0.1.0 called the drafts of databases
 _STALE_AFTER_S = 3600.0
 _COUNT = itertools.count()
 # SQLite keeps these beside a database that is being written.
@@ -130,7 +131,9 @@ def sweep_drafts(
     """
     swept = []
     name = "*" if of is None else escape(of)
-    for draft in folder.glob(f".{name}{_DRAFT}*"):
+    for draft in (
+        path for mark in (_DRAFT, _FORMER_DRAFT) for path in folder.glob(f".{name}{mark}*")
+    ):
         try:
             if time.time() - draft.stat().st_mtime <= older_than_s:
                 continue

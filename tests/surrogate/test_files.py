@@ -85,8 +85,9 @@ def test_a_folder_appears_with_all_its_files(tmp_path: Path) -> None:
 def test_drafts_of_the_dead_are_swept(tmp_path: Path) -> None:
     draft_of(tmp_path / "a.png").write_text("old")
     draft_of(tmp_path / "b").mkdir()
+    (tmp_path / ".c.db.new-41").write_text("of 0.1.0")
     kept = tmp_path / "kept.png"
     kept.write_text("whole")
     assert sweep_drafts(tmp_path) == []
-    assert len(sweep_drafts(tmp_path, older_than_s=-1.0)) == 2
+    assert len(sweep_drafts(tmp_path, older_than_s=-1.0)) == 3
     assert list(tmp_path.iterdir()) == [kept]
