@@ -36,6 +36,7 @@ from engine.previews.training import (
 )
 from generator.config import GeneratorConfig
 from generator.data import GeneratorData
+from surrogate.files import whole_file
 from surrogate.matmcl.checkpoint import CARD, load_checkpoint, save_checkpoint
 from surrogate.matmcl.model import MatMCL
 
@@ -114,9 +115,8 @@ def _lessons(work: Path, config: GeneratorConfig, standard: int, wide: int, seed
             progress=_Log(),
         )
         for name in _FIELDS:  # the last one tells that all are there
-            aside = folder / f".{name}.npy"
-            np.save(aside, getattr(lessons, name))
-            aside.replace(folder / f"{name}.npy")
+            with whole_file(folder / f"{name}.npy") as draft:
+                np.save(draft, getattr(lessons, name))
     return read_lessons(folder)
 
 
@@ -162,9 +162,8 @@ def _data(
             return GeneratorData(*(torch.from_numpy(stored[name]) for name in _EMBEDDED))
     _say("embedding pictures and conditions")
     data = generator_data(model, lessons, config.side_px, seed=seed)
-    aside = path.with_suffix(".part.npz")
-    np.savez(aside, **{name: getattr(data, name).numpy() for name in _EMBEDDED})
-    aside.replace(path)
+    with whole_file(path) as draft:
+        np.savez(draft, **{name: getattr(data, name).numpy() for name in _EMBEDDED})
     return data
 
 
