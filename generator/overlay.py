@@ -17,7 +17,6 @@ from PIL import ImageDraw
 from generator.reading import Reading
 from generator.statistics import Measured, MicrostructureStatistics
 
-Colour = tuple[int, int, int]
 SURE = 0.7
 MOST_BARS = 900
 _STOPS = np.array(

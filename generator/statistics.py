@@ -126,34 +126,8 @@ class MicrostructureStatistics:
         return "px" if self.nm_per_pixel is None else "nm"
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON types; :meth:`from_json` reads them back."""
+        """Return plain JSON types."""
         return {**asdict(self), "unit": self.unit}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read what :meth:`as_json` wrote.
-
-        Raises:
-            ValueError: it is none, or of another version.
-        """
-        fields = {name: value for name, value in document.items() if name != "unit"}
-        if fields.get("version") != VERSION:
-            raise ValueError(
-                f"expected statistics of version {VERSION}, got {fields.get('version')}; "
-                "measure the micrograph again"
-            )
-        try:
-            for name in ("diameter", "pore"):
-                parts = dict(fields[name])
-                quantiles = parts.pop("quantiles")
-                fields[name] = Distribution(
-                    **parts, quantiles=None if quantiles is None else tuple(quantiles)
-                )
-            fields["directions"] = tuple(fields["directions"])
-            fields["standard_errors"] = dict(fields["standard_errors"])
-            return cls(**fields)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"expected microstructure statistics, got {error}") from error
 
 
 @dataclass(frozen=True)

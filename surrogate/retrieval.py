@@ -11,8 +11,7 @@ rank        1 + how many of the gallery are more similar than the true one,     
             ties counted half
 ==========  ==================================================================  =========
 
-Recall@k is the share of queries whose true partner is among the k most similar; by chance it is
-k / n, and the median rank (n + 1) / 2.
+By chance the median rank is (n + 1) / 2, and the share of ranks up to k is k / n.
 """
 
 from __future__ import annotations
@@ -62,21 +61,6 @@ def cosine_similarity(queries: Tensor, gallery: Tensor) -> Tensor:
     return unit(queries) @ unit(gallery).T
 
 
-def top_k(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k largest of each row of s (q, n) and their places, (q, min(k, n)) both.
-
-    Of equal ones the earlier comes first.
-
-    Raises:
-        InputError: k below 1, or s is no matrix.
-    """
-    if similarity.ndim != 2 or k < 1:
-        raise InputError(f"expected s (q, n) and k of at least 1, got {similarity.ndim}-d, {k}")
-    order = torch.argsort(similarity, dim=1, descending=True, stable=True)
-    places = order[:, : min(k, similarity.shape[1])]
-    return similarity.gather(1, places), places
-
-
 def ranks(similarity: Tensor, target: Tensor | None = None) -> Tensor:
     """Return the rank (q,) of each query's true partner in s (q, n); 1 is best, ties count half.
 
@@ -97,8 +81,3 @@ def ranks(similarity: Tensor, target: Tensor | None = None) -> Tensor:
     n_closer = (similarity > truth_similarity).sum(dim=1)
     equal = (similarity == truth_similarity).sum(dim=1) - 1
     return 1.0 + n_closer + 0.5 * equal
-
-
-def recall_at(rank: Tensor, k: int) -> float:
-    """Return the share of ranks (q,) up to ``k``."""
-    return float((rank <= k).double().mean()) if len(rank) else float("nan")

@@ -228,7 +228,3 @@ class Answers:
         )
         row = self._scope.connection.execute(statement).one_or_none()
         return None if row is None else AnswerRecord(*row)
-
-    def forget(self, older_than: datetime) -> None:
-        """Forget keys that are older than that."""
-        self._scope.connection.execute(delete(a).where(a.c.at < older_than))

@@ -24,8 +24,6 @@ from engine.terminal.output import print_json, say, warn
 if TYPE_CHECKING:
     from engine.campaign import Campaign, Value
 
-Numbers = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE")]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import generate_latest, start_http_server
+from prometheus_client.exposition import start_http_server
 from prometheus_client.registry import Collector
 
 from db.errors import DatabaseError
@@ -127,11 +127,6 @@ def registry_of(workspace: Workspace, is_working: Callable[[], bool]) -> Collect
     registry = CollectorRegistry()
     registry.register(EngineCollector(workspace, is_working))
     return registry
-
-
-def text_of(workspace: Workspace, is_working: Callable[[], bool]) -> str:
-    """Return the metrics in Prometheus' text format."""
-    return generate_latest(registry_of(workspace, is_working)).decode()
 
 
 def serve(

@@ -99,12 +99,6 @@ class SpinningLab(ABC):
         filled = self._filled(columns)
         return self._ideal(filled, self._structure(filled, np.zeros(N_LOT)))
 
-    def microstructure(
-        self, conditions: Mapping[str, Value], ambient: Mapping[str, float]
-    ) -> Microstructure:
-        """Return the mean lot's structure."""
-        return self.microstructure_columns(self._checked({**conditions, **ambient}))
-
     def microstructure_columns(
         self, columns: Mapping[str, ArrayLike], lot: Array | None = None
     ) -> Microstructure:

@@ -34,7 +34,6 @@ from surrogate.matmcl.checkpoint import read_card, save_checkpoint
 from surrogate.matmcl.model import MatMCL
 from surrogate.progress import Progress, silent
 
-N_HIDDEN = 4
 _HIDE_RATES = (0.2, 0.35, 0.6)
 N_SAMPLES = 8
 

@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.records import ModelKind, ModelStatus, ModelVersionRecord, PromotionRecord
+from db.records import ModelKind, ModelVersionRecord, PromotionRecord
 from db.session import Transaction
 from engine.errors import by_voice, spell
 from engine.registry.files import problems
@@ -89,5 +89,3 @@ def stack(promotions: list[PromotionRecord]) -> list[int | None]:
 
 ROLLBACK = "rollback"
 """The first word of the reason of a promotion that takes others back."""
-
-SERVED = (ModelStatus.CHAMPION, ModelStatus.RETIRED)

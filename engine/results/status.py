@@ -21,11 +21,6 @@ class Best:
     experiment: ExperimentRecord | None
     n_beyond: int
 
-    @property
-    def is_beyond(self) -> bool:
-        """Whether the best value is on the right side of the threshold."""
-        return self.n_beyond > 0
-
 
 @dataclass(frozen=True)
 class CampaignStatus:

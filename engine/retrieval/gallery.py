@@ -26,7 +26,6 @@ from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
 Scope = Literal["campaign", "sources", "all"]
-SCOPES: tuple[Scope, ...] = ("campaign", "sources", "all")
 
 _SEED_DIGITS = 12
 _AT_ONCE = 32  # new embeddings that are kept together

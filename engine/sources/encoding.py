@@ -95,26 +95,6 @@ class CubeMapping:
     centre: tuple[float, ...]
     scale: tuple[float, ...]
 
-    @property
-    def n_known(self) -> int:
-        """How many of the model's parameters the campaign has."""
-        return sum(column >= 0 for column in self.column)
-
-    def encode(self, X: Array) -> Array:
-        """Return T (n, p, 3) of points X (n, d) of the unit cube."""
-        T = np.zeros((len(X), len(self.column), 3))
-        for j, column in enumerate(self.column):
-            if column < 0:
-                continue
-            raw = self.low[j] + X[:, column] * (self.high[j] - self.low[j])
-            u = self.factor[j] * raw + self.offset[j]
-            if self.log[j]:
-                u = np.log(np.maximum(u, self.floor[j]))
-            T[:, j, 0] = (u - self.centre[j]) / self.scale[j]
-            T[:, j, 1] = 2.0 * X[:, column] - 1.0
-            T[:, j, 2] = 1.0
-        return T
-
 
 def cube_mapping(
     campaign: Campaign, vocabulary: Vocabulary, names: Names | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -67,15 +67,6 @@ def read_source(workspace: Workspace, record: SourceRecord) -> SourceData:
     """
     definition = definition_from(record.definition, record.name)
     return read_definition(workspace, record.name, definition)
-
-
-def source_runs(workspace: Workspace, record: SourceRecord) -> Iterator[SourceRun]:
-    """Yield a source's runs: label, raw conditions and outcomes by its own names, micrographs.
-
-    Raises:
-        NotFoundError, DataError, DatabaseError: as of :func:`read_source`.
-    """
-    yield from read_source(workspace, record).runs
 
 
 def read_definition(workspace: Workspace, name: str, definition: SourceDefinition) -> SourceData:
@@ -289,5 +280,4 @@ __all__ = [
     "read_source",
     "refuse_own_runs",
     "run_of",
-    "source_runs",
 ]

@@ -163,15 +163,6 @@ def check_unit(unit: str) -> None:
         _parse(unit)
 
 
-def same_kind(unit: str, target: str) -> bool:
-    """Whether values of one unit can become values of the other (an empty one can be any)."""
-    try:
-        affine(unit, target)
-    except UnitError:
-        return False
-    return True
-
-
 @cache
 def _registry() -> UnitRegistry[Any]:
     from pint import UnitRegistry

@@ -109,16 +109,8 @@ class MatMCL(nn.Module):
             )
         return self.vision(tiles)
 
-    def joint_latent(self, T: Tensor, tiles: Tensor) -> Tensor:
-        """f_m: conditions (n, p, 3) with their tiles (n, 1, s, s) → (n, latent_dim).
-
-        Raises:
-            InputError: as of :meth:`vision_latent` and :meth:`table_latent`.
-        """
-        return self.merge(self.table_latent(T), self.vision_latent(tiles))
-
     def merge(self, table: Tensor, vision: Tensor) -> Tensor:
-        """f_m on latents that are there already, (n, latent_dim) each.
+        """f_m on the latents of tables and of tiles, (n, latent_dim) each → (n, latent_dim).
 
         Raises:
             InputError: the model was loaded for its table only.
@@ -151,27 +143,6 @@ class MatMCL(nn.Module):
             InputError: no such source.
         """
         return self.property_heads[self.source_index(source)](latent)
-
-    def with_sources(self, names: Sequence[str]) -> MatMCL:
-        """Return a copy with new heads for ``names`` beside those that are there.
-
-        That is how a stored model goes on learning from what it has not seen.
-
-        Raises:
-            InputError: a name is a source already, or the model was loaded for its table only.
-        """
-        if self.vision is None:
-            raise InputError("this model was loaded for tables only: load it with parts='all'")
-        backbone: Mapping[str, Any] = self.vision.backbone_config
-        wider = MatMCL(
-            self.config, self.vocabulary, (*self.sources, *names), vision_config=backbone
-        )
-        wider.to(device=self.log_noise.device, dtype=self.log_noise.dtype)
-        weights = {k: v for k, v in self.state_dict().items() if k != "log_noise"}
-        wider.load_state_dict(weights, strict=False)
-        with torch.no_grad():
-            wider.log_noise[: len(self.sources)] = self.log_noise
-        return wider.train(self.training)
 
     def source_index(self, source: str) -> int:
         """Return the place of a source among :attr:`sources`.

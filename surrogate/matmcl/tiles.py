@@ -147,3 +147,8 @@ def augment(tiles: Tensor, settings: TrainSettings, generator: torch.Generator) 
             tiles.shape, generator=noise, device=tiles.device, dtype=tiles.dtype
         )
     return tiles.clamp(0.0, 1.0)
+
+
+def as_float(tiles: Tensor) -> Tensor:
+    """Return uint8 tiles as float32 within 0…1; others as they are."""
+    return tiles.to(torch.float32) / 255.0 if tiles.dtype == torch.uint8 else tiles

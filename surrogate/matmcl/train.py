@@ -24,11 +24,10 @@ from surrogate.errors import FitError, InputError
 from surrogate.matmcl.batches import Plan
 from surrogate.matmcl.config import TrainSettings
 from surrogate.matmcl.data import SourceTensors, check_sources, fingerprint
-from surrogate.matmcl.embedding import as_float
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.objective import Objective, source_loss
 from surrogate.matmcl.progress_state import TrainingState, restore, store
-from surrogate.matmcl.tiles import augment
+from surrogate.matmcl.tiles import as_float, augment
 from surrogate.progress import Progress, silent
 from surrogate.randomness import drawn_from
 from surrogate.training import learning_rate, make_accelerator

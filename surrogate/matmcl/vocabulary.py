@@ -36,22 +36,6 @@ class ParameterSpec:
                 f"got {self.centre} and {self.scale}"
             )
 
-    def standardise(self, value: float) -> float:
-        """Return z of a value in ``unit``.
-
-        Raises:
-            InputError: the value is not finite, or not positive where the logarithm is taken.
-        """
-        if not math.isfinite(value) or (self.log and value <= 0):
-            kind = "a positive number" if self.log else "a finite number"
-            raise InputError(f"{self.name} [{self.unit}]: expected {kind}, got {value}")
-        return ((math.log(value) if self.log else value) - self.centre) / self.scale
-
-    def restore(self, z: float) -> float:
-        """Return the value in ``unit`` of a z; the inverse of :meth:`standardise`."""
-        value = z * self.scale + self.centre
-        return math.exp(value) if self.log else value
-
 
 @dataclass(frozen=True)
 class Vocabulary:

@@ -154,8 +154,6 @@ def test_a_key_is_taken_once(database: Database) -> None:
         found = tx.answers.find("anna", "k")
         assert found is not None
         assert (found.status, found.body) == (201, {"id": 1})
-        tx.answers.forget(NOW + timedelta(days=1))
-        assert tx.answers.find("ben", "k") is None
 
 
 def test_means_are_of_the_current_replicates(

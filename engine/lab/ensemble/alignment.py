@@ -68,11 +68,6 @@ class AlignmentLaw:
             lot=uniform(rng, 0.02, 0.08),
         )
 
-    @property
-    def onset_rpm(self) -> float:
-        """The speed below which more speed never lowers order."""
-        return self.onset * self.jet_m_s / (self.radius_m * RPM_TO_RAD_S)
-
     def relative_speed(self, drive: Drive) -> Array:
         """Return u, surface speed over jet speed."""
         return np.asarray(self.radius_m * RPM_TO_RAD_S * drive.speed_rpm / self.jet_m_s)

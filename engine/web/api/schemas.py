@@ -15,7 +15,6 @@ Number = Annotated[FiniteFloat, Field(ge=-1e300, le=1e300)]
 Value = Number | Annotated[str, Field(max_length=200)]
 Conditions = Annotated[dict[Name, Value], Field(max_length=200)]
 Replicates = Value | Annotated[list[Value], Field(min_length=1, max_length=100)]
-RunId = Annotated[int, Field(ge=1, le=2**53)]
 
 
 class _Sent(BaseModel):

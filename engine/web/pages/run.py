@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from db.records import ExperimentRecord, FailureKind, TaskStatus
+from db.records import FailureKind, TaskStatus
 from engine.campaign import Campaign
 from engine.errors import EditedMeanwhileError, StateError, UsageError
 from engine.experiments.entries import Entry
@@ -282,8 +282,3 @@ def _is_measuring(request: Request, ids: list[int]) -> bool:
         for task in tasks
         if task.status in (TaskStatus.QUEUED, TaskStatus.RUNNING)
     )
-
-
-def name_of(run: ExperimentRecord) -> str:
-    """Return how a run is called on a page."""
-    return f"{run.id} · {run.label}" if run.label else str(run.id)

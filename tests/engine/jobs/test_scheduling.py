@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.exposition import generate_latest
 
 from db.records import JobOutcome, JobRecord, TaskStatus
 from engine.errors import DataError, NotFoundError, StateError
 from engine.jobs import queue
 from engine.jobs.kinds import TASK_HANDLERS
-from engine.jobs.metrics import serve, text_of
+from engine.jobs.metrics import registry_of, serve
 from engine.jobs.queue import TaskInterruptedError
 from engine.jobs.schedule import (
     JOBS,
@@ -453,7 +454,7 @@ class TestMetrics:
             id_ = tx.schedule.claim("backup", now(), owner="a", at=now())
             assert id_ is not None
             tx.schedule.finish(id_, JobOutcome.DONE, at=now())
-        told = text_of(workspace, lambda: True)
+        told = generate_latest(registry_of(workspace, lambda: True)).decode()
         assert "spinneret_scheduler_working 1.0" in told
         assert 'spinneret_job_runs_total{job="backup",outcome="done"} 1.0' in told
         assert "spinneret_refresh_due 0.0" in told

@@ -22,6 +22,7 @@ from engine.lab.ensemble import (
     family_lab,
     related,
 )
+from engine.lab.ensemble.alignment import RPM_TO_RAD_S
 from engine.lab.virtual import nanofibre_campaign
 
 MAKERS = {"drawn": draw_lab, "family": family_lab, "bad": bad_lab}
@@ -64,7 +65,7 @@ def test_columns_give_what_single_settings_give(maker, seed):
         assert lab.truth(where, lab.reference_ambient) == pytest.approx(
             {name: values[i] for name, values in many.items()}
         )
-        mat = lab.microstructure(where, lab.reference_ambient)
+        mat = lab.microstructure_columns(where | lab.reference_ambient)
         assert float(mat.order) == pytest.approx(mats.order[i])
 
 
@@ -74,7 +75,9 @@ def test_a_faster_collector_never_disorders_below_its_onset(maker, seed):
     lab = MAKERS[maker](seed)
     if "collector_speed" not in lab.ranges.turned:
         return
-    top = min(lab.ranges.span("collector_speed")[1], lab.laws.alignment.onset_rpm)
+    law = lab.laws.alignment
+    onset_rpm = law.onset * law.jet_m_s / (law.radius_m * RPM_TO_RAD_S)
+    top = min(lab.ranges.span("collector_speed")[1], onset_rpm)
     speeds = np.linspace(0.0, top, 20)
     order = lab.microstructure_columns({**middle(lab), "collector_speed": speeds}).order
     assert (np.diff(order) >= -1e-12).all()

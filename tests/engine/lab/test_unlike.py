@@ -13,7 +13,7 @@ MIDDLE = {"flow_rate": 0.4, "concentration": 19.0, "voltage": 19.0, "collector_s
 
 
 def mat(room=None, **changes):
-    return UnlikeLab().microstructure({**MIDDLE, **changes}, {**ROOM, **(room or {})})
+    return UnlikeLab().microstructure_columns({**MIDDLE, **changes, **ROOM, **(room or {})})
 
 
 def test_the_jet_splits_in_a_step():

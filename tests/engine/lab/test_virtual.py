@@ -11,7 +11,7 @@ MIDDLE = {"flow_rate": 0.4, "concentration": 19.0, "voltage": 19.0, "collector_s
 
 
 def mat(**changes):
-    return VirtualLab().microstructure({**MIDDLE, **changes}, ROOM)
+    return VirtualLab().microstructure_columns({**MIDDLE, **changes, **ROOM})
 
 
 def test_order_rises_with_collector_speed_and_saturates():

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from engine.sources.manage import sources_of
-from engine.sources.reading import read_source, source_runs
+from engine.sources.reading import read_source
 from engine.workspace import Workspace
 
 Engine = Callable[..., Any]
@@ -148,7 +148,7 @@ class TestCampaigns:
         assert answer.json["n_micrographs_with_scale"] == 1
         with Workspace.open(folder / "config.toml") as workspace:
             (record,) = sources_of(workspace)[2]
-            (shown,) = [run for run in source_runs(workspace, record) if run.pictures]
+            (shown,) = [run for run in read_source(workspace, record).runs if run.pictures]
         assert shown.pictures[0].nm_per_pixel == 50.0
         assert shown.pictures[0].path.is_file()
         assert set(shown.conditions) >= {"voltage", "flow_rate"}

@@ -49,7 +49,10 @@ def test_what_is_stored_comes_back(folder: Path) -> None:
     model, loaded = make().eval(), load_checkpoint(folder, vocabulary=WORDS)
     T, tiles = conditions(4), torch.rand(4, 1, 32, 32)
     assert torch.equal(loaded.heads(T), model.heads(T))
-    assert torch.equal(loaded.joint_latent(T, tiles), model.joint_latent(T, tiles))
+    latents, stored = (
+        one.merge(one.table_latent(T), one.vision_latent(tiles)) for one in (model, loaded)
+    )
+    assert torch.equal(stored, latents)
     assert not loaded.training
     card = read_card(folder)
     assert (card.config, card.vocabulary, card.sources) == (SMALL, WORDS, ("ensemble",))
@@ -88,7 +91,7 @@ def test_tables_only(folder: Path) -> None:
     assert torch.equal(model.heads(conditions(3)), whole.heads(conditions(3)))
     for call in (
         lambda: model.vision_latent(torch.rand(1, 1, 32, 32)),
-        lambda: model.joint_latent(conditions(1), torch.rand(1, 1, 32, 32)),
+        lambda: model.merge(model.table_latent(conditions(1)), torch.rand(1, 8)),
         lambda: save_checkpoint(folder, model),
     ):
         with pytest.raises(InputError, match="tables only"):

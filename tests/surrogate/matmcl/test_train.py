@@ -12,7 +12,6 @@ from surrogate.errors import CheckpointError, FitError, InputError
 from surrogate.matmcl.batches import Plan
 from surrogate.matmcl.data import SourceTensors, fingerprint
 from surrogate.matmcl.loss import lab_likelihood
-from surrogate.matmcl.throughput import training_throughput
 from surrogate.matmcl.train import rate, train
 from surrogate.training_state import latest
 from tests.surrogate.matmcl.conftest import BRIEF, SMALL, make, simulated, table
@@ -285,15 +284,6 @@ def test_equal_data_have_equal_fingerprints() -> None:
     changed = simulated()
     changed.outcomes[3, 0] += 1e-6
     assert fingerprint([changed]) != fingerprint([simulated()])
-
-
-def test_throughput_counts_micrographs() -> None:
-    found = training_throughput(SMALL, "cpu", 0.05, batch=4)
-    assert found.micrographs_per_second == pytest.approx(4 * found.steps / found.seconds)
-    assert found.device == "cpu"
-    assert 2e5 < found.vision_weights < 5e5
-    with pytest.raises(InputError, match="batch"):
-        training_throughput(SMALL, "cpu", 1.0, batch=1)
 
 
 def test_a_gpu_that_is_not_there_is_told() -> None:
