@@ -45,10 +45,14 @@ from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
 from surrogate.errors import FitError, InputError
+from surrogate.exclusive import exclusive
 from surrogate.sourced import Heads, SourcePrior, exact
 from surrogate.sourced_gp import GPConfig, SourcedGP
 
+_POINTS_AT_ONCE = 128
 
+
+@exclusive
 def fit_outcomes(
     X: Tensor,
     Y: Tensor,
@@ -178,6 +182,7 @@ def fit_hyperparameters(model: SingleTaskGP, config: GPConfig) -> SingleTaskGP:
     return model.eval()
 
 
+@exclusive
 def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
     """Return the joint posterior of the noise-free outcomes, each outcome by itself.
 
@@ -210,11 +215,36 @@ def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(means).to(home), torch.cat(covariances).to(home)
 
 
+@exclusive
+def marginal_moments(
+    model: Model, X: Tensor, *, observation_noise: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Return means and variances of each point by itself.
+
+    Args:
+        model: from :func:`fit_outcomes`.
+        X: (p, d) points in the unit cube.
+        observation_noise: of a new measurement, or of the outcome without noise.
+
+    Returns:
+        Means and variances (p, m) in work space, on the device of X.
+    """
+    means, variances = [], []
+    with torch.no_grad(), exact():
+        # Points together: one by one as a batch, each would carry the training data along.
+        for part in X.to(device_of_model(model)).split(_POINTS_AT_ONCE):
+            posterior = model.posterior(part, observation_noise=observation_noise)
+            means.append(posterior.mean.to(X.device))
+            variances.append(posterior.variance.to(X.device))
+    return torch.cat(means), torch.cat(variances)
+
+
 def device_of_model(model: Model) -> torch.device:
     """Return where a model lives."""
     return next(model.parameters()).device
 
 
+@exclusive
 def leave_one_out(
     model: SingleTaskGP | ModelListGP,
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

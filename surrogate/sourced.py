@@ -43,6 +43,7 @@ from gpytorch.priors import LogNormalPrior
 from torch import Tensor
 
 from surrogate.errors import InputError
+from surrogate.exclusive import exclusive
 
 # GPyTorch goes over to conjugate gradients, which are not exact, from 800 rows on.
 _MOST_ROWS = 20_000
@@ -257,6 +258,7 @@ class Extension:
         )
 
 
+@exclusive
 def head_weights(model: Model, m: int, n_sources: int) -> Tensor:
     r"""Return the posterior means of the sources' weights b, (m, S); zeros for a plain model.
 

@@ -21,6 +21,7 @@ from botorch.models.model import Model
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
 
+from surrogate.exclusive import exclusive
 from surrogate.gp import fit_outcomes
 from surrogate.sourced import HeadLayout, Heads, SourcePrior, head_weights
 from surrogate.sourced_gp import GPConfig
@@ -70,6 +71,7 @@ def trusted(heads: Heads | None, used: Sequence[bool]) -> Heads | None:
     return _Part(heads, chosen) if heads is not None and chosen else None
 
 
+@exclusive
 def fit_trusting(
     X: Tensor,
     Y: Tensor,
@@ -129,6 +131,7 @@ def fit_trusting(
     )
 
 
+@exclusive
 def evidence(model: Model) -> float:
     """Return log p(Y, hyperparameters), summed over the outcomes, in nats.
 

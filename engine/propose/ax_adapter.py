@@ -31,6 +31,7 @@ from engine.propose.room import Room
 from engine.propose.space import Space
 from engine.propose.spacefilling import take_then_fill
 from engine.propose.training_data import to_work, typical_ambient
+from surrogate.exclusive import MODELS
 
 Array = NDArray[np.float64]
 
@@ -72,7 +73,7 @@ def generate_with_ax(
         )
         started = time.perf_counter()
         try:
-            with without_compiling():
+            with MODELS, without_compiling():
                 trials = client.get_next_trials(
                     max_trials=n, fixed_parameters=fixed_conditions or None
                 )

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from engine.propose.forecaster import Forecaster
-from surrogate.gp import fit_outcomes, leave_one_out
+from surrogate.gp import fit_outcomes, leave_one_out, marginal_moments
 
 _FOLDS = 5
 _ROWS_FOR_ONE_FIT = 64
@@ -78,9 +78,7 @@ def _refitted(forecaster: Forecaster) -> list[tuple[Tensor, Tensor, Tensor]]:
         out = run % _FOLDS == fold
         if out.any() and ((~torch.isnan(Y[~out])).sum(dim=0) >= 2).all():
             model = fit_outcomes(X[~out], Y[~out])
-            with torch.no_grad():
-                posterior = model.posterior(X[out], observation_noise=True)
-                mean[out], variance[out] = posterior.mean, posterior.variance
+            mean[out], variance[out] = marginal_moments(model, X[out])
     predicted = ~torch.isnan(Y) & ~torch.isnan(mean)
     return [
         (Y[predicted[:, i], i], mean[predicted[:, i], i], variance[predicted[:, i], i])

@@ -22,8 +22,7 @@ from engine.propose.space import Space
 from engine.propose.training_data import CORRECT_IT, TrainingData, from_work, training_data
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
-from surrogate.gp import device_of_model, outcomes_of
-from surrogate.sourced import exact
+from surrogate.gp import marginal_moments, outcomes_of
 from surrogate.trust import fit_trusting
 
 if TYPE_CHECKING:
@@ -172,14 +171,10 @@ class Forecaster:
 
     def moments(self, X: Array, *, with_noise: bool = True) -> tuple[Array, Array]:
         """Return work-space means and variances, (n, m) each, at X (n, d)."""
-        averages, variances = [], []
-        with torch.no_grad(), exact():
-            # Points together: one by one as a batch, each would carry the training data along.
-            for part in torch.from_numpy(X).to(device_of_model(self.model)).split(128):
-                posterior = self.model.posterior(part, observation_noise=with_noise)
-                averages.append(posterior.mean.cpu().numpy())
-                variances.append(posterior.variance.cpu().numpy())
-        return np.concatenate(averages), np.concatenate(variances)
+        mean, variance = marginal_moments(
+            self.model, torch.from_numpy(X), observation_noise=with_noise
+        )
+        return mean.numpy(), variance.numpy()
 
     def p_success(self, conditions: Sequence[Mapping[str, Value]]) -> list[float]:
         """Return the probability that each of ``conditions`` gives a mat."""

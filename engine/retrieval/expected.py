@@ -27,7 +27,7 @@ from engine.propose.space import Space
 from engine.propose.training_data import typical_ambient
 from engine.retrieval.gallery import Item, Statistics
 from surrogate.errors import SurrogateError
-from surrogate.gp import fit_outcomes, leave_one_out
+from surrogate.gp import fit_outcomes, leave_one_out, marginal_moments
 
 Array = NDArray[np.float64]
 
@@ -169,10 +169,9 @@ class StatisticsModel:
         X = torch.from_numpy(self.space.encode(conditions, self.fill))
         mean = np.full((len(X), self.Y.shape[1]), np.nan)
         sd = mean.copy()
-        with torch.no_grad():
-            posterior = self.model.posterior(X, observation_noise=True)
-            mean[:, self.columns] = posterior.mean.numpy()
-            sd[:, self.columns] = posterior.variance.sqrt().numpy()
+        means, variances = marginal_moments(self.model, X)
+        mean[:, self.columns] = means.numpy()
+        sd[:, self.columns] = variances.sqrt().numpy()
         return mean, sd
 
 
