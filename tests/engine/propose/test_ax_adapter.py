@@ -46,5 +46,5 @@ def test_settings_are_new_and_on_the_instrument_and_ax_keeps_quiet(
 def test_a_mixture_is_refused_with_what_to_use_instead(
     mixture_history: History, quick: ProposeSettings
 ) -> None:
-    with pytest.raises(UsageError, match="use --strategy matmcl, gp, sobol or nsga2"):
+    with pytest.raises(UsageError, match="use strategy matmcl, gp, sobol or nsga2"):
         suggest(mixture_history, ProposeRequest(n=2, seed=1, strategy="ax"), quick)

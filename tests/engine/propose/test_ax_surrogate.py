@@ -166,5 +166,5 @@ def test_before_there_are_results_it_starts_as_matmcl_does(
 
 def test_named_choices_are_refused(mixture_history: History, quick: ProposeSettings) -> None:
     request = ProposeRequest(n=2, seed=1, strategy="ax-matmcl")
-    with pytest.raises(UsageError, match=r"named choices of solvent .*use --strategy matmcl"):
+    with pytest.raises(UsageError, match=r"named choices of solvent .*use strategy matmcl"):
         suggest(mixture_history, request, quick)
