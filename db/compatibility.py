@@ -53,9 +53,11 @@ def revision_of(connection: Connection, name: str) -> str:
         NotADatabaseError: it holds no Spinneret tables.
     """
     try:
+        # Alembic's table alone does not tell: any program that uses Alembic has one of that name.
         connection.exec_driver_sql("SELECT max(id) FROM changes")
         revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     except DBAPIError as error:
+        # What "no such table" is to SQLite (which has no finer code for it) and to PostgreSQL.
         missing = (sqlite3.SQLITE_ERROR, "42P01")  # anything else is told as what it is
         code = getattr(error.orig, "sqlite_errorcode", getattr(error.orig, "sqlstate", None))
         if code not in missing:

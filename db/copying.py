@@ -28,6 +28,7 @@ from db.urls import display_name, parse_url
 
 _CHUNK = 5_000  # rows
 # Who does what at this moment, in processes that know nothing of the copy; and what is computed.
+# (Embeddings are made again from the pictures when somebody first retrieves.)
 _LEFT_BEHIND = frozenset({"leases", "embeddings"})
 
 
@@ -65,6 +66,7 @@ def copy(
             is kept then.
         SchemaMismatchError: the source is of another revision.
     """
+    # Parsed, as one database can be spelled with and without its driver.
     if parse_url(source) == parse_url(target):
         name = display_name(source)
         raise DatabaseError(f"copy: {name} cannot be copied onto itself.", place=name)
@@ -72,6 +74,8 @@ def copy(
         engine = make_engine(source, busy_timeout_s=30.0)
         try:
             with engine.connect() as connection:
+                # One snapshot for counting, copying and comparing: what is written meanwhile is in
+                # none of them.
                 begin_read(connection)
                 require_head(connection, display_name(source))
                 plan = _plan(connection, campaign)
@@ -93,6 +97,7 @@ _Plan = Sequence[tuple[Table, Select[*tuple[Any, ...]]]]
 
 
 def _into_server(target: str, source: Connection, plan: _Plan) -> dict[str, int]:
+    # Made in a transaction of its own; empty tables on a server do no harm if what follows fails.
     if not exists(target):
         create(target)
     return _fill(target, source, plan)
@@ -109,6 +114,8 @@ def _fill(target: str, source: Connection, plan: _Plan) -> dict[str, int]:
                 for table, query in plan:
                     rows[table.name] = _write(table, query, source, connection)
                 for table, query in plan:
+                    # After all are written, and before the commit: what differs is rolled back with
+                    # the rest.
                     _compare(table, query, source, connection)
                 _go_on_counting(source, connection)
                 connection.commit()
@@ -135,6 +142,8 @@ def _require_empty(connection: Connection, name: str) -> None:
 
 def _plan(connection: Connection, campaign: str | None) -> _Plan:
     """Return which rows of which table are to be copied, parents before children."""
+    # `sorted_tables` has parents first, as foreign keys are checked at each row on a server.
+    # https://docs.sqlalchemy.org/en/20/core/metadata.html#sqlalchemy.schema.MetaData.sorted_tables
     tables = [table for table in metadata.sorted_tables if table.name not in _LEFT_BEHIND]
     if campaign is None:
         return [(table, _ordered(select(table), table, connection)) for table in tables]
@@ -164,7 +173,9 @@ def _of_campaign(table: Table, id_: int) -> ColumnElement[bool] | None:
     if table is campaigns:
         return campaigns.c.id == id_
     if table.name == "sources":
+        # Without a campaign a source serves all of them.
         return or_(table.c.campaign_id == id_, table.c.campaign_id.is_(None))
+    # They have a `campaign_id`, but are work of this machine's queue.
     if table.name == "tasks":
         return None
     if "campaign_id" in table.c:
@@ -185,6 +196,7 @@ def _key(table: Table, connection: Connection) -> list[ColumnElement[Any]]:
     """Return the primary key, words by their bytes: servers sort them in other ways too."""
     is_server = connection.dialect.name == "postgresql"
     return [
+        # Both sides must come in one order to be compared in step; SQLite compares bytes.
         column.collate("C") if is_server and isinstance(column.type, String) else column
         for column in table.primary_key.columns
     ]
@@ -203,6 +215,7 @@ def _write(
     table: Table, query: Select[*tuple[Any, ...]], source: Connection, target: Connection
 ) -> int:
     scope, n_rows = Scope(target, None), 0
+    # Bulk loading takes values as they are, past the column types that turn JSON and moments.
     is_plain = not any(isinstance(column.type, Json | UtcDateTime) for column in table.c)
     for chunk in _chunks(source, query):
         rows = [dict(row) for row in chunk]
@@ -218,6 +231,7 @@ def _compare(
     table: Table, query: Select[*tuple[Any, ...]], source: Connection, target: Connection
 ) -> None:
     written_rows = table.select().order_by(*_key(table, target))
+    # Generators hold cursors: closed here, not whenever they are collected.
     with closing(_rows(source, query)) as originals, closing(_rows(target, written_rows)) as copies:
         for row in originals:
             if next(copies, None) != row:
@@ -249,5 +263,7 @@ def _go_on_counting(source: Connection, target: Connection) -> None:
             continue
         newest = source.execute(select(func.max(table.c.id))).scalar_one()
         if newest is not None:
+            # Ids were written explicitly, which does not move a sequence: the next insert would
+            # collide.
             sequence = func.pg_get_serial_sequence(table.name, "id")
             target.execute(select(func.setval(sequence, newest)))

@@ -34,13 +34,17 @@ def dump(url: str, draft: Path) -> None:
     environment = dict(os.environ)
     if parsed.password is not None:  # never among the words, which every user of a machine sees
         environment["PGPASSWORD"] = str(parsed.password)
+    # `pg_dump` knows nothing of SQLAlchemy's drivers.
     place = parsed.set(drivername="postgresql", password=None)
     answer = subprocess.run(  # noqa: S603 -- the words are ours
         [
             program,
             "--format=custom",
+            # Else it would ask at the terminal, and hang where there is none.
             "--no-password",
             f"--file={draft}",
+            # Nothing to hide: the password was taken out, and *** in its place would be taken for
+            # one.
             place.render_as_string(hide_password=False),
         ],
         env=environment,

@@ -52,6 +52,7 @@ def _require_file(path: Path) -> None:
         raise unreadable(path) from None
     if not stat.S_ISREG(status.st_mode):
         raise not_a_database(str(path), "is not a file")
+    # SQLite takes an empty file for a new database and would say "no such table".
     if status.st_size == 0:
         raise not_a_database(str(path), "is empty")
 
@@ -61,13 +62,22 @@ def _sqlite_engine(path: Path, busy_timeout_s: float, foreign_keys: bool, mode: 
     uri = f"file:{quote(os.fspath(path.absolute()))}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
+        # The pool hands a connection to whichever thread asks next (check_same_thread); a
+        # transaction stays with one.
         connection = sqlite3.connect(
             uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
         )
+        # Both pragmas are the connection's, not the file's. Foreign keys are off unless asked for.
+        # https://www.sqlite.org/foreignkeys.html#fk_enable
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        # With WAL, NORMAL would lose the last commits in a power cut.
+        # https://www.sqlite.org/pragma.html#pragma_synchronous
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
+    # "sqlite://" reads as a database in memory, for which SQLAlchemy would choose one connection a
+    # thread.
+    # https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#threading-pooling-behavior
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
     event.listen(engine, "begin", _emit_begin)
     return engine
@@ -75,5 +85,8 @@ def _sqlite_engine(path: Path, busy_timeout_s: float, foreign_keys: bool, mode: 
 
 def _emit_begin(connection: Connection) -> None:
     # The driver begins nothing by itself (isolation_level=None).
+    # Left to itself it would begin only at the first write: what was read before were another
+    # snapshot, and a reader that turns writer fails at once instead of waiting.
+    # https://docs.python.org/3/library/sqlite3.html#transaction-control
     options: Any = connection.get_execution_options()
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("spinneret_write") else "BEGIN")

@@ -15,6 +15,7 @@ def require_place(path: Path, command: str) -> None:
         DatabaseError: there is something already, or no such folder.
         ReadOnlyDatabaseError: the folder cannot be written.
     """
+    # A link that leads nowhere does not "exist", yet a rename would replace it.
     if path.exists() or path.is_symlink():
         raise DatabaseError(
             f"expected no file at {path} yet, found one; this overwrites nothing.",

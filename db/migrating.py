@@ -26,6 +26,8 @@ def migrations_path() -> Path:
         DatabaseError: neither is there.
     """
     package = Path(__file__).resolve().parent
+    # A wheel ships the checkout's `alembic/` under this name: a top-level `alembic` would hide the
+    # library.
     for folder in (package / "migrations", package.parent / "alembic"):
         if (folder / "env.py").is_file():
             return folder
@@ -42,6 +44,8 @@ def alembic_config() -> Config:
     from alembic.config import Config
 
     config = Config()
+    # Alembic's configuration is a ConfigParser, to which % begins an interpolation.
+    # https://alembic.sqlalchemy.org/en/latest/api/config.html#alembic.config.Config.set_main_option
     config.set_main_option("script_location", str(migrations_path()).replace("%", "%%"))
     return config
 
@@ -50,6 +54,9 @@ def migration_options() -> dict[str, Any]:
     """Return how ``alembic/env.py`` is to configure its context."""
     return {
         "target_metadata": metadata,
+        # SQLite can alter little of a table in place: a new one is built and takes the old one's
+        # name.
+        # https://alembic.sqlalchemy.org/en/latest/batch.html
         "render_as_batch": True,
         "compare_type": True,
         "compare_server_default": True,
@@ -72,6 +79,8 @@ def migration_engine(url: str, *, may_create: bool = False) -> Engine:
     They take the write lock at once, and foreign keys are off: SQLite changes a table by building
     a new one and dropping the old, which must not look like deleting its rows.
     """
+    # Set on the connection before the transaction: within one the pragma does nothing.
+    # https://www.sqlite.org/pragma.html#pragma_foreign_keys
     engine = make_engine(url, busy_timeout_s=30.0, foreign_keys=False, may_create=may_create)
     return engine.execution_options(spinneret_write=True)
 
@@ -92,8 +101,12 @@ def migrate(url: str) -> str:
             if connection.dialect.name == "postgresql":
                 lock_out_migrations(connection)
             former = MigrationContext.configure(connection).get_current_revision()
+            # `env.py` uses this connection in place of one of its own, so that all is one
+            # transaction.
+            # https://alembic.sqlalchemy.org/en/latest/cookbook.html#sharing-a-connection-across-one-or-more-programmatic-migration-commands
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            # Foreign keys were off; before the commit it can still be undone.
             dangling = dangling_rows(connection)
             if dangling:
                 raise DatabaseError(
@@ -108,6 +121,7 @@ def migrate(url: str) -> str:
 
 def dangling_rows(connection: Connection) -> list[str]:
     """Return a sentence for each table with rows that name others which do not exist (SQLite)."""
+    # A server checks foreign keys at every statement, migrations included.
     if connection.dialect.name != "sqlite":
         return []
     counts: dict[tuple[str, str], int] = {}

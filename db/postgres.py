@@ -32,18 +32,24 @@ from db.errors import (
 from db.urls import display_name, parse_url
 
 # Any number will do, so long as every version of Spinneret uses the same.
+# "SPIN" in ASCII.
 WRITE_LOCK = 0x5350_494E
 MIGRATION_LOCK = WRITE_LOCK + 1
+# libpq's own default is to wait as long as the system does, minutes for a host that drops packets.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-CONNECT-TIMEOUT
 _CONNECT_TIMEOUT_S = 10
 # A writer that says nothing for so long is gone, or asleep in somebody's bag.
 _IDLE_WRITER_S = 600
 # A machine that vanishes is found out within a minute; the system's default is two hours.
 _SESSION = {
     "jit": "off",
+    # 30 s + 3 probes 10 s apart. Here for the server, which else holds a dead writer's lock for
+    # hours …
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+# … and here for our own end.
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
@@ -56,6 +62,7 @@ def make_postgres_engine(url: str, *, busy_timeout_s: float) -> Engine:
     try:
         engine = create_engine(
             parse_url(url),
+            # A connection that the pool kept may be one of before the server's restart.
             pool_pre_ping=True,
             connect_args={
                 "connect_timeout": _CONNECT_TIMEOUT_S,
@@ -69,11 +76,15 @@ def make_postgres_engine(url: str, *, busy_timeout_s: float) -> Engine:
             mend="run `pip install 'psycopg[binary]'`.",
             place=display_name(url),
         ) from error
+    # `lock_timeout` is what ends the wait for the advisory lock: it counts as any lock.
     settings = {**_SESSION, "lock_timeout": f"{max(1, round(busy_timeout_s * 1000))}ms"}
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
 
     def prepare(connection: Any, _: Any) -> None:
         connection.execute(f"SELECT {calls}")
+        # The driver began a transaction with the SELECT. Rolled back by the pool it would take the
+        # settings with it, which SET undoes with its transaction.
+        # https://www.postgresql.org/docs/current/sql-set.html
         connection.commit()
 
     event.listen(engine, "connect", prepare)
@@ -83,7 +94,11 @@ def make_postgres_engine(url: str, *, busy_timeout_s: float) -> Engine:
 def lock_out_writers(connection: Connection) -> None:
     """Wait for the other writers of this database, up to the busy timeout, and be the only one."""
     connection.exec_driver_sql(
+        # Of the transaction, not of the session: it goes with commit, rollback or a broken
+        # connection, and nobody has to give it back.
+        # https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
         f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), "
+        # `true`: for this transaction only. A reader may take its time; it is in nobody's way.
         f"set_config('idle_in_transaction_session_timeout', '{_IDLE_WRITER_S}s', true)"
     )
 
@@ -95,6 +110,8 @@ def lock_out_migrations(connection: Connection) -> None:
 
 def transaction_number(connection: Connection) -> str | None:
     """Return the number under which the server knows this transaction; none if it wrote nothing."""
+    # The plain `pg_current_xact_id` would give a number to a transaction that wrote nothing.
+    # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
     number = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar()
     return None if number is None else str(number)
 
@@ -112,10 +129,13 @@ def translate_postgres(
     """Return what the driver's error means, with the mend; a password is never in it."""
     state = str(getattr(error, "sqlstate", None) or "")
     message = one_line(str(error))
+    # libpq gives no SQLSTATE to what fails before the server answers.
     if state == "":
         return _without_state(message, name, action)
     values = {"action": action, "name": name, "message": message, "timeout": f"{busy_timeout_s:g}"}
     for states, kind, (sentence, mend) in _BY_STATE:
+        # Two letters name a class, such as 08, "connection exception".
+        # https://www.postgresql.org/docs/current/errcodes-appendix.html
         if state in states or state[:2] in states:
             return kind(sentence.format(**values), mend=mend, place=name)
     return DatabaseError(f"{action}: {name}: {message}", place=name)
@@ -125,6 +145,7 @@ def is_worth_waiting(error: BaseException | None) -> bool:
     """Whether a connection that failed so may succeed a moment later."""
     state = getattr(error, "sqlstate", None)
     message = str(error)
+    # Starting up, too many connections, shut down by its administrator: all of them pass.
     return state in ("57P03", "53300", "57P01") or bool(_PASSING.search(message))
 
 
@@ -186,6 +207,7 @@ _BY_STATE: tuple[tuple[frozenset[str], type[DatabaseError], tuple[str, str]], ..
         ("{action}: a text holds what cannot be stored ({message}); nothing was written.", ""),
     ),
 )
+# libpq's words and the server's, where the driver gives no code.
 _PASSING = re.compile(
     "Connection refused|No such file or directory|starting up|shutting down|recovery mode"
     "|closed the connection unexpectedly|Connection reset|too many (clients|connections)"
@@ -203,6 +225,7 @@ _BROKEN = re.compile(
 
 def _without_state(message: str, name: str, action: str) -> DatabaseError:
     """Tell errors of connecting apart; the driver gives them no code."""
+    # Looked for first: its message begins as that of an unreachable server does.
     absent = re.search('database "(.*)" does not exist', message)
     if absent:
         return NotADatabaseError(
@@ -232,6 +255,7 @@ def _without_state(message: str, name: str, action: str) -> DatabaseError:
         return ConnectionLostError(
             sentence.format(action=action, name=name, message=message), mend=mend, place=name
         )
+    # psycopg refuses it before anything is sent, so there is no code either.
     if "NUL" in message:
         return ConflictError(f"{action}: a text holds a NUL character, which cannot be stored.")
     return DatabaseError(f"{action}: {name}: {message}", place=name)

@@ -83,9 +83,12 @@ def create(
     file = draft or path
     with translated(str(path), "create the database"):
         with closing(sqlite3.connect(file)) as connection:
+            # Once is enough: the mode is kept in the file.
+            # https://www.sqlite.org/wal.html#persistence_of_wal_mode
             connection.execute("PRAGMA journal_mode = WAL")
         migrate(f"sqlite:///{file}")
         _fill(f"sqlite:///{file}", fill)
+        # The draft is renamed; a log that stayed behind under the draft's name would be lost rows.
         _empty_log(file)
 
 
@@ -103,6 +106,8 @@ def exists(url: str) -> bool:
         engine = make_engine(url, busy_timeout_s=30.0)
         try:
             with engine.connect() as connection:
+                # Answers null where a SELECT from the table would be an error that ends the
+                # transaction.
                 table = connection.execute(text("SELECT to_regclass('alembic_version')")).scalar()
         finally:
             engine.dispose()
@@ -122,6 +127,7 @@ def upgrade(url: str) -> tuple[str, str]:
     """
     name = display_name(url)
     with translated(name, "upgrade"):
+        # Not through `Database.open`, which refuses what is to be upgraded.
         revision = _revision(url)
         if revision == HEAD:
             return HEAD, HEAD
@@ -212,10 +218,17 @@ def backup(url: str, draft: Path) -> None:
         return
     with (
         translated(str(path), "back up"),
+        # mode=rw: SQLite would make an empty database of a name that is not there. Not ro: reading
+        # a WAL file needs its -shm, which a read-only connection may not make.
+        # https://www.sqlite.org/wal.html#read_only_databases
         closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=rw", uri=True)) as source,
         closing(sqlite3.connect(draft)) as copy,
     ):
+        # SQLite's own copying sees one state while others write; copying the file does not.
+        # https://www.sqlite.org/backup.html
         source.backup(copy)
+        # The quick check looks at every page but not at indexes against their tables; one finding
+        # is enough to refuse.
         (answer,) = copy.execute("PRAGMA quick_check(1)").fetchone()
         if answer != "ok":
             raise DatabaseError(
@@ -254,6 +267,8 @@ def _damage(connection: Connection) -> list[str]:
     if connection.dialect.name != "sqlite":
         return []
     try:
+        # Twenty findings are enough to see that a backup is needed; a damaged file can give
+        # thousands.
         answers = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
     except DriverError as error:
         if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:

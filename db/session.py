@@ -54,6 +54,7 @@ from db.translate import translated
 from db.urls import display_name, sqlite_path
 
 _T = TypeVar("_T")
+# Doubled each time: 0.75 s in all before the last of five attempts.
 _PAUSE_S = (0.05, 1.0)  # between two attempts: the first, and the longest
 _ATTEMPTS = 5  # of a transaction that others came in the way of
 
@@ -68,6 +69,8 @@ class Transaction:
         self.micrographs = Micrographs(self._scope)
         self.experiments = Experiments(self._scope)
         self.previews = Previews(self._scope)
+        # A batch is written with its experiments and their previews, hence the repositories it is
+        # given.
         self.batches = Batches(self._scope, self.experiments, self.previews)
         self.models = Models(self._scope)
         self.overviews = Overviews(self._scope)
@@ -107,6 +110,7 @@ class Database:
         self.name = display_name(url)
         self.busy_timeout_s = busy_timeout_s
         self.wait_s = wait_s
+        # None on a server: only a file has turns to wait for (`db.turns`).
         self._file = sqlite_path(url)
         self._actor: str | None = None
         self._detail: str | None = None
@@ -127,6 +131,7 @@ class Database:
             before_commit: called at the end of every write, inside its transaction; what it raises
                 undoes the write.
         """
+        # The same engine and pool: acting for somebody opens no connection.
         mine = Database(self._engine, self.url, self.busy_timeout_s, self.wait_s)
         mine._actor, mine._detail, mine._before_commit = actor, detail, before_commit
         return mine
@@ -188,6 +193,8 @@ class Database:
         with self._begin(action, write=True) as connection:
             transaction = Transaction(connection, change)
             yield transaction
+            # Last, inside the transaction: the key of a request is kept with what the request
+            # wrote, or neither is.
             if self._before_commit is not None:
                 self._before_commit(transaction)
 
@@ -211,6 +218,9 @@ class Database:
             try:
                 with self.write(action, actor=actor, detail=detail) as tx:
                     result = work(tx)
+            # Only what may succeed a moment later and certainly wrote nothing. A busy database has
+            # had its patience already; after an unknown outcome a second attempt might record a
+            # result twice.
             except (CollisionError, ConnectionLostError):
                 if attempt + 1 == _ATTEMPTS:
                     raise
@@ -222,17 +232,22 @@ class Database:
     @contextmanager
     def _begin(self, action: str, *, write: bool = False) -> Iterator[Connection]:
         with (
+            # In this order: what waiting for the turn, connecting or beginning raises is translated
+            # as well, and the connection is closed before the next writer has its turn.
             translated(self.name, action, self.busy_timeout_s),
             self._turn(write),
             self._connection(write) as connection,
         ):
             yield connection
             if write:
+                # Not left to the connection's own `with`, which rolls back: a PostgreSQL commit
+                # needs a look at its outcome.
                 self._commit(connection, action)
 
     def _turn(self, write: bool) -> AbstractContextManager[None]:
         if not write or self._file is None:
             return nullcontext()
+        # Imported where used: readers, and all of PostgreSQL, do without.
         from db.turns import turn
 
         return turn(self._file, self.busy_timeout_s)
@@ -240,11 +255,14 @@ class Database:
     def _connection(self, write: bool) -> Connection:
         """Connect and begin; as long as that is all, waiting for a server or a file is safe."""
         begin = begin_write if write else begin_read
+        # A busy file is another writer at work; a silent server is one that is down. Each has its
+        # setting.
         patience_s = self.busy_timeout_s if self._is_sqlite else self.wait_s
         deadline, attempt = time.monotonic() + patience_s, 0
         while True:
             connection = None
             try:
+                # Nothing was executed yet, so trying again cannot do anything twice.
                 connection = self._engine.connect()
                 begin(connection)
                 return connection
@@ -268,6 +286,8 @@ class Database:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if self._is_sqlite:
             # The driver waits by itself, but not in every moment of another one's closing.
+            # The low byte is the primary code; SQLITE_BUSY_RECOVERY and its like are BUSY too.
+            # https://www.sqlite.org/rescode.html#primary_result_codes_versus_extended_result_codes
             return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
         from db.postgres import is_worth_waiting
 
@@ -279,10 +299,12 @@ class Database:
             return
         from db.postgres import transaction_number
 
+        # Before the commit: when the connection has broken it is too late to ask for the number.
         number = transaction_number(connection)
         try:
             connection.commit()
         except DBAPIError as error:
+            # Without a number the transaction wrote nothing, and nothing can have become of it.
             if not error.connection_invalidated or number is None:
                 raise
             if self._outcome_of(number, action, error) != "committed":
@@ -296,12 +318,14 @@ class Database:
         """Ask the server what became of a transaction, until it knows or patience ends."""
         from db.postgres import transaction_status
 
+        # The longer of the two: a server that crashed has to recover before it can be asked.
         deadline, attempt = time.monotonic() + max(self.wait_s, self.busy_timeout_s), 0
         while time.monotonic() < deadline:
             try:
                 with self._connection(write=False) as connection:
                     status = transaction_status(connection, number)
             except DBAPIError:
+                # No answer is no outcome: the server may still be starting.
                 status = "in progress"
             if status in ("committed", "aborted"):
                 return status
@@ -334,6 +358,9 @@ def login_name() -> str:
     """Return who runs this process, ``"unknown"`` where the system does not tell."""
     try:
         return getpass.getuser()
+    # `getpass` looks into the password database where no variable names the user: containers that
+    # run under a bare number have no entry there, and Windows has no `pwd`.
+    # https://docs.python.org/3/library/getpass.html#getpass.getuser
     except (KeyError, OSError, ImportError):
         return "unknown"
 
@@ -341,12 +368,16 @@ def login_name() -> str:
 def begin_read(connection: Connection) -> None:
     """Begin a transaction that sees one snapshot."""
     if connection.dialect.name == "postgresql":
+        # READ COMMITTED, the default, takes a new snapshot at every statement, and a page would mix
+        # two states.
+        # https://www.postgresql.org/docs/current/transaction-iso.html
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     connection.begin()
 
 
 def begin_write(connection: Connection) -> None:
     """Begin a transaction that no other writer can come between."""
+    # Read by the listener in `db.engines`, which makes it BEGIN IMMEDIATE; PostgreSQL ignores it.
     connection.execution_options(spinneret_write=True)
     connection.begin()
     if connection.dialect.name == "postgresql":

@@ -56,15 +56,19 @@ def translated(name: str, action: str, busy_timeout_s: float = 30.0) -> Iterator
     """
     try:
         yield
+    # Before DBAPIError, of which it is a kind.
     except IntegrityError as error:
         raise ConflictError(
             f"{action}: {_meaning(str(error.orig))}; nothing was written."
         ) from error
     except DBAPIError as error:
         raise _translate(error.orig, name, action, busy_timeout_s) from error
+    # Raised bare by what does not go through SQLAlchemy: connecting, pragmas, the backup.
     except sqlite3.Error as error:
         raise _translate(error, name, action, busy_timeout_s) from error
     except Exception as error:
+        # By its module's name: importing psycopg to compare types would cost SQLite's users its
+        # start.
         if not type(error).__module__.startswith("psycopg"):
             raise
         if str(getattr(error, "sqlstate", "")).startswith("23"):  # a row that a bulk copy brought
@@ -75,6 +79,7 @@ def translated(name: str, action: str, busy_timeout_s: float = 30.0) -> Iterator
 
 
 def _meaning(message: str) -> str:
+    # SQLite says no more than "FOREIGN KEY constraint failed".
     if "foreign key" in message.lower():
         return "a row names another one that does not exist"
     return _MEANINGS.get(_constraint(message), message.splitlines()[0])
@@ -88,6 +93,7 @@ def _constraint(message: str) -> str:
         columns = kind[2].split(", ")
         table = columns[0].partition(".")[0]
         return "_".join([prefix, table, *(column.partition(".")[2] for column in columns)])
+    # PostgreSQL names no constraint for NOT NULL; given SQLite's name, both have one entry above.
     null = re.search(r'null value in column "(\w+)" of relation "(\w+)"', message)
     if null:
         return f"nn_{null[2]}_{null[1]}"
@@ -116,6 +122,7 @@ def _translate_sqlite(
             mend="Let that one finish, then run the command again.",
             place=name,
         )
+    # CANTOPEN as well: what fails is often the -wal or -shm beside a file that is readable itself.
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return _not_permitted(Path(name), action, error)
     if code == sqlite3.SQLITE_NOTADB:

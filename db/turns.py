@@ -47,6 +47,7 @@ class _Waiter:
         try:
             import fcntl  # noqa: F401 -- POSIX only
 
+            # A folder cannot be opened to write; a lock does not need that.
             return cls(os.open(folder, os.O_RDONLY | os.O_CLOEXEC))
         except (ImportError, OSError):
             return None
@@ -56,9 +57,14 @@ class _Waiter:
 
         assert self._descriptor is not None  # noqa: S101 -- nobody left before waiting
         try:
+            # Without waiting first: alone, as nearly always, no thread is needed. `flock` and not
+            # `lockf`, whose locks belong to the process, so that two threads of one would not wait
+            # for one another.
+            # https://man7.org/linux/man-pages/man2/flock.2.html
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             threading.Thread(target=self._queue, args=(self._descriptor,), daemon=True).start()
+            # Out of patience it goes on all the same: SQLite's own lock then decides.
             self._is_mine.wait(patience_s)
         except OSError:  # a file system without locks: nobody waits for anybody
             self._is_mine.set()
@@ -72,6 +78,8 @@ class _Waiter:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         with self._guard:
             self._is_mine.set()
+            # Under the guard: either `leave` sees that the lock is there and closes, or this does,
+            # never both.
             if self._descriptor is None:  # nobody waits any more
                 os.close(descriptor)
 

@@ -26,6 +26,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError(f"expected a moment with its time zone, got {value!r}; use UTC")
         value = value.astimezone(UTC)
+        # SQLAlchemy's SQLite type writes a text without zone, and refuses none: the zone would just
+        # be lost.
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -46,6 +48,9 @@ class Json(TypeDecorator[Any]):
         if dialect.name == "postgresql":
             from sqlalchemy.dialects.postgresql import JSONB
 
+            # `none_as_null`: Python's None is SQL's NULL, not JSON's null, which IS NULL would not
+            # find.
+            # https://docs.sqlalchemy.org/en/20/core/type_basics.html#sqlalchemy.types.JSON.params.none_as_null
             return dialect.type_descriptor(JSONB(none_as_null=True))
         return dialect.type_descriptor(JSON(none_as_null=True))
 
@@ -71,6 +76,7 @@ class Singles(TypeDecorator[tuple[float, ...]]):
         """Round to single precision."""
         if value is None:
             return None
+        # First to single precision on both, so that a copy from one to the other compares as equal.
         numbers = array("f", value)
         return numbers.tolist() if dialect.name == "postgresql" else _turned(numbers).tobytes()
 

@@ -20,6 +20,7 @@ def parse_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
+    # `make_url` lets a port that is no number through as a ValueError.
     except (ArgumentError, ValueError):
         raise DatabaseError(
             f"expected a database URL such as sqlite:///spinneret.db, got '{_hidden(url)}'",
@@ -31,6 +32,7 @@ def parse_url(url: str) -> URL:
             f"expected a sqlite:/// or postgresql+psycopg:// URL, got '{backend}'",
             mend="set url in [database] of config.toml",
         )
+    # A database in memory belongs to one connection; ours are several, of several processes.
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise DatabaseError(
             f"expected a file in the database URL, such as sqlite:///spinneret.db, got '{url}'",
@@ -42,6 +44,8 @@ def parse_url(url: str) -> URL:
                 f"expected a postgresql+psycopg:// URL, got '{parsed.drivername}'",
                 mend="set url in [database] of config.toml",
             )
+        # SQLAlchemy takes a plain postgresql:// for psycopg2.
+        # https://docs.sqlalchemy.org/en/20/core/engines.html#postgresql
         return parsed.set(drivername="postgresql+psycopg")
     return parsed
 
@@ -67,6 +71,7 @@ def resolve_url(url: str, root: Path) -> str:
     path = sqlite_path(url)
     if path is None:
         return url
+    # Fixed at opening: a worker that changes its directory must not find another file.
     resolved = parse_url(url).set(database=str(root.resolve() / path.expanduser()))
     return resolved.render_as_string(hide_password=False)
 
