@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from generator.reading import Reading
 
+# More likely a bead's than anything else.
 SURE = 0.5
 LEAST_VOTES = 4.0
 """Edges that must agree, in the mean over all sides."""
@@ -39,12 +40,14 @@ def _circles(reading: Reading) -> NDArray[np.float64]:
     votes = np.zeros(reading.grey.shape, dtype=np.float32)
     np.add.at(votes, tuple(place), edges.length[sure])
     spread = max(1.0, 0.5 * fibre_diameter)
+    # Times the bell's area: at its middle each edge then counts as its whole length.
     votes = ndi.gaussian_filter(votes, spread) * np.float32(2.0 * np.pi * spread**2)
     peak = (votes == ndi.maximum_filter(votes, 2 * int(2.0 * fibre_diameter) + 1)) & (
         votes > LEAST_VOTES
     )
     circles = []
     for row, column in zip(*np.nonzero(peak), strict=True):
+        # The radius is that of the edges which voted here, by the median, as some voted by chance.
         near = np.hypot(place[0] - row, place[1] - column) < 1.5 * fibre_diameter
         circles.append(
             (row, column, float(np.median(radius[sure][near])) if near.any() else fibre_diameter)

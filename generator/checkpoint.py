@@ -102,6 +102,7 @@ def save_generator(
                 raise InputError(f"{name}.{key} is not finite: this generator is not worth keeping")
     with _quiet():
         copied = MicrostructurePipeline(
+            # Copies: `.to` would turn the caller's own networks to half precision.
             copy.deepcopy(pipeline.prior).to("cpu", DTYPES[dtype]),
             pipeline.prior_scheduler,
             copy.deepcopy(pipeline.unet).to("cpu", DTYPES[dtype]),
@@ -111,11 +112,14 @@ def save_generator(
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # safetensors, not pickle.
+        # https://huggingface.co/docs/diffusers/using-diffusers/other-formats
         copied.save_pretrained(folder, safe_serialization=True)
         (folder / README).write_text(readme, encoding="utf-8")
     except Exception as error:  # diffusers and safetensors raise what their parts raise
         raise CheckpointError(f"{folder} cannot be written: {error}") from error
     paths = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != CARD)
+    # The encoders have a card of their own, which is written again once this one is known.
     names = [p.relative_to(folder).as_posix() for p in paths if "encoders" not in p.parts]
     versions = {
         name: importlib.metadata.version(name)
@@ -131,6 +135,7 @@ def save_generator(
         "versions": versions,
         "dtype": dtype,
     }
+    # Last: a folder without a card is no generator, however far its writing came.
     _FILES.write(folder / CARD, _FILES.to_json(document))
     return read_card(folder)
 
@@ -189,17 +194,23 @@ def load_generator(
             f"got {encoders_sha256[:12]}…: they do not belong together. Use the encoders beside it"
         )
     for name, expected in card.files.items():
+        # A card is data: "../" in it must not reach other files.
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise CheckpointError(f"{folder / CARD}: expected files inside the folder, got {name}")
+        # People add scores to the model card; nothing is loaded from it.
         if name != README:
             _FILES.read_sealed(folder / name, expected)
     try:
+        # Building the networks draws weights, which are overwritten: the caller's random numbers
+        # must not notice.
         with torch.random.fork_rng(devices=[]), _quiet():
             pipeline: MicrostructurePipeline = MicrostructurePipeline.from_pretrained(
                 str(folder),
                 local_files_only=True,
                 use_safetensors=True,
                 torch_dtype=torch.float32,
+                # diffusers would build on the meta device and fill in from the file, leaving
+                # buffers that are in no file (accelerate's way for models of many GB).
                 low_cpu_mem_usage=False,
             )
     except Exception as error:  # diffusers raises what its parts raise

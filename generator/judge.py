@@ -20,6 +20,7 @@ from generator.outlines import Array, Image
 N_BINS = 24
 NONE, BEAD, FIRST_BIN = 0, 1, 2
 N_CLASSES = FIRST_BIN + N_BINS
+# From what is hardly a pixel's edge to more than a patch is deep, in equal steps of the logarithm.
 CENTRES: NDArray[np.float64] = np.geomspace(1.5, 32.0, N_BINS)
 WEIGHTS = "judge.safetensors"
 TOO_FEW = 1e-6
@@ -57,7 +58,9 @@ class Judge:
             hidden = np.maximum(hidden @ self._of(layer, "weight").T + self._of(layer, "bias"), 0.0)
         out = hidden @ self._of("4", "weight").T + self._of("4", "bias")
         logits = out[:, 1:]
+        # Less the largest: the exponential cannot overflow. `initial` for no patches at all.
         raised = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-1e9))
+        # A bead is as thick as its fibre at least; e^2.5 is twelve times.
         return raised / raised.sum(axis=1, keepdims=True), np.exp(np.clip(out[:, 0], 0.0, 2.5))
 
     def _of(self, layer: str, name: str) -> Image:

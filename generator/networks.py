@@ -46,9 +46,14 @@ def make_unet(config: GeneratorConfig) -> UNet2DConditionModel:
         layers_per_block=config.layers,
         norm_num_groups=config.norm_groups,
         attention_head_dim=min(32, config.channels[-1]),
+        # A vector through two layers, added to the time's: the only door for a vector that
+        # UNet2DConditionModel has without cross-attention.
+        # https://huggingface.co/docs/diffusers/api/models/unet2d-cond
         class_embed_type="projection",
         projection_class_embeddings_input_dim=config.embedding_dim + 1,
         resnet_time_scale_shift="scale_shift",
+        # Nothing attends across: the block types have no cross-attention, but the constructor wants
+        # a number.
         cross_attention_dim=config.norm_groups,
     )
 
@@ -91,6 +96,7 @@ class EmbeddingPrior(ModelMixin, ConfigMixin):
         self.blocks = nn.ModuleList(_Block(width) for _ in range(depth))
         self.leave = nn.Linear(width, embedding_dim)
         for name, n in (("condition", condition_dim), ("embedding", embedding_dim)):
+            # Buffers: saved with the weights, moved with them, and not trained.
             self.register_buffer(f"{name}_mean", torch.zeros(n))
             self.register_buffer(f"{name}_sd", torch.ones(n))
 
@@ -107,6 +113,7 @@ class EmbeddingPrior(ModelMixin, ConfigMixin):
         """Take means and spreads from (n, k) and (n, d)."""
         for name, values in (("condition", conditions), ("embedding", embeddings)):
             getattr(self, f"{name}_mean").copy_(values.mean(dim=0))
+            # A column that never varies would else be divided by zero.
             getattr(self, f"{name}_sd").copy_(values.std(dim=0).clamp_min(1e-4))
 
     def condition(self, raw: Tensor) -> Tensor:
@@ -127,6 +134,7 @@ class _Block(nn.Module):
         self.tune = nn.Linear(width, 2 * width)
         self.enter = nn.Linear(width, width)
         self.leave = nn.Linear(width, width)
+        # Each block begins as the identity, so that depth costs nothing at the start.
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 

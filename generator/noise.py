@@ -23,6 +23,7 @@ def training_scheduler(prediction: str) -> DDPMScheduler:
         num_train_timesteps=N_STEPS,
         beta_schedule="squaredcos_cap_v2",
         prediction_type=prediction,
+        # diffusers clips to [−1, 1] unless told not to; standardised embeddings reach beyond.
         clip_sample=False,
     )
 
@@ -35,6 +36,9 @@ def fast_scheduler(prediction: str, **options: Any) -> DPMSolverMultistepSchedul
         prediction_type=prediction,
         algorithm_type="dpmsolver++",
         solver_order=2,
+        # Begins at pure noise, as drawing does; other spacings leave the last steps out (Lin et
+        # al., WACV 2024).
+        # https://arxiv.org/abs/2305.08891
         timestep_spacing="trailing",
         **options,
     )
@@ -42,6 +46,7 @@ def fast_scheduler(prediction: str, **options: Any) -> DPMSolverMultistepSchedul
 
 def drawn_times(n: int, generator: torch.Generator) -> Tensor:
     """Return n timesteps, spread evenly over the whole diffusion, in random order."""
+    # Stratified: in a batch of four, independent times would often all be early or all late.
     places = (torch.arange(n) + torch.rand(n, generator=generator)) / n
     return (places * N_STEPS).long()[torch.randperm(n, generator=generator)]
 

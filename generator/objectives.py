@@ -105,6 +105,7 @@ def pairs_of(data: GeneratorData, prior: EmbeddingPrior, settings: TrainingSetti
         luck = drawn_from("pair", settings.seed, step)
         chosen = _chosen(paired, passes, step, settings.batch, luck)
         flips = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
+        # Mirrored pictures have embeddings of their own; the conditions are the same.
         e = embeddings[chosen, flips]
         c = conditions[chosen, torch.randint(variants, (settings.batch,), generator=luck)]
         times = drawn_times(settings.batch, luck)
@@ -118,4 +119,5 @@ def _chosen(
 ) -> Tensor:
     if data.weights is None:
         return passes.at(step, size)
+    # With replacement: `Passes` shows everything once before anything twice, which weights forbid.
     return torch.multinomial(data.weights, size, replacement=True, generator=luck)

@@ -18,10 +18,13 @@ Array = NDArray[np.float64]
 Image = NDArray[np.float32]
 
 SIGMA, TENSOR_SIGMA = 1.0, 1.5
+# A little before the edge and far into the fibre: its opposite edge has to be in sight.
 ACROSS = np.arange(-7.0, 24.0)
+# Dense near the edge, sparse away from it.
 ALONG = np.array([-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0])
 N_FEATURES = ACROSS.size * ALONG.size + 1
 NOISE_FACTOR, FAINTEST = 2.5, 0.03
+# Filters reflect the picture there, which makes edges that are none.
 BORDER_PX = 3
 TIE = 1e-3
 """An edge half way between two pixels belongs to one of them [px]."""
@@ -72,6 +75,8 @@ def resized(image: Image, scale: float, shape: tuple[int, int] | None = None) ->
 def noise_of(grey: Image) -> float:
     """Return the noise's standard deviation: median of a Laplacian (after Immerkær, 1996)."""
     kernel = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]], dtype=np.float32)
+    # 1.4826: from the median deviation to the standard deviation of a normal; 6: the kernel's norm.
+    # The median, as edges are few.
     return float(1.4826 * np.median(np.abs(ndi.convolve(grey, kernel))) / 6.0)
 
 
@@ -90,8 +95,11 @@ def find_outlines(image: Image, noise: float, limit: int, rng: np.random.Generat
         ndi.gaussian_filter(product, TENSOR_SIGMA)
         for product in (slope_y * slope_y, slope_x * slope_x, slope_y * slope_x)
     )
+    # The tensor's larger eigenvector: slopes of both signs agree on it, where the mean slope of a
+    # thin fibre is nothing.
     normal = 0.5 * np.arctan2(2.0 * xy, xx - yy)
     slope = np.abs(slope_y * np.sin(normal) + slope_x * np.cos(normal))
+    # White noise after a Gaussian derivative has this standard deviation.
     least = NOISE_FACTOR * noise / (np.sqrt(8.0 * np.pi) * SIGMA**2)
     candidate = slope > max(least, FAINTEST * float(np.quantile(slope, 0.95)), 1e-9)
     candidate[:BORDER_PX] = candidate[-BORDER_PX:] = False
@@ -102,6 +110,7 @@ def find_outlines(image: Image, noise: float, limit: int, rng: np.random.Generat
     step_y, step_x = steep.astype(np.intp), (~steep).astype(np.intp)
     at_pixel = slope[y, x]
     uphill, downhill = slope[y - step_y, x - step_x], slope[y + step_y, x + step_x]
+    # The parabola through three slopes gives the edge's place between pixels.
     bend = np.minimum(uphill - 2.0 * at_pixel + downhill, -1e-9)
     off = 0.5 * (uphill - downhill) / bend
     # One place for each row or column that the edge crosses, so that all directions count alike.
@@ -109,6 +118,8 @@ def find_outlines(image: Image, noise: float, limit: int, rng: np.random.Generat
     share = 1.0
     if peak.size > limit:
         share = limit / peak.size
+        # Sorted again: neighbours in memory are neighbours in the picture, which the look-ups below
+        # profit from.
         peak = np.sort(rng.permutation(peak)[:limit])
     y, x, down, right, off = y[peak], x[peak], down[peak], right[peak], off[peak]
     length = 1.0 / (share * np.maximum(np.abs(down), np.abs(right)))

@@ -18,6 +18,7 @@ from generator.reading import Reading
 from generator.statistics import Measured, MicrostructureStatistics
 
 SURE = 0.7
+# More than that hide the picture.
 MOST_BARS = 900
 _STOPS = np.array(
     [(48, 80, 220), (32, 180, 240), (60, 220, 90), (250, 210, 40), (245, 80, 30)], dtype=np.float64
@@ -48,6 +49,7 @@ def _bars(draw: ImageDraw.ImageDraw, reading: Reading, block: int) -> None:
     sure = sure[:: max(1, sure.size // MOST_BARS)]
     diameter = reading.diameter
     span = np.log(diameter[sure] / reading.mean_diameter)
+    # Blue to red from 1/2.5 to 2.5 times the mean.
     colours = _colours(0.5 + span / (2.0 * math.log(2.5)))
     start = reading.in_picture(*reading.edges.at(0.0))
     end = reading.in_picture(*reading.edges.at(diameter))
@@ -72,6 +74,7 @@ def _rose(draw: ImageDraw.ImageDraw, statistics: MicrostructureStatistics, side:
     longest = max(statistics.directions, default=0.0) or 1.0
     step = math.pi / len(statistics.directions)
     for i, share in enumerate(statistics.directions):
+        # The root: it is the petal's area that is seen.
         length = radius * math.sqrt(share / longest)
         for side_of in (0.0, math.pi):
             first, last = (turn + side_of + (i + k) * step for k in (0, 1))

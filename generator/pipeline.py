@@ -15,6 +15,8 @@ from torch import Tensor
 from generator.errors import InputError
 from generator.networks import EmbeddingPrior, labels_of, unfold
 
+# 16 steps take 0.25 s a picture on a core; the 1,000 of DDPM 55 times that
+# (docs/notes/generator.md). Guidance above 1 would draw mats more alike than lots are.
 STEPS, PRIOR_STEPS, GUIDANCE = 16, 16, 1.0
 MAX_PICTURES = 4096
 
@@ -99,6 +101,7 @@ class MicrostructurePipeline(DiffusionPipeline):
             rows = image_embedding.to(device, torch.float32).repeat_interleave(n, dim=0)
             e = self.prior.embedding(rows)
         side, channels = self.unet.config.sample_size, self.unet.config.in_channels
+        # All of it at once, before the batches: their size then changes nothing.
         noise = _noise((len(e), channels, side, side), generator)
         drawn = [
             self._draw(
@@ -118,6 +121,7 @@ class MicrostructurePipeline(DiffusionPipeline):
         """Draw e (n, d), standardised, for raw condition embeddings (n, k)."""
         c = self.prior.condition(conditions)
         e = _noise((len(c), self.prior.config.embedding_dim), generator).to(c.device)
+        # Also forgets the former drawing: a multistep solver keeps what it said before.
         self.prior_scheduler.set_timesteps(steps)
         for time in self.prior_scheduler.timesteps:
             predicted = self.prior(e, time.expand(len(e)), c)

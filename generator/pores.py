@@ -16,6 +16,7 @@ from scipy import ndimage as ndi
 from generator.outlines import Image, noise_of
 
 N_BINS = 128
+# Hot and dead pixels would stretch the histogram.
 TAILS = (0.0005, 0.9995)
 NEARLY_BLACK = 0.06
 """Share of the way from the darkest to the brightest: best on drawn mats where nothing parts."""
@@ -24,6 +25,7 @@ SMOOTHING_PX, SMOOTHING_PER_NOISE = (0.7, 1.5), 3.0
 """Least and most; as much as a picture's noise, in its own spread, asks for."""
 
 EDGE_PX = 3
+# Fewer dark pixels together are noise or a fibre's shadow.
 LEAST_PORE_PX = 12
 CLEARLY = 0.2
 """By so much (in Kittler and Illingworth's J) two classes must describe better than one, to part
@@ -67,6 +69,7 @@ def least_error_threshold(values: Image) -> float | None:
     at, gain = _parted(counts)
     if not gain > 0.0:
         return None
+    # Fewer bins cannot be parted in two with a variance each.
     while at >= 8:
         lower, gain = _parted(counts[: at + 1])
         if not gain > CLEARLY:
@@ -85,11 +88,14 @@ def _parted(counts: NDArray[np.integer]) -> tuple[int, float]:
     share, bins = counts / counts.sum(), np.arange(counts.size)
     p = np.cumsum(share)
     first, second = np.cumsum(share * bins), np.cumsum(share * bins**2)
+    # A uniform law of width 1; without it a class in a single bin had no variance, and the
+    # logarithm no bound.
     bin_variance = 1.0 / 12.0  # variance inside a bin
     total = second[-1] - first[-1] ** 2 + bin_variance
     between_classes = (first[-1] * p - first) ** 2 / np.maximum(p * (1.0 - p), 1e-12)
     best, at = np.inf, 0
     for i in range(2, min(counts.size - 4, int(between_classes[:-1].argmax())) + 1):
+        # So few pixels fit any normal law perfectly.
         if not 0.002 < p[i] < 0.998:
             continue
         dark_share, bright_share = p[i], 1.0 - p[i]

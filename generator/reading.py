@@ -22,11 +22,14 @@ QUIET, LOUD = 0.15, 0.4
 smaller pixels than the picture's are looked at."""
 
 FINEST, MOST_STEP, MOST_LOOKS = 0.4, 2.5, 4
+# Half the handy thickness: a bead of several times its fibre's then fits into a patch.
 AFAR_PX = 4.0
+# 0.8 s a picture of processor time (docs/benchmarks.md), however large it is.
 MOST_MEGAPIXELS, MOST_LOOKED_MEGAPIXELS = 1.6, 2.5
 MOST_EDGES = 6000
 FEWEST_EDGES = 30
 COARSEST_PX = 64
+# Fixed: the same picture gives the same numbers, always.
 SEED = 0
 EDGE_SHOWN: Array = HANDY_PX / CENTRES
 """Visible length for edge seen, by diameter. Edges of thin fibres are lost more often, and thin
@@ -55,6 +58,7 @@ class Reading:
     def in_picture(self, rows: Array, columns: Array) -> tuple[Array, Array]:
         """Return rows and columns of the picture."""
         top, left = self.origin
+        # Pixels are counted by their middles, corners coincide.
         half = 0.5 * (self.scale - 1.0)
         return top + self.scale * rows + half, left + self.scale * columns + half
 
@@ -138,6 +142,7 @@ def look_from_afar(image: Image, reading: Reading, judge: Judge | None = None) -
 def coarseness(image: Image) -> int:
     """Return the side of the blocks over which a large picture is averaged before anything else."""
     block = 1
+    # Powers of two, so that two pictures of nearly one size are treated alike.
     while image.size / block**2 > MOST_MEGAPIXELS * 1e6:
         block *= 2
     return block
@@ -162,6 +167,8 @@ def _middle(image: Image, scale: float) -> tuple[Image, tuple[int, int]]:
 
 
 def _looked(image: Image, scale: float, judge: Judge, origin: tuple[int, int] = (0, 0)) -> Reading:
+    # Enlarged pixels are interpolated: their noise is smooth, and the Laplacian sees less of it
+    # than there is.
     noise = noise_of(image) * (4.0 if scale < 1.0 else 1.0)
     edges = find_outlines(image, noise, MOST_EDGES, np.random.default_rng(SEED))
     spread = float(image.std())

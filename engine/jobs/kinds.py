@@ -28,6 +28,7 @@ def request_of(
     seed = params.get("seed")
     request = ProposeRequest(
         n=settings.n if params.get("n") is None else int(params["n"]),
+        # Drawn here and recorded with the batch, so that a replay has it.
         seed=secrets.randbelow(2**31) if seed is None else int(seed),
         strategy=params.get("strategy") or settings.strategy,
         at=params.get("at") or {},
@@ -76,6 +77,8 @@ def refresh(
         steps=params.get("steps"),
         accept_suspicious=bool(params.get("accept_suspicious")),
     )
+    # A cancellation reaches the training through `should_stop`: raised by the progress it would end
+    # between two steps, and what was trained since the last checkpoint be lost.
     refreshed = refresh_models(workspace, request, scheduled.to_the_end(progress), should_stop)
     reason = spell(refreshed.reason, "api")
     if refreshed.outcome is RefreshOutcome.INTERRUPTED:
@@ -105,6 +108,7 @@ def measure(
     for place, id_ in enumerate(ids):
         progress(f"measuring picture {place + 1} of {len(ids)}", place, len(ids))
         try:
+            # One by one, each a transaction: a cancelled task keeps what it has measured.
             measure_again(workspace, [id_], acquisition)
             show(workspace, id_)
         except (SpinneretError, NotFoundError) as error:

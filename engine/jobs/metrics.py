@@ -23,6 +23,7 @@ from engine.refresh.due import due
 from engine.workspace import Workspace
 from engine.workspace.leases import SCHEDULER, now
 
+# There is no password on it; who wants more puts a proxy in front.
 LOOPBACK = "127.0.0.1"
 
 

@@ -47,7 +47,9 @@ SCHEDULED_TRAINING = tuple(f"{SCHEDULED}{job}" for job in ("watch", "refresh", "
 SCHEDULED_UPKEEP = tuple(f"{SCHEDULED}{job}" for job in ("report", "backup", "prune"))
 SCHEDULED_KINDS = (*SCHEDULED_TRAINING, *SCHEDULED_UPKEEP)
 
+# Also how soon a task hears that it is to stop: the beat's answer tells.
 BEAT_S = 2.0
+# Thirty beats: some may be missed while the database is busy.
 DEAD_AFTER_S = 60.0
 """A worker of another machine that has not been heard of for so long is taken for dead."""
 _REPORT_S = 0.25  # an update of the row for every step of a training would be most of its time
@@ -84,6 +86,7 @@ def submit(
     Raises:
         UsageError: there is no such kind.
     """
+    # Nobody but the scheduler may ask for its own kinds: they act for the lab, not for a person.
     if kind not in KINDS:
         raise UsageError(f"expected a task of kind {', '.join(KINDS)}, got '{kind}'")
     with workspace.database.write("task") as tx:
@@ -119,6 +122,7 @@ def submit_scheduled(
     campaign = tx.campaigns.active() or next(iter(tx.campaigns.all()), None)
     if campaign is None:
         detail = "no campaign is recorded: there is nothing to do"
+        # Claimed and closed, or the moment would come up again at every look.
         tx.schedule.finish(run_id, JobOutcome.FAILED, at=now(), detail=detail)
         return None
     params = {"job": job_id, "run": run_id, "args": dict(job.definition.get("args") or {})}
@@ -134,6 +138,8 @@ def get(workspace: Workspace, id_: int) -> TaskRecord:
     """
     with workspace.database.read() as tx:
         task = tx.tasks.get(id_)
+    # The schedule's tasks have their own list (`engine schedule`), and are not for people to
+    # cancel.
     if task is None or _run_id(task) is not None:
         raise NotFoundError(f"there is no job {id_}")
     return task
@@ -196,6 +202,7 @@ def tidy(workspace: Workspace, *, lost: str | None = None) -> list[int]:
     """
     moment = now()
     with workspace.database.read() as tx:
+        # A read first: this is asked often, and nearly always there is nothing to write.
         orphans = [task for task in tx.tasks.running() if _is_orphan(task, moment, lost)]
     close_orphans(workspace, orphans)
     return [task.id for task in orphans]
@@ -204,6 +211,7 @@ def tidy(workspace: Workspace, *, lost: str | None = None) -> list[int]:
 def close_orphans(workspace: Workspace, orphans: Collection[TaskRecord]) -> None:
     """Record what became of running tasks whose worker is gone."""
     for task in orphans:
+        # Looked for before anything else: the work is done, whatever was asked for afterwards.
         result = _recorded_result(workspace, task)
         if result is not None:
             finish(workspace, task, TaskStatus.DONE, result=result)
@@ -250,6 +258,7 @@ def _is_orphan(task: TaskRecord, moment: datetime, lost: str | None) -> bool:
         return True
     host, _, pid = task.worker.rpartition(":")
     if host == socket.gethostname():
+        # Start 0 stands for "any": a worker's name does not tell when its process began.
         return is_gone(f"{host}/{pid}/0")  # a worker that nobody has reaped is gone, too
     last_beat = task.heartbeat_at or task.created_at
     return moment - last_beat > timedelta(seconds=DEAD_AFTER_S)
@@ -260,6 +269,7 @@ def _recorded_result(workspace: Workspace, task: TaskRecord) -> dict[str, Any] |
     if task.kind != "propose":
         return None
     with workspace.database.read() as tx:
+        # "job N" in the audit trail was written in the transaction of the batch itself.
         batch = tx.batches.of_change(detail_of(task))
     return None if batch is None else {"batch": batch}
 
@@ -315,8 +325,10 @@ class Worker:
             if not tx.tasks.has_waiting(self.kinds):
                 return None
         with self.workspace.database.write("task") as tx:
+            # In the claim's own transaction: asked before it, the lease could be lost in between.
             self.require(tx)
             task = tx.tasks.claim(self.kinds, worker_name(), now())
+            # Read with the claim, as somebody may switch campaigns while the task runs.
             active = tx.campaigns.active()
             if task is not None and _run_id(task) is not None:
                 tx.schedule.start(int(task.params["run"]), owner=process_identity(), at=now())
@@ -437,6 +449,8 @@ class _Reporter:
 
 @contextmanager
 def _beating(reporter: _Reporter) -> Iterator[None]:
+    # A thread of its own: a fit says nothing for minutes, and a worker that is silent is taken for
+    # dead.
     thread = threading.Thread(target=reporter.run, daemon=True)
     thread.start()
     try:

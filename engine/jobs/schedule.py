@@ -75,6 +75,7 @@ def configured_jobs(workspace: Workspace) -> dict[str, dict[str, Any]]:
             "trigger": {"every_s": settings.look_every_s},
         }
     }
+    # With "starter" or "none" a trained generator would never serve.
     is_fixed = workspace.settings.generator.pretrained != "auto"
     crons = {
         "refresh": refresh.schedule,
@@ -89,6 +90,8 @@ def configured_jobs(workspace: Workspace) -> dict[str, dict[str, Any]]:
             definitions[name] = {**common, "function": name, "trigger": trigger}
     for name, definition in definitions.items():
         try:
+            # Tried here, so that a misspelt cron expression is told at start and not at three in
+            # the morning.
             trigger_of(definition)
         except DataError as error:
             raise ConfigError(
@@ -112,12 +115,15 @@ def sync(workspace: Workspace) -> None:
         if id_ not in present or dict(present[id_].definition) != definition
     }
     removed = [id_ for id_ in present if id_ not in definitions]
+    # Every look passes here; a write would make all other writers wait.
     if not changed and not removed:
         return
     with workspace.database.write("schedule") as tx:
         for id_, definition in changed.items():
             row = tx.schedule.get(id_)
             is_paused = row is not None and row.next_run_at is None
+            # No next moment is how a pause is kept: APScheduler's own sign for it.
+            # https://apscheduler.readthedocs.io/en/3.x/modules/job.html
             moment = None if is_paused else next_after(definition, now())
             tx.schedule.put(JobRecord(id_, moment, definition))
         for id_ in removed:
@@ -131,6 +137,7 @@ def schedule_status(workspace: Workspace) -> ScheduleStatus:
         jobs = tx.schedule.jobs()
         last = {job.id: next(iter(tx.schedule.runs(job.id, limit=1)), None) for job in jobs}
         holder = tx.leases.get(SCHEDULER)
+    # The row of a scheduler that was killed stays until another one takes it over.
     alive = holder is not None and not is_gone(holder.owner) and not is_stale(holder, now())
     return ScheduleStatus(
         tuple(Scheduled(job, last[job.id]) for job in jobs), holder if alive else None

@@ -38,7 +38,9 @@ def watch(
         return _summary(
             f"not due: {news.n_results} results and {news.n_micrographs} micrographs are new"
         )
+    # The setting's name alone; the numbers stand in the refresh's own record.
     trigger = "; ".join(reason.partition(":")[0] for reason in news.reasons)
+    # Asked again once the lease is held: somebody may have trained in between.
     return _refresh(workspace, progress, should_stop, trigger=trigger, only_if_due=True)
 
 
@@ -85,6 +87,7 @@ def _refresh(
     from engine.refresh.run import refresh
 
     request = RefreshRequest(trigger=trigger, only_if_due=only_if_due, kind=kind)
+    # A plan costs no training: "too few results yet" is no failure to be told every night.
     planned = plan(workspace, request)
     if planned.problem is not None:
         return _summary(f"not possible yet: {planned.problem}")
@@ -123,6 +126,7 @@ def write_report(
     from engine.compute import limit_threads
     from engine.report import write
 
+    # The report fits a model; refreshes limit their threads themselves.
     limit_threads(workspace.settings.compute.threads)
     try:
         return _summary(f"{write.write_report(workspace).page}")
@@ -147,8 +151,11 @@ def backup(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         newest = back_up(workspace.database.url, folder)
+        # By time of writing, not by name: a database that was renamed would sort before its older
+        # copies.
         copies = sorted(folder.glob(f"{path.stem}-*.db"), key=lambda copy: copy.stat().st_mtime_ns)
         surplus = copies[: -workspace.settings.schedule.keep_backups]
+        # Never the one just made, however the clock stands.
         old = [copy for copy in surplus if copy != newest]
         for copy in old:
             copy.unlink(missing_ok=True)

@@ -35,11 +35,14 @@ from engine.workspace.leases import SCHEDULER, Lease, held, is_gone, now
 
 _LOG = logging.getLogger("spinneret.schedule")
 
+# (`docker stop` waits ten; systemd's default is 90.)
+# https://docs.docker.com/reference/cli/docker/container/stop/
 GRACE_S = 8.0
 """How long a job under way may take to stop, of the ten seconds that service managers give; a
 refresh keeps what it trained."""
 LOOK_S = 2.0
 """Seconds between looks at the rows: what was triggered by hand runs that soon."""
+# Ten looks; the heart beats four times in it (`leases.held`).
 TTL_S = 20.0
 
 LANES = (SCHEDULED_TRAINING, SCHEDULED_UPKEEP)
@@ -108,6 +111,8 @@ class Scheduler:
         is_announced = False
         while not self._stop.is_set():
             try:
+                # `wait_s`: a stand-by has to watch the heartbeat for a while to tell a clock that
+                # was set back from a holder who is alive.
                 with held(self.workspace.database, SCHEDULER, ttl_s=self._ttl_s, wait_s=1) as lease:
                     is_announced = False
                     self._work(lease)
@@ -122,6 +127,8 @@ class Scheduler:
 
     def _work(self, lease: Lease) -> None:
         _LOG.info("this scheduler is at work", extra={"owner": lease.record.owner})
+        # Before anything is claimed: what looks as if it were running would make due moments be
+        # skipped.
         self._close_dead(lease)
         self.is_working = True
         lost = threading.Event()
@@ -152,12 +159,17 @@ class Scheduler:
         try:
             while not self._stop.wait(self._look_s) and not lease.is_lost:
                 sync(self.workspace)
+                # APScheduler sleeps to the next moment that it knows of; rows change behind its
+                # back.
+                # https://apscheduler.readthedocs.io/en/3.x/modules/schedulers/base.html
                 scheduler.wakeup()
         finally:
             self.is_working = False
+            # First, so that no lane claims anything more; only then are they woken, to see it.
             lost.set()
             with wake:
                 wake.notify_all()
+            # Nothing to wait for: its executor only queues.
             scheduler.shutdown(wait=False)
             self._await_jobs()
 
@@ -178,6 +190,7 @@ class Scheduler:
         try:
             with self.workspace.database.write("schedule") as tx:
                 lease.require(tx)
+                # In the transaction of the claim, so that two schedulers cannot both find it idle.
                 if tx.schedule.is_running(job_id):
                     return False
                 task = queue.submit_scheduled(tx, job_id, due_at, owner=lease.record.owner)

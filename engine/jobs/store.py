@@ -33,6 +33,7 @@ from engine.jobs.queue import SCHEDULED
 PLACEHOLDER = "engine.jobs.store:no_operation"
 """Stands for a job's function: APScheduler asks for one, but its jobs are only queued here."""
 
+# Moments that differ by less are one: an interval is counted from a `now` that moves between looks.
 _AHEAD = timedelta(seconds=5)
 
 
@@ -125,6 +126,7 @@ class JsonJobStore(BaseJobStore):
             record = tx.schedule.get(job.id)
             if record is None:
                 raise JobLookupError(job.id)
+            # APScheduler writes back what it read a moment ago; a pause in between must win.
             if record.next_run_at == self._read_moments.get(job.id, record.next_run_at):
                 tx.schedule.put(JobRecord(job.id, job.next_run_time, record.definition))
 
@@ -180,6 +182,8 @@ class JsonJobStore(BaseJobStore):
                 "next_run_time": record.next_run_at,
             }
         )
+        # What APScheduler's own `_reconstitute_job` sets; there is no public way.
+        # https://github.com/agronholm/apscheduler/blob/3.x/apscheduler/jobstores/sqlalchemy.py
         job._scheduler = self._scheduler
         job._jobstore_alias = self._alias
         return job

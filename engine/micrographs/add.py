@@ -147,6 +147,8 @@ def add(
         StateError: a picture that is recorded already.
     """
     with workspace.database.read() as tx:
+        # Asked before the pictures are measured, a second each, and again in the transaction that
+        # writes.
         find_experiment(tx, workspace.active_campaign(tx)[0], experiment)
     prepared = _prepare_all(workspace, files, stated, progress)
     with workspace.database.write("micrograph add", detail=f"experiment {experiment}") as tx:
@@ -207,6 +209,7 @@ def _prepare_all(
         try:
             prepared.append(prepare(workspace, path, stated))
         except SpinneretError as error:
+            # A single file's error is raised as itself, not as a list of one.
             if len(files) == 1:
                 raise
             problems.append(RowProblem(None, path.name, None, marked(error)))
@@ -218,8 +221,10 @@ def _prepare_all(
 
 def _experiments_of(tx: Transaction, campaign_id: int, names: set[str]) -> dict[str, int]:
     labels = tx.experiments.labels(campaign_id)
+    # Labels first: a lab that labels its runs by numbers means those.
     ids = {word: labels[word] for word in names if word in labels}
     for word in names - set(ids):
+        # `isdigit` holds for "²" as well, which `int` refuses.
         if word.isascii() and word.isdigit() and int(word) < 2**63:
             run = tx.experiments.get(int(word))
             if run is not None and run.campaign_id == campaign_id:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 Box = tuple[int, int, int, int]
 
+# What is flat over more of the height is the picture's own foot.
 MOST_SHARE = 0.25
+# Less holds no letters.
 LEAST_ROWS = 8
 FLAT_SHARE = 0.4
 """So large a share of a bar's row has the ground's very grey value (letters cover the rest)."""
@@ -27,7 +29,9 @@ def find_crop(grey: NDArray[np.float32]) -> Box | None:
     if span <= 0:
         return None
     low = grey[first:]
+    # Of the last rows only: the picture above has a commonest grey value, too.
     ground = _commonest(low[-max(LEAST_ROWS, height // 40) :])
+    # Three grey values of 256, as JPEG does not keep the ground's value exactly.
     flat = (np.abs(low - ground) <= 0.012 * span).mean(axis=1)
     rows = flat >= FLAT_SHARE
     top = _first_row(rows, flat)

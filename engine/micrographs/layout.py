@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.errors import DataError, NotFoundError, by_voice, place
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+# Where the published data set of the nanofibre lab keeps them.
 PUBLISHED = Path("images") / "preprocessed"
 
 
@@ -54,5 +55,6 @@ def _id_of(path: Path) -> str:
 
 def _order(path: Path) -> tuple[str, int, str]:
     word, number = _id_of(path), path.stem.rpartition("_")[2]
+    # 2 before 10.
     padded = word.zfill(12) if word.isdigit() else word
     return padded, int(number) if number.isascii() and number.isdigit() else 0, path.name

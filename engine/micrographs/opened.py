@@ -77,6 +77,8 @@ class Opened:
     @property
     def upright(self) -> Grey:
         """The picture without its data bar, turned so that the rotation lies along its width."""
+        # Transposed, not turned: what is measured does not know left from right, and no pixel is
+        # interpolated.
         return np.ascontiguousarray(self.inside.T) if self.rotation_axis == "y" else self.inside
 
     def require_scale(self, reason: str = "") -> float:

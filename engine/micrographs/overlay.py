@@ -74,6 +74,7 @@ def measure_again(
         NotFoundError: no such micrograph, or its file is gone.
         DataError: a file is damaged.
     """
+    # Here, as it brings scipy: `show` and the commands' help do without.
     from generator.statistics import VERSION
 
     with workspace.database.read() as tx:
@@ -85,6 +86,8 @@ def measure_again(
         ]
     if only_missing:
         records = [r for r in records if (r.statistics or {}).get("version") != VERSION]
+    # All are measured before anything is written, so that a damaged file leaves every row as it
+    # was.
     measured, details = [], []
     for n, record in enumerate(records, 1):
         if stated.nm_per_pixel is not None:

@@ -19,6 +19,8 @@ from engine.micrographs.store import inspect_picture
 LEAST_SIDE_PX = 32
 """Below so many pixels a side there is no fibre to measure."""
 
+# Pillow's modes of more than 8 bits: `convert("L")` would cut them off at 255.
+# https://pillow.readthedocs.io/en/stable/handbook/concepts.html#concept-modes
 _DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
 
 
@@ -62,7 +64,9 @@ def _grey(image: Image.Image) -> NDArray[np.float32]:
     if image.mode in _DEEP or image.mode == "L":
         return np.asarray(image, dtype=np.float32)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        # Laid on black, not just dropped: under full transparency files hold any colour.
         clear = image.convert("RGBA")
         ground = Image.new("RGBA", clear.size, (0, 0, 0, 255))
         image = Image.alpha_composite(ground, clear)
+    # By way of RGB, as a palette's numbers are no grey values.
     return np.asarray(image.convert("RGB").convert("L"), dtype=np.float32)

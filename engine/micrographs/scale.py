@@ -20,7 +20,9 @@ from typing import Any
 
 from engine.errors import DataError, UsageError, field, place
 
+# A sidecar has some kilobytes; any other text of the picture's name may be huge.
 MAX_SIDECAR_BYTES = 1 << 20
+# The micro sign and the Greek letter are two characters, and instruments write either.
 _IN_NM = {"pm": 1e-3, "nm": 1.0, "µm": 1e3, "μm": 1e3, "um": 1e3, "mm": 1e6, "m": 1e9}
 
 
@@ -68,6 +70,7 @@ def scale_of(path: Path, width_px: int, stated: float | None = None) -> Scale | 
         if not (math.isfinite(stated) and stated > 0):
             raise UsageError(f"expected a size above 0 nm, got {stated:g}", field="nm_per_pixel")
         return Scale(stated, "stated")
+    # The sidecar first: it knows of which width it speaks.
     return _of_sidecar(path, width_px) or _of_tags(path, width_px)
 
 
@@ -77,6 +80,7 @@ def _of_sidecar(path: Path, width_px: int) -> Scale | None:
     )
     if sidecar is None or sidecar == path or sidecar.stat().st_size > MAX_SIDECAR_BYTES:
         return None
+    # Instruments write in their locale's encoding; the keys that are read are ASCII in all of them.
     text = sidecar.read_bytes().decode("utf-8", errors="replace")
     fields = dict(re.findall(r"^\s*(\w+)\s*=\s*(.*?)\s*$", text, re.MULTILINE))
     if "PixelSize" not in fields:
@@ -97,6 +101,7 @@ def _of_sidecar(path: Path, width_px: int) -> Scale | None:
 def _of_tags(path: Path, width_px: int) -> Scale | None:
     """Read the TIFF tags; a file that is no TIFF, or one that tifffile cannot read, has none."""
     with path.open("rb") as file:
+        # A look at two bytes: importing tifffile for a PNG would be the dearer part.
         if file.read(2) not in (b"II", b"MM"):
             return None
     import tifffile
@@ -111,6 +116,8 @@ def _of_tags(path: Path, width_px: int) -> Scale | None:
 
 
 def _of_zeiss(tags: Mapping[str, Any], width_px: int) -> Scale | None:
+    # The stored picture's size first, the screen's last: they differ where the picture was stored
+    # larger than it was shown.
     for name in ("ap_image_pixel_size", "ap_width", "ap_pixel_size"):
         value = tags.get(name)
         if not isinstance(value, tuple) or len(value) < 3 or value[2] not in _IN_NM:

@@ -56,6 +56,7 @@ def store_micrograph(source: Path, data_dir: Path, *, max_megapixels: float) -> 
             path = folder / sha256[:2] / f"{sha256}{_SUFFIXES[kind]}"
             path.parent.mkdir(exist_ok=True)
             with whole_file(path) as draft:
+                # Within one folder, so it is a rename and no second copy.
                 copy.replace(draft)
     except OSError as error:
         raise DataError(
@@ -95,7 +96,11 @@ def inspect_picture(
     source = name or place(path)
     limit = Image.MAX_IMAGE_PIXELS
     try:
+        # Pillow warns at 89 megapixels and refuses at twice that.
+        # https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.open
         Image.MAX_IMAGE_PIXELS = None  # the limit below is the one the user set
+        # Named formats only: Pillow's decoders of rarer ones are the less tested door for a hostile
+        # file.
         with warnings.catch_warnings(), Image.open(path, formats=list(_SUFFIXES)) as image:
             warnings.simplefilter("ignore")
             width, height = image.size
@@ -107,6 +112,7 @@ def inspect_picture(
                     "max_image_megapixels under [storage] in config.toml"
                 )
             if decode:
+                # `open` reads the header only: a file cut off shows here.
                 image.load()
             return str(image.format), width, height
     except UnidentifiedImageError:
@@ -125,6 +131,7 @@ def _already_stored(source: Path, folder: Path, max_megapixels: float) -> Stored
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     path = next((folder / sha256[:2]).glob(f"{sha256}.*"), None)
     n_bytes = source.stat().st_size
+    # A copy cut off is of another size, and is made again.
     if path is None or path.stat().st_size != n_bytes:
         return None
     _, width, height = inspect_picture(path, max_megapixels, name=place(source), decode=False)
@@ -139,6 +146,8 @@ def _copy(source: Path, folder: Path) -> Iterator[tuple[Path, str, int]]:
     copy = draft_of(folder / "incoming")
     try:
         with copy.open("wb") as target, source.open("rb") as content:
+            # Hashed while it is copied: what lies in the folder is what the hash is of, even if the
+            # source changes meanwhile.
             while chunk := content.read(_CHUNK):
                 digest.update(chunk)
                 n_bytes += len(chunk)

@@ -13,6 +13,8 @@ from engine.workspace import Workspace
 from surrogate.files import whole_file
 
 RENDITIONS = "renditions"
+# A table's cell, a page, a wide screen. Fixed sizes, or anybody could fill the disk with
+# renditions.
 SIZES = (320, 800, 1600)
 
 
@@ -48,6 +50,7 @@ def rendition(workspace: Workspace, id_: int, size: int) -> Path:
 
     limit = workspace.settings.storage.max_image_megapixels
     grey = read_grey(source, max_megapixels=limit, name=record.original_name)
+    # Not the extremes: one hot pixel would leave the rest dark.
     low, high = np.quantile(grey, [0.002, 0.998])
     scaled = np.clip(255 * (grey - low) / max(float(high - low), 1e-9), 0, 255).astype(np.uint8)
     image = Image.fromarray(scaled)

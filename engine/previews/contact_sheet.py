@@ -113,12 +113,15 @@ def _paste(
     place: tuple[int, int],
 ) -> None:
     left, top = place
+    # Lanczos: a mat reduced by nearest pixels shows beats of its fibres with the grid.
     thumbnail = Image.fromarray(picture).resize((TILE, TILE), Image.Resampling.LANCZOS)
     sheet.paste(thumbnail, (left, top))
     field = picture.shape[1] * nm_per_pixel / 1000.0
+    # A scale bar of at most three tenths of the width, as on micrographs.
     length = _round_length(0.3 * field)
     bar = round(TILE * length / field)
     x, y = left + 8, top + TILE - 12
+    # On black, as nobody knows how bright the mat is there.
     pen.rectangle((x - 4, y - 18, x + max(bar, 30) + 4, y + 7), fill=(0, 0, 0))
     pen.rectangle((x, y, x + bar, y + 2), fill=_PAPER)
     pen.text((x, y - 16), f"{length:g} µm", fill=_PAPER, font=_font(12))
@@ -148,11 +151,13 @@ def real_tile(near: NearMicrograph, field_nm: float) -> tuple[NDArray[np.uint8],
     if near.nm_per_pixel is None:
         return None
     try:
+        # No limit: it was checked when the picture was recorded.
         grey = read_picture(
             near.path, max_megapixels=1e6, crop=near.crop, rotation_axis=near.rotation_axis
         )
     except SpinneretError:
         return None
+    # The same field of view as the previews beside it, or fibres would look thicker or thinner.
     side = max(1, min(round(field_nm / near.nm_per_pixel), *grey.shape))
     top, left = ((length - side) // 2 for length in grey.shape)
     return levelled(grey[top : top + side, left : left + side]), near.nm_per_pixel

@@ -26,6 +26,7 @@ from generator.statistics import measure
 
 NAMES = ("diameter", "order", "porosity")
 UNITS = {"diameter": "nm", "order": "", "porosity": ""}
+# What cannot be lies outside; a symmetric interval would reach there.
 _BOUNDS = {"diameter": (0.0, math.inf), "order": (-1.0, 1.0), "porosity": (0.0, 1.0)}
 
 
@@ -75,6 +76,7 @@ def intervals(
             np.array([row[name] for row in rows if row.get(name) is not None], dtype=np.float64)
             for rows in previews
         ]
+        # Pooled over the previews of a batch: four pictures alone tell a spread badly.
         squares = sum(float(((x - x.mean()) ** 2).sum()) for x in columns if x.size)
         freedom = sum(max(x.size - 1, 0) for x in columns)
         for place, x in enumerate(columns):
@@ -84,6 +86,7 @@ def intervals(
             if not freedom:
                 expected[place][name] = Interval(mean, None, None)
                 continue
+            # Of one further picture: its own scatter, and that of the mean of these.
             spread = math.sqrt(squares / freedom * (1.0 + 1.0 / x.size))
             reach = float(student.ppf(0.5 + 0.5 * level, freedom)) * spread
             low, high = _BOUNDS[name]

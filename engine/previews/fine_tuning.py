@@ -122,16 +122,20 @@ def tune_generator(
             f"expected at least {FEWEST} micrographs of finished runs with a known scale, got {n}; "
             "log more of them first"
         )
+    # By micrograph, not by tile: tiles of one picture are alike.
     is_held_out = np.repeat(np.arange(n) % 5 == 4, TILES)
     config, encoders, seed = read_card(serving.folder).config, painter.encoders, settings.seed
     judging = generator_data(encoders, _subset(lessons, is_held_out), config.side_px, seed=seed)
     loss_before = _loss(painter.pipeline, judging, config)
     data = _beside_replayed(painter, _subset(lessons, ~is_held_out), replayed, config.side_px, seed)
     unet = TrainingSettings(
+        # A fifth of the starter's rate: trained on, not anew. The average follows faster (0.99), as
+        # it has few steps to follow in.
         steps=settings.unet_steps, learning_rate=2e-4, warmup=20, seed=seed, ema=0.99,
         device=settings.device, checkpoint_every=50,
     )  # fmt: skip
     prior = replace(unet, steps=settings.prior_steps, batch=128, learning_rate=5e-4)
+    # As the starter ships: half the bytes.
     recipe = Recipe(config, prior, unet, dtype="float16")
     try:
         pipeline = train_generator(
@@ -175,6 +179,7 @@ def keep_generator(workspace: Workspace, tuned: Tuned, *, watermark: int) -> tup
                 watermark=watermark,
             )
         except (GeneratorError, SurrogateError) as error:
+            # A full disk is told by `keep` as what it is.
             if isinstance(error.__cause__, OSError):
                 raise error.__cause__ from error
             raise ModelError(
@@ -215,6 +220,7 @@ def own_lessons(
                     crop=micrograph.crop,
                     rotation_axis=micrograph.rotation_axis,
                 )
+                # From the picture's content: the same tiles however many pictures come before it.
                 luck = torch.Generator().manual_seed(seed + int(micrograph.sha256[:12], 16))
                 cut = cut_tiles(
                     levelled(grey),
@@ -232,6 +238,7 @@ def own_lessons(
     side = painter.encoders.config.tile_px
     stacked = np.stack(tiles) if tiles else np.empty((0, side, side), dtype=np.uint8)
     table = np.asarray(encode_conditions(campaign, vocabulary, rows))
+    # Nothing reads them: the encoders are not taught here.
     unknown = np.full((len(stacked), len(SHOWN)), np.nan)
     return Lessons(stacked, unknown, table, unknown), n
 
@@ -268,6 +275,8 @@ def _subset(lessons: Lessons, chosen: NDArray[np.bool_]) -> Lessons:
 def _loss(pipeline: MicrostructurePipeline, data: GeneratorData, config: GeneratorConfig) -> float:
     """Return the loss of prior and UNet together on ``data``, always over the same noise."""
     prior, unet = pipeline.prior, pipeline.unet
+    # One fixed seed for both generators: the same noise at the same times, or its luck would
+    # decide.
     settings = TrainingSettings(steps=1, batch=16, drop=0.0, seed=_JUDGE_SEED, device="cpu")
     pairs = PriorObjective(prior), pairs_of(data, prior, settings)
     pictures = UNetObjective(unet, config), pictures_of(data, prior, config, settings)

@@ -56,6 +56,7 @@ def drawn_runs(
     first: dict[int, PreviewRecord] = {}
     for record in previews:
         if record.experiment_id is not None:
+            # Rows come oldest first.
             first.setdefault(record.experiment_id, record)
     runs = []
     for experiment in experiments:

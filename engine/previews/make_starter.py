@@ -41,6 +41,7 @@ from surrogate.matmcl.checkpoint import CARD, load_checkpoint, save_checkpoint
 from surrogate.matmcl.model import MatMCL
 
 STANDARD, WIDE, ENCODER_STEPS, UNET_STEPS = 8000, 3000, 1000, 7000
+# It goes into the wheel, which everybody downloads.
 MAX_BYTES = 16 * 2**20
 _LOG_EVERY_S = 30.0
 _EMBEDDED = ("pictures", "embeddings", "conditions")
@@ -155,6 +156,7 @@ def _data(
     work: Path, model: MatMCL, lessons: Lessons, config: GeneratorConfig, seed: int
 ) -> GeneratorData:
     """Embed pictures and conditions, or read what was embedded by the very same encoders."""
+    # In the name: embeddings of other encoders are another file, and never mixed up.
     digest = fingerprint(model.state_dict())[:16]
     path = work / f"embeddings-{digest}-{config.side_px}-{len(lessons.tiles)}-{seed}.npz"
     if path.is_file():
@@ -224,6 +226,7 @@ def _shape(options: argparse.Namespace) -> GeneratorConfig:
         nm_per_pixel=options.nm,
         fold=options.fold,
         channels=channels,
+        # Attention costs the square of the places: on the coarsest level only.
         attention=(*(False for _ in channels[1:]), True),
     )
 
@@ -247,11 +250,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    # One thread on a CPU: sums in several come out in another order, and with them other weights.
     torch.set_num_threads(1 if options.device == "cpu" or not torch.cuda.is_available() else 4)
     plain = Recipe(config=_shape(options))
     recipe = replace(
         plain,
         until=options.until,
+        # An MLP of a few layers gains nothing from bfloat16.
         prior=replace(plain.prior, device=options.device, precision="no"),
         unet=replace(
             plain.unet,

@@ -46,6 +46,7 @@ def nearest_micrographs(
         pictured = tx.experiments.find(record.id, status=finished, pictured=True)
     nearest_rows = []
     for row in conditions:
+        # The id breaks ties; experiments themselves cannot be compared.
         ranked = sorted((distance(campaign, row, e.conditions), e.id, e) for e in pictured)
         near = [
             _near(workspace, e, e.micrographs[0], d)

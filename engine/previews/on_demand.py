@@ -72,6 +72,7 @@ def drawn_now(
 
     from engine.previews.preview import preview_conditions
 
+    # Not strict: a slider may leave the ranges, and is warned of it beside the picture.
     drawn = preview_conditions(workspace, [conditions], n=n, seed=seed, strict=False)
     (item,) = drawn.items
     stream = io.BytesIO()

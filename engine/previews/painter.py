@@ -56,6 +56,8 @@ class Painter:
             encode_axes(match_axes(axes_of(campaign), vocabulary), vocabulary, list(conditions))
         )
         for row, stated in zip(table, conditions, strict=True):
+            # The third column tells whether a value is there: without one the prior would draw any
+            # mat.
             if not (row[:, 2] > 0.5).any():
                 raise ModelError(
                     f"{self.name} knows none of {', '.join(stated) or 'the conditions'}; it knows "
@@ -65,6 +67,8 @@ class Painter:
         with torch.no_grad():
             for row in table:
                 latent = self.encoders.table_latent(torch.from_numpy(row[None]).float())
+                # Anew for each row: a run's pictures do not depend on which others are drawn with
+                # it.
                 generator = torch.Generator().manual_seed(seed)
                 drawn.append(self.pipeline(latent, n, generator).pictures)
         return np.stack(drawn)
@@ -128,6 +132,8 @@ def open_painter(serving: Serving, *, device: str = "cpu") -> Painter:
         card = read_card(folder)
         pipeline = load_generator(folder, encoders_sha256=of_encoders.sha256, device=device)
         generator_sha256 = of_encoders.extra.get("generator_sha256")
+        # Both hold the other's hash: an embedding of other encoders would be drawn without any
+        # error.
         if generator_sha256 != card.sha256:
             raise ModelError(
                 f"{serving.name}: these encoders belong to the generator "

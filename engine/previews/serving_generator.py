@@ -49,5 +49,6 @@ def serving_generator(workspace: Workspace, tx: Transaction, campaign_id: int) -
 
 def is_understood(campaign: Campaign) -> bool:
     """Whether the starter's words know anything that the campaign's machine is set to."""
+    # The words of every generator are the starter's; its file need not be read.
     understood = match_axes(axes_of(campaign), base_words()).found
     return any(parameter.name in understood for parameter in campaign.controlled)

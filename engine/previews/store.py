@@ -36,6 +36,7 @@ def keep_pictures(data_dir: Path, pictures: NDArray[np.uint8]) -> KeptPreview:
     data = stream.getvalue()
     sha256 = hashlib.sha256(data).hexdigest()
     path = data_dir / FOLDER / sha256[:2] / f"{sha256}.png"
+    # A name by content, so the same size is the same file; a shorter one is a copy cut off.
     if not path.is_file() or path.stat().st_size != len(data):
         write_png(path, data)
     return KeptPreview(sha256, path.relative_to(data_dir).as_posix())
@@ -61,6 +62,7 @@ def read_pictures(path: Path, n: int) -> NDArray[np.uint8]:
         DataError: the file is gone or is another.
     """
     try:
+        # Only PNG: a file that was exchanged is not handed to Pillow's other decoders.
         with Image.open(path, formats=["PNG"]) as image:
             strip = np.asarray(image.convert("L"))
     except OSError as error:

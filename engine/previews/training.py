@@ -34,6 +34,7 @@ from surrogate.matmcl.checkpoint import read_card, save_checkpoint
 from surrogate.matmcl.model import MatMCL
 from surrogate.progress import Progress, silent
 
+# From "one or two are not stated" to "a few are".
 _HIDE_RATES = (0.2, 0.35, 0.6)
 N_SAMPLES = 8
 
@@ -96,6 +97,7 @@ def reduced(tiles: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     if side % side_px:
         raise InputError(f"expected pictures of a multiple of {side_px} px a side, got {side}")
     blocks = tiles.reshape(n, side_px, side // side_px, side_px, side // side_px)
+    # As the microscope at a lower magnification does: each pixel the mean of what lies in it.
     return np.rint(blocks.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)
 
 
@@ -139,8 +141,10 @@ def train_generator(
         torch.manual_seed(recipe.unet.seed)
         pipeline = start or make_pipeline(recipe.config)
     pipeline.set_progress_bar_config(disable=True)
+    # Trained on, it keeps its own scale: the weights were learnt in it.
     if start is None:
         pipeline.prior.standardise(data.conditions[:, 0], data.embeddings[:, 0])
+    # What an interrupted training must agree on to be taken up again.
     identity = {"data": data.fingerprint(), "shape": recipe.config.to_dict()}
     identity["start"] = "new" if start is None else _started(pipeline)
     prior, unet, config = pipeline.prior, pipeline.unet, recipe.config
@@ -232,6 +236,8 @@ def save_together(
         seed=recipe.unet.seed,
         dtype=recipe.dtype,
     )
+    # Written a second time: each card holds the other's hash, and one had to come first. The
+    # weights, and with them their hash, stay the same.
     note = {**note, "generator_sha256": card.sha256}
     save_checkpoint(encoders, model, extra=note, data_watermark=watermark, dtype=recipe.dtype)
     load_generator(folder, encoders_sha256=read_card(encoders).sha256)  # as it will be used

@@ -14,6 +14,8 @@ from db.session import Transaction
 from engine.workspace.leases import now
 from engine.workspace.settings import RefreshSettings
 
+# `watch` looks every minute; without a pause a training that cannot succeed would keep a core busy
+# all day.
 RETRY_AFTER = timedelta(hours=1)
 """A training that failed is not tried again by itself before this."""
 
@@ -53,8 +55,11 @@ def due(
     """
     moment = moment or now()
     champion = tx.models.champion(campaign_id, kind)
+    # Only the newest verdict matters; fifty failures in a row are two days of them.
     runs = tx.refreshes.find(campaign_id, kind, limit=50)
     judged = next((run for run in runs if run.outcome.is_verdict), None)
+    # Whichever is newer: a rollback lets an older champion serve, and what was judged since is not
+    # news.
     since = max(
         champion.watermark if champion is not None else 0,
         (judged.watermark or 0) if judged is not None else 0,
@@ -103,4 +108,5 @@ def _failed_lately(runs: list[RefreshRunRecord], moment: datetime) -> bool:
     if not runs or runs[0].outcome is not RefreshOutcome.FAILED:
         return False
     ended = runs[0].finished_at
+    # `abs`: with a clock set back the end lies in the future, for ever otherwise.
     return ended is not None and abs(moment - ended) < RETRY_AFTER

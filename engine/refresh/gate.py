@@ -46,8 +46,10 @@ Array = NDArray[np.float64]
 # Each block costs one fit of each model: three models in three blocks are the nine fits that
 # docs/benchmarks.md counts for a refresh.
 BLOCKS = 3
+# The rest is judged one block after the other, each by models fitted to all before it.
 FIRST_SHARE = 0.4
 """Share of the runs that the first fit may look at."""
+# Fewer give no standard error to speak of.
 LEAST_JUDGED = 4
 LEAST_FITTED = 8
 DENSITY_FACTOR = 2.5
@@ -103,6 +105,7 @@ def blocks_of(campaign: Campaign, runs: Sequence[Run]) -> list[Block]:
         for place, run in enumerate(runs)
         if place >= first and part_of(campaign, run.conditions) is Part.JUDGED
     ]
+    # In order of time, as in use: a random split would let later runs tell of earlier ones.
     parts = np.array_split(np.array(judged, dtype=int), min(BLOCKS, len(judged)) or 1)
     return [
         Block(tuple(runs[: part[0]]), tuple(runs[place] for place in part))
@@ -145,6 +148,8 @@ def judge(
             continue
         comparison = paired(candidate, opponent)
         comparison["loses"] = (
+            # Worse beyond chance, not "not better beyond chance": most good candidates differ by
+            # less than their error.
             comparison["d_r2"] + comparison["se_r2"] < -tolerance
             or comparison["d_density"] + comparison["se_density"] < -DENSITY_FACTOR * tolerance
         )
@@ -229,6 +234,8 @@ def evaluate(
                 history_then, settings, outcomes=outcomes, knowledge=knowledge
             )
             for recipe, score in _scored(forecaster, block.judged, spread):
+                # Replicates of one recipe share its luck; counted singly they would feign a smaller
+                # standard error.
                 rows.setdefault(recipe, []).append(score)
         recipe_means = np.array([np.mean(scores, axis=0) for scores in rows.values()])
         scores_by_name[name] = Scores(recipe_means[:, 0], recipe_means[:, 1])
@@ -251,6 +258,7 @@ def _spread(campaign: Campaign, runs: Sequence[Run], outcomes: Sequence[str]) ->
         values = _work_means(campaign, runs, outcome)
         values = values[np.isfinite(values)]
         low, high = np.percentile(values, (16, 84))  # ± one standard deviation of a normal
+        # An outcome that is the same in every run has no spread to divide by.
         spreads.append(max(float(high - low) / 2, 1e-9))
     return np.array(spreads)
 

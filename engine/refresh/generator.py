@@ -112,6 +112,7 @@ class GeneratorWork:
             f"{better} than the {tuned.loss_before:.4f} of {serving.name}"
         )
         refreshed = self._record(tuned, numbers, reason, serving.model_version_id)
+        # Only once it is recorded: a crash before goes on from here.
         shutil.rmtree(work, ignore_errors=True)
         return refreshed
 
@@ -127,6 +128,7 @@ class GeneratorWork:
         try:
             detail = f"{outcome}: {stored.artifact}"
             with self.workspace.database.write("refresh", detail=detail) as tx:
+                # In the transaction itself: one that was taken for dead writes nothing.
                 self.lease.require(tx)
                 model_id = tx.models.add(
                     self.snapshot.record.id,

@@ -47,13 +47,17 @@ def recipe_of(campaign: Campaign, conditions: Mapping[str, Value]) -> str:
     settings = []
     for parameter in campaign.controlled:
         value = conditions.get(parameter.name)
+        # Rounded as a table shows it: 18 and 18.0000001 are one recipe.
         settings.append(f"{value:.6g}" if isinstance(value, int | float) else str(value))
     return "|".join(settings)
 
 
 def part_of(campaign: Campaign, conditions: Mapping[str, Value]) -> Part:
     """Return what a run is for; the same for every run of its recipe, for ever."""
+    # With the campaign's name, so that two campaigns of the same settings hold out different ones.
     text = f"{campaign.name}|{recipe_of(campaign, conditions)}"
+    # Not Python's `hash`, which is salted anew in every process.
+    # https://docs.python.org/3/reference/datamodel.html#object.__hash__
     share = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32
     if share < JUDGED_SHARE:
         return Part.JUDGED
@@ -110,6 +114,7 @@ def own_runs(
         axes_of(campaign),
         outcomes_of(campaign),
         tuple(runs),
+        # No fingerprint: own runs change with every result, and are read at the watermark anyway.
         "0" * 64,
     )
     return OwnRuns(data, tuple(stopping), len(recipes))

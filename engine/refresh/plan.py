@@ -39,6 +39,7 @@ def plan_of(snapshot: Snapshot, request: RefreshRequest) -> Plan:
     judged = n_judged(snapshot.campaign, runs)
     problem = None
     if request.kind is ModelKind.GENERATOR:
+        # The fifth that `fine_tuning` holds out.
         mode, judged, problem = "incremental", n_pictures(snapshot) // 5, problem_of(snapshot)
     elif judged < LEAST_JUDGED:
         problem = (
@@ -84,6 +85,7 @@ def doubts(workspace: Workspace, snapshot: Snapshot) -> Suspicion:
 
 def new_runs(history: History, old: History) -> list[Run]:
     """Return the finished runs whose results are new or changed, in order."""
+    # By value, not by time: a correction makes an old run new.
     old_outcomes = {run.id: run.outcomes for run in old.finished}
     return [run for run in history.finished if old_outcomes.get(run.id) != run.outcomes]
 

@@ -79,6 +79,7 @@ def _rebuild(
             )
         parent = _parent(workspace, tx, version)
         material, differences = _material(workspace, tx, version, noted)
+    # The row tells more than the request (mode, settings, sources).
     names = {attribute.name for attribute in fields(RefreshRequest)}
     request = RefreshRequest(**{k: v for k, v in noted.items() if k in names})
     with TemporaryDirectory(prefix="spinneret-rebuild-") as place:
@@ -137,6 +138,7 @@ def _material(
         else tx.experiments.find(record.id, watermark=version.watermark)
     )
     revision_ids = {entry.revision_id for entry in experiments}
+    # The newest revision that any of these runs was made under is what the training saw.
     if revision_ids and max(revision_ids) < record.revision_id:
         campaign = definition_of(tx.campaigns.at_revision(max(revision_ids)))
     fingerprints = {entry["name"]: entry["fingerprint"] for entry in noted.get("sources", ())}
@@ -167,5 +169,6 @@ def _put_back(data_dir: Path, rebuilt: Path, version: ModelVersionRecord) -> boo
     folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as draft:
         shutil.copytree(rebuilt, draft, dirs_exist_ok=True)
+        # Last, once the draft is complete: an altered folder is better than none.
         shutil.rmtree(folder, ignore_errors=True)
     return True

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["close_dead_runs", "plan", "refresh", "state_folder"]
 
+# A batch's worth of names; the report has them all.
 MOST_MENTIONED = 8
 
 
@@ -69,6 +70,7 @@ def refresh(
     limit_threads(workspace.settings.compute.threads)
     with held(workspace.database, TRAINING) as lease:
         with workspace.database.read() as tx:
+            # Read under the lease: before it, another training might change what serves.
             snapshot = take_snapshot(workspace, tx, request)
         planned = plan_of(snapshot, request)
         if planned.problem is not None:
@@ -80,6 +82,7 @@ def refresh(
         work = kind(workspace, lease, snapshot, request, planned, refresh_id, progress, should_stop)
         try:
             return work.run()
+        # Asked for by `should_stop` it is an answer; by Ctrl-C it goes on to end the program.
         except KeyboardInterrupt:
             reason = "stopped; what was trained is kept, the next refresh goes on from there"
             _finish(workspace, refresh_id, RefreshOutcome.INTERRUPTED, reason)
@@ -137,6 +140,7 @@ def _start(workspace: Workspace, lease: Lease, snapshot: Snapshot, request: Refr
 
 
 def _finish(workspace: Workspace, refresh_id: int, outcome: RefreshOutcome, reason: str) -> None:
+    # What went wrong is raised by the caller; a database that is away as well must not hide it.
     with suppress(DatabaseError), workspace.database.write("refresh", detail=str(outcome)) as tx:
         tx.refreshes.finish(refresh_id, outcome, at=now(), log=spell(reason, "api"))
 
@@ -217,11 +221,14 @@ class _Work:
         from engine.sources.serving_surrogate import STARTER
 
         campaign, settings = self.snapshot.campaign, self.workspace.settings
+        # A copy in double precision, as the Gaussian processes on top are; the model itself is
+        # saved as trained.
         frozen = copy.deepcopy(trained.model).double().eval()
         frozen.requires_grad_(requires_grad=False)
         candidate = Knowledge(campaign, frozen, "the candidate", names=trained.names)
         champion = knowledge_of(campaign, self.snapshot.serving.folder or STARTER)
         history = self.snapshot.history
+        # What is not believed must not judge either.
         believed = tuple(run for run in history.finished if run.id not in outlier_ids)
         return judge(
             replace(history, finished=believed),
@@ -251,6 +258,8 @@ class _Work:
             seed=request.seed,
         )
         outcome = RefreshOutcome.PROMOTED if verdict.passes else RefreshOutcome.REJECTED
+        # The training may have fallen back to a full one, whose parent is the starter and no
+        # version.
         parent = None if trained.mode == "full" else snapshot.serving.version
         try:
             detail = f"{outcome}: {stored.artifact}"

@@ -47,12 +47,15 @@ from surrogate.gp import leave_one_out
 Array = NDArray[np.float64]
 
 LEAST_OLD, LEAST_NEW = 16, 4
+# A unit error is off by far more.
 OUTLIER_SIGMAS = 6.0
 OUTLIER_SHARE = 0.25
 """Share of the new runs that may be outliers before none of them is believed."""
 ALLOWANCE = 1.4
 """New regions are predicted worse than left-out runs: T may be that much larger for it."""
+# Several, as a bad batch of eight would drown among forty good ones.
 WINDOWS = (8, 12, 20, 40)
+# Four draws in 4,000 lie beyond the quantile: enough to place it.
 DRAWS, QUANTILE = 4000, 0.999
 ASSIGNMENT_WINDOWS = (20, 40)
 # A is standard normal under chance, which exceeds 3.0 one time in a thousand; chosen on seeds 100
@@ -213,10 +216,12 @@ def _exchanged(
 def assignment(mean: Array, spread: Array, result: Array) -> float:
     """Return A of w runs, each argument (w, m); NaN where not measured."""
     z = (result[None, :, :] - mean[:, None, :]) / spread[:, None, :]
+    # Capped, or a single outlier would decide over the assignment of all others.
     capped = np.minimum(z**2, OUTLIER_SIGMAS**2)
     is_measured = np.isfinite(capped)
     D = np.where(is_measured, capped, 0.0).sum(axis=2) / np.maximum(is_measured.sum(axis=2), 1)
     n = len(D)
+    # Hoeffding's variance of a random assignment's sum: the doubly centred squares over n − 1.
     centred = D - D.mean(axis=0) - D.mean(axis=1)[:, None] + D.mean()
     deviation = math.sqrt(float((centred**2).sum()) / max(n - 1, 1))
     return float(D.sum() / n - np.trace(D)) / max(deviation, 1e-12)
@@ -233,6 +238,7 @@ def _residuals(
         for row, run in enumerate(new):
             values = np.array(run.outcomes.get(outcome, ()), dtype=float)
             if len(values):
+                # The median: one wild replicate is the outliers' business, not the run's.
                 raw[row, i] = float(np.median(to_work(campaign, outcome, values)))
     return (raw - mean) / np.sqrt(variance), raw, mean
 
@@ -245,6 +251,7 @@ def _left_out(forecaster: Forecaster) -> Array:
         zip(*leave_one_out(forecaster.model), strict=True)
     ):
         is_measured = ~torch.isnan(Y[:, i])
+        # The model leaves out what it takes for an outlier itself; then rows no longer match.
         if int(is_measured.sum()) == len(observed):
             z[is_measured, i] = ((observed - mean) / variance.sqrt()).double()
     return np.asarray(z.numpy())
@@ -287,6 +294,7 @@ def _misfit(
     names = {id(outlier.run) for outlier in outliers}
     suspects = tuple(run for run in new if id(run) in names)
     numbers = {"n_new": float(len(new)), "n_odd": float(len(suspects))}
+    # Two odd ones of four may be chance; they are left out singly all the same.
     if len(suspects) > max(2.0, OUTLIER_SHARE * len(new)):
         factors = {outlier.factor for outlier in outliers if outlier.factor is not None}
         hint = f"; they are about {min(factors):g} times too large" if len(factors) == 1 else ""

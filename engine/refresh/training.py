@@ -179,6 +179,7 @@ def train_settings(request: RefreshRequest, mode: Mode) -> TrainSettings:
     return TrainSettings(
         steps=steps,
         learning_rate=RATE_FROM_CHECKPOINT if is_full else INCREMENTAL_RATE,
+        # AdamW's moments begin at zero: the first steps would be wild.
         warmup=50 if is_full else 5,
         labs_per_batch=16 if is_full else 8,
         contrastive_every=4,
@@ -204,6 +205,7 @@ def _fit(
         fit_model, model, tensors, settings, state, loop.progress, should_stop=loop.should_stop
     )
     if state.is_dir() and any(state.iterdir()):
+        # Restoring may fail half way, with some weights loaded already.
         untrained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         try:
             return fit(resume=True)
@@ -302,6 +304,7 @@ def _replayed(rows: SourceRows, seed: int) -> SourceRows:
         return rows
     generator = torch.Generator().manual_seed(seed)
     replayed = torch.randperm(n, generator=generator)[:REPLAYED_ROWS].sort().values
+    # From old row to new, −1 where it is left out, to carry the tiles along.
     place = torch.full((n,), -1, dtype=torch.int64)
     place[replayed] = torch.arange(len(replayed))
     tiles, owner = tensors.tiles, tensors.tile_owner

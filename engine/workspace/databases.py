@@ -50,6 +50,7 @@ def back_up(url: str, target: Path | None = None) -> Path:
         DatabaseError: there is a file of that name already, or no ``pg_dump`` here.
         ReadOnlyDatabaseError: the target's folder cannot be written.
     """
+    # Before the folder is looked at: a wrong database is what to tell first.
     schema.require_spinneret(url, "back up")
     if target is None or target.is_dir():
         path = sqlite_path(url)
@@ -76,8 +77,10 @@ def copy_database(source: str, target: str, *, campaign: str | None = None) -> C
 @contextmanager
 def _in_empty_place(path: Path, command: str) -> Iterator[Path]:
     require_place(path, command)
+    # Drafts of a process that was killed; those of one at work are younger.
     sweep_drafts(path.parent, of=path.name)
     try:
+        # `require_place` above is for the message; this is what holds when two start at once.
         with whole_file(path, overwrite=False) as draft:
             yield draft
     except FileExistsError:

@@ -15,6 +15,8 @@ def refuse_broken_name(path: Path) -> None:
     Raises:
         DataError: its name is no UTF-8.
     """
+    # Python stands surrogates in for bytes that are no UTF-8 (PEP 383); no database stores those.
+    # https://peps.python.org/pep-0383/
     if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
         printable = str(path).encode(errors="replace").decode()
         raise DataError(f"{place(printable)}: the file's name is no UTF-8; rename it")

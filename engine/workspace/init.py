@@ -47,8 +47,11 @@ def template_text(template: str, name: str | None = None) -> str:
     settings = (folder / "_settings.toml").read_text(encoding="utf-8")
     campaign = (folder / f"{template}.toml").read_text(encoding="utf-8")
     if name is not None:
+        # As a basic string of TOML; a backslash first, or those of the quotes were doubled.
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
         line = f'name = "{quoted}"'
+        # A function, as a replacement string would read backslashes in the name. The first `name`
+        # of the file is the campaign's. Text and not TOML is edited, to keep the comments.
         campaign = re.sub(r'^name = ".*"$', lambda _: line, campaign, count=1, flags=re.MULTILINE)
         try:
             parse_campaign(tomllib.loads(campaign)["campaign"], field("name"))
@@ -135,6 +138,7 @@ def _record(
     ) as database:
         with database.read() as tx:
             names = [record.name for record in tx.campaigns.all()]
+        # Told before `force` is asked for, which would not help here.
         if campaign.name in names:
             raise StateError(
                 f"{place(database.name)} holds the campaign '{campaign.name}' already: go on with "

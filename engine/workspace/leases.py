@@ -35,6 +35,7 @@ TRAINING = "training"
 SCHEDULER = "scheduler"
 """Held by the scheduler that runs the jobs."""
 
+# Beats come every quarter of it: three may be missed before anybody takes over.
 TTL_S = 30.0
 _LOG = logging.getLogger("spinneret.lease")
 
@@ -58,7 +59,11 @@ def _started(pid: int) -> int | None:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
+    # The command's name comes before, in brackets, and may hold blanks and brackets itself.
+    # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
     fields = text.rpartition(")")[2].split()
+    # A zombie that nobody has reaped still has an entry, and works no more. Field 22 counts from 1
+    # and before the bracket: 19 here.
     return None if fields[0] in ("Z", "X") else int(fields[19])
 
 
@@ -66,10 +71,13 @@ def is_gone(owner: str) -> bool:
     """Whether a process of this machine is certainly not running any more."""
     host, _, process = owner.partition("/")
     number, _, start = process.partition("/")
+    # Of another machine nothing is certain; its heartbeat has to tell.
     if host != socket.gethostname() or not number.isdigit():
         return False
     if not Path("/proc/self/stat").exists():
         try:
+            # Signal 0 is only looked up. EPERM means that somebody else's process lives.
+            # https://man7.org/linux/man-pages/man2/kill.2.html
             os.kill(int(number), 0)
         except ProcessLookupError:
             return True
@@ -77,6 +85,7 @@ def is_gone(owner: str) -> bool:
             return False
         return False
     start_ticks = _started(int(number))
+    # Same number but another start: the kernel gave the number out again.
     return start_ticks is None or (start not in ("0", "") and str(start_ticks) != start)
 
 
@@ -127,15 +136,18 @@ def try_acquire(
     ``last_look``: what was found at an earlier try, and when by ``time.monotonic``.
     """
     identity = owner or process_identity()
+    # Of this one holding: the same process may have held, lost and want it again.
     holder = uuid.uuid4().hex
     try:
         with database.write("lease") as tx:
+            # After the write lock is there: waiting for it may take longer than the time to live.
             moment = clock()
             record = tx.leases.acquire(name, holder=holder, owner=identity, ttl_s=ttl_s, at=moment)
             if record is None:
                 earlier = tx.leases.get(name)
                 if earlier is None or not _is_over(earlier, moment, last_look):
                     return None
+                # Compares holder and beats: one that came back to life meanwhile keeps it.
                 record = tx.leases.take_over(
                     earlier, holder=holder, owner=identity, ttl_s=ttl_s, at=moment
                 )
@@ -194,6 +206,7 @@ def held(
         yield lease
     finally:
         stop.set()
+        # A heartbeat that waits for a dead server must not keep the caller from ending.
         thread.join(timeout=5.0)
         with suppress(DatabaseError):  # it runs out by itself
             lease.release()

@@ -16,6 +16,8 @@ def find_experiment(
         NotFoundError: there is none; the message names what comes near.
     """
     if word.isascii() and word.isdigit() and not is_label:
+        # Larger is no id: SQLite's driver raises OverflowError, PostgreSQL an error that ends the
+        # transaction.
         run = tx.experiments.get(int(word)) if int(word) < 2**63 else None
         if run is not None and run.campaign_id == campaign.id:
             return run

@@ -43,6 +43,7 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
         changes = differences(old, campaign)
         if not changes:
             return Revised(record, ())
+        # In the transaction that writes: a run logged in between could contradict.
         problems = contradictions(old, campaign, tx.experiments.find(record.id))
         if problems:
             listed = "\n".join(f"  {problem}" for problem in problems)
@@ -99,6 +100,7 @@ def differences(old: Campaign, new: Campaign) -> list[str]:
     return lines
 
 
+# Lists whose entries are told apart by a name: compared one by one, whatever their order.
 _NAMED = {"parameters": "name", "properties": "name", "objectives": "outcome"}
 
 
@@ -117,6 +119,7 @@ def _differences_of_items(
             for field in sorted(old[name].keys() | new[name].keys())
             if old[name].get(field) != new[name].get(field)
         ]
+    # The order is the tables' and forms'; beside other differences it is noise.
     if not lines and list(old) != list(new):
         lines.append(f"{section}: order {', '.join(old)} → {', '.join(new)}")
     return sorted(lines)

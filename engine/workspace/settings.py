@@ -58,6 +58,7 @@ class StorageSettings(_Section):
     """Where files are kept."""
 
     data_dir: Path = Path("spinneret-data")
+    # Bounds a decompression bomb: 100 MP are 400 MB of grey values in single precision.
     max_image_megapixels: float = Field(100.0, gt=0)
 
 
@@ -73,11 +74,15 @@ class ProposeSettings(_Section):
     n: int = Field(8, ge=1, le=MAX_BATCH)
     strategy: Strategy = "matmcl"
     level: float = Field(0.9, gt=0.5, lt=1.0)
+    # Draws of the joint posterior; with `raw_samples` candidates they are one matrix
+    # (docs/architecture.md, decision 14).
     mc_samples: int = Field(64, ge=8, le=4096)
     raw_samples: int = Field(512, ge=16, le=65536)
     restarts: int = Field(8, ge=1, le=256)
     ambient_readings: int = Field(6, ge=1, le=64)
     cold_start: int = Field(0, ge=0)
+    # From 1,000 of 105,000 runs a proposal takes 2.2 times as long as from 207 (docs/scaling.md,
+    # "How it grows").
     most_runs: int = Field(1000, ge=50, le=10_000)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
 
@@ -95,6 +100,8 @@ class RefreshSettings(_Section):
     min_new_micrographs: int = Field(16, ge=0)
     max_age: str = Field("7d", pattern=r"^(never|[1-9]\d*[hd])$")
     schedule: str = "0 3 * * *"
+    # About the standard error of R² on twenty judged recipes (docs/architecture.md, "Models that
+    # keep up").
     tolerance: float = Field(0.02, ge=0, le=1)
 
     @field_validator("schedule")
@@ -113,14 +120,18 @@ class RefreshSettings(_Section):
 class ScheduleSettings(_Section):
     """What else the scheduler does, and when: cron expressions of five fields, "" for never."""
 
+    # Two hours after the surrogate's refresh, which holds the same lease.
     generator: str = "0 5 * * *"
+    # Half an hour after the refresh, so that it shows the new model.
     report: str = "30 3 * * *"
+    # Before the night's trainings, not beside them.
     backup: str = "0 2 * * *"
     prune: str = "0 4 * * 0"
     keep_backups: int = Field(7, ge=1, le=1000)
     keep_models: int = Field(3, ge=0, le=1000)
     timezone: str = "UTC"
     look_every_s: float = Field(60.0, ge=1, le=3600)
+    # A day: a machine that was off over night makes up for it in the morning.
     late_by_s: float = Field(86400.0, ge=1)
 
     @field_validator("generator", "report", "backup", "prune")
@@ -207,6 +218,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over what the file says (which arrives as init values)."""
+        # First wins. Left out: dotenv and secret files, which nobody here asked for.
+        # https://docs.pydantic.dev/latest/concepts/pydantic_settings/#customise-settings-sources
         return (env_settings, init_settings)
 
 

@@ -39,6 +39,7 @@ class Workspace:
         config_path = find_config(config)
         settings = load_settings(config_path)
         root = config_path.parent
+        # Relative to the configuration, not to where the command is run.
         url = resolve_url(settings.database.url, root)
         database = Database.open(
             url,
