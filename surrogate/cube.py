@@ -87,10 +87,15 @@ class CubeEncoder:
 
         column = torch.tensor(list(m.column), device=X.device)
         present = (column >= 0).to(X)
+        # Of a parameter that is lacking column 0 is read, and then multiplied by `present`: no
+        # branch, so one gradient for all.
         u = X[..., column.clamp_min(0)]
         low, high = row(m.low), row(m.high)
         raw = (low + u * (high - low)) * row(m.factor) + row(m.offset)
         log = torch.tensor(list(m.log), device=X.device)
+        # `where` differentiates both sides: a logarithm of what is not taken would give NaN
+        # gradients.
+        # https://github.com/pytorch/pytorch/issues/68425
         safe = torch.where(log, torch.maximum(raw, row(m.floor)), torch.ones_like(raw))
         z = (torch.where(log, safe.log(), raw) - row(m.centre)) / row(m.scale)
         return torch.stack([z * present, (2 * u - 1) * present, present.expand_as(z)], dim=-1)
@@ -135,6 +140,7 @@ class CubeHeads:
         T = self._encode(flat.to(self._home))
         columns = torch.cat([self._model.heads(T, name) for name in self._layout.names], dim=-1)
         is_read = torch.tensor([i is not None for i in self._outcomes], device=columns.device)
+        # Outcome 0 stands in for those that the model lacks, and is multiplied by zero.
         places = torch.tensor([i or 0 for i in self._outcomes], device=columns.device)
         chosen = columns[:, places, :] * is_read.to(columns).unsqueeze(-1)
         return chosen.reshape(*X.shape[:-1], *chosen.shape[1:]).to(X.device)

@@ -34,12 +34,16 @@ class Feasibility:
         self._rate = float((succeeded.sum() + 1) / (len(succeeded) + 2))
         if not succeeded.any():
             return
+        # Half of the budget at most, the newest: without successes beside them nothing could be
+        # told apart.
         failures = np.flatnonzero(~succeeded)[-_MAX_RUNS // 2 :]
         successes = np.flatnonzero(succeeded)[-(_MAX_RUNS - len(failures)) :]
         rows = np.sort(np.concatenate([failures, successes]))
         kernel = ConstantKernel(4.0, (0.3, 50.0)) * RBF(0.7, (0.15, 5.0))
         classifier = GaussianProcessClassifier(kernel, random_state=0)
         with warnings.catch_warnings():
+            # A lengthscale at its bound is an answer here: failures may not depend on some
+            # conditions.
             warnings.simplefilter("ignore", ConvergenceWarning)
             classifier.fit(X[rows], succeeded[rows])
         self._classifier = classifier

@@ -20,6 +20,7 @@ from pathlib import Path
 
 _DRAFT = ".draft-"
 _FORMER_DRAFT = ".new-"  # how 0.1.0 called the drafts of databases
+# A draft is written in minutes at most.
 _STALE_AFTER_S = 3600.0
 _COUNT = itertools.count()
 # SQLite keeps these beside a database that is being written.
@@ -28,7 +29,11 @@ _COMPANIONS = ("-wal", "-shm", "-journal")
 
 def draft_of(path: Path) -> Path:
     """Return the path of a new draft beside ``path``, which no other thread or process uses."""
+    # Process numbers come again after a restart, thread numbers within a process, the count with
+    # neither.
     writer = f"{os.getpid()}-{threading.get_native_id()}-{next(_COUNT)}"
+    # Beside its place, as a rename is atomic within one file system only. The suffix is kept: NumPy
+    # and Pillow go by it.
     return path.with_name(f".{path.name}{_DRAFT}{writer}{path.suffix}")
 
 
@@ -112,6 +117,7 @@ def sync(path: Path) -> None:
     """Bring a file, or the names in a folder, to the disk (where the system can)."""
     if os.name == "nt" and path.is_dir():  # Windows opens no folders
         return
+    # Windows flushes only what is open for writing.
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -141,6 +147,7 @@ def sweep_drafts(
                 shutil.rmtree(draft)
             else:
                 draft.unlink()
+        # Another process sweeps as well, or the draft was just put in its place.
         except FileNotFoundError:
             continue
         swept.append(draft)

@@ -49,6 +49,8 @@ from surrogate.exclusive import exclusive
 from surrogate.sourced import Heads, SourcePrior, exact
 from surrogate.sourced_gp import GPConfig, SourcedGP
 
+# The covariance of so many points is made for the sake of its diagonal: all at once it would grow
+# with their square.
 _POINTS_AT_ONCE = 128
 
 
@@ -91,6 +93,7 @@ def fit_outcomes(
     is_measured = ~torch.isnan(Y)
     groups: dict[tuple[bool, ...], list[int]] = {}
     for outcome in range(Y.shape[-1]):
+        # A batched model shares its rows among the outcomes.
         groups.setdefault(tuple(is_measured[:, outcome].tolist()), []).append(outcome)
     fitted: dict[int, Model] = {}
     for mask, outcomes in groups.items():
@@ -112,12 +115,14 @@ def _fit_group(
     if len(X) <= config.fit_rows:
         fit_hyperparameters(model, config)
         return model
+    # The same rows give the same sample: a proposal that is replayed has the same hyperparameters.
     generator = torch.Generator().manual_seed(len(X))
     rows = torch.randperm(len(X), generator=generator)[: config.fit_rows].sort().values.to(X.device)
     sample = build(X[rows], Y[rows])
     fit_hyperparameters(sample, config)
     with torch.no_grad():
         for mine, fitted in zip(model.parameters(), sample.parameters(), strict=True):
+            # In order: both were built alike, whatever their rows.
             mine.copy_(fitted)
     return model.eval()
 
@@ -137,6 +142,7 @@ def _some_of(model: SingleTaskGP, places: list[int]) -> SingleTaskGP:
     if before_heads is not None and model.num_outputs > 1:
         index = places if len(places) > 1 else places[0]
         subset._original_train_inputs = tuple(x[index] for x in before_heads)
+    # It was computed for all outcomes.
     subset.prediction_strategy = None
     return subset
 
@@ -174,6 +180,7 @@ def fit_hyperparameters(model: SingleTaskGP, config: GPConfig) -> SingleTaskGP:
                     "options": {"maxiter": config.max_iterations, "gtol": config.gradient_tolerance}
                 },
             )
+        # A RuntimeError is what torch raises for a factorisation that fails.
         except (ModelFittingError, BotorchError, NanError, NotPSDError, RuntimeError) as error:
             raise FitError(
                 f"no hyperparameters could be found for {tuple(model.train_targets.shape)} "
@@ -197,6 +204,8 @@ def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
     home = X.device
     X = X.to(device_of_model(model))
     members = model.models if isinstance(model, ModelListGP) else [model]
+    # `debug` warns where training inputs are predicted, which is on purpose here.
+    # https://docs.gpytorch.ai/en/stable/settings.html
     with torch.no_grad(), gpytorch.settings.debug(False), exact():
         for member in members:
             member.eval()

@@ -16,6 +16,7 @@ def drawn_from(*words: object) -> torch.Generator:
     >>> int(torch.randint(100, (), generator=drawn_from(0, "step", 8)))
     49
     """
+    # Not `hash`, which is salted anew in every process. `repr` keeps 1 and "1" apart.
     digest = hashlib.blake2b(repr(words).encode(), digest_size=8).digest()
     # torch takes seeds up to 2⁶³ − 1.
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
@@ -39,6 +40,7 @@ class Passes:
         return torch.cat(parts)
 
     def _order(self, number: int) -> Tensor:
+        # Only the present pass is kept: steps go forward, and any other one can be drawn again.
         if self._pass[0] != number:
             generator = drawn_from(*self._words, number)
             self._pass = number, torch.randperm(self._n, generator=generator)

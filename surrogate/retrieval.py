@@ -79,5 +79,6 @@ def ranks(similarity: Tensor, target: Tensor | None = None) -> Tensor:
         raise InputError(f"expected targets below {similarity.shape[1]}, got {int(place.max())}")
     truth_similarity = similarity.gather(1, place.unsqueeze(1))
     n_closer = (similarity > truth_similarity).sum(dim=1)
+    # Less the true partner itself.
     equal = (similarity == truth_similarity).sum(dim=1) - 1
     return 1.0 + n_closer + 0.5 * equal

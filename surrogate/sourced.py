@@ -123,6 +123,7 @@ class AppendHeads(InputTransform):
 
     def __deepcopy__(self, memo: dict[int, object]) -> AppendHeads:
         """Share the heads, which never change: copies of a model are many, networks are large."""
+        # Without the memory: the copy is of a model that will be asked elsewhere.
         copy = AppendHeads(self._heads, self._outcomes)
         copy.train(self.training)
         return copy
@@ -130,12 +131,16 @@ class AppendHeads(InputTransform):
     def transform(self, X: Tensor) -> Tensor:
         """Return (..., d + m·J) of X (..., d)."""
         for cached, result in self._memory:
+            # An optimiser of hyperparameters asks for the same X at each step; the networks would
+            # run each time.
             if cached.shape == X.shape and not X.requires_grad and torch.equal(cached, X):
                 return result
         with torch.set_grad_enabled(X.requires_grad and torch.is_grad_enabled()):
             values = self._heads(X)[..., self._outcomes, :].to(X)
             result = torch.cat([X, values.flatten(-2)], dim=-1)
         if not X.requires_grad:
+            # Two: the training inputs, and the candidates asked between them. A clone, as X may be
+            # written to.
             self._memory = [(X.clone(), result), *self._memory[:1]]
         return result
 
@@ -192,6 +197,8 @@ class HeadKernel(Kernel):
         super().__init__(batch_shape=batch_shape)
         self.read = columns
         sources = len(layout.names)
+        # A sum of S independent weights then has the standard deviation β/2, however many there
+        # are.
         variance = (prior.weight / 2) ** 2 / sources
         self.register_buffer("fixed", torch.tensor(layout.is_mean, dtype=torch.double) * variance)
         self.register_buffer("owner", torch.tensor(layout.owner))
@@ -199,6 +206,7 @@ class HeadKernel(Kernel):
         self.register_parameter(
             "raw_spread", torch.nn.Parameter(torch.zeros(*batch_shape, 1, sources))
         )
+        # No transform: the optimiser is bounded instead, as for BoTorch's own lengthscales.
         constraint = GreaterThan(1e-4, transform=None, initial_value=math.exp(prior.spread[0]))
         self.register_constraint("raw_spread", constraint)
         self.register_prior(
@@ -276,6 +284,7 @@ def head_weights(model: Model, m: int, n_sources: int) -> Tensor:
                 solved = member.prediction_strategy.mean_cache.unsqueeze(-1)
                 mean = member.mean_module
                 heads = mean.read(X)[..., mean.weights > 0]
+                # Added last, see `SourcedGP`.
                 kernel = member.covar_module.kernels[-1]
                 variance = kernel.fixed[mean.weights > 0]
                 draws = mean.weights[mean.weights > 0] + variance * (
@@ -289,6 +298,8 @@ def head_weights(model: Model, m: int, n_sources: int) -> Tensor:
 @contextmanager
 def exact() -> Iterator[None]:
     """Factorise however many rows there are: GPyTorch would iterate from 800 on."""
+    # `fast_pred_var` keeps the factor between questions.
+    # https://docs.gpytorch.ai/en/stable/settings.html
     with gpytorch.settings.max_cholesky_size(_MOST_ROWS), gpytorch.settings.fast_pred_var():
         yield
 

@@ -62,6 +62,7 @@ class TensorFiles:
     def to_json(self, document: Mapping[str, Any]) -> bytes:
         """Return a document as indented JSON; refuse what JSON has no word for, NaN included."""
         try:
+            # NaN is no JSON: other readers refuse the whole file.
             text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
         except (TypeError, ValueError) as error:
             raise self.error(f"expected numbers, text, lists and tables only: {error}") from error
@@ -111,6 +112,7 @@ class TensorFiles:
     def read_tensors(self, path: Path, seal: Mapping[str, Any]) -> dict[str, Tensor]:
         """Read safetensors; refuse a pickle, another :func:`seal_of`, and anything else."""
         self.refuse_pickle(path)
+        # Read once: what was hashed is what is parsed, even if the file is exchanged in between.
         content = self.read_sealed(path, seal)
         try:
             return dict(safetensors.torch.load(content))

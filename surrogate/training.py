@@ -36,12 +36,16 @@ def make_accelerator(
     if device.startswith("cuda") and not on_gpu:
         raise error(f"expected a GPU for device '{device}', got none; use 'auto'")
     if device.startswith("cuda:") and on_gpu:
+        # accelerate takes the current device of a single process; it has no argument for another.
         torch.cuda.set_device(device)
     if precision == "auto":
         precision = "bf16" if on_gpu and torch.cuda.is_bf16_supported() else "no"
     # Accelerate keeps one state for the whole process; a second training may want another.
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     handlers: Sequence[DistributedDataParallelKwargs] = (
+        # Steps without pictures leave f_v without gradients, which DDP would refuse at the next
+        # step.
+        # https://pytorch.org/docs/stable/generated/torch.nn.parallel.DistributedDataParallel.html
         [DistributedDataParallelKwargs(find_unused_parameters=True)]
         if has_unused_parameters
         else []

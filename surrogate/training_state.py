@@ -53,6 +53,7 @@ def new_step(folder: Path, step: int, error: type[Exception]) -> Iterator[Path]:
         step: how many steps were taken.
         error: raised where the disk refuses.
     """
+    # Padded, so that names sort as numbers do.
     path = folder / f"{_PREFIX}{step:07d}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,6 +95,8 @@ def restore_optimiser(
 ) -> None:
     """Give AdamW the state that :func:`optimiser_tensors` returned; other tensors are ignored."""
     for name, parameter in network.named_parameters():
+        # By name and not by AdamW's own `state_dict`, whose numbers follow the order of the
+        # parameters.
         keys = ("step", "exp_avg", "exp_avg_sq")
         entry = {key: tensors[f"{key}.{name}"] for key in keys if f"{key}.{name}" in tensors}
         if entry:

@@ -28,6 +28,7 @@ from surrogate.sourced_gp import GPConfig
 
 _MAX_ROWS = 160
 """Rows that suffice to weigh a source; with more, a sample of them is asked."""
+# e^−30 is 10⁻¹³: sure enough, and no overflow in the sigmoid.
 _SURE = 30.0
 
 
@@ -112,6 +113,7 @@ def fit_trusting(
         trust.append(float(torch.sigmoid(torch.tensor(gain))))
     used = [source for source, share in enumerate(trust) if share >= 0.5]
     model: Model
+    # That very model was fitted to weigh it: no need to fit it again.
     if len(rows) == len(X) and len(used) <= 1:
         model = alone[used[0]] if used else plain
     else:
@@ -145,6 +147,7 @@ def evidence(model: Model) -> float:
         objective = ExactMarginalLogLikelihood(member.likelihood, member)
         with torch.no_grad():
             value = objective(member.forward(member.train_inputs[0]), member.train_targets)
+        # GPyTorch gives the mean over rows.
         total += float((value * member.train_targets.shape[-1]).sum())
     return total
 
@@ -156,6 +159,7 @@ def _sample(Y: Tensor) -> Tensor:
         return torch.arange(n, device=Y.device)
     generator = torch.Generator().manual_seed(n)
     rows = torch.randperm(n, generator=generator)[:_MAX_ROWS].sort().values.to(Y.device)
+    # A rare outcome needs two values to be fitted at all.
     if ((~torch.isnan(Y[rows])).sum(dim=0) < 2).any():
         return torch.arange(n, device=Y.device)
     return rows

@@ -155,6 +155,7 @@ class Plan:
 
     def batch(self, step: int, *, with_pairs: bool) -> Batch:
         """Return the batch of one step; ``with_pairs`` asks for tiles too."""
+        # Each process its own turn: together they see what one would see in as many steps.
         turn = step * self._world + self._rank
         generator = drawn_from(self._settings.seed, "step", turn)
         rows = tuple(
@@ -163,6 +164,7 @@ class Plan:
         )
         pairs = None
         if with_pairs and self.has_pairs:
+            # Counted in contrastive steps, or each pass would leave the same pictures out.
             turn = step // self._settings.contrastive_every * self._world + self._rank
             pairs = self._draw_pairs(self._pairs.at(turn, self._n_pairs), generator)
         return Batch(rows, pairs, generator)
@@ -170,6 +172,7 @@ class Plan:
     def held_out(self) -> Iterator[Rows]:
         """Yield every held-out row, some labs or rows at a time, nothing hidden."""
         for place, source in enumerate(self._sources):
+            # Some at a time, so that the memory stays bounded.
             for part in self._held_out[place].split(64):
                 members = [self._groups[place][int(group)] for group in part]
                 if members:
@@ -205,6 +208,8 @@ class Plan:
 
 def _settings_of(source: SourceTensors) -> Tensor:
     """Number the rows by their conditions: replicates of one setting share a number."""
+    # What stands where nothing is present may be anything, NaN included, and tells no settings
+    # apart.
     table = source.table.nan_to_num() * (source.table[..., 2:] > 0.5)
     return torch.unique(table.flatten(1), dim=0, return_inverse=True)[1]
 
@@ -237,5 +242,6 @@ def _hide_in_groups(
         return table
     hidden = torch.rand(count, table.shape[1], generator=generator) < rate
     masked = table.clone()
+    # The flag alone: where it is 0 the other two are never read.
     masked[..., 2] *= (~hidden[unit]).to(table.dtype)
     return masked

@@ -129,6 +129,8 @@ def _stored(model: MatMCL, dtype: torch.dtype) -> dict[str, Tensor]:
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise InputError(f"{name} is not finite: this model is not worth keeping")
+        # Running means and variances are buffers: half precision would shift every picture's
+        # features.
         narrow = tensor.to(dtype if name in learnt else torch.float32)
         is_held = tensor.is_floating_point() and bool(torch.isfinite(narrow).all())
         full = tensor.to(torch.float32) if tensor.is_floating_point() else tensor
@@ -148,6 +150,7 @@ def read_card(folder: Path) -> CheckpointCard:
         CheckpointError: there is none, a pickle is in its place, or a key is missing, unknown or
             cannot be used.
     """
+    # `folder` may be a file: a .pt that somebody hands in gets a sentence of its own.
     FILES.refuse_pickle(folder)
     if not (folder / CARD).is_file():
         pickles = [
@@ -168,6 +171,7 @@ def read_card(folder: Path) -> CheckpointCard:
             f"{folder / CARD}: expected format {FORMAT}, got {document['format']!r}: "
             "made by another version; use that one, or train anew"
         )
+    # An unknown key may change what the weights mean; better none than misread.
     if set(document) != _KEYS:
         unknown, missing = sorted(set(document) - _KEYS), sorted(_KEYS - set(document))
         raise CheckpointError(
@@ -227,6 +231,7 @@ def load_checkpoint(
     if parts not in {"all", "table"}:
         raise InputError(f"expected parts 'all' or 'table', got '{parts}'")
     card = read_card(folder)
+    # Before the weights are read: they may be large, the card is not.
     _check_vocabulary(folder, card.vocabulary, vocabulary, parameters)
     weights = FILES.read_tensors(folder / WEIGHTS, card.seal)
     try:
@@ -251,6 +256,7 @@ def fill(model: MatMCL, weights: Mapping[str, Tensor], place: Path) -> None:
         CheckpointError: a name is missing or unknown, or a shape differs.
     """
     if model.vision is None:
+        # Proposals have no use for them, nor for transformers, which building them would import.
         weights = {k: v for k, v in weights.items() if not k.startswith(_PICTURE_PARTS)}
     expected = model.state_dict()
     if set(weights) != set(expected):

@@ -64,6 +64,7 @@ class MatMCLConfig(_Document):
     latent_dim: int = 64
     projection_dim: int = 64
     n_deviations: int = 8
+    # 9.6 µm a side, some fifteen mean fibre diameters of the virtual lab's reference mat (620 nm).
     tile_px: int = 96
     nm_per_pixel: float = 100.0
     temperature: float = 0.1
@@ -128,6 +129,7 @@ class TrainSettings(_Document):
     contrastive_every: int = 1
     mask_rate: float = 0.05
     clip: float = 1.0
+    # Microscopes set brightness and contrast by themselves; neither tells anything of a mat.
     brightness: float = 0.05
     contrast: float = 0.15
     noise: float = 0.02
@@ -148,6 +150,7 @@ class TrainSettings(_Document):
             _integer(owner, name, getattr(self, name), 1)
         for name in ("warmup", "rows_per_lab", "seed"):
             _integer(owner, name, getattr(self, name), 0)
+        # One pair has no negatives.
         _integer(owner, "tiles_per_batch", self.tiles_per_batch, 2)
         for name in ("learning_rate", "clip"):
             _number(owner, name, getattr(self, name), 0.0, math.inf, open_below=True)

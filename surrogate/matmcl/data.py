@@ -102,6 +102,7 @@ def fingerprint(sources: Sequence[SourceTensors]) -> str:
         parts = (source.table, source.outcomes, source.lab, source.tiles, source.tile_owner)
         for part in (*parts, source.held):
             if part is not None:
+                # With the shape: the same bytes may be another table.
                 digest.update(f"{tuple(part.shape)}{part.dtype}".encode())
                 flat = part.detach().cpu().contiguous().view(-1)
                 digest.update(flat.view(torch.uint8).numpy() if len(flat) else b"")

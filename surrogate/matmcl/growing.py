@@ -36,6 +36,7 @@ def grown(
         raise InputError("this model was loaded for tables only: load it with parts='all'")
     known_specs = {spec.name: spec for spec in model.vocabulary.parameters}
     for spec in vocabulary.parameters:
+        # Weights learnt on another scale would read the same number as another setting.
         if known_specs.get(spec.name, spec) != spec:
             raise InputError(f"{spec.name}: the model knows it on another scale or in another unit")
     backbone: Mapping[str, Any] = model.vision.backbone_config
@@ -105,6 +106,7 @@ def _head(name: str, new: Tensor, old: Mapping[str, Tensor], places: _Places) ->
         new.view(places.m_new, -1, *new.shape[1:]),
         source.view(places.m_old, -1, *source.shape[1:]),
     )
+    # A new source has a mean head only, `ensemble` deviations as well.
     columns = min(new_heads.shape[1], old_heads.shape[1])
     for outcome, place in places.outcomes:
         new_heads[place, :columns] = old_heads[outcome, :columns]

@@ -29,6 +29,8 @@ from torch.nn import functional
 
 from surrogate.errors import InputError
 
+# The floor of the Gaussian process's own noise: an outcome that was memorised would else rule the
+# loss.
 _LEAST_LOG_NOISE = math.log(1e-4)
 # Beyond two standard deviations linear: one wild value of an archive does not rule the heads.
 _HUBER = 2.0
@@ -71,6 +73,7 @@ def gmc_loss(
             continue
         itself = torch.eye(2 * n, dtype=torch.bool, device=pair.device)
         similarity = (pair @ pair.T / temperature).masked_fill(itself, -torch.inf)
+        # Row a's positive is n places on: joint and modality follow one another.
         counterpart = torch.arange(2 * n, device=pair.device).roll(n)
         total = total + functional.cross_entropy(similarity, counterpart)
     return total
@@ -105,6 +108,7 @@ def lab_likelihood(H: Tensor, y: Tensor, lab_index: Tensor, log_noise: Tensor) -
     is_measured = ~torch.isnan(y)
     inverse = torch.exp(-log_noise.clamp_min(_LEAST_LOG_NOISE))  # (m,) 1/σ²
     r = torch.where(is_measured, y.nan_to_num() - H[..., 0], 0.0)
+    # Zero rows add nothing to any sum below, so that missing values need no loop.
     U = H[..., 1:] * is_measured.unsqueeze(-1)
     per_lab = torch.bincount(lab_index)
     # Rows of a lab side by side, (L, m, most rows of a lab, …), so that sums are matrix products.
@@ -112,6 +116,7 @@ def lab_likelihood(H: Tensor, y: Tensor, lab_index: Tensor, log_noise: Tensor) -
     count = _pack(is_measured.to(H.dtype), lab_index, per_lab).sum(dim=1)
     inner = packed.transpose(-2, -1) @ packed * inverse[:, None, None]  # (L, m, 1 + K, 1 + K)
     squares, b, gram = inner[..., 0, 0], inner[..., 1:, :1], inner[..., 1:, 1:]
+    # K × K for each lab and outcome in place of n × n.
     factor = torch.linalg.cholesky(gram + torch.eye(U.shape[-1], dtype=H.dtype, device=H.device))
     log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
     half = torch.linalg.solve_triangular(factor, b, upper=False)

@@ -71,11 +71,14 @@ class MatMCL(nn.Module):
         self.property_heads = nn.ModuleList(
             _Head(config, m, self._columns(name)) for name in self.sources
         )
+        # σ² = 0.37 of a standardised outcome to begin with.
         self.log_noise = nn.Parameter(torch.full((len(self.sources), m), -1.0))
         """ln σ² of each source and outcome, in outcomes standardised within their lab."""
         self.vision: nn.Module | None = None
         self.joint: nn.Module | None = None
+        # Last: the table's weights are drawn alike with a vision encoder and without.
         if with_vision:
+            # Imports transformers, seconds that proposals do without.
             from surrogate.matmcl.vision_encoder import VisionEncoder
 
             self.vision = VisionEncoder(config, vision_config)

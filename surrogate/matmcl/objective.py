@@ -34,6 +34,7 @@ class Objective(nn.Module):
             table, tiles: (n, p, 3) and (n, 1, s, s), 0…1: pairs for the contrastive term.
         """
         losses: dict[str, Tensor] = {}
+        # Only f_v runs in bfloat16: a likelihood's Cholesky factors need float32.
         with torch.autocast(self.model.log_noise.device.type, enabled=False):
             for source_rows in rows:
                 losses[f"source.{source_rows.source}"] = source_loss(self.model, source_rows)

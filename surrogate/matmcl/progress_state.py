@@ -107,6 +107,7 @@ def restore(
         raise CheckpointError(
             f"{step_folder / STATE}: expected what `store` wrote, got {error!r}; start anew"
         ) from error
+    # Before anything is loaded, so that a refusal leaves the model as it was.
     _refuse_another(step_folder, stored, dict(identity))
     if (card.config, card.vocabulary, card.sources) != (
         model.config,

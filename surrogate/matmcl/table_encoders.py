@@ -34,6 +34,7 @@ class _Table(nn.Module):
 
     def __init__(self, n_parameters: int) -> None:
         super().__init__()
+        # Zero is the middle of every scale and range.
         self.missing = nn.Parameter(torch.zeros(n_parameters, 2))
 
     def present(self, T: Tensor) -> Tensor:
@@ -110,6 +111,9 @@ class _Block(nn.Module):
 
     def __init__(self, config: MatMCLConfig) -> None:
         super().__init__()
+        # Two thirds of the usual feed-forward's inner width: gated units have three matrices
+        # (Shazeer 2020).
+        # https://arxiv.org/abs/2002.05202
         width, inner = config.width, max(1, config.width * 4 // 3)
         self.norm_attention = nn.LayerNorm(width)
         self.mix = nn.Linear(width, 3 * width)

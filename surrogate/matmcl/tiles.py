@@ -65,6 +65,8 @@ def cut_tiles(
             size=(config.tile_px, config.tile_px),
             mode="bilinear",
             align_corners=False,
+            # Without it a bilinear reduction skips pixels, and thin fibres come and go with the
+            # grid.
             antialias=True,
         )
         tiles[place] = resampled[0, 0].round().clamp(0, 255).to(torch.uint8)
@@ -107,6 +109,7 @@ def _corners(
     """Return ``n`` upper left corners: cells of a shifted grid in random order, then anywhere."""
     rows, columns = (length // side for length in shape)
     spare = [length - count * side for length, count in zip(shape, (rows, columns), strict=True)]
+    # The grid is shifted, or the right and lower margins would never be seen.
     shift = [int(torch.randint(room + 1, (), generator=generator)) for room in spare]
     order = torch.randperm(rows * columns, generator=generator)[:n].tolist()
     corners = [
@@ -138,10 +141,12 @@ def augment(tiles: Tensor, settings: TrainSettings, generator: torch.Generator) 
     for axis in (-1, -2):
         chosen = flips[:, axis].to(tiles.device).view(-1, 1, 1, 1)
         tiles = torch.where(chosen, tiles.flip(axis), tiles)
+    # Contrast about each tile's own mean, which brightness then moves.
     middle = tiles.mean(dim=(-2, -1), keepdim=True)
     tiles = middle + (tiles - middle) * torch.exp(settings.contrast * gain)
     tiles = tiles + settings.brightness * shift
     if settings.noise > 0:
+        # Drawn on the device: the noise of a batch would else cross the bus.
         noise = torch.Generator(tiles.device).manual_seed(seed)
         tiles = tiles + settings.noise * torch.randn(
             tiles.shape, generator=noise, device=tiles.device, dtype=tiles.dtype

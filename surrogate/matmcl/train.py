@@ -34,6 +34,7 @@ from surrogate.training import learning_rate, make_accelerator
 from surrogate.training_state import forget, latest, sweep
 
 _FREE = ("device", "checkpoint_every")  # may differ when a training is taken up again
+# Decay would pull σ² to 1, and the stand-ins back to the middle, whatever the data say.
 _NOT_DECAYED = ("log_noise", "missing")
 
 
@@ -125,6 +126,7 @@ class _Training:
             while not self.state.is_done:
                 losses = self._step(objective, optimiser)
                 self.state.step += 1
+                # Before the report and the checkpoint, both of which tell of it.
                 self._look()
                 self._report(losses)
                 wants_stop = self.should_stop is not None and self.should_stop()
@@ -183,6 +185,7 @@ class _Training:
             if state.best_loss is None or loss < state.best_loss:
                 weights = self.model.state_dict()
                 state.best_loss, state.stale = loss, 0
+                # Cloned: `state_dict` shares memory with the weights that go on being trained.
                 state.best = {name: value.detach().clone() for name, value in weights.items()}
             else:
                 state.stale += 1
@@ -202,6 +205,7 @@ class _Training:
                 loss = float(source_loss(self.model, rows.to(self.accelerator.device)))
                 sums[rows.source] = sums.get(rows.source, 0.0) + loss * measured
                 counts[rows.source] = counts.get(rows.source, 0) + measured
+        # Each source counts once, however many rows it has.
         return sum(sums[name] / max(counts[name], 1) for name in sums) / len(sums)
 
     def _report(self, losses: Mapping[str, Tensor]) -> None:

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from surrogate.errors import InputError
 from surrogate.matmcl.config import VISION_ENCODERS, MatMCLConfig
 
+# A charged speck or a dead pixel must not rule the features.
 _CLAMP = 4.0
+# Five grey values of 255: less is noise.
 _LEAST_SPREAD = 0.02
 
 
@@ -41,6 +43,7 @@ class VisionEncoder(nn.Module):
             self.backbone = _named(config.vision_encoder)
         else:
             self.backbone = _from_folder(Path(config.vision_encoder))
+        # Folders from elsewhere mostly want three channels: the grey one is repeated.
         self._channels = int(getattr(self.backbone.config, "num_channels", 3))
         self.leave = nn.Linear(self._width(config), config.latent_dim)
 
@@ -56,6 +59,8 @@ class VisionEncoder(nn.Module):
 
     def _pooled(self, tiles: Tensor) -> Tensor:
         out = self.backbone(tiles.expand(-1, self._channels, -1, -1))
+        # Convolutional models pool themselves; transformers give tokens, (n, t, w), others maps,
+        # (n, w, h, w).
         pooled = getattr(out, "pooler_output", None)
         if pooled is not None:
             return pooled.flatten(1)
@@ -65,6 +70,7 @@ class VisionEncoder(nn.Module):
     def _width(self, config: MatMCLConfig) -> int:
         """Send one blank tile through, which also shows that the backbone takes such tiles."""
         training = self.backbone.training
+        # A blank tile in training mode would move the running means of batch normalisation.
         self.backbone.eval()
         weight = next(self.backbone.parameters())
         side = config.tile_px
@@ -140,7 +146,9 @@ def _from_folder(folder: Path) -> nn.Module:
             str(folder),
             local_files_only=True,
             use_safetensors=True,
+            # The default, said aloud: a folder may name code of its own.
             trust_remote_code=False,
+            # Whatever it was saved in.
             dtype=torch.float32,
         )
     except Exception as error:  # transformers raises what its parts raise
