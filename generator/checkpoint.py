@@ -112,8 +112,6 @@ def save_generator(
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # safetensors, not pickle.
-        # https://huggingface.co/docs/diffusers/using-diffusers/other-formats
         copied.save_pretrained(folder, safe_serialization=True)
         (folder / README).write_text(readme, encoding="utf-8")
     except Exception as error:  # diffusers and safetensors raise what their parts raise
@@ -209,8 +207,6 @@ def load_generator(
                 local_files_only=True,
                 use_safetensors=True,
                 torch_dtype=torch.float32,
-                # diffusers would build on the meta device and fill in from the file, leaving
-                # buffers that are in no file (accelerate's way for models of many GB).
                 low_cpu_mem_usage=False,
             )
     except Exception as error:  # diffusers raises what its parts raise

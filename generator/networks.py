@@ -46,8 +46,8 @@ def make_unet(config: GeneratorConfig) -> UNet2DConditionModel:
         layers_per_block=config.layers,
         norm_num_groups=config.norm_groups,
         attention_head_dim=min(32, config.channels[-1]),
-        # A vector through two layers, added to the time's: the only door for a vector that
-        # UNet2DConditionModel has without cross-attention.
+        # The embedding through two layers, added to the time's: no cross-attention is needed for a
+        # single vector.
         # https://huggingface.co/docs/diffusers/api/models/unet2d-cond
         class_embed_type="projection",
         projection_class_embeddings_input_dim=config.embedding_dim + 1,

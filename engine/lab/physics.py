@@ -45,6 +45,7 @@ Array = NDArray[np.float64]
 
 FLOW_RATE_ML_H, CONCENTRATION_PERCENT, VOLTAGE_KV = 0.4, 19.0, 19.0
 HUMIDITY_PERCENT, TEMPERATURE_C, SPEED_RPM = 52.0, 21.5, 1600.0
+# Share of fibres in the reference mat.
 SOLIDITY = 0.25
 DIRECTIONS = {"longitudinal": 1.0, "transverse": -1.0}
 ORDER_RANGE = (-0.3, 0.72)

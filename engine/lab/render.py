@@ -29,11 +29,13 @@ from engine.lab.physics import Microstructure
 LAYERS_PER_SOLIDITY = 9.0
 """Fibre layers seen in a mat, for each unit of solid share: about 2¼ at a porosity of 0.75."""
 
+# Bounds the time of a large picture of thin fibres.
 MAX_FIBRES = 4000
 BEAD_SWELLING = 1.8
 BEAD_THICKENING = 1.5
 """A place of a fibre counts as bead where it is so many times as thick as the fibre is."""
 
+# Grey values of 255.
 BACKGROUND, NOISE = 26.0, 7.0
 
 

@@ -18,6 +18,8 @@ from engine.lab.physics import Array, Microstructure
 from engine.lab.protocol import LabResult, Picture
 from engine.lab.render import render
 
+# The thinnest mat of the space (260 nm) still shows its fibres four pixels wide
+# (docs/benchmarks.md, "Statistics of micrographs").
 NM_PER_PIXEL = 60.0
 N_LOT = 4
 """Lot draws e0 … e3, N(0, 1): diameter, order, beads, porosity."""
@@ -75,6 +77,7 @@ class SpinningLab(ABC):
         mat = self._structure(columns, lot)
         failure = self._failure(columns, rng)
         factors = self._factors(rng)
+        # Drawn whether or not anybody looks: the runs that follow must not depend on it.
         picture_seed = int(rng.integers(2**63))
         if failure in ("no_jet", "drips"):
             return LabResult(failure=failure)
@@ -121,6 +124,7 @@ class SpinningLab(ABC):
         return 1.0 - float(np.prod([1.0 - p for p in odds.values()]))
 
     def _failure(self, columns: Mapping[str, Array], rng: np.random.Generator) -> str | None:
+        # Of the mean lot: `failure_probability` is what benchmarks score by.
         odds = self._failures(columns, self._structure(columns, np.zeros(N_LOT)))
         draws = rng.random(len(odds))
         for (kind, p), draw in zip(odds.items(), draws, strict=True):

@@ -36,6 +36,7 @@ from engine.lab.physics import Array, Microstructure, measurement_factors, sigmo
 from engine.lab.spinning import SpinningLab
 from engine.lab.virtual import VirtualLab, nanofibre_campaign
 
+# 294.65 K are the 21.5 °C of the virtual lab's mean day.
 MARTIN_PER_PERCENT, ARRHENIUS_K, T_REFERENCE_K = 0.175, 2500.0, 294.65
 REFERENCE_NM = 610.0
 ISOTROPIC_SHARE, PERCOLATION = 0.45, 0.15

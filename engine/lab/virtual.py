@@ -30,6 +30,7 @@ from engine.lab.physics import (
 from engine.lab.spinning import SpinningLab
 from engine.workspace.settings import parse_campaign
 
+# A stream of its own: the lab's seed alone would share its draws with the runs'.
 OLDER_SEED = 1987
 
 

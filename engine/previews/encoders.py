@@ -41,9 +41,9 @@ SIDE_PX, NM_PER_PIXEL = 128, 60.0
 """Of what the encoders see: the generator's field of view, at its scale or a finer one."""
 
 LATENT = 32
-# Less than the readings' 1: contrast alone tells pictures apart only as far as conditions do, which
-# gave R² 0.72, 0.89 and 0.50 for diameter, order and porosity in place of 0.97, 0.97 and 0.95
-# (docs/notes/generator.md).
+# Less than the readings' 1: contrast tells pictures apart only as far as conditions do. The
+# surrogate's f_v, taught by contrast, shows diameter, order and porosity with R² 0.72, 0.89 and
+# 0.50, this one with 0.97, 0.97 and 0.95 (docs/notes/generator.md).
 WEIGHT_CONTRASTIVE = 0.2
 # People state some of the conditions and leave the others open.
 MASK_RATE = 0.08
@@ -143,7 +143,6 @@ def _teach(
         joint = model.project(model.merge(t, v[: len(paired)]))
         projections = [model.project(t), model.project(v[: len(paired)])]
         loss = loss + WEIGHT_CONTRASTIVE * gmc_loss(joint, projections, temperature=0.1)
-        # Keeps the latents near the origin, where the prior's diffusion begins and ends.
         loss = loss + 1e-3 * (v.square().mean() + t.square().mean())
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

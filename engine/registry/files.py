@@ -25,6 +25,7 @@ FOLDER = "models"
 FILES = "files"
 """The key of a version's ``config`` under which the hash of every file stands."""
 
+# Full disk, quota used up, larger than the file system takes: to people one and the same.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -61,6 +62,7 @@ def keep(data_dir: Path, kind: ModelKind, fill: Callable[[Path], None]) -> Kept:
         fill(draft)
         files = hashes(draft)
         digest = tree_digest(files)
+        # 48 bits tell the models of one database apart; a clash would be seen by the full hashes.
         folder = home / f"{kind}-{digest[:12]}"
         is_new = not folder.exists()
         if not is_new and hashes(folder) != files:  # damaged meanwhile: the new one is sound
@@ -106,6 +108,7 @@ def file_sha256(path: Path) -> str:
 
 def tree_digest(files: Mapping[str, str]) -> str:
     """Return one SHA-256 for all files of a folder."""
+    # As `sha256sum` prints them, so that it can be checked without this program.
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 

@@ -46,6 +46,7 @@ def serving(data_dir: Path, tx: Transaction, campaign_id: int, kind: ModelKind) 
                              + by_voice(f" (`engine models promote {version.id}` makes it last)",
                                         " (promoting it makes it last)"))  # fmt: skip
             return _logged(Serving(version, folder, tuple(notes)))
+        # Pruning was asked for; nobody needs to hear of it at each command.
         if not version.is_pruned:
             notes += findings
     if notes:
@@ -78,6 +79,7 @@ def stack(promotions: list[PromotionRecord]) -> list[int | None]:
     """
     order: list[int | None] = [None]
     for promotion in promotions:
+        # By the reason's first word: the table of promotions has no column for it.
         is_back = (promotion.reason or "").startswith(ROLLBACK)
         if is_back and promotion.model_version_id in order:
             del order[order.index(promotion.model_version_id) + 1 :]

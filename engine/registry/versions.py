@@ -173,6 +173,7 @@ def prune(
         everything = [v for v in tx.models.all_of(record.id) if not v.is_pruned]
         for one in ModelKind if kind is None else (kind,):
             ids += _prunable(tx, record.id, one, everything, keep)
+        # Two versions of the same content share a folder.
         kept_paths = {v.artifact_path for v in everything if v.id not in ids}
         paths = {v.artifact_path for v in everything if v.id in ids} - kept_paths
         folders = [workspace.data_dir / path for path in sorted(paths)]
@@ -181,6 +182,8 @@ def prune(
             for id_ in ids:
                 tx.models.mark_pruned(id_)
             pruned = {v.sha256 for v in everything if v.id in ids}
+            # Embeddings go with the encoder that made them, unless another version has the same
+            # weights.
             tx.embeddings.forget(pruned - {v.sha256 for v in everything if v.id not in ids})
     if not is_dry_run:
         for folder in folders:
@@ -204,6 +207,7 @@ def _prunable(
     keep: int,
 ) -> list[int]:
     order = stack(list(tx.models.promotions(campaign_id, kind)))
+    # What serves, and what a rollback would bring back.
     needed = {one for one in order[-2:] if one is not None}
     versions = [v for v in everything if v.kind is kind]
     needed |= {v.id for v in versions[len(versions) - keep :]} if keep else set()

@@ -132,6 +132,8 @@ def match_axes(
         if axis.name in mapping:
             place = vocabulary_names[mapping[axis.name]]
             matches[axis.name] = _match(axis, place, vocabulary.parameters[place])
+    # All by the surest sign first, then the next: a synonym of one axis must not take the word that
+    # another one spells out.
     for alike in (_by_name, _by_alias, _by_synonym):
         used = {match.index for match in matches.values()}
         for axis in axes:
@@ -143,6 +145,8 @@ def match_axes(
                 used.add(place_of)
                 left_out.pop(axis.name, None)
             except UnitError as error:
+                # Not raised: an axis of the same name and another kind of unit may be something
+                # else. Only who maps it by hand is told.
                 left_out.setdefault(axis.name, str(error))
     for axis in axes:
         if axis.name not in matches:

@@ -32,6 +32,7 @@ class Words:
 @cache
 def base_words() -> Words:
     """Return the starter's vocabulary."""
+    # The card alone: `engine source add` needs words, and no weights.
     document = json.loads(CARD.read_text(encoding="utf-8"))["vocabulary"]
     return Words(
         tuple(Spec(**entry) for entry in document["parameters"]), tuple(document["outcomes"])

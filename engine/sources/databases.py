@@ -26,6 +26,7 @@ def other_database(workspace: Workspace, address: str) -> tuple[str, Path | None
     if "://" in address:
         from urllib.parse import urlsplit
 
+        # A definition is recorded, shown and copied.
         if urlsplit(address).password:
             raise DataError(
                 "a password in the URL would be recorded; leave it out and put it in ~/.pgpass",
@@ -92,5 +93,6 @@ def _data_dir_beside(database: Path) -> Path | None:
     content = _toml(config)
     url = str(content.get("database", {}).get("url", "sqlite:///spinneret.db"))
     theirs = sqlite_path(resolve_url(url, config.parent))
+    # A config.toml beside it may be another database's; its data folder would hold other pictures.
     is_that_database = theirs is not None and theirs.resolve() == database.resolve()
     return _data_dir(config, content) if is_that_database else None

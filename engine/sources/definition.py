@@ -13,10 +13,10 @@ from engine.errors import DataError, UsageError, by_voice
 from engine.sources.units import UnitError, check_unit
 
 ENSEMBLE = "ensemble"
+"""What a model calls all simulated labs together."""
 OWN = "own runs"
 """The source that a campaign's own runs are to its model. Its head stands in no mean: the Gaussian
 process on top is conditioned on the same results."""
-"""What a model calls all simulated labs together."""
 
 MAX_LABS = 4096
 MOST_SEEDS = 100_000

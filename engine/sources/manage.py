@@ -139,6 +139,7 @@ def definition_of(
         values["database"] = (
             database if "://" in database else _kept_path(workspace, Path(database))
         )
+        # Fixed now: somebody may switch campaigns over there.
         values["campaign"] = campaign or active_campaign_of(workspace, values["database"])
     return make_definition(**values)
 
@@ -167,6 +168,7 @@ def add(
     check_name(name)
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
+        # Before the source is read, which may take minutes; the constraint decides in the end.
         _refuse_taken(tx, record.id, name)
     names = map_names(campaign, definition.names, "map")
     definition = definition.model_copy(update={"names": names})
@@ -227,6 +229,7 @@ def describe(workspace: Workspace, name: str) -> Described:
         DataError, DatabaseError: it cannot be read.
     """
     campaign, _, (record,) = sources_of(workspace, [name])
+    # To be described it may be all of them.
     data, _ = refuse_own_runs(workspace, read_source(workspace, record), most_share=1.0)
     language = common_language(campaign, base_words(), [data.vocable])
     return Described(record, data.definition, data, language)

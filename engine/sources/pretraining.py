@@ -41,8 +41,6 @@ from surrogate.matmcl.train import train
 from surrogate.matmcl.vocabulary import ParameterSpec, Vocabulary
 from surrogate.progress import Progress, silent
 
-"""Called with what is being done, how much of it is done, of how much, and the losses if any."""
-
 STARTS = ("starter", "scratch")
 REPLAYED_LABS = range(192)
 """Simulated labs that are looked at again, lest the starter's heads forget them."""
@@ -91,6 +89,7 @@ def pretrain(
     lease = held(workspace.database, TRAINING) if is_first_process() else nullcontext()
     with lease:
         with workspace.database.read() as tx:
+            # Before the sources are read: what comes meanwhile counts as new.
             watermark = tx.watermark()
         sources = read_all(workspace, request, progress)
         try:
@@ -178,6 +177,7 @@ def _train(
     history = fit_model(
         model, tensors, _settings(request, start), folder, progress, resume=request.resume
     )
+    # The others trained along; one of them records.
     if not is_first_process():
         return Pretrained(0, "", "", watermark, {}, None)
     metrics = {
@@ -205,6 +205,7 @@ def _train(
         workspace, sources.campaign_id, stored, metrics=metrics, watermark=watermark,
         start=request.start, config={"pretrain": asdict(request)}, seed=request.seed,
     )  # fmt: skip
+    # Only once it is recorded: a crash before takes the training up again.
     shutil.rmtree(folder, ignore_errors=True)
     return replace(registered, notes=tuple(notes))
 

@@ -132,6 +132,7 @@ def refuse_own_runs(
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         own_results = {_signature(e.replicates()) for e in tx.experiments.find(record.id)}
+    # Runs without results have nothing in common with one another.
     own_results.discard(())
     foreign_runs = tuple(run for run in data.runs if _signature(run.outcomes) not in own_results)
     n_own = len(data.runs) - len(foreign_runs)
@@ -149,6 +150,8 @@ def refuse_own_runs(
 
 def _signature(outcomes: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
     """Return what tells one run's results from another's; a single value tells nothing."""
+    # Nine digits, as a table that was written and read again may differ in the last ones; sorted,
+    # as outcomes may be called otherwise elsewhere.
     values = sorted(f"{value:.9g}" for values in outcomes.values() for value in values)
     return tuple(values) if len(values) > 1 else ()
 
@@ -195,6 +198,7 @@ def run_of(experiment: ExperimentRecord, campaign: Campaign, data_dir: Path | No
 
 def _picture(record: MicrographRecord, data_dir: Path) -> Picture:
     path = (data_dir / record.path).resolve()
+    # The row is another database's: "../" in it must not reach files of this machine.
     if not path.is_relative_to(data_dir.resolve()):
         raise DataError(f"micrograph {record.id}: its path '{record.path}' leaves the data folder")
     return Picture(path, record.nm_per_pixel, record.crop, record.rotation_axis, record.sha256)

@@ -47,6 +47,8 @@ def folder_of(workspace: Workspace, tx: Transaction, campaign_id: int, sha256: s
     if starter_sha256() == sha256:
         return STARTER
     wrong: list[str] = []
+    # By hash, whatever its status: a batch is replayed with what chose it, not with what serves
+    # now.
     for version in tx.models.all_of(campaign_id):
         if version.sha256 == sha256:
             findings = problems(workspace.data_dir, version)

@@ -22,6 +22,7 @@ def read_simulated(definition: SourceDefinition) -> SourceContent:
     first, n = definition.seed or 0, definition.labs or 0
     runs = []
     for lab_index, seed in enumerate(range(first, first + n)):
+        # A stream of its own: the lab's laws are drawn from its seed already.
         lab, rng = draw_lab(seed), np.random.default_rng([seed, 17])
         columns = {**lab.design(RUNS_PER_LAB, seed=seed), **lab.rooms(rng, RUNS_PER_LAB)}
         values, _ = lab.observe_columns(columns, rng)

@@ -56,6 +56,7 @@ def keep_surrogate(
         try:
             save_checkpoint(aside, model, extra=extra, data_watermark=watermark, seed=seed)
         except CheckpointError as error:
+            # `keep` tells a full disk as such.
             if isinstance(error.__cause__, OSError):
                 raise error.__cause__ from error
             raise
@@ -115,6 +116,7 @@ def register(
                 versions=versions(),
                 reason=reason,
             )
+    # Ctrl-C too. A folder that was there before belongs to another row.
     except BaseException:
         if stored.is_new:
             shutil.rmtree(stored.folder, ignore_errors=True)

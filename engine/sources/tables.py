@@ -26,6 +26,7 @@ from engine.sources.runs import Picture, SourceContent, SourceRun, outcomes_of
 from engine.sources.units import UnitError, check_unit
 from engine.sources.words import canonical
 
+# A column of the wrong kind gives one for each row.
 MOST_PROBLEMS = 200
 _ANY_SIZE = 1e6  # megapixels: only the header is read here
 
@@ -59,6 +60,7 @@ def read_table_source(
         _run(number, texts, headings, comma, problems)
         for number, texts in zip(raw.numbers, raw.rows, strict=True)
     ]
+    # All cells first: who mends a table wants to hear of every cell at once.
     if problems:
         raise ImportRefusedError(raw.source, problems[:MOST_PROBLEMS])
     runs, notes = _finished(every, has_outcomes=bool(columns.of_kind("outcome")))
@@ -241,6 +243,7 @@ def _run(
     outcomes: dict[str, tuple[float, ...]] = {}
     for heading in headings:
         text, column = texts[heading.column.index].strip(), heading.column
+        # What spreadsheets and lab books write where there is nothing.
         if not text or text.casefold() in ("nan", "na", "n/a", "-", "–"):
             continue
         if column.kind == "label":

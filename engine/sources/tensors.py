@@ -36,6 +36,7 @@ TILES_PER_PICTURE = 4
 MOST_TILES = 8192
 """Of one source; beyond that fewer tiles are cut from each picture, then fewer pictures read."""
 
+# 15 % of fewer are no six recipes: too few to say anything.
 LEAST_TO_HOLD_OUT = 40
 HELD_OUT = 0.15
 _LEAST_SPREAD = 1e-6
@@ -133,6 +134,7 @@ def _held_out(T: Array, seed: int) -> NDArray[np.bool_]:
     held_out = np.zeros(len(T), dtype=bool)
     if len(T) < LEAST_TO_HOLD_OUT:
         return held_out
+    # Rounded: unit conversions leave traces in the last digits.
     _, recipe = np.unique(T.reshape(len(T), -1).round(6), axis=0, return_inverse=True)
     n = int(recipe.max()) + 1
     chosen = np.random.default_rng([seed, 3]).permutation(n)[: round(n * HELD_OUT)]
@@ -150,6 +152,7 @@ def _outcomes(data: SourceData, understood: Understood, m: int, learnt: NDArray[
             [_mean(run.outcomes.get(outcome.name, ()), outcome.is_log) for run in data.runs]
         )
         finite = values[learnt & np.isfinite(values)]
+        # Divided by such a spread rounding errors would be taught as results.
         if len(finite) < 2 or finite.std() < _LEAST_SPREAD:
             continue
         Y[:, place] = (values - finite.mean()) / finite.std()
@@ -206,6 +209,7 @@ def _cut(
     if box is not None:
         left_px, top_px, right_px, bottom_px = box
         grey = grey[top_px:bottom_px, left_px:right_px]
+    # Not the extremes: hot pixels and charging would leave the rest dark.
     low, high = np.percentile(grey, (0.5, 99.5))
     grey = np.clip((grey - low) / max(float(high - low), 1e-6), 0.0, 1.0)
     if picture.rotation_axis == "y":  # the collector's rotation belongs along the width

@@ -21,6 +21,7 @@ from engine.errors import DataError, nearest_name
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
+# pint's parser is not meant for text of strangers.
 MAX_LENGTH = 40
 
 _DEFINITIONS = """
@@ -116,7 +117,9 @@ _SIGNS = str.maketrans(
     {"·": "*", "⋅": "*", "∙": "*", "×": "*", "−": "-", "^": " ", "µ": "u", "μ": "u"}
 )
 _NAMES = re.compile(r"[A-Za-z_ */().-]+")
+# One digit: `m**9**9**9` would be computed.
 _POWER = re.compile(r"(?<=[A-Za-z])\*\*[+-]?[0-9](?![0-9*])|^1(?= */)")
+# What a misspelt unit is compared with, and what the message names.
 _UNITS = (
     "mL/h", "µL/min", "kV", "rpm", "r/min", "Hz", "cm", "mm", "µm", "nm", "°C", "K", "%", "wt%",
     "MPa", "GPa", "kPa", "g/mL", "mg/mL", "mPa·s", "µS/cm", "mN/m", "kg/mol", "m/s", "min", "gauge",
@@ -146,6 +149,7 @@ def _affine(unit: str, target: str) -> tuple[float, float]:
     source_unit, target_unit = _parse(unit), _parse(target)
     if registry.get_dimensionality(source_unit) != registry.get_dimensionality(target_unit):
         raise UnitError(f"expected a unit that can become {target}, got {unit}")
+    # Two points fix the line, offsets of °C and °F included.
     at_0, at_1 = (
         float(registry.Quantity(value, source_unit).to(target_unit).magnitude)
         for value in (0.0, 1.0)
@@ -167,6 +171,8 @@ def check_unit(unit: str) -> None:
 def _registry() -> UnitRegistry[Any]:
     from pint import UnitRegistry
 
+    # Without pint's own definitions, which know gibibytes and furlongs, and without a cache on the
+    # disk.
     registry: UnitRegistry[Any] = UnitRegistry(None, cache_folder=None)
     registry.load_definitions(_DEFINITIONS.strip().splitlines())
     return registry
@@ -177,6 +183,7 @@ def _parse(unit: str) -> Any:
     text = "".join(unit.split())
     expression = _UNIT_NAMES.get(unicodedata.normalize("NFKC", text).casefold())
     if expression is None:
+        # In capitals only: g is a gram.
         expression = "gauge" if text in ("G", "ga") else _arithmetic(unit)
     if len(unit) <= MAX_LENGTH and _is_harmless(expression):
         try:

@@ -41,6 +41,8 @@ async def checked_form(request: Request) -> AsyncIterator[FormData]:
     if request.method in SAFE:
         yield FormData()
         return
+    # Starlette's own limits are 1,000 each; a form here has a field for each parameter and outcome.
+    # https://www.starlette.io/requests/#request-files
     form = await request.form(max_files=MOST_FILES, max_fields=400)
     try:
         sent = request.headers.get("x-csrf-token") or form.get("csrf")
@@ -60,7 +62,9 @@ def check_csrf(person: Person, sent: Any) -> None:
     Raises:
         HTTPException: with status 403.
     """
+    # In a time that does not depend on how much of it is right.
     right = isinstance(sent, str) and hmac.compare_digest(sent.encode(), person.csrf.encode())
+    # A token is no cookie: no browser sends it unasked, and no form goes with it.
     if person.is_program or not right:
         raise HTTPException(403, "the form does not belong to your session; load the page again")
 
@@ -114,6 +118,7 @@ def integer(form: FormData, name: str) -> int | None:
     content = word(form, name)
     if not content:
         return None
+    # `int` would take "1_0" and digits of other scripts; 18 of them fit a database's integer.
     if not re.fullmatch(r"[0-9]{1,18}", content):
         raise UsageError(f"expected a whole number, got '{content}'", field=name)
     return int(content)
@@ -197,6 +202,8 @@ def uploaded(request: Request, files: list[Any]) -> Iterator[list[Path]]:
     chosen = [file for file in files if isinstance(file, UploadFile) and file.filename]
     if not chosen:
         raise UsageError("expected a picture, got none: choose a file first")
+    # Not the name that was sent: two people may send the same one, and a sidecar has to lie beside
+    # its picture.
     folder = site_of(request).uploads / secrets.token_hex(8)
     folder.mkdir(parents=True)
     try:
@@ -206,6 +213,7 @@ def uploaded(request: Request, files: list[Any]) -> Iterator[list[Path]]:
             with path.open("wb") as target:
                 shutil.copyfileobj(file.file, target, 1 << 20)
             paths.append(path)
+        # The instruments' sidecars lie beside the pictures, and are none.
         yield [path for path in paths if path.suffix.lower() != ".txt"]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -218,6 +226,7 @@ def plain_name(sent: str) -> str:
     ('mat 7.tif', 'profile')
     """
     name = _NOT_IN_A_NAME.sub("_", sent.replace("\\", "/").rpartition("/")[2]).strip(" .")
+    # File systems take 255 bytes; the end has the suffix.
     return name[-120:] or "picture"
 
 

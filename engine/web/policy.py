@@ -36,6 +36,8 @@ _ADMINS = (
     re.compile(r"/api/v1/users(/.*)?"),
 )
 _ADMINS_WRITES = (
+    # Training is an operator's: the gate decides whether it serves. To choose by hand is an
+    # admin's.
     re.compile(r"/models/(?!refresh$).+"),
     re.compile(r"/api/v1/models/.+"),
     re.compile(r"/api/v1/rollbacks"),
@@ -44,6 +46,8 @@ _ADMINS_WRITES = (
 _FOR_THEMSELVES = (re.compile(r"/account/tokens(/.*)?"),)
 """What everybody may change for themselves: their own tokens, at most as strong as they are."""
 
+# RFC 9110's safe methods, as far as any route has them.
+# https://www.rfc-editor.org/rfc/rfc9110#name-safe-methods
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -59,6 +59,7 @@ def install(app: FastAPI) -> None:
 
     async def expected(request: Request, error: Exception) -> Response:
         status = status_of(error)
+        # An access error that says how long to wait is one of too many attempts.
         wait = getattr(error, "wait_s", 0.0)
         if wait:
             status = 429
@@ -76,6 +77,7 @@ def install(app: FastAPI) -> None:
         details = {404: f"there is nothing at {request.url.path}"}
         detail = details.get(error.status_code, str(error.detail))
         headers = dict(error.headers or {})
+        # Starlette names the methods of the first route of that path only.
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_allowed(request)) or headers.get("Allow", "")
             detail = f"{request.method} does nothing here; this can be asked: {headers['Allow']}"
@@ -111,6 +113,7 @@ def _answer(
     field_name: str | None = None,
 ) -> Response:
     person: Any = getattr(request.state, "person", None)
+    # A page shows who is logged in and where one can go: not to strangers.
     if _voice_of(request) == "api" or person is None:
         return problem(status, detail, headers, field_name=field_name)
     answer = page(

@@ -45,7 +45,10 @@ def environment() -> Environment:
         undefined=StrictUndefined,  # a misspelt name fails instead of leaving a gap
         trim_blocks=True,
         lstrip_blocks=True,
+        # Templates do not change under a running server; looking would cost a stat for each.
         auto_reload=False,
+        # Marks of messages are spelled wherever a template shows one, so that none can slip
+        # through.
         finalize=on_page,
     )
     templates.filters.update(
@@ -184,5 +187,6 @@ def sentence(text: str) -> str:
 def as_json(document: Any) -> Markup:
     """Return ``document`` as JSON that may stand in a script element."""
     text = json.dumps(spelled(document, "page"), ensure_ascii=False, separators=(",", ":"))
+    # JSON's own escapes: inside a script element HTML's are not read, and "</script>" would end it.
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(text)  # noqa: S704 -- no character of it can end the element

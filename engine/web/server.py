@@ -48,6 +48,7 @@ def require_packages() -> None:
     """
     from importlib.util import find_spec
 
+    # Looked for and not imported: the message must come before the first import that fails.
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise UsageError(
@@ -81,6 +82,7 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
     app = create_app(workspace, is_loopback=listening.is_loopback)
     host = f"[{listening.host}]" if ":" in listening.host else listening.host
     address = f"{listening.scheme}://{host}:{port}/"
+    # The key is in the address and not typed, so that one click is enough; it is new at each start.
     announce(f"serving {address if has_users else f'{address}login?key={app.state.site.key}'}")
     if not has_users:
         announce("there are no users: whoever has this address is in. Ctrl-C stops.")
@@ -99,6 +101,7 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
             proxy_headers=False,
             ws="none",
             timeout_keep_alive=75,
+            # Of the ten seconds that service managers give; the helpers are ended after it.
             timeout_graceful_shutdown=3,
             ssl_certfile=listening.certificate,
             ssl_keyfile=listening.key,

@@ -25,6 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "spinneret_session"
+# A form or a JSON request; pictures come by the paths below.
 SMALL_BODY = 1 << 20
 UPLOADS = ("/micrographs", "/retrieve", "/api/v1/retrieval/micrograph")
 # Other names lead here by DNS rebinding only: a foreign page that resolves to this machine.
@@ -37,6 +38,9 @@ _PLOTLY = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 )
 CSP = (
+    # What is not named is forbidden: a script that slipped into a page would not run, nor send
+    # anything anywhere.
+    # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Content-Security-Policy
     f"default-src 'none'; script-src 'self'; style-src 'self' {_PLOTLY}; "
     "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
     "form-action 'self'; "
@@ -70,6 +74,7 @@ class Shield:
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
+            # 1008: policy violation. No route speaks websockets.
             await send({"type": "websocket.close", "code": 1008})
             return
         # Headers are bytes; latin-1 reads each of them, so that no header can raise.
@@ -80,6 +85,7 @@ class Shield:
         try:
             refusal = await self._refusal(scope, headers)
         except DatabaseError as error:
+            # Sessions are rows: without the database nobody can be known.
             refusal = (503, worded(error, "api"))
         if refusal is not None:
             await _refuse(scope, headers, answer, *refusal)
@@ -96,15 +102,19 @@ class Shield:
         host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
         if self.site.is_loopback and host not in LOCAL:
             return 421, f"this server answers to 127.0.0.1 and localhost, not to '{host}'"
+        # Before the session is looked up: what another site sends is not worth a query.
         if method not in SAFE and not _is_from_here(headers):
             return 403, "the request came from another site; nothing was done"
+        # By what the header says, before anything is received; `_Limited` counts what really comes.
         if _length(headers) > self._limit(scope):
             return 413, self._too_large(scope)
+        # Also on open paths: the login page greets who is logged in.
         person = await asyncio.to_thread(self._person, headers)
         scope.setdefault("state", {})["person"] = person
         return None if is_open(path) else _not_allowed(person, method, path)
 
     def _person(self, headers: dict[str, str]) -> Person | None:
+        # A token that was sent counts, or nothing does: a wrong one must not fall back on a cookie.
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind:
             is_bearer = kind.lower() == "bearer"
@@ -144,6 +154,9 @@ def cookie_of(header: str) -> str | None:
 
 def _is_from_here(headers: dict[str, str]) -> bool:
     """Whether a request was made by this site's own pages, or by a program."""
+    # Browsers send one or both of these headers; programs send neither, and carry no cookie of
+    # somebody else's.
+    # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
@@ -181,6 +194,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.has_begun = True
             present = {name.lower() for name, _ in message.get("headers", ())}
+            # Pages hold a lab's results; static files set their own.
             extra = {**HEADERS, "cache-control": "no-store"}
             message["headers"] = [
                 *message.get("headers", ()),
@@ -198,9 +212,11 @@ async def _refuse(
 ) -> None:
     path = scope["path"]
     wants_page = not path.startswith("/api/") and "text/html" in headers.get("accept", "")
+    # Only what was to be read: after the login a form would be lost anyway.
     if status == 401 and wants_page and scope["method"] == "GET":
         query = scope.get("query_string", b"").decode("latin-1")
         back = path + (f"?{query}" if query else "")
+        # A path, never an address: it must not lead away from here.
         location = "/login" if back == "/" else f"/login?next={quote(back, safe='/')}"
         await _send(send, 303, b"", "text/plain", [(b"location", location.encode())])
         return

@@ -25,7 +25,9 @@ Worked = TypeVar("Worked")
 REMEMBER_S = 2.0
 """A session that was found is not looked up again for so long; one that is closed here ends now."""
 
+# Ten attempts in five minutes are 2,880 a day: nothing beside a password of ten letters.
 WINDOW_S = 300.0
+# Names and addresses come from whoever asks: without an end they would fill the memory.
 MOST_REMEMBERED = 10_000
 
 
@@ -95,6 +97,7 @@ class Cache:
             is_fresh = time.monotonic() < self.until.get(name, 0.0)
         if entry is not None and (entry[0] == version or is_fresh):
             return entry[1]  # type: ignore[no-any-return]
+        # Only the very first has to wait; everybody else gets the last value meanwhile.
         if not busy.acquire(blocking=entry is None):
             assert entry is not None  # noqa: S101 -- or it would have waited
             return entry[1]  # type: ignore[no-any-return]
@@ -164,10 +167,13 @@ class Site:
 
     def is_key(self, word: str) -> bool:
         """Whether this is the key that was printed when the server started."""
+        # In a time that does not depend on how much of it is right.
         return hmac.compare_digest(word.encode(), self.key.encode())
 
     def person(self, secret: str, *, is_token: bool) -> Person | None:
         """Return whom a session or token belongs to."""
+        # One table for sessions and tokens: the kind is part of the key, so that a session never
+        # passes for a token.
         name = hashlib.sha256(f"{is_token}{secret}".encode("utf-8", "replace")).hexdigest()
         clock = time.monotonic()
         remembered = self._people.get(name)
@@ -175,6 +181,7 @@ class Site:
             return remembered[1]
         find = person_of_token if is_token else person_of_session
         person = find(self.workspace, secret)
+        # All at once: what is still used is back after one look-up.
         if len(self._people) > MOST_REMEMBERED:
             self._people.clear()
         self._people[name] = (clock, person)

@@ -111,6 +111,7 @@ def remove_user(workspace: Workspace, name: str) -> None:
     with workspace.database.write("user remove", detail=name) as tx:
         users = tx.users.all()
         user = _present(tx.users.get(name), name, [u.name for u in users])
+        # The last of all may go: then the printed key lets in again.
         if len(users) > 1:
             _refuse_last_admin(user, users)
         tx.users.remove(user.id)
@@ -161,6 +162,7 @@ def person_of_session(workspace: Workspace, secret: str) -> Person | None:
         session = tx.sessions.find(_digest(secret), datetime.now(UTC))
         if session is None:
             return None
+        # The starter's session ends with the first user, who is the one to say who may enter.
         if session.role is None and tx.users.count():
             return None
     return Person(session.actor, session.role or Role.ADMIN, secret, session.user_id)
@@ -174,6 +176,7 @@ def person_of_token(workspace: Workspace, secret: str) -> Person | None:
         token = tx.tokens.find(_digest(secret), datetime.now(UTC))
     if token is None:
         return None
+    # The user's role may have shrunk since.
     role = min(token.role, token.scope, key=lambda role: role.rank)
     return Person(token.user, role, secret, token.user_id, is_program=True)
 
@@ -214,6 +217,7 @@ def revoke_token(workspace: Workspace, id_: int, *, user_id: int | None = None) 
         NotFoundError: there is no such token in use.
     """
     with workspace.database.write("token revoke", detail=f"token {id_}") as tx:
+        # "None of yours" and "none at all" read alike.
         if id_ not in [token.id for token in tx.tokens.all_of(user_id)]:
             raise NotFoundError(f"there is no token {id_} in use")
         tx.tokens.revoke(id_)

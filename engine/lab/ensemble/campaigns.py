@@ -19,6 +19,7 @@ from engine.lab.ensemble.draws import log_uniform, normal, uniform
 from engine.lab.physics import Array
 from engine.lab.virtual import nanofibre_campaign
 
+# Instruments' steps, as in the nanofibre template.
 STEPS = {
     "flow_rate": 0.05, "concentration": 0.5, "voltage": 0.5, "distance": 0.5,
     "collector_speed": 50.0,
@@ -29,6 +30,7 @@ UNITS = {
 }  # fmt: skip
 AMBIENT = ("temperature", "humidity")
 LIMITS = {"temperature": (5.0, 45.0), "humidity": (2.0, 98.0)}
+# Many labs keep the distance; few have no collector that turns.
 P_ABSENT = {"distance": 0.5, "collector_speed": 0.1, "flow_rate": 0.1, "voltage": 0.1}
 P_ROOM_UNREAD = 0.15
 

@@ -62,6 +62,7 @@ class DiameterLaw:
         flow, volts = normal(rng, 0.32, 0.17, 0.03, 0.75), normal(rng, -0.25, 0.3, -1.0, 0.5)
         if form == "terminal":
             current_flow, current_volts = uniform(rng, 0.3, 0.7), uniform(rng, 0.5, 1.4)
+            # d ~ (Q/I)^⅔ with I ~ Q^a V^b.
             flow, volts = 2 / 3 * (1.0 - current_flow), -2 / 3 * current_volts
         return cls(
             form=form,

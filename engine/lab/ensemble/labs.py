@@ -36,6 +36,8 @@ PRETRAINING_SEEDS = range(100_000)
 HELD_OUT_SEEDS = range(1_000_000, 2_000_000)
 
 THRESHOLD_QUANTILE = 0.05
+# A power of two, for which Sobol points are balanced.
+# https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.qmc.Sobol.html
 N_QUANTILE = 256
 _LABS, _FAMILY, _RELATED, _BAD = 1, 2, 3, 4  # streams of one seed
 

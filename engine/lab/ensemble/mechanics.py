@@ -120,6 +120,7 @@ class MechanicsLaw:
             + self.porosity_diameter * ld
             + self.porosity_lot * lot
         )
+        # Between 31 and 95 % of air.
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logit, -0.8, 2.9))))
 
     def outcomes(

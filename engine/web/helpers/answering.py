@@ -75,11 +75,14 @@ class Oracle:
         with self.workspace.database.read() as tx:
             watermark = tx.watermark()
         with self.lock:
+            # A change's number is one query; the history is read only where it moved.
             if self.watermark is None or self.watermark[0] != watermark:
                 snapshot = read_snapshot(self.workspace)
+                # By content: most changes (a log-in, a task's beat) teach the model nothing.
                 key = fingerprint(snapshot.history, str(snapshot.checkpoint))
                 self.watermark = (snapshot.watermark, key)
                 is_known = self.fitted is not None and self.fitted.key == key
+                # What could not be fitted is not tried again with the very same data.
                 is_hopeless = self.problem is not None and self.problem[0] == key
                 idle = self.fitting is None or not self.fitting.is_alive()
                 if not is_known and not is_hopeless and idle:
@@ -174,6 +177,7 @@ class Oracle:
 
 def main(config: str) -> None:
     """Answer until the server is gone."""
+    # The pipe under another number, before anything else can write to number 1.
     out, lock = os.fdopen(os.dup(1), "w", encoding="utf-8"), threading.Lock()
     os.dup2(2, 1)  # what a library prints is no answer
 
@@ -195,6 +199,7 @@ def main(config: str) -> None:
         pool = ThreadPoolExecutor(2)  # a preview takes seconds; the sliders go on meanwhile
         for line in sys.stdin:
             pool.submit(reply, line)
+        # At once: a fit in another thread would hold the process up for minutes.
         os._exit(0)
 
 

@@ -36,6 +36,7 @@ def spawn(
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), n)
     process = subprocess.Popen(  # noqa: S603 -- this program's own module
         [sys.executable, "-m", module, *arguments],
+        # Closes with this process, however it ends: that is how a helper hears of it.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE if lane == "oracle" else subprocess.DEVNULL,
         env={**os.environ, **limits},

@@ -16,6 +16,7 @@ from engine.web.helpers.crew import end, spawn
 from engine.web.helpers.messages import error_of
 from engine.workspace import Workspace
 
+# The first question after a start waits for torch and a fit on a busy machine.
 PATIENCE_S = 120.0
 
 
@@ -40,6 +41,7 @@ class AskOracle:
             OracleBusyError: no answer in time.
             SpinneretError, DatabaseError: what the function asked raised.
         """
+        # Starting a process and writing to a full pipe both block.
         future = await asyncio.to_thread(self._send, question, params)
         try:
             answer = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE_S)
@@ -90,6 +92,7 @@ class AskOracle:
                 else:
                     future.set_result(answer["answer"])
         with self.lock:
+            # The pipe has ended: nobody will answer these.
             unanswered, self.waiting = self.waiting, {}
         for future in unanswered.values():
             if not future.done():

@@ -17,6 +17,7 @@ from engine.jobs.queue import BENCH, TRAINING, work
 from engine.workspace import Workspace
 
 LANES = {"bench": BENCH, "training": TRAINING}
+# Tasks of other processes (a second server on the database) ring no bell here.
 POLL_S = 1.0
 
 
