@@ -104,6 +104,7 @@ def read_briefs(
         superseded = superseded.where(later.c.change_id <= query.watermark)
     statement: _AnySelect = (
         select(m.c.experiment_id, m.c.outcome, func.avg(m.c.value))
+        # `superseded` has no NULL among it: NOT IN would then hold for no row at all.
         .where(m.c.outcome.in_(outcomes), m.c.id.not_in(superseded))
         .group_by(m.c.experiment_id, m.c.outcome)
     )
@@ -131,6 +132,7 @@ def _selection(query: Query) -> Subquery:
         statement = select(e.c.id, e.c.status, e.c.failure, e.c.note).where(query.condition)
     else:
         status = s.c.status
+        # By id, not by time: clocks go back, ids do not.
         newest_changes = (
             select(func.max(s.c.id))
             .join(e, e.c.id == s.c.experiment_id)
@@ -153,6 +155,8 @@ def _restricted(
     statement: _AnySelect, table: Any, selection: Subquery, watermark: int | None
 ) -> _AnySelect:
     statement = statement.where(table.c.experiment_id.in_(select(selection.c.id)))
+    # Writers commit in the order of their change ids (`db.postgres`), so that this is the state as
+    # it was.
     return statement if watermark is None else statement.where(table.c.change_id <= watermark)
 
 
@@ -205,6 +209,7 @@ def _measurements(
     for row in connection.execute(_restricted(statement, m, selection, watermark)):
         record = measurement_record(row)
         records = by_experiment[record.experiment_id]
+        # Revisions of a replicate follow one another, so what is superseded is the one just read.
         if records and record.supersedes_id == records[-1].id:
             records.pop()
         records.append(record)

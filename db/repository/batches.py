@@ -156,6 +156,8 @@ class Batches:
                 e.c.campaign_id == campaign_id,
                 e.c.status == Status.COMPLETED,
                 later.c.id.is_(None),
+                # The first of each run and outcome: what was said with the result at hand proves
+                # nothing.
                 p.c.id == earliest,
             )
             .order_by(p.c.experiment_id, p.c.outcome, m.c.replicate)

@@ -43,6 +43,7 @@ class Embeddings:
     def add(self, model: str, vectors: Mapping[str, Sequence[float]]) -> int:
         """Keep vectors (r,) by picture; what is there already stays. Return how many are new."""
         assert self._scope.change  # noqa: S101 -- the transaction writes
+        # Read first, as there is no INSERT that passes over what is there on both databases alike.
         new = vectors.keys() - self.stored(model, vectors.keys())
         rows = [
             {"model": model, "picture": picture, "vector": vectors[picture]}
@@ -59,6 +60,8 @@ class Embeddings:
         if self._scope.connection.dialect.name != "postgresql":
             return False
         vector_type = self._scope.connection.execute(
+            # Whether the type is there, and not whether the extension is installed: it may be, in
+            # another schema.
             text("SELECT to_regtype('vector') IS NOT NULL")
         )
         return bool(vector_type.scalar())
@@ -80,6 +83,8 @@ class Embeddings:
         """
         assert self.can_search  # noqa: S101 -- the caller asks first
         statement = text(
+            # The cast follows PostgreSQL's own array; a column of type `vector` would need the
+            # extension to open the database at all.
             "SELECT picture, 1 - (vector::vector <=> CAST(:query AS vector)) AS similarity "
             "FROM embeddings WHERE model = :model AND picture = ANY(:pictures) "
             "ORDER BY vector::vector <=> CAST(:query AS vector), picture LIMIT :n"

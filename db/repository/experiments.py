@@ -267,6 +267,8 @@ class Experiments:
             }
             for item in new
         ]
+        # Else the rows may come back in any order, and results would be given to other runs.
+        # https://docs.sqlalchemy.org/en/20/core/connections.html#correlating-returning-rows-to-parameter-sets
         statement = insert(e).returning(e.c.id, sort_by_parameter_order=True)
         return list(self._scope.connection.execute(statement, rows).scalars())
 
@@ -284,10 +286,13 @@ class Experiments:
     def _write_state(
         self, experiment_id: int, status: Status, failure: FailureKind | None, note: str | None
     ) -> None:
+        # A row that changes nothing would still move the watermark, and with it everybody's cache.
         if (status, failure, note) == self._state(experiment_id):
             return
         state = {"status": status, "failure": failure, "note": note}
         change_id = self._scope.change_id
+        # The history first; the present state stands in the experiment's row too, as every list
+        # filters by it.
         self._bulk(s, [{"experiment_id": experiment_id, "change_id": change_id, **state}])
         statement = update(e).where(e.c.id == experiment_id).values(state)
         self._scope.connection.execute(statement)

@@ -67,6 +67,7 @@ class Leases:
     ) -> LeaseRecord | None:
         """Take a lease from an owner who is gone; ``None`` if it gave a sign of life since."""
         assert self._scope.change  # noqa: S101 -- the transaction writes
+        # Compare and swap: of two that saw the same count, one finds it changed.
         statement = (
             update(t)
             .where(

@@ -135,6 +135,7 @@ class Measurements:
                 m.c.experiment_id,
                 m.c.outcome,
                 func.avg(m.c.value),
+                # For the spread: SQLite has no standard deviation of its own.
                 func.avg(m.c.value * m.c.value),
                 func.min(m.c.value),
                 func.max(m.c.value),

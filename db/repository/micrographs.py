@@ -84,6 +84,7 @@ class Micrographs:
 
     def get(self, id_: int) -> MicrographRecord | None:
         """Return a picture by its number."""
+        # SQLite's driver raises OverflowError beyond; an address may hold any number.
         if not 0 < id_ < 2**63:
             return None
         records = self._select(select_micrographs().where(p.c.id == id_))

@@ -97,6 +97,7 @@ class Models:
             raise ConflictError(f"there is no model version {id_}")
         if version.is_pruned:
             raise ConflictError(f"the files of model version {id_} were pruned; train it again")
+        # Before the new one: an index allows one champion of a kind at any moment.
         former = self.retire_champion(version.campaign_id, version.kind)
         self._set(id_, status=ModelStatus.CHAMPION)
         self._note_serving(version.campaign_id, version.kind, id_, reason)

@@ -40,6 +40,7 @@ class Overviews:
         sound = and_(true(), *(_may_hold(limit, column) for limit in limits))
         gains = [_gain(goal, column) > 0 for goal in goals]
         total = select(func.count()).select_from(mean_values)
+        # All in one statement, so that the means are computed once.
         answers: list[Any] = [total.where(~sound), total.where(sound, *gains)]
         for goal, is_beyond in zip(goals, gains, strict=True):
             gain = _gain(goal, column)
@@ -82,6 +83,7 @@ class Overviews:
     def latest(self, campaign_id: int, n: int) -> list[int]:
         """Return the ids of the completed experiments with the newest results, newest first."""
         its = (e.c.campaign_id == campaign_id, e.c.status == Status.COMPLETED)
+        # A run has some ten measurements: 64 of them a run are nearly always enough at once.
         limit = 64 * n
         while True:
             statement = (
@@ -138,4 +140,5 @@ def _may_hold(limit: Limit, column: Mapping[str, ColumnElement[Any]]) -> ColumnE
         conditions.append(total <= literal(limit.upper))
     if limit.lower is not None:
         conditions.append(total >= literal(limit.lower))
+    # Unknown is not broken: an outcome that was not measured breaks no limit.
     return or_(total.is_(None), and_(true(), *conditions))

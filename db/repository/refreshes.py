@@ -75,6 +75,7 @@ class Refreshes:
         assert self._scope.change_id  # noqa: S101 -- who ended it, and when
         values = {
             "outcome": outcome,
+            # A CHECK would refuse an end before the beginning.
             "finished_at": max(at, run.started_at),
             "log": log,
             "model_version_id": model_version_id,

@@ -52,6 +52,7 @@ class Schedule:
         statement = select(job.c.id, job.c.next_run_at, job.c.definition)
         if condition is not None:
             statement = statement.where(condition)
+        # SQLite sorts NULL first, PostgreSQL last.
         statement = statement.order_by(job.c.next_run_at.is_(None), job.c.next_run_at, job.c.id)
         return tuple(JobRecord(*row) for row in self._scope.connection.execute(statement))
 
@@ -64,6 +65,8 @@ class Schedule:
             ConflictError: somebody claimed it at the same moment.
         """
         assert self._scope.change  # noqa: S101 -- the transaction writes
+        # Looked up first: on PostgreSQL a refused INSERT ends the whole transaction. The unique
+        # constraint decides between two at the same moment.
         claimed = select(run.c.id).where(run.c.job_id == job_id, run.c.due_at == due_at)
         if self._scope.connection.execute(claimed).first() is not None:
             return None

@@ -52,6 +52,8 @@ class Scope:
         Raises:
             DatabaseError: the transaction only reads.
         """
+        # Not before the first row: a block that writes nothing leaves no change, and moves no
+        # watermark.
         if self._change_id is None:
             change = self.change
             statement = insert(changes).returning(changes.c.id)
@@ -78,6 +80,8 @@ class Scope:
             return
         names = list(rows[0])
         columns = ", ".join(f'"{name}"' for name in names)
+        # psycopg's own connection: SQLAlchemy has no COPY, but it is the same transaction.
+        # https://www.psycopg.org/psycopg3/docs/basic/copy.html
         driver: Any = self.connection.connection.driver_connection
         with driver.cursor().copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
             for row in rows:
@@ -87,5 +91,6 @@ class Scope:
         """Return the highest change id but the one being written; 0 when there is none."""
         statement = select(func.coalesce(func.max(changes.c.id), 0))
         if self._change_id is not None:
+            # What is being written is no result that was known when it was written.
             statement = statement.where(changes.c.id < self._change_id)
         return self.connection.execute(statement).scalar_one()

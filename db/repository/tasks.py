@@ -86,6 +86,7 @@ class Tasks:
         running = (w.c.id == id_, w.c.status == TaskStatus.RUNNING)
         statement = update(w).where(*running).values(values).returning(w.c.is_cancelled)
         is_cancelled = self._scope.connection.execute(statement).scalar_one_or_none()
+        # No such running task: it was closed as an orphan, and whoever does it must stop.
         return is_cancelled is None or is_cancelled
 
     def cancel(self, id_: int, at: datetime) -> None:

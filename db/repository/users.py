@@ -38,6 +38,7 @@ class Users:
             "removed_change_id": None,
             "change_id": self._scope.change_id,
         }
+        # The row of a removed user is taken up again: its name is in the audit trail.
         if former is None:
             self._scope.connection.execute(insert(u).values(values))
         else:
@@ -115,6 +116,7 @@ class Sessions:
         expires_at: datetime,
     ) -> None:
         """Remember a session, and forget those that are over."""
+        # Here, where something is written anyway: there is no other time at which they would be.
         self._scope.connection.execute(delete(s).where(s.c.expires_at <= created_at))
         values = {
             "token_hash": token_hash,

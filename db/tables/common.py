@@ -16,6 +16,9 @@ from sqlalchemy import (
     TypedColumns,
 )
 
+# Every constraint has a name: SQLite gives none, Alembic could then not drop it, and `db.translate`
+# looks up by it what a refusal means.
+# https://alembic.sqlalchemy.org/en/latest/naming.html
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -26,6 +29,7 @@ metadata = MetaData(
     }
 )
 
+# The largest double (`sys.float_info.max`) in digits that both databases read.
 _LARGEST = "1.7976931348623157e308"
 
 

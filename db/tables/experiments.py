@@ -66,6 +66,7 @@ class MeasurementColumns(WithChange):
     replicate: Named[int]
     revision: Named[int]
     value: Named[float] = Column(Double)
+    # Unique: a value can be corrected once, and then its correction; history has no branches.
     supersedes_id: Named[int | None] = Column(ForeignKey("measurements.id"), unique=True)
     note: Named[str | None] = Column(Text)
 
@@ -129,6 +130,8 @@ condition_values = Table(
     check("revision_positive", "revision >= 1"),
     check("number_or_text", "(number IS NULL) <> (text IS NULL)"),
     finite("number"),
+    # The key is the row's whole address: a rowid beside it would store each key twice.
+    # https://www.sqlite.org/withoutrowid.html
     sqlite_with_rowid=False,
 )
 

@@ -99,6 +99,7 @@ model_versions = Table(
 
 
 Index(
+    # One champion of a kind, whatever two processes do at once.
     "uq_model_versions_champion",
     model_versions.c.campaign_id,
     model_versions.c.kind,

@@ -104,6 +104,7 @@ job_runs = Table(
     "job_runs",
     metadata,
     JobRunColumns,
+    # The claim: of two schedulers that queue one due moment, the second is refused.
     UniqueConstraint("job_id", "due_at"),
     one_of("outcome", JobOutcome),
     check("finished_unless_running", "(outcome = 'running') = (finished_at IS NULL)"),
@@ -124,6 +125,7 @@ answers = Table(
     "answers",
     metadata,
     AnswerColumns,
+    # A key is its sender's own: nobody can take or guess another one's.
     UniqueConstraint("actor", "key"),
     Index(None, "at"),
 )

@@ -137,6 +137,7 @@ def read_counts(campaign: Campaign, pairs: Pairs, field_name: str | None = None)
         parameter = reader.parameter(word, item, "controlled", None)
         reader.refuse_twice(parameter.name, item, spellings)
         text = _text(value)
+        # `int` would take "1_0", and digits of other scripts.
         if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
             reader.refuse(f"expected a whole number, 1 or more, got '{text}'", item)
         counts[parameter.name] = int(text)

@@ -141,4 +141,5 @@ def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
         raise StateError(
             f"experiment {experiment.id} is completed; correct its results with {field('correct')}"
         )
+    # Taken up again, an abandoned run with results is what it was before.
     return Status.COMPLETED if has_results else Status.RUNNING

@@ -166,6 +166,8 @@ def measurement_document(measurement: MeasurementRecord) -> dict[str, Any]:
 
 def _csv(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -> bytes:
     text = io.StringIO(newline="")
+    # The writer's own is "\r\n", whatever the system.
+    # https://docs.python.org/3/library/csv.html#csv.Dialect.lineterminator
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headings)
     writer.writerows([[_text(value) for value in row] for row in rows])
@@ -174,6 +176,8 @@ def _csv(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -> byt
 
 def _text(value: Value | None) -> str:
     if isinstance(value, float):
+        # 18 and not 18.0, as people write it; `repr` gives back the very same number when it is
+        # read.
         return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return value or ""
 
@@ -182,6 +186,8 @@ def _workbook(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
 
+    # Row by row: a workbook in memory takes some fifty times its file.
+    # https://openpyxl.readthedocs.io/en/stable/optimized.html
     workbook = openpyxl.Workbook(write_only=True)
     sheet = workbook.create_sheet("experiments")
 

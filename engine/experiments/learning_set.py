@@ -61,6 +61,7 @@ def learning_set(
         limit: finished runs to learn from.
         watermark: everything as it stood when this change had been written.
     """
+    # All of them, whatever their status: the usual campaign needs one cheap count.
     if sum(tx.experiments.count(record.id).values()) <= limit:
         return history_from_records(campaign, tx.experiments.find(record.id, watermark=watermark))
     briefs = tx.experiments.briefs(
@@ -209,6 +210,7 @@ def _ranks(campaign: Campaign, runs: Sequence[ExperimentBrief]) -> Array:
 
 def _spread(X: Array, n: int) -> tuple[Rows, Rows]:
     """Return the rows of ``n`` runs far from one another, and for every run the nearest of them."""
+    # The middle run, so that the choice is the same every time.
     first = int(np.argmin(((X - X.mean(axis=0)) ** 2).sum(axis=1)))
     centres, owner = [first], np.zeros(len(X), dtype=np.int64)
     squares = (X**2).sum(axis=1)
@@ -226,6 +228,8 @@ def _spread(X: Array, n: int) -> tuple[Rows, Rows]:
 
 
 def _squared_distances(X: Array, squares: Array, row: int) -> Array:
+    # |x|² + |y|² − 2xy: one product in place of an (N, d) difference. Rounding may leave it just
+    # below 0.
     squares_to_it: Array = np.maximum(squares + squares[row] - 2.0 * (X @ X[row]), 0.0)
     return squares_to_it
 
@@ -253,6 +257,8 @@ def _cell_means(ranks: Array, owner: Rows, n_cells: int) -> Array:
         measured = np.isfinite(values)
         n = np.bincount(owner[measured], minlength=n_cells)
         total = np.bincount(owner[measured], weights=values[measured], minlength=n_cells)
+        # As if each cell had one further run of the middle rank: a single lucky one makes no best
+        # region.
         columns.append(np.where(n > 0, (total + 0.5) / (n + 1.0), np.nan))
     return np.stack(columns, axis=1)
 
@@ -262,9 +268,11 @@ def _weights(k: int) -> Array:
     if k == 1:
         return np.ones((1, 1))
     if k == 2:
+        # Not quite to the axes: there the other objective would not count at all.
         angle = np.linspace(0.05, np.pi / 2 - 0.05, _VIEWS)
         weights = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     else:
+        # A fixed seed: which runs are learnt from must replay.
         weights = np.random.default_rng(0).dirichlet(np.ones(k), _VIEWS)
     largest: Array = weights.max(axis=1, keepdims=True)
     return np.asarray(weights / largest)

@@ -20,8 +20,10 @@ from db.records import PredictionRecord
 from engine.campaign import Campaign
 from engine.errors import by_voice, field
 
+# A unit error is off by far more.
 N_SDS = 8.0
 MIN_VALUES = 8
+# 1 / Φ⁻¹(¾): of a normal.
 _MAD_TO_SD = 1.4826
 
 
@@ -87,6 +89,7 @@ def reach(prediction: PredictionRecord, n_sds: float) -> tuple[float, float]:
 
     Each side has a standard deviation of its own, as skewed intervals have.
     """
+    # Imported where used: most results come without a prediction.
     from statistics import NormalDist
 
     z = NormalDist().inv_cdf(0.5 + prediction.level / 2)

@@ -36,6 +36,7 @@ from engine.micrographs.add import PreparedMicrograph, prepare, register
 from engine.workspace import Workspace
 from engine.workspace.lookup import find_experiment
 
+# Bounds the query, at 10⁵ runs too.
 N_SEEN = 500
 """Plausibility is judged by so many of the newest values."""
 
@@ -96,6 +97,7 @@ def record_series(
     for entry in entries:
         check_flags(entry)
     files = [path for entry in entries for path in entry.micrographs]
+    # Before the transaction: decoding a picture takes longer than others should wait to write.
     pictures = {path: prepare(workspace, path, measured=False) for path in files}
 
     def work(tx: Transaction) -> list[Recorded]:
@@ -138,6 +140,7 @@ def record_all(
                 recorded.append(recorder.record(entry))
             except SpinneretError as error:
                 problems.append(RowProblem(row, None, entry.experiment, marked(error)))
+        # Raised inside the transaction, so that the sound rows go with it.
         if problems:
             raise ImportRefusedError(source, problems)
         return recorded

@@ -240,6 +240,8 @@ def draw_sensitivity(sensitivity: Sensitivity) -> Figure:
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
+    # `Figure` and not pyplot, which keeps every figure and looks for a screen.
+    # https://matplotlib.org/stable/gallery/user_interfaces/web_application_server_sgskip.html
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 

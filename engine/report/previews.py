@@ -204,6 +204,8 @@ def _text(compared: Sequence[Drawn], scored: Sequence[Coverage]) -> str:
 def _uri(picture: NDArray[np.uint8]) -> str:
     """Return a picture as a data URI, at the size at which it is shown."""
     stream = io.BytesIO()
+    # Twice the size at which it is shown: sharp on dense screens.
     scaled = Image.fromarray(picture).resize((2 * SIDE_PX, 2 * SIDE_PX), Image.Resampling.LANCZOS)
+    # JPEG: dozens of pictures are inlined, and PNG compresses a mat's grain badly.
     scaled.save(stream, format="JPEG", quality=82)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -122,6 +122,7 @@ def _scale_bar(pen: ImageDraw.ImageDraw, corner_x: int, corner_y: int, field: fl
     x, y = corner_x + 10, corner_y + SIDE_PX - 14
     pen.rectangle((x - 4, y - 16, x + max(width, 40) + 4, y + 8), fill=(0, 0, 0))
     pen.rectangle((x, y, x + width, y + 3), fill=_GROUND)
+    # "um": Pillow's built-in font has no µ.
     pen.text((x, y - 14), f"{length:g} um", fill=_GROUND)
 
 

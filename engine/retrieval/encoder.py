@@ -108,6 +108,7 @@ class Encoder:
 
 def levelled(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return grey values of any scale as 0 … 255 by their range, as pretraining does."""
+    # The same as in `engine.sources.tensors`: what was learnt at one level must be asked at it.
     low, high = np.percentile(grey, (0.5, 99.5))
     share = (grey - low) / max(float(high - low), 1e-6)
     return np.asarray(np.rint(255.0 * np.clip(share, 0.0, 1.0)), dtype=np.uint8)

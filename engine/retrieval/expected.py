@@ -32,7 +32,9 @@ from surrogate.gp import fit_outcomes, leave_one_out, marginal_moments
 Array = NDArray[np.float64]
 
 LOOKS = ("diameter", "order", "porosity", "spread", "beads")
+# A picture without a pore has no logit.
 _LEAST_SHARE = 1e-3
+# Of the outcome's own: statistics that a model predicts perfectly would make R singular.
 _LEAST_VARIANCE = 1e-3
 LEAST_RUNS = 12
 """Fewer runs with statistics say nothing of the others."""
@@ -148,6 +150,8 @@ class StatisticsModel:
             is_known = ~np.isnan(self.Y[:, column])
             values = self.Y[is_known, column]
             centre, scale = values.mean(), values.std(ddof=1)
+            # Back from the standardised units in which `leave_one_out` answers; ddof=1, as BoTorch
+            # standardises.
             mean[is_known, column] = m.numpy() * scale + centre
             sd[is_known, column] = np.sqrt(v.numpy()) * scale
         return mean, sd

@@ -27,6 +27,7 @@ from surrogate.progress import Progress, silent
 Array = NDArray[np.float64]
 Scope = Literal["campaign", "sources", "all"]
 
+# 48 bits: torch takes seeds below 2⁶³.
 _SEED_DIGITS = 12
 _AT_ONCE = 32  # new embeddings that are kept together
 

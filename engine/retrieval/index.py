@@ -75,6 +75,7 @@ class Store:
         try:
             with self.database.write("embed") as tx:
                 tx.embeddings.add(self.model_id, rows)
+        # A read-only database can still be asked.
         except DatabaseError:
             self.in_memory |= {key: _single(vector) for key, vector in vectors.items()}
 
@@ -102,6 +103,8 @@ class Store:
             while True:
                 nearest = tx.embeddings.nearest(self.model_id, query.tolist(), distinct, n_wanted)
                 is_all = len(nearest) < n_wanted
+                # The last one named is surely farther than the last one wanted, whatever was
+                # rounded.
                 if is_all or nearest[n - 1][1] - nearest[-1][1] > ROUNDING:
                     return {key for key, _ in nearest}
                 n_wanted *= 4
@@ -139,4 +142,5 @@ class Index:
 
 
 def _single(vector: Array) -> Array:
+    # As the database gives it back: the same answer whether or not it was kept.
     return vector.astype(np.float32).astype(np.float64)

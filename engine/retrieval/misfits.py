@@ -46,7 +46,9 @@ NAMES = LOOKS[:3]
 LEAST_AREA = 0.65
 """Area under the curve (matched against mismatched pairs) from which the latent has a say."""
 
+# From the median deviation to the standard deviation of a normal.
 _MAD = 1.4826
+# The middle of the squares: the misfits that are looked for lie above it.
 _BULK = (0.5, 0.7, 0.85)
 _SWAP_GAIN = 9.0
 """Least gain in log-density, both runs together, that makes an exchange the explanation."""
@@ -256,6 +258,8 @@ def _correlation(z: Array) -> Array:
             is_complete = ~np.isnan(z[:, [i, j]]).any(axis=1)
             if is_complete.sum() >= 10:
                 rho = spearmanr(z[is_complete, i], z[is_complete, j]).statistic
+                # Spearman's rank correlation as Pearson's of a normal; a tenth less, drawn to none
+                # a little.
                 correlation[i, j] = correlation[j, i] = 0.9 * 2.0 * np.sin(np.pi * rho / 6.0)
     return correlation if np.linalg.eigvalsh(correlation).min() > 0.05 else np.eye(c)
 
@@ -288,6 +292,7 @@ def _combined(p: Sequence[Array]) -> Array:
     """Combine p-values of the same runs by Cauchy's test; NaN says nothing, 1 where all are."""
     stacked = np.stack(p)
     is_known = ~np.isnan(stacked)
+    # The tangent has poles at p = 0 and 1.
     t = np.where(
         is_known, np.tan((0.5 - np.clip(np.nan_to_num(stacked), 1e-12, 1 - 1e-12)) * np.pi), 0
     )
@@ -339,6 +344,7 @@ class _Judge:
         gain = self.log_density[i] + self.log_density[:, i] - matched[i] - matched
         fits = (self.p[i] > _SWAP_P) & (self.p[:, i] > _SWAP_P)
         fits[i] = False
+        # A flagged partner is likelier: an exchange makes two misfits.
         gain = np.where(fits, gain + 2.0 * self.flagged, -np.inf)
         best = int(np.argmax(gain))
         return best if gain[best] >= _SWAP_GAIN else None

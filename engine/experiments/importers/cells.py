@@ -14,8 +14,10 @@ _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 _NOT_A_NUMBER = {"nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "-infinity", "null", "none"}
 _NOT_FAILED = {"", "no", "false", "0", "_", "–"}
+# Half a surrogate pair: no database stores it.
 _BROKEN = re.compile(r"[\ud800-\udfff]")
 MAX_TEXT = 10_000
+# But for tab and line ends. PostgreSQL stores no NUL, terminals obey the others.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -34,6 +36,7 @@ def parse_number(text: str, label: str, *, decimal_comma: bool = False) -> float
     Raises:
         CellError: text, a date, NaN, infinity, or a decimal comma where points are used.
     """
+    # Spreadsheets and papers write the minus sign, U+2212.
     word = text.strip().replace("−", "-")
     if decimal_comma and has_decimal_comma(word):
         word = word.replace(",", ".")

@@ -35,6 +35,7 @@ def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable
     text, notes = decode_text(path)
     try:
         document = json.loads(text)
+    # Brackets nested thousands deep end Python's recursion, not the parse.
     except (ValueError, RecursionError) as error:
         raise DataError(f"{place(path)} is not valid JSON: {error}") from error
     experiments = document.get("experiments") if isinstance(document, dict) else None
@@ -184,6 +185,7 @@ class _Entry:
 
 def _number(value: Any) -> float | None:
     """Return a JSON number as a float, ``None`` where it is none or too large for one."""
+    # `true` is an int to Python.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

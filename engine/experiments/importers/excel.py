@@ -36,6 +36,7 @@ def read_workbook(path: Path, *, max_rows: int, sheet: str | None = None) -> Raw
 def _refuse_damage(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
+            # What the archive says of itself, before anything is unpacked.
             size = sum(entry.file_size for entry in archive.infolist())
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(f"{place(path)} is damaged: {error}; save the workbook again") from error
@@ -48,6 +49,8 @@ def _refuse_damage(path: Path) -> None:
 def _read(path: Path, max_rows: int, sheet: str | None) -> RawTable:
     import openpyxl
 
+    # `data_only`: the values that were saved beside the formulas; openpyxl computes none.
+    # https://openpyxl.readthedocs.io/en/stable/api/openpyxl.reader.excel.html
     values = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     try:
         worksheet = _choose(path, values, sheet)
@@ -106,6 +109,7 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    # A datetime is a date.
     if isinstance(value, date | time):
         return value.isoformat()
     return str(value).strip()
@@ -115,6 +119,8 @@ def _check_layout(path: Path, title: str) -> list[tuple[int, int]]:
     """Return the places (row, column index) of formulas; refuse merged cells."""
     import openpyxl
 
+    # The whole workbook is loaded a second time only where it has any: merged cells and formulas
+    # are not to be seen in read-only mode.
     if not re.search(rb"<(\w+:)?(f|mergeCell)[ >/]", _sheet_bytes(path)):
         return []
     workbook = openpyxl.load_workbook(path, keep_links=False)

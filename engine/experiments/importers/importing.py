@@ -101,11 +101,14 @@ def import_file(
         forecast = _forecast(table, record, plan_import(table.runs, recorded, campaign), update)
         n_new, problems = _look_at_pictures(workspace, table, recorded)
         return replace(forecast, n_micrographs=n_new, problems=(*forecast.problems, *problems))
+    # Before the transaction: files are in their place before a row names them.
     pictures = _store(workspace, table, progress)
 
     def work(tx: Transaction) -> ImportReport:
+        # Headings and units were read by that revision.
         if tx.campaigns.active() != record:
             raise StateError("the campaign was revised while the file was read; import it again")
+        # Planned inside the transaction, and again at each try: somebody may have logged meanwhile.
         plan = plan_import(table.runs, tx.experiments.find(record.id), campaign)
         problems = _problems(plan, update)
         if problems:
@@ -258,6 +261,7 @@ class _Writer:
         ids = self._tx.experiments.add(self._record, [_new_experiment(run) for run in runs])
         for id_, run in zip(ids, runs, strict=True):
             for outcome, replicates in run.outcomes.items():
+                # The bulk numbers replicates from 1 on; those with gaps go one by one.
                 if not _is_gapless(replicates):
                     self._measure(id_, outcome, replicates)
         return ids

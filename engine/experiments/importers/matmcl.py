@@ -261,6 +261,7 @@ def _with_images(run: ImportedRun, images: Path | None) -> ImportedRun:
     if images is None:
         return run
     folder = images / str(run.label)
+    # A label such as "../x" must lead to no other folder.
     if Path(str(run.label)).name != run.label or not folder.is_dir():
         return run
     files = [f for f in folder.iterdir() if f.is_file() and f.suffix.casefold() in IMAGE_SUFFIXES]

@@ -227,6 +227,7 @@ def _rounded(value: Value) -> str:
 def _are_equal(first: Value, second: Value) -> bool:
     if isinstance(first, str) or isinstance(second, str):
         return first == second
+    # Twelve digits: a number that went through a spreadsheet is the same number.
     return math.isclose(first, second, rel_tol=1e-12, abs_tol=0.0)
 
 

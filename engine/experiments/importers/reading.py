@@ -13,6 +13,7 @@ from engine.workspace.files import refuse_broken_name
 
 _SUFFIXES = ".csv, .tsv, .txt, .xlsx or .xlsm"
 _ZIP = b"PK\x03\x04"
+# OLE2's signature: .xls, and any workbook with a password.
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
@@ -98,11 +99,16 @@ def _decode(path: Path) -> tuple[str, tuple[str, ...]]:
         raise DataError(f"{place(path)} is empty; expected a row of headings and rows of values")
     notes: tuple[str, ...] = ()
     try:
+        # Excel's "Unicode text".
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             text = content.decode("utf-16")
         else:
+            # With or without the mark that Excel puts in front, which would else stick to the first
+            # heading.
             text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        # Western Excel's plain "CSV"; 1252 leaves five bytes undefined, so that it can still
+        # refuse.
         text = _decode_western(path, content, error)
         notes = ("not UTF-8: read as Windows-1252; check the letters in labels and notes",)
     bad = next((c for c in text if (c < " " and c not in "\t\r\n\f") or c == "\x7f"), None)

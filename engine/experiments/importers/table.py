@@ -147,6 +147,7 @@ def uses_decimal_comma(raw: RawTable, columns: Columns) -> bool:
         return False
     indices = [column.index for column in columns.of_kind("parameter", "outcome")]
     texts = [row[index] for row in raw.rows for index in indices]
+    # One number with a point settles it: then commas are no decimal ones.
     has_point = any("." in text and text.replace(".", "").strip().isdigit() for text in texts)
     return not has_point and any(cells.has_decimal_comma(text) for text in texts)
 
