@@ -41,11 +41,14 @@ def thread_count(configured: int) -> int:
 def limit_threads(configured: int) -> int:
     """Set the number of threads of torch and the BLAS; call it before torch is imported."""
     n = thread_count(configured)
+    # OpenMP and BLAS read these once, when they are loaded; `setdefault`, as who runs a cluster may
+    # have said it already.
     if "torch" not in sys.modules:
         for variable in _THREAD_VARIABLES:
             os.environ.setdefault(variable, str(n))
     import torch
 
+    # And once more for a torch that was there already.
     torch.set_num_threads(n)
     return n
 
@@ -83,4 +86,6 @@ def versions() -> dict[str, str]:
 
 def is_first_process() -> bool:
     """Whether this process is the one that records: the first of those `accelerate` launched."""
+    # Set by accelerate and torchrun; the only word of it before torch is imported.
+    # https://docs.pytorch.org/docs/stable/elastic/run.html#environment-variables
     return os.environ.get("RANK", "0") == "0"

@@ -16,6 +16,7 @@ from typing import Any
 from engine.errors import spell
 
 VARIABLE = "SPINNERET_LOG"
+# Of a record that is made for it: Python's versions add fields.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -68,6 +69,8 @@ def set_up(*, as_json: bool | None = None, level: int | None = None) -> None:
     handler = _ToStderr()
     handler.setFormatter(JsonLine() if wants_json else PlainLine())
     logger = logging.getLogger("spinneret")
+    # In place of what is there: called twice, each line would be written twice.
     logger.handlers[:] = [handler]
     logger.setLevel(level)
+    # A library may hang a handler on the root logger, which would write each line again.
     logger.propagate = False

@@ -65,6 +65,7 @@ class GeneratorData:
         """Return the SHA-256 of all of it."""
         digest = hashlib.sha256()
         for part in (self.pictures, self.embeddings, self.conditions):
+            # With the shape: the same bytes may be other pictures.
             digest.update(str(tuple(part.shape)).encode())
             digest.update(part.contiguous().numpy().tobytes())
         if self.weights is not None:

@@ -82,6 +82,7 @@ def draw_scene(rng: np.random.Generator, side: int = 144) -> Scene:
     reach = 0.5 * math.sqrt(2.0) * side
     n = int(np.clip(layers * 2.0 * reach / middle, 2, 600))
     sigma = math.sqrt(math.log1p(rng.uniform(0.03, 0.65) ** 2))
+    # Log-normal of mean `middle`, hence less σ²/2.
     diameters = middle * np.exp(sigma * rng.standard_normal(n) - 0.5 * sigma**2)
     angles = rng.uniform(0, math.pi) + _tilts(rng, n)
     dim, gamma = rng.uniform(0.15, 0.9), rng.uniform(0.5, 2.0)
@@ -145,9 +146,11 @@ def _paint(
 ) -> None:
     """Lay one fibre over what is there."""
     diameter, angle = fibre.diameter, fibre.angle
+    # Steep fibres are painted on the transposed plane, so that each column is crossed once.
     flat = abs(math.cos(angle)) >= abs(math.sin(angle))
     turned = angle if flat else 0.5 * math.pi - angle
     slope = math.tan(turned)
+    # Views, not copies: what is written to them is written to the planes.
     views = {name: plane if flat else plane.T for name, plane in planes.items()}
     rows, columns = views["grey"].shape
     x = np.arange(columns) - 0.5 * (columns - 1)
@@ -188,6 +191,7 @@ def _paint(
     views["diameter"][place] = 2.0 * radii[column]
     views["bead"][place] = radius[column] > BEAD_THICKENING * radii[column]
     views["local"][place] = 2.0 * radius[column]
+    # Above all that was laid before: the outline is the upper one's.
     views["order"][place] = planes["order"].max() + 1.0
 
 
@@ -252,6 +256,8 @@ def _photographed(grey: Plane, rng: np.random.Generator, diameter: float) -> Pla
     picture = np.asarray(np.maximum(grey, 0.0) ** rng.uniform(0.7, 1.5), dtype=np.float32)
     coarse = rng.uniform(1.1, 2.3) if rng.random() < 0.35 else 1.0  # as thin fibres are looked at
     if coarse > 1.0:
+        # Made coarse and, at the end, fine again: interpolated pixels, as a thin fibre's picture is
+        # enlarged to be looked at.
         picture = resized(picture, coarse)
     spread = float(picture.std()) + 1e-3
     grain = rng.uniform(0.0, 1.0) if rng.random() < 0.3 else 0.0

@@ -39,7 +39,9 @@ from generator.pores import air, pore_diameters
 from generator.reading import Reading, averaged, coarseness, look_from_afar, read
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+# Ten degrees each.
 N_DIRECTIONS = 18
+# The border and the depth of a patch leave no edge in less.
 LEAST_SIDE_PX = 16
 N_PARTS = 3
 """So many parts a side for the standard errors, where the picture allows."""
@@ -89,6 +91,8 @@ class Distribution:
         mean = float(np.average(values, weights=w))
         sd = math.sqrt(float(np.average((values - mean) ** 2, weights=w)))
         order = np.argsort(values)
+        # Each value stands in the middle of its own weight: quantiles do not depend on the
+        # direction of sorting.
         share = (np.cumsum(w[order]) - 0.5 * w[order]) / w.sum()
         quantiles = np.interp(QUANTILES, share, values[order])
         return cls(values.size, mean, sd, tuple(map(float, quantiles)))
@@ -169,6 +173,7 @@ def measure(
     reduced = averaged(image, block)
     void = air(reduced)
     coarse = block * (pixel / reading.scale)
+    # Twice, as a bead of many fibre diameters does not fit into a patch at the fibres' own scale.
     beads = find_beads(reading, look_from_afar(image, reading))
     statistics = MicrostructureStatistics(
         nm_per_pixel=nm_per_pixel,
@@ -176,9 +181,11 @@ def measure(
         width_px=image.shape[1],
         height_px=image.shape[0],
         diameter=_diameters(reading, pixel) if has_fibres else Distribution(0),
+        # Turned by a right angle cos 2θ changes its sign, and nothing else.
         order=sign * _order(finer) if has_fibres else None,
         n_directions=round(float(finer.fibre.sum())) if has_fibres else 0,
         directions=_directions(finer, rotation_axis) if has_fibres else (0.0,) * N_DIRECTIONS,
+        # A picture without contrast is all ground or all fibre.
         porosity=None if blank else float(void.mean()),
         pore=Distribution.of(pore_diameters(void) * coarse),
         bead_fraction=_bead_fraction(reading) if has_fibres else 0.0,
@@ -196,6 +203,7 @@ def _diameters(reading: Reading, pixel: float) -> Distribution:
 def _order(reading: Reading) -> float:
     """⟨cos 2θ⟩ along the fibres; an edge's normal is across them."""
     edges = reading.edges
+    # cos 2θ of the fibre is −cos 2θ of the normal, which is down² − right².
     mean_order = np.average(edges.down**2 - edges.right**2, weights=edges.length * reading.visible)
     return float(mean_order * (1.0 - CROSSING_LOSS * (1.0 - mean_order**2)))
 
@@ -243,8 +251,10 @@ def _standard_errors(
             (math.nan if middle is None else pixel * middle, _order(finer),
              float(void[is_kept].mean()), _bead_fraction(remaining))
         )  # fmt: skip
+    # The jackknife's own factor: n − 1 times the variance over what is left after each.
     spread = np.sqrt((n - 1) * np.var(np.array(values), axis=0))
     mean_diameter = readings[0].mean_diameter or 0.0
+    # Fibres of few pixels are told with larger errors.
     coarse = math.hypot(1.0, (COARSE_PX / max(readings[0].scale * mean_diameter, 1.0)) ** 2)
     unit = dict.fromkeys(names, 1.0) | {"diameter": pixel * mean_diameter * coarse}
     errors = {
@@ -270,6 +280,8 @@ def _leave_out(reading: Reading, left_out: NDArray[np.bool_]) -> Reading:
     keep = ~left_out
     edges = reading.edges.only(keep)
     classes = reading.seen[keep]
+    # From the whole picture's shares on, eight rounds are enough where forty are needed from the
+    # prior.
     shares, kinds = adapted(classes, the_judge().prior, edges.length, start=reading.shares, steps=8)
     return replace(
         reading,

@@ -70,6 +70,7 @@ def train_network(
     home = next(network.parameters()).device
     devices = [accelerator.device] if accelerator.device.type == "cuda" else []
     try:
+        # The caller's own random numbers go on as if nothing had been drawn here.
         with torch.random.fork_rng(devices=devices):
             training = _Training(
                 objective,
@@ -85,6 +86,7 @@ def train_network(
             )
             return training.run(resume=resume)
     finally:
+        # Even after an error: the caller's network must not stay on the GPU.
         network.to(home).eval()
 
 
@@ -112,6 +114,8 @@ class _Training:
         self.folder, self.at_checkpoint = folder, at_checkpoint
         self.last = settings.steps if until is None else min(until, settings.steps)
         binding = {k: v for k, v in settings.to_dict().items() if k not in _FREE}
+        # What a resumed training must agree on: other settings, or another number of processes, see
+        # other examples.
         self.identity = {**identity, **binding, "processes": accelerator.num_processes}
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
@@ -157,8 +161,11 @@ class _Training:
     def _step(self, objective: nn.Module, optimiser: Any) -> Tensor:
         step, settings, device = self.state.step, self.settings, self.accelerator.device
         objective.train()
+        # Dropout draws from the global generator.
         torch.manual_seed(drawn_from(settings.seed, "step", step).initial_seed())
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        # Each process takes every world-th example of the same batch: together they see what one
+        # would.
         batch = tuple(part[rank::world].to(device) for part in self.examples(step))
         for group in self.optimiser.param_groups:
             group["lr"] = rate(step, settings)
@@ -182,6 +189,7 @@ class _Training:
                 [weights[name] for name in names],
                 1.0 - decay,
             )
+            # Counters of batches and the like have no average.
             for name in weights.keys() - names:
                 self.averages[name].copy_(weights[name])
 
@@ -211,6 +219,7 @@ class _Training:
             weights = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
             self.network.load_state_dict(self.averages)
             self.at_checkpoint(self.state.step)
+            # The training goes on from its own weights, not from their averages.
             self.network.load_state_dict(weights)
         self.accelerator.wait_for_everyone()
 

@@ -20,6 +20,7 @@ from generator.outlines import N_FEATURES, Image, find_outlines, noise_of, patch
 from generator.scenes import Scene, draw_scene
 
 WIDTHS = (384, 160)
+# About a pixel from the edge: nearer it is undecided, farther a thin fibre ends.
 INSIDE_PX = 0.9
 EDGES_A_SCENE = 200
 
@@ -48,6 +49,7 @@ def lesson(scene: Scene, rng: np.random.Generator, limit: int = EDGES_A_SCENE) -
         return np.clip(y, 0, scene.grey.shape[0] - 1), np.clip(x, 0, scene.grey.shape[1] - 1)
 
     inside, outside = nearest(INSIDE_PX), nearest(-INSIDE_PX)
+    # What lies higher owns the edge.
     outline = scene.order[inside] > scene.order[outside]
     diameter = scene.diameter[inside]
     swelling = scene.local[inside] / np.maximum(diameter, 1e-3)
@@ -88,6 +90,7 @@ def loss_of(out: Tensor, truth: Tensor, swelling: Tensor) -> tuple[Tensor, list[
     """Return the loss and its parts: class (cross-entropy), logarithm of the swelling (squares)."""
     kind = -(truth * out[:, 1:].log_softmax(1)).sum(1).mean()
     outline = 1.0 - truth[:, NONE]
+    # Only where there is an outline: elsewhere nothing has a thickness.
     thick = ((out[:, 0] - swelling) ** 2 * outline).sum() / outline.sum().clamp_min(1.0)
     return kind + thick, [float(kind.detach()), float(thick.detach())]
 
@@ -136,6 +139,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1, help="that draw")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name(WEIGHTS))
     options = parser.parse_args()
+    # So that the weights do not depend on how many cores there are.
     torch.set_num_threads(1)
     n = options.processes
     with Pool(n) as pool:

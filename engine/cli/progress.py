@@ -13,6 +13,7 @@ from surrogate.progress import Progress, silent
 @contextmanager
 def progress_bar(stage: str = "reading") -> Iterator[Progress]:
     """Show a bar for work that knows how far it is, with its numbers; ``stage``: the first one."""
+    # A log file would fill with the bar's every step.
     if not sys.stderr.isatty():
         yield silent
         return

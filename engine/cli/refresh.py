@@ -77,6 +77,8 @@ def refresh(
     keeps serving until the very end; Ctrl-C or SIGTERM keeps what was trained, and the next refresh
     goes on. A candidate that is not promoted is no error: the exit code is 0.
     """
+    # Within the command, here and in all of them: `engine --help` loads neither SQLAlchemy nor
+    # torch.
     from engine.refresh.plan import plan
     from engine.refresh.request import RefreshRequest
     from engine.refresh.run import refresh as refresh_now
@@ -123,6 +125,8 @@ def stopped_by_sigterm(grace_s: float = GRACE_S) -> Iterator[Callable[[], bool]]
     record and goes on.
     """
     is_stopping = threading.Event()
+    # Python lets the main thread alone set handlers.
+    # https://docs.python.org/3/library/signal.html#signals-and-threads
     if threading.current_thread() is not threading.main_thread():
         yield is_stopping.is_set
         return
@@ -130,6 +134,8 @@ def stopped_by_sigterm(grace_s: float = GRACE_S) -> Iterator[Callable[[], bool]]
 
     def ask(*_: object) -> None:
         is_stopping.set()
+        # A thread's: the main thread may be inside a fit, which no Python signal handler
+        # interrupts.
         timer = threading.Timer(grace_s, _give_up, (grace_s,))
         timer.daemon = True
         timer.start()
@@ -150,6 +156,7 @@ def _give_up(grace_s: float) -> None:
         "`engine refresh` goes on from there\n"
     )
     sys.stderr.flush()
+    # `sys.exit` would end this thread alone.
     os._exit(128 + signal.SIGTERM)
 
 

@@ -58,6 +58,7 @@ def run(
     with Workspace.open(config) as workspace:
         scheduler = Scheduler(workspace)
         for number in (signal.SIGTERM, signal.SIGINT):
+            # Before the first job: a SIGTERM in between would else be a kill.
             signal.signal(number, lambda *_: scheduler.stop())
         server = None
         if metrics_port is not None:

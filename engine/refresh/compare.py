@@ -79,6 +79,8 @@ def compare_models(
         limit = workspace.settings.propose.most_runs
         experiments, _ = learnable(tx, record, campaign, limit=limit)
         history = history_from_records(campaign, experiments)
+        # Each once, in the order in which they were named: the first is the one the others are
+        # compared with.
         chosen = [version_of(workspace, tx, id_) for id_ in dict.fromkeys(ids)]
         champion = tx.models.champion(record.id, ModelKind.SURROGATE)
         if len(chosen) == 1 and champion is not None and champion.id != chosen[0].id:
@@ -99,6 +101,7 @@ def compare_models(
     models[PLAIN] = None
     scores = evaluate(history, models, workspace.settings.propose, progress, should_stop)
     first, *opponents = scores
+    # Paired differences of other recipes would mean nothing.
     if any(len(scores[a].error) != len(scores[b].error) for a, b in pairwise(scores)):
         raise StateError("the models were scored on different recipes")
     return Compared(

@@ -46,6 +46,7 @@ def take_snapshot(workspace: Workspace, tx: Transaction, request: RefreshRequest
     record, campaign = workspace.active_campaign(tx)
     limit, n_left_out = workspace.settings.propose.most_runs, 0
     if request.kind is ModelKind.GENERATOR:
+        # A generator learns from pictures alone.
         experiments = list(tx.experiments.get_all(tx.experiments.pictured(record.id, newest=limit)))
     else:
         experiments, n_left_out = learnable(tx, record, campaign, limit=limit)

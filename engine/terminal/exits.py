@@ -26,8 +26,12 @@ def one_line_errors(labels: Mapping[str, str] = LABELS) -> Iterator[None]:
     except SpinneretError as error:
         _fail(error.worded("cli", labels), error.exit_code)
     except KeyboardInterrupt:
+        # 128 + SIGINT, as shells have it.
         _fail("stopped; nothing half-written was kept.", 130)
     except BrokenPipeError:
+        # `engine export | head`: Python would complain once more when it flushes its streams at the
+        # end.
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
         sys.stderr.close()
         raise typer.Exit(1) from None
     except Exception as error:

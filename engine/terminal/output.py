@@ -47,6 +47,7 @@ def say(message: str) -> None:
 
 
 def _plain(message: str) -> str:
+    # rich reads [brackets] as markup, and units stand in brackets.
     return spell(message, "cli", LABELS).replace("[", r"\[")
 
 
@@ -62,6 +63,7 @@ def grid(
     body = [tuple(map(str, row)) for row in rows]
     for index, heading in enumerate(headings):
         cells = [row[index] for row in body if row[index] not in ("", "–")]
+        # By the first letter: means with intervals and signs are numbers to people, too.
         is_number = bool(cells) and all(cell[:1] in "+-−.0123456789" for cell in cells)
         table.add_column(escape(stacked(heading)), justify="right" if is_number else "left")
     for row in body:
