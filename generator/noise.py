@@ -36,8 +36,8 @@ def fast_scheduler(prediction: str, **options: Any) -> DPMSolverMultistepSchedul
         prediction_type=prediction,
         algorithm_type="dpmsolver++",
         solver_order=2,
-        # Begins at pure noise, as drawing does; other spacings leave the last steps out (Lin et
-        # al., WACV 2024).
+        # Begins at pure noise, as drawing does; other spacings leave the last step out (Lin et al.,
+        # WACV 2024).
         # https://arxiv.org/abs/2305.08891
         timestep_spacing="trailing",
         **options,

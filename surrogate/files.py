@@ -61,11 +61,14 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     draft = draft_of(path)
     try:
         yield draft
+        # Before the rename: else a power cut may leave the new name with none of the content.
+        # https://lwn.net/Articles/457667/
         sync(draft)
         if overwrite:
             draft.replace(path)
         else:
             _put_in_empty_place(draft, path)
+        # A rename is a change of the folder, and lasts once that is on the disk.
         sync(path.parent)
     finally:
         for companion in ("", *_COMPANIONS):

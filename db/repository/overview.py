@@ -83,7 +83,8 @@ class Overviews:
     def latest(self, campaign_id: int, n: int) -> list[int]:
         """Return the ids of the completed experiments with the newest results, newest first."""
         its = (e.c.campaign_id == campaign_id, e.c.status == Status.COMPLETED)
-        # A run has some ten measurements: 64 of them a run are nearly always enough at once.
+        # A run has some ten measurements, so that 64 rows for each are nearly always enough at
+        # once.
         limit = 64 * n
         while True:
             statement = (

@@ -77,8 +77,8 @@ def refresh(
         steps=params.get("steps"),
         accept_suspicious=bool(params.get("accept_suspicious")),
     )
-    # A cancellation reaches the training through `should_stop`: raised by the progress it would end
-    # between two steps, and what was trained since the last checkpoint be lost.
+    # A cancellation reaches the training through `should_stop`, which keeps what was trained;
+    # raised by the progress it would end the training between two checkpoints.
     refreshed = refresh_models(workspace, request, scheduled.to_the_end(progress), should_stop)
     reason = spell(refreshed.reason, "api")
     if refreshed.outcome is RefreshOutcome.INTERRUPTED:

@@ -62,7 +62,7 @@ def keep(data_dir: Path, kind: ModelKind, fill: Callable[[Path], None]) -> Kept:
         fill(draft)
         files = hashes(draft)
         digest = tree_digest(files)
-        # 48 bits tell the models of one database apart; a clash would be seen by the full hashes.
+        # 48 bits are enough to tell the models of one database apart.
         folder = home / f"{kind}-{digest[:12]}"
         is_new = not folder.exists()
         if not is_new and hashes(folder) != files:  # damaged meanwhile: the new one is sound

@@ -120,6 +120,7 @@ def version_of(if_match: str | None) -> int | None:
     """Return the version that somebody saw, ``None`` where any will do."""
     if if_match is None or if_match == "*":
         return None
+    # Proxies that compress make an ETag weak.
     match = re.fullmatch(r'(?:W/)?"([0-9]+)"', if_match)
     if match is None:
         raise UsageError(f"expected the ETag that you saw, got '{if_match}'", field="If-Match")
@@ -146,6 +147,7 @@ def at_most_once(
     if not key:
         return answer(*carry_out(acting(request)))
     site, person = site_of(request), person_of(request)
+    # Sorted: the same request may come with its fields in another order.
     content = json.dumps([request.method, request.url.path, body], sort_keys=True, default=str)
     fingerprint = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
     at = datetime.now(UTC)
@@ -162,12 +164,14 @@ def at_most_once(
         return _replayed(earlier, key, fingerprint)
     try:
         outcome = carry_out(site.workspace.acting(person.name, before_commit=begin))
+    # Somebody sent the same key at the same moment, and was first.
     except ConflictError:
         earlier = _answer_to(site.workspace, person.name, key)
         if earlier is None:
             raise
         return _replayed(earlier, key, fingerprint)
     document, status, headers = spelled(plain(outcome[0]), "api"), outcome[1], outcome[2]
+    # Apart from the work: what was carried out stands, even if its answer cannot be kept.
     with suppress(ConflictError), site.workspace.database.write("answer") as tx:
         tx.answers.finish(person.name, key, status, {"body": document, "headers": headers})
     return answer(document, status, headers)

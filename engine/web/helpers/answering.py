@@ -78,7 +78,8 @@ class Oracle:
             # A change's number is one query; the history is read only where it moved.
             if self.watermark is None or self.watermark[0] != watermark:
                 snapshot = read_snapshot(self.workspace)
-                # By content: most changes (a log-in, a task's beat) teach the model nothing.
+                # By content: many changes (a note, a user, another campaign's runs) teach the model
+                # nothing.
                 key = fingerprint(snapshot.history, str(snapshot.checkpoint))
                 self.watermark = (snapshot.watermark, key)
                 is_known = self.fitted is not None and self.fitted.key == key

@@ -61,6 +61,7 @@ async def post_login(request: Request) -> Response:
     """Log in; after too many wrong passwords nobody of that name or address may try for a while."""
     from asyncio import to_thread
 
+    # Anybody may send this one: no files, and no more fields than the form has.
     form = await request.form(max_files=0, max_fields=8)
     return await to_thread(_log_in, request, form)
 
@@ -85,6 +86,8 @@ def _log_in(request: Request, form: FormData) -> Response:
             return answer
         site.limiter.count(*keys)
         return _form(request, back, name, worded(error, "page"), 401)
+    # The name alone: whoever knows one password must not clear the count of an address and go on
+    # guessing.
     site.limiter.forget(f"name {name}")
     return _welcome(request, person, _back(back))
 
@@ -95,7 +98,10 @@ def _welcome(request: Request, person: Person, back: str) -> Response:
         COOKIE,
         person.secret,
         httponly=True,
+        # Not sent along by links from other sites; the login follows, and leads back.
+        # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie
         samesite="strict",
+        # Over plain HTTP browsers would drop a secure cookie, and nobody could log in.
         secure=request.url.scheme == "https",
         path="/",
         max_age=int(site_of(request).workspace.settings.web.session_hours * 3600),
@@ -107,6 +113,8 @@ def _back(path: str) -> str:
     """Return a path of this site to go on to; anything else leads to the first page."""
     parts = urlsplit(path)
     is_ours = not parts.scheme and not parts.netloc and path.startswith("/")
+    # Browsers read a backslash as a slash, and "//host" as another host.
+    # https://url.spec.whatwg.org/#relative-slash-state
     return path if is_ours and not path.startswith(("//", "/\\")) else "/"
 
 
@@ -165,6 +173,7 @@ def add_token(request: Request, form: Sent) -> Response:
 def revoke_own_token(request: Request, id_: int) -> Response:
     """Take one of one's own tokens out of use."""
     site, person = site_of(request), person_of(request)
+    # 0 is nobody's: without a user there are no tokens of one's own.
     revoke_token(site.workspace.acting(person.name), id_, user_id=person.user_id or 0)
     site.forget_people()
     return RedirectResponse("/account", 303)
