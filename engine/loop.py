@@ -25,7 +25,8 @@ from engine.propose.request import (
     Suggestion,
     SuggestionBatch,
 )
-from engine.sources.serving_surrogate import folder_of, serving_folder
+from engine.sources.serving_surrogate import folder_of, knowing_folder
+from engine.sources.spinning import spins
 from engine.workspace import Workspace, definition_of
 from engine.workspace.settings import ProposeSettings
 from surrogate.progress import Progress, silent
@@ -124,6 +125,7 @@ def propose(
         drawn, remarks = _previews(
             workspace, snapshot.campaign, batch, request, preview=preview, progress=progress
         )
+        batch = _with_reason(workspace, snapshot, batch, preview=preview)
         if not record:
             no_ids = (None,) * len(batch.suggestions)
             return ProposedBatch(
@@ -204,6 +206,20 @@ def _previews(
             raise
         return None, [f"no previews: {marked(error)}"]
     return drawn, []
+
+
+def _with_reason(
+    workspace: Workspace, snapshot: Snapshot, batch: SuggestionBatch, *, preview: bool | None
+) -> SuggestionBatch:
+    """Note that a campaign that does not spin has no previews, unless that is noted already."""
+    match = spins(snapshot.campaign)
+    if match.is_spinning or preview is False or any(match.reason in note for note in batch.notes):
+        return batch
+    from engine.previews.preview import has_generator
+
+    if not has_generator(workspace):
+        return batch
+    return replace(batch, notes=(*batch.notes, f"no previews: {match.reason}."))
 
 
 def write_batch_sheet(
@@ -303,7 +319,7 @@ def read_snapshot(workspace: Workspace) -> Snapshot:
     """Read the active campaign and all its experiments, consistently."""
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        checkpoint = serving_folder(workspace, tx, record.id)
+        checkpoint = knowing_folder(workspace, tx, record.id, campaign)
         limit = workspace.settings.propose.most_runs
         history = learning_set(tx, record, campaign, limit=limit)
         return Snapshot(record, history, tx.watermark(), checkpoint)

@@ -21,8 +21,9 @@ from engine.experiments.conditions import outside_of
 from engine.previews.expected_statistics import Interval, intervals, measured, statistics_document
 from engine.previews.near import NearMicrograph, nearest_micrographs, remote
 from engine.previews.painter import open_painter, require_count
-from engine.previews.serving_generator import Serving, is_understood, serving_generator
+from engine.previews.serving_generator import Serving, serving_generator
 from engine.previews.store import keep_pictures
+from engine.sources.spinning import spins
 from engine.workspace import Workspace
 from surrogate.progress import Progress, silent
 
@@ -82,7 +83,8 @@ def preview_conditions(
 
     Raises:
         UsageError: no condition, one out of range, or a number of pictures that cannot be.
-        ModelError: no generator, or one that cannot be loaded or knows none of the conditions.
+        ModelError: the campaign does not spin; no generator, or one that cannot be loaded or knows
+            none of the conditions.
     """
     count = workspace.settings.generator.pictures if n is None else n
     require_count(count)
@@ -95,7 +97,7 @@ def preview_conditions(
     outside = [line for row in conditions for line in outside_of(campaign, row)]
     if strict and outside:
         raise UsageError(f"{outside[0]}; a preview there would be a guess")
-    painter = _opened(workspace, serving, progress)
+    painter = _opened(workspace, campaign, serving, progress)
     progress(f"drawing {count * len(conditions)} pictures")
     drawn = painter.of_conditions(campaign, conditions, count, seed)
     progress("measuring them")
@@ -134,15 +136,15 @@ def preview_like(
     Raises:
         UsageError: a number of pictures that cannot be.
         DataError: nobody wrote the picture's scale, or it is too small.
-        ModelError: no generator, or one that cannot be loaded.
+        ModelError: the campaign does not spin; no generator, or one that cannot be loaded.
     """
     count = workspace.settings.generator.pictures if n is None else n
     require_count(count)
     nm_per_pixel = picture.require_scale()
     with workspace.database.read() as tx:
-        record, _ = workspace.active_campaign(tx)
+        record, campaign = workspace.active_campaign(tx)
         serving = serving_generator(workspace, tx, record.id)
-    painter = _opened(workspace, serving, progress)
+    painter = _opened(workspace, campaign, serving, progress)
     progress(f"drawing {count} pictures")
     pictures = painter.like(picture.upright, nm_per_pixel, count, seed)
     progress("measuring them")
@@ -154,11 +156,15 @@ def preview_like(
 
 
 def can_preview(workspace: Workspace, campaign: Campaign) -> bool:
-    """Whether a generator exists that understands what this campaign's machine is set to."""
+    """Whether a generator exists, and this campaign makes the mats that it draws."""
+    return spins(campaign).is_spinning and has_generator(workspace)
+
+
+def has_generator(workspace: Workspace) -> bool:
+    """Whether a generator serves the active campaign."""
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        serving = serving_generator(workspace, tx, record.id)
-    return serving is not None and is_understood(campaign)
+        return serving_generator(workspace, tx, record.id) is not None
 
 
 def store_previews(
@@ -205,7 +211,12 @@ def record_previews(
         return [tx.previews.add(record.id, preview) for preview in new]
 
 
-def _opened(workspace: Workspace, serving: Serving | None, progress: Progress) -> Painter:
+def _opened(
+    workspace: Workspace, campaign: Campaign, serving: Serving | None, progress: Progress
+) -> Painter:
+    match = spins(campaign)
+    if not match.is_spinning:
+        raise ModelError(f"a preview is a picture of an electrospun mat: {match.reason}")
     if serving is None:
         raise ModelError(
             "expected a generator to draw previews with, found none: this package ships no "

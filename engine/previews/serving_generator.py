@@ -7,10 +7,7 @@ from pathlib import Path
 
 from db.records import ModelKind
 from db.session import Transaction
-from engine.campaign import Campaign
 from engine.registry.serving_version import serving
-from engine.sources.axes import axes_of, match_axes
-from engine.sources.base import base_words
 from engine.workspace import Workspace
 
 STARTER = Path(__file__).parent / "starter"
@@ -45,10 +42,3 @@ def serving_generator(workspace: Workspace, tx: Transaction, campaign_id: int) -
     if (STARTER / "generator.json").is_file():
         return Serving(STARTER, "the starter")
     return None
-
-
-def is_understood(campaign: Campaign) -> bool:
-    """Whether the starter's words know anything that the campaign's machine is set to."""
-    # The words of every generator are the starter's; its file need not be read.
-    understood = match_axes(axes_of(campaign), base_words()).found
-    return any(parameter.name in understood for parameter in campaign.controlled)

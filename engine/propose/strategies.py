@@ -16,11 +16,13 @@ from engine.propose.request import SOURCED_STRATEGIES
 from engine.propose.spacefilling import fill_space
 from engine.propose.start import guided_settings
 from engine.propose.task import Answer, Array, Task
+from engine.sources.spinning import spins
 from engine.workspace.settings import Strategy
 from surrogate.sourced import Heads
 from surrogate.trust import trusted
 
 if TYPE_CHECKING:
+    from engine.campaign import Campaign
     from engine.propose.ax_surrogate import Guide
 
 _FEWEST_RUNS = 5
@@ -44,7 +46,7 @@ def _model_led(task: Task) -> Answer:
     needed = max(len(task.space.controlled) + 1, _FEWEST_RUNS, task.settings.cold_start)
     heads = task.knowledge.heads(outcomes) if task.knowledge is not None else None
     if task.knowledge is None and request.strategy in SOURCED_STRATEGIES:
-        task.notes.append("no source to learn from: the plain Gaussian process leads.")
+        task.notes.append(_without_sources(campaign))
     if heads is not None and n_finished < _FEWEST_RUNS:
         return _source_guided(task, heads)
     if n_finished < needed:
@@ -76,6 +78,16 @@ def _model_led(task: Task) -> Answer:
     picked = search.pick(request.n, excluded=task.excluded, limits=task.limits, fixed=request.fixed)
     task.seconds.update(picked.seconds)
     return Answer(picked.settings, request.strategy, picked.values, forecaster, full_forecaster)
+
+
+def _without_sources(campaign: Campaign) -> str:
+    match = spins(campaign)
+    if match.is_spinning:
+        return "no source to learn from: the plain Gaussian process leads."
+    return (
+        "neither the starter nor previews serve here, the plain Gaussian process leads: "
+        f"{match.reason}."
+    )
 
 
 def _source_guided(task: Task, heads: Heads) -> Answer:

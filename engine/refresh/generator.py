@@ -19,6 +19,7 @@ from engine.refresh.request import Plan, Refreshed, RefreshRequest, ShouldStop
 from engine.refresh.snapshot import Snapshot
 from engine.refresh.state import state_folder
 from engine.registry.files import FILES
+from engine.sources.spinning import spins
 from engine.workspace import Workspace
 from engine.workspace.leases import Lease, now
 from surrogate.progress import Progress
@@ -28,6 +29,9 @@ def problem_of(snapshot: Snapshot) -> str | None:
     """Say why the generator cannot be refreshed, if it cannot."""
     from engine.previews.fine_tuning import FEWEST
 
+    match = spins(snapshot.campaign)
+    if not match.is_spinning:
+        return f"previews are pictures of electrospun mats: {match.reason}"
     n = n_pictures(snapshot)
     if n >= FEWEST:
         return None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from db.records import ModelKind
+from db.records import ModelKind, SourceKind
 from db.session import Transaction
+from engine.campaign import Campaign
 from engine.errors import ModelError
 from engine.registry.files import problems
 from engine.registry.serving_version import serving
+from engine.sources.definition import ENSEMBLE, OWN
+from engine.sources.spinning import spins
 from engine.workspace import Workspace
 
 STARTER = Path(__file__).parent / "starter"
@@ -30,6 +33,31 @@ def serving_folder(workspace: Workspace, tx: Transaction, campaign_id: int) -> P
         if findings.folder is not None:
             return findings.folder
     return STARTER
+
+
+def knowing_folder(
+    workspace: Workspace, tx: Transaction, campaign_id: int, campaign: Campaign
+) -> Path | None:
+    """Return the checkpoint whose knowledge proposals and forecasts of a campaign rest on.
+
+    It is the one that serves; none, where all it has learnt from are simulated electrospinning labs
+    and the campaign does not spin, unless the user gave it simulated labs as a source.
+    """
+    folder = serving_folder(workspace, tx, campaign_id)
+    if folder is None or spins(campaign).is_spinning:
+        return folder
+    if _learnt_from(folder) - {ENSEMBLE, OWN}:
+        return folder
+    sources = tx.sources.find(campaign_id)
+    return folder if any(source.kind is SourceKind.SIMULATED for source in sources) else None
+
+
+def _learnt_from(folder: Path) -> set[str]:
+    try:
+        card = json.loads((folder / "matmcl.json").read_text(encoding="utf-8"))
+        return set(card["sources"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"the pretrained surrogate cannot be used: {error}") from error
 
 
 def starter_sha256() -> str:
