@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import shutil
 import threading
 import time
 from collections import OrderedDict, deque
@@ -144,7 +145,11 @@ class Site:
     def start(self) -> None:
         """Start what works beside the server."""
         for leftover in self.uploads.glob("*") if self.uploads.is_dir() else ():
-            leftover.unlink(missing_ok=True)
+            # An upload lies in a folder of its own, which a killed server leaves behind.
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
         self.crew.start()
 
     def stop(self) -> None:

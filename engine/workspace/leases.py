@@ -230,7 +230,7 @@ def _acquire(database: Database, name: str, ttl_s: float, wait_s: float, clock: 
             owner = "another process" if record is None else record.owner
             raise StateError(
                 f"{name}: {owner} is at it already; wait until that is done"
-                f"{by_voice(' (`engine doctor` shows owner holds what)', '')}, or stop it"
+                f"{by_voice(' (`engine doctor` shows who holds what)', '')}, or stop it"
             )
         time.sleep(min(0.5, ttl_s / 4))
 

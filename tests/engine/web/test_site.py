@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from engine.errors import AccessError
-from engine.web.site import SHARE, Cache, Limiter
+from engine.web.site import SHARE, Cache, Limiter, Site
 
 
 def test_a_value_is_worked_out_once_for_each_version() -> None:
@@ -63,3 +64,15 @@ def test_wrong_passwords_are_counted_by_name_and_address() -> None:
     assert 0 < refused.value.wait_s <= 300
     limiter.forget("a")
     limiter.refuse("a")
+
+
+def test_an_upload_that_a_killed_server_left_is_swept_at_the_next_start(tmp_path) -> None:
+    site = object.__new__(Site)
+    site.workspace = SimpleNamespace(data_dir=tmp_path)
+    site.crew = SimpleNamespace(start=lambda: None)
+    folder = tmp_path / "uploads" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "41a.tif").write_bytes(b"half")
+    (tmp_path / "uploads" / "loose.csv").write_text("half")
+    site.start()
+    assert list((tmp_path / "uploads").iterdir()) == []
