@@ -9,7 +9,7 @@ from typing import Any
 from db.records import RefreshOutcome
 from engine.campaign import Campaign
 from engine.errors import NotFoundError, SpinneretError, spell
-from engine.jobs import scheduled
+from engine.jobs import upkeep
 from engine.jobs.queue import Handler, ShouldStop, TaskInterruptedError
 from engine.propose.request import ProposeRequest, checked
 from engine.workspace import Workspace
@@ -79,7 +79,7 @@ def refresh(
     )
     # A cancellation reaches the training through `should_stop`, which keeps what was trained;
     # raised by the progress it would end the training between two checkpoints.
-    refreshed = refresh_models(workspace, request, scheduled.to_the_end(progress), should_stop)
+    refreshed = refresh_models(workspace, request, upkeep.to_the_end(progress), should_stop)
     reason = spell(refreshed.reason, "api")
     if refreshed.outcome is RefreshOutcome.INTERRUPTED:
         raise TaskInterruptedError(reason)
@@ -122,11 +122,11 @@ TASK_HANDLERS: dict[str, Handler] = {
     "measure": measure,
     "refresh": refresh,
     # queued by the scheduler: "schedule." and the job's name
-    "schedule.watch": scheduled.watch,
-    "schedule.refresh": scheduled.refresh_if_new,
-    "schedule.generator": scheduled.refresh_generator,
-    "schedule.report": scheduled.write_report,
-    "schedule.backup": scheduled.backup,
-    "schedule.prune": scheduled.prune,
+    "schedule.watch": upkeep.watch,
+    "schedule.refresh": upkeep.refresh_if_new,
+    "schedule.generator": upkeep.refresh_generator,
+    "schedule.report": upkeep.write_report,
+    "schedule.backup": upkeep.backup,
+    "schedule.prune": upkeep.prune,
 }
 """All that is ever done in the background, by the kind of its task."""
