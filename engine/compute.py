@@ -75,13 +75,13 @@ def device_of(configured: str) -> torch.device:
 @cache
 def versions() -> dict[str, str]:
     """Return the versions that a result may depend on, by name."""
-    found = {"spinneret": __version__, "python": platform.python_version()}
+    by_library = {"spinneret": __version__, "python": platform.python_version()}
     for library in _LIBRARIES:
         try:
-            found[library] = version(library)
+            by_library[library] = version(library)
         except PackageNotFoundError:
             continue
-    return found
+    return by_library
 
 
 def is_first_process() -> bool:

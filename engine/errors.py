@@ -173,11 +173,11 @@ class ImportRefusedError(DataError):
     def __init__(self, source: str, problems: Sequence[RowProblem]) -> None:
         self.source = source
         self.problems = tuple(problems)
-        shown = "\n".join(f"  {problem}" for problem in self.problems[:50])
+        lines = "\n".join(f"  {problem}" for problem in self.problems[:50])
         more = f"\n  … and {len(self.problems) - 50} more" if len(self.problems) > 50 else ""
         noun = "problem" if len(self.problems) == 1 else "problems"
         super().__init__(
-            f"{place(source)}: {len(self.problems)} {noun}, nothing was imported.\n{shown}{more}"
+            f"{place(source)}: {len(self.problems)} {noun}, nothing was imported.\n{lines}{more}"
         )
 
 

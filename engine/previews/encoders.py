@@ -113,7 +113,7 @@ def _teach(
 ) -> None:
     # Standardised, so that a logarithm of nm and a share of beads weigh alike.
     centre, scale = lessons.shown.mean(axis=0), np.maximum(lessons.shown.std(axis=0), 1e-6)
-    shown = torch.from_numpy((lessons.shown - centre) / scale).float()
+    standardised = torch.from_numpy((lessons.shown - centre) / scale).float()
     promised = torch.from_numpy((lessons.promised - centre) / scale).float()
     table = torch.from_numpy(lessons.table).float()
     tiles = torch.from_numpy(lessons.tiles)
@@ -134,7 +134,7 @@ def _teach(
         varied_tiles = augment(tiles[chosen].unsqueeze(1).float() / 255.0, varied, luck)
         v = model.vision_latent(varied_tiles)
         t = model.table_latent(_masked(table[paired], luck))
-        loss = functional.mse_loss(reading.of_picture(v), shown[chosen])
+        loss = functional.mse_loss(reading.of_picture(v), standardised[chosen])
         loss = loss + functional.mse_loss(reading.of_conditions(t), promised[paired])
         # The places of STRUCTURE in SHOWN: the spread of diameters (1) is in no vocabulary.
         loss = loss + functional.mse_loss(

@@ -73,11 +73,11 @@ def draw_lessons(
     table = encode_columns(lab, columns, vocabulary, rng)
     all_mats = [row_of(mats, i) for i in range(standard)] + _wide_mats(wide, rng)
     tiles = np.empty((len(all_mats), side_px, side_px), dtype=np.uint8)
-    shown = np.empty((len(all_mats), len(SHOWN)))
+    statistics = np.empty((len(all_mats), len(SHOWN)))
     for place, mat in enumerate(all_mats):
         picture, truth = render_known(mat, rng, shape=(side_px, side_px), nm_per_pixel=nm_per_pixel)
         tiles[place] = picture
-        shown[place] = (
+        statistics[place] = (
             np.log(truth.diameter_nm),
             truth.diameter_sd_nm / truth.diameter_nm,
             truth.order,
@@ -86,7 +86,7 @@ def draw_lessons(
         )
         if (place + 1) % 100 == 0:
             progress("drawing lessons", place + 1, len(all_mats))
-    return Lessons(tiles, shown, table, promised)
+    return Lessons(tiles, statistics, table, promised)
 
 
 def settings_of(lab: VirtualLab, n: int, rng: np.random.Generator) -> dict[str, Array]:

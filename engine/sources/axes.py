@@ -91,7 +91,7 @@ class Matching:
     left_out: Mapping[str, str]
 
     @property
-    def found(self) -> dict[str, int]:
+    def places(self) -> dict[str, int]:
         """Axis name → place in the vocabulary."""
         return {match.axis.name: match.index for match in self.matches}
 

@@ -83,7 +83,7 @@ def common_language(campaign: Campaign, base: Words, sources: Sequence[Vocable])
         builder.add_new_words(source)
     names = Names(dict(builder.parameters), dict(builder.outcomes))
     vocabulary = builder.words
-    own_places = set(match_axes(axes_of(campaign), vocabulary, names).found.values())
+    own_places = set(match_axes(axes_of(campaign), vocabulary, names).places.values())
     understood = {}
     for source in sources:
         mapping = builder.mappings[source.name]
@@ -94,7 +94,7 @@ def common_language(campaign: Campaign, base: Words, sources: Sequence[Vocable])
             mapping,
             {outcome.name: outcome.aliases for outcome in source.outcomes},
         )
-        common = tuple(sorted(own_places & set(axes.found.values())))
+        common = tuple(sorted(own_places & set(axes.places.values())))
         understood[source.name] = Understood(axes, outcomes, common)
     return Language(vocabulary, names, understood)
 
@@ -102,7 +102,7 @@ def common_language(campaign: Campaign, base: Words, sources: Sequence[Vocable])
 def refuse_strangers(
     campaign: Campaign,
     source: Vocable,
-    found: Understood,
+    understanding: Understood,
     *,
     has_pictures: bool,
     notes: Sequence[str] = (),
@@ -113,9 +113,9 @@ def refuse_strangers(
         DataError: it lists both sides and how to map them.
     """
     listing = "".join(f"\n  {note}" for note in notes)
-    if not found.common:
+    if not understanding.common:
         theirs = "; ".join(
-            f"{_label(axis)}: {found.axes.left_out.get(axis.name, 'not in this campaign')}"
+            f"{_label(axis)}: {understanding.axes.left_out.get(axis.name, 'not in this campaign')}"
             for axis in source.axes
         )
         ours = ", ".join(campaign.heading(p.name) for p in campaign.parameters)
@@ -125,7 +125,7 @@ def refuse_strangers(
             f"  the campaign has: {ours}{listing}\n  Say which mean the same with {_MAP}, "
             f"and the unit of a column that does not state it with {field_mark('unit')} NAME=UNIT."
         )
-    if not found.outcomes and not has_pictures:
+    if not understanding.outcomes and not has_pictures:
         theirs = ", ".join(outcome.name for outcome in source.outcomes) or "none"
         raise DataError(
             f"source '{source.name}' has no outcome that the model or the campaign "
@@ -188,12 +188,12 @@ class _Builder:
                 f"'{self.campaign.name}' nor the model has a parameter '{ours}'."
                 f"{nearest_name(ours, parameter_names)} There are: {', '.join(parameter_names)}"
             )
-        found = self._matched()
-        if ours in found:
-            return self.words.parameters[found[ours]].name
-        alone = match_axes((theirs,), self.words).found
+        places = self._matched()
+        if ours in places:
+            return self.words.parameters[places[ours]].name
+        alone = match_axes((theirs,), self.words).places
         place = alone.get(theirs.name)
-        if place is not None and place not in found.values():
+        if place is not None and place not in places.values():
             self.parameters[ours] = self.words.parameters[place].name
             return self.parameters[ours]
         return self._new_parameter(self.axes[ours])
@@ -224,8 +224,8 @@ class _Builder:
     def add_new_words(self, source: Vocable) -> None:
         """Let the model learn the campaign's words that it lacks and this source has."""
         mapping = self.mappings[source.name]
-        found = self._matched()
-        lacking = [a for a in self.axes.values() if a.name not in found and not a.is_categorical]
+        places = self._matched()
+        lacking = [a for a in self.axes.values() if a.name not in places and not a.is_categorical]
         open_axes = match_axes(source.axes, self.words, mapping).left_out
         theirs = [axis for axis in source.axes if axis.name in open_axes]
         pseudo = Words(tuple(_spec(axis) for axis in lacking), ())
@@ -246,7 +246,7 @@ class _Builder:
 
     def _matched(self) -> dict[str, int]:
         mapping = Names(parameters=self.parameters)
-        return match_axes(tuple(self.axes.values()), self.words, mapping).found
+        return match_axes(tuple(self.axes.values()), self.words, mapping).places
 
     def _new_parameter(self, axis: Axis) -> str:
         self.words = Words((*self.words.parameters, _spec(axis)), self.words.outcomes)

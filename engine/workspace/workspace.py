@@ -75,12 +75,12 @@ class Workspace:
         """
         record = tx.campaigns.active()
         if record is None:
-            known = ", ".join(campaign.name for campaign in tx.campaigns.all())
+            names = ", ".join(campaign.name for campaign in tx.campaigns.all())
             raise NotFoundError(
                 "no campaign is active; "
                 + by_voice("run `engine campaign use NAME`", "choose one first")
-                + f" (recorded: {known})"
-                if known
+                + f" (recorded: {names})"
+                if names
                 else "no campaign is recorded"
                 + by_voice("; run `engine init` to record the one in config.toml", "")
             )

@@ -93,19 +93,19 @@ class TestEncoding:
             Axis("feed rate", "mL/h"),
         )
         matching = match_axes(axes, WORDS)
-        assert matching.found == {"flow_rate": 0}
+        assert matching.places == {"flow_rate": 0}
         assert "a choice" in matching.left_out["polymer"]
         assert "expected a unit that can become kV, got mL/h" in matching.left_out["voltage"]
         assert "its unit is not told" in matching.left_out["v"]
         assert matching.left_out["colour"] == "the model has no such parameter"
         assert "another one stands for flow_rate" in matching.left_out["feed rate"]
         named = next(p.name for p in mixture.controlled if p.is_categorical)
-        assert named not in match_axes(axes_of(mixture), WORDS).found
+        assert named not in match_axes(axes_of(mixture), WORDS).places
 
     def test_an_explicit_mapping_wins(self) -> None:
         axes = (Axis("knob", "µL/min"), Axis("flow_rate", "mL/h"))
         names = Names({"knob": "flow_rate"})
-        assert match_axes(axes, WORDS, names).found == {"knob": 0}
+        assert match_axes(axes, WORDS, names).places == {"knob": 0}
 
     @pytest.mark.parametrize(
         ("told", "message"),
