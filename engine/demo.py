@@ -20,7 +20,7 @@ import numpy as np
 from db.records import FailureKind
 from engine.campaign import Campaign, Value
 from engine.campaign.front import hypervolume
-from engine.errors import UsageError
+from engine.errors import UsageError, place
 from engine.experiments.learning_set import history_from_records
 from engine.experiments.record import Entry, record, record_all
 from engine.lab import Lab, LabResult, VirtualLab
@@ -132,7 +132,9 @@ def play(folder: Path, config: DemoConfig, audience: Audience | None = None) -> 
 
     audience = audience or Audience()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"--folder {folder}: expected a new or empty folder, this holds something")
+        raise UsageError(
+            f"expected a new or empty folder, {place(folder)} holds something", field="folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     lab = VirtualLab()
     initialise(folder / "config.toml", template="nanofibre")
