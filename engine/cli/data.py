@@ -12,7 +12,7 @@ import typer
 from engine.cli import log, status
 from engine.cli.output import count
 from engine.terminal.options import ConfigOption, JsonOption
-from engine.terminal.output import console, print_json, say, warn
+from engine.terminal.output import console, print_json, print_table, say, warn
 from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def export(
         experiments = tx.experiments.find(record.id)
     content = render(chosen, record, campaign, experiments)
     if out is None:
-        sys.stdout.write(content.decode())
+        print_table(content.decode())
         return
     write_export(out, content)
     console(to_stderr=True).print(f"{len(experiments)} experiments → {out}", markup=False)

@@ -19,7 +19,7 @@ from engine.cli.preview_view import refuse_sheet, show_batch_previews, written
 from engine.cli.progress import progress_line
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
-from engine.terminal.output import print_json, say, warn
+from engine.terminal.output import print_json, print_table, say, warn
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign, Value
@@ -268,7 +268,7 @@ def score(
             return
     text = scored_csv(table.headings, table.rows, forecasts, ranks)
     if out is None:
-        typer.echo(text, nl=False)
+        print_table(text)
     else:
         write_aside(out, text)
         say(f"{len(ranks)} candidates scored and ranked in {out}.")

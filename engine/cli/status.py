@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import console, grid, print_json, warn
 
@@ -77,14 +79,29 @@ def _best_row(best: Best, campaign: Campaign) -> list[str]:
 
 
 def show(
-    experiment: Annotated[str, typer.Argument(metavar="ID", help="The run's number or label.")],
+    experiment: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="The run's number or label.", show_default=False),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="In place of a run: the batch of that number.")
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show everything of one run: conditions, results with corrections, predictions, pictures."""
+    """Show everything of one run: conditions, results with corrections, predictions, pictures.
+
+    With --batch the runs that one `engine propose` chose, as recorded, in the order to run them.
+    """
     from engine.workspace import Workspace, definition_of
     from engine.workspace.lookup import find_experiment
 
+    if (experiment is None) == (batch is None):
+        raise UsageError("expected a run's number or label, or --batch with a batch's number")
+    if batch is not None:
+        _show_batch(config, batch, as_json)
+        return
+    assert experiment is not None  # noqa: S101 -- one of the two is there
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         run = find_experiment(tx, record, experiment)
@@ -97,6 +114,29 @@ def show(
         print_json(ShownExperimentOut.build(run, campaign, measurements, predictions))
     else:
         _print_experiment(run, campaign, measurements, predictions)
+
+
+def _show_batch(config: Path | None, batch_id: int, as_json: bool) -> None:
+    from engine.documents.proposals import recorded_batch
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace, workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        batch = recorded_batch(tx, record, batch_id)
+    if as_json:
+        print_json(batch)
+        return
+    moment = f"{batch.created_at.astimezone():%Y-%m-%d %H:%M}"
+    typer.echo(f"batch {batch.id} ({batch.strategy}), {moment} by {batch.created_by}")
+    names = [parameter.name for parameter in campaign.controlled]
+    rows = [
+        [str(item.experiment), *(_cell(item.conditions.get(name)) for name in names),
+         f"{item.p_success:.0%}", item.status.value]
+        for item in batch.proposals
+    ]  # fmt: skip
+    _print_grid(["run", *map(campaign.heading, names), "success", "status"], rows)
+    for item in batch.proposals:
+        typer.echo(f"  {item.experiment}  {item.reason}")
 
 
 def _print_experiment(

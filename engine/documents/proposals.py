@@ -13,9 +13,17 @@ from engine.documents import Document, Moment, Value
 from engine.documents.experiments import PredictionOut
 from engine.documents.predictions import ForecastOut
 from engine.documents.retrieval import PreviewOut
+from engine.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from db.records import BatchRecord, ExperimentRecord, PredictionRecord, ProposalRecord
+    from db.records import (
+        BatchRecord,
+        CampaignRecord,
+        ExperimentRecord,
+        PredictionRecord,
+        ProposalRecord,
+    )
+    from db.session import Transaction
     from engine.loop import ProposedBatch
 
 
@@ -74,6 +82,24 @@ class BatchOut(BatchBriefOut):
     def build(cls, batch: BatchRecord, proposals: Iterable[ProposedOut]) -> Self:
         """Return a batch with its runs."""
         return cls.model_validate(batch).model_copy(update={"proposals": tuple(proposals)})
+
+
+def recorded_batch(tx: Transaction, campaign: CampaignRecord, batch_id: int) -> BatchOut:
+    """Return a batch as it is recorded, with its runs as they stand now.
+
+    Raises:
+        NotFoundError: the campaign has no such batch.
+    """
+    # Larger is no id: the drivers refuse it in words of their own.
+    batch = tx.batches.get(batch_id) if batch_id < 2**63 else None
+    if batch is None or batch.campaign_id != campaign.id:
+        raise NotFoundError(f"there is no batch {batch_id} in the campaign '{campaign.name}'")
+    items = []
+    for proposal in tx.batches.proposals(batch_id):
+        run = tx.experiments.get(proposal.experiment_id)
+        assert run is not None  # noqa: S101 -- written with its proposal
+        items.append(ProposedOut.build(proposal, run, tx.batches.predictions_of(run.id)))
+    return BatchOut.build(batch, items)
 
 
 class BatchesOut(Document):

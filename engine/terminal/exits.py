@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from engine.errors import SpinneretError
 from engine.terminal.labels import LABELS, labels_of
+from engine.terminal.streams import take_every_letter
 
 
 @contextmanager
@@ -42,9 +43,15 @@ def one_line_errors(labels: Mapping[str, str] = LABELS) -> Iterator[None]:
 
 
 class OneLineGroup(TyperGroup):
-    """A group of commands whose errors end in one line."""
+    """A group of commands whose errors end in one line, on any console."""
 
     arguments: tuple[str, ...] = ()
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run it."""
+        # Before anything is read: help and errors of usage are printed by the library.
+        take_every_letter()
+        return super().main(*args, **options)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words that were typed."""
@@ -67,7 +74,12 @@ class OneLineGroup(TyperGroup):
 
 
 class OneLineCommand(TyperCommand):
-    """A command on its own whose errors end in one line."""
+    """A command on its own whose errors end in one line, on any console."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run it."""
+        take_every_letter()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""

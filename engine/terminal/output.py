@@ -11,6 +11,7 @@ from rich.console import Console
 
 from engine.errors import spell
 from engine.terminal.labels import LABELS
+from engine.terminal.streams import is_unicode
 
 
 def console(*, to_stderr: bool = False) -> Console:
@@ -33,7 +34,23 @@ def print_json(document: Any) -> None:
 
     text = json.dumps(plain(document), ensure_ascii=False, indent=2)
     # Marks are filled in after escaping: what they hold was escaped with the rest.
-    sys.stdout.write(spell(text, "cli", LABELS) + "\n")
+    text = spell(text, "cli", LABELS)
+    if not is_unicode(sys.stdout):
+        # JSON has its own spelling of what the console lacks, and a program that reads this loses
+        # nothing by it. All letters beyond ASCII stand within strings.
+        text = "".join(letter if letter.isascii() else json.dumps(letter)[1:-1] for letter in text)
+    sys.stdout.write(text + "\n")
+
+
+def print_table(text: str) -> None:
+    """Print CSV for programs: UTF-8 into a file or pipe, what it can show on a console."""
+    stream = sys.stdout
+    if not stream.isatty() and hasattr(stream, "buffer"):
+        stream.flush()
+        stream.buffer.write(text.encode())
+        stream.buffer.flush()
+    else:
+        stream.write(text)
 
 
 def warn(message: str) -> None:

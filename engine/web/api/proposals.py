@@ -10,7 +10,7 @@ from engine.documents.campaigns import CampaignOut, CampaignsOut, OverviewOut
 from engine.documents.jobs import ChangeOut, ChangesOut, JobOut, JobsOut
 from engine.documents.models import ModelOut, ModelsOut, ServedOut
 from engine.documents.predictions import LedgerOut, ScoreOut
-from engine.documents.proposals import BatchBriefOut, BatchesOut, BatchOut, ProposedOut
+from engine.documents.proposals import BatchBriefOut, BatchesOut, BatchOut, recorded_batch
 from engine.errors import NotFoundError
 from engine.jobs.kinds import request_of
 from engine.jobs.queue import cancel, get, newest, rerun, submit
@@ -122,15 +122,7 @@ def get_proposal(request: Request, id: Id) -> Response:
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        batch = tx.batches.get(id)
-        if batch is None or batch.campaign_id != record.id:
-            raise NotFoundError(f"there is no batch {id} in the campaign '{record.name}'")
-        items = []
-        for proposal in tx.batches.proposals(id):
-            run = tx.experiments.get(proposal.experiment_id)
-            assert run is not None  # noqa: S101 -- written with its proposal
-            items.append(ProposedOut.build(proposal, run, tx.batches.predictions_of(run.id)))
-    return answer(BatchOut.build(batch, items))
+        return answer(recorded_batch(tx, record, id))
 
 
 # -- jobs -----------------------------------------------------------------------------------------
