@@ -38,6 +38,13 @@ def thread_count(configured: int) -> int:
     return configured or (1 if cores <= 4 else cores // 2)
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def limit_threads(configured: int) -> int:
     """Set the number of threads of torch and the BLAS; call it before torch is imported."""
     n = thread_count(configured)

@@ -8,7 +8,8 @@
     prior/  unet/  prior_scheduler/  scheduler/
     README.md           the model card for people
 
-Loading reads safetensors only, runs no code from the folder and asks no network.
+Loading reads safetensors only, runs no code from the folder and asks no network. Previews are drawn
+by :func:`load_drawer`, which does without diffusers; training and publishing load it when called.
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers.utils import logging as diffusers_logging
 
 from generator.config import GeneratorConfig
+from generator.drawing import Drawer
 from generator.errors import CheckpointError, InputError
-from generator.networks import EmbeddingPrior, make_prior, make_unet
-from generator.noise import fast_scheduler
-from generator.pipeline import MicrostructurePipeline
+from generator.prior import Prior
+from generator.unet import DrawingUNet
 from surrogate.tensor_files import TensorFiles, seal_of
+
+if TYPE_CHECKING:
+    from generator.pipeline import MicrostructurePipeline
 
 CARD, README = "generator.json", "README.md"
 UNET = "unet/diffusion_pytorch_model.safetensors"
+PRIOR = "prior/diffusion_pytorch_model.safetensors"
 FORMAT = 1
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 _FILES = TensorFiles(CheckpointError, "Copy or make the generator again")
@@ -67,6 +71,10 @@ class GeneratorCard:
 
 def make_pipeline(config: GeneratorConfig) -> MicrostructurePipeline:
     """Return an untrained pipeline; the same state of torch's generator gives the same weights."""
+    from generator.networks import make_prior, make_unet
+    from generator.noise import fast_scheduler
+    from generator.pipeline import MicrostructurePipeline
+
     return MicrostructurePipeline(
         make_prior(config),
         fast_scheduler("v_prediction"),
@@ -96,6 +104,8 @@ def save_generator(
     """
     if dtype not in DTYPES:
         raise InputError(f"expected dtype {', '.join(DTYPES)}, got '{dtype}'")
+    from generator.pipeline import MicrostructurePipeline
+
     for name in ("prior", "unet"):
         for key, weights in getattr(pipeline, name).state_dict().items():
             if not torch.isfinite(weights).all():
@@ -167,8 +177,11 @@ def read_card(folder: Path) -> GeneratorCard:
         )
     except (InputError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{folder / CARD}: {error}. {_FILES.mend}") from error
-    if UNET not in card.files:
-        raise CheckpointError(f"{folder / CARD}: expected {UNET} among its files. {_FILES.mend}")
+    for name in (UNET, PRIOR):
+        if name not in card.files:
+            raise CheckpointError(
+                f"{folder / CARD}: expected {name} among its files. {_FILES.mend}"
+            )
     return card
 
 
@@ -185,19 +198,9 @@ def load_generator(
     Raises:
         CheckpointError: a missing, shortened, changed or foreign file, or other encoders.
     """
-    card = read_card(folder)
-    if encoders_sha256 is not None and encoders_sha256 != card.encoders_sha256:
-        raise CheckpointError(
-            f"{folder}: this generator was trained with the encoders {card.encoders_sha256[:12]}…, "
-            f"got {encoders_sha256[:12]}…: they do not belong together. Use the encoders beside it"
-        )
-    for name, expected in card.files.items():
-        # A card is data: "../" in it must not reach other files.
-        if not (folder / name).resolve().is_relative_to(folder.resolve()):
-            raise CheckpointError(f"{folder / CARD}: expected files inside the folder, got {name}")
-        # People add scores to the model card; nothing is loaded from it.
-        if name != README:
-            _FILES.read_sealed(folder / name, expected)
+    from generator.pipeline import MicrostructurePipeline
+
+    card = _vouched_for(folder, encoders_sha256)
     try:
         # Building the networks draws weights, which are overwritten: the caller's random numbers
         # must not notice.
@@ -220,7 +223,64 @@ def load_generator(
     return pipeline
 
 
+def load_drawer(
+    folder: Path, *, encoders_sha256: str | None = None, dtype: torch.dtype = torch.float32
+) -> Drawer:
+    """Load a generator's networks for drawing, on the CPU, after looking at every file.
+
+    Args:
+        folder: as :func:`save_generator` wrote it.
+        encoders_sha256: of the encoders that are to be used with it; ``None`` does not ask.
+        dtype: the UNet's.
+
+    Raises:
+        CheckpointError: a missing, shortened, changed or foreign file, or other encoders.
+    """
+    card = _vouched_for(folder, encoders_sha256)
+    config = card.config
+    # Without weights of their own, which would be drawn only to be overwritten.
+    with torch.device("meta"):
+        prior = Prior(
+            config.condition_dim, config.embedding_dim, config.prior_width, config.prior_depth
+        )
+        unet = DrawingUNet(config)
+    for name, network in ((PRIOR, prior), (UNET, unet)):
+        tensors = _FILES.read_tensors(folder / name, card.files[name])
+        try:
+            network.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise CheckpointError(
+                f"{folder / name}: expected the weights of the shape that {CARD} tells: {reason}. "
+                f"{_FILES.mend}"
+            ) from error
+        network.eval().requires_grad_(requires_grad=False)
+    # Places beside one another in memory have all their channels together: faster convolutions.
+    unet.to(dtype=dtype, memory_format=torch.channels_last)
+    return Drawer(config, prior, unet)
+
+
+def _vouched_for(folder: Path, encoders_sha256: str | None) -> GeneratorCard:
+    """Return a folder's card after looking at the files that it seals and the encoders it names."""
+    card = read_card(folder)
+    if encoders_sha256 is not None and encoders_sha256 != card.encoders_sha256:
+        raise CheckpointError(
+            f"{folder}: this generator was trained with the encoders {card.encoders_sha256[:12]}…, "
+            f"got {encoders_sha256[:12]}…: they do not belong together. Use the encoders beside it"
+        )
+    for name, expected in card.files.items():
+        # A card is data: "../" in it must not reach other files.
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise CheckpointError(f"{folder / CARD}: expected files inside the folder, got {name}")
+        # People add scores to the model card; nothing is loaded from it.
+        if name != README:
+            _FILES.read_sealed(folder / name, expected)
+    return card
+
+
 def _check_shape(folder: Path, pipeline: MicrostructurePipeline, config: GeneratorConfig) -> None:
+    from generator.networks import EmbeddingPrior
+
     prior = pipeline.prior
     is_right = (
         isinstance(prior, EmbeddingPrior)
@@ -237,6 +297,8 @@ class _quiet(warnings.catch_warnings):  # noqa: N801 -- used as a context only
     """Without diffusers' progress bar and remarks."""
 
     def __enter__(self) -> Any:
+        from diffusers.utils import logging as diffusers_logging
+
         caught = super().__enter__()
         warnings.simplefilter("ignore")
         diffusers_logging.disable_progress_bar()
@@ -245,5 +307,7 @@ class _quiet(warnings.catch_warnings):  # noqa: N801 -- used as a context only
         return caught
 
     def __exit__(self, *error: Any) -> None:
+        from diffusers.utils import logging as diffusers_logging
+
         diffusers_logging.set_verbosity(self._level)
         super().__exit__(*error)

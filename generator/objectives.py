@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from generator.config import GeneratorConfig, TrainingSettings
 from generator.data import FLIPS, GeneratorData, mirrored
-from generator.networks import EmbeddingPrior, fold, labels_of
+from generator.folding import fold, labels_of
+from generator.networks import EmbeddingPrior
 from generator.noise import drawn_times, noised, training_scheduler
 from surrogate.randomness import Passes, drawn_from
 

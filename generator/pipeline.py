@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from generator.errors import InputError
-from generator.networks import EmbeddingPrior, labels_of, unfold
+from generator.folding import labels_of, unfold
+from generator.networks import EmbeddingPrior
 
 # 16 steps take 0.25 s a picture on a core; the 1,000 of DDPM 55 times that
 # (docs/notes/generator.md). Guidance above 1 would draw mats more alike than lots are.

@@ -28,7 +28,7 @@ from engine.previews.training import Recipe, generator_data, save_together, trai
 from engine.registry.files import Kept, keep
 from engine.sources.encoding import encode_conditions
 from engine.workspace import Workspace
-from generator.checkpoint import read_card
+from generator.checkpoint import load_generator, read_card
 from generator.config import GeneratorConfig, TrainingSettings
 from generator.data import GeneratorData
 from generator.errors import GeneratorError
@@ -124,9 +124,9 @@ def tune_generator(
         )
     # By micrograph, not by tile: tiles of one picture are alike.
     is_held_out = np.repeat(np.arange(n) % 5 == 4, TILES)
-    config, encoders, seed = read_card(serving.folder).config, painter.encoders, settings.seed
+    card, encoders, seed = read_card(serving.folder), painter.encoders, settings.seed
+    config = card.config
     judging = generator_data(encoders, _subset(lessons, is_held_out), config.side_px, seed=seed)
-    loss_before = _loss(painter.pipeline, judging, config)
     data = _beside_replayed(painter, _subset(lessons, ~is_held_out), replayed, config.side_px, seed)
     unet = TrainingSettings(
         # A fifth of the starter's rate: trained on, not anew. The average follows faster (0.99), as
@@ -138,8 +138,10 @@ def tune_generator(
     # As the starter ships: half the bytes.
     recipe = Recipe(config, prior, unet, dtype="float16")
     try:
+        parent = load_generator(serving.folder, encoders_sha256=card.encoders_sha256)
+        loss_before = _loss(parent, judging, config)
         pipeline = train_generator(
-            encoders, data, recipe, start=painter.pipeline, work=work, progress=progress
+            encoders, data, recipe, start=parent, work=work, progress=progress
         )
     except GeneratorError as error:
         reason = str(error) if work is None else mark_place(str(error), work)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,7 @@ def preview_conditions(
     outside = [line for row in conditions for line in outside_of(campaign, row)]
     if strict and outside:
         raise UsageError(f"{outside[0]}; a preview there would be a guess")
-    painter = _opened(workspace, campaign, serving, progress)
+    painter = _opened(workspace, campaign, serving, progress, encoders="table")
     progress(f"drawing {count * len(conditions)} pictures")
     drawn = painter.of_conditions(campaign, conditions, count, seed)
     progress("measuring them")
@@ -144,7 +144,7 @@ def preview_like(
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         serving = serving_generator(workspace, tx, record.id)
-    painter = _opened(workspace, campaign, serving, progress)
+    painter = _opened(workspace, campaign, serving, progress, encoders="all")
     progress(f"drawing {count} pictures")
     pictures = painter.like(picture.upright, nm_per_pixel, count, seed)
     progress("measuring them")
@@ -212,7 +212,12 @@ def record_previews(
 
 
 def _opened(
-    workspace: Workspace, campaign: Campaign, serving: Serving | None, progress: Progress
+    workspace: Workspace,
+    campaign: Campaign,
+    serving: Serving | None,
+    progress: Progress,
+    *,
+    encoders: Literal["all", "table"],
 ) -> Painter:
     match = spins(campaign)
     if not match.is_spinning:
@@ -224,4 +229,4 @@ def _opened(
         )
     progress("loading the generator")
     limit_threads(workspace.settings.compute.threads)
-    return open_painter(serving)
+    return open_painter(serving, encoders=encoders)

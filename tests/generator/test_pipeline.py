@@ -8,7 +8,7 @@ import torch
 
 from generator.config import GeneratorConfig, TrainingSettings
 from generator.errors import InputError
-from generator.networks import fold, labels_of, unfold
+from generator.folding import fold, labels_of, unfold
 from generator.pipeline import MicrostructurePipeline
 
 

@@ -10,9 +10,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from engine.bench.harness.environment import usable_cores
 from engine.bench.harness.fleet import run_on_ray
 from engine.bench.harness.tasks import Task, Trace, Work, one_thread
+from engine.compute import usable_cores
 from engine.errors import ModelError, UsageError, field
 from surrogate.progress import Progress
 

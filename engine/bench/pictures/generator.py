@@ -49,9 +49,10 @@ from engine.previews.serving_generator import STARTER, Serving
 from engine.previews.training import reduced
 from engine.sources.axes import axes_of, match_axes
 from engine.sources.encoding import encode_axes
-from generator.checkpoint import read_card
-from generator.networks import labels_of, unfold
+from generator.checkpoint import load_generator, read_card
+from generator.folding import labels_of, unfold
 from generator.noise import N_STEPS, training_scheduler
+from generator.pipeline import MicrostructurePipeline
 from surrogate.progress import Progress, silent
 
 Array = NDArray[np.float64]
@@ -163,7 +164,8 @@ def bench_generator(
     }
     if config.slow:
         progress(f"drawing {config.slow * config.pictures} pictures by DDPM, {N_STEPS} steps")
-        document["ddpm"] = _ddpm(painter, config, truth, real, looks)
+        pipeline = load_generator(folder, encoders_sha256=card.encoders_sha256)
+        document["ddpm"] = _ddpm(painter, pipeline, config, truth, real, looks)
     progress("comparing latents and training pictures")
     document["kernel_distance"] = _kernel(painter, methods, truth.first)
     document["nearest_in_training"] = _memory(methods, training)
@@ -262,6 +264,7 @@ def _seconds_of_single(
 
 def _ddpm(
     painter: Painter,
+    pipeline: MicrostructurePipeline,
     config: GeneratorBenchConfig,
     truth: Truth,
     real: Sequence[Looks],
@@ -278,7 +281,7 @@ def _ddpm(
             for place, row in enumerate(rows):
                 painter.of_conditions(campaign, [row], config.pictures, config.seed + place)
         else:
-            drawn = [_ancestral(painter, row, config.pictures, place) for place, row in
+            drawn = [_ancestral(painter, pipeline, row, config.pictures, place) for place, row in
                      enumerate(rows)]  # fmt: skip
         count = len(rows) * config.pictures
         seconds[name] = {
@@ -297,9 +300,11 @@ def _ddpm(
     }
 
 
-def _ancestral(painter: Painter, row: dict[str, float], n: int, seed: int) -> NDArray[np.uint8]:
+def _ancestral(
+    painter: Painter, pipeline: MicrostructurePipeline, row: dict[str, float], n: int, seed: int
+) -> NDArray[np.uint8]:
     """Draw n pictures of one row by 1,000 steps of both diffusions."""
-    pipeline, campaign = painter.pipeline, VirtualLab().campaign
+    campaign = VirtualLab().campaign
     vocabulary = painter.encoders.vocabulary
     table = encode_axes(match_axes(axes_of(campaign), vocabulary), vocabulary, [row])
     luck = torch.Generator().manual_seed(seed)

@@ -25,11 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.bench.harness.environment import environment, usable_cores
+from engine.bench.harness.environment import environment
 from engine.bench.harness.tasks import threads
 from engine.bench.search.strategies import Strategy, strategy
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
+from engine.compute import usable_cores
 from engine.errors import ModelError, UsageError
 from engine.lab import VirtualLab
 from surrogate.progress import Progress, silent
