@@ -8,6 +8,14 @@ from pathlib import Path
 from db.errors import DatabaseError, ReadOnlyDatabaseError
 
 
+def log_bytes(path: Path) -> int:
+    """Return the size of SQLite's log beside a database: what the file alone may not hold [B]."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size
+    except OSError:
+        return 0
+
+
 def require_place(path: Path, command: str) -> None:
     """Refuse a place where ``command`` cannot put a new file.
 

@@ -17,7 +17,7 @@ import getpass
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TypeVar
 
 from sqlalchemy import select
@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from db.compatibility import require_head
 from db.engines import make_engine
 from db.errors import CollisionError, ConnectionLostError, OutcomeUnknownError
+from db.files import log_bytes
 from db.records import ChangeRecord
 from db.repository import (
     Answers,
@@ -57,6 +58,7 @@ _T = TypeVar("_T")
 # Doubled each time: 0.75 s in all before the last of five attempts.
 _PAUSE_S = (0.05, 1.0)  # between two attempts: the first, and the longest
 _ATTEMPTS = 5  # of a transaction that others came in the way of
+_LOG_PATIENCE_MS = 200  # with readers and writers, when the log is emptied at the end
 
 
 class Transaction:
@@ -112,6 +114,7 @@ class Database:
         self.wait_s = wait_s
         # None on a server: only a file has turns to wait for (`db.turns`).
         self._file = sqlite_path(url)
+        self._is_ours = False  # opened, and found to be what it should be
         self._actor: str | None = None
         self._detail: str | None = None
         self._before_commit: Callable[[Transaction], None] | None = None
@@ -159,6 +162,7 @@ class Database:
         except BaseException:
             database.close()
             raise
+        database._is_ours = True
         return database
 
     @contextmanager
@@ -339,7 +343,11 @@ class Database:
         ) from cause
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; a SQLite file then holds everything, unless others are at it."""
+        if self._is_ours and self._file is not None and log_bytes(self._file):
+            # Best effort: what is in the log is as safe as what is in the file.
+            with suppress(DBAPIError, sqlite3.Error), self._engine.connect() as connection:
+                _empty_log(connection)
         self._engine.dispose()
 
     def __enter__(self) -> Database:
@@ -347,6 +355,17 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _empty_log(connection: Connection) -> None:
+    # The last process to close does this by itself; while a server has the file open, nobody is
+    # the last, and a copy of the file alone would miss what lies in the log.
+    # https://www.sqlite.org/wal.html#checkpointing
+    driver = connection.connection.driver_connection
+    assert driver is not None  # noqa: S101 -- connected
+    # Others at work are not waited for: what can be is brought in all the same.
+    driver.execute(f"PRAGMA busy_timeout = {_LOG_PATIENCE_MS}")
+    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _pause_s(attempt: int) -> float:

@@ -163,8 +163,8 @@ def _not_permitted(path: Path, action: str, error: BaseException | None) -> Data
     return ReadOnlyDatabaseError(
         f"{action}: {' and '.join(obstacles)} cannot be written, and SQLite keeps its log beside "
         "the file. Nothing was written.",
-        mend=f"Make it writable (`chmod u+w`), or copy {path.name} to a folder of your own and "
-        "set url in [database] of config.toml.",
+        mend=f"Make it writable (`chmod u+w`), or copy {path.name} to a folder of your own (with "
+        f"{path.name}-wal, if there is one) and set url in [database] of config.toml.",
         place=(*files, path.parent),
     )
 

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from db import schema
 from db.errors import DatabaseError, SchemaMismatchError
+from db.files import log_bytes
 from db.records import JobOutcome
-from db.urls import display_name, resolve_url
+from db.urls import display_name, resolve_url, sqlite_path
 from engine.compute import versions
 from engine.errors import SpinneretError, spell
 from engine.micrographs.store import FOLDER as PICTURES
@@ -81,7 +82,7 @@ def examine(
     path = find_config(config)
     settings = load_settings(path)
     url = resolve_url(settings.database.url, path.parent)
-    findings = [Finding("configuration", Level.FINE, str(path))]
+    findings = [Finding("configuration", Level.FINE, str(path)), *_log_beside(url)]
     try:
         with Workspace.open(path) as workspace:
             findings.append(
@@ -103,6 +104,18 @@ def examine(
     if not quick:
         findings.append(_device())
     return Examination(tuple(findings))
+
+
+def _log_beside(url: str) -> Iterator[Finding]:
+    """Look for rows that SQLite keeps beside the file. Before it is opened: closing moves them."""
+    path = sqlite_path(url)
+    n_bytes = 0 if path is None else log_bytes(path)
+    if path is not None and n_bytes:
+        yield Finding(
+            "log", Level.LOOK,
+            f"{n_bytes / 1e3:.0f} kB of the database lie in {path.name}-wal: a process has it "
+            "open, or was killed. Copy it with `engine db backup`: the file alone lacks them",
+        )  # fmt: skip
 
 
 Look = Callable[[Workspace, bool, float], Iterator[Finding]]

@@ -67,13 +67,22 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     corrections that contradict their history. Writes nothing.
     """
     from db import schema
-    from db.urls import display_name
+    from db.files import log_bytes
+    from db.urls import display_name, sqlite_path
 
     url = _url(config)
+    path = sqlite_path(url)
+    # Before it is opened: closing it may bring the log in.
+    n_bytes = 0 if path is None else log_bytes(path)
     findings = schema.check(url)
+    if n_bytes:
+        say(
+            f"{n_bytes / 1e3:.0f} kB lay in {display_name(url)}-wal beside the file (a process has "
+            "it open, or was killed): copy it with `engine db backup`, never the file alone."
+        )
     if as_json:
         document = {"database": display_name(url), "sound": not findings, "findings": findings}
-        print_json(document)
+        print_json({**document, "log_bytes": n_bytes})
     elif not findings:
         typer.echo(f"{display_name(url)} is sound (revision {schema.HEAD}).")
     else:
@@ -95,9 +104,12 @@ def backup(
 ) -> None:
     """Copy the database, even while others write.
 
-    Nothing is overwritten. The copy holds everything but the micrographs' files, which lie in the
-    data folder. To go back to it, let every command finish, remove the database together with the
-    -wal and -shm files beside it, and put the copy in its place (`engine db path` tells it).
+    This is how a database is taken to another machine, with the data folder: while a process has
+    it open, or after one was killed, its newest rows lie in the -wal beside the file, and the file
+    alone lacks them. Nothing is overwritten. The copy holds everything but the micrographs' files,
+    which lie in the data folder. To go back to it, let every command finish, remove the database
+    together with the -wal and -shm files beside it, and put the copy in its place (`engine db
+    path` tells it).
 
     A PostgreSQL database is dumped by `pg_dump`, which must be there; `pg_restore --dbname=NAME
     FILE` brings it back into an empty database.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +16,43 @@ from typer.core import TyperCommand, TyperGroup
 from engine.errors import SpinneretError
 from engine.terminal.labels import LABELS, labels_of
 from engine.terminal.streams import take_every_letter
+
+
+class TerminatedError(BaseException):
+    """SIGTERM came. No ``Exception``: nothing but what closes and cleans up may hold it back."""
+
+
+@contextmanager
+def closing_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM raise, so that what is open is closed, and only then end the process by it.
+
+    By default it ends a process at once: a database would keep its newest rows in the log beside
+    it, where a copy of the file alone misses them. A command with a handler of its own keeps it.
+    """
+    is_default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    # Handlers are the main thread's.
+    # https://docs.python.org/3/library/signal.html#signals-and-threads
+    if not is_default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def raise_it(*_: object) -> None:
+        # Once: a second one, sent while things are being closed, ends the process at once.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise TerminatedError
+
+    signal.signal(signal.SIGTERM, raise_it)
+    try:
+        yield
+    except TerminatedError:
+        sys.stdout.flush()
+        sys.stderr.write("stopped; nothing half-written was kept.\n")
+        sys.stderr.flush()
+        # Of the signal itself, as who sent it expects: systemd takes exit code 143 for a failure.
+        # https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html#SuccessExitStatus=
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
@@ -51,7 +91,8 @@ class OneLineGroup(TyperGroup):
         """Run it."""
         # Before anything is read: help and errors of usage are printed by the library.
         take_every_letter()
-        return super().main(*args, **options)
+        with closing_on_sigterm():
+            return super().main(*args, **options)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words that were typed."""
@@ -79,7 +120,8 @@ class OneLineCommand(TyperCommand):
     def main(self, *args: Any, **options: Any) -> Any:
         """Run it."""
         take_every_letter()
-        return super().main(*args, **options)
+        with closing_on_sigterm():
+            return super().main(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""

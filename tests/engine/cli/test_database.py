@@ -71,7 +71,7 @@ def test_upgrade_with_nothing_to_do(file: Path) -> None:
 def test_check_of_a_sound_one(file: Path) -> None:
     assert engine("check").stdout == f"{file} is sound (revision {HEAD}).\n"
     shown = json.loads(engine("check", "--json").stdout)
-    assert shown == {"database": str(file), "sound": True, "findings": []}
+    assert shown == {"database": str(file), "sound": True, "findings": [], "log_bytes": 0}
 
 
 def test_check_of_a_broken_one(file: Path) -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from db.records import TaskStatus
+from db.records import Status, TaskStatus
 from engine.jobs import queue as tasks
 from engine.web import users
+from engine.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse"  # noqa: S105 -- of a test
@@ -67,6 +69,26 @@ def test_the_printed_address_lets_in_and_ctrl_c_stops(serve, workspace) -> None:
         assert process.wait(10) in (0, 130, -signal.SIGINT)
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
+
+
+def test_the_file_alone_holds_everything_after_sigterm(serve, workspace, tmp_path, lab) -> None:
+    users.add_user(workspace, "anna", "admin", PASSWORD)
+    secret, _ = users.make_token(workspace, "anna", "client", "operator")
+    with serve() as (address, process):
+        client = lab(address.rstrip("/"), secret)
+        runs = client.propose(3, temperature=22, humidity=50)
+        for run in runs:
+            id_ = run["experiment"]
+            assert client.log(id_, {"elongation.longitudinal": 88.0}, key=f"run-{id_}") == []
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == -signal.SIGTERM
+    (tmp_path / "copy").mkdir()
+    shutil.copy(workspace.root / "spinneret.db", tmp_path / "copy")
+    shutil.copy(workspace.config_path, tmp_path / "copy")
+    with Workspace.open(tmp_path / "copy" / "config.toml") as moved, moved.database.read() as tx:
+        record, _ = moved.active_campaign(tx)
+        statuses = [run.status for run in tx.experiments.find(record.id)]
+    assert statuses == [Status.COMPLETED] * 3
 
 
 def test_a_job_cut_off_is_interrupted_and_can_be_run_again(serve, workspace) -> None:
