@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
@@ -15,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 
 from db.errors import NotADatabaseError
 from db.translate import not_a_database, unreadable
-from db.urls import sqlite_path
+from db.urls import sqlite_path, sqlite_uri
 
 
 def make_engine(
@@ -59,7 +57,7 @@ def _require_file(path: Path) -> None:
 
 def _sqlite_engine(path: Path, busy_timeout_s: float, foreign_keys: bool, mode: str) -> Engine:
     # mode=rw never creates a file, and falls back to reading where the file is write-protected.
-    uri = f"file:{quote(os.fspath(path.absolute()))}?mode={mode}"
+    uri = sqlite_uri(path, mode)
 
     def connect() -> sqlite3.Connection:
         # The pool hands a connection to whichever thread asks next (check_same_thread); a

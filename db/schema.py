@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -27,7 +26,7 @@ from db.migrating import dangling_rows, differences, migrate
 from db.revisions import HEAD, REVISIONS, UNRELEASED
 from db.session import Database
 from db.translate import translated
-from db.urls import display_name, parse_url, sqlite_path
+from db.urls import display_name, parse_url, sqlite_path, sqlite_uri, sqlite_url
 
 __all__ = ["HEAD", "backup", "check", "create", "exists", "sqlite_path", "upgrade"]
 
@@ -86,8 +85,8 @@ def create(
             # Once is enough: the mode is kept in the file.
             # https://www.sqlite.org/wal.html#persistence_of_wal_mode
             connection.execute("PRAGMA journal_mode = WAL")
-        migrate(f"sqlite:///{file}")
-        _fill(f"sqlite:///{file}", fill)
+        migrate(sqlite_url(file))
+        _fill(sqlite_url(file), fill)
         # The draft is renamed; a log that stayed behind under the draft's name would be lost rows.
         _empty_log(file)
 
@@ -221,7 +220,7 @@ def backup(url: str, draft: Path) -> None:
         # mode=rw: SQLite would make an empty database of a name that is not there. Not ro: reading
         # a WAL file needs its -shm, which a read-only connection may not make.
         # https://www.sqlite.org/wal.html#read_only_databases
-        closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=rw", uri=True)) as source,
+        closing(sqlite3.connect(sqlite_uri(path, "rw"), uri=True)) as source,
         closing(sqlite3.connect(draft)) as copy,
     ):
         # SQLite's own copying sees one state while others write; copying the file does not.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -38,6 +40,8 @@ def parse_url(url: str) -> URL:
             f"expected a file in the database URL, such as sqlite:///spinneret.db, got '{url}'",
             mend="set url in [database] of config.toml",
         )
+    if backend == "sqlite":
+        _refuse_pasted(url, parsed)
     if backend == "postgresql":
         if parsed.drivername not in ("postgresql", "postgresql+psycopg"):
             raise DatabaseError(
@@ -48,6 +52,39 @@ def parse_url(url: str) -> URL:
         # https://docs.sqlalchemy.org/en/20/core/engines.html#postgresql
         return parsed.set(drivername="postgresql+psycopg")
     return parsed
+
+
+def _refuse_pasted(url: str, parsed: URL) -> None:
+    """Refuse a URL that a path was pasted into: what it would mean is another file."""
+    # After a `?` a URL has options; of SQLite's none is of use here, and `?` may be a folder's.
+    # An escape that is no UTF-8 (`PA6_20%FA`) is none that anybody wrote on purpose.
+    if "?" not in url and ("\ufffd" not in (parsed.database or "") or "\ufffd" in url):
+        return
+    path = url.partition("://")[2].lstrip("/")
+    better = url[: len(url) - len(path)] + path.replace("%", "%25").replace("?", "%3F")
+    raise DatabaseError(
+        f"'{url}' is no URL of a file: in a URL % is written %25, and ? %3F",
+        mend=f'set url = "{better}" in [database] of config.toml',
+    )
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of a SQLite file, whatever its folders are called.
+
+    >>> sqlite_url(Path("PA6_20%FA/a?b/mats.db"))
+    'sqlite:///PA6_20%25FA/a%3Fb/mats.db'
+    """
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def sqlite_uri(path: Path, mode: str) -> str:
+    """Return what SQLite itself takes for a file that is opened in a mode (``rw``, ``rwc``).
+
+    >>> sqlite_uri(Path("/lab/a#b?/mats.db"), "rw")
+    'file:/lab/a%23b%3F/mats.db?mode=rw'
+    """
+    # https://www.sqlite.org/uri.html
+    return f"file:{quote(os.fspath(path.absolute()))}?mode={mode}"
 
 
 def sqlite_path(url: str) -> Path | None:

@@ -25,6 +25,8 @@ from engine.errors import SpinneretError, spell
 from engine.micrographs.store import FOLDER as PICTURES
 from engine.registry.files import problems
 from engine.registry.versions import folder_bytes, orphans
+from engine.sources.databases import require_source
+from engine.sources.definition import definition_from
 from engine.sources.serving_surrogate import starter_sha256
 from engine.workspace import Workspace
 from engine.workspace.leases import SCHEDULER, TRAINING, is_gone, now
@@ -92,7 +94,7 @@ def examine(
                 findings += _pages(url)
             looks = (
                 _data_folder, _disk, _champions, _files, _leases, _dead_runs, _schedule,
-                _embeddings,
+                _embeddings, _sources,
             )  # fmt: skip
             for look in looks if not quick else (*looks[:3], *looks[4:]):
                 findings += _findings_of(look, workspace, fix, stale_s)
@@ -237,6 +239,30 @@ def _embeddings(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Fin
     folder = workspace.data_dir / "embeddings"  # where versions before revision 0006 kept them
     if folder.is_dir():
         yield from _leftovers("embeddings' leftovers", [folder], workspace, fix, stale_s)
+
+
+def _sources(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    """Look whether what the sources refer to is there; none of their runs are read."""
+    with workspace.database.read() as tx:
+        records = {
+            source.id: source
+            for campaign in tx.campaigns.all()
+            for source in tx.sources.find(campaign.id)
+        }
+    bad = 0
+    for source in records.values():
+        try:
+            require_source(workspace, definition_from(source.definition, source.name))
+        except (SpinneretError, DatabaseError) as error:
+            bad += 1
+            yield Finding(
+                "sources", Level.WRONG,
+                f"'{source.name}': {error.worded('cli')}: put it back in its place, or "
+                f"`engine source remove {source.name}` and add it from where it is now",
+            )  # fmt: skip
+    if records and not bad:
+        n = len(records)
+        yield Finding("sources", Level.FINE, f"{n}, all where they were" if n > 1 else "1, there")
 
 
 def _recorded_pictures(workspace: Workspace) -> set[str]:

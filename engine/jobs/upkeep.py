@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from glob import escape
 from typing import Any
 
 from db.records import ModelKind, RefreshOutcome
@@ -153,7 +154,9 @@ def backup(
         newest = back_up(workspace.database.url, folder)
         # By time of writing, not by name: a database that was renamed would sort before its older
         # copies.
-        copies = sorted(folder.glob(f"{path.stem}-*.db"), key=lambda copy: copy.stat().st_mtime_ns)
+        copies = sorted(
+            folder.glob(f"{escape(path.stem)}-*.db"), key=lambda copy: copy.stat().st_mtime_ns
+        )
         surplus = copies[: -workspace.settings.schedule.keep_backups]
         # Never the one just made, however the clock stands.
         old = [copy for copy in surplus if copy != newest]

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from db.session import Database
-from db.urls import resolve_url, sqlite_path
+from db.urls import resolve_url, sqlite_path, sqlite_url
 from engine.errors import DataError, NotFoundError, StateError, field, place
+from engine.sources.definition import SourceDefinition
 from engine.workspace import Workspace
 from engine.workspace.settings import CONFIG_NAME
 
@@ -43,7 +44,7 @@ def other_database(workspace: Workspace, address: str) -> tuple[str, Path | None
         content = _toml(config)
         url = str(content.get("database", {}).get("url", "sqlite:///spinneret.db"))
         return resolve_url(url, config.parent), _data_dir(config, content)
-    return f"sqlite:///{path.resolve()}", _data_dir_beside(path.resolve())
+    return sqlite_url(path.resolve()), _data_dir_beside(path.resolve())
 
 
 def active_campaign_of(workspace: Workspace, address: str) -> str:
@@ -62,6 +63,29 @@ def active_campaign_of(workspace: Workspace, address: str) -> str:
                 f"{field('campaign')} ({names})"
             )
         return record.name
+
+
+def require_source(workspace: Workspace, definition: SourceDefinition) -> None:
+    """See that what a definition names is there; its runs are not read.
+
+    Raises:
+        NotFoundError, DataError, DatabaseError: it is not, or is something else.
+    """
+    if definition.path is not None:
+        path = workspace.root / Path(definition.path).expanduser()
+        if not path.exists():
+            raise NotFoundError(f"{place(path)}: no such file or folder")
+    if definition.campaign is None:
+        return
+    if definition.database is None:
+        with workspace.database.read() as tx:
+            is_there = tx.campaigns.get(definition.campaign) is not None
+    else:
+        url, _ = other_database(workspace, definition.database)
+        with Database.open(url) as database, database.read() as tx:
+            is_there = tx.campaigns.get(definition.campaign) is not None
+    if not is_there:
+        raise NotFoundError(f"there is no campaign '{definition.campaign}' there any more")
 
 
 def same_database(url: str, other_url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +101,8 @@ def definition_of(
 ) -> SourceDefinition:
     """Return the definition that the command's words ask for.
 
-    Paths that lie in the workspace are kept relative to it, others absolute.
+    A path that lies in the workspace, or was given as a relative one, is kept relative to the
+    workspace, so that folders which move together still find one another; others are absolute.
 
     Raises:
         UsageError: none or several kinds of source, or options that belong to another kind.
@@ -146,7 +148,13 @@ def definition_of(
 
 def _kept_path(workspace: Workspace, path: Path) -> str:
     resolved, root = path.expanduser().resolve(), workspace.root.resolve()
-    return str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
+    if resolved.is_relative_to(root):
+        return resolved.relative_to(root).as_posix()
+    # `~/runs.csv` names a place of this machine, as an absolute path does. On Windows there is no
+    # way from one drive to another.
+    if path.expanduser().is_absolute() or resolved.anchor != root.anchor:
+        return str(resolved)
+    return Path(os.path.relpath(resolved, root)).as_posix()
 
 
 def add(
