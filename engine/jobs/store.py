@@ -21,12 +21,12 @@ from zoneinfo import ZoneInfo
 from apscheduler.job import Job
 from apscheduler.jobstores.base import BaseJobStore, ConflictingIdError, JobLookupError
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from db.records import JobRecord
 from db.session import Database
 from engine.errors import DataError
+from engine.jobs.crontab import CrontabTrigger
 from engine.jobs.kinds import TASK_HANDLERS
 from engine.jobs.queue import SCHEDULED
 
@@ -51,7 +51,7 @@ def trigger_of(definition: Mapping[str, Any]) -> BaseTrigger:
     try:
         if "cron" in trigger:
             zone = ZoneInfo(str(trigger.get("timezone", "UTC")))
-            return CronTrigger.from_crontab(str(trigger["cron"]), timezone=zone)
+            return CrontabTrigger(str(trigger["cron"]), zone)
         return IntervalTrigger(seconds=float(trigger["every_s"]), timezone=UTC)
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(
@@ -64,7 +64,7 @@ def next_after(definition: Mapping[str, Any], moment: datetime) -> datetime | No
     """Return when a definition's trigger fires next, counted from a moment.
 
     >>> next_after({"trigger": {"cron": "0 3 * * *"}}, datetime(2026, 1, 1, 12, tzinfo=UTC))
-    datetime.datetime(2026, 1, 2, 3, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC'))
+    datetime.datetime(2026, 1, 2, 3, 0, tzinfo=datetime.timezone.utc)
 
     Raises:
         DataError: as :func:`trigger_of`.
