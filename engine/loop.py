@@ -199,7 +199,12 @@ def _previews(
     conditions = [{**s.conditions, **s.ambient} for s in batch.suggestions]
     try:
         drawn = preview_conditions(
-            workspace, conditions, seed=request.seed, progress=progress, strict=False
+            workspace,
+            conditions,
+            seed=request.seed,
+            forecasts=[s.outcomes for s in batch.suggestions],
+            progress=progress,
+            strict=False,
         )
     except ModelError as error:
         if preview:

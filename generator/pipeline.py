@@ -12,14 +12,13 @@ from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from torch import Tensor
 
+from generator.drawing import MAX_PICTURES, PRIOR_STEPS, STEPS
 from generator.errors import InputError
 from generator.folding import labels_of, unfold
 from generator.networks import EmbeddingPrior
 
-# 16 steps take 0.25 s a picture on a core; the 1,000 of DDPM 55 times that
-# (docs/notes/generator.md). Guidance above 1 would draw mats more alike than lots are.
-STEPS, PRIOR_STEPS, GUIDANCE = 16, 16, 1.0
-MAX_PICTURES = 4096
+# Above 1 it would draw mats more alike than lots are.
+GUIDANCE = 1.0
 
 
 @dataclass

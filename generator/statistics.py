@@ -135,6 +135,16 @@ class MicrostructureStatistics:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """The means alone of :class:`MicrostructureStatistics`, as :func:`glance` tells them."""
+
+    diameter: float | None
+    order: float | None
+    porosity: float | None
+    bead_fraction: float
+
+
+@dataclass(frozen=True)
 class Measured:
     """Statistics, and what they were read off: for the overlay.
 
@@ -193,6 +203,27 @@ def measure(
         standard_errors=_standard_errors((reading, finer), void, pixel, has_fibres),
     )
     return Measured(statistics, reading, reduced, block, void, beads)
+
+
+def glance(grey: ArrayLike, nm_per_pixel: float | None = None) -> Shown:
+    """Return what :func:`measure` says of the means, the very same, in less time.
+
+    Without standard errors, distributions and the places of beads. The rotation is along x.
+
+    Raises:
+        ValueError: as :func:`measure`.
+    """
+    image = _checked(grey, nm_per_pixel, "x")
+    reading, finer = read(image)
+    pixel = reading.scale * (1.0 if nm_per_pixel is None else nm_per_pixel)
+    has_fibres = reading.mean_diameter is not None
+    is_blank = not image.max() > image.min()
+    return Shown(
+        diameter=_diameters(reading, pixel).mean if has_fibres else None,
+        order=_order(finer) if has_fibres else None,
+        porosity=None if is_blank else float(air(averaged(image, coarseness(image))).mean()),
+        bead_fraction=_bead_fraction(reading) if has_fibres else 0.0,
+    )
 
 
 def _diameters(reading: Reading, pixel: float) -> Distribution:

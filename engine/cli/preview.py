@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,11 @@ from engine.cli.progress import progress_line
 from engine.errors import NotFoundError, SpinneretError, UsageError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import print_json, say
+
+if TYPE_CHECKING:
+    from engine.campaign import Campaign, Value
+    from engine.previews.preview import Previews
+    from engine.workspace import Workspace
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +69,7 @@ def preview(
     """
     from engine.experiments.conditions import read_conditions, split_pairs
     from engine.previews.contact_sheet import SheetRow
-    from engine.previews.preview import preview_conditions, preview_like, record_previews
+    from engine.previews.preview import preview_like, record_previews
     from engine.previews.sheet_files import condition_lines, sheets_folder, write_sheet
     from engine.workspace import Workspace
 
@@ -80,10 +86,7 @@ def preview(
             conditions = read_conditions(campaign, split_pairs(settings, "set"), "set")
             request: dict[str, Any] = {"conditions": dict(conditions)}
             heading, lines = "conditions", condition_lines(campaign, conditions)
-            with progress_line() as progress:
-                previews = preview_conditions(
-                    workspace, [conditions], n=n, seed=chosen, progress=progress
-                )
+            previews = _drawn(workspace, campaign, conditions, n, chosen)
             nearest: list[dict[str, Any]] = []
         else:
             from engine.micrographs.opened import open_micrograph
@@ -128,6 +131,27 @@ def preview(
         listed = ", ".join(f"{name} {value}" for name, value in run["conditions"].items())
         say(f"nearest run {run['run']} (similarity {run['similarity']:.2f}): {listed}")
     say(f"seed {chosen}")
+
+
+def _drawn(
+    workspace: Workspace,
+    campaign: Campaign,
+    conditions: Mapping[str, Value],
+    n: int | None,
+    seed: int,
+) -> Previews:
+    """Draw conditions' preview, at what the campaign's model forecasts where it measures that."""
+    from engine.predictions.forecast_diameter import forecast_for_preview
+    from engine.previews.preview import preview_conditions
+
+    with progress_line() as progress:
+        forecasts, reason = forecast_for_preview(workspace, campaign, conditions, progress=progress)
+        previews = preview_conditions(
+            workspace, [conditions], n=n, seed=seed, forecasts=forecasts, progress=progress
+        )
+    if reason is not None:
+        say(reason)
+    return previews
 
 
 def _nearest_runs(workspace: Any, picture: Any) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 from db.records import PreviewRecord
 from engine.campaign import Value
 from engine.errors import NotFoundError
+from engine.previews.diameter import Forecast
 from engine.workspace import Workspace
 
 
@@ -55,9 +56,16 @@ def preview_file(workspace: Workspace, id_: int) -> Path:
 
 
 def drawn_now(
-    workspace: Workspace, conditions: Mapping[str, Value], *, n: int, seed: int
+    workspace: Workspace,
+    conditions: Mapping[str, Value],
+    *,
+    n: int,
+    seed: int,
+    forecasts: Sequence[Mapping[str, Forecast]] = (),
 ) -> dict[str, Any]:
     """Draw the mats to expect of conditions; nothing is recorded.
+
+    ``forecasts``: of these conditions, see :func:`engine.previews.preview.preview_conditions`.
 
     Returns:
         ``png`` (base64, the pictures side by side), ``expected`` with intervals, ``words``,
@@ -73,7 +81,9 @@ def drawn_now(
     from engine.previews.preview import preview_conditions
 
     # Not strict: a slider may leave the ranges, and is warned of it beside the picture.
-    drawn = preview_conditions(workspace, [conditions], n=n, seed=seed, strict=False)
+    drawn = preview_conditions(
+        workspace, [conditions], n=n, seed=seed, forecasts=forecasts, strict=False
+    )
     (item,) = drawn.items
     stream = io.BytesIO()
     Image.fromarray(np.concatenate(list(item.pictures), axis=1)).save(stream, format="PNG")

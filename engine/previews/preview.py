@@ -7,7 +7,7 @@ file that nothing refers to.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from db.records import NewPreview
 from engine.campaign import Campaign, Value
-from engine.compute import limit_threads
+from engine.compute import limit_threads, usable_cores
 from engine.errors import ModelError, UsageError, by_voice
 from engine.experiments.conditions import outside_of
+from engine.previews.diameter import Forecast, measured_diameter, note_of, scale_factor, scaled
 from engine.previews.expected_statistics import Interval, intervals, measured, statistics_document
 from engine.previews.near import NearMicrograph, nearest_micrographs, remote
 from engine.previews.painter import open_painter, require_count
@@ -68,6 +69,7 @@ def preview_conditions(
     *,
     n: int | None = None,
     seed: int = 0,
+    forecasts: Sequence[Mapping[str, Forecast]] = (),
     progress: Progress = silent,
     strict: bool = True,
 ) -> Previews:
@@ -78,6 +80,8 @@ def preview_conditions(
         conditions: rows; what is not stated is left open.
         n: pictures of each; ``None``: the settings' word.
         seed: the same one gives the same pictures on the same device.
+        forecasts: of each row, by outcome, as the campaign's model has them: of a fibre diameter
+            there is then one forecast, which the preview shows too.
         progress: called at each part of the work.
         strict: refuse conditions outside the ranges searched.
 
@@ -102,21 +106,32 @@ def preview_conditions(
     drawn = painter.of_conditions(campaign, conditions, count, seed)
     progress("measuring them")
     level = workspace.settings.propose.level
-    rows = [measured(pictures, painter.nm_per_pixel) for pictures in drawn]
+    flat = measured(
+        drawn.reshape(-1, *drawn.shape[2:]), painter.nm_per_pixel, workers=usable_cores()
+    )
+    rows = [flat[first : first + count] for first in range(0, len(flat), count)]
     expected = intervals(rows, level)
     near, notes = nearest_micrographs(workspace, campaign, conditions)
+    diameters: list[Interval | None] = [None] * len(conditions)
+    if forecasts and (diameter := measured_diameter(campaign)) is not None:
+        diameters = [diameter.expected(row) for row in forecasts]
+        if any(diameters):
+            notes.append(note_of(diameter))
     items = tuple(
-        Preview(
-            row_conditions,
-            pictures,
-            painter.nm_per_pixel,
-            row,
-            bounds,
-            real,
-            remote(campaign, row_conditions, near_),
+        _shown_at(
+            Preview(
+                row_conditions,
+                pictures,
+                painter.nm_per_pixel,
+                row,
+                bounds,
+                real,
+                remote(campaign, row_conditions, near_),
+            ),
+            forecast,
         )
-        for row_conditions, pictures, row, bounds, (real, near_) in zip(
-            conditions, drawn, rows, expected, near, strict=True
+        for row_conditions, pictures, row, bounds, (real, near_), forecast in zip(
+            conditions, drawn, rows, expected, near, diameters, strict=True
         )
     )
     version = None if serving is None else serving.model_version_id
@@ -153,6 +168,20 @@ def preview_like(
     item = Preview({}, pictures, painter.nm_per_pixel, rows, intervals([rows], level)[0])
     version = None if serving is None else serving.model_version_id
     return Previews(painter.sha256, painter.name, version, seed, level, (item,))
+
+
+def _shown_at(preview: Preview, forecast: Interval | None) -> Preview:
+    """Return a preview at the scale at which it shows the diameter that is forecast, if one is."""
+    shown = preview.expected.get("diameter")
+    factor = scale_factor(shown, forecast)
+    if forecast is None or shown is None:
+        return preview
+    return replace(
+        preview,
+        nm_per_pixel=preview.nm_per_pixel * factor,
+        statistics=[scaled(row, factor) for row in preview.statistics],
+        expected={**preview.expected, "diameter": forecast},
+    )
 
 
 def can_preview(workspace: Workspace, campaign: Campaign) -> bool:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from db.records import ModelKind, Status
 from engine.campaign.history import History, Run
+from engine.errors import by_voice
 from engine.experiments.learning_set import history_from_records
 from engine.refresh.generator import n_pictures, problem_of
 from engine.refresh.request import Mode, Plan, RefreshRequest
 from engine.refresh.snapshot import Snapshot, take_snapshot
+from engine.sources.spinning import spins
 from engine.workspace import Workspace
 from surrogate.progress import Progress
 
@@ -41,6 +43,8 @@ def plan_of(snapshot: Snapshot, request: RefreshRequest) -> Plan:
     if request.kind is ModelKind.GENERATOR:
         # The fifth that `fine_tuning` holds out.
         mode, judged, problem = "incremental", n_pictures(snapshot) // 5, problem_of(snapshot)
+    elif reason := _nothing_to_learn_from(snapshot):
+        problem = reason
     elif judged < LEAST_JUDGED:
         problem = (
             f"expected at least {LEAST_JUDGED} recipes to judge a new model by (a fifth of all "
@@ -60,6 +64,21 @@ def plan_of(snapshot: Snapshot, request: RefreshRequest) -> Plan:
         snapshot.sources,
         problem,
         snapshot.n_left_out,
+    )
+
+
+def _nothing_to_learn_from(snapshot: Snapshot) -> str | None:
+    """Say why the surrogate of a campaign that does not spin is not trained, if it is not."""
+    match = spins(snapshot.campaign)
+    if match.is_spinning or snapshot.sources:
+        return None
+    # The campaign's own runs alone bring nothing: their head never stands in the model, and every
+    # proposal is fitted to them anyhow.
+    mend = by_voice("`engine source add`", "a source of the campaign's own field")
+    return (
+        "the surrogate is pretrained on simulated electrospinning labs and on sources, and neither "
+        f"is there to learn from: {match.reason}. Add runs made elsewhere first ({mend}); until "
+        "then the plain Gaussian process learns every result at each proposal"
     )
 
 

@@ -14,6 +14,8 @@ from generator.reading import HANDY_PX
 from generator.statistics import (
     METHOD_ERROR,
     Distribution,
+    Shown,
+    glance,
     measure,
 )
 
@@ -236,3 +238,14 @@ def test_standard_errors_count_the_method_too():
     assert errors["diameter"] > METHOD_ERROR["diameter"] * found.diameter.mean
     for name in ("order", "porosity", "bead_fraction"):
         assert errors[name] > METHOD_ERROR[name]
+
+
+def test_a_glance_says_what_measuring_says():
+    grey, _ = drawn(3, diameter_nm=500.0)
+    whole, shown = measure(grey, 60.0).statistics, glance(grey, 60.0)
+    assert shown.diameter == whole.diameter.mean
+    assert (shown.order, shown.porosity) == (whole.order, whole.porosity)
+    assert shown.bead_fraction == whole.bead_fraction
+    assert glance(np.zeros((32, 32)), 60.0) == Shown(None, None, None, 0.0)
+    with pytest.raises(ValueError, match="grey picture"):
+        glance(np.zeros((4, 4)))

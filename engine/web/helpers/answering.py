@@ -150,8 +150,32 @@ class Oracle:
         from engine.previews.on_demand import drawn_now
 
         n, seed = int(params.get("n") or 3), int(params.get("seed") or 0)
-        drawn = drawn_now(self.workspace, params["conditions"], n=n, seed=seed)
+        forecasts, reason = self._forecast_for_preview(params["conditions"])
+        drawn = drawn_now(self.workspace, params["conditions"], n=n, seed=seed, forecasts=forecasts)
+        if reason is not None:
+            drawn["warnings"].append(reason)
         return DrawnOut.model_validate(drawn).plain()
+
+    def _forecast_for_preview(
+        self, conditions: Mapping[str, Any]
+    ) -> tuple[list[Mapping[str, Any]], str | None]:
+        """Return the forecast that a preview shows too, or why there is none to show."""
+        from engine.predictions.forecast_diameter import not_forecast
+        from engine.previews.diameter import measured_diameter
+
+        with self.workspace.database.read() as tx:
+            _, campaign = self.workspace.active_campaign(tx)
+        if measured_diameter(campaign) is None:
+            return [], None
+        if reason := not_forecast(campaign, conditions):
+            return [], reason
+        try:
+            fitted = self._serving()
+        except SpinneretError as error:
+            return [], f"the diameter is the generator's own: {error}"
+        if fitted is None:
+            return [], "the diameter is the generator's own until the model is fitted"
+        return [*fitted.forecaster.predict([conditions])], None
 
     def _retrieve(self, params: Mapping[str, Any]) -> dict[str, Any]:
         from engine.retrieval.search import by_conditions, by_micrograph

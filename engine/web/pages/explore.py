@@ -13,6 +13,7 @@ from db.records import ExperimentRecord
 from engine.campaign import Campaign
 from engine.errors import UsageError
 from engine.predictions.slices import middle_of
+from engine.sources.spinning import spins
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import form_page, page, site_of
@@ -48,6 +49,8 @@ def explore(request: Request, run: int | None = None) -> Response:
 def _document(campaign: Campaign, values: Any) -> dict[str, Any]:
     return {
         "values": values,
+        # What does not spin has no mat to draw: the page does not ask for one.
+        "draws": spins(campaign).is_spinning,
         "outcomes": [
             {"name": name, "heading": campaign.heading(name)} for name in campaign.wanted_outcomes
         ],

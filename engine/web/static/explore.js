@@ -114,6 +114,7 @@ addEventListener("DOMContentLoaded", () => {
     table.replaceChildren(thead, tbody);
   }
   async function preview() {
+    if (!start.draws) return;
     const mine = ++rounds.preview;
     const place = document.getElementById("previews");
     const answer = await fetch("/api/v1/previews", {

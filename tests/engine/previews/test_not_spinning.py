@@ -184,3 +184,25 @@ def test_no_generator_is_trained_on(steel: Path) -> None:
         planned = plan(workspace, RefreshRequest(kind=ModelKind.GENERATOR))
     assert planned.problem is not None
     assert WHY in planned.problem
+
+
+def test_no_surrogate_is_trained_on_for_nothing(steel: Path, engine) -> None:
+    with Workspace.open(steel / "config.toml") as workspace:
+        fill(workspace, 60)
+        planned = plan(workspace, RefreshRequest())
+    assert planned.problem is not None
+    assert WHY in planned.problem
+    refused = engine("refresh")
+    assert refused.exit_code == 1
+    assert plain(refused.err).count(WHY) == 1
+    assert "engine source add" in plain(refused.err)
+    with Workspace.open(steel / "config.toml") as workspace, workspace.database.read() as tx:
+        assert tx.models.all_of(workspace.active_campaign(tx)[0].id) == []
+
+
+def test_with_a_source_there_is_something_to_learn_from(steel: Path, engine) -> None:
+    answer = engine("source", "add", "labs", "--simulated", "--labs", 2, "--seed", 0)
+    assert answer.exit_code == 0, answer.err
+    with Workspace.open(steel / "config.toml") as workspace:
+        fill(workspace, 60)
+        assert WHY not in (plan(workspace, RefreshRequest()).problem or "")

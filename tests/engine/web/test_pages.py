@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +34,16 @@ def test_every_page_of_an_empty_campaign(browser, path) -> None:
     answer = browser.get(path)
     assert answer.status_code == 200
     assert "</html>" in answer.text
+
+
+@pytest.mark.parametrize("spun", [True, False])
+def test_explore_asks_for_mats_only_where_mats_are_spun(browser, monkeypatch, spun) -> None:
+    if not spun:
+        elsewhere = SimpleNamespace(is_spinning=False)
+        monkeypatch.setattr("engine.web.pages.explore.spins", lambda _: elsewhere)
+    page = browser.get("/explore").text
+    start = re.search(r'id="explore-start">(.*?)</script>', page, re.S)
+    assert json.loads(start[1])["draws"] is spun
 
 
 def test_a_run_is_logged_with_replicates_and_the_room(browser, people, run_id) -> None:
