@@ -1,7 +1,6 @@
 """What a campaign's names may be called: ``voltage``, ``v`` (an alias), ``Voltage (kV)``, …
 
-Headings of files, and ``name=value`` wherever somebody gives one, are looked up here. Units are
-compared, never converted.
+Headings of files, and ``name=value`` wherever somebody gives one, are looked up here.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from engine.campaign.definition import Campaign
+from engine.campaign.units import UnitError, conversion
 
 Kind = Literal[
     "parameter", "outcome", "label", "experiment", "status", "failed", "note", "replicate"
@@ -78,7 +78,15 @@ class Vocabulary:
         if entire is not None:
             return entire, None
         name, unit = split_heading(heading)
-        return (None, None) if unit is None else (self.lookup(name), unit)
+        if unit is not None:
+            return self.lookup(name), unit
+        # ``voltage_kv``, ``flow rate mL/min``: only what can become the unit that is kept.
+        for separator in ("_", " "):
+            stem, mark, tail = heading.strip().rpartition(separator)
+            found = self.lookup(stem) if mark else None
+            if found is not None and tail and conversion_of(tail, self.unit_of(*found)) is not None:
+                return found, tail
+        return None, None
 
     def undirected(self, word: str) -> tuple[str, ...]:
         """Return the outcomes that ``word`` could mean, where it leaves the direction out."""
@@ -115,8 +123,20 @@ def split_heading(heading: str) -> tuple[str, str | None]:
 
 
 def same_unit(unit: str, expected: str | None) -> bool:
-    """Whether two units are the same: ``ml/h`` and ``mL/h`` are, ``mm`` and ``Mm`` are not."""
-    return _unit(unit) == _unit(expected or "")
+    """Whether two units are the same: ``ml/hr`` and ``mL/h`` are, ``mm`` and ``Mm`` are not."""
+    return conversion_of(unit, expected) == (1.0, 0.0)
+
+
+def conversion_of(unit: str, expected: str | None) -> tuple[float, float] | None:
+    """Return factor and offset from a stated unit to the campaign's; ``None`` if there is none."""
+    if _unit(unit) == _unit(expected or ""):
+        return 1.0, 0.0
+    if not unit.strip() or not expected:
+        return None
+    try:
+        return conversion(unit, expected)
+    except UnitError:
+        return None
 
 
 def unit_problem(name: str, unit: str, expected: str | None) -> str:

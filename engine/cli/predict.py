@@ -116,7 +116,9 @@ def _conditions(
         require_controlled(campaign, stated, "set")
         return [combined(stated, room, "set")]
     limit = min(MAX_ROWS, workspace.settings.imports.max_rows)
-    _, rows = read_conditions(file, campaign, max_rows=limit, sheet=sheet)
+    table, rows = read_conditions(file, campaign, max_rows=limit, sheet=sheet)
+    for note in table.notes:
+        warn(note)
     if not rows:
         raise UsageError(f"{file}: expected at least one row of conditions, got none")
     return [{**room, **row} for row in rows]

@@ -248,9 +248,10 @@ def score(
         table, conditions = read_conditions(
             file, campaign, max_rows=workspace.settings.imports.max_rows, sheet=sheet
         )
-        for warning in outside_the_search(
+        outside = outside_the_search(
             campaign, conditions, "candidate", consequence="scored all the same"
-        ):
+        )
+        for warning in (*table.notes, *outside):
             warn(warning)
         with progress_line() as progress:
             campaign, forecasts, ranks = score_candidates(

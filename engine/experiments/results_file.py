@@ -78,7 +78,7 @@ def read_entries(
             n_silent += 1
     if reader.problems:
         raise ImportRefusedError(raw.source, reader.problems)
-    warnings = list(raw.notes)
+    warnings = [*raw.notes, *columns.conversions(campaign)]
     ignored = [heading for heading in columns.ignored if heading not in WORKSHEET]
     if ignored:
         warnings.append(f"columns left aside: {', '.join(ignored)}")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.campaign import Campaign
+from engine.campaign.units import UnitError, affine
 from engine.campaign.vocabulary import loosely
 from engine.errors import UsageError, nearest_name
-from engine.sources.units import UnitError, affine
 from engine.sources.words import canonical, canonical_outcome, needs_unit
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from db.records import SourceKind
+from engine.campaign.units import UnitError, check_unit
 from engine.errors import DataError, UsageError, by_voice
-from engine.sources.units import UnitError, check_unit
 
 ENSEMBLE = "ensemble"
 """What a model calls all simulated labs together."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.campaign.units import UnitError, affine, check_unit
 from engine.campaign.vocabulary import split_heading
-from engine.sources.units import UnitError, affine, check_unit
 from engine.sources.words import canonical, needs_unit
 
 if TYPE_CHECKING:

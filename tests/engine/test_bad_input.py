@@ -39,7 +39,7 @@ def cell(column: int, text: str) -> list[str]:
         ([cell(5, "inf")], HEADINGS, "'inf' — expected"),
         ([cell(5, "-Infinity")], HEADINGS, "'-Infinity' — expected"),
         ([cell(2, "-18")], HEADINGS, "'-18' — expected concentration [%] to be at least 0"),
-        ([GOOD], [*HEADINGS[:3], "voltage [V]", *HEADINGS[4:]], "is in kV in this campaign, got V"),
+        ([GOOD], [*HEADINGS[:3], "voltage [A]", *HEADINGS[4:]], "is in kV in this campaign, got A"),
         ([GOOD, cell(5, "90")], HEADINGS, "row 3, column 'ID': 'A' — stands in row 2"),
         ([GOOD], [*HEADINGS[:3], "Voltag", *HEADINGS[4:]], "Did you mean 'voltage'?"),
         ([cell(5, "1e6")], HEADINGS, "at most 5000"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from db.records import FailureKind, Status
 from engine.campaign import Parameter, Property, Value
@@ -57,8 +58,14 @@ def parse_number(text: str, label: str, *, decimal_comma: bool = False) -> float
     raise CellError(expected)
 
 
-def parse_condition(text: str, parameter: Parameter, *, decimal_comma: bool = False) -> Value:
-    """Read one parameter's value and check that it can exist.
+def parse_condition(
+    text: str,
+    parameter: Parameter,
+    *,
+    decimal_comma: bool = False,
+    convert: Callable[[float], float] = float,
+) -> Value:
+    """Read one parameter's value and check that it can exist; ``convert``: into its unit.
 
     Raises:
         CellError: not a number or choice, or beyond what is physically possible.
@@ -74,20 +81,26 @@ def parse_condition(text: str, parameter: Parameter, *, decimal_comma: bool = Fa
         if problem is not None:
             raise CellError(f"{problem}.{nearest_name(value, names)}")
         return value
-    value = parse_number(text, _label(parameter), decimal_comma=decimal_comma)
+    value = convert(parse_number(text, _label(parameter), decimal_comma=decimal_comma))
     problem = parameter.problem_with(value)
     if problem is not None:
         raise CellError(problem)
     return value
 
 
-def parse_result(text: str, prop: Property, *, decimal_comma: bool = False) -> float:
-    """Read one measurement and check that it can exist.
+def parse_result(
+    text: str,
+    prop: Property,
+    *,
+    decimal_comma: bool = False,
+    convert: Callable[[float], float] = float,
+) -> float:
+    """Read one measurement and check that it can exist; ``convert``: into its unit.
 
     Raises:
         CellError: not a finite number, or beyond what is physically possible.
     """
-    value = parse_number(text, _label(prop), decimal_comma=decimal_comma)
+    value = convert(parse_number(text, _label(prop), decimal_comma=decimal_comma))
     problem = prop.problem_with(value)
     if problem is not None:
         raise CellError(problem)

@@ -1,7 +1,7 @@
 """A file's headings → the campaign's names: ``voltage``, ``voltage [kV]``, ``Voltage (kV)``, …
 
-Units are never converted: a heading with another unit than the campaign's is refused, and so is a
-heading that nearly says a name the file lacks.
+A column in another unit than the campaign's is converted, and that is told; a unit that cannot
+become the campaign's is refused, and so is a heading that nearly says a name the file lacks.
 """
 
 from __future__ import annotations
@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.campaign import Parameter
-from engine.campaign.vocabulary import Kind, Vocabulary, same_unit, split_heading, unit_problem
+from engine.campaign import Campaign, Parameter
+from engine.campaign.units import converted
+from engine.campaign.vocabulary import (
+    Kind,
+    Vocabulary,
+    conversion_of,
+    split_heading,
+    unit_problem,
+)
 from engine.errors import RowProblem, by_voice, nearest_name
 
 FORECAST = ("mean", "lower", "upper")
@@ -25,6 +32,15 @@ class Column:
     heading: str
     kind: Kind
     name: str
+    unit: str = ""
+    factor: float = 1.0
+    offset: float = 0.0
+
+    def converted(self, value: float) -> float:
+        """Return a cell's number in the campaign's unit."""
+        if (self.factor, self.offset) == (1.0, 0.0):
+            return value
+        return converted(value, self.factor, self.offset)
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,18 @@ class Columns:
     def of_kind(self, *kinds: Kind) -> tuple[Column, ...]:
         """The columns of these kinds, in the file's order."""
         return tuple(column for column in self.understood if column.kind in kinds)
+
+    def conversions(self, campaign: Campaign) -> list[str]:
+        """Say which columns are converted, and how."""
+        notes = []
+        for column in self.understood:
+            if (column.factor, column.offset) != (1.0, 0.0):
+                offset = f" {column.offset:+.6g}" if column.offset else ""
+                notes.append(
+                    f"column '{column.heading}' is converted from {column.unit} to "
+                    f"{campaign.unit_of(column.name)} (× {column.factor:.6g}{offset})"
+                )
+        return notes
 
     def names(self, *kinds: Kind) -> set[str]:
         """What the columns of these kinds mean."""
@@ -74,13 +102,12 @@ def map_headings(
         expected = vocabulary.unit_of(kind, name)
         if twin is not None:
             problem = f"means {name}, as does the column '{twin.heading}'; keep one of them"
-        elif unit is not None and not same_unit(unit, expected):
-            problem = unit_problem(name, unit, expected)
-            if expected:
-                problem += f" and head the column '{name} [{expected}]'"
-        else:
-            understood.append(Column(index, heading, kind, name))
+        elif (change := _change(unit, expected)) is not None:
+            understood.append(Column(index, heading, kind, name, unit or "", *change))
             continue
+        else:
+            problem = unit_problem(name, str(unit), expected)
+            problem += f" and head the column '{name} [{expected}]'" if expected else ""
         disputed.add(name)
         problems.append(RowProblem(1, heading, None, problem))
     if chosen is not None:
@@ -98,6 +125,10 @@ def map_headings(
         disputed |= candidates
         problems.append(RowProblem(1, heading, None, problem))
     return Columns(tuple(understood), tuple(ignored), frozenset(disputed)), problems
+
+
+def _change(unit: str | None, expected: str | None) -> tuple[float, float] | None:
+    return (1.0, 0.0) if unit is None else conversion_of(unit, expected)
 
 
 def _forecasts(headings: Iterable[str], vocabulary: Vocabulary) -> set[str]:

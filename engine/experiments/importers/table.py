@@ -8,7 +8,7 @@ column ``replicate`` tells them apart. Beside conditions and results a table may
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,7 +55,9 @@ class CellReader:
             number,
             column,
             text,
-            lambda word: cells.parse_condition(word, parameter, decimal_comma=self.decimal_comma),
+            lambda word: cells.parse_condition(
+                word, parameter, decimal_comma=self.decimal_comma, convert=column.converted
+            ),
         )
 
     def result(self, number: int, column: Column, text: str) -> float | None:
@@ -67,7 +69,9 @@ class CellReader:
             number,
             column,
             text,
-            lambda word: cells.parse_result(word, prop, decimal_comma=self.decimal_comma),
+            lambda word: cells.parse_result(
+                word, prop, decimal_comma=self.decimal_comma, convert=column.converted
+            ),
         )
 
 
@@ -100,7 +104,8 @@ def read_runs(
     runs, repeated = group_rows(rows, columns, reader.problems)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
-    warnings = [*raw.notes, *_column_warnings(campaign, columns), *repeated]
+    warnings = [*raw.notes, *columns.conversions(campaign)]
+    warnings += [*_column_warnings(campaign, columns), *repeated]
     warnings += [*outside_warnings(campaign, runs), *waiting_warnings(runs)]
     return ImportedTable(raw.source, runs, tuple(warnings))
 
@@ -138,7 +143,8 @@ def read_conditions(
         _refuse_missing_controlled(rows, columns, reader)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
-    return raw, [row.conditions for row in rows]
+    notes = (*raw.notes, *columns.conversions(campaign))
+    return replace(raw, notes=notes), [row.conditions for row in rows]
 
 
 def uses_decimal_comma(raw: RawTable, columns: Columns) -> bool:

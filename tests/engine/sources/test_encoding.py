@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from engine.campaign import Campaign, Parameter, Value
+from engine.campaign.units import UnitError
 from engine.errors import UsageError
 from engine.propose.space import Space
 from engine.sources.axes import Axis, Names, axes_of, match_axes, outcome_places
 from engine.sources.encoding import cube_mapping, encode_axes, encode_conditions
-from engine.sources.units import UnitError
 from surrogate.cube import CubeEncoder
 
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from engine.bench.search.finished_tables import MATMCL, TABLES
 from engine.campaign import Campaign, Parameter
+from engine.campaign.units import affine
 from engine.campaign.vocabulary import split_heading
 from engine.lab.composite import CompositeLab
 from engine.lab.ensemble import draw_lab
 from engine.sources.spinning import spins
-from engine.sources.units import affine
 from engine.workspace.settings import read_campaign_file
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "engine" / "templates"

@@ -38,11 +38,14 @@ def test_headings_as_people_write_them(vocabulary, heading, kind, name) -> None:
 @pytest.mark.parametrize(
     ("heading", "told"),
     [
-        ("voltage [V]", "voltage is in kV in this campaign, got V"),
-        ("voltage (mV)", "head the column 'voltage [kV]'"),
+        ("voltage [kW]", "voltage is in kV in this campaign, got kW"),
+        ("voltage (MV²)", "head the column 'voltage [kV]'"),
+        ("fracture_strength.longitudinal [mPa]", "is in MPa in this campaign, got mPa"),
+        ("collector_speed [m/s]", "is in rpm in this campaign, got m/s"),
+        ("concentration [g]", "is in % in this campaign, got g"),
         ("elongation.transverse [mm]", "is in % in this campaign, got mm"),
         ("voltge", "Did you mean 'voltage'?"),
-        ("voltage_kv", "Did you mean 'voltage'?"),
+        ("voltage_kw", "Did you mean 'voltage'?"),
         ("temp", "Did you mean 'temperature'?"),
         ("flowrate", "Did you mean 'flow_rate'?"),
         ("elongation", "elongation.longitudinal or elongation.transverse"),
@@ -112,9 +115,49 @@ def test_the_campaigns_words_come_first(mixture) -> None:
         ("", None, True),
         ("mm", "Mm", False),
         ("kV", "", False),
-        ("wt%", "%", False),
+        ("wt%", "%", True),
         ("mPa", "MPa", False),
+        ("mpa", "MPa", True),
+        ("V", "kV", False),
     ],
 )
-def test_units_are_compared_and_never_converted(unit, expected, same) -> None:
+def test_units_that_are_the_same(unit, expected, same) -> None:
     assert same_unit(unit, expected) is same
+
+
+@pytest.mark.parametrize(
+    ("heading", "name", "value", "expected"),
+    [
+        ("flow_rate [mL/hr]", "flow_rate", 0.4, 0.4),
+        ("voltage [KV]", "voltage", 18, 18),
+        ("collector_speed [RPM]", "collector_speed", 400, 400),
+        ("temperature [ºC]", "temperature", 21.5, 21.5),
+        ("fracture_strength.longitudinal [Mpa]", "fracture_strength.longitudinal", 12, 12),
+        ("yield_strength.transverse [MPA]", "yield_strength.transverse", 8, 8),
+        ("yield_strength.transverse [GPa]", "yield_strength.transverse", 0.008, 8),
+        ("voltage [V]", "voltage", 17100, 17.1),
+        ("voltage (Volts)", "voltage", 18000, 18),
+        ("voltage_kv", "voltage", 18, 18),
+        ("Voltage V", "voltage", 18000, 18),
+        ("flow rate (µL/min)", "flow_rate", 5, 0.3),
+        ("flow_rate [cc/h]", "flow_rate", 0.4, 0.4),
+        ("temperature [°F]", "temperature", 68, 20),
+        ("temperature_c", "temperature", 20, 20),
+        ("temperature [K]", "temperature", 293.15, 20),
+        ("collector_speed [Hz]", "collector_speed", 10, 600),
+        ("concentration [wt%]", "concentration", 18, 18),
+        ("humidity_%", "humidity", 50, 50),
+    ],
+)
+def test_units_as_people_write_them_are_read_and_converted(
+    vocabulary, nanofibre, heading, name, value, expected
+) -> None:
+    columns, problems = map_headings([heading], vocabulary)
+    assert problems == []
+    (column,) = columns.understood
+    assert column.name == name
+    # To the digit: a grid's settings are compared with what was imported.
+    assert column.converted(value) == expected
+    told = columns.conversions(nanofibre)
+    assert (told == []) == (value == expected)
+    assert all(heading in note and nanofibre.unit_of(name) in note for note in told)

@@ -297,3 +297,31 @@ def test_any_single_bad_cell_is_refused_in_its_place(
     cells[row][column] = bad
     (problem,) = problems_of(write(tmp_path / "t.csv", [HEADINGS, *cells]), nanofibre)
     assert (problem.row, problem.column, problem.value) == (row + 2, HEADINGS[column], bad)
+
+
+def test_a_table_in_other_units_comes_in_as_if_it_were_in_the_campaigns(
+    engine, folder, state
+) -> None:
+    (folder / "kv.csv").write_text(
+        "id,flow_rate,concentration,voltage,collector_speed,temperature,elongation.longitudinal\n"
+        "a,0.3,17.5,18,400,20,88\nb,0.45,18,17.1,600,25,91\n",
+        encoding="utf-8",
+    )
+    (folder / "v.csv").write_text(
+        "id;Flow rate (µL/min);concentration [wt%];voltage_V;collector_speed [Hz];temperature [°F];"
+        "elongation.longitudinal\na;5;17,5;18000;6,6666666666667;68;88\nb;7,5;18;17100;10;77;91\n",
+        encoding="utf-8",
+    )
+    assert engine("import", "kv.csv").exit_code == 0
+    before = state()
+    answer = engine("import", "v.csv")
+    assert answer.exit_code == 0, answer.err
+    assert "2 unchanged" in answer.out
+    assert state() == before
+    told = " ".join(answer.err.split())
+    assert "column 'voltage_V' is converted from V to kV (× 0.001)" in told
+    assert "from °F to °C (× 0.555556 -17.7778)" in told
+    # What each column means is told to whoever reads no warnings but JSON, too.
+    assert any(
+        "µL/min to mL/h" in note for note in engine("import", "v.csv", "--json").json["warnings"]
+    )

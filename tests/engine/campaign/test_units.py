@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from engine.sources.units import UnitError, affine, check_unit
+from engine.campaign.units import UnitError, affine, check_unit
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,14 @@ from engine.sources.units import UnitError, affine, check_unit
         (1.5, "Pa·s", "cP", 1500.0),
         (80.0, "kDa", "kg/mol", 80.0),
         (21.0, "G", "gauge", 21.0),
+        (12.0, "Mpa", "MPa", 12.0),
+        (2.0, "GPA", "MPa", 2000.0),
+        (1.0, "ml/Hr", "mL/h", 1.0),
+        (18.0, "KV", "kV", 18.0),
+        (20.0, "ºC", "°C", 20.0),
+        (20.0, "degC", "°C", 20.0),
+        (15.0, "CM", "cm", 15.0),
+        (2.0, "cc", "mL", 2.0),
         (7.0, "", "kV", 7.0),
         (7.0, "furlong", "", 7.0),
     ],
@@ -57,7 +65,8 @@ def test_what_measures_something_else_is_refused(unit: str, target: str) -> None
 
 
 @pytest.mark.parametrize(
-    "unit", ["mL/hou", "kv/", "0x10", "m**9**9**9", "()", "a" * 500, "\N{SNOWMAN}"]
+    "unit",
+    ["mL/hou", "mpa", "MM", "ML/H", "kv/", "0x10", "m**9**9**9", "()", "a" * 500, "\N{SNOWMAN}"],
 )
 def test_unknown_units_are_refused(unit: str) -> None:
     with pytest.raises(UnitError, match="is not known"):

@@ -49,6 +49,7 @@ degree_Celsius = kelvin; offset: 273.15 = degC
 degree_Fahrenheit = 5 / 9 * kelvin; offset: 255.37222222222223 = degF
 angle_degree = turn / 360 = deg
 liter = 1e-3 * meter ** 3 = L = l = litre
+cubic_centimeter = 1e-6 * meter ** 3 = cc
 newton = kilogram * meter / second ** 2 = N
 pascal = newton / meter ** 2 = Pa
 joule = newton * meter = J
@@ -103,6 +104,11 @@ _UNIT_NAMES = {
     "r.p.m.": "rpm",
     "rps": "hertz",
     "°c": "degC",
+    # The ordinal sign º, which keyboards have beside the 1.
+    "oc": "degC",
+    "of": "degF",
+    "degc": "degC",
+    "degf": "degF",
     "c": "degC",
     "celsius": "degC",
     "°f": "degF",
@@ -119,6 +125,16 @@ _SIGNS = str.maketrans(
 _NAMES = re.compile(r"[A-Za-z_ */().-]+")
 # One digit: `m**9**9**9` would be computed.
 _POWER = re.compile(r"(?<=[A-Za-z])\*\*[+-]?[0-9](?![0-9*])|^1(?= */)")
+_WORD = re.compile(r"[A-Za-z]+")
+_PREFIXES = ("", "n", "u", "m", "c", "k", "M", "G")
+_PREFIXED = (
+    "m", "s", "g", "A", "V", "Pa", "N", "L", "l", "W", "J", "Hz", "S", "P", "mol", "Da", "bar",
+    "volt", "meter", "pascal", "newton", "liter", "gram", "hertz",
+)  # fmt: skip
+_BARE = (
+    "min", "h", "hr", "d", "sec", "rpm", "K", "psi", "in", "rad", "deg", "rev", "hour", "minute",
+    "second", "day", "percent", "ppm", "cc", "ohm",
+)  # fmt: skip
 # What a misspelt unit is compared with, and what the message names.
 _UNITS = (
     "mL/h", "µL/min", "kV", "rpm", "r/min", "Hz", "cm", "mm", "µm", "nm", "°C", "K", "%", "wt%",
@@ -157,6 +173,40 @@ def _affine(unit: str, target: str) -> tuple[float, float]:
     return at_1 - at_0, at_0
 
 
+def conversion(unit: str, target: str) -> tuple[float, float]:
+    """Return factor and offset as :func:`affine`, for a unit that a person wrote in a heading.
+
+    Letters of the wrong case are forgiven where only one unit can be meant (``KV``, ``Mpa``), or
+    where they spell the target's: ``[mpa]`` of a strength in MPa is MPa.
+
+    >>> conversion("Mpa", "MPa"), conversion("V", "kV")
+    ((1.0, 0.0), (0.001, 0.0))
+
+    Raises:
+        UnitError: one is unknown, they measure different things, or differ by their case alone:
+            a strength in mPa was hardly meant.
+    """
+    is_spelt_alike = "".join(unit.split()).casefold() == "".join(target.split()).casefold()
+    try:
+        factor, offset = affine(unit, target)
+    except UnitError:
+        if is_spelt_alike:
+            return 1.0, 0.0
+        raise
+    if is_spelt_alike and (factor, offset) != (1.0, 0.0):
+        raise UnitError(f"{unit} and {target} differ by {factor:g} and in their letters' case only")
+    return factor, offset
+
+
+def converted(value: float, factor: float, offset: float) -> float:
+    """Return ``factor · value + offset`` in twelve digits: 18 V · 0.001 is 0.018 and no more.
+
+    >>> converted(17.1, 1e-3, 0.0)
+    0.0171
+    """
+    return float(f"{factor * value + offset:.12g}")
+
+
 def check_unit(unit: str) -> None:
     """Refuse a unit that cannot be read; an empty one is none.
 
@@ -185,15 +235,40 @@ def _parse(unit: str) -> Any:
     if expression is None:
         # In capitals only: g is a gram.
         expression = "gauge" if text in ("G", "ga") else _arithmetic(unit)
-    if len(unit) <= MAX_LENGTH and _is_harmless(expression):
-        try:
-            return _registry().parse_units(expression)
-        except Exception:  # noqa: S110 -- pint's parser raises what it likes
-            pass
+    if len(unit) <= MAX_LENGTH:
+        for spelling in (expression, _WORD.sub(_in_its_case, expression)):
+            if _is_harmless(spelling):
+                try:
+                    return _registry().parse_units(spelling)
+                except Exception:  # noqa: S110 -- pint's parser raises what it likes
+                    pass
     hint = nearest_name(unit, _UNITS)
     raise UnitError(
         f"the unit '{unit[:MAX_LENGTH]}' is not known.{hint} Known are such as {', '.join(_UNITS)}"
     )
+
+
+@cache
+def _spellings() -> dict[str, tuple[str, ...]]:
+    """Return every symbol and name by its lower case."""
+    symbols: dict[str, tuple[str, ...]] = {}
+    for word in (*(prefix + name for name in _PREFIXED for prefix in _PREFIXES), *_BARE):
+        for form in (word, f"{word}s") if len(word) > 3 else (word,):
+            symbols[form.lower()] = (*symbols.get(form.lower(), ()), word)
+    return symbols
+
+
+def _in_its_case(match: re.Match[str]) -> str:
+    """Return a word in the case of the one unit that it can mean, else as it is."""
+    word = match[0]
+    candidates = _spellings().get(word.lower(), ())
+    # One letter is too little to go by: M may be mega, or metres.
+    if word in candidates or not candidates or len(word) == 1:
+        return word
+    # `Mpa` begins as MPa does; `mpa` and `MM` could be either.
+    if len(candidates) > 1 and not (word.islower() or word.isupper()):
+        candidates = tuple(item for item in candidates if item[0] == word[0])
+    return candidates[0] if len(candidates) == 1 else word
 
 
 def _is_harmless(expression: str) -> bool:
