@@ -129,6 +129,8 @@ def _fit_group(
 
 def outcomes_of(model: Model, places: Sequence[int]) -> Model:
     """Take some outcomes out of a model of :func:`fit_outcomes`, in the order of ``places``."""
+    if hasattr(model, "outcomes_of"):
+        return model.outcomes_of(places)
     if isinstance(model, ModelListGP):
         chosen = [model.models[place] for place in places]
         return ModelListGP(*chosen) if len(chosen) > 1 else chosen[0]
@@ -200,6 +202,8 @@ def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Means (m, p) and covariances (m, p, p) in work space, on the device of X.
     """
+    if hasattr(model, "joint_moments"):
+        return model.joint_moments(X)
     means, covariances = [], []
     home = X.device
     X = X.to(device_of_model(model))
@@ -238,6 +242,8 @@ def marginal_moments(
     Returns:
         Means and variances (p, m) in work space, on the device of X.
     """
+    if hasattr(model, "marginal_moments"):
+        return model.marginal_moments(X, observation_noise=observation_noise)
     means, variances = [], []
     with torch.no_grad(), exact():
         # Points together: one by one as a batch, each would carry the training data along.
@@ -265,6 +271,8 @@ def leave_one_out(
         For each outcome: the observed values (n,), leave-one-out means (n,) and variances (n,),
         with the observation's noise, on the CPU.
     """
+    if hasattr(model, "leave_one_out"):
+        return model.leave_one_out()
     members: Sequence[SingleTaskGP] = (
         list(model.models) if isinstance(model, ModelListGP) else [model]
     )

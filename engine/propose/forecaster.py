@@ -23,7 +23,7 @@ from engine.propose.training_data import CORRECT_IT, TrainingData, from_work, tr
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
 from surrogate.gp import marginal_moments, outcomes_of
-from surrogate.trust import fit_trusting
+from surrogate.labs.gate import fit_among_labs
 
 if TYPE_CHECKING:
     from engine.sources.knowledge import Knowledge
@@ -79,7 +79,8 @@ class Forecaster:
     ) -> Forecaster:
         """Fit one Gaussian process to each outcome (those with data, if ``outcomes`` is ``None``).
 
-        With ``knowledge`` the sources' heads stand in the mean, as far as the data trust them.
+        With ``knowledge`` simulated labs and the heads of other sources count, as far as the data
+        trust them.
 
         Raises:
             ModelError: too few results, an outcome that never varies, or a fit that fails.
@@ -91,7 +92,8 @@ class Forecaster:
         try:
             device = device_of(settings.device)
             X, Y = (torch.from_numpy(part).to(device) for part in (data.X, data.Y))
-            model, use = fit_trusting(X, Y, heads)
+            labs = knowledge.labs(names) if knowledge is not None else None
+            model, use = fit_among_labs(X, Y, labs, heads)
         except SurrogateError as error:
             raise ModelError(f"the surrogate could not be fitted: {error}") from error
         shares = [

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from engine.campaign import Campaign, Value
 from engine.propose.acquisition import Goal, build_acquisition
@@ -18,7 +19,9 @@ from engine.propose.batch import DistinctLimits, pick_greedily
 from engine.propose.room import Room
 from engine.propose.space import Space
 from engine.workspace.settings import ProposeSettings
+from surrogate.labs.population import Population
 from surrogate.sourced import Heads, SourcePrior, prior_draws
+from surrogate.trust import trusted
 
 Array = NDArray[np.float64]
 
@@ -27,6 +30,7 @@ def guided_settings(
     space: Space,
     campaign: Campaign,
     heads: Heads,
+    labs: Population | None,
     n: int,
     *,
     room: Room,
@@ -42,6 +46,7 @@ def guided_settings(
         space: the campaign's.
         campaign: its objectives count; outcome constraints wait for results.
         heads: of the wanted outcomes, objectives first.
+        labs: simulated labs with the same outcomes, or ``None``: heads speak for themselves.
         n: how many.
         room: judged in its typical reading.
         settings: how many settings to look at, how many draws.
@@ -58,7 +63,7 @@ def guided_settings(
     k = len(campaign.objectives)
     signs = torch.tensor([o.sign for o in campaign.objectives], dtype=torch.double)
     with torch.no_grad():
-        draws = prior_draws(heads(X), heads.layout, SourcePrior(), settings.mc_samples, seed)
+        draws = _draws(heads, labs, X, settings.mc_samples, seed)
     draws = draws[..., :k] * signs
     reference = draws.mean(dim=(0, 1))
     points = torch.cat([reference.expand(len(draws), 1, k), draws], dim=1)
@@ -71,3 +76,16 @@ def guided_settings(
         allowed=lambda picks: limits.allowed(pool, [pool[i] for i in picks]),
     )
     return pool[choice.picks]
+
+
+def _draws(heads: Heads, labs: Population | None, X: Tensor, n: int, seed: int) -> Tensor:
+    """Return what may be expected at X (p, d) before any result, (n, p, m)."""
+    prior = SourcePrior()
+    if labs is None:
+        return prior_draws(heads(X), heads.layout, prior, n, seed)
+    draws = labs.draws(X, n, seed)
+    others = trusted(heads, [name != labs.name for name in heads.layout.names])
+    if others is None:
+        return draws
+    # Own campaigns come with the weight that they are expected to have, labs with what is left.
+    return (1 - prior.weight) * draws + prior_draws(others(X), others.layout, prior, n, seed)

@@ -97,10 +97,12 @@ def _source_guided(task: Task, heads: Heads) -> Answer:
     """
     started = time.perf_counter()
     request = task.request
+    labs = task.knowledge.labs(task.history.campaign.wanted_outcomes) if task.knowledge else None
     guided = guided_settings(
         task.space,
         task.history.campaign,
         heads,
+        labs,
         (request.n + 1) // 2,
         room=task.room,
         settings=task.settings,

@@ -1,19 +1,22 @@
 """The simulated ensemble as training tensors: settings, standardised outcomes, tiles.
 
-What a head has to learn is the shape of a lab's response, not its level: each outcome is
-standardised over the lab's own design, in work space (logarithm).
+What a head has to learn is the shape of a lab's response, not its level: each outcome is centred
+over the lab's own design, in work space (logarithm). Where the model keeps labs as points, it is in
+a unit that all labs share, so that a lab in which strength hardly moves and one in which it moves a
+lot stay apart; otherwise it is standardised within the lab.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.lab.ensemble import SimulatedLab, draw_lab
+from engine.campaign import Campaign
+from engine.lab.ensemble import SimulatedLab, draw_lab, serving_lab
 from engine.lab.physics import Microstructure
 from engine.lab.render import render
 from engine.lab.virtual import nanofibre_campaign
@@ -39,6 +42,19 @@ PARAMETERS = (
 STRUCTURE = ("fibre_diameter", "order_parameter", "porosity", "bead_fraction")
 """Statistics of the mat, learnt beside the properties: ln of the first, the rest as they are."""
 
+# Root mean square of what moves within a lab, over the first 5,000 labs: ln of what is positive.
+UNITS: Mapping[str, float] = {
+    "fracture_strength.longitudinal": 0.32, "fracture_strength.transverse": 0.36,
+    "yield_strength.longitudinal": 0.37, "yield_strength.transverse": 0.45,
+    "elastic_modulus.longitudinal": 0.39, "elastic_modulus.transverse": 0.48,
+    "tangent_modulus.longitudinal": 0.41, "tangent_modulus.transverse": 0.52,
+    "elongation.longitudinal": 0.28, "elongation.transverse": 0.32,
+    "fibre_diameter": 0.33, "order_parameter": 0.15, "porosity": 0.032, "bead_fraction": 0.057,
+}  # fmt: skip
+
+# Beyond e^±1.5 a simulated measurement is a flaw, not noise.
+_WILD = 1.5
+
 
 def starter_vocabulary() -> Vocabulary:
     """Return the parameters and outcomes that simulated labs have."""
@@ -49,12 +65,18 @@ def starter_vocabulary() -> Vocabulary:
 class EnsembleDesign:
     """How much of the ensemble is looked at.
 
-    ``labs``: seeds; ``settings``: of each lab; ``pictures``: of these, how many show a micrograph.
+    ``labs``: seeds; ``settings``: of each lab; ``pictures``: of these, how many show a micrograph;
+    ``campaign``: whose ranges the labs have, their own if ``None``.
     """
 
     labs: Sequence[int]
     settings: int = 48
     pictures: int = 3
+    campaign: Campaign | None = None
+
+    def lab(self, seed: int) -> SimulatedLab:
+        """Return the lab of a seed."""
+        return draw_lab(seed) if self.campaign is None else serving_lab(seed, self.campaign)
 
 
 def ensemble_tensors(
@@ -69,12 +91,12 @@ def ensemble_tensors(
     """
     tables, outcomes, tiles, owners = [], [], [], []
     for place, seed in enumerate(design.labs):
-        lab = draw_lab(seed)
+        lab = design.lab(seed)
         # A stream of its own, beside the one that the lab's laws are drawn from.
         rng = np.random.default_rng([seed, 5])
         columns = _columns(lab, design.settings, rng)
         tables.append(encode_columns(lab, columns, vocabulary))
-        outcomes.append(_standardised(lab, columns, vocabulary))
+        outcomes.append(_shapes(lab, columns, vocabulary, is_shared=config.n_labs > 0))
         first = place * design.settings
         mats = lab.microstructure_columns(columns, rng.standard_normal((4, design.settings)))
         for row in rng.permutation(design.settings)[: design.pictures]:
@@ -118,22 +140,81 @@ def encode_columns(lab: SimulatedLab, columns: dict[str, Array], vocabulary: Voc
     return T
 
 
-def _standardised(lab: SimulatedLab, columns: dict[str, Array], vocabulary: Vocabulary) -> Array:
+def _shapes(
+    lab: SimulatedLab, columns: dict[str, Array], vocabulary: Vocabulary, *, is_shared: bool
+) -> Array:
+    """Return the outcomes (n, m) about their means, in shared units or the lab's own spread."""
     truth = lab.truth_columns(columns)
-    mat = lab.microstructure_columns(columns)
-    values = {name: np.log(value) for name, value in truth.items()}
-    values |= {
-        "fibre_diameter": np.log(mat.diameter_nm),
+    Y = _work({**truth, **_structure(lab.microstructure_columns(columns))}, vocabulary)
+    centred = Y - Y.mean(axis=0)
+    if is_shared:
+        return np.asarray(centred / [UNITS[name] for name in vocabulary.outcomes])
+    spread = Y.std(axis=0)
+    # An outcome that does not move in this lab says nothing of its shape.
+    return np.where(spread > 1e-6, centred / np.maximum(spread, 1e-6), np.nan)
+
+
+def _structure(mat: Microstructure) -> dict[str, Array]:
+    return {
+        "fibre_diameter": mat.diameter_nm,
         "order_parameter": mat.order,
         "porosity": mat.porosity,
         "bead_fraction": mat.bead_fraction,
     }
-    Y = np.stack(
-        [np.broadcast_to(values[o], values["porosity"].shape) for o in vocabulary.outcomes], 1
+
+
+def _work(values: Mapping[str, Array], vocabulary: Vocabulary) -> Array:
+    """Return (n, m) in work space: the logarithm of what is positive by nature."""
+    n = np.shape(values["porosity"])
+    return np.stack(
+        [
+            np.broadcast_to(values[o] if o in STRUCTURE[1:] else np.log(values[o]), n)
+            for o in vocabulary.outcomes
+        ],
+        axis=1,
     )
-    spread = Y.std(axis=0)
-    # An outcome that does not move in this lab says nothing of its shape.
-    return np.where(spread > 1e-6, (Y - Y.mean(axis=0)) / np.maximum(spread, 1e-6), np.nan)
+
+
+def specimen_noise(labs: Sequence[SimulatedLab], vocabulary: Vocabulary, n: int = 8) -> Array:
+    """Return how a specimen's outcomes scatter together, (m, m) in :data:`UNITS`, mean of ``labs``.
+
+    Lot, specimen and reading, at ``n`` settings of each lab.
+    """
+    total = np.zeros((len(vocabulary.outcomes), len(vocabulary.outcomes)))
+    units = np.array([UNITS[name] for name in vocabulary.outcomes])
+    for place, lab in enumerate(labs):
+        # A stream of its own, beside those of laws and designs.
+        rng = np.random.default_rng([place, 6])
+        columns = _columns(lab, n, rng)
+        values, mat = lab.observe_columns(columns, rng)
+        ideal = {**lab.truth_columns(columns), **_structure(lab.microstructure_columns(columns))}
+        seen = _work({**values, **_structure(mat)}, vocabulary)
+        error = np.clip(seen - _work(ideal, vocabulary), -_WILD, _WILD) / units
+        total += error.T @ error / n
+    # A microscope's own error beside the lot's: a tenth of what moves within a lab.
+    return total / len(labs) + np.diag(
+        [0.01 if o in STRUCTURE else 0.0 for o in vocabulary.outcomes]
+    )
+
+
+def joined(parts: Sequence[SourceTensors]) -> SourceTensors:
+    """Return several sets of labs as one, labs and rows counted through."""
+    labs, owners, first_row, first_lab = [], [], 0, 0
+    for part in parts:
+        labs.append(part.lab + first_lab)
+        if part.tile_owner is not None:
+            owners.append(part.tile_owner + first_row)
+        first_lab += int(part.lab.max()) + 1
+        first_row += len(part.table)
+    tiles = [part.tiles for part in parts if part.tiles is not None]
+    return replace(
+        parts[0],
+        table=torch.cat([part.table for part in parts]),
+        outcomes=torch.cat([part.outcomes for part in parts]),
+        lab=torch.cat(labs),
+        tiles=torch.cat(tiles) if tiles else None,
+        tile_owner=torch.cat(owners) if owners else None,
+    )
 
 
 def _tile(

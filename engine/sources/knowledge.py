@@ -1,4 +1,4 @@
-"""What the sources know of one campaign: the heads of a checkpoint, read off the campaign's cube.
+"""What the sources know of one campaign: heads and labs of a checkpoint, read off its cube.
 
 The checkpoint is the campaign's champion, or else the starter that ships with the package. Loading
 takes the table side only: a proposal needs no picture.
@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from engine.errors import ModelError
 from engine.sources.axes import Names, outcome_places
 from engine.sources.definition import OWN
@@ -18,12 +20,16 @@ from engine.sources.encoding import cube_mapping
 from engine.sources.serving_surrogate import STARTER
 from surrogate.cube import CubeHeads
 from surrogate.errors import CheckpointError
+from surrogate.labs.population import Population
 from surrogate.matmcl.checkpoint import CheckpointCard, load_checkpoint, read_card
 from surrogate.matmcl.model import ENSEMBLE, MatMCL
 from surrogate.sourced import HeadLayout, Heads
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign
+
+_SHARES = ("order_parameter", "porosity", "bead_fraction")
+"""Of the mat: not logarithms in the model, and often per cent in a campaign."""
 
 
 class Knowledge:
@@ -77,6 +83,38 @@ class Knowledge:
         if self._layout is None or not self.parameters or all(p is None for p in places):
             return None
         return CubeHeads(self._model, self._mapping, places, self._layout)
+
+    def labs(self, outcomes: Sequence[str]) -> Population | None:
+        """Return the simulated labs as points of one latent that all ``outcomes`` share.
+
+        ``None`` where the checkpoint keeps none, where they are not to count, or where model and
+        campaign share too little.
+        """
+        model = self._model
+        places = [self._place_of_property(outcome) for outcome in outcomes]
+        is_known = torch.tensor([place is not None for place in places])
+        if not model.config.n_labs or not self.parameters or not is_known.any():
+            return None
+        if self._layout is None or ENSEMBLE not in self._layout.names:
+            return None
+        index = [place or 0 for place in places]
+        noise = model.lab_noise[index][:, index] * torch.outer(is_known.double(), is_known.double())
+        return Population(
+            CubeHeads(
+                model, self._mapping, places, HeadLayout((ENSEMBLE,), (self._deviations(ENSEMBLE),))
+            ),
+            model.lab_points,
+            torch.where(is_known, model.lab_unit[index], 0.0),
+            noise,
+            torch.tensor([self.campaign.property_of(o).scale != "log" for o in outcomes]),
+        )
+
+    def _place_of_property(self, outcome: str) -> int | None:
+        """Return an outcome's place among the model's; shares of the mat count as unknown."""
+        place = self._places.get(outcome)
+        if place is None or self._model.vocabulary.outcomes[place] in _SHARES:
+            return None
+        return place
 
 
 def starter_knowledge(campaign: Campaign) -> Knowledge:

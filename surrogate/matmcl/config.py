@@ -51,6 +51,8 @@ class MatMCLConfig(_Document):
         latent_dim: units of each encoder's latent; heads read it.
         projection_dim: dimension of the unit-norm space in which latents are compared.
         n_deviations: K, directions in which simulated labs differ from their mean; 0 for none.
+        n_labs: simulated labs that the model keeps as points of one latent of K coordinates, which
+            all outcomes share; 0 keeps none, and each outcome has K directions of its own.
         tile_px, nm_per_pixel: side of a tile [px] and its scale [nm/px].
         temperature: of the contrastive loss.
         contrastive_weight: of the contrastive loss, beside regression's 1; 0 leaves it out.
@@ -64,6 +66,7 @@ class MatMCLConfig(_Document):
     latent_dim: int = 64
     projection_dim: int = 64
     n_deviations: int = 8
+    n_labs: int = 0
     # 9.6 µm a side, some fifteen mean fibre diameters of the virtual lab's reference mat (620 nm).
     tile_px: int = 96
     nm_per_pixel: float = 100.0
@@ -83,6 +86,7 @@ class MatMCLConfig(_Document):
             _integer(owner, name, getattr(self, name), 1, 8192)
         _integer(owner, "depth", self.depth, 1, 64)
         _integer(owner, "n_deviations", self.n_deviations, 0, 256)
+        _integer(owner, "n_labs", self.n_labs, 0, 100_000)
         _integer(owner, "tile_px", self.tile_px, 16, 2048)
         if self.table_encoder == "ft_transformer" and self.width % 4:
             _refuse(owner, "width", self.width, "a multiple of 4 (attention heads)")

@@ -54,6 +54,8 @@ def grown(
             _head(name, tensor, old, places)
         elif name == "log_noise":
             _log_noise(tensor, old[name], places)
+        elif name in ("lab_unit", "lab_noise"):
+            _by_outcome(tensor, old[name], places)
         else:
             tensor.copy_(old[name])
     copy.load_state_dict(new)
@@ -117,3 +119,14 @@ def _log_noise(new: Tensor, old: Tensor, places: _Places) -> None:
         if old_place is not None:
             for outcome, there in places.outcomes:
                 new[place, there] = old[old_place, outcome]
+
+
+def _by_outcome(new: Tensor, old: Tensor, places: _Places) -> None:
+    """Take over what belongs to outcomes, (m,) or (m, m); what is new keeps what it began with."""
+    before = [outcome for outcome, _ in places.outcomes]
+    after = [place for _, place in places.outcomes]
+    if new.ndim == 1:
+        new[after] = old[before]
+        return
+    for row, place in zip(before, after, strict=True):
+        new[place, after] = old[row, before]

@@ -31,7 +31,7 @@ from surrogate.errors import InputError
 
 # The floor of the Gaussian process's own noise: an outcome that was memorised would else rule the
 # loss.
-_LEAST_LOG_NOISE = math.log(1e-4)
+LEAST_LOG_NOISE = math.log(1e-4)
 # Beyond two standard deviations linear: one wild value of an archive does not rule the heads.
 _HUBER = 2.0
 
@@ -106,14 +106,14 @@ def lab_likelihood(H: Tensor, y: Tensor, lab_index: Tensor, log_noise: Tensor) -
             f"got {tuple(H.shape)}, {tuple(y.shape)} and {tuple(lab_index.shape)}"
         )
     is_measured = ~torch.isnan(y)
-    inverse = torch.exp(-log_noise.clamp_min(_LEAST_LOG_NOISE))  # (m,) 1/σ²
+    inverse = torch.exp(-log_noise.clamp_min(LEAST_LOG_NOISE))  # (m,) 1/σ²
     r = torch.where(is_measured, y.nan_to_num() - H[..., 0], 0.0)
     # Zero rows add nothing to any sum below, so that missing values need no loop.
     U = H[..., 1:] * is_measured.unsqueeze(-1)
     per_lab = torch.bincount(lab_index)
     # Rows of a lab side by side, (L, m, most rows of a lab, …), so that sums are matrix products.
-    packed = _pack(torch.cat([r.unsqueeze(-1), U], dim=-1), lab_index, per_lab).transpose(1, 2)
-    count = _pack(is_measured.to(H.dtype), lab_index, per_lab).sum(dim=1)
+    packed = pack(torch.cat([r.unsqueeze(-1), U], dim=-1), lab_index, per_lab).transpose(1, 2)
+    count = pack(is_measured.to(H.dtype), lab_index, per_lab).sum(dim=1)
     inner = packed.transpose(-2, -1) @ packed * inverse[:, None, None]  # (L, m, 1 + K, 1 + K)
     squares, b, gram = inner[..., 0, 0], inner[..., 1:, :1], inner[..., 1:, 1:]
     # K × K for each lab and outcome in place of n × n.
@@ -124,7 +124,7 @@ def lab_likelihood(H: Tensor, y: Tensor, lab_index: Tensor, log_noise: Tensor) -
     return -0.5 * (count * (math.log(2 * math.pi) - inverse.log()) + log_det + squares - gained)
 
 
-def _pack(rows: Tensor, lab_index: Tensor, per_lab: Tensor) -> Tensor:
+def pack(rows: Tensor, lab_index: Tensor, per_lab: Tensor) -> Tensor:
     """Return rows (n, …) as (L, most rows of a lab, …), filled up with zeros."""
     n_rows = int(per_lab.max()) if len(per_lab) else 0
     order = torch.argsort(lab_index, stable=True)
@@ -155,7 +155,7 @@ def masked_regression(mean: Tensor, y: Tensor, log_noise: Tensor) -> Tensor:
     if mean.shape != y.shape:
         raise InputError(f"expected y of shape {tuple(mean.shape)}, got {tuple(y.shape)}")
     is_measured = ~torch.isnan(y)
-    half = 0.5 * log_noise.clamp_min(_LEAST_LOG_NOISE)
+    half = 0.5 * log_noise.clamp_min(LEAST_LOG_NOISE)
     scaled = torch.where(is_measured, y.nan_to_num() - mean, 0.0) * torch.exp(-half)
     losses = functional.huber_loss(
         scaled, torch.zeros_like(scaled), reduction="none", delta=_HUBER

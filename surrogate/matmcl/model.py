@@ -64,6 +64,8 @@ class MatMCL(nn.Module):
         if not self.sources or len(set(self.sources)) < len(self.sources):
             raise InputError(f"expected one source or more, each once, got {list(sources)}")
         m, latent = len(vocabulary.outcomes), config.latent_dim
+        self.lab_unit: Tensor
+        self.lab_noise: Tensor
         self.table = table_encoder(config, len(vocabulary.parameters))
         self.projector = nn.Sequential(
             nn.Linear(latent, latent), nn.SiLU(), nn.Linear(latent, config.projection_dim)
@@ -74,6 +76,13 @@ class MatMCL(nn.Module):
         # σ² = 0.37 of a standardised outcome to begin with.
         self.log_noise = nn.Parameter(torch.full((len(self.sources), m), -1.0))
         """ln σ² of each source and outcome, in outcomes standardised within their lab."""
+        if config.n_labs:
+            points = torch.zeros(config.n_labs, config.n_deviations)
+            # A parameter that no step changes: it is stored in the weights' precision.
+            self.lab_points = nn.Parameter(points, requires_grad=False)
+            """z (L, K): where each simulated lab lies (:mod:`surrogate.matmcl.lab_latent`)."""
+            self.register_buffer("lab_unit", torch.ones(m))
+            self.register_buffer("lab_noise", torch.eye(m))
         self.vision: nn.Module | None = None
         self.joint: nn.Module | None = None
         # Last: the table's weights are drawn alike with a vision encoder and without.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from surrogate.matmcl.batches import Rows
 from surrogate.matmcl.config import MatMCLConfig
+from surrogate.matmcl.lab_latent import joint_likelihood
 from surrogate.matmcl.loss import gmc_loss, lab_likelihood, masked_regression
 from surrogate.matmcl.model import ENSEMBLE, MatMCL
 
@@ -52,7 +53,9 @@ def source_loss(model: MatMCL, rows: Rows) -> Tensor:
     outcomes = rows.outcomes.to(H.dtype)
     if rows.source != ENSEMBLE:
         return masked_regression(H[..., 0], outcomes, model.log_noise[place])
-    likelihood = lab_likelihood(H, outcomes, rows.lab, model.log_noise[place])
+    # Models that keep no labs learnt directions for each outcome by itself, and go on so.
+    of_lab = joint_likelihood if model.config.n_labs else lab_likelihood
+    likelihood = of_lab(H, outcomes, rows.lab, model.log_noise[place])
     return -likelihood.sum() / (~torch.isnan(outcomes)).sum().clamp_min(1)
 
 

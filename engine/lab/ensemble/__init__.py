@@ -15,6 +15,7 @@ from engine.lab.ensemble.labs import (
     draw_lab,
     family_lab,
     related,
+    serving_lab,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "draw_lab",
     "family_lab",
     "related",
+    "serving_lab",
 ]

@@ -272,12 +272,19 @@ def family_lab(seed: int, campaign: Campaign | None = None) -> SimulatedLab:
         UsageError: the campaign has parameters that no simulated lab has.
     """
     campaign = campaign or nanofibre_campaign()
+    return _at_thresholds(serving_lab(seed, campaign), campaign)
+
+
+def serving_lab(seed: int, campaign: Campaign) -> SimulatedLab:
+    """Return what :func:`family_lab` does, at the levels that were drawn.
+
+    Raises:
+        UsageError: the campaign has parameters that no simulated lab has.
+    """
     rng = np.random.default_rng([_FAMILY, seed])
     ranges = ranges_of(campaign, rng)
-    lab = SimulatedLab(
-        Laws.draw_from(rng, ranges), ranges, name=f"family {seed}", campaign=campaign
-    )
-    return _at_thresholds(lab, campaign)
+    laws = Laws.draw_from(rng, ranges)
+    return SimulatedLab(laws, ranges, name=f"family {seed}", campaign=campaign)
 
 
 def related(lab: SimulatedLab, seed: int, spread: float = 0.3) -> SimulatedLab:
