@@ -181,13 +181,13 @@ def measure(model: MatMCL, held_out: SourceTensors) -> dict[str, float]:
             mean = labs / torch.bincount(lab[~seen_rows]).unsqueeze(-1)
             return float((error[~seen_rows] - mean[lab[~seen_rows]]).square().sum())
 
-        whole = residual(torch.zeros_like(Y))
+        total = residual(torch.zeros_like(Y))
         common = residual(H[..., 0])
         placed = residual(H[..., 0] + (H[..., 1:] * z[lab].unsqueeze(1)).sum(dim=-1))
     return {
         "nlpd": float(-density / (~torch.isnan(Y)).sum()),
-        "r2": 1 - common / whole,
-        "held": 1 - placed / whole,
+        "r2": 1 - common / total,
+        "held": 1 - placed / total,
     }
 
 

@@ -79,7 +79,7 @@ class Factorised(ABC):
         """
 
     @abstractmethod
-    def explained(self, K: Tensor, one: int, other: int) -> Tensor:
+    def explained(self, K: Tensor, row: int, column: int) -> Tensor:
         """Return (..., p, p): covariance of the discrepancy that the rows take away."""
 
     @abstractmethod
@@ -102,8 +102,8 @@ class Factorised(ABC):
     def _by_features(self) -> Tensor:
         """Return the derivative by v: ½ (diag Fᵀ Σ⁻¹ F − (Fᵀ α)²)."""
         inverse = 1 / self.parts.v
-        kept = inverse - inverse.square() * self.weights_covariance().diagonal()
-        return 0.5 * (kept - (self.theta * inverse).square())
+        shrunk = inverse - inverse.square() * self.weights_covariance().diagonal()
+        return 0.5 * (shrunk - (self.theta * inverse).square())
 
 
 def factorised(parts: Parts, F: Tensor, r: Tensor, *, is_final: bool = False) -> Factorised:
@@ -169,9 +169,9 @@ class WholeRows(Factorised):
         m, n = self._alpha.shape
         flat = low.transpose(0, 1).reshape(n, -1)
         moved = (parts.k @ flat).reshape(n, m, -1).transpose(0, 1).reshape(m, -1)
-        still = low.reshape(m, -1)
-        by_B = torch.diag((inverse * parts.k).sum(dim=(-2, -1))) - moved @ still.T
-        by_N = torch.diag(inverse.diagonal(dim1=-2, dim2=-1).sum(dim=-1)) - still @ still.T
+        fixed = low.reshape(m, -1)
+        by_B = torch.diag((inverse * parts.k).sum(dim=(-2, -1))) - moved @ fixed.T
+        by_N = torch.diag(inverse.diagonal(dim1=-2, dim2=-1).sum(dim=-1)) - fixed @ fixed.T
         return Gradients(
             0.5 * by_k,
             0.5 * W @ by_B @ W.T,
@@ -187,23 +187,23 @@ class WholeRows(Factorised):
         """See :meth:`Factorised.shadow`."""
         return K @ torch.tensordot(self._mixing()[outcome], self._solved, dims=1)
 
-    def _taken(self, one: int, other: int) -> tuple[Tensor, Tensor]:
+    def _shares(self, row: int, column: int) -> tuple[Tensor, Tensor]:
         assert self._eigen is not None  # noqa: S101
         kappa, V = self._eigen
         mixing = self._mixing()
         scale = self._spread[:, None] * kappa + 1.0
-        return ((mixing[one] * mixing[other])[:, None] / scale).sum(dim=0), V
+        return ((mixing[row] * mixing[column])[:, None] / scale).sum(dim=0), V
 
-    def explained(self, K: Tensor, one: int, other: int) -> Tensor:
+    def explained(self, K: Tensor, row: int, column: int) -> Tensor:
         """See :meth:`Factorised.explained`."""
-        taken, V = self._taken(one, other)
+        shares, V = self._shares(row, column)
         U = K @ V
-        return (U * taken) @ U.transpose(-1, -2)
+        return (U * shares) @ U.transpose(-1, -2)
 
     def explained_diagonal(self, K: Tensor, outcome: int) -> Tensor:
         """See :meth:`Factorised.explained_diagonal`."""
-        taken, V = self._taken(outcome, outcome)
-        return (K @ V).square() @ taken
+        shares, V = self._shares(outcome, outcome)
+        return (K @ V).square() @ shares
 
     def row_precision(self) -> Tensor:
         """See :meth:`Factorised.row_precision`."""
@@ -211,10 +211,10 @@ class WholeRows(Factorised):
         kappa, V = self._eigen
         scale = self._spread[:, None] * kappa + 1.0
         diagonal = V.square() @ (1 / scale).T  # (n, m)
-        whole = torch.einsum("oj,nj,pj->nop", self._W, diagonal, self._W)
+        blocks = torch.einsum("oj,nj,pj->nop", self._W, diagonal, self._W)
         low = torch.linalg.solve_triangular(self.root, self._solved.flatten(0, 1).T, upper=False).T
         low = torch.einsum("oj,jnq->noq", self._W, low.unflatten(0, self._alpha.shape))
-        return whole - low @ low.transpose(-1, -2)
+        return blocks - low @ low.transpose(-1, -2)
 
 
 class RaggedRows(Factorised):
@@ -225,8 +225,8 @@ class RaggedRows(Factorised):
         self._shape = r.shape
         self._rows, self._outcomes = (~torch.isnan(r)).nonzero(as_tuple=True)
         i, o = self._rows, self._outcomes
-        self._same = (i[:, None] == i).to(r)
-        covariance = parts.k[i][:, i] * parts.B[o][:, o] + self._same * parts.N[o][:, o]
+        self._is_row = (i[:, None] == i).to(r)
+        covariance = parts.k[i][:, i] * parts.B[o][:, o] + self._is_row * parts.N[o][:, o]
         self._factor = torch.linalg.cholesky(covariance)
         values, features = r[i, o], F[i, o]
         solved = torch.cholesky_solve(
@@ -260,7 +260,7 @@ class RaggedRows(Factorised):
         n, m = self._shape
         by_k = summed(G * B, i, n)
         by_B = summed(G * parts.k[i][:, i], o, m)
-        by_N = summed(G * self._same, o, m)
+        by_N = summed(G * self._is_row, o, m)
         return Gradients(by_k, by_B, by_N, self._by_features(), -self.alpha)
 
     def _crossed(self, K: Tensor, outcome: int) -> Tensor:
@@ -274,10 +274,10 @@ class RaggedRows(Factorised):
         crossed = self._crossed(K, outcome).transpose(-1, -2)
         return cast(Tensor, torch.linalg.solve_triangular(self._factor, crossed, upper=False))
 
-    def explained(self, K: Tensor, one: int, other: int) -> Tensor:
+    def explained(self, K: Tensor, row: int, column: int) -> Tensor:
         """See :meth:`Factorised.explained`."""
-        first = self._half(K, one)
-        second = first if one == other else self._half(K, other)
+        first = self._half(K, row)
+        second = first if row == column else self._half(K, column)
         return first.transpose(-1, -2) @ second
 
     def explained_diagonal(self, K: Tensor, outcome: int) -> Tensor:
@@ -289,7 +289,7 @@ class RaggedRows(Factorised):
         precision = self._precision()
         n, m = self._shape
         blocks = precision.new_zeros(n, m, m)
-        first, second = self._same.nonzero(as_tuple=True)
+        first, second = self._is_row.nonzero(as_tuple=True)
         o = self._outcomes
         blocks[self._rows[first], o[first], o[second]] = precision[first, second]
         return blocks

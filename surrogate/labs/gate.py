@@ -67,13 +67,13 @@ def fit_among_labs(
     """
     if population is None:
         return fit_trusting(X, Y, heads, config=config, prior=prior)
-    others = heads
+    sources = heads
     if heads is not None:
-        others = trusted(heads, [name != population.name for name in heads.layout.names])
+        sources = trusted(heads, [name != population.name for name in heads.layout.names])
     if _is_too_ragged(Y):
-        plain = fit_trusting(X, Y, others, config=config, prior=prior)
+        plain = fit_trusting(X, Y, sources, config=config, prior=prior)
         return _aside(plain, population.name, 0.0, Y.shape[-1])
-    fit = _Fit(X, Y, population, others, beliefs or Beliefs(), prior or SourcePrior())
+    fit = _Fit(X, Y, population, sources, beliefs or Beliefs(), prior or SourcePrior())
     return fit.run(config)
 
 
@@ -82,13 +82,13 @@ def _is_too_ragged(Y: Tensor) -> bool:
     return not bool(measured.all()) and int(measured.sum()) > MOST_RAGGED_VALUES
 
 
-def _sample(Y: Tensor, most: int) -> Tensor:
+def _sample(Y: Tensor, limit: int) -> Tensor:
     n = len(Y)
-    if n <= most:
+    if n <= limit:
         return torch.arange(n)
     # The same rows give the same sample: a replayed proposal has the same hyperparameters.
     generator = torch.Generator().manual_seed(n)
-    rows = torch.randperm(n, generator=generator)[:most].sort().values
+    rows = torch.randperm(n, generator=generator)[:limit].sort().values
     if ((~torch.isnan(Y[rows])).sum(dim=0) < 2).any():
         return torch.arange(n)
     return rows
@@ -109,7 +109,7 @@ class _Fit:
     X: Tensor
     Y: Tensor
     population: Population
-    others: Heads | None
+    sources: Heads | None
     beliefs: Beliefs
     prior: SourcePrior
 
@@ -137,7 +137,7 @@ class _Fit:
         self.N = noise + torch.diag(torch.where(is_known, 0.0, _UNKNOWN_NOISE**2))
         with torch.no_grad():
             self.H = self.population.basis(self.x).to(self.x)
-            self.told = None if self.others is None else self.others(self.x).to(self.x)
+            self.columns = None if self.sources is None else self.sources(self.x).to(self.x)
         self.everywhere = everywhere(self.population)
         self.R = self._correlation()
 
@@ -159,14 +159,14 @@ class _Fit:
         self, near: Neighbourhood | None, chosen: Sequence[bool]
     ) -> tuple[Features, Tensor | None]:
         """Return features with the labs ``near`` (or without), and the ``chosen`` other sources."""
-        others = trusted(self.others, chosen)
+        sources = trusted(self.sources, chosen)
         columns = None
-        if self.others is not None and self.told is not None and others is not None:
-            owner = self.others.layout.owner
-            columns = self.told[..., [i for i, s in enumerate(owner) if chosen[s]]]
+        if self.sources is not None and self.columns is not None and sources is not None:
+            owner = self.sources.layout.owner
+            columns = self.columns[..., [i for i, s in enumerate(owner) if chosen[s]]]
         population = self.population if near is not None else None
         features = Features(
-            population, near, others, self.spread, self.unit, self.shift, self.prior
+            population, near, sources, self.spread, self.unit, self.shift, self.prior
         )
         return features, columns
 
@@ -192,28 +192,29 @@ class _Fit:
     def run(self, config: GPConfig | None) -> tuple[Model, tuple[SourceUse, ...]]:
         """Weigh, localise, fit."""
         rows = _sample(self.y, GATE_ROWS)
-        S = 0 if self.others is None else len(self.others.layout.names)
-        nobody = [False] * S
-        alone = self.weigh(None, nobody, rows)
-        labs = self.weigh(self.everywhere, nobody, rows)
+        S = 0 if self.sources is None else len(self.sources.layout.names)
+        no_source = [False] * S
+        alone = self.weigh(None, no_source, rows)
+        labs = self.weigh(self.everywhere, no_source, rows)
         trust = _trust(labs, alone)
         if trust < 0.5:
-            plain = fit_trusting(self.X, self.Y, self.others, config=config, prior=self.prior)
+            plain = fit_trusting(self.X, self.Y, self.sources, config=config, prior=self.prior)
             return _aside(plain, self.population.name, trust, len(self.unit))
-        others = [
-            _trust(self.weigh(None, [s == one for s in range(S)], rows), alone) for one in range(S)
+        trusts = [
+            _trust(self.weigh(None, [s == source for s in range(S)], rows), alone)
+            for source in range(S)
         ]
-        chosen = [share >= 0.5 for share in others]
+        chosen = [share >= 0.5 for share in trusts]
         near = localised(self.population, self.H, self.y)
         fit_rows = _sample(self.y, FIT_ROWS)
         _, setting = self.setting(near, chosen, fit_rows)
         fitted = fit_hyperparameters(setting, self.beliefs, labs.x)
         features, setting = self.setting(near, chosen, torch.arange(len(self.x)))
         model = LabsModel.condition(features, setting, fitted.x)
-        return model, self._use(model, trust, others, chosen)
+        return model, self._use(model, trust, trusts, chosen)
 
     def _use(
-        self, model: LabsModel, trust: float, others: Sequence[float], chosen: Sequence[bool]
+        self, model: LabsModel, trust: float, trusts: Sequence[float], chosen: Sequence[bool]
     ) -> tuple[SourceUse, ...]:
         state, m = model.state, len(self.unit)
         theta, kind = state.solved.theta, state.setting.kind
@@ -222,8 +223,8 @@ class _Fit:
         earned = theta[kind == SOURCE].reshape(-1, m)
         expected = self.prior.weight / max(sum(chosen), 1)
         place = 0
-        names = () if self.others is None else self.others.layout.names
-        for name, share, is_chosen in zip(names, others, chosen, strict=True):
+        names = () if self.sources is None else self.sources.layout.names
+        for name, share, is_chosen in zip(names, trusts, chosen, strict=True):
             weights = (0.0,) * m
             if is_chosen:
                 weights = tuple((expected + earned[place]).tolist())
@@ -232,6 +233,6 @@ class _Fit:
         return tuple(use)
 
 
-def _trust(one: Fitted, other: Fitted) -> float:
-    gain = max(-_SURE, min(_SURE, one.log_evidence - other.log_evidence))
+def _trust(fitted: Fitted, reference: Fitted) -> float:
+    gain = max(-_SURE, min(_SURE, fitted.log_evidence - reference.log_evidence))
     return float(torch.sigmoid(torch.tensor(gain)))

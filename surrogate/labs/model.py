@@ -113,35 +113,35 @@ class LabsModel(Model):
         return half.transpose(-1, -2)
 
     def _covariance(
-        self, X: Tensor, at: tuple[Tensor, Tensor, Tensor], one: int, other: int
+        self, X: Tensor, at: tuple[Tensor, Tensor, Tensor], row: int, column: int
     ) -> Tensor:
         """Return (..., p, p) between two outcomes without noise."""
         state = self.state
-        prior = state.solved.parts.B[one, other] * state.hyperparameters.kernel(X, X)
-        first = self._unsure(at, one)
-        second = first if one == other else self._unsure(at, other)
-        taken = state.solved.explained(at[2], one, other)
-        return prior - taken + first @ second.transpose(-1, -2)
+        prior = state.solved.parts.B[row, column] * state.hyperparameters.kernel(X, X)
+        first = self._unsure(at, row)
+        second = first if row == column else self._unsure(at, column)
+        explained = state.solved.explained(at[2], row, column)
+        return prior - explained + first @ second.transpose(-1, -2)
 
     def _variance(self, at: tuple[Tensor, Tensor, Tensor], outcome: int) -> Tensor:
         solved = self.state.solved
-        left = solved.parts.B[outcome, outcome] - solved.explained_diagonal(at[2], outcome)
-        return left.clamp_min(1e-10) + self._unsure(at, outcome).square().sum(dim=-1)
+        remaining = solved.parts.B[outcome, outcome] - solved.explained_diagonal(at[2], outcome)
+        return remaining.clamp_min(1e-10) + self._unsure(at, outcome).square().sum(dim=-1)
 
     # -- work space ------------------------------------------------------------------------------
 
     @exclusive
     def joint_moments(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Return means (m, p) and covariances (m, p, p) without noise, each outcome by itself."""
-        X = self._here(X)
+        X = self._on_cpu(X)
         shift, unit = self.state.features.shift, self.state.features.unit
         with torch.no_grad():
             at = self._at(X)
-            means = torch.stack([self._mean(at, o) for o in self.places])
+            centres = torch.stack([self._mean(at, o) for o in self.places])
             covariances = torch.stack([self._covariance(X, at, o, o) for o in self.places])
         places = list(self.places)
-        means = shift[places, None] + unit[places, None] * means
-        return means, covariances * unit[places, None, None].square()
+        centres = shift[places, None] + unit[places, None] * centres
+        return centres, covariances * unit[places, None, None].square()
 
     @exclusive
     def marginal_moments(
@@ -150,15 +150,15 @@ class LabsModel(Model):
         """Return means and variances (p, m) of each point by itself."""
         places = list(self.places)
         shift, unit = self.state.features.shift[places], self.state.features.unit[places]
-        means, variances = [], []
+        centres, variances = [], []
         with torch.no_grad():
-            for part in self._here(X).split(_POINTS_AT_ONCE):
+            for part in self._on_cpu(X).split(_POINTS_AT_ONCE):
                 at = self._at(part)
-                means.append(torch.stack([self._mean(at, o) for o in places], dim=-1))
+                centres.append(torch.stack([self._mean(at, o) for o in places], dim=-1))
                 variances.append(torch.stack([self._variance(at, o) for o in places], dim=-1))
         noise = self.state.solved.parts.N.diagonal()[places] if observation_noise else 0.0
         variance = (torch.cat(variances) + noise) * unit.square()
-        return shift + unit * torch.cat(means), variance
+        return shift + unit * torch.cat(centres), variance
 
     @exclusive
     def leave_one_out(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
@@ -176,14 +176,14 @@ class LabsModel(Model):
         covariance = torch.linalg.inv(blocks)
         error = (covariance @ state.solved.alpha.unsqueeze(-1)).squeeze(-1)
         variance = covariance.diagonal(dim1=-2, dim2=-1)
-        observed, means, variances = [], [], []
+        observed, expected, variances = [], [], []
         for o in self.places:
             rows, unit = measured[:, o], state.features.unit[o]
             values = state.features.shift[o] + unit * Y[rows, o]
             observed.append(values)
-            means.append(values - unit * error[rows, o])
+            expected.append(values - unit * error[rows, o])
             variances.append(unit.square() * variance[rows, o])
-        return observed, means, variances
+        return observed, expected, variances
 
     @exclusive
     def posterior(
@@ -202,7 +202,7 @@ class LabsModel(Model):
             raise InputError("expected noise to be asked for by True or False, and no transform")
         chosen = range(self.num_outputs) if output_indices is None else output_indices
         places = [self.places[index] for index in chosen]
-        X = self._here(X)
+        X = self._on_cpu(X)
         unit, shift = self.state.features.unit[places], self.state.features.shift[places]
         at = self._at(X)
         mean = shift + unit * torch.stack([self._mean(at, o) for o in places], dim=-1)
@@ -223,5 +223,5 @@ class LabsModel(Model):
         return GPyTorchPosterior(MultitaskMultivariateNormal(mean, joint))
 
     @staticmethod
-    def _here(X: Tensor) -> Tensor:
+    def _on_cpu(X: Tensor) -> Tensor:
         return X.to(device="cpu", dtype=torch.double)

@@ -125,11 +125,11 @@ def _log_likelihood(population: Population, H: Tensor, Y: Tensor) -> Tensor:
     K = population.points.shape[-1]
     measured = ~torch.isnan(Y)
     count = measured.sum(dim=0).clamp_min(1)
-    kept = measured.unsqueeze(-1).to(H)
+    mask = measured.unsqueeze(-1).to(H)
     # About each outcome's mean over its own rows, so that levels drop out.
-    H = (H - (H * kept).sum(dim=0) / count.unsqueeze(-1)) * kept
-    R = Y.nan_to_num() - (Y.nan_to_num() * kept[..., 0]).sum(dim=0) / count
-    R = R * kept[..., 0] - H[..., 0]
+    H = (H - (H * mask).sum(dim=0) / count.unsqueeze(-1)) * mask
+    R = Y.nan_to_num() - (Y.nan_to_num() * mask[..., 0]).sum(dim=0) / count
+    R = R * mask[..., 0] - H[..., 0]
     gram, gain = H.new_zeros(K, K), H.new_zeros(K)
     S = population.noise + _MISFIT * torch.eye(Y.shape[-1], dtype=Y.dtype)
     for pattern in torch.unique(measured, dim=0):

@@ -79,13 +79,13 @@ def _sums(H: Tensor, y: Tensor, lab_index: Tensor, log_noise: Tensor) -> _Sums:
             f"got {tuple(H.shape)}, {tuple(y.shape)} and {tuple(lab_index.shape)}"
         )
     measured = ~torch.isnan(y)
-    kept = measured.unsqueeze(-1).to(H.dtype)
+    mask = measured.unsqueeze(-1).to(H.dtype)
     residuals = y.nan_to_num().unsqueeze(-1) - H[..., :1]
-    rows = torch.cat([residuals, H[..., 1:], torch.ones_like(residuals)], dim=-1) * kept
+    rows = torch.cat([residuals, H[..., 1:], torch.ones_like(residuals)], dim=-1) * mask
     packed = pack(rows, lab_index, torch.bincount(lab_index))  # (L, most rows, m, J + 1)
-    here, values = packed[..., -1:], packed[..., :-1]
-    count = here.sum(dim=1)
-    centred = (values - values.sum(dim=1, keepdim=True) / count.clamp_min(1).unsqueeze(1)) * here
+    present, values = packed[..., -1:], packed[..., :-1]
+    count = present.sum(dim=1)
+    centred = (values - values.sum(dim=1, keepdim=True) / count.clamp_min(1).unsqueeze(1)) * present
     scale = torch.exp(-0.5 * log_noise.clamp_min(LEAST_LOG_NOISE))
     # Doubles: with small noises the squares reach 10⁶, and A is singular in float32.
     flat = (centred * scale.unsqueeze(-1)).flatten(1, 2).double()

@@ -49,6 +49,9 @@ class ToyKnowledge:
         assert tuple(outcomes) == OUTCOMES
         return Toy()
 
+    def labs(self, outcomes: Sequence[str]) -> None:
+        """Know no simulated labs."""
+
 
 def client_of(history: History, guide: Guide) -> Any:
     """Return Ax's client, without what it warns of itself."""
