@@ -141,13 +141,52 @@ class Parameter(_Frozen):
 
     @cached_property
     def levels(self) -> tuple[float, ...] | tuple[str, ...] | None:
-        """Every setting the instrument has, in order; ``None`` where it is continuous."""
+        """Every setting the instrument has, in order; ``None`` where it is continuous.
+
+        A list as long as the range has steps: what only asks how many there are, or which one is
+        nearest, asks :attr:`n_levels` and :meth:`snap`.
+        """
         if self.choices is not None:
             return self.choices
+        if self.n_levels is None:
+            return None
+        return tuple(self.level(i) for i in range(self.n_levels))
+
+    @cached_property
+    def n_levels(self) -> int | None:
+        """How many settings the instrument has; ``None`` where it is continuous.
+
+        >>> Parameter(name="time", low=0, high=1e6, step=1e-3).n_levels
+        1000000001
+        """
+        if self.choices is not None:
+            return len(self.choices)
         if self.step is None or self.low is None or self.high is None:
             return None
-        n_steps = round((self.high - self.low) / self.step)
-        return tuple(float(f"{self.low + i * self.step:.10g}") for i in range(n_steps + 1))
+        return round((self.high - self.low) / self.step) + 1
+
+    def level(self, index: int) -> float:
+        """Return a numeric parameter's setting number ``index``, counted from 0."""
+        if self.choices is not None:
+            return float(self.choices[index])
+        assert self.low is not None  # noqa: S101 -- continuous parameters have no levels
+        assert self.step is not None  # noqa: S101
+        return self.written(self.low + index * self.step)
+
+    def written(self, value: float) -> float:
+        """Return a number as a person would write it: without digits that only arithmetic made.
+
+        >>> Parameter(name="x", low=-0.3, high=1, step=0.1).written(-0.3 + 0.1 * 3)
+        0.0
+        """
+        return round(value, self._decimals)
+
+    @cached_property
+    def _decimals(self) -> int:
+        """Decimals that tell settings apart: seven beyond the step's, ten beyond the range's."""
+        low, high = self.bounds
+        finest = self.step or (high - low) * 1e-3
+        return 7 - math.floor(math.log10(finest))
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
@@ -162,9 +201,11 @@ class Parameter(_Frozen):
         """Return the nearest setting inside the bounds that the instrument has."""
         low, high = self.bounds
         value = min(max(value, low), high)
-        if self.levels is None:
+        if self.choices is not None:
+            return min(map(float, self.choices), key=lambda level: abs(level - value))
+        if self.step is None:
             return value
-        return min((float(level) for level in self.levels), key=lambda level: abs(level - value))
+        return self.level(round((value - low) / self.step))
 
     def problem_with(self, value: Value) -> str | None:
         """Say why ``value`` cannot have been a condition of a real run, or ``None`` if it can."""

@@ -52,7 +52,7 @@ def generate_with_ax(
     seed: int,
     *,
     room: Room,
-    excluded: set[tuple[float, ...]],
+    excluded: set[tuple[int, ...]],
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
     guide: Guide | None = None,

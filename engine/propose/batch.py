@@ -32,6 +32,19 @@ class DistinctLimits:
 
     limits: Mapping[int, int]
 
+    def moved_onto(self, settings: Array, chosen: Sequence[Array]) -> Array:
+        """Return (n, c) the settings with limited parameters at values that ``chosen`` use.
+
+        Each limited parameter goes to the nearest value in use, so that what is good elsewhere is
+        looked at where a batch may still go.
+        """
+        moved = settings.copy()
+        for place in self.limits:
+            used = np.array(sorted({float(row[place]) for row in chosen}))
+            nearest = np.abs(settings[:, place, None] - used).argmin(axis=1)
+            moved[:, place] = used[nearest]
+        return moved
+
     def allowed(self, settings: Array, chosen: Sequence[Array]) -> NDArray[np.bool_]:
         """Return (n,): which settings may join those chosen so far."""
         good = np.ones(len(settings), dtype=bool)
@@ -74,15 +87,40 @@ def pick_greedily(
         allowed: given the picks so far, (c,) which candidates may follow.
     """
 
+    queue = pending
+    if len(queue):
+        acquisition.set_X_pending(queue.unsqueeze(-1))
+
     def evaluate(rows: NDArray[np.int64]) -> Array:
         with torch.no_grad():
             parts = [acquisition(part.reshape(-1, 1, 1)) for part in index[rows].split(_CHUNK)]
         return torch.cat(parts).double().numpy() + bonus[rows]
 
-    queue = pending
-    if len(queue):
+    def add(best: int) -> None:
+        nonlocal queue
+        queue = torch.cat([queue, index[best : best + 1]])
         acquisition.set_X_pending(queue.unsqueeze(-1))
-    bounds = evaluate(np.arange(len(index)))
+
+    return greedy(evaluate, add, len(index), n, allowed)
+
+
+def greedy(
+    evaluate: Callable[[NDArray[np.int64]], Array],
+    add: Callable[[int], None],
+    n_candidates: int,
+    n: int,
+    allowed: Allowed,
+) -> Choice:
+    """Pick ``n`` candidates one after the other by a value that only falls while the batch grows.
+
+    Args:
+        evaluate: (r,) candidates → (r,) values, given the picks so far.
+        add: takes a candidate into the batch.
+        n_candidates: how many there are.
+        n: how many to pick; fewer come back where no more are allowed.
+        allowed: given the picks so far, (c,) which candidates may follow.
+    """
+    bounds = evaluate(np.arange(n_candidates))
     first_values = bounds.copy()
     picks: list[int] = []
     values: list[float] = []
@@ -95,8 +133,7 @@ def pick_greedily(
         best = _lazy_best(evaluate, bounds, mask, fresh=not picks)
         picks.append(best)
         values.append(float(bounds[best]))
-        queue = torch.cat([queue, index[best : best + 1]])
-        acquisition.set_X_pending(queue.unsqueeze(-1))
+        add(best)
     return Choice(picks, values, first_values)
 
 

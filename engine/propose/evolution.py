@@ -27,7 +27,7 @@ def evolve(
     n: int,
     seed: int,
     *,
-    excluded: set[tuple[float, ...]],
+    excluded: set[tuple[int, ...]],
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
 ) -> Array:

@@ -1,8 +1,10 @@
-"""``gp`` and ``matmcl``: Gaussian processes, qLogNEHVI on posterior draws, search on the grid.
+"""``gp`` and ``matmcl``: a surrogate, a search on the instrument's grid, expected improvement.
 
-Two passes. The first looks at a few hundred settings spread over the whole space, judged in the
-typical room. The second looks closely around the winners and averages (or takes the worst) over all
-readings of the room. Each pass picks the whole batch, so that the batch is consistent.
+The batch is picked on joint posterior draws, first from settings all over the space, its ends and
+corners, and around the expected front; then again and again from what was picked and its
+neighbours, of which the best by a cheap score are looked at. That is done in the typical room;
+where the room is not stated, the leaders are picked from once more, averaged over all its readings
+(or at the worst of them). Each pick is of the whole batch, so that the batch is consistent.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -22,7 +25,14 @@ from engine.campaign.history import History, Run
 from engine.errors import ModelError, by_voice, field
 from engine.propose.acquisition import Goal, build_acquisition, draw_joint
 from engine.propose.batch import Allowed, Choice, DistinctLimits, pick_greedily
+from engine.propose.candidates import leaders_of, spread_settings
 from engine.propose.forecaster import Forecaster
+from engine.propose.improvement import (
+    Staircases,
+    log_expected,
+    log_expected_by_directions,
+    pick_exactly,
+)
 from engine.propose.room import Room
 from engine.propose.training_data import to_work
 from engine.workspace.settings import ProposeSettings
@@ -32,8 +42,19 @@ Array = NDArray[np.float64]
 _HOW_TO_REVISE = by_voice(" (config.toml, then `engine campaign revise`)", "")
 _MAX_BASELINE = 96
 """Finished runs kept as the front to beat: those most likely to be on it."""
+_MAX_AROUND = 192
+"""Settings around the expected front among the first candidates."""
+_ROUNDS = 3
+"""Passes over the surroundings of what was picked."""
 _MAX_CLOSE_LOOK = 360
 """Rows (candidates × readings) of the second pass."""
+_EXACT_DRAWS = 4
+"""Times as many draws where the improvement is exact, and a draw next to free: the more candidates,
+the more of them look good by luck."""
+_SCORE_DRAWS = 32
+"""Draws that a candidate is scored by on its own."""
+_NEAR = 16
+"""Runs on the expected front whose surroundings are among the first candidates."""
 
 
 @dataclass(frozen=True)
@@ -76,32 +97,34 @@ class Search:
         self.seed = seed
         self.goal = _goal(self.campaign, forecaster.outcomes, reference)
         self.signs = _signs(self.campaign, forecaster.outcomes)
-        self.baseline = self._baseline()
-        self.pending = self.space.encode(
-            [run.conditions for run in history.pending], forecaster.data.fill
-        )
+        self.runs = [run for run in history.finished if run.outcomes]
+        X = self._encode(self.runs)
+        mean, variance = forecaster.moments(X, with_noise=False)
+        self.pending = self._encode(history.pending)
+        self.baseline = X[self._baseline(mean, variance)]
+        self.expected = mean * self.signs.numpy()
 
-    def _baseline(self) -> Array:
-        """Return X (b, d) of the finished runs that may be on the front."""
-        runs = [r for r in self.history.finished if r.outcomes]
-        X = self.space.encode([run.conditions for run in runs], self.forecaster.data.fill)
-        if len(X) <= _MAX_BASELINE:
-            return X
-        mean, variance = self.forecaster.moments(X, with_noise=False)
+    def _encode(self, runs: Sequence[Run]) -> Array:
+        return self.space.encode([run.conditions for run in runs], self.forecaster.data.fill)
+
+    def _baseline(self, mean: Array, variance: Array) -> NDArray[np.int64]:
+        """Return the places of the finished runs that may be on the front."""
+        if len(mean) <= _MAX_BASELINE:
+            return np.arange(len(mean))
         generator = torch.Generator().manual_seed(self.seed)
         k = len(self.goal.reference)
         # Runs are drawn one by one, not jointly: only how often each is on the front is counted.
-        noise = torch.randn(64, len(X), k, generator=generator, dtype=torch.double)
+        noise = torch.randn(64, len(mean), k, generator=generator, dtype=torch.double)
         draws = torch.from_numpy(mean[:, :k]) + noise * torch.from_numpy(variance[:, :k]).sqrt()
         often = is_non_dominated(draws * self.signs[:k], deduplicate=False).double().mean(dim=0)
         keep = torch.argsort(often, descending=True, stable=True)[:_MAX_BASELINE]
-        return X[np.sort(keep.numpy())]
+        return np.sort(keep.numpy())
 
     def pick(
         self,
         n: int,
         *,
-        excluded: set[tuple[float, ...]],
+        excluded: set[tuple[int, ...]],
         limits: DistinctLimits,
         fixed: Mapping[str, Value],
     ) -> Picked:
@@ -111,23 +134,114 @@ class Search:
             ModelError: fewer than ``n`` new settings exist.
         """
         started = time.perf_counter()
-        raw = max(self.settings.raw_samples, 4 * n)
-        pool = self._new_settings(
-            np.concatenate([self.space.sample(raw, self.seed, fixed), self._near_the_front(fixed)]),
-            excluded,
-        )
+        pool = self._first_look(n, excluded, fixed)
         if len(pool) < n:
             raise ModelError(
                 f"expected {n} settings that were not run yet, found {len(pool)} on the "
                 f"instrument's grid: ask for fewer, or allow {field('replicates')}."
             )
-        wide = self._choose(pool, self.room.typical[None], n, limits, self.seed)
+        typical = self.room.typical[None]
+        picked = self._choose(pool, typical, n, limits, self.seed)
         sampled = time.perf_counter()
-        close_pool = self._close_look(pool, wide, n, excluded, fixed)
-        close = self._choose(close_pool, self.room.readings, n, limits, self.seed + 1)
-        rows, values = close.picks, close.values
+        visited = {*excluded, *self.space.identities(pool)}
+        for _ in range(_ROUNDS):
+            near = self._around(pool, picked, visited, limits, fixed)
+            if not len(near):
+                break
+            visited.update(self.space.identities(near))
+            pool = np.concatenate([pool[self._leaders(picked)], near])
+            picked = self._choose(pool, typical, n, limits, self.seed + 1)
+        if len(self.room.readings) > 1:
+            room = max(_MAX_CLOSE_LOOK // len(self.room.readings), 4 * n)
+            pool = pool[self._leaders(picked, room)]
+            picked = self._choose(pool, self.room.readings, n, limits, self.seed + 2)
         seconds = {"search": sampled - started, "refine": time.perf_counter() - sampled}
-        return Picked(close_pool[rows], tuple(values), seconds)
+        return Picked(pool[picked.picks], tuple(picked.values), seconds)
+
+    def _first_look(
+        self, n: int, excluded: set[tuple[int, ...]], fixed: Mapping[str, Value]
+    ) -> Array:
+        """Return new settings all over the space, and the best around the expected front."""
+        raw = max(self.settings.raw_samples, 4 * n)
+        whole_grid = self.space.every_setting(fixed)
+        if whole_grid is not None:
+            return self._best_alone(self.space.new_among(whole_grid, excluded), 2 * raw)
+        spread = spread_settings(self.space, raw, self.seed, fixed)
+        near = self._near_the_front(fixed)
+        around = np.concatenate([near, self.space.neighbours(near, fixed)])
+        around = self.space.new_among(around[self.space.is_feasible(around)], excluded)
+        spread = self.space.new_among(spread, excluded)
+        best = self._best_alone(around, _MAX_AROUND)
+        return self.space.new_among(np.concatenate([best, spread]), excluded)
+
+    def _best_alone(self, settings: Array, n: int) -> Array:
+        """Return the ``n`` of (p, c) settings that promise most, each by itself."""
+        if len(settings) <= n:
+            return settings
+        return settings[leaders_of(*self._score(settings), n)]
+
+    def _leaders(self, picked: Choice, n: int | None = None) -> list[int]:
+        """Return the places of the picks and of the next best alone, ``n`` in all."""
+        order = np.argsort(-picked.first_values, kind="stable")
+        n_best = n or len(picked.picks) + self.settings.restarts
+        return list(dict.fromkeys([*picked.picks, *order.tolist()]))[:n_best]
+
+    def _around(
+        self,
+        pool: Array,
+        picked: Choice,
+        visited: set[tuple[int, ...]],
+        limits: DistinctLimits,
+        fixed: Mapping[str, Value],
+    ) -> Array:
+        """Return the best new settings near the leaders."""
+        leaders = pool[self._leaders(picked)]
+        near = self.space.neighbours(leaders, fixed)
+        if limits.limits and picked.picks:
+            # What is good elsewhere is looked at where the batch may still go.
+            best = pool[self._leaders(picked, _MAX_CLOSE_LOOK)]
+            moved = limits.moved_onto(np.concatenate([best, near]), [pool[i] for i in picked.picks])
+            near = np.concatenate([near, moved[self.space.is_feasible(moved)]])
+        return self._best_alone(self.space.new_among(near, visited), _MAX_CLOSE_LOOK)
+
+    def _score(self, settings: Array) -> tuple[Array, Array]:
+        """Score settings (p, c) alone, in the typical room.
+
+        Returns:
+            Values (p,), the higher the better, and means beyond the reference (p, k).
+        """
+        X = self.space.cube(settings, np.tile(self.room.typical, (len(settings), 1)))
+        mean, variance = self.forecaster.moments(X, with_noise=False)
+        mean = mean * self.signs.numpy()
+        # The same few draws for all: what is compared differs by the settings, not by luck.
+        z = np.random.default_rng(self.seed).standard_normal((_SCORE_DRAWS, 1, mean.shape[1]))
+        k, reference = len(self.goal.reference), self.goal.reference.numpy()
+        draws = mean + np.concatenate([z, -z]) * np.sqrt(variance)
+        gains = np.where(self._is_allowed(draws)[..., None], draws[..., :k] - reference, 0.0)
+        if k == 2:
+            front = Staircases.from_points(self._expected_front[None])
+            value = log_expected(front, gains, gains.std(axis=(0, 1)) + 1e-12)
+        else:
+            value = log_expected_by_directions(self._expected_front, gains, self.seed)
+        p_success = self.forecaster.feasibility.probability(X)
+        return value + np.log(np.maximum(p_success, 1e-6)), mean[:, :k] - reference
+
+    def _is_allowed(self, values: Array) -> NDArray[np.bool_]:
+        """Whether values (…, m) with maximisation signs meet the outcome constraints."""
+        good = np.ones(values.shape[:-1], dtype=bool)
+        for column, sign, bound in self.goal.limits:
+            good &= sign * values[..., column] <= sign * bound
+        return good
+
+    @cached_property
+    def _expected_front(self) -> Array:
+        """(b, k) what runs and pending runs are expected to give, beyond the reference."""
+        expected = self.expected
+        if len(self.pending):
+            pending, _ = self.forecaster.moments(self.pending, with_noise=False)
+            expected = np.concatenate([expected, pending * self.signs.numpy()])
+        gains = expected[:, : len(self.goal.reference)] - self.goal.reference.numpy()
+        return gains[self._is_allowed(expected)]
 
     def pick_from(self, X: Array, n: int) -> Choice:
         """Pick ``n`` rows out of X (c, d): settings together with the room they were run in."""
@@ -155,22 +269,30 @@ class Search:
         b, q = len(self.baseline), len(self.pending)
         X = torch.from_numpy(np.concatenate([self.baseline, self.pending, rows.X]))
         owners = torch.from_numpy(np.concatenate([np.arange(b + q), b + q + rows.owner]))
+        is_exact = len(self.goal.reference) == 2 and not self.goal.limits
         draws = draw_joint(
             self.forecaster.model,
             X,
             owners,
-            n_draws=self.settings.mc_samples,
+            n_draws=self.settings.mc_samples * (_EXACT_DRAWS if is_exact else 1),
             seed=seed,
             worst=self.worst_case_signs() if self.room.aggregation == "worst" else None,
         )
+        draws = draws * self.signs
+        # The acquisition value is a logarithm, so that a factor is a sum; 1e-6 keeps it finite.
+        bonus = np.log(np.maximum(rows.p_success, 1e-6))
+        if is_exact:
+            gains = (draws - self.goal.reference).numpy()
+            return pick_exactly(
+                gains[:, b + q :], gains[:, : b + q], n, bonus=bonus, allowed=allowed
+            )
         index = torch.arange(b + q, draws.shape[1], dtype=draws.dtype)
         return pick_greedily(
-            build_acquisition(draws * self.signs, torch.arange(b), self.goal),
+            build_acquisition(draws, torch.arange(b), self.goal),
             index,
             torch.arange(b, b + q, dtype=draws.dtype),
             n,
-            # The acquisition value is a logarithm, so that a factor is a sum; 1e-6 keeps it finite.
-            bonus=np.log(np.maximum(rows.p_success, 1e-6)),
+            bonus=bonus,
             allowed=allowed,
         )
 
@@ -182,48 +304,16 @@ class Search:
                 signs[column] = -sign
         return signs
 
-    def _new_settings(self, pool: Array, excluded: set[tuple[float, ...]]) -> Array:
-        unique = {self.space.key(row): row for row in pool}
-        remaining = [row for key, row in unique.items() if key not in excluded]
-        return np.stack(remaining) if remaining else np.empty((0, pool.shape[1]))
-
     def _near_the_front(self, fixed: Mapping[str, Value]) -> Array:
-        """Return the settings around the runs whose expected results nothing beats."""
-        runs = [run for run in self.history.finished if run.outcomes]
-        X = self.space.encode([run.conditions for run in runs], self.forecaster.data.fill)
-        mean, _ = self.forecaster.moments(X, with_noise=False)
+        """Return the settings of runs whose expected results nothing beats, and of pending ones."""
         k = len(self.goal.reference)
-        on_front = is_non_dominated(torch.from_numpy(mean[:, :k]) * self.signs[:k]).numpy()
-        settings = [np.empty((0, len(self.space.controlled)))]
-        for run in [run for run, is_best in zip(runs, on_front, strict=True) if is_best][:12]:
-            row = self.space.settings_of([run.conditions])[0]
-            for name, value in fixed.items():
-                row[self.space.place_of(name)] = self.space.code_of(name, value)
-            settings.append(self.space.neighbours(row, fixed))
-        return np.concatenate(settings)
-
-    def _close_look(
-        self,
-        pool: Array,
-        wide: Choice,
-        n: int,
-        excluded: set[tuple[float, ...]],
-        fixed: Mapping[str, Value],
-    ) -> Array:
-        """Return the winners of the first pass, the next best, and the settings around them."""
-        room = max(_MAX_CLOSE_LOOK // len(self.room.readings), 4 * n)
-        best = np.argsort(-wide.first_values, kind="stable")[: self.settings.restarts]
-        leaders = [*wide.picks, *(int(i) for i in best if i not in wide.picks)]
-        around = [pool[leaders]]
-        around.extend(self.space.neighbours(pool[i], fixed) for i in leaders)
-        candidates = self._new_settings(np.concatenate(around), excluded)
-        n_leaders = min(len(leaders), len(candidates))
-        followers = np.random.default_rng(self.seed).permutation(
-            np.arange(n_leaders, len(candidates))
-        )
-        return candidates[
-            np.concatenate([np.arange(n_leaders), followers[: max(0, room - n_leaders)]])
-        ]
+        on_front = is_non_dominated(torch.from_numpy(self.expected[:, :k])).numpy()
+        best = [run for run, is_best in zip(self.runs, on_front, strict=True) if is_best][:_NEAR]
+        near = [run.conditions for run in (*best, *self.history.pending[:_NEAR])]
+        settings = self.space.snap(self.space.settings_of(near))
+        for name, value in fixed.items():
+            settings[:, self.space.place_of(name)] = self.space.code_of(name, value)
+        return settings
 
 
 def _signs(campaign: Campaign, outcomes: Sequence[str]) -> Tensor:

@@ -13,7 +13,9 @@ X           all parameters in the unit cube; a named choice is one-hot          
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,11 @@ from engine.errors import UsageError
 
 Array = NDArray[np.float64]
 
-_DECIMALS = 9  # settings that agree so far are one setting, however they were computed
+SMALL_GRID = 5_000
+"""A grid of so many settings at most is looked at whole."""
+
+_FINENESS = 1e-9  # of a range: values nearer than that are one value, however they were computed
+_FINENESS_OF_STEP = 1e-6  # the same on a grid, as a share of its step
 _ROUNDS_OF_SAMPLING = 40  # constraints may reject most rows of a round
 
 
@@ -113,7 +119,7 @@ class Space:
     def _value(self, parameter: Parameter, code: float) -> Value:
         if parameter.is_categorical:
             return (parameter.choices or ())[round(code)]
-        return float(f"{code:.10g}")
+        return parameter.written(float(code))
 
     def _scaled(self, parameter: Parameter, values: Array) -> list[Array]:
         if parameter.is_categorical:
@@ -123,19 +129,82 @@ class Space:
 
     # -- what can be set ------------------------------------------------------------------------
 
-    def key(self, row: Array) -> tuple[float, ...]:
+    def key(self, row: Array) -> tuple[int, ...]:
         """Return a hashable identity of one setting."""
-        return tuple(np.round(row, _DECIMALS).tolist())
+        return self.identities(row[None])[0]
 
-    def keys(self, conditions: Iterable[Mapping[str, Value]]) -> set[tuple[float, ...]]:
+    def keys(self, conditions: Iterable[Mapping[str, Value]]) -> set[tuple[int, ...]]:
         """Return the identities of the settings of ``conditions``."""
-        return {self.key(row) for row in self.settings_of(list(conditions))}
+        return set(self.identities(self.settings_of(list(conditions))))
+
+    def identities(self, settings: Array) -> list[tuple[int, ...]]:
+        """Return the hashable identity of each of (n, c) settings."""
+        columns = [self._numbered(p, settings[:, i]) for i, p in enumerate(self.controlled)]
+        return list(map(tuple, np.stack(columns, axis=1).tolist()))
+
+    def _numbered(self, parameter: Parameter, values: Array) -> NDArray[np.int64]:
+        """Return (n,) whole numbers that are equal where the values are one value."""
+        if parameter.is_categorical:
+            return np.rint(values).astype(np.int64)
+        low, high = parameter.bounds
+        finest = (high - low) * _FINENESS
+        if parameter.step is not None:
+            finest = parameter.step * _FINENESS_OF_STEP
+        # What was run may lie far outside, and 64 bits end at 9.2e18; no value is no setting's.
+        number = np.nan_to_num(np.rint((values - low) / finest), nan=np.inf)
+        return np.clip(number, -9e18, 9e18).astype(np.int64)
+
+    def new_among(self, settings: Array, known: Collection[tuple[int, ...]]) -> Array:
+        """Return the distinct ones of (n, c) settings that are not among ``known``, in order."""
+        visited: set[tuple[int, ...]] = set()
+        rows = []
+        for row, identity in enumerate(self.identities(settings) if len(settings) else ()):
+            if identity not in known and identity not in visited:
+                visited.add(identity)
+                rows.append(row)
+        return settings[rows]
+
+    def every_setting(self, fixed: Mapping[str, Value] | None = None) -> Array | None:
+        """Return all feasible settings (n, c) of a small grid; ``None`` where it is not small."""
+        axes = []
+        for i, parameter in enumerate(self.controlled):
+            if parameter.name in (fixed or {}):
+                axes.append(np.array([self.code_of(parameter.name, (fixed or {})[parameter.name])]))
+                continue
+            n_levels = parameter.n_levels
+            if n_levels is None or math.prod(map(len, axes)) * n_levels > SMALL_GRID:
+                return None
+            axes.append(self._at_level(i, np.arange(n_levels)))
+        grid = np.stack([x.ravel() for x in np.meshgrid(*axes, indexing="ij")], axis=1)
+        return grid[self.is_feasible(grid)]
+
+    def _at_level(self, i: int, index: NDArray[np.int64]) -> Array:
+        """Return the values of parameter ``i`` at its levels ``index``."""
+        parameter = self.controlled[i]
+        if parameter.is_categorical:
+            return index.astype(float)
+        if parameter.choices is not None:
+            return np.asarray(parameter.choices, dtype=float)[index]
+        return parameter.bounds[0] + index.astype(np.float64) * float(parameter.step or 0.0)
+
+    def _level_of(self, i: int, values: Array) -> NDArray[np.int64]:
+        """Return the level of parameter ``i`` nearest to each of ``values``."""
+        parameter = self.controlled[i]
+        last = (parameter.n_levels or 1) - 1
+        if parameter.is_categorical:
+            place = np.rint(values)
+        elif parameter.choices is not None:
+            levels = np.asarray(parameter.choices, dtype=float)
+            place = np.searchsorted((levels[1:] + levels[:-1]) / 2, values).astype(float)
+        else:
+            place = np.rint((values - parameter.bounds[0]) / float(parameter.step or 1.0))
+        return np.clip(np.nan_to_num(place), 0, last).astype(np.int64)
 
     def is_feasible(self, settings: Array) -> NDArray[np.bool_]:
         """Return (n,): inside the bounds, on the instrument's steps, constraints met."""
         good = np.ones(len(settings), dtype=bool)
-        for i, parameter in enumerate(self.controlled):
-            good &= np.abs(self._snapped(parameter, settings[:, i]) - settings[:, i]) <= 1e-6
+        for i in range(len(self.controlled)):
+            good &= np.abs(self._snapped(i, settings[:, i]) - settings[:, i]) <= 1e-6
         for constraint in self.campaign.parameter_constraints:
             good &= self._slack(constraint, settings) >= -1e-6 * max(1.0, abs(constraint.bound))
         return good
@@ -153,56 +222,67 @@ class Space:
         )
         return total
 
-    def _snapped(self, parameter: Parameter, values: Array) -> Array:
-        if parameter.is_categorical:
-            return np.clip(np.round(values), 0, len(parameter.choices or ()) - 1)
-        low, high = parameter.bounds
-        values = np.clip(values, low, high)
-        if parameter.levels is None:
-            return values
-        levels = np.asarray(parameter.levels, dtype=float)
-        place = np.clip(np.searchsorted(levels, values), 1, len(levels) - 1)
-        lower, upper = levels[place - 1], levels[place]
-        return np.where(values - lower <= upper - values, lower, upper)
+    def _snapped(self, i: int, values: Array) -> Array:
+        parameter = self.controlled[i]
+        if parameter.n_levels is None:
+            return np.clip(values, *parameter.bounds)
+        return np.where(np.isnan(values), np.nan, self._at_level(i, self._level_of(i, values)))
 
-    def sample(self, n: int, seed: int, fixed: Mapping[str, Value] | None = None) -> Array:
+    def sample(
+        self, n: int, seed: int, fixed: Mapping[str, Value] | None = None, *, ends: float = 0.0
+    ) -> Array:
         """Return up to ``n`` distinct feasible settings, from a scrambled Sobol sequence.
 
-        Fewer come back only where the space has no more.
+        Fewer come back only where the space has no more. ``ends`` is the share of values that are
+        put at an end of their range.
 
         Raises:
             UsageError: no setting satisfies the constraints.
         """
+        whole_grid = self.every_setting(fixed)
+        if whole_grid is not None and len(whole_grid) <= n:
+            if not len(whole_grid):
+                self._refuse(fixed or {})
+            return np.random.default_rng(seed).permutation(whole_grid)
         engine = qmc.Sobol(len(self.controlled), scramble=True, rng=np.random.default_rng(seed))
-        distinct: dict[tuple[float, ...], Array] = {}
-        for _ in range(_ROUNDS_OF_SAMPLING):
+        rng = np.random.default_rng([seed, 1])
+        distinct = np.empty((0, len(self.controlled)))
+        for _ in range(_ROUNDS_OF_SAMPLING if whole_grid is None else 1):
             # Powers of two: scipy warns, and balance is lost, at any other number of Sobol points.
             u = engine.random(1 << max(4, (n - 1).bit_length()))
+            if ends:
+                luck = rng.random(u.shape)
+                u = np.where(luck < ends / 2, 0.0, np.where(luck < ends, 1.0, u))
             settings = self._repair(self._hold(self._from_unit(u), fixed or {}), fixed or {})
-            for row in settings[self.is_feasible(settings)]:
-                distinct.setdefault(self.key(row), row)
+            good = settings[self.is_feasible(settings)]
+            distinct = self.new_among(np.concatenate([distinct, good]), ())
             if len(distinct) >= n:
                 break
-        if not distinct:
-            rules = ", ".join(map(str, self.campaign.parameter_constraints)) or "none"
-            fixed_words = ", ".join(_assignment(*pair) for pair in (fixed or {}).items()) or "none"
-            raise UsageError(
-                "no setting satisfies the bounds, the steps and the parameter constraints together "
-                f"(constraints: {rules}; fixed: {fixed_words}). Widen or drop one of them."
-            )
-        return np.stack(list(distinct.values())[:n])
+        if whole_grid is not None and len(distinct) < n:
+            remaining = rng.permutation(whole_grid)
+            distinct = self.new_among(np.concatenate([distinct, remaining]), ())
+        if not len(distinct):
+            self._refuse(fixed or {})
+        return distinct[:n]
+
+    def _refuse(self, fixed: Mapping[str, Value]) -> NoReturn:
+        rules = ", ".join(map(str, self.campaign.parameter_constraints)) or "none"
+        fixed_words = ", ".join(_assignment(*pair) for pair in fixed.items()) or "none"
+        raise UsageError(
+            "no setting satisfies the bounds, the steps and the parameter constraints together "
+            f"(constraints: {rules}; fixed: {fixed_words}). Widen or drop one of them."
+        )
 
     def _from_unit(self, u: Array) -> Array:
         columns = []
         for i, parameter in enumerate(self.controlled):
-            levels = parameter.levels
-            if levels is None:
+            if parameter.n_levels is None:
                 low, high = parameter.bounds
                 columns.append(low + u[:, i] * (high - low))
             else:
-                place = np.minimum((u[:, i] * len(levels)).astype(int), len(levels) - 1)
-                codes = np.arange(len(levels)) if parameter.is_categorical else np.asarray(levels)
-                columns.append(codes[place].astype(float))
+                last = parameter.n_levels - 1
+                index = np.minimum((u[:, i] * (last + 1)).astype(np.int64), last)
+                columns.append(self._at_level(i, index))
         return np.stack(columns, axis=1)
 
     def _hold(self, settings: Array, fixed: Mapping[str, Value]) -> Array:
@@ -232,16 +312,15 @@ class Space:
         )
         solved = settings.copy()
         solution = (constraint.bound - remainder) / factor
-        snapped = self._snapped(self.controlled[place], solution)
+        snapped = self._snapped(place, solution)
         # Keep the value where the instrument has it; elsewhere the row is infeasible and goes.
         solved[:, place] = np.where(np.abs(snapped - solution) <= 1e-6, snapped, np.nan)
         return solved
 
-    def snap(self, row: Array) -> Array:
-        """Return the setting (c,) of the instrument nearest to ``row`` (c,)."""
-        return np.array(
-            [self._snapped(p, row[i : i + 1])[0] for i, p in enumerate(self.controlled)]
-        )
+    def snap(self, settings: Array) -> Array:
+        """Return the settings of the instrument nearest to ``settings``, (c,) or (n, c)."""
+        columns = [self._snapped(i, settings[..., i]) for i in range(len(self.controlled))]
+        return np.stack(columns, axis=-1)
 
     def snap_unit(self, u: Array, fixed: Mapping[str, Value]) -> Array:
         """Return the setting (c,) nearest to ``u`` (c,) in [0, 1]; equalities are solved for."""
@@ -255,39 +334,46 @@ class Space:
         )
         return self._repair(self._hold(self.snap(row)[None], fixed), fixed)[0]
 
-    def neighbours(self, row: Array, fixed: Mapping[str, Value] | None = None) -> Array:
-        """Return feasible settings near ``row``: steps along each parameter, other choices."""
-        moved: list[Array] = []
+    def neighbours(self, rows: Array, fixed: Mapping[str, Value] | None = None) -> Array:
+        """Return distinct feasible settings near ``rows``, (c,) or (k, c), without these.
+
+        Along each parameter: steps near, middling and far, and both ends of the range; other
+        choices; and where an equality ties parameters, exchanges between two of them.
+        """
+        rows = np.atleast_2d(rows)
+        moved = [np.empty((0, rows.shape[1]))]
         for i, parameter in enumerate(self.controlled):
             if parameter.name in (fixed or {}):
                 continue
-            for value in self._nearby_values(parameter, row[i]):
-                step = row.copy()
-                step[i] = value
-                moved.append(step)
-                moved.extend(self._compensated(step, i, fixed or {}))
-        if not moved:
-            return np.empty((0, len(row)))
-        candidates: Array = np.unique(np.round(np.array(moved), _DECIMALS), axis=0)
-        return candidates[self.is_feasible(candidates)]
+            values = self._nearby_values(i, rows[:, i])
+            steps = np.repeat(rows, values.shape[1], axis=0)
+            steps[:, i] = values.ravel()
+            steps = steps[steps[:, i] != np.repeat(rows[:, i], values.shape[1])]
+            moved.append(steps)
+            moved.extend(self._compensated(steps, i, fixed or {}))
+        candidates = np.concatenate(moved)
+        return self.new_among(candidates[self.is_feasible(candidates)], set(self.identities(rows)))
 
-    def _nearby_values(self, parameter: Parameter, value: float) -> list[float]:
+    def _nearby_values(self, i: int, values: Array) -> Array:
+        """Return (k, t) other values of parameter ``i`` near (k,) ``values``."""
+        parameter = self.controlled[i]
+        low, high = parameter.bounds if parameter.is_numeric else (0.0, 0.0)
+        n_levels = parameter.n_levels
+        if n_levels is None:
+            shifts = np.array([-0.15, -0.06, -0.02, 0.02, 0.06, 0.15]) * (high - low)
+            near = np.clip(values[:, None] + shifts, low, high)
+            return np.concatenate([near, np.tile([low, high], (len(values), 1))], axis=1)
+        place = self._level_of(i, values)[:, None]
         if parameter.is_categorical:
-            return [float(i) for i in range(len(parameter.choices or ())) if i != round(value)]
-        low, high = parameter.bounds
-        if parameter.levels is None:
-            # Near, middling and far, as the steps of a grid are below.
-            shifts = np.array([0.02, 0.06, 0.15]) * (high - low)
-            values = np.concatenate([value - shifts, value + shifts])
-            return [float(v) for v in np.clip(values, low, high) if v != value]
-        levels = np.asarray(parameter.levels, dtype=float)
-        place = int(np.abs(levels - value).argmin())
-        far = max(2, len(levels) // 8)
-        places = {place + s * k for k in (1, 2, far) for s in (-1, 1)}
-        return [float(levels[p]) for p in sorted(places) if 0 <= p < len(levels)]
+            return self._at_level(i, (place + np.arange(1, n_levels)) % n_levels)
+        strides = {1, 2, max(2, n_levels // 8), max(3, n_levels // 4)}
+        shifts = np.array(sorted(s * stride for stride in strides for s in (-1, 1)))
+        ends = np.tile(np.array([0, n_levels - 1]), (len(values), 1))
+        near = np.clip(np.concatenate([place + shifts, ends], axis=1), 0, n_levels - 1)
+        return self._at_level(i, near.astype(np.int64))
 
-    def _compensated(self, step: Array, moved: int, fixed: Mapping[str, Value]) -> list[Array]:
-        """Return variants of ``step`` that meet the equalities it broke, another giving way."""
+    def _compensated(self, steps: Array, moved: int, fixed: Mapping[str, Value]) -> list[Array]:
+        """Return variants of ``steps`` that meet the equalities they broke, another giving way."""
         variants = []
         for constraint in self.campaign.parameter_constraints:
             if constraint.operator != "==" or self._names[moved] not in constraint.terms:
@@ -295,7 +381,7 @@ class Space:
             for name in constraint.terms:
                 place = self._names.index(name)
                 if place != moved and name not in fixed:
-                    variants.append(self._solve(constraint, step[None], place)[0])
+                    variants.append(self._solve(constraint, steps, place))
         return variants
 
     def missing_ambient(self, runs: Sequence[Run]) -> int:

@@ -24,7 +24,7 @@ def fill_space(
     n: int,
     seed: int,
     *,
-    excluded: set[tuple[float, ...]],
+    excluded: set[tuple[int, ...]],
     existing: Array,
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
@@ -56,7 +56,7 @@ def take_then_fill(
     n: int,
     seed: int,
     *,
-    excluded: set[tuple[float, ...]],
+    excluded: set[tuple[int, ...]],
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
 ) -> tuple[Array, int]:
@@ -107,16 +107,21 @@ def _take(
     pool: Array,
     n: int,
     *,
-    excluded: set[tuple[float, ...]],
+    excluded: set[tuple[int, ...]],
     limits: DistinctLimits,
     chosen: Sequence[Array],
 ) -> Array:
+    pool = space.new_among(pool, excluded)
     batch: list[Array] = []
-    for row in pool:
-        if len(batch) == n:
+    good = np.ones(len(pool), dtype=bool)
+    while len(batch) < n:
+        # Limits only tighten while the batch grows: what may not join now never may.
+        good &= limits.allowed(pool, [*chosen, *batch])
+        if not good.any():
             break
-        if space.key(row) not in excluded and limits.allowed(row[None], [*chosen, *batch])[0]:
-            batch.append(row)
+        first = int(np.argmax(good))
+        batch.append(pool[first])
+        good[first] = False
     return np.stack(batch) if batch else np.empty((0, pool.shape[1]))
 
 

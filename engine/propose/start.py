@@ -36,7 +36,7 @@ def guided_settings(
     room: Room,
     settings: ProposeSettings,
     seed: int,
-    excluded: set[tuple[float, ...]],
+    excluded: set[tuple[int, ...]],
     limits: DistinctLimits,
     fixed: Mapping[str, Value],
 ) -> Array:

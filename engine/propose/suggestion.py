@@ -53,6 +53,7 @@ def suggest(
     task = _task(history, request, settings, space, knowledge)
     if history.left_out is not None:
         task.notes.append(history.left_out)
+    _refuse_exhausted(task)
     answer = STRATEGIES[cast(Strategy, request.strategy)](task)
     if len(answer.settings) < request.n and answer.strategy != "sobol":
         task.notes.append(
@@ -82,6 +83,20 @@ def suggest(
     )
 
 
+def _refuse_exhausted(task: Task) -> None:
+    """Count what is left of a small grid before anything is fitted."""
+    whole_grid = task.space.every_setting(task.request.fixed)
+    if whole_grid is None or not len(whole_grid):
+        return
+    n_left = len(task.space.new_among(whole_grid, task.excluded))
+    if n_left < task.request.n:
+        raise ModelError(
+            f"expected {task.request.n} settings that were not run yet: of the {len(whole_grid)} "
+            f"that can be set {n_left} {'is' if n_left == 1 else 'are'} left. Ask for fewer, or "
+            f"allow {field('replicates')}."
+        )
+
+
 def _task(
     history: History,
     request: ProposeRequest,
@@ -90,7 +105,7 @@ def _task(
     knowledge: Knowledge | None,
 ) -> Task:
     runs = (*history.finished, *history.failed, *history.pending, *history.left_aside)
-    excluded: set[tuple[float, ...]] = space.keys(run.conditions for run in history.pending)
+    excluded: set[tuple[int, ...]] = space.keys(run.conditions for run in history.pending)
     if not request.replicates:
         excluded = space.keys(run.conditions for run in runs)
     return Task(

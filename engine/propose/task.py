@@ -32,7 +32,7 @@ class Task:
     space: Space
     room: Room
     limits: DistinctLimits
-    excluded: set[tuple[float, ...]]
+    excluded: set[tuple[int, ...]]
     notes: list[str]
     seconds: dict[str, float]
     knowledge: Knowledge | None

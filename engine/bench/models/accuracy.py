@@ -136,7 +136,7 @@ def recipes_of(campaign: Campaign, runs: Sequence[Run]) -> Index:
     from engine.propose.space import Space
 
     space = Space(campaign)
-    places: dict[tuple[float, ...], int] = {}
+    places: dict[tuple[int, ...], int] = {}
     keys = [space.key(row) for row in space.settings_of([run.conditions for run in runs])]
     return np.array([places.setdefault(key, len(places)) for key in keys], dtype=np.int64)
 
