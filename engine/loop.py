@@ -15,7 +15,7 @@ from db.records import BatchRecord, CampaignRecord, NewProposal
 from db.session import Transaction
 from engine.campaign import Campaign, Value
 from engine.campaign.history import History
-from engine.compute import limit_threads, versions
+from engine.compute import limit_threads, loading, versions
 from engine.errors import ModelError, NotFoundError, by_voice, marked
 from engine.experiments.learning_set import learning_set
 from engine.propose.request import (
@@ -308,7 +308,8 @@ def score(
     snapshot = read_snapshot(workspace)
     limit_threads(workspace.settings.compute.threads)
     progress("fitting and ranking")
-    from engine.propose import rank_conditions
+    with loading():
+        from engine.propose import rank_conditions
 
     settings = workspace.settings.propose
     knowledge = knowledge_for(snapshot.campaign, settings.strategy, snapshot.checkpoint)
@@ -338,7 +339,8 @@ def knowledge_for(campaign: Campaign, strategy: str, checkpoint: Path | None) ->
     """
     if strategy not in SOURCED_STRATEGIES or checkpoint is None:
         return None
-    from engine.sources.knowledge import knowledge_of
+    with loading():
+        from engine.sources.knowledge import knowledge_of
 
     return knowledge_of(campaign, checkpoint)
 
@@ -358,7 +360,8 @@ def compute(
     """
     progress("loading the numerical libraries")
     limit_threads(workspace.settings.compute.threads)
-    from engine.propose import suggest
+    with loading():
+        from engine.propose import suggest
 
     knowledge = knowledge_for(history.campaign, request.strategy, checkpoint)
     progress(f"choosing {request.n} runs")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessClassifier
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessClassifier
 
 Array = NDArray[np.float64]
 
@@ -39,6 +40,11 @@ class Feasibility:
         failures = np.flatnonzero(~succeeded)[-_MAX_RUNS // 2 :]
         successes = np.flatnonzero(succeeded)[-(_MAX_RUNS - len(failures)) :]
         rows = np.sort(np.concatenate([failures, successes]))
+        # With pandas behind it, a third of a second: not before a run has failed.
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.gaussian_process import GaussianProcessClassifier
+        from sklearn.gaussian_process.kernels import RBF, ConstantKernel
+
         kernel = ConstantKernel(4.0, (0.3, 50.0)) * RBF(0.7, (0.15, 5.0))
         classifier = GaussianProcessClassifier(kernel, random_state=0)
         with warnings.catch_warnings():

@@ -120,10 +120,13 @@ def propose(
     expect of each and why it is there. Pending runs are taken into account, so a second call gives
     others.
     """
-    from engine.experiments.conditions import read_counts, split_pairs
-    from engine.loop import propose as propose_batch
-    from engine.propose.request import ProposeRequest
-    from engine.workspace import Workspace
+    from engine.compute import loading
+
+    with loading():
+        from engine.experiments.conditions import read_counts, split_pairs
+        from engine.loop import propose as propose_batch
+        from engine.propose.request import ProposeRequest
+        from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
         settings = workspace.settings.propose

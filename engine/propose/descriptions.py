@@ -28,16 +28,20 @@ def describe(task: Task, answer: Answer) -> tuple[Suggestion, ...]:
     p_success = _success(task, answer, settings)
     finished_settings = space.keys(run.conditions for run in history.finished)
     ambient = {
-        p.name: float(f"{x:.6g}") for p, x in zip(space.ambient, task.room.typical, strict=True)
+        # As a display would show it: a mean of readings has digits that no sensor has.
+        p.name: float(f"{x:.6g}")
+        for p, x in zip(space.ambient, task.room.typical, strict=True)
     }
     suggestions = []
     for place, row in enumerate(order):
         nearest, far = nearest_run(space, settings[row], history.finished)
         kind, reason = "space_filling", "fills the space: no model leads this batch"
+        # The guided ones come first in the answer.
         if row < answer.n_guided:
             kind, reason = "expected_by_sources", "sources expect a good trade-off here"
         if explainer is not None and answer.strategy != "sobol":
             kind, reason = explainer.reason(forecasts[row], p_success[row], nearest, far)
+        # Last, as it is true whatever else the run is for.
         if space.key(settings[row]) in finished_settings:
             kind = "replicate"
             reason = f"replicate of {nearest.name if nearest else 'a finished run'}: {reason}"
@@ -59,6 +63,7 @@ def describe(task: Task, answer: Answer) -> tuple[Suggestion, ...]:
 
 def _last_run(history: History) -> Run | None:
     runs = [*history.finished, *history.failed]
+    # By number, that is by when it was recorded: the spinneret stands as that run left it.
     return max(runs, key=lambda run: run.id or 0) if runs else None
 
 
@@ -71,6 +76,7 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
     forecasts: list[dict[str, Forecast]] = [{} for _ in answer.settings]
     try:
         outcomes = outcomes_with_data(history)
+        # What led the batch was fitted to the outcomes it was asked for; people want all of them.
         covered = full.outcomes if full is not None else ()
         uncovered = tuple(name for name in outcomes if name not in covered)
         models = [full] if full is not None else []
@@ -79,6 +85,7 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
                 Forecaster.fit(history, task.settings, outcomes=uncovered, knowledge=task.knowledge)
             )
     except ModelError as error:
+        # The settings stand without a forecast: a batch that fills the space needs none.
         task.notes.append(f"no forecasts: {marked(error)}")
         return forecasts, None
     for model in models:
@@ -88,6 +95,7 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
             row.update(forecast)
     forecasts = [{o: row[o] for o in campaign.outcomes if o in row} for row in forecasts]
     objectives = [objective.outcome for objective in campaign.objectives]
+    # Without a forecast of every objective there is no front to say anything about.
     if any(name not in outcomes for name in objectives):
         return forecasts, None
     runs = [run for run in history.finished if run.outcomes]

@@ -20,6 +20,7 @@ def nearest_run(space: Space, setting: Array, runs: Sequence[Run]) -> tuple[Run 
     """Return the finished run nearest in the unit cube of controlled parameters, and how far."""
     if not runs:
         return None, float("inf")
+    # The room is left out: it is not chosen, and two runs of one setting are as near as can be.
     nowhere = np.zeros((1, len(space.ambient)))
     target = space.cube(setting[None], nowhere)
     settings = space.settings_of([run.conditions for run in runs])
@@ -73,6 +74,7 @@ class Explainer:
             f"{value:.3g} {self.campaign.unit_of(o.outcome)}".rstrip()
             for value, o in zip(point, self.objectives, strict=True)
         )
+        # A risk that is no news in this craft is not told with every run.
         caution = f"; {p_success:.0%} chance of success" if p_success < 0.8 else ""
         beaten = (front <= gains).all(axis=1) & (front < gains).any(axis=1)
         dominated = ((front >= gains).all(axis=1) & (front > gains).any(axis=1)).any()
@@ -85,6 +87,8 @@ class Explainer:
                 if is_beaten
             )
             return "improves_front", f"expected {expected}: beyond {names}{caution}"
+        # Neither beats a run nor is beaten: it lies beside the front's runs. Between two of them,
+        # by the first objective, it fills a gap; at an end it makes the front longer.
         higher = [run for run, row in zip(self.front_runs, front, strict=True) if row[0] > gains[0]]
         lower = [run for run, row in zip(self.front_runs, front, strict=True) if row[0] < gains[0]]
         if higher and lower:
@@ -100,6 +104,7 @@ class Explainer:
     def _exploring(
         self, forecast: Mapping[str, Forecast], expected: str, nearest: Run | None, far: float
     ) -> str:
+        # "or", as the ends of the intervals are not to be had together.
         best_case = " or ".join(
             f"{forecast[o.outcome].upper if o.sign > 0 else forecast[o.outcome].lower:.3g} "
             f"{self.campaign.unit_of(o.outcome)}".rstrip()

@@ -55,6 +55,8 @@ def suggest(
         task.notes.append(history.left_out)
     _refuse_exhausted(task)
     answer = STRATEGIES[cast(Strategy, request.strategy)](task)
+    # Limits such as max_distinct may leave less than a batch among the model's candidates, which
+    # lie close together, and enough of the whole space.
     if len(answer.settings) < request.n and answer.strategy != "sobol":
         task.notes.append(
             "the limits leave too few new settings around the best ones; the batch fills the space."
@@ -74,6 +76,7 @@ def suggest(
         answer.strategy,
         request.seed,
         suggestions,
+        # Once each, in the order said: several parts may have the same to say.
         tuple(dict.fromkeys(task.notes)),
         task.seconds,
         task.knowledge.sha256 if task.knowledge is not None else None,
@@ -105,6 +108,7 @@ def _task(
     knowledge: Knowledge | None,
 ) -> Task:
     runs = (*history.finished, *history.failed, *history.pending, *history.left_aside)
+    # What is being spun is never proposed again, replicates or not: two people would spin it.
     excluded: set[tuple[int, ...]] = space.keys(run.conditions for run in history.pending)
     if not request.replicates:
         excluded = space.keys(run.conditions for run in runs)
@@ -120,11 +124,13 @@ def _task(
         excluded,
         [],
         {},
+        # A batch records what it was chosen with; `gp` must not name a surrogate it never asked.
         knowledge if request.strategy in SOURCED_STRATEGIES else None,
     )
 
 
 def _limits(space: Space, requested: Mapping[str, int]) -> DistinctLimits:
     limits = {i: p.max_distinct for i, p in enumerate(space.controlled) if p.max_distinct}
+    # A request's limit replaces the campaign's, wider or narrower.
     limits.update({space.place_of(name): limit for name, limit in requested.items()})
     return DistinctLimits(limits)

@@ -63,3 +63,18 @@ def test_import_of_text_needs_no_table_library(folder) -> None:
     done = run(folder, ["import", "t.csv"], HEAVY)
     assert done.returncode == 0, done.stderr
     assert done.stderr.endswith("loaded:")
+
+
+NOT_FOR_A_PROPOSAL = [
+    "accelerate", "ax", "diffusers", "matplotlib", "pandas", "plotly", "pymoo", "sklearn",
+    "torch._dynamo", "torch._inductor", "transformers",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("preview", ["--preview", "--no-preview"])
+def test_a_proposal_loads_only_what_it_computes_with(folder, preview) -> None:
+    words = ["propose", "--n", "1", "--seed", "1", "--dry-run", preview]
+    done = run(folder, words, NOT_FOR_A_PROPOSAL)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("loaded:"), done.stderr[-300:]
+    assert ("what the mats should look like" in done.stdout) == (preview == "--preview")
