@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -38,6 +39,8 @@ from engine.errors import nearest_name
 
 Value = float | str
 """A condition's value: a number in the parameter's unit, or the name of a choice."""
+
+_EPSILON = 2.0**-52
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 OutcomeName = Annotated[
@@ -189,6 +192,22 @@ class Parameter(_Frozen):
         return 7 - math.floor(math.log10(finest))
 
     @cached_property
+    def resolution(self) -> float:
+        """How near two values must be to be one setting: relative to the step or the range.
+
+        >>> Parameter(name="flow", unit="m3/s", low=1e-10, high=3e-10, step=1e-11).resolution
+        1e-17
+        """
+        low, high = self.bounds
+        if self.choices is not None:
+            levels = [float(choice) for choice in self.choices]
+            finest = min(following - before for before, following in pairwise(levels)) * 1e-6
+        else:
+            finest = self.step * 1e-6 if self.step is not None else (high - low) * 1e-9
+        # Beyond double precision values of a narrow range far from 0 cannot be told apart.
+        return max(finest, 8 * _EPSILON * max(abs(low), abs(high)))
+
+    @cached_property
     def bounds(self) -> tuple[float, float]:
         """The range searched, in the parameter's unit (numeric parameters only)."""
         if self.choices is not None:
@@ -229,9 +248,9 @@ class Parameter(_Frozen):
             return problem
         label = f"{self.name} [{self.unit}]" if self.unit else self.name
         low, high = self.bounds
-        if not low - 1e-9 <= value <= high + 1e-9:
+        if not low - self.resolution <= value <= high + self.resolution:
             return f"expected {label} between {low:g} and {high:g}"
-        if self.levels is not None and abs(self.snap(value) - value) > 1e-6 * max(1.0, high - low):
+        if self.n_levels is not None and abs(self.snap(value) - value) > self.resolution:
             nearest = f"the nearest is {self.snap(value):g}"
             return f"expected {label} on the instrument's settings; {nearest}"
         return None
@@ -323,16 +342,24 @@ class LinearConstraint(_Frozen):
             return -abs(total - self.bound)
         return (self.bound - total) if self.operator == "<=" else (total - self.bound)
 
-    def is_met(self, values: Mapping[str, float], tolerance: float = 1e-6) -> bool:
-        """Whether the constraint holds, up to ``tolerance`` for rounding."""
-        return self.slack(values) >= -tolerance * max(1.0, abs(self.bound))
+    def is_met(self, values: Mapping[str, float], tolerance: float | None = None) -> bool:
+        """Whether the constraint holds, up to ``tolerance``: by default a millionth of the bound.
 
-    def range(self, tolerance: float = 1e-6) -> tuple[float | None, float | None]:
+        >>> rule = LinearConstraint.model_validate("permeability >= 1e-12")
+        >>> rule.is_met({"permeability": 1e-12}), rule.is_met({"permeability": 0.9e-12})
+        (True, False)
+        """
+        return self.slack(values) >= -(self._rounding if tolerance is None else tolerance)
+
+    def range(self) -> tuple[float | None, float | None]:
         """Return what the weighted sum may be, as :meth:`is_met` has it: from, to."""
-        room = tolerance * max(1.0, abs(self.bound))
-        lower = None if self.operator == "<=" else self.bound - room
-        upper = None if self.operator == ">=" else self.bound + room
+        lower = None if self.operator == "<=" else self.bound - self._rounding
+        upper = None if self.operator == ">=" else self.bound + self._rounding
         return lower, upper
+
+    @property
+    def _rounding(self) -> float:
+        return 1e-6 * abs(self.bound)
 
 
 class Campaign(_Frozen):
@@ -437,8 +464,24 @@ class Campaign(_Frozen):
         return tuple(
             constraint
             for constraint in self.parameter_constraints
-            if constraint.terms.keys() <= numbers.keys() and not constraint.is_met(numbers)
+            if constraint.terms.keys() <= numbers.keys()
+            and not constraint.is_met(numbers, self.tolerance_of(constraint))
         )
+
+    def tolerance_of(self, constraint: LinearConstraint) -> float:
+        """Return by how much a parameter constraint may be missed, for rounding.
+
+        A millionth of what its least parameter can move the sum by; but a sum of large terms is no
+        more exact than these are.
+        """
+        moves = [
+            (abs(factor), self.parameter(name).bounds) for name, factor in constraint.terms.items()
+        ]
+        spans = [size * (high - low) for size, (low, high) in moves if size > 0]
+        largest = max(size * max(abs(low), abs(high)) for size, (low, high) in moves)
+        if not spans:
+            return 0.0
+        return max(1e-6 * min(spans), 1e-9 * sum(spans), 32 * _EPSILON * largest)
 
     def unit_of(self, name: str) -> str:
         """Return the unit of a parameter or outcome."""

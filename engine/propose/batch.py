@@ -8,7 +8,7 @@ value only falls while the batch grows, so yesterday's value is an upper bound (
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -28,9 +28,13 @@ _LAZY = 48  # candidates re-evaluated before looking whether the next bound can 
 
 @dataclass(frozen=True)
 class DistinctLimits:
-    """At most ``limits[i]`` different values of controlled parameter ``i`` in a batch."""
+    """At most ``limits[i]`` different values of controlled parameter ``i`` in a batch.
+
+    Values no further apart than ``resolutions[i]`` (0 if not given) are one.
+    """
 
     limits: Mapping[int, int]
+    resolutions: Mapping[int, float] = field(default_factory=dict)
 
     def moved_onto(self, settings: Array, chosen: Sequence[Array]) -> Array:
         """Return (n, c) the settings with limited parameters at values that ``chosen`` use.
@@ -49,9 +53,14 @@ class DistinctLimits:
         """Return (n,): which settings may join those chosen so far."""
         good = np.ones(len(settings), dtype=bool)
         for place, limit in self.limits.items():
-            used = {round(float(row[place]), 9) for row in chosen}
+            finest = self.resolutions.get(place, 0.0)
+            used: list[float] = []
+            for row in chosen:
+                if all(abs(row[place] - value) > finest for value in used):
+                    used.append(float(row[place]))
             if len(used) >= limit:
-                good &= np.isin(np.round(settings[:, place], 9), list(used))
+                apart = np.abs(settings[:, place, None] - np.array(used))
+                good &= (apart <= finest).any(axis=1)
         return good
 
 
@@ -168,9 +177,9 @@ def order_to_run(space: Space, settings: Array, last_run: Array | None) -> list[
     hard = [i for i, p in enumerate(space.controlled) if p.hard_to_change]
     if not hard:
         return list(range(len(settings)))
-    groups: dict[tuple[float, ...], list[int]] = {}
-    for row, setting in enumerate(settings):
-        groups.setdefault(tuple(np.round(setting[hard], 9).tolist()), []).append(row)
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for row, identity in enumerate(space.identities(settings)):
+        groups.setdefault(tuple(identity[i] for i in hard), []).append(row)
     scale = np.array(
         [
             np.ptp(space.controlled[i].bounds) if space.controlled[i].is_numeric else 1.0
@@ -182,13 +191,13 @@ def order_to_run(space: Space, settings: Array, last_run: Array | None) -> list[
     while groups:
         nearest = min(
             groups,
-            key=lambda values: (
+            key=lambda identity: (
                 0.0
                 if current is None
-                else float(np.abs((np.array(values) - current) / scale).sum()),
-                groups[values][0],
+                else float(np.abs((settings[groups[identity][0], hard] - current) / scale).sum()),
+                groups[identity][0],
             ),
         )
-        current = np.array(nearest)
+        current = settings[groups[nearest][0], hard]
         order.extend(groups.pop(nearest))
     return order

@@ -30,8 +30,6 @@ Array = NDArray[np.float64]
 SMALL_GRID = 5_000
 """A grid of so many settings at most is looked at whole."""
 
-_FINENESS = 1e-9  # of a range: values nearer than that are one value, however they were computed
-_FINENESS_OF_STEP = 1e-6  # the same on a grid, as a share of its step
 _ROUNDS_OF_SAMPLING = 40  # constraints may reject most rows of a round
 
 
@@ -146,12 +144,10 @@ class Space:
         """Return (n,) whole numbers that are equal where the values are one value."""
         if parameter.is_categorical:
             return np.rint(values).astype(np.int64)
-        low, high = parameter.bounds
-        finest = (high - low) * _FINENESS
-        if parameter.step is not None:
-            finest = parameter.step * _FINENESS_OF_STEP
         # What was run may lie far outside, and 64 bits end at 9.2e18; no value is no setting's.
-        number = np.nan_to_num(np.rint((values - low) / finest), nan=np.inf)
+        number = np.nan_to_num(
+            np.rint((values - parameter.bounds[0]) / parameter.resolution), nan=np.inf
+        )
         return np.clip(number, -9e18, 9e18).astype(np.int64)
 
     def new_among(self, settings: Array, known: Collection[tuple[int, ...]]) -> Array:
@@ -203,10 +199,11 @@ class Space:
     def is_feasible(self, settings: Array) -> NDArray[np.bool_]:
         """Return (n,): inside the bounds, on the instrument's steps, constraints met."""
         good = np.ones(len(settings), dtype=bool)
-        for i in range(len(self.controlled)):
-            good &= np.abs(self._snapped(i, settings[:, i]) - settings[:, i]) <= 1e-6
+        for i, parameter in enumerate(self.controlled):
+            finest = parameter.resolution if parameter.is_numeric else 0.0
+            good &= np.abs(self._snapped(i, settings[:, i]) - settings[:, i]) <= finest
         for constraint in self.campaign.parameter_constraints:
-            good &= self._slack(constraint, settings) >= -1e-6 * max(1.0, abs(constraint.bound))
+            good &= self._slack(constraint, settings) >= -self.campaign.tolerance_of(constraint)
         return good
 
     def _slack(self, constraint: LinearConstraint, settings: Array) -> Array:
@@ -314,7 +311,9 @@ class Space:
         solution = (constraint.bound - remainder) / factor
         snapped = self._snapped(place, solution)
         # Keep the value where the instrument has it; elsewhere the row is infeasible and goes.
-        solved[:, place] = np.where(np.abs(snapped - solution) <= 1e-6, snapped, np.nan)
+        missed = np.abs((snapped - solution) * factor)
+        is_met = missed <= self.campaign.tolerance_of(constraint)
+        solved[:, place] = np.where(is_met, snapped, np.nan)
         return solved
 
     def snap(self, settings: Array) -> Array:

@@ -133,4 +133,5 @@ def _limits(space: Space, requested: Mapping[str, int]) -> DistinctLimits:
     limits = {i: p.max_distinct for i, p in enumerate(space.controlled) if p.max_distinct}
     # A request's limit replaces the campaign's, wider or narrower.
     limits.update({space.place_of(name): limit for name, limit in requested.items()})
-    return DistinctLimits(limits)
+    numeric = {i: p.resolution for i, p in enumerate(space.controlled) if p.is_numeric}
+    return DistinctLimits(limits, numeric)
