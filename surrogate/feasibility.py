@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from sklearn.gaussian_process import GaussianProcessClassifier
+from surrogate.laplace import Classifier
 
 Array = NDArray[np.float64]
 
@@ -28,7 +24,7 @@ class Feasibility:
 
     def __init__(self, X: Array, succeeded: NDArray[np.bool_]) -> None:
         self._rate = 1.0
-        self._classifier: GaussianProcessClassifier | None = None
+        self._classifier: Classifier | None = None
         if succeeded.all():
             return
         # Laplace's rule of succession: a first failure does not make everything impossible.
@@ -40,22 +36,13 @@ class Feasibility:
         failures = np.flatnonzero(~succeeded)[-_MAX_RUNS // 2 :]
         successes = np.flatnonzero(succeeded)[-(_MAX_RUNS - len(failures)) :]
         rows = np.sort(np.concatenate([failures, successes]))
-        # With pandas behind it, a third of a second: not before a run has failed.
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.gaussian_process import GaussianProcessClassifier
-        from sklearn.gaussian_process.kernels import RBF, ConstantKernel
-
-        kernel = ConstantKernel(4.0, (0.3, 50.0)) * RBF(0.7, (0.15, 5.0))
-        classifier = GaussianProcessClassifier(kernel, random_state=0)
-        with warnings.catch_warnings():
-            # A lengthscale at its bound is an answer here: failures may not depend on some
-            # conditions.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            classifier.fit(X[rows], succeeded[rows])
-        self._classifier = classifier
+        # c and ℓ at a bound are an answer, too: failures may not depend on some conditions.
+        self._classifier = Classifier.fit(
+            X[rows], succeeded[rows], start=(4.0, 0.7), bounds=((0.3, 50.0), (0.15, 5.0))
+        )
 
     def probability(self, X: Array) -> Array:
         """Return the probability of success, (n,), for conditions (n, d) in the unit cube."""
         if self._classifier is None:
             return np.full(len(X), self._rate)
-        return np.asarray(self._classifier.predict_proba(X)[:, 1], dtype=float)
+        return self._classifier.probability(X)

@@ -72,7 +72,10 @@ NOT_FOR_A_PROPOSAL = [
 
 
 @pytest.mark.parametrize("preview", ["--preview", "--no-preview"])
-def test_a_proposal_loads_only_what_it_computes_with(folder, preview) -> None:
+def test_a_proposal_loads_only_what_it_computes_with(engine, folder, preview) -> None:
+    for words in (["elongation.longitudinal=80"], ["--failed", "beads"]):
+        logged = engine("log", "--new", *SETTINGS, *words)
+        assert logged.exit_code == 0, logged.err
     words = ["propose", "--n", "1", "--seed", "1", "--dry-run", preview]
     done = run(folder, words, NOT_FOR_A_PROPOSAL)
     assert done.returncode == 0, done.stderr
