@@ -31,7 +31,7 @@ _MEANINGS = {
     "ck_condition_values_number_or_text": "a condition is neither a number nor a text",
     "ck_condition_values_number_finite": "a condition is infinite or not a number",
     "ck_measurements_value_finite": "a measured value is infinite or not a number",
-    "nn_measurements_value": "a measured value is missing or not a number",
+    "ck_measurements_value_or_retraction": "a measured value is missing or not a number",
     "ck_measurements_replicate_positive": "replicates count from 1",
     "ck_experiments_failure_iff_failed": "a failed run needs its kind of failure, no other has one",
     "ck_predictions_interval_ordered": "an interval's lower end lies above its upper end",

@@ -17,6 +17,7 @@ from db.records.experiments import (
     NewExperiment,
     Origin,
     Status,
+    TouchedRecord,
     TrailRecord,
 )
 from db.records.models import (
@@ -90,6 +91,7 @@ __all__ = [
     "TaskRecord",
     "TaskStatus",
     "TokenRecord",
+    "TouchedRecord",
     "TrailRecord",
     "UserRecord",
     "Value",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,7 +47,10 @@ class FailureKind(StrEnum):
 
 @dataclass(frozen=True)
 class MeasurementRecord:
-    """One value of one outcome; ``revision`` > 1 is a correction of an earlier row."""
+    """One value of one outcome; ``revision`` > 1 is a correction of an earlier row.
+
+    NaN takes the earlier row's value back: the run then has none.
+    """
 
     id: int
     experiment_id: int
@@ -58,6 +62,28 @@ class MeasurementRecord:
     recorded_at: datetime
     recorded_by: str
     note: str | None = None
+
+    @property
+    def is_retraction(self) -> bool:
+        """Whether it takes a value back and holds none."""
+        return math.isnan(self.value)
+
+
+@dataclass(frozen=True)
+class TouchedRecord:
+    """One thing that a change recorded of an experiment, and what was there before.
+
+    ``kind`` as of :class:`TrailRecord`, or ``micrograph``. ``former`` is ``None`` where there was
+    nothing; of a status it is ``(status, failure, note)``. ``is_current``: what the change recorded is
+    what there is now.
+    """
+
+    experiment_id: int
+    kind: str
+    name: str
+    replicate: int | None
+    former: Any
+    is_current: bool
 
 
 @dataclass(frozen=True)
@@ -130,7 +156,8 @@ class NewExperiment:
 class TrailRecord:
     """One thing that was recorded of an experiment: when, by whom, what.
 
-    ``kind``: ``status``, ``condition`` or ``measurement``; ``revision`` > 1 is a correction.
+    ``kind``: ``status``, ``condition`` or ``measurement``; ``revision`` > 1 is a correction, and
+    without a value takes back what was there.
     """
 
     at: datetime

@@ -7,6 +7,7 @@ that the newest one known overwrites the others.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def read_briefs(
     statement: _AnySelect = (
         select(m.c.experiment_id, m.c.outcome, func.avg(m.c.value))
         # `superseded` has no NULL among it: NOT IN would then hold for no row at all.
-        .where(m.c.outcome.in_(outcomes), m.c.id.not_in(superseded))
+        .where(m.c.outcome.in_(outcomes), m.c.id.not_in(superseded), m.c.value.is_not(None))
         .group_by(m.c.experiment_id, m.c.outcome)
     )
     mean_values: dict[int, dict[str, float]] = defaultdict(dict)
@@ -172,7 +173,11 @@ def _conditions(
     by_stage: dict[str, _Conditions] = {stage: defaultdict(dict) for stage in Stage}
     for row in connection.execute(_restricted(statement, v, selection, watermark)):
         experiment_id, stage, parameter, number, text = row
-        by_stage[stage][experiment_id][parameter] = text if number is None else number
+        value = text if number is None else number
+        if value is None:  # taken back
+            by_stage[stage][experiment_id].pop(parameter, None)
+        else:
+            by_stage[stage][experiment_id][parameter] = value
     return by_stage[Stage.PROPOSED], by_stage[Stage.ACTUAL]
 
 
@@ -195,7 +200,10 @@ def select_measurements() -> _AnySelect:
 
 def measurement_record(row: _AnyRow) -> MeasurementRecord:
     """Return the record of a row of :func:`select_measurements`."""
-    return MeasurementRecord(*row)
+    id_, experiment, outcome, replicate, revision, value, *remainder = row
+    if value is None:  # taken back
+        value = math.nan
+    return MeasurementRecord(id_, experiment, outcome, replicate, revision, value, *remainder)
 
 
 def _measurements(
@@ -213,9 +221,14 @@ def _measurements(
         if records and record.supersedes_id == records[-1].id:
             records.pop()
         records.append(record)
-    for records in by_experiment.values():  # a server may sort words in its own way
-        records.sort(key=lambda record: (record.outcome, record.replicate))
-    return by_experiment
+    return {
+        # A server may sort words in its own way.
+        id_: sorted(
+            (record for record in records if not record.is_retraction),
+            key=lambda record: (record.outcome, record.replicate),
+        )
+        for id_, records in by_experiment.items()
+    }
 
 
 def select_micrographs() -> _AnySelect:

@@ -156,13 +156,20 @@ class Batches:
                 e.c.campaign_id == campaign_id,
                 e.c.status == Status.COMPLETED,
                 later.c.id.is_(None),
+                m.c.value.is_not(None),
                 # The first of each run and outcome: what was said with the result at hand proves
                 # nothing.
                 p.c.id == earliest,
             )
             .order_by(p.c.experiment_id, p.c.outcome, m.c.replicate)
         )
-        return [ScoredRecord(*row) for row in self._scope.connection.execute(statement)]
+        return [
+            ScoredRecord(id_, outcome, mean, lower, upper, level, value)
+            for id_, outcome, mean, lower, upper, level, value in self._scope.connection.execute(
+                statement
+            )
+            if value is not None
+        ]
 
     def predictions_of(self, experiment_id: int) -> list[PredictionRecord]:
         """Return what was said of one experiment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,17 +11,20 @@ from sqlalchemy import and_, func, insert, select, update
 from db.errors import ConflictError
 from db.records import (
     CampaignRecord,
+    ChangeRecord,
     ExperimentBrief,
     ExperimentRecord,
     FailureKind,
     NewExperiment,
     Stage,
     Status,
+    TouchedRecord,
     TrailRecord,
     Value,
 )
 from db.repository.assembly import Query, read_briefs, read_experiments
 from db.repository.scope import Scope
+from db.repository.touched import last_change_of, touched_by, undone_by
 from db.repository.trail import trail_of, version_of
 from db.tables import condition_values as v
 from db.tables import experiments as e
@@ -221,6 +225,9 @@ class Experiments:
             ConflictError: there is no such experiment, or a value cannot be.
         """
         self._state(experiment_id)
+        # SQLite takes NaN for no value, which would take back what is there.
+        if any(isinstance(value, float) and math.isnan(value) for value in values.values()):
+            raise ConflictError("log: a condition is infinite or not a number")
         newest: dict[str, tuple[int, Value | None]] = {}
         statement = (
             select(v.c.parameter, v.c.revision, v.c.number, v.c.text)
@@ -228,7 +235,7 @@ class Experiments:
             .order_by(v.c.revision)
         )
         for parameter, revision, number, text in self._scope.connection.execute(statement):
-            newest[parameter] = (revision, text if number is None else number)
+            newest[parameter] = (revision, text if number is None else number)  # None: taken back
         changed = {
             name: (newest.get(name, (0, None))[0] + 1, value)
             for name, value in values.items()
@@ -250,6 +257,51 @@ class Experiments:
                     for name, (revision, value) in changed.items()
                 ],
             )
+
+    def unset_actual(self, experiment_id: int, parameter: str) -> None:
+        """Take back what was recorded of a condition as really run; earlier values stay behind it.
+
+        Raises:
+            ConflictError: nothing was recorded of it.
+        """
+        statement = select(func.max(v.c.revision)).where(
+            v.c.experiment_id == experiment_id,
+            v.c.parameter == parameter,
+            v.c.stage == Stage.ACTUAL,
+        )
+        revision = self._scope.connection.execute(statement).scalar_one()
+        if revision is None:
+            raise ConflictError(f"experiment {experiment_id} has no {parameter} to take back")
+        row = {
+            "experiment_id": experiment_id,
+            "parameter": parameter,
+            "stage": Stage.ACTUAL,
+            "revision": revision + 1,
+            "number": None,
+            "text": None,
+            "change_id": self._scope.change_id,
+        }
+        self._bulk(v, [row])
+
+    def restore_status(
+        self, experiment_id: int, status: Status, failure: FailureKind | None, note: str | None
+    ) -> None:
+        """Record that an experiment is again what it was, its note included."""
+        self._write_state(experiment_id, status, failure, note)
+
+    def touched(self, change_id: int) -> list[TouchedRecord]:
+        """Return what a change recorded of experiments, with what was there before."""
+        return touched_by(self._scope.connection, change_id)
+
+    def last_change_of(
+        self, actor: str, campaign_id: int, *, without: Collection[int] = ()
+    ) -> ChangeRecord | None:
+        """Return somebody's newest change of a campaign's experiments, but for undoings."""
+        return last_change_of(self._scope.connection, actor, campaign_id, without)
+
+    def undone(self, actor: str) -> set[int]:
+        """Return the changes of somebody that were undone."""
+        return undone_by(self._scope.connection, actor)
 
     def _insert_experiments(
         self, campaign: CampaignRecord, new: Sequence[NewExperiment], change_id: int

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import exists, func, insert, select
 
 from db.errors import ConflictError
 from db.records import MeanRecord, MeasurementRecord, Status
 from db.repository.assembly import measurement_record, select_measurements
+from db.repository.overview import present
 from db.repository.scope import Scope
 from db.tables import experiments as e
 from db.tables import measurements as m
@@ -31,29 +34,38 @@ class Measurements:
     ) -> list[MeasurementRecord]:
         """Record replicates, numbered from ``first_replicate`` or else after the last one.
 
+        A replicate that was taken back is there no more: its number is given again, as a further
+        revision.
+
         Raises:
             ConflictError: a replicate that is there already, a value that is no finite number, or
                 an experiment that does not exist.
         """
         if not values:
             return []
+        newest = self._newest_of(experiment_id, outcome)
         if first_replicate is None:
-            last = select(func.max(m.c.replicate)).where(
-                m.c.experiment_id == experiment_id, m.c.outcome == outcome
+            last = max(
+                (number for number, row in newest.items() if row.value is not None), default=0
             )
-            first_replicate = (self._scope.connection.execute(last).scalar_one() or 0) + 1
-        rows = [
-            {
-                "experiment_id": experiment_id,
-                "outcome": outcome,
-                "replicate": replicate,
-                "revision": 1,
-                "value": value,
-                "note": note,
-                "change_id": self._scope.change_id,
-            }
-            for replicate, value in enumerate(values, start=first_replicate)
-        ]
+            first_replicate = last + 1
+        rows = []
+        for replicate, value in enumerate(values, start=first_replicate):
+            former = newest.get(replicate)
+            if former is not None and former.value is not None:
+                former = None  # a twin, which the table refuses
+            rows.append(
+                {
+                    "experiment_id": experiment_id,
+                    "outcome": outcome,
+                    "replicate": replicate,
+                    "revision": 1 if former is None else former.revision + 1,
+                    "value": value,
+                    "supersedes_id": None if former is None else former.id,
+                    "note": note,
+                    "change_id": self._scope.change_id,
+                }
+            )
         statement = insert(m).returning(m.c.id, sort_by_parameter_order=True)
         return self._by_ids(list(self._scope.connection.execute(statement, rows).scalars()))
 
@@ -71,29 +83,51 @@ class Measurements:
         Raises:
             ConflictError: there is no such replicate, or the value is no finite number.
         """
-        present = (
-            select(m.c.id, m.c.revision)
-            .where(
-                m.c.experiment_id == experiment_id,
-                m.c.outcome == outcome,
-                m.c.replicate == replicate,
-            )
-            .order_by(m.c.revision.desc())
-            .limit(1)
-        )
-        row = self._scope.connection.execute(present).one_or_none()
+        row = self._newest_of(experiment_id, outcome).get(replicate)
         if row is None:
             raise ConflictError(
                 f"experiment {experiment_id} has no replicate {replicate} of {outcome} to correct"
             )
-        superseded_id, revision = row
+        # SQLite takes NaN for no value, which would be a retraction.
+        if math.isnan(value):
+            raise ConflictError("correct: a measured value is infinite or not a number")
+        return self._supersede(row, experiment_id, outcome, value, note)
+
+    def retract(
+        self, experiment_id: int, outcome: str, replicate: int, *, note: str | None = None
+    ) -> MeasurementRecord:
+        """Take a value back: a further revision that holds none; both stay in the database.
+
+        Raises:
+            ConflictError: there is no such replicate, or it was taken back already.
+        """
+        row = self._newest_of(experiment_id, outcome).get(replicate)
+        if row is None or row.value is None:
+            raise ConflictError(
+                f"experiment {experiment_id} has no replicate {replicate} of {outcome} to retract"
+            )
+        return self._supersede(row, experiment_id, outcome, None, note)
+
+    def _newest_of(self, experiment_id: int, outcome: str) -> dict[int, Any]:
+        """Return id, revision and value of each replicate's newest row, by replicate."""
+        statement = (
+            select(m.c.id, m.c.replicate, m.c.revision, m.c.value)
+            .where(m.c.experiment_id == experiment_id, m.c.outcome == outcome)
+            .order_by(m.c.replicate, m.c.revision)
+        )
+        # The last of a replicate's rows wins.
+        return {row.replicate: row for row in self._scope.connection.execute(statement)}
+
+    def _supersede(
+        self, row: Any, experiment_id: int, outcome: str, value: float | None, note: str | None
+    ) -> MeasurementRecord:
         values = {
             "experiment_id": experiment_id,
             "outcome": outcome,
-            "replicate": replicate,
-            "revision": revision + 1,
+            "replicate": row.replicate,
+            "revision": row.revision + 1,
             "value": value,
-            "supersedes_id": superseded_id,
+            "supersedes_id": row.id,
             "note": note,
             "change_id": self._scope.change_id,
         }
@@ -101,7 +135,7 @@ class Measurements:
         return self._by_ids([self._scope.connection.execute(statement).scalar_one()])[0]
 
     def all_of(self, experiment_id: int) -> list[MeasurementRecord]:
-        """Return every measurement of an experiment, superseded ones included."""
+        """Return every measurement of an experiment, superseded and retracted ones included."""
         statement = (
             select_measurements()
             .where(m.c.experiment_id == experiment_id)
@@ -112,13 +146,12 @@ class Measurements:
         return sorted(records, key=lambda m: (m.outcome, m.replicate, m.revision))
 
     def count(self, campaign_id: int) -> int:
-        """Return how many measurements a campaign has, superseded ones left out."""
-        # Replicates have one first revision each, however often they are corrected.
+        """Return how many measurements a campaign has, without what was superseded or retracted."""
         statement = (
             select(func.count())
             .select_from(m)
             .join(e, e.c.id == m.c.experiment_id)
-            .where(e.c.campaign_id == campaign_id, m.c.revision == 1)
+            .where(e.c.campaign_id == campaign_id, present())
         )
         return self._scope.connection.execute(statement).scalar_one()
 
@@ -148,6 +181,7 @@ class Measurements:
                 e.c.status == status,
                 m.c.outcome.in_(list(outcomes)),
                 later.c.id.is_(None),
+                m.c.value.is_not(None),
             )
             .group_by(m.c.experiment_id, m.c.outcome)
             .order_by(m.c.experiment_id)
@@ -156,16 +190,16 @@ class Measurements:
 
     def newest(self, campaign_id: int, outcome: str, n: int) -> list[tuple[int, float]]:
         """Return the newest ``n`` present values of an outcome, each with its experiment's id."""
-        superseded = select(m.c.supersedes_id).where(m.c.supersedes_id.is_not(None))
         statement = (
             select(m.c.experiment_id, m.c.value)
-            .where(m.c.outcome == outcome, m.c.id.not_in(superseded))
+            .where(m.c.outcome == outcome, present())
             # A question for each row: the newest come first, and few are asked.
             .where(exists().where(e.c.id == m.c.experiment_id, e.c.campaign_id == campaign_id))
             .order_by(m.c.id.desc())
             .limit(n)
         )
-        return [(id_, value) for id_, value in self._scope.connection.execute(statement)]
+        rows = self._scope.connection.execute(statement)
+        return [(id_, value) for id_, value in rows if value is not None]
 
     def _by_ids(self, ids: Sequence[int]) -> list[MeasurementRecord]:
         statement = select_measurements().where(m.c.id.in_(ids)).order_by(m.c.id)

@@ -101,9 +101,9 @@ class Overviews:
 
 
 def present() -> ColumnElement[bool]:
-    """Say that a measurement is superseded by no other."""
+    """Say that a measurement is superseded by no other, and takes none back."""
     superseded = select(m.c.supersedes_id).where(m.c.supersedes_id.is_not(None))
-    return m.c.id.not_in(superseded)
+    return and_(m.c.id.not_in(superseded), m.c.value.is_not(None))
 
 
 def _mean_values(campaign_id: int, outcomes: Sequence[str]) -> CTE:

@@ -47,7 +47,10 @@ class StatusChangeColumns(WithChange):
 
 
 class ConditionValueColumns(TypedColumns):
-    """One parameter of one experiment: a number in the parameter's unit, or a choice's name."""
+    """One parameter of one experiment: a number in the parameter's unit, or a choice's name.
+
+    Neither, from the second revision on, where the value was taken back.
+    """
 
     experiment_id: Named[int] = Column(ForeignKey("experiments.id"))
     parameter: Named[str] = Column(String)
@@ -59,13 +62,13 @@ class ConditionValueColumns(TypedColumns):
 
 
 class MeasurementColumns(WithChange):
-    """One value of one outcome, in the outcome's unit."""
+    """One value of one outcome, in the outcome's unit; none where it was taken back."""
 
     experiment_id: Named[int] = Column(ForeignKey("experiments.id"))
     outcome: Named[str] = Column(String)
     replicate: Named[int]
     revision: Named[int]
-    value: Named[float] = Column(Double)
+    value: Named[float | None] = Column(Double)
     # Unique: a value can be corrected once, and then its correction; history has no branches.
     supersedes_id: Named[int | None] = Column(ForeignKey("measurements.id"), unique=True)
     note: Named[str | None] = Column(Text)
@@ -128,7 +131,11 @@ condition_values = Table(
     PrimaryKeyConstraint("experiment_id", "parameter", "stage", "revision"),
     one_of("stage", Stage),
     check("revision_positive", "revision >= 1"),
-    check("number_or_text", "(number IS NULL) <> (text IS NULL)"),
+    check(
+        "number_or_text",
+        "(number IS NULL OR text IS NULL) "
+        "AND (number IS NOT NULL OR text IS NOT NULL OR revision > 1)",
+    ),
     finite("number"),
     # The key is the row's whole address: a rowid beside it would store each key twice.
     # https://www.sqlite.org/withoutrowid.html
@@ -146,6 +153,7 @@ measurements = Table(
     check("revision_positive", "revision >= 1"),
     check("first_supersedes_nothing", "(revision = 1) = (supersedes_id IS NULL)"),
     finite("value"),
+    check("value_or_retraction", "value IS NOT NULL OR revision > 1"),
 )
 
 

@@ -83,9 +83,11 @@ class Vocabulary:
         # ``voltage_kv``, ``flow rate mL/min``: only what can become the unit that is kept.
         for separator in ("_", " "):
             stem, mark, tail = heading.strip().rpartition(separator)
-            found = self.lookup(stem) if mark else None
-            if found is not None and tail and conversion_of(tail, self.unit_of(*found)) is not None:
-                return found, tail
+            stem_meaning = self.lookup(stem) if mark else None
+            if stem_meaning is None or not tail:
+                continue
+            if conversion_of(tail, self.unit_of(*stem_meaning)) is not None:
+                return stem_meaning, tail
         return None, None
 
     def undirected(self, word: str) -> tuple[str, ...]:

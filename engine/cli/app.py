@@ -25,6 +25,7 @@ from engine.cli import (
     schedule,
     serve,
     source,
+    undo,
     users,
 )
 from engine.cli.bench import commands as bench
@@ -58,8 +59,8 @@ def _root(
 
 
 for _module in (
-    data, micrograph, campaign, database, source, pretrain, refresh, models, schedule, propose,
-    preview, predict, retrieve, report, serve, users, doctor, demo, bench,
+    data, undo, micrograph, campaign, database, source, pretrain, refresh, models, schedule,
+    propose, preview, predict, retrieve, report, serve, users, doctor, demo, bench,
 ):  # fmt: skip
     _module.register(app)
 

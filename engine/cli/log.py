@@ -49,7 +49,7 @@ def log(
     ] = False,
     which_replicate: Annotated[
         int | None,
-        typer.Option("--which", min=1, help="With --correct: the replicate, if there are several."),
+        typer.Option("--which", min=1, help="With --correct or --retract: which of several."),
     ] = None,
     actual: Annotated[
         list[str] | None, typer.Option(help="A condition as really run: voltage=17.8.")
@@ -63,6 +63,14 @@ def log(
     running: Annotated[
         bool, typer.Option("--running", help="Spun, results awaited; or take a run up again.")
     ] = False,
+    retract: Annotated[
+        bool,
+        typer.Option(
+            "--retract",
+            help="Take results back: of the outcomes named after the run (one replicate with "
+            "--which), or all. Both the value and its retraction are kept.",
+        ),
+    ] = False,
     note: Annotated[str | None, typer.Option(help="Words to keep with the run.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -72,6 +80,8 @@ def log(
     engine log 41 fracture_strength.longitudinal=12.3 elongation.longitudinal=88 --at humidity=61
 
     engine log 41 --failed beads
+
+    engine log 41 --retract elongation.longitudinal
 
     engine log --new voltage=18 flow_rate=0.4 … elongation.longitudinal=88
 
@@ -84,6 +94,7 @@ def log(
         new=new,
         actual=actual,
         at=at,
+        retract=retract,
         fixed={
             "replicate": replicate,
             "correct": correct,
@@ -132,12 +143,16 @@ class _LogArguments:
         new: bool,
         actual: Sequence[str] | None,
         at: Sequence[str] | None,
+        retract: bool,
         fixed: dict[str, Any],
     ) -> None:
         from engine.experiments.conditions import split_pairs
 
         self.id = arguments[0] if arguments and "=" not in arguments[0] else None
-        self.pairs = split_pairs(arguments[1:] if self.id is not None else arguments)
+        words = arguments[1:] if self.id is not None else arguments
+        outcomes = [word for word in words if retract and "=" not in word]
+        self.retract = tuple(outcomes) if retract else None
+        self.pairs = split_pairs([word for word in words if word not in outcomes])
         self.new = new
         self.actual = split_pairs(actual, "actual")
         self.at = split_pairs(at, "at")
@@ -155,7 +170,9 @@ class _LogArguments:
             "micrographs",
         )
         is_single_run = [name for name in single_run_options if self.fixed[name]]
-        if self.id or self.pairs or self.new or self.actual or self.at or is_single_run:
+        if self.retract is not None or self.id or self.pairs or self.new:
+            is_single_run.append("a run")
+        if self.actual or self.at or is_single_run:
             raise UsageError(
                 "--file says everything row by row; only --replicate and --correct fit"
             )
@@ -191,6 +208,7 @@ class _LogArguments:
             conditions=conditions,
             actual={**actual, **room},
             results={name: value for name, (value,) in results.items()},
+            retract=self.retract,
             **self.fixed,
         )
 
@@ -251,6 +269,11 @@ def _sentence(item: Recorded, campaign: Campaign) -> str:
     parts = []
     for value in item.values:
         replicate = f" (replicate {value.replicate})" if value.replicate > 1 else ""
+        if value.value is None:
+            parts.append(
+                f"{campaign.heading(value.outcome)}{replicate} retracted, was {value.superseded:g}"
+            )
+            continue
         old = f", was {value.superseded:g}" if value.superseded is not None else ""
         parts.append(f"{campaign.heading(value.outcome)}{replicate} = {value.value:g}{old}")
     if item.n_micrographs:

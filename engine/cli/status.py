@@ -169,8 +169,8 @@ def _print_experiment(
             [
                 _heading(campaign, m.outcome),
                 str(m.replicate),
-                _cell(m.value),
-                "superseded" if m.id in superseded else ("correction" if m.revision > 1 else ""),
+                "–" if m.is_retraction else _cell(m.value),
+                _standing(m, is_superseded=m.id in superseded),
                 f"{m.recorded_at.astimezone():%Y-%m-%d %H:%M}",
                 m.recorded_by,
                 m.note or "",
@@ -183,6 +183,14 @@ def _print_experiment(
     for picture in run.micrographs:
         size = f"{picture.width_px} × {picture.height_px} px"
         typer.echo(f"micrograph {picture.id}: {picture.original_name}, {size}, {picture.path}")
+
+
+def _standing(measurement: MeasurementRecord, *, is_superseded: bool) -> str:
+    if measurement.is_retraction:
+        return "retraction"
+    if is_superseded:
+        return "superseded"
+    return "correction" if measurement.revision > 1 else ""
 
 
 def _print_predictions(

@@ -31,8 +31,9 @@ class MeasurementOut(Document):
 
 
 class RevisedMeasurementOut(MeasurementOut):
-    """The same, and whether a later row corrects it."""
+    """The same, and whether a later row corrects it; without a value it takes one back."""
 
+    value: float | None  # type: ignore[assignment]
     superseded: bool = False
 
 
@@ -198,11 +199,11 @@ class ShownExperimentOut(_Run):
 
 
 class RecordedValueOut(Document):
-    """One value as it was recorded; ``superseded`` is the one it corrects."""
+    """One value as it was recorded; ``superseded`` is the one it corrects, or takes back."""
 
     outcome: str
     replicate: int
-    value: float
+    value: float | None
     superseded: float | None
 
 
@@ -226,6 +227,16 @@ class RecordedOut(Document):
 
     experiment: ExperimentDetailOut
     warnings: tuple[str, ...]
+
+
+class UndoneOut(Document):
+    """A change that was taken back, and what that restored."""
+
+    change: int = Field(validation_alias=AliasPath("change", "id"))
+    action: str = Field(validation_alias=AliasPath("change", "action"))
+    experiments: tuple[int, ...]
+    restored: tuple[str, ...]
+    remaining: tuple[str, ...]
 
 
 class TrailOut(Document):

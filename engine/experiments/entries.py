@@ -6,6 +6,7 @@ How a run may go on::
     proposed, running ── --failed ─→ failed         no mat to test, hence no results
     any               ── --abandon → abandoned      left out of the model; results are kept
     failed, abandoned ── --running → running        taken up again (completed, if it has results)
+    completed         ── --retract → running        if no result is left; else it stays completed
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Entry:
     ``experiment`` is an id or label (a label for sure with ``is_label``), ``None`` for a run that
     nobody proposed: then ``conditions`` are its settings. ``actual`` corrects conditions of a known
     run. ``replicate`` adds to values that are there, ``correct`` supersedes them (``which``: the
-    replicate meant).
+    replicate meant). ``retract`` takes results back: those of the outcomes that it names, or all
+    if it names none; ``None`` takes none back.
     """
 
     experiment: str | None = None
@@ -41,6 +43,7 @@ class Entry:
     failure: FailureKind | None = None
     abandon: bool = False
     running: bool = False
+    retract: tuple[str, ...] | None = None
     note: str | None = None
     micrographs: tuple[Path, ...] = ()
 
@@ -55,6 +58,7 @@ def check_flags(entry: Entry) -> None:
         "failed": entry.failure is not None,
         "abandon": entry.abandon,
         "running": entry.running,
+        "retract": entry.retract is not None,
     }
     endings = [name for name, is_given in flags.items() if is_given]
     if len(endings) > 1:
@@ -65,6 +69,7 @@ def check_flags(entry: Entry) -> None:
             f"run: log the results, and the flaw in {field('note')}",
             "abandon": "an abandoned run has no results to record",
             "running": "results complete a run",
+            "retract": "what is taken back and what is recorded are two steps",
         }[endings[0]]
         raise UsageError(f"{field(endings[0])} and results ({', '.join(entry.results)}): {reason}")
     replicate, correct = field("replicate"), field("correct")
@@ -73,11 +78,12 @@ def check_flags(entry: Entry) -> None:
     if (entry.replicate or entry.correct) and not entry.results:
         flag = replicate if entry.replicate else correct
         raise UsageError(f"{flag} needs a result, such as elongation.longitudinal=88")
-    if entry.which is not None and not entry.correct:
+    if entry.which is not None and not entry.correct and entry.retract is None:
         raise UsageError(
             f"{field('which')} names the replicate that {correct} replaces; add {correct}"
         )
-    if entry.experiment is None and (entry.replicate or entry.correct or entry.abandon):
+    is_of_a_known_run = entry.replicate or entry.correct or entry.abandon
+    if entry.experiment is None and (is_of_a_known_run or entry.retract is not None):
         raise UsageError(
             f"{by_voice(field('new'), 'this')} is a run of its own: {replicate}, {correct}, "
             f"{field('abandon')} do not fit"
@@ -117,12 +123,17 @@ def refuse_results(experiment: ExperimentRecord) -> None:
 def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
     """Return what the run becomes, or ``None`` if it stays as it is.
 
+    ``experiment``: as it was before, but for results that the entry retracts.
+
     Raises:
         StateError: the step does not fit the state it is in.
     """
     has_results = bool(experiment.measurements)
     if entry.results:
         return Status.COMPLETED
+    if entry.retract is not None:
+        is_over = experiment.status is Status.COMPLETED and not has_results
+        return Status.RUNNING if is_over else None
     if entry.failure is not None:
         if has_results:
             raise StateError(

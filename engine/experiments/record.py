@@ -29,7 +29,7 @@ from engine.errors import (
     field,
     marked,
 )
-from engine.experiments.conditions import read_conditions, read_results
+from engine.experiments.conditions import find_outcome, read_conditions, read_results
 from engine.experiments.entries import Entry, check_flags, next_status, refuse_results
 from engine.experiments.plausibility import far_from_expected
 from engine.micrographs.add import PreparedMicrograph, prepare, register
@@ -43,11 +43,14 @@ N_SEEN = 500
 
 @dataclass(frozen=True)
 class RecordedValue:
-    """One measurement as it was recorded; ``superseded`` is the value it corrects."""
+    """One measurement as it was recorded; ``superseded`` is the value it corrects.
+
+    Without a value it takes that one back.
+    """
 
     outcome: str
     replicate: int
-    value: float
+    value: float | None
     superseded: float | None = None
 
 
@@ -175,6 +178,11 @@ class Recorder:
             experiment = self._find(entry)
             self._change(experiment, entry)
         values = self._measure(experiment, entry)
+        if entry.retract is not None:
+            values = self._retract(experiment, entry)
+            remaining = self.tx.experiments.get(experiment.id)
+            assert remaining is not None  # noqa: S101 -- found above, in this transaction
+            experiment = remaining
         self._set_status(experiment, entry)
         n_micrographs = self._register(experiment, entry)
         warnings += far_from_expected(
@@ -274,7 +282,7 @@ class Recorder:
             )
         if entry.actual:
             self.tx.experiments.set_actual(experiment.id, entry.actual)
-        if entry.note is not None and not entry.correct:
+        if entry.note is not None and not entry.correct and entry.retract is None:
             notes = [experiment.note] if experiment.note else []
             self.tx.experiments.set_note(experiment.id, "\n".join([*notes, entry.note]))
 
@@ -325,6 +333,21 @@ class Recorder:
             )
         row = self.tx.measurements.correct(experiment.id, outcome, number, value, note=entry.note)
         return RecordedValue(outcome, number, row.value, superseded=old)
+
+    def _retract(self, experiment: ExperimentRecord, entry: Entry) -> list[RecordedValue]:
+        names = [find_outcome(self.campaign, word, "retract") for word in entry.retract or ()]
+        rows = [
+            row for row in experiment.measurements
+            if (not names or row.outcome in names) and entry.which in (None, row.replicate)
+        ]  # fmt: skip
+        lacking = [name for name in names if name not in {row.outcome for row in rows}]
+        if lacking or not rows:
+            which = "" if entry.which is None else f"replicate {entry.which} of "
+            nouns = ", ".join(map(self.campaign.heading, lacking)) or "result"
+            raise StateError(f"experiment {experiment.id} has no {which}{nouns} to take back")
+        for row in rows:
+            self.tx.measurements.retract(experiment.id, row.outcome, row.replicate, note=entry.note)
+        return [RecordedValue(row.outcome, row.replicate, None, row.value) for row in rows]
 
     def _set_status(self, experiment: ExperimentRecord, entry: Entry) -> None:
         status = next_status(experiment, entry)

@@ -33,11 +33,13 @@ OLD = Path(__file__).parent / "revisions"
 def move(url: str, revision: str, *, down: bool = False) -> None:
     """Bring a database to a revision, in one transaction."""
     engine = migration_engine(url)
-    with engine.begin() as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        (command.downgrade if down else command.upgrade)(config, revision)
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            (command.downgrade if down else command.upgrade)(config, revision)
+    finally:
+        engine.dispose()
 
 
 def old_rows(path: Path) -> Iterator[tuple[str, list[str], list[tuple[Any, ...]]]]:
@@ -139,6 +141,21 @@ def test_a_full_database_can_be_taken_back(old_url: str) -> None:
     assert upgrade(old_url) == (REVISIONS[0], HEAD)
     assert check(old_url) == []
     what_it_knows(old_url)
+
+
+def test_what_takes_something_back_keeps_its_revision(old_url: str) -> None:
+    upgrade(old_url)
+    with Database.open(old_url) as database, database.write("retract") as tx:
+        tx.measurements.retract(1, "elongation.longitudinal", 2)
+        tx.experiments.unset_actual(1, "voltage")
+    with pytest.raises(RuntimeError, match="take something back"):
+        move(old_url, "0006", down=True)
+    assert check(old_url) == []
+    with Database.open(old_url) as database, database.read() as tx:
+        run = tx.experiments.get(1)
+    assert run is not None
+    assert run.replicates() == {"elongation.longitudinal": (81.0,)}
+    assert "voltage" not in run.actual
 
 
 def test_the_kept_tables_are_those_that_the_migrations_make(tmp_path: Path, revision: str) -> None:

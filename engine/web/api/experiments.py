@@ -17,12 +17,14 @@ from engine.documents.experiments import (
     RecordedOut,
     TrailOut,
     TrailsOut,
+    UndoneOut,
 )
 from engine.errors import DataError, UsageError
 from engine.experiments.conditions import read_conditions, read_results
 from engine.experiments.entries import Entry
 from engine.experiments.importers.cells import CellError, clean_label, clean_text
 from engine.experiments.record import Recorded, record_series
+from engine.experiments.undo import undo
 from engine.jobs.queue import submit
 from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.web import forms
@@ -164,6 +166,42 @@ def add_results(
         return _carried(workspace, entries, id, version_of(if_match))
 
     return at_most_once(request, key, body.model_dump(), carry_out)
+
+
+@router.post(
+    "/experiments/{id}/retractions",
+    response_model=RecordedOut,
+    responses=answers(404, 409, 412),
+)
+def retract_results(
+    request: Request,
+    id: Id,
+    body: schemas.Retraction,
+    if_match: IfMatch = None,
+    key: Key = None,
+) -> Response:
+    """Take results back; the values and their retraction both stay in the trail."""
+
+    def carry_out(workspace: Workspace) -> Outcome:
+        entry = Entry(
+            experiment=str(id),
+            retract=tuple(body.outcomes),
+            which=body.which,
+            note=_clean(body.note, "note"),
+        )
+        return _carried(workspace, [entry], id, version_of(if_match))
+
+    return at_most_once(request, key, body.model_dump(), carry_out)
+
+
+@router.post("/undo", response_model=UndoneOut, responses=answers(404, 409))
+def undo_last(request: Request, key: Key = None) -> Response:
+    """Take back the last change of one's own to runs of the active campaign."""
+
+    def carry_out(workspace: Workspace) -> Outcome:
+        return UndoneOut.model_validate(undo(workspace, request.state.person.name)), 200, {}
+
+    return at_most_once(request, key, {}, carry_out)
 
 
 @router.get("/experiments/{id}/trail", response_model=TrailsOut, responses=answers(404))

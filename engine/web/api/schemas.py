@@ -43,6 +43,14 @@ class Results(_Sent):
     note: Text | None = None
 
 
+class Retraction(_Sent):
+    """Results to take back: of these outcomes (`which`: one replicate), or all."""
+
+    outcomes: Annotated[list[Name], Field(max_length=200)] = Field(default_factory=list)
+    which: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    note: Text | None = None
+
+
 class RunEdit(_Sent):
     """What became of a run: its status, how it was really run, words."""
 

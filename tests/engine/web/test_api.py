@@ -48,6 +48,29 @@ def test_a_run_is_made_measured_and_corrected(api) -> None:
     assert [one["kind"] for one in trail].count("measurement") == 4
 
 
+def test_a_result_is_taken_back_and_the_last_change_undone(api) -> None:
+    run = new_run(api)
+    results = {"elongation.longitudinal": 88.0, "fracture_strength.longitudinal": 12.0}
+    assert api.post(f"/experiments/{run}/results", json={"results": results}).status_code == 200
+    body = {"outcomes": ["elongation.longitudinal"], "note": "another mat's"}
+    answer = api.post(f"/experiments/{run}/retractions", json=body)
+    assert answer.status_code == 200, answer.text
+    measured = answer.json()["experiment"]["measurements"]
+    assert [m["outcome"] for m in measured] == ["fracture_strength.longitudinal"]
+    assert api.post(f"/experiments/{run}/retractions", json=body).status_code == 409
+    unknown = api.post(f"/experiments/{run}/retractions", json={"outcomes": ["elongatio"]})
+    assert unknown.status_code == 422
+    key = {"Idempotency-Key": "once"}
+    for _ in range(2):
+        answer = api.post("/undo", headers=key)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["experiments"] == [run]
+    measured = api.get(f"/experiments/{run}").json()["measurements"]
+    assert {m["outcome"]: m["value"] for m in measured} == results
+    trail = api.get(f"/experiments/{run}/trail").json()["items"]
+    assert [e["value"] for e in trail if e["name"] == "elongation.longitudinal"] == [88, None, 88]
+
+
 def test_a_failed_run(api) -> None:
     id_ = new_run(api)
     answer = api.patch(f"/experiments/{id_}", json={"status": "failed", "failure": "beads"})

@@ -1,0 +1,146 @@
+"""``engine undo``: the last change of one's own is taken back, by further rows that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from db.records import CampaignRecord, ChangeRecord, Status, TouchedRecord
+from db.session import Transaction
+from engine.campaign import Campaign
+from engine.errors import NotFoundError, StateError, by_voice
+from engine.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What was taken back: the change, and a sentence for each thing that it had recorded.
+
+    ``remaining`` tells what cannot be taken back.
+    """
+
+    change: ChangeRecord
+    experiments: tuple[int, ...]
+    restored: tuple[str, ...]
+    remaining: tuple[str, ...]
+
+
+def undo(workspace: Workspace, actor: str, *, is_dry_run: bool = False) -> Undone:
+    """Take back the newest change of the active campaign's runs that ``actor`` made.
+
+    Results are retracted, corrections and retractions give way to what they replaced, conditions
+    and statuses are what they were, and runs that the change brought are abandoned. All of it is
+    new rows; what the change recorded stays where it is. Changes that were undone, and undoings,
+    are passed over, so that a second call goes one further back.
+
+    Raises:
+        NotFoundError: ``actor`` has changed nothing that is left to be undone.
+        StateError: something else was recorded of the same since.
+    """
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        change = _last(tx, record, actor)
+        if is_dry_run:
+            return _Undoing(tx, *workspace.active_campaign(tx), change).plan()
+
+    def work(tx: Transaction) -> Undone:
+        record, campaign = workspace.active_campaign(tx)
+        if _last(tx, record, actor).id != change.id:
+            raise StateError(f"{actor} has recorded something else meanwhile; run it again")
+        undoing = _Undoing(tx, record, campaign, change)
+        undone = undoing.plan()
+        undoing.carry_out()
+        return undone
+
+    return workspace.database.transact("undo", work, actor=actor, detail=f"change {change.id}")
+
+
+def _last(tx: Transaction, record: CampaignRecord, actor: str) -> ChangeRecord:
+    change = tx.experiments.last_change_of(actor, record.id, without=tx.experiments.undone(actor))
+    if change is None:
+        raise NotFoundError(
+            f"{actor} has changed no run of '{record.name}' that is left to be undone"
+        )
+    return change
+
+
+class _Undoing:
+    """One change, and what undoes it, inside a transaction."""
+
+    def __init__(
+        self, tx: Transaction, record: CampaignRecord, campaign: Campaign, change: ChangeRecord
+    ) -> None:
+        self._tx, self._campaign, self._change = tx, campaign, change
+        its_runs = {}
+        touched = tx.experiments.touched(change.id)
+        for run in tx.experiments.get_all(sorted({item.experiment_id for item in touched})):
+            if run.campaign_id == record.id:
+                its_runs[run.id] = run
+        self._runs = its_runs
+        self._touched = [item for item in touched if item.experiment_id in its_runs]
+
+    def plan(self) -> Undone:
+        """Return what it does, or refuse it."""
+        self._refuse_superseded()
+        restored: list[str] = []
+        remaining: list[str] = []
+        for item in self._touched:
+            text = self._sentence(item)
+            (remaining if item.kind == "micrograph" else restored).append(text)
+        return Undone(self._change, tuple(self._runs), tuple(restored), tuple(remaining))
+
+    def carry_out(self) -> None:
+        """Write the rows that restore what was there."""
+        for item in self._touched:
+            id_ = item.experiment_id
+            if item.kind == "measurement":
+                assert item.replicate is not None  # noqa: S101 -- every measurement has one
+                self._restore_value(id_, item.name, item.replicate, item.former)
+            elif item.kind == "condition":
+                if item.former is None:
+                    self._tx.experiments.unset_actual(id_, item.name)
+                else:
+                    self._tx.experiments.set_actual(id_, {item.name: item.former})
+            elif item.kind == "status":
+                run = self._runs[id_]
+                state = item.former or (Status.ABANDONED, None, run.note)
+                self._tx.experiments.restore_status(id_, *state)
+
+    def _restore_value(self, id_: int, outcome: str, replicate: int, former: float | None) -> None:
+        if former is not None:
+            self._tx.measurements.correct(id_, outcome, replicate, former)
+            return
+        current = {(row.outcome, row.replicate) for row in self._runs[id_].measurements}
+        # A retraction of what was a retraction already has nothing to take back.
+        if (outcome, replicate) in current:
+            self._tx.measurements.retract(id_, outcome, replicate)
+
+    def _refuse_superseded(self) -> None:
+        for item in self._touched:
+            if item.is_current:
+                continue
+            raise StateError(
+                f"change {self._change.id} ({self._change.action}) cannot be undone: of experiment "
+                f"{item.experiment_id} more was recorded since ({item.name}). "
+                + by_voice(
+                    f"`engine log {item.experiment_id} --retract` and `--correct` mend what is "
+                    "wrong",
+                    "Retract or correct what is wrong",
+                )
+            )
+
+    def _sentence(self, item: TouchedRecord) -> str:
+        run = f"experiment {item.experiment_id}"
+        if item.kind == "micrograph":
+            return f"{run} keeps the micrograph {item.name}"
+        if item.kind == "status":
+            state = "abandoned" if item.former is None else str(item.former[0])
+            return f"{run} is {state}" + (" again" if item.former is not None else "")
+        names = {*self._campaign.outcomes, *(p.name for p in self._campaign.parameters)}
+        heading = self._campaign.heading(item.name) if item.name in names else item.name
+        if item.replicate is not None and item.replicate > 1:
+            heading += f" (replicate {item.replicate})"
+        if item.former is None:
+            noun = "retracted" if item.kind == "measurement" else "as proposed, or not known"
+            return f"{run}: {heading} {noun}"
+        value = item.former if isinstance(item.former, str) else f"{item.former:g}"
+        return f"{run}: {heading} = {value} again"
