@@ -74,8 +74,8 @@ class TouchedRecord:
     """One thing that a change recorded of an experiment, and what was there before.
 
     ``kind`` as of :class:`TrailRecord`, or ``micrograph``. ``former`` is ``None`` where there was
-    nothing; of a status it is ``(status, failure, note)``. ``is_current``: what the change recorded is
-    what there is now.
+    nothing; of a status it is ``(status, failure, note)``. ``is_current``: what the change recorded
+    is what there is now.
     """
 
     experiment_id: int
