@@ -34,7 +34,9 @@ def spread_settings(space: Space, n: int, seed: int, fixed: Mapping[str, Value])
 
 
 def _corners(space: Space, seed: int, fixed: Mapping[str, Value]) -> Array:
-    """Return the corners of the ranges, as far as they can be set and are few."""
+    """Return the corners of the ranges, or of what rules leave of them, as far as they are few."""
+    if space.campaign.parameter_constraints:
+        return space.corners(fixed)[:_MAX_CORNERS]
     free = [i for i, p in enumerate(space.controlled) if p.is_numeric and p.name not in fixed]
     if 2 ** len(free) > _MAX_CORNERS:
         return np.empty((0, len(space.controlled)))

@@ -24,6 +24,7 @@ from scipy.stats import qmc
 from engine.campaign import Campaign, LinearConstraint, Parameter, Value
 from engine.campaign.history import Run
 from engine.errors import UsageError
+from engine.propose.polytope import Polytope, contradiction
 
 Array = NDArray[np.float64]
 
@@ -31,6 +32,9 @@ SMALL_GRID = 5_000
 """A grid of so many settings at most is looked at whole."""
 
 _ROUNDS_OF_SAMPLING = 40  # constraints may reject most rows of a round
+_PATIENCE = 8  # one in so many of what is wanted must come of a round, or another way is taken
+_ROUNDS_IN_POLYTOPE = 6
+_PROGRAMS = 16  # settings that integer programs are solved for, some milliseconds each
 
 
 class Space:
@@ -50,6 +54,7 @@ class Space:
         self.controlled = campaign.controlled
         self.ambient = campaign.ambient
         self._names = [p.name for p in self.controlled]
+        self._polytopes: dict[tuple[tuple[str, float], ...], Polytope] = {}
         self.labels: tuple[str, ...] = tuple(
             f"{p.name}={choice}" if p.is_categorical else p.name
             for p in (*self.controlled, *self.ambient)
@@ -236,38 +241,169 @@ class Space:
         Raises:
             UsageError: no setting satisfies the constraints.
         """
+        fixed = fixed or {}
         whole_grid = self.every_setting(fixed)
         if whole_grid is not None and len(whole_grid) <= n:
             if not len(whole_grid):
-                self._refuse(fixed or {})
+                self._refuse(fixed)
             return np.random.default_rng(seed).permutation(whole_grid)
         engine = qmc.Sobol(len(self.controlled), scramble=True, rng=np.random.default_rng(seed))
         rng = np.random.default_rng([seed, 1])
         distinct = np.empty((0, len(self.controlled)))
-        for _ in range(_ROUNDS_OF_SAMPLING if whole_grid is None else 1):
+        for turn in range(1, _ROUNDS_OF_SAMPLING + 1 if whole_grid is None else 2):
             # Powers of two: scipy warns, and balance is lost, at any other number of Sobol points.
             u = engine.random(1 << max(4, (n - 1).bit_length()))
             if ends:
                 luck = rng.random(u.shape)
                 u = np.where(luck < ends / 2, 0.0, np.where(luck < ends, 1.0, u))
-            settings = self._repair(self._hold(self._from_unit(u), fixed or {}), fixed or {})
-            good = settings[self.is_feasible(settings)]
-            distinct = self.new_among(np.concatenate([distinct, good]), ())
+            distinct = self._with_more(distinct, self._from_unit(u), fixed)
             if len(distinct) >= n:
                 break
+            if self.campaign.parameter_constraints and len(distinct) * _PATIENCE < n * turn:
+                break
         if whole_grid is not None and len(distinct) < n:
-            remaining = rng.permutation(whole_grid)
-            distinct = self.new_among(np.concatenate([distinct, remaining]), ())
+            distinct = self.new_among(np.concatenate([distinct, rng.permutation(whole_grid)]), ())
+        elif len(distinct) < n:
+            distinct = self._ruled(distinct, n, rng, fixed, ends)
         if not len(distinct):
-            self._refuse(fixed or {})
+            self._refuse(fixed)
         return distinct[:n]
 
+    def _with_more(self, distinct: Array, settings: Array, fixed: Mapping[str, Value]) -> Array:
+        """Add those of ``settings`` that can be set once equalities are solved for."""
+        settings = self._repair(self._hold(settings, fixed), fixed)
+        good = settings[self.is_feasible(settings)]
+        return self.new_among(np.concatenate([distinct, good]), ())
+
+    # -- where rules leave little of the ranges ---------------------------------------------------
+
+    def _ruled(
+        self,
+        distinct: Array,
+        n: int,
+        rng: np.random.Generator,
+        fixed: Mapping[str, Value],
+        ends: float,
+    ) -> Array:
+        """Add settings from what the rules leave, until ``n`` or all that are within reach."""
+        if not self.campaign.parameter_constraints:
+            return distinct
+        polytope = self._polytope(fixed)
+        if not len(distinct) and self._nearest(polytope, None, rng, fixed) is None:
+            self._refuse(fixed)
+        for _ in range(_ROUNDS_IN_POLYTOPE):
+            u = polytope.points(2 * n, rng, ends=ends)
+            before = len(distinct)
+            distinct = self._with_more(distinct, self._from_places(u, rng), fixed)
+            if len(distinct) >= n:
+                return distinct
+            if len(distinct) - before < n // _PATIENCE:
+                break
+        # Several equalities on a grid: the nearest settings to some points, then their neighbours.
+        for target in polytope.points(_PROGRAMS, rng):
+            row = self._nearest(polytope, target, rng, fixed)
+            if row is not None:
+                distinct = self.new_among(np.concatenate([distinct, row[None]]), ())
+        done = 0
+        while len(distinct) < n and done < len(distinct):
+            near = self.neighbours(distinct[done : done + _PROGRAMS], fixed)
+            done += _PROGRAMS
+            distinct = self.new_among(np.concatenate([distinct, rng.permutation(near)]), ())
+        return distinct
+
+    def corners(self, fixed: Mapping[str, Value] | None = None) -> Array:
+        """Return settings (k, c) in corners of what the rules leave, as far as there are any."""
+        fixed, rng = fixed or {}, np.random.default_rng(0)
+        distinct = np.empty((0, len(self.controlled)))
+        return self._with_more(
+            distinct, self._from_places(self._polytope(fixed).vertices, rng), fixed
+        )
+
+    def _polytope(self, fixed: Mapping[str, Value]) -> Polytope:
+        """Return what the rules leave of the numeric parameters' ranges."""
+        held = tuple(sorted((name, self.code_of(name, value)) for name, value in fixed.items()))
+        if held not in self._polytopes:
+            self._polytopes[held] = self._make_polytope(dict(held))
+        return self._polytopes[held]
+
+    def _make_polytope(self, held: Mapping[str, float]) -> Polytope:
+        parameters = [p for p in self.controlled if p.is_numeric]
+        low = np.array([p.bounds[0] for p in parameters])
+        span = np.array([p.bounds[1] - p.bounds[0] for p in parameters])
+        rows, lower, upper = [], [], []
+        for rule in self.campaign.parameter_constraints:
+            factors = np.array([rule.terms.get(p.name, 0.0) for p in parameters])
+            size = float(np.abs(factors * span).sum()) or 1.0
+            rows.append(factors * span / size)
+            bound = (rule.bound - float(factors @ low)) / size
+            lower.append(-np.inf if rule.operator == "<=" else bound)
+            upper.append(np.inf if rule.operator == ">=" else bound)
+        first, last = np.zeros(len(parameters)), np.ones(len(parameters))
+        for place, parameter in enumerate(parameters):
+            if parameter.name in held:
+                first[place] = last[place] = (held[parameter.name] - low[place]) / span[place]
+        steps: list[int | Array | None] = []
+        for parameter, start, width in zip(parameters, low, span, strict=True):
+            if parameter.choices is not None:
+                steps.append((np.array(parameter.choices, dtype=float) - start) / width)
+            else:
+                steps.append(None if parameter.n_levels is None else parameter.n_levels - 1)
+        return Polytope(np.array(rows), np.array(lower), np.array(upper), first, last, tuple(steps))
+
+    def _from_places(self, u: Array, rng: np.random.Generator) -> Array:
+        """Return settings (n, c) of numeric places u (n, v); named choices are drawn."""
+        settings, place = np.empty((len(u), len(self.controlled))), 0
+        for i, parameter in enumerate(self.controlled):
+            if parameter.is_categorical:
+                settings[:, i] = rng.integers(len(parameter.choices or ()), size=len(u))
+                continue
+            low, high = parameter.bounds
+            settings[:, i] = self._snapped(i, low + u[:, place] * (high - low))
+            place += 1
+        return settings
+
+    def _nearest(
+        self,
+        polytope: Polytope,
+        target: Array | None,
+        rng: np.random.Generator,
+        fixed: Mapping[str, Value],
+    ) -> Array | None:
+        """Return the setting (c,) nearest to ``target`` (v,), or any; ``None`` if there is none."""
+        try:
+            u = polytope.nearest(target)
+        except TimeoutError:
+            return None
+        if u is None:
+            return None
+        row = self._repair(self._hold(self._from_places(u[None], rng), fixed), fixed)
+        return row[0] if self.is_feasible(row)[0] else None
+
     def _refuse(self, fixed: Mapping[str, Value]) -> NoReturn:
-        rules = ", ".join(map(str, self.campaign.parameter_constraints)) or "none"
-        fixed_words = ", ".join(_assignment(*pair) for pair in fixed.items()) or "none"
+        rules = [str(rule) for rule in self.campaign.parameter_constraints]
+        numeric = [p for p in self.controlled if p.is_numeric]
+        held = [place for place, p in enumerate(numeric) if p.name in fixed]
+        words = [_assignment(*pair) for pair in fixed.items()]
+        begin = "no setting satisfies the bounds, the steps and the parameter constraints together"
+        try:
+            polytope = self._polytope(fixed)
+            if rules and polytope.nearest() is None:
+                rows, places = contradiction(polytope, held)
+                words = [_assignment(numeric[i].name, fixed[numeric[i].name]) for i in places]
+                begin += ", and none can"
+                rules = [rules[row] for row in rows]
+        except TimeoutError:
+            begin = begin.replace("no setting satisfies", "no setting was found that satisfies")
+        ranges = ", ".join(
+            f"{p.name} {_range_of(p)}"
+            for p in numeric
+            if any(
+                p.name in r.terms and str(r) in rules for r in self.campaign.parameter_constraints
+            )
+        )
         raise UsageError(
-            "no setting satisfies the bounds, the steps and the parameter constraints together "
-            f"(constraints: {rules}; fixed: {fixed_words}). Widen or drop one of them."
+            f"{begin} (constraints: {', '.join(rules) or 'none'}; fixed: "
+            f"{', '.join(words) or 'none'}; ranges: {ranges or 'all'}). Widen or drop one of them."
         )
 
     def _from_unit(self, u: Array) -> Array:
@@ -293,7 +429,10 @@ class Space:
         for constraint in self.campaign.parameter_constraints:
             if constraint.operator != "==":
                 continue
-            free = [name for name in constraint.terms if name not in fixed]
+            free = [n for n, factor in constraint.terms.items() if factor and n not in fixed]
+            # What is continuous takes up what steps leave over.
+            smooth = [n for n in free if self.campaign.parameter(n).n_levels is None]
+            free = smooth or free
             for turn, name in enumerate(free):
                 rows = slice(turn, None, len(free))
                 settings[rows] = self._solve(constraint, settings[rows], self._names.index(name))
@@ -377,9 +516,30 @@ class Space:
         for constraint in self.campaign.parameter_constraints:
             if constraint.operator != "==" or self._names[moved] not in constraint.terms:
                 continue
-            for name in constraint.terms:
+            for name, factor in constraint.terms.items():
                 place = self._names.index(name)
-                if place != moved and name not in fixed:
+                if place != moved and factor and name not in fixed:
+                    variant = self._solve(constraint, steps, place)
+                    variants.append(variant)
+                    variants.extend(self._passed_on(variant, constraint, (moved, place), fixed))
+        return variants
+
+    def _passed_on(
+        self,
+        steps: Array,
+        met: LinearConstraint,
+        moved: tuple[int, int],
+        fixed: Mapping[str, Value],
+    ) -> list[Array]:
+        """Return variants that meet a further equality, by what is in none that is met already."""
+        variants = []
+        for constraint in self.campaign.parameter_constraints:
+            names = {self._names[place] for place in moved} & constraint.terms.keys()
+            if constraint.operator != "==" or constraint is met or not names:
+                continue
+            for name, factor in constraint.terms.items():
+                place = self._names.index(name)
+                if place not in moved and factor and name not in {*fixed, *met.terms}:
                     variants.append(self._solve(constraint, steps, place))
         return variants
 
@@ -390,3 +550,9 @@ class Space:
 
 def _assignment(name: str, value: Value) -> str:
     return f"{name}={value}" if isinstance(value, str) else f"{name}={value:g}"
+
+
+def _range_of(parameter: Parameter) -> str:
+    low, high = parameter.bounds
+    step = f" in steps of {parameter.step:g}" if parameter.step is not None else ""
+    return f"{low:g} … {high:g}{step}"
