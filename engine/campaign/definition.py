@@ -59,6 +59,9 @@ class Parameter(_Frozen):
     A range has ``low`` and ``high`` (and ``step``, what the instrument can be set to);
     a choice has ``choices``. ``minimum`` and ``maximum`` are what can exist at all: a result from
     outside ``low … high`` is kept, one from outside ``minimum … maximum`` is refused.
+
+    ``scale = "log"`` says that what counts is the ratio of two values (a range of decades): the
+    space is filled and the model learns in the logarithm; steps stay what the instrument has.
     """
 
     name: Name
@@ -68,6 +71,7 @@ class Parameter(_Frozen):
     high: Number | None = None
     step: Number | None = Field(default=None, gt=0)
     choices: tuple[str, ...] | tuple[Number, ...] | None = None
+    scale: Literal["linear", "log"] = "linear"
     minimum: Number | None = None
     maximum: Number | None = None
     hard_to_change: bool = False
@@ -85,6 +89,11 @@ class Parameter(_Frozen):
             )
         else:
             self._check_range(self.low, self.high)
+        if self.scale == "log" and (self.is_categorical or self.bounds[0] <= 0):
+            got = "names" if self.is_categorical else f"values from {self.bounds[0]:g} on"
+            raise ValueError(
+                f"parameter '{self.name}': scale = \"log\" needs numbers above 0, got {got}"
+            )
         if self.role == "ambient" and self.choices is not None:
             raise ValueError(
                 f"parameter '{self.name}' is ambient: a reading of the room is a number; give low "
@@ -215,6 +224,26 @@ class Parameter(_Frozen):
         assert self.low is not None  # noqa: S101 -- holds by construction
         assert self.high is not None  # noqa: S101
         return self.low, self.high
+
+    def place_of(self, value: float) -> float:
+        """Return where a number lies in its range, 0 … 1 (beyond it: outside), on its scale.
+
+        >>> salt = Parameter(name="salt", unit="mol/L", low=1e-4, high=1, scale="log")
+        >>> round(salt.place_of(0.01), 9), round(salt.value_at(0.75), 9)
+        (0.5, 0.1)
+        """
+        low, high = self.bounds
+        if self.scale == "linear":
+            return (value - low) / (high - low)
+        # Nothing has no logarithm: a run without any salt lies a range below the lowest.
+        return math.log(max(value, low * (low / high)) / low) / math.log(high / low)
+
+    def value_at(self, place: float) -> float:
+        """Return the number at a place of the range, 0 … 1, on its scale."""
+        low, high = self.bounds
+        if self.scale == "linear":
+            return low + place * (high - low)
+        return float(min(max(low * (high / low) ** place, low), high))
 
     def snap(self, value: float) -> float:
         """Return the nearest setting inside the bounds that the instrument has."""

@@ -197,6 +197,8 @@ def _range(parameter: Parameter) -> str:
 
 def _marks(parameter: Parameter) -> str:
     marks = ["hard to change"] if parameter.hard_to_change else []
+    if parameter.scale == "log":
+        marks.append("log scale")
     if parameter.max_distinct:
         marks.append(f"at most {parameter.max_distinct} in a batch")
     return ", ".join(marks)

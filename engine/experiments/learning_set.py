@@ -184,9 +184,8 @@ def _cube(campaign: Campaign, runs: Sequence[ExperimentBrief]) -> Array:
     for parameter in campaign.parameters:
         values = [run.conditions.get(parameter.name) for run in runs]
         if parameter.is_numeric:
-            low, high = parameter.bounds
-            numbers = np.array([np.nan if v is None else float(v) for v in values], dtype=float)
-            columns.append(np.nan_to_num((numbers - low) / (high - low), nan=0.5))
+            places = [0.5 if v is None else parameter.place_of(float(v)) for v in values]
+            columns.append(np.array(places, dtype=float))
         else:
             choices = parameter.choices or ()
             columns += [np.array([float(v == choice) for v in values]) for choice in choices]

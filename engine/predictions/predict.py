@@ -254,8 +254,7 @@ def _grid(parameter: Parameter) -> list[Value]:
     """Return where a parameter is tried: its choices, or points over its range, both ends too."""
     if parameter.choices is not None:
         return list(parameter.choices)
-    low, high = parameter.bounds
-    return [low + (high - low) * i / (POINTS - 1) for i in range(POINTS)]
+    return [parameter.value_at(i / (POINTS - 1)) for i in range(POINTS)]
 
 
 def _check(conditions: Sequence[Mapping[str, Value]], level: float | None) -> None:

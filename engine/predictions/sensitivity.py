@@ -114,8 +114,7 @@ def _conditions(campaign: Campaign, unit: NDArray[np.float64]) -> list[dict[str,
                 [parameter.choices[min(int(p * (last + 1)), last)] for p in places.tolist()]
             )
         else:
-            low, high = parameter.bounds
-            columns.append([low + p * (high - low) for p in places.tolist()])
+            columns.append([parameter.value_at(p) for p in places.tolist()])
     names = [parameter.name for parameter in campaign.parameters]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 

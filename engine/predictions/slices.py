@@ -150,8 +150,7 @@ def grid_of(parameter: Parameter, n: int) -> list[Value]:
     """
     if parameter.choices is not None:
         return list(parameter.choices)
-    low, high = parameter.bounds
-    return [low + (high - low) * i / (n - 1) for i in range(n)]
+    return [parameter.value_at(i / (n - 1)) for i in range(n)]
 
 
 def check_outcome(forecaster: Forecaster, outcome: str) -> None:
@@ -175,8 +174,7 @@ def middle_of(campaign: Campaign) -> dict[str, Value]:
         if parameter.choices is not None:
             conditions[parameter.name] = parameter.choices[len(parameter.choices) // 2]
         else:
-            low, high = parameter.bounds
-            conditions[parameter.name] = parameter.snap((low + high) / 2)
+            conditions[parameter.name] = parameter.snap(parameter.value_at(0.5))
     return conditions
 
 

@@ -185,6 +185,7 @@ def _parameters(space: Space, history: History) -> list[Any]:
     from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
 
     runs = (*history.finished, *history.pending, *history.failed)
+    ruled = {name for rule in space.campaign.parameter_constraints for name in rule.terms}
     configs: list[Any] = []
     for parameter in (*space.controlled, *space.ambient):
         if parameter.choices is not None:
@@ -204,8 +205,15 @@ def _parameters(space: Space, history: History) -> list[Any]:
                 float(r.conditions[parameter.name]) for r in runs if parameter.name in r.conditions
             ]
             low, high = min([low, *read]), max([high, *read])
+        # Ax takes no logarithm of what stands in a rule, nor of readings of 0.
+        is_log = parameter.scale == "log" and parameter.name not in ruled and low > 0
         configs.append(
-            RangeParameterConfig(name=parameter.name, bounds=(low, high), parameter_type="float")
+            RangeParameterConfig(
+                name=parameter.name,
+                bounds=(low, high),
+                parameter_type="float",
+                scaling="log" if is_log else None,
+            )
         )
     return configs
 

@@ -46,8 +46,14 @@ def check_columns(space: Space) -> None:
     """Refuse a campaign whose columns Ax writes otherwise.
 
     Raises:
-        UsageError: a parameter is a choice between names.
+        UsageError: a parameter is a choice between names, or is searched in the logarithm.
     """
+    logarithmic = [p.name for p in (*space.controlled, *space.ambient) if p.scale == "log"]
+    if logarithmic:
+        raise UsageError(
+            f"{field('strategy')} ax-matmcl: Ax takes no logarithm of {', '.join(logarithmic)} "
+            f"before the engine's surrogate; use {field('strategy')} matmcl."
+        )
     named = [p.name for p in (*space.controlled, *space.ambient) if p.is_categorical]
     if named:
         raise UsageError(

@@ -66,11 +66,13 @@ def _descendants(
 
 
 def _unit(space: Space, settings: Array) -> Array:
-    low = np.array([p.bounds[0] if p.is_numeric else 0.0 for p in space.controlled])
-    high = np.array(
-        [p.bounds[1] if p.is_numeric else len(p.choices or ()) - 1.0 for p in space.controlled]
-    )
-    return np.clip((settings - low) / (high - low), 0.0, 1.0)
+    columns = [
+        np.array([p.place_of(value) for value in settings[:, i]])
+        if p.is_numeric
+        else settings[:, i] / (len(p.choices or ()) - 1.0)
+        for i, p in enumerate(space.controlled)
+    ]
+    return np.clip(np.stack(columns, axis=1), 0.0, 1.0)
 
 
 def _one_each(X: Array, F: Array) -> tuple[Array, Array]:

@@ -127,8 +127,7 @@ class Space:
     def _scaled(self, parameter: Parameter, values: Array) -> list[Array]:
         if parameter.is_categorical:
             return [(values == i).astype(float) for i in range(len(parameter.choices or ()))]
-        low, high = parameter.bounds
-        return [np.nan_to_num((values - low) / (high - low), nan=0.5)]
+        return [np.nan_to_num(_places(parameter, values), nan=0.5)]
 
     # -- what can be set ------------------------------------------------------------------------
 
@@ -410,8 +409,9 @@ class Space:
         columns = []
         for i, parameter in enumerate(self.controlled):
             if parameter.n_levels is None:
-                low, high = parameter.bounds
-                columns.append(low + u[:, i] * (high - low))
+                columns.append(_values(parameter, u[:, i]))
+            elif parameter.scale == "log" and parameter.choices is None:
+                columns.append(self._snapped(i, _values(parameter, u[:, i])))
             else:
                 last = parameter.n_levels - 1
                 index = np.minimum((u[:, i] * (last + 1)).astype(np.int64), last)
@@ -464,9 +464,7 @@ class Space:
         """Return the setting (c,) nearest to ``u`` (c,) in [0, 1]; equalities are solved for."""
         row = np.array(
             [
-                u[i] * (len(p.choices or ()) - 1)
-                if p.is_categorical
-                else p.bounds[0] + u[i] * (p.bounds[1] - p.bounds[0])
+                u[i] * (len(p.choices or ()) - 1) if p.is_categorical else p.value_at(u[i])
                 for i, p in enumerate(self.controlled)
             ]
         )
@@ -495,12 +493,12 @@ class Space:
     def _nearby_values(self, i: int, values: Array) -> Array:
         """Return (k, t) other values of parameter ``i`` near (k,) ``values``."""
         parameter = self.controlled[i]
-        low, high = parameter.bounds if parameter.is_numeric else (0.0, 0.0)
         n_levels = parameter.n_levels
+        far = np.array([-0.15, -0.06, -0.02, 0.02, 0.06, 0.15])
         if n_levels is None:
-            shifts = np.array([-0.15, -0.06, -0.02, 0.02, 0.06, 0.15]) * (high - low)
-            near = np.clip(values[:, None] + shifts, low, high)
-            return np.concatenate([near, np.tile([low, high], (len(values), 1))], axis=1)
+            places = np.clip(_places(parameter, values)[:, None] + far, 0.0, 1.0)
+            ends = np.tile(parameter.bounds, (len(values), 1))
+            return np.concatenate([_values(parameter, places), ends], axis=1)
         place = self._level_of(i, values)[:, None]
         if parameter.is_categorical:
             return self._at_level(i, (place + np.arange(1, n_levels)) % n_levels)
@@ -508,7 +506,12 @@ class Space:
         shifts = np.array(sorted(s * stride for stride in strides for s in (-1, 1)))
         ends = np.tile(np.array([0, n_levels - 1]), (len(values), 1))
         near = np.clip(np.concatenate([place + shifts, ends], axis=1), 0, n_levels - 1)
-        return self._at_level(i, near.astype(np.int64))
+        steps = self._at_level(i, near.astype(np.int64))
+        if parameter.scale == "linear":
+            return steps
+        # Steps are small at one end of decades and large at the other: ratios as well.
+        ratios = _values(parameter, np.clip(_places(parameter, values)[:, None] + far, 0.0, 1.0))
+        return np.concatenate([steps, self._snapped(i, ratios)], axis=1)
 
     def _compensated(self, steps: Array, moved: int, fixed: Mapping[str, Value]) -> list[Array]:
         """Return variants of ``steps`` that meet the equalities they broke, another giving way."""
@@ -556,3 +559,20 @@ def _range_of(parameter: Parameter) -> str:
     low, high = parameter.bounds
     step = f" in steps of {parameter.step:g}" if parameter.step is not None else ""
     return f"{low:g} … {high:g}{step}"
+
+
+def _places(parameter: Parameter, values: Array) -> Array:
+    """Return where numbers lie in their range, as :meth:`Parameter.place_of` has it."""
+    low, high = parameter.bounds
+    if parameter.scale == "linear":
+        return (values - low) / (high - low)
+    logs: Array = np.log(np.maximum(values, low * (low / high)) / low)
+    return logs / np.log(high / low)
+
+
+def _values(parameter: Parameter, places: Array) -> Array:
+    """Return the numbers at places of a range, as :meth:`Parameter.value_at` has it."""
+    low, high = parameter.bounds
+    if parameter.scale == "linear":
+        return low + places * (high - low)
+    return np.clip(low * (high / low) ** places, low, high)

@@ -59,7 +59,7 @@ def from_work(campaign: Campaign, outcome: str, values: Array) -> Array:
 def typical_ambient(space: Space, runs: Sequence[Run]) -> Array:
     """Return (a,) the mean ambient reading, or the middle of the range where there is none."""
     values = space.ambient_of([run.conditions for run in runs])
-    middles = np.array([sum(p.bounds) / 2 if p.is_numeric else 0.0 for p in space.ambient])
+    middles = np.array([p.value_at(0.5) if p.is_numeric else 0.0 for p in space.ambient])
     if not len(values):
         return middles
     is_read = ~np.isnan(values)

@@ -97,9 +97,15 @@ class Matching:
 
 
 def axes_of(campaign: Campaign) -> tuple[Axis, ...]:
-    """Return a campaign's parameters as axes, controlled and ambient."""
+    """Return a campaign's parameters as axes, controlled and ambient.
+
+    Those that are searched in the logarithm are left out: models place a value linearly in its
+    range, and would read the campaign's cube wrongly.
+    """
     axes = []
     for parameter in campaign.parameters:
+        if parameter.scale == "log":
+            continue
         low, high = (None, None) if parameter.is_categorical else parameter.bounds
         axes.append(
             Axis(
