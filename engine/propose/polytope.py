@@ -202,19 +202,19 @@ class Polytope:
         return Polytope(self.A, self.lower, self.upper, low, high, self.steps)
 
 
-def contradiction(polytope: Polytope, held: Sequence[int]) -> tuple[list[int], list[int]]:
+def contradiction(polytope: Polytope, pinned: Sequence[int]) -> tuple[list[int], list[int]]:
     """Return rules and held parameters that contradict each other, none of them needlessly.
 
     Args:
         polytope: one without any setting.
-        held: places of the parameters that are held.
+        pinned: places of the parameters that are held.
 
     Returns:
         Rows of the rules, and places of the held parameters: leave out any one, and there is a
         setting.
     """
     places = []
-    for place in held:
+    for place in pinned:
         freed = polytope.freed(place)
         if freed.nearest() is None:
             polytope = freed

@@ -154,12 +154,12 @@ class Space:
         )
         return np.clip(number, -9e18, 9e18).astype(np.int64)
 
-    def new_among(self, settings: Array, known: Collection[tuple[int, ...]]) -> Array:
-        """Return the distinct ones of (n, c) settings that are not among ``known``, in order."""
+    def new_among(self, settings: Array, taken: Collection[tuple[int, ...]]) -> Array:
+        """Return the distinct ones of (n, c) settings that are not among ``taken``, in order."""
         visited: set[tuple[int, ...]] = set()
         rows = []
         for row, identity in enumerate(self.identities(settings) if len(settings) else ()):
-            if identity not in known and identity not in visited:
+            if identity not in taken and identity not in visited:
                 visited.add(identity)
                 rows.append(row)
         return settings[rows]
@@ -303,10 +303,10 @@ class Space:
             row = self._nearest(polytope, target, rng, fixed)
             if row is not None:
                 distinct = self.new_among(np.concatenate([distinct, row[None]]), ())
-        done = 0
-        while len(distinct) < n and done < len(distinct):
-            near = self.neighbours(distinct[done : done + _PROGRAMS], fixed)
-            done += _PROGRAMS
+        n_walked = 0
+        while len(distinct) < n and n_walked < len(distinct):
+            near = self.neighbours(distinct[n_walked : n_walked + _PROGRAMS], fixed)
+            n_walked += _PROGRAMS
             distinct = self.new_among(np.concatenate([distinct, rng.permutation(near)]), ())
         return distinct
 
@@ -320,12 +320,12 @@ class Space:
 
     def _polytope(self, fixed: Mapping[str, Value]) -> Polytope:
         """Return what the rules leave of the numeric parameters' ranges."""
-        held = tuple(sorted((name, self.code_of(name, value)) for name, value in fixed.items()))
-        if held not in self._polytopes:
-            self._polytopes[held] = self._make_polytope(dict(held))
-        return self._polytopes[held]
+        pinned = tuple(sorted((name, self.code_of(name, value)) for name, value in fixed.items()))
+        if pinned not in self._polytopes:
+            self._polytopes[pinned] = self._make_polytope(dict(pinned))
+        return self._polytopes[pinned]
 
-    def _make_polytope(self, held: Mapping[str, float]) -> Polytope:
+    def _make_polytope(self, pinned: Mapping[str, float]) -> Polytope:
         parameters = [p for p in self.controlled if p.is_numeric]
         low = np.array([p.bounds[0] for p in parameters])
         span = np.array([p.bounds[1] - p.bounds[0] for p in parameters])
@@ -339,8 +339,8 @@ class Space:
             upper.append(np.inf if rule.operator == ">=" else bound)
         first, last = np.zeros(len(parameters)), np.ones(len(parameters))
         for place, parameter in enumerate(parameters):
-            if parameter.name in held:
-                first[place] = last[place] = (held[parameter.name] - low[place]) / span[place]
+            if parameter.name in pinned:
+                first[place] = last[place] = (pinned[parameter.name] - low[place]) / span[place]
         steps: list[int | Array | None] = []
         for parameter, start, width in zip(parameters, low, span, strict=True):
             if parameter.choices is not None:
@@ -381,13 +381,13 @@ class Space:
     def _refuse(self, fixed: Mapping[str, Value]) -> NoReturn:
         rules = [str(rule) for rule in self.campaign.parameter_constraints]
         numeric = [p for p in self.controlled if p.is_numeric]
-        held = [place for place, p in enumerate(numeric) if p.name in fixed]
+        pinned = [place for place, p in enumerate(numeric) if p.name in fixed]
         words = [_assignment(*pair) for pair in fixed.items()]
         begin = "no setting satisfies the bounds, the steps and the parameter constraints together"
         try:
             polytope = self._polytope(fixed)
             if rules and polytope.nearest() is None:
-                rows, places = contradiction(polytope, held)
+                rows, places = contradiction(polytope, pinned)
                 words = [_assignment(numeric[i].name, fixed[numeric[i].name]) for i in places]
                 begin += ", and none can"
                 rules = [rules[row] for row in rows]
