@@ -30,6 +30,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import gpytorch
 import torch
@@ -44,6 +45,7 @@ from linear_operator.utils.errors import NanError, NotPSDError
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
+from surrogate.averaged_gp import fit_averaged
 from surrogate.errors import FitError, InputError
 from surrogate.exclusive import exclusive
 from surrogate.sourced import Heads, SourcePrior, exact
@@ -54,16 +56,42 @@ from surrogate.sourced_gp import GPConfig, SourcedGP
 _POINTS_AT_ONCE = 128
 
 
+@runtime_checkable
+class AskableModel(Protocol):
+    """A model that answers by itself; the functions below hand their questions on to it.
+
+    All in work space and double precision, as the functions of the same names say.
+    """
+
+    def joint_moments(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """See :func:`joint_moments`."""
+
+    def marginal_moments(
+        self, X: Tensor, *, observation_noise: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """See :func:`marginal_moments`."""
+
+    def leave_one_out(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """See :func:`leave_one_out`."""
+
+    def outcomes_of(self, places: Sequence[int]) -> Model:
+        """See :func:`outcomes_of`."""
+
+
 @exclusive
 def fit_outcomes(
     X: Tensor,
     Y: Tensor,
     *,
+    choices: Sequence[Sequence[int]] = (),
     config: GPConfig | None = None,
     heads: Heads | None = None,
     prior: SourcePrior | None = None,
 ) -> Model:
     """Fit one GP to each column of ``Y`` and return them as one BoTorch model.
+
+    Without ``config`` and ``heads`` it is the plain surrogate, averaged over beliefs about noise
+    and smoothness (:mod:`surrogate.averaged_gp`); with either it has one fixed belief.
 
     Outcomes observed on the same rows are fitted together, as one batched model; that is several
     times faster than one after the other.
@@ -71,7 +99,8 @@ def fit_outcomes(
     Args:
         X: (n, d) conditions in the unit cube, finite.
         Y: (n, m) outcomes in work space; NaN where not measured.
-        config: priors and budget.
+        choices: columns of X that are one-hot together; only the plain surrogate asks.
+        config: priors and budget of one fixed belief.
         heads: what sources say of conditions (:mod:`surrogate.sourced`); ``None``: plain GPs.
         prior: beliefs in the sources.
 
@@ -89,6 +118,8 @@ def fit_outcomes(
     (torch.Size([1, 3]), torch.Size([1, 3, 3]))
     """
     _check(X, Y)
+    if config is None and heads is None:
+        return fit_averaged(X, Y, choices=choices)
     config = config or GPConfig()
     is_measured = ~torch.isnan(Y)
     groups: dict[tuple[bool, ...], list[int]] = {}
@@ -129,7 +160,7 @@ def _fit_group(
 
 def outcomes_of(model: Model, places: Sequence[int]) -> Model:
     """Take some outcomes out of a model of :func:`fit_outcomes`, in the order of ``places``."""
-    if hasattr(model, "outcomes_of"):
+    if isinstance(model, AskableModel):
         return model.outcomes_of(places)
     if isinstance(model, ModelListGP):
         chosen = [model.models[place] for place in places]
@@ -202,7 +233,7 @@ def joint_moments(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Means (m, p) and covariances (m, p, p) in work space, on the device of X.
     """
-    if hasattr(model, "joint_moments"):
+    if isinstance(model, AskableModel):
         return model.joint_moments(X)
     means, covariances = [], []
     home = X.device
@@ -242,7 +273,7 @@ def marginal_moments(
     Returns:
         Means and variances (p, m) in work space, on the device of X.
     """
-    if hasattr(model, "marginal_moments"):
+    if isinstance(model, AskableModel):
         return model.marginal_moments(X, observation_noise=observation_noise)
     means, variances = [], []
     with torch.no_grad(), exact():
@@ -256,12 +287,13 @@ def marginal_moments(
 
 def device_of_model(model: Model) -> torch.device:
     """Return where a model lives."""
-    return next(model.parameters()).device
+    tensors = (*model.parameters(), *model.buffers())
+    return tensors[0].device if tensors else torch.device("cpu")
 
 
 @exclusive
 def leave_one_out(
-    model: SingleTaskGP | ModelListGP,
+    model: Model,
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Predict each observation from all the others, hyperparameters held (exact, closed form).
 
@@ -271,7 +303,7 @@ def leave_one_out(
         For each outcome: the observed values (n,), leave-one-out means (n,) and variances (n,),
         with the observation's noise, on the CPU.
     """
-    if hasattr(model, "leave_one_out"):
+    if isinstance(model, AskableModel):
         return model.leave_one_out()
     members: Sequence[SingleTaskGP] = (
         list(model.models) if isinstance(model, ModelListGP) else [model]

@@ -78,6 +78,7 @@ def fit_trusting(
     Y: Tensor,
     heads: Heads | None,
     *,
+    choices: Sequence[Sequence[int]] = (),
     config: GPConfig | None = None,
     prior: SourcePrior | None = None,
 ) -> tuple[Model, tuple[SourceUse, ...]]:
@@ -87,7 +88,8 @@ def fit_trusting(
         X: (n, d) conditions in the unit cube.
         Y: (n, m) outcomes in work space, NaN where not measured.
         heads: of all sources, or ``None``.
-        config: priors and budget of the fit.
+        choices: columns of X that are one-hot together.
+        config: priors and budget of the fit with heads.
         prior: beliefs in the sources.
 
     Returns:
@@ -96,13 +98,13 @@ def fit_trusting(
     Raises:
         InputError, FitError: see :func:`surrogate.gp.fit_outcomes`.
     """
-    plain = None
     if heads is None:
-        return fit_outcomes(X, Y, config=config), ()
+        return fit_outcomes(X, Y, choices=choices), ()
     layout = heads.layout
     rows = _sample(Y)
     x, y = X[rows], Y[rows]
-    plain = fit_outcomes(x, y, config=config)
+    # Weighed under one belief, with and without: the same priors on both sides.
+    plain = fit_outcomes(x, y, config=config or GPConfig())
     plain_evidence = evidence(plain)
     alone: dict[int, Model] = {}
     trust = []
@@ -114,12 +116,14 @@ def fit_trusting(
     used = [source for source, share in enumerate(trust) if share >= 0.5]
     model: Model
     # That very model was fitted to weigh it: no need to fit it again.
-    if len(rows) == len(X) and len(used) <= 1:
-        model = alone[used[0]] if used else plain
+    if not used:
+        model = fit_outcomes(X, Y, choices=choices)
+    elif len(rows) == len(X) and len(used) == 1:
+        model = alone[used[0]]
     else:
         chosen = trusted(heads, [share >= 0.5 for share in trust])
         model = fit_outcomes(X, Y, config=config, heads=chosen, prior=prior)
-    weights = head_weights(model, Y.shape[-1], len(used))
+    weights = head_weights(model, Y.shape[-1], len(used)) if used else torch.empty(0)
     return model, tuple(
         SourceUse(
             name,

@@ -77,7 +77,7 @@ def _refitted(forecaster: Forecaster) -> list[tuple[Tensor, Tensor, Tensor]]:
     for fold in range(_FOLDS):
         out = run % _FOLDS == fold
         if out.any() and ((~torch.isnan(Y[~out])).sum(dim=0) >= 2).all():
-            model = fit_outcomes(X[~out], Y[~out])
+            model = fit_outcomes(X[~out], Y[~out], choices=forecaster.space.choices)
             mean[out], variance[out] = marginal_moments(model, X[out])
     predicted = ~torch.isnan(Y) & ~torch.isnan(mean)
     return [

@@ -93,7 +93,7 @@ class Forecaster:
             device = device_of(settings.device)
             X, Y = (torch.from_numpy(part).to(device) for part in (data.X, data.Y))
             labs = knowledge.labs(names) if knowledge is not None else None
-            model, use = fit_among_labs(X, Y, labs, heads)
+            model, use = fit_among_labs(X, Y, labs, heads, choices=space.choices)
         except SurrogateError as error:
             raise ModelError(f"the surrogate could not be fitted: {error}") from error
         shares = [

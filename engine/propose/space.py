@@ -66,6 +66,18 @@ class Space:
         """Columns of X."""
         return len(self.labels)
 
+    @property
+    def choices(self) -> tuple[tuple[int, ...], ...]:
+        """Columns of X that are one-hot together, for each parameter of named choices."""
+        columns: list[tuple[int, ...]] = []
+        first = 0
+        for parameter in (*self.controlled, *self.ambient):
+            width = len(parameter.choices or ()) if parameter.is_categorical else 1
+            if parameter.is_categorical:
+                columns.append(tuple(range(first, first + width)))
+            first += width
+        return tuple(columns)
+
     def place_of(self, name: str) -> int:
         """Return the column of a controlled parameter in ``settings``."""
         return self._names.index(name)

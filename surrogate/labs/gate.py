@@ -45,6 +45,7 @@ def fit_among_labs(
     population: Population | None,
     heads: Heads | None = None,
     *,
+    choices: Sequence[Sequence[int]] = (),
     beliefs: Beliefs | None = None,
     config: GPConfig | None = None,
     prior: SourcePrior | None = None,
@@ -56,6 +57,7 @@ def fit_among_labs(
         Y: (n, m) outcomes in work space, NaN where not measured.
         population: the simulated labs; ``None``: sources are weighed one outcome at a time.
         heads: of other sources; those of the labs' own name are not asked.
+        choices: columns of X that are one-hot together; only the plain model asks.
         beliefs: priors of this model.
         config, prior: of the model where the labs are left aside.
 
@@ -66,15 +68,15 @@ def fit_among_labs(
         InputError, FitError: see :func:`surrogate.gp.fit_outcomes`.
     """
     if population is None:
-        return fit_trusting(X, Y, heads, config=config, prior=prior)
+        return fit_trusting(X, Y, heads, choices=choices, config=config, prior=prior)
     sources = heads
     if heads is not None:
         sources = trusted(heads, [name != population.name for name in heads.layout.names])
     if _is_too_ragged(Y):
-        plain = fit_trusting(X, Y, sources, config=config, prior=prior)
+        plain = fit_trusting(X, Y, sources, choices=choices, config=config, prior=prior)
         return _aside(plain, population.name, 0.0, Y.shape[-1])
     fit = _Fit(X, Y, population, sources, beliefs or Beliefs(), prior or SourcePrior())
-    return fit.run(config)
+    return fit.run(config, choices)
 
 
 def _is_too_ragged(Y: Tensor) -> bool:
@@ -189,7 +191,9 @@ class _Fit:
         """Fit hyperparameters to ``rows``."""
         return fit_hyperparameters(self.setting(near, chosen, rows)[1], self.beliefs)
 
-    def run(self, config: GPConfig | None) -> tuple[Model, tuple[SourceUse, ...]]:
+    def run(
+        self, config: GPConfig | None, choices: Sequence[Sequence[int]]
+    ) -> tuple[Model, tuple[SourceUse, ...]]:
         """Weigh, localise, fit."""
         rows = _sample(self.y, GATE_ROWS)
         S = 0 if self.sources is None else len(self.sources.layout.names)
@@ -198,7 +202,9 @@ class _Fit:
         labs = self.weigh(self.everywhere, no_source, rows)
         trust = _trust(labs, alone)
         if trust < 0.5:
-            plain = fit_trusting(self.X, self.Y, self.sources, config=config, prior=self.prior)
+            plain = fit_trusting(
+                self.X, self.Y, self.sources, choices=choices, config=config, prior=self.prior
+            )
             return _aside(plain, self.population.name, trust, len(self.unit))
         trusts = [
             _trust(self.weigh(None, [s == source for s in range(S)], rows), alone)

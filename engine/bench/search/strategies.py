@@ -6,17 +6,18 @@ that tests and notebooks can bring their own.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.bench.models import sources
 from engine.bench.models.knowledge import KnowledgeProvider, ignorance, keywords
-from engine.bench.search import plain_loop
+from engine.bench.search import gp_0_1, plain_loop
 from engine.campaign import Value
 from engine.campaign.history import History
 from engine.errors import UsageError, nearest_name
 
-NAMES = ("sobol", "gp", "ax", "nsga2")
+NAMES = ("sobol", "gp", gp_0_1.NAME, "ax", "nsga2")
 ALIASES = {"random": "sobol"}
 BY_AX = "ax-matmcl"
 """``matmcl`` searched by Ax: ``ax-matmcl:older`` knows what ``matmcl:older`` knows."""
@@ -47,6 +48,8 @@ def strategy(name: str, provider: KnowledgeProvider = ignorance) -> Strategy:
 
     ``provider``: what ``matmcl`` knows beforehand; ``matmcl:older`` is ``matmcl`` that knows more.
     """
+    if name == gp_0_1.NAME:
+        return _first_release
     inner = _inner(name)
 
     def choose(history: History, n: int, seed: int, at: Mapping[str, float]) -> Choice:
@@ -70,6 +73,8 @@ def pool_strategy(name: str, provider: KnowledgeProvider = ignorance) -> PoolStr
     """Return the pool strategy of ``engine.propose`` called ``name``; see :func:`strategy`."""
     if name == plain_loop.NAME:
         return plain_loop.choose_by_botorch
+    if name == gp_0_1.NAME:
+        return gp_0_1.choose_from_pool
     inner = _inner(name)
 
     def choose(
@@ -84,6 +89,12 @@ def pool_strategy(name: str, provider: KnowledgeProvider = ignorance) -> PoolStr
         )
 
     return choose
+
+
+def _first_release(history: History, n: int, seed: int, at: Mapping[str, float]) -> Choice:
+    started = time.perf_counter()
+    settings, led_by = gp_0_1.propose(history, n, seed, at)
+    return Choice(settings, led_by, {"search": time.perf_counter() - started})
 
 
 def sourced(name: str) -> str | None:

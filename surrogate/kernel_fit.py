@@ -1,0 +1,216 @@
+r"""Hyperparameters of many small Gaussian processes at once, and how well each explains its data.
+
+Notation
+--------
+=========  =======================================================================  ==============
+symbol     meaning                                                                  shape
+=========  =======================================================================  ==============
+X          distinct conditions in the unit cube                                     (n, d)
+y          means of the measurements at X, standardised; 0 where there is none      (B, n)
+r          how many measurements each mean is of; 0: none                           (B, n)
+S, N       scatter of the measurements about their means: sum of squares, degrees   (B,)
+θ          logarithms of the hyperparameters: D lengthscales, ℓ, a₁, a₂, σ²         (B, D + 4)
+B          problems: an outcome under one belief about smoothness and noise         —
+=========  =======================================================================  ==============
+
+.. math::
+    k(x, x') = a_1 M_{5/2}(x, x'; \ell_1 … \ell_D) + a_2 M_{5/2}(x, x'; \ell), \qquad
+    \bar y \sim N(c, K + \sigma^2 R^{-1}), \quad S \sim \sigma^2 \chi^2_N
+
+The constant c is integrated out under a flat prior (Rasmussen & Williams 2006, eq. 2.45).
+Priors are normal in θ. The maximum is found by L-BFGS for all problems together; the evidence is
+Laplace's approximation around it (MacKay 1992), with the Hessian by differences of the gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+from surrogate.errors import FitError
+
+# Beyond e^±9 no parameter of a standardised problem on the unit cube means anything more.
+_BOUND = 9.0
+_ROOT5 = math.sqrt(5.0)
+_JITTER = 1e-8
+_STEP = 1e-3
+"""Of the differences that make the Hessian, in θ."""
+
+
+@dataclass(frozen=True)
+class Problems:
+    """The data of B problems on shared conditions.
+
+    ``X`` (n, d) is scaled so that columns of one ``group`` are measured by one lengthscale;
+    ``group`` (d,) numbers the lengthscales 0 … D − 1; ``y``, ``r`` (B, n); ``scatter``,
+    ``degrees`` (B,); ``location``, ``scale`` (B, D + 4) of the priors of θ.
+    """
+
+    X: Tensor
+    group: Tensor
+    y: Tensor
+    r: Tensor
+    scatter: Tensor
+    degrees: Tensor
+    location: Tensor
+    scale: Tensor
+
+    @property
+    def n_lengthscales(self) -> int:
+        """D."""
+        return self.location.shape[-1] - 4
+
+
+@dataclass(frozen=True)
+class Fit:
+    """θ (B, D + 4) at the maximum, and the log evidence (B,) of each problem, in nats."""
+
+    theta: Tensor
+    log_evidence: Tensor
+
+
+def kernel(theta: Tensor, group: Tensor, A: Tensor, C: Tensor) -> Tensor:
+    """Return K (B, a, c) between A (a, d) and C (c, d), or (B, a, d) and (B, c, d)."""
+    n_lengthscales = theta.shape[-1] - 4
+    inverse = torch.exp(-theta[:, :n_lengthscales])[:, group].unsqueeze(-2)
+    ard = _matern(_squares(A * inverse, C * inverse))
+    isotropic = _matern(_squares(A, C) * torch.exp(-2 * theta[:, -4])[:, None, None])
+    amplitude = theta[:, -3:-1].exp()
+    return amplitude[:, :1, None] * ard + amplitude[:, 1:, None] * isotropic
+
+
+def prior_variance(theta: Tensor) -> Tensor:
+    """Return k(x, x) of each problem, (B,)."""
+    return theta[:, -3:-1].exp().sum(dim=-1)
+
+
+def _squares(A: Tensor, C: Tensor) -> Tensor:
+    """Return squared distances (…, a, c)."""
+    product = A @ C.transpose(-1, -2)
+    lengths = (A * A).sum(-1).unsqueeze(-1) + (C * C).sum(-1).unsqueeze(-2)
+    return (lengths - 2 * product).clamp_min(0.0)
+
+
+def _matern(squares: Tensor) -> Tensor:
+    # The root has no gradient at zero, the Matérn-5/2 has: it is flat there.
+    root = _ROOT5 * (squares + 1e-20).sqrt()
+    return (1 + root + root * root / 3) * torch.exp(-root)
+
+
+def factors(problems: Problems, theta: Tensor, K: Tensor) -> Tensor:
+    """Return the Cholesky factors (B, n, n) of K + σ²/r; rows without a measurement stand alone."""
+    measured = (problems.r > 0).to(K)
+    noise = theta[:, -1].exp()[:, None] / problems.r.clamp_min(1)
+    covariance = K * measured[:, :, None] * measured[:, None, :]
+    diagonal = torch.where(problems.r > 0, noise + _JITTER * prior_variance(theta)[:, None], 1.0)
+    covariance = covariance + torch.diag_embed(diagonal)
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    attempt = 0
+    while bool(failed.any()):
+        attempt += 1
+        if attempt > 5:
+            raise FitError("the covariance of the results cannot be factorised")
+        jitter = 10.0**attempt * _JITTER * prior_variance(theta)[:, None].expand_as(diagonal)
+        factor, failed = torch.linalg.cholesky_ex(covariance + torch.diag_embed(jitter))
+    return factor
+
+
+def log_posterior(problems: Problems, theta: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log p(data, θ) of each problem (B,), and its gradient (B, D + 4)."""
+    theta = theta.detach().requires_grad_()
+    K = kernel(theta, problems.group, problems.X, problems.X)
+    with torch.no_grad():
+        measured = (problems.r > 0).to(K)
+        factor = factors(problems, theta, K)
+        inverse = torch.cholesky_inverse(factor)
+        ones = inverse @ measured.unsqueeze(-1)
+        precision = (ones.squeeze(-1) * measured).sum(-1)
+        solved = (inverse @ problems.y.unsqueeze(-1)).squeeze(-1)
+        constant = (solved * measured).sum(-1) / precision
+        alpha = solved - constant[:, None] * ones.squeeze(-1)
+        quadratic = (alpha * problems.y).sum(-1)
+        log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        count = measured.sum(-1) - 1 + problems.degrees
+        noise = theta[:, -1]
+        value = -0.5 * (
+            quadratic
+            + log_det
+            + precision.log()
+            + problems.degrees * noise
+            + problems.scatter * torch.exp(-noise)
+            + count * math.log(2 * math.pi)
+        )
+        # d log p / dK: ½ (α αᵀ − P), P the projection that c leaves.
+        projected = inverse - ones @ ones.transpose(-1, -2) / precision[:, None, None]
+        slope = 0.5 * (alpha.unsqueeze(-1) * alpha.unsqueeze(-2) - projected)
+        slope = slope * measured[:, :, None] * measured[:, None, :]
+        of_noise = (
+            slope.diagonal(dim1=-2, dim2=-1)
+            * theta[:, -1:].exp()
+            / problems.r.clamp_min(1)
+            * measured
+        ).sum(-1) - 0.5 * (problems.degrees - problems.scatter * torch.exp(-noise))
+    (gradient,) = torch.autograd.grad((K * slope).sum(), theta)
+    gradient = gradient.clone()
+    gradient[:, -1] += of_noise
+    with torch.no_grad():
+        distance = (theta - problems.location) / problems.scale
+        value = value - 0.5 * (distance**2).sum(-1) - problems.scale.log().sum(-1)
+        value = value - 0.5 * theta.shape[-1] * math.log(2 * math.pi)
+        gradient = gradient - distance / problems.scale
+    return value, gradient
+
+
+def fit(problems: Problems, *, start: Tensor | None = None, iterations: int = 100) -> Fit:
+    """Find the maximum of each problem's posterior, and its Laplace evidence.
+
+    Args:
+        problems: data and priors.
+        start: (B, D + 4) where to begin; the priors' locations by default.
+        iterations: of L-BFGS, at most.
+
+    Raises:
+        FitError: a covariance that cannot be factorised.
+    """
+    begin = problems.location if start is None else start
+    shape = begin.shape
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = log_posterior(problems, torch.from_numpy(flat).reshape(shape).to(begin))
+        return -float(value.sum()), -gradient.reshape(-1).cpu().numpy()
+
+    result = minimize(
+        objective,
+        begin.reshape(-1).cpu().numpy(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-_BOUND, _BOUND)] * begin.numel(),
+        options={"maxiter": iterations, "ftol": 1e-7, "gtol": 2e-3},
+    )
+    theta = torch.from_numpy(result.x).reshape(shape).to(begin)
+    return Fit(theta, laplace_evidence(problems, theta))
+
+
+def laplace_evidence(problems: Problems, theta: Tensor) -> Tensor:
+    """Return log ∫ p(data, θ) dθ of each problem (B,), the posterior of θ taken for a Gaussian."""
+    n_parameters = theta.shape[-1]
+    value, _ = log_posterior(problems, theta)
+    columns = []
+    for place in range(n_parameters):
+        step = torch.zeros(n_parameters, dtype=theta.dtype, device=theta.device)
+        step[place] = _STEP
+        _, above = log_posterior(problems, theta + step)
+        _, below = log_posterior(problems, theta - step)
+        columns.append((below - above) / (2 * _STEP))
+    hessian = torch.stack(columns, dim=-1)
+    hessian = 0.5 * (hessian + hessian.transpose(-1, -2))
+    # A direction that the data leave flat is held by its prior at the least.
+    curvature = torch.linalg.eigvalsh(hessian).clamp_min(1e-2)
+    return (
+        value + 0.5 * n_parameters * math.log(2 * math.pi) - 0.5 * curvature.log().sum(dim=-1)
+    )
