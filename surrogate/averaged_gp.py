@@ -116,52 +116,60 @@ def merge_replicates(X: Tensor, Y: Tensor) -> Merged:
     return Merged(distinct[order.to(distinct.device)], mean, count, scatter, degrees)
 
 
+@dataclass(frozen=True)
+class Members:
+    """The Gaussian processes that are averaged: an outcome under a belief each, B of them.
+
+    ``theta`` (B, D + 4); ``outcome`` (B,) whose; ``weight`` (B,), summing to one for an outcome;
+    ``beliefs`` (B,) names.
+    """
+
+    theta: Tensor
+    outcome: Tensor
+    weight: Tensor
+    beliefs: tuple[str, ...]
+
+
 class AveragedGP(Model):
     """Exact Gaussian processes over m outcomes, averaged over beliefs; see :func:`fit_averaged`.
 
     Args:
         merged: what was measured, in work space.
         columns: how inputs are measured by the kernel.
-        theta: (B, D + 4) hyperparameters of the beliefs kept.
-        outcome: (B,) whose they are.
-        weight: (B,) of each belief, summing to one for every outcome.
-        shift, scale: (m,) of the standardisation.
-        beliefs: (B,) names, for the record.
+        members: what is averaged.
+        standard: (2, m) mean and spread of the standardisation.
         log_evidence: (m,) of each outcome under all its beliefs, in nats.
     """
-
-    def __init__(
-        self,
-        merged: Merged,
-        columns: Columns,
-        theta: Tensor,
-        outcome: Tensor,
-        weight: Tensor,
-        shift: Tensor,
-        scale: Tensor,
-        beliefs: Sequence[str],
-        log_evidence: Tensor,
-    ) -> None:
-        super().__init__()
-        self.merged, self.columns = merged, columns
-        self.beliefs = tuple(beliefs)
-        self.log_evidence = log_evidence
-        for name, tensor in (
-            ("theta", theta),
-            ("outcome", outcome),
-            ("weight", weight),
-            ("shift", shift),
-            ("scale", scale),
-        ):
-            self.register_buffer(name, tensor)
-        self.problems = _problems(merged, columns, outcome, shift, scale, theta)
-        self._solve()
 
     theta: Tensor
     outcome: Tensor
     weight: Tensor
     shift: Tensor
     scale: Tensor
+
+    def __init__(
+        self,
+        merged: Merged,
+        columns: Columns,
+        members: Members,
+        standard: Tensor,
+        log_evidence: Tensor,
+    ) -> None:
+        super().__init__()
+        self.merged, self.columns = merged, columns
+        self.beliefs = members.beliefs
+        self.log_evidence = log_evidence
+        for name, tensor in (
+            ("theta", members.theta),
+            ("outcome", members.outcome),
+            ("weight", members.weight),
+            ("shift", standard[0]),
+            ("scale", standard[1]),
+        ):
+            self.register_buffer(name, tensor)
+        flat = torch.zeros_like(self.theta), torch.ones_like(self.theta)
+        self.problems = _problems(merged, columns, self.outcome, standard, flat)
+        self._solve()
 
     def _solve(self) -> None:
         """Keep what every question needs: factors, K⁻¹1, and K⁻¹(y − c)."""
@@ -270,6 +278,11 @@ class AveragedGP(Model):
                 variances.append(spread + self.noise if observation_noise else spread)
         return torch.cat(means).to(X.device), torch.cat(variances).to(X.device)
 
+    def prior_variances(self, X: Tensor) -> Tensor:
+        """Return (p, m): the variance of each outcome at X (p, d) before any result."""
+        variance = self._averaged(prior_variance(self.theta)) * self.scale**2
+        return variance.to(X.device).expand(len(X), -1)
+
     @exclusive
     def leave_one_out(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Predict each condition's mean from all other conditions, hyperparameters held.
@@ -312,17 +325,14 @@ class AveragedGP(Model):
             scatter=self.merged.scatter[chosen],
             degrees=self.merged.degrees[chosen],
         )
-        return AveragedGP(
-            merged,
-            self.columns,
+        members = Members(
             self.theta[rows],
             torch.tensor([place for _, place in kept], device=self.outcome.device),
             self.weight[rows],
-            self.shift[chosen],
-            self.scale[chosen],
-            [self.beliefs[row] for row in rows],
-            self.log_evidence[chosen],
+            tuple(self.beliefs[row] for row in rows),
         )
+        standard = torch.stack([self.shift, self.scale])[:, chosen]
+        return AveragedGP(merged, self.columns, members, standard, self.log_evidence[chosen])
 
     def subset_output(self, idcs: list[int]) -> AveragedGP:
         """BoTorch's name of :meth:`outcomes_of`."""
@@ -432,45 +442,39 @@ def fit_averaged(
     m = Y.shape[-1]
     columns = Columns.of(choices, X.shape[-1])
     merged = merge_replicates(X, Y)
-    shift, scale = _standardisation(merged)
+    standard = _standardisation(merged)
     outcome = torch.arange(m, device=X.device).repeat(len(beliefs))
-    priors = [belief.priors(columns.n_lengthscales) for belief in beliefs]
-    location, width = (
-        torch.tensor([pair[side] for pair in priors], dtype=X.dtype, device=X.device)
-        .repeat_interleave(m, dim=0)
-        for side in (0, 1)
+    pairs = [belief.priors(columns.n_lengthscales) for belief in beliefs]
+    priors = torch.tensor(pairs, dtype=X.dtype, device=X.device).repeat_interleave(m, dim=0)
+    problems = _problems(
+        _sampled(merged, fit_rows), columns, outcome, standard, (priors[:, 0], priors[:, 1])
     )
-    sample = _sampled(merged, fit_rows)
-    problems = _problems(sample, columns, outcome, shift, scale, location, width)
     result = fit(problems)
     evidence = result.log_evidence.reshape(len(beliefs), m)
     weight = torch.softmax(evidence, dim=0).reshape(-1)
     kept = (weight > _LEAST_WEIGHT).nonzero().squeeze(-1)
-    weight = weight[kept]
-    totals = weight.new_zeros(m).index_add(0, outcome[kept], weight)
+    totals = weight.new_zeros(m).index_add(0, outcome[kept], weight[kept])
     names = [belief.name for belief in beliefs for _ in range(m)]
-    return AveragedGP(
-        merged,
-        columns,
+    members = Members(
         result.theta[kept],
         outcome[kept],
-        weight / totals[outcome[kept]],
-        shift,
-        scale,
-        [names[row] for row in kept.tolist()],
-        torch.logsumexp(evidence, dim=0) - math.log(len(beliefs)),
+        weight[kept] / totals[outcome[kept]],
+        tuple(names[row] for row in kept.tolist()),
     )
+    total = torch.logsumexp(evidence, dim=0) - math.log(len(beliefs))
+    return AveragedGP(merged, columns, members, standard, total)
 
 
-def _standardisation(merged: Merged) -> tuple[Tensor, Tensor]:
-    """Return mean and spread (m,) of the conditions' means; an outcome without spread keeps 1."""
+def _standardisation(merged: Merged) -> Tensor:
+    """Return mean and spread (2, m) of what was measured; an outcome without spread keeps 1."""
     measured = (merged.count > 0).to(merged.mean)
     n = measured.sum(0).clamp_min(1)
     shift = (merged.mean * measured).sum(0) / n
     off = (merged.mean - shift) * measured
     total = (off**2).sum(0) + merged.scatter
     scale = (total / (n + merged.degrees - 1).clamp_min(1)).sqrt()
-    return shift, torch.where(scale > 1e-12 * (1e-300 + shift.abs()), scale, 1.0)
+    scale = torch.where(scale > 1e-12 * (1e-300 + shift.abs()), scale, 1.0)
+    return torch.stack([shift, scale])
 
 
 def _sampled(merged: Merged, most: int) -> Merged:
@@ -480,20 +484,17 @@ def _sampled(merged: Merged, most: int) -> Merged:
     # The same rows give the same sample: a proposal that is replayed has the same hyperparameters.
     generator = torch.Generator().manual_seed(n)
     rows = torch.randperm(n, generator=generator)[:most].sort().values.to(merged.X.device)
-    return replace(
-        merged, X=merged.X[rows], mean=merged.mean[rows], count=merged.count[rows]
-    )
+    return replace(merged, X=merged.X[rows], mean=merged.mean[rows], count=merged.count[rows])
 
 
 def _problems(
     merged: Merged,
     columns: Columns,
     outcome: Tensor,
-    shift: Tensor,
-    scale: Tensor,
-    location: Tensor,
-    width: Tensor | None = None,
+    standard: Tensor,
+    priors: tuple[Tensor, Tensor],
 ) -> Problems:
+    shift, scale = standard
     counts = merged.count.T[outcome]
     y = ((merged.mean - shift) / scale).T[outcome]
     return Problems(
@@ -503,6 +504,5 @@ def _problems(
         counts,
         (merged.scatter / scale**2)[outcome],
         merged.degrees[outcome],
-        location,
-        torch.ones_like(location) if width is None else width,
+        *priors,
     )

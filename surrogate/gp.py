@@ -71,6 +71,9 @@ class AskableModel(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """See :func:`marginal_moments`."""
 
+    def prior_variances(self, X: Tensor) -> Tensor:
+        """See :func:`prior_variances`."""
+
     def leave_one_out(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """See :func:`leave_one_out`."""
 
@@ -283,6 +286,26 @@ def marginal_moments(
             means.append(posterior.mean.to(X.device))
             variances.append(posterior.variance.to(X.device))
     return torch.cat(means), torch.cat(variances)
+
+
+@exclusive
+def prior_variances(model: Model, X: Tensor) -> Tensor:
+    """Return (p, m): the variance of each outcome at X (p, d) before any result, without noise.
+
+    In work space; the level of an outcome, which is always learnt, is not counted.
+    """
+    if isinstance(model, AskableModel):
+        return model.prior_variances(X)
+    columns = []
+    points = X.to(device_of_model(model))
+    with torch.no_grad():
+        for member in model.models if isinstance(model, ModelListGP) else [model]:
+            inputs = member.transform_inputs(points)
+            if member.num_outputs > 1:
+                inputs = inputs.expand(member.num_outputs, *inputs.shape)
+            variance = member.forward(inputs).variance.reshape(member.num_outputs, -1)
+            columns.append(variance * member.outcome_transform.stdvs.reshape(-1, 1) ** 2)
+    return torch.cat(columns).T.to(X.device)
 
 
 def device_of_model(model: Model) -> torch.device:

@@ -211,6 +211,4 @@ def laplace_evidence(problems: Problems, theta: Tensor) -> Tensor:
     hessian = 0.5 * (hessian + hessian.transpose(-1, -2))
     # A direction that the data leave flat is held by its prior at the least.
     curvature = torch.linalg.eigvalsh(hessian).clamp_min(1e-2)
-    return (
-        value + 0.5 * n_parameters * math.log(2 * math.pi) - 0.5 * curvature.log().sum(dim=-1)
-    )
+    return value + 0.5 * n_parameters * math.log(2 * math.pi) - 0.5 * curvature.log().sum(dim=-1)

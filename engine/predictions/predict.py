@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.campaign import Campaign, Parameter, Value
 from engine.compute import limit_threads
@@ -172,34 +172,15 @@ def ask(
 def remoteness(forecaster: Forecaster, conditions: Sequence[Mapping[str, Value]]) -> list[float]:
     """Return how far from all data each of ``conditions`` is, 0 … 1 (see the notation)."""
     import numpy as np
+    import torch
+
+    from surrogate.gp import prior_variances
 
     X = forecaster.space.encode(conditions, forecaster.data.fill)
     _, posterior = forecaster.moments(X, with_noise=False)
-    prior = prior_variance(forecaster.model, X)
+    prior = prior_variances(forecaster.model, torch.from_numpy(X)).numpy()
     ratio = np.sqrt(np.clip(posterior / prior, 0.0, 1.0))
     return [float(x) for x in np.median(ratio, axis=1)]
-
-
-def prior_variance(model: Any, X: Array) -> Array:
-    """Return (n, m): the variance of each noise-free outcome before any data, in work space.
-
-    ``model``: a BoTorch GP, or several in a ``ModelListGP``; X: (n, d).
-    """
-    import numpy as np
-    import torch
-
-    from surrogate.gp import device_of_model
-
-    columns = []
-    with torch.no_grad():
-        for member in getattr(model, "models", [model]):
-            points = member.transform_inputs(torch.from_numpy(X).to(device_of_model(model)))
-            if member.num_outputs > 1:
-                points = points.expand(member.num_outputs, *points.shape)
-            variance = member.forward(points).variance.reshape(member.num_outputs, -1)
-            scale = member.outcome_transform.stdvs.reshape(-1, 1)
-            columns.append((variance * scale**2).cpu().numpy())
-    return np.concatenate(columns).T
 
 
 def what_drives(

@@ -22,7 +22,7 @@ from torch import Tensor
 from surrogate.errors import InputError
 from surrogate.exclusive import exclusive
 from surrogate.labs.algebra import Factorised, factorised
-from surrogate.labs.features import Features
+from surrogate.labs.features import LEVEL, Features
 from surrogate.labs.hyperparameters import Hyperparameters, Setting
 
 # So many points at a time go through the network.
@@ -159,6 +159,21 @@ class LabsModel(Model):
         noise = self.state.solved.parts.N.diagonal()[places] if observation_noise else 0.0
         variance = (torch.cat(variances) + noise) * unit.square()
         return shift + unit * torch.cat(centres), variance
+
+    @exclusive
+    def prior_variances(self, X: Tensor) -> Tensor:
+        """Return (p, m): the variance of each outcome at X (p, d) before any result.
+
+        Of the labs' and sources' weights and of the discrepancy; the level is not counted.
+        """
+        state = self.state
+        places = list(self.places)
+        with torch.no_grad():
+            F, _, _ = state.features(self._on_cpu(X))
+            variance = state.hyperparameters.v(state.setting.kind, state.setting.fixed)
+            of_weights = (F.square() * variance * (state.setting.kind != LEVEL)).sum(dim=-1)
+            of_discrepancy = state.solved.parts.B.diagonal()
+        return ((of_weights + of_discrepancy) * state.features.unit.square())[:, places]
 
     @exclusive
     def leave_one_out(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

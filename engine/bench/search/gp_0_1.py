@@ -9,7 +9,7 @@ all readings of the room, each by qLogNEHVI on joint draws, greedily. What has n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,7 +36,8 @@ _MAX_BASELINE, _MAX_CLOSE_LOOK, _CHUNK, _LAZY = 96, 360, 128, 48
 def propose(
     history: History, n: int, seed: int, at: Mapping[str, float]
 ) -> tuple[list[dict[str, Value]], str]:
-    """Choose ``n`` settings for today's room ``at``; return them and who chose (``sobol`` first)."""
+    """Choose ``n`` settings for today's room ``at``; return them and who chose."""
+    from engine.propose.batch import DistinctLimits
     from engine.propose.room import plan_room
     from engine.propose.space import Space
     from engine.propose.spacefilling import fill_space
@@ -59,7 +60,7 @@ def propose(
         seed,
         excluded=excluded,
         existing=space.settings_of([run.conditions for run in runs]),
-        limits=_no_limits(),
+        limits=DistinctLimits({}),
         fixed={},
         chosen=[],
     )
@@ -84,12 +85,6 @@ def choose_from_pool(
     return search.choose_rows(X, np.arange(len(X)), p_success, min(n, len(pool)), seed)[0]
 
 
-def _no_limits() -> object:
-    from engine.propose.batch import DistinctLimits
-
-    return DistinctLimits({})
-
-
 def _fitted(history: History) -> Forecaster:
     import torch
 
@@ -103,9 +98,7 @@ def _fitted(history: History) -> Forecaster:
     space = Space(history.campaign)
     data = training_data(history, space, history.campaign.wanted_outcomes)
     try:
-        model = fit_outcomes(
-            torch.from_numpy(data.X), torch.from_numpy(data.Y), config=GPConfig()
-        )
+        model = fit_outcomes(torch.from_numpy(data.X), torch.from_numpy(data.Y), config=GPConfig())
     except SurrogateError as error:
         raise ModelError(f"the surrogate could not be fitted: {error}") from error
     return Forecaster(space, model, data, fit_feasibility(space, history), 0.9)
@@ -129,9 +122,7 @@ def _leads(forecaster: Forecaster, n_objectives: int) -> bool:
                 mean[out], variance[out] = marginal_moments(model, X[out])
         known = ~torch.isnan(Y) & ~torch.isnan(mean)
         columns = range(Y.shape[1])
-        members = [
-            tuple(part[known[:, i], i] for part in (Y, mean, variance)) for i in columns
-        ]
+        members = [tuple(part[known[:, i], i] for part in (Y, mean, variance)) for i in columns]
     else:
         members = list(zip(*leave_one_out(forecaster.model), strict=True))
 
@@ -195,7 +186,7 @@ class _TwoPasses:
             [run.conditions for run in history.pending], forecaster.data.fill
         )
 
-    def pick(self, n: int, excluded: set[tuple[float, ...]]) -> Array:
+    def pick(self, n: int, excluded: set[tuple[int, ...]]) -> Array:
         """Return settings (n, c) in the order of picking."""
         near = [
             self._neighbours(self.space.settings_of([run.conditions])[0]) for run in self.best_runs
@@ -240,7 +231,7 @@ class _TwoPasses:
         candidates = np.unique(np.round(np.array(moved).reshape(-1, len(row)), 9), axis=0)
         return candidates[self.space.is_feasible(candidates)]
 
-    def _new(self, pool: Array, excluded: set[tuple[float, ...]]) -> Array:
+    def _new(self, pool: Array, excluded: set[tuple[int, ...]]) -> Array:
         unique = {self.space.key(row): row for row in pool}
         rows = [row for key, row in unique.items() if key not in excluded]
         return np.stack(rows) if rows else np.empty((0, pool.shape[1]))
@@ -291,7 +282,13 @@ class _TwoPasses:
         return picks, first_values
 
 
-def _lazy_best(evaluate: object, bounds: Array, mask: NDArray[np.bool_], *, fresh: bool) -> int:
+def _lazy_best(
+    evaluate: Callable[[NDArray[np.int64]], Array],
+    bounds: Array,
+    mask: NDArray[np.bool_],
+    *,
+    fresh: bool,
+) -> int:
     """Return the best candidate; values only fall while a batch grows, so old ones bound new."""
     order = np.flatnonzero(mask)[np.argsort(-bounds[mask], kind="stable")]
     best, best_value = int(order[0]), -np.inf
@@ -299,7 +296,7 @@ def _lazy_best(evaluate: object, bounds: Array, mask: NDArray[np.bool_], *, fres
         rows = order[start : start + _LAZY]
         if bounds[rows[0]] <= best_value:
             break
-        bounds[rows] = evaluate(rows)  # type: ignore[operator]
+        bounds[rows] = evaluate(rows)
         winner = int(rows[np.argmax(bounds[rows])])
         if bounds[winner] > best_value:
             best, best_value = winner, float(bounds[winner])

@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 
 from engine.propose.acquisition import Goal, build_acquisition, draw_joint
 from surrogate.gp import fit_outcomes, joint_moments
+from surrogate.sourced_gp import GPConfig
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,8 @@ def problem() -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
     noise = 0.05 * torch.randn(20, 2, generator=generator, dtype=torch.double)
     Y = torch.stack([X[:, 0] + X[:, 1], 1.5 - X[:, 0] ** 2 + 0.3 * X[:, 1]], dim=1) + noise
     candidates = torch.rand(60, 2, generator=generator, dtype=torch.double)
-    return fit_outcomes(X, Y), X, candidates
+    # One belief: a mixture's draws are those of a Gaussian here, and of the mixture there.
+    return fit_outcomes(X, Y, config=GPConfig()), X, candidates
 
 
 def test_agrees_with_botorch_on_the_same_model(problem) -> None:

@@ -24,6 +24,7 @@ from engine.propose.training_data import training_data
 from engine.workspace.settings import ProposeSettings
 from surrogate.gp import fit_outcomes, joint_moments
 from surrogate.sourced import HeadLayout
+from surrogate.sourced_gp import GPConfig
 
 OUTCOMES = ("strength", "stretch")
 
@@ -85,7 +86,7 @@ def test_ax_fits_the_engines_model_to_the_engines_columns(
 
     data = training_data(history, space, OUTCOMES)
     X, Y = torch.from_numpy(data.X), torch.from_numpy(data.Y)
-    means, covariances = joint_moments(fit_outcomes(X, Y, heads=heads), X)
+    means, covariances = joint_moments(fit_outcomes(X, Y, config=GPConfig(), heads=heads), X)
     low, high = np.array([p.bounds for p in (*space.controlled, *space.ambient)]).T
     raw = torch.from_numpy(low + data.X * (high - low))
     for place, model in enumerate(models):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from engine.campaign.history import History
 from engine.errors import DataError, UsageError
 from engine.predictions import predict as predicting
-from engine.predictions.predict import ask, prior_variance, remoteness, what_drives
+from engine.predictions.predict import ask, remoteness, what_drives
 from engine.propose.forecaster import Forecaster
 from engine.workspace.settings import ProposeSettings
+from surrogate.gp import prior_variances
 
 HERE = {"a": 0.5, "b": 1.0, "room": 20.0}
 
@@ -80,8 +82,9 @@ def test_remoteness_rises_from_the_data_to_the_prior(forecaster, history: Histor
 def test_the_prior_of_separate_outcomes(history: History, quick: ProposeSettings) -> None:
     together = Forecaster.fit(history, quick)
     X = together.space.encode([HERE], together.data.fill)
-    each = [prior_variance(m, X) for m in (together.model.subset_output([i]) for i in range(2))]
-    assert np.concatenate(each, axis=1) == pytest.approx(prior_variance(together.model, X))
+    points = torch.from_numpy(X)
+    each = [prior_variances(together.model.subset_output([i]), points) for i in range(2)]
+    torch.testing.assert_close(torch.cat(each, dim=1), prior_variances(together.model, points))
 
 
 def test_a_room_not_stated_is_the_mean_reading_and_told(forecaster, history: History) -> None:

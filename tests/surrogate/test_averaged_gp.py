@@ -1,0 +1,138 @@
+"""The plain surrogate: right from noiseless to noisy, and the same whatever the unit."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from surrogate.averaged_gp import BELIEFS, Columns, fit_averaged, merge_replicates
+from surrogate.kernel_fit import kernel
+
+
+def data(n: int, noise: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    X = torch.rand(n, 4, generator=generator, dtype=torch.double)
+    truth = torch.stack([torch.sin(4 * X[:, 0]) + X[:, 1], X[:, 2] * X[:, 3]], dim=-1)
+    error = torch.randn(n, 2, generator=generator, dtype=torch.double)
+    return X, truth + noise * truth.std(0) * error, truth
+
+
+@pytest.mark.parametrize(("noise", "least"), [(0.0, 0.97), (0.2, 0.85), (1.0, 0.3)])
+def test_it_predicts_whatever_the_noise(noise: float, least: float) -> None:
+    X, Y, _ = data(60, noise)
+    points, _, truth = data(200, 0.0, seed=1)
+    mean, _ = fit_averaged(X, Y).marginal_moments(points)
+    r2 = 1 - ((mean - truth) ** 2).mean(0) / truth.var(0)
+    assert (r2 > least).all()
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.8])
+def test_noise_and_intervals_are_those_of_the_data(noise: float) -> None:
+    X, Y, truth = data(120, noise)
+    model = fit_averaged(X[:80], Y[:80])
+    mean, variance = model.marginal_moments(X[80:])
+    covered = ((Y[80:] - mean).abs() < 1.645 * variance.sqrt()).double().mean()
+    assert 0.8 < covered <= 1.0
+    expected = (noise * truth.std(0)) ** 2
+    assert (model.noise > 0.4 * expected).all()
+    assert (model.noise < 2.5 * expected).all()
+
+
+def test_beliefs_are_weighed_by_the_results() -> None:
+    X, clean, _ = data(40, 0.0)
+    _, noisy, _ = data(40, 1.0)
+    weights = [fit_averaged(X, Y).weights for Y in (clean, noisy)]
+    assert all(math.isclose(sum(part.values()), 1.0) for pair in weights for part in pair)
+    share = [
+        sum(weight for name, weight in pair[0].items() if name.startswith("clean"))
+        for pair in weights
+    ]
+    assert share[0] > 0.9
+    assert share[1] < 0.5
+
+
+@settings(max_examples=10, deadline=None)
+@given(power=st.integers(-15, 15), shift=st.floats(-100, 100))
+def test_the_unit_changes_nothing(power: int, shift: float) -> None:
+    X, Y, _ = data(15, 0.1)
+    unit = 2.0 ** (3 * power)
+    mean, variance = fit_averaged(X, Y).marginal_moments(X)
+    other, spread = fit_averaged(X, unit * (Y + shift)).marginal_moments(X)
+    torch.testing.assert_close(other / unit - shift, mean, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(spread / unit**2, variance, atol=1e-3, rtol=1e-2)
+
+
+def test_replicates_pin_the_noise() -> None:
+    X, _, truth = data(12, 0.0)
+    generator = torch.Generator().manual_seed(3)
+    error = torch.randn(96, 2, generator=generator, dtype=torch.double)
+    model = fit_averaged(X.repeat(8, 1), truth.repeat(8, 1) + 0.3 * error)
+    assert (model.noise.sqrt() - 0.3).abs().max() < 0.06
+
+
+def test_copies_are_no_replicates() -> None:
+    X, Y, _ = data(20, 0.5)
+    once, twice = fit_averaged(X, Y), fit_averaged(X.repeat(2, 1), Y.repeat(2, 1))
+    torch.testing.assert_close(once.noise, twice.noise)
+
+
+def test_merging_keeps_order_holes_and_sums() -> None:
+    X = torch.tensor([[0.5], [0.1], [0.5], [0.1]], dtype=torch.double)
+    nan = math.nan
+    Y = torch.tensor([[1.0, 2.0], [5.0, nan], [3.0, nan], [7.0, 4.0]], dtype=torch.double)
+    merged = merge_replicates(X, Y)
+    assert merged.X.flatten().tolist() == [0.5, 0.1]
+    assert merged.mean.tolist() == [[2.0, 2.0], [6.0, 4.0]]
+    assert merged.count.tolist() == [[2, 1], [2, 1]]
+    assert merged.scatter.tolist() == [4.0, 0.0]
+    assert merged.degrees.tolist() == [2, 0]
+
+
+def test_choices_are_equal_or_different() -> None:
+    """Every two choices are as far apart as the ends of a range, and share one lengthscale."""
+    columns = Columns.of([(0, 1, 2)], 4)
+    assert columns.n_lengthscales == 2
+    X = torch.eye(3, 4, dtype=torch.double)
+    theta = torch.zeros(1, 6, dtype=torch.double)
+    K = kernel(theta, torch.tensor(columns.group), columns.scaled(X), columns.scaled(X))[0]
+    apart = torch.tensor([[0.0, 0, 0, 0], [0, 0, 0, 1.0]], dtype=torch.double)
+    ends = kernel(theta, torch.tensor(columns.group), apart, apart)[0, 0, 1]
+    torch.testing.assert_close(K[0, 1], ends)
+    torch.testing.assert_close(K[0, 1], K[1, 2])
+
+
+def test_leaving_out_is_fitting_without() -> None:
+    X, Y, _ = data(15, 0.3)
+    model = fit_averaged(X, Y[:, :1], beliefs=BELIEFS[:1])
+    observed, means, variances = model.leave_one_out()
+    for row in (0, 7):
+        rest = [place for place in range(15) if place != row]
+        theta, problems = model.theta, model.problems
+        K = kernel(theta, problems.group, problems.X, problems.X)[0]
+        noisy = K + (theta[0, -1].exp() + 1e-8 * K[0, 0]) * torch.eye(15)
+        inner = torch.linalg.inv(noisy[rest][:, rest])
+        ones = torch.ones(14, dtype=torch.double)
+        y = problems.y[0, rest]
+        precision = ones @ inner @ ones
+        level = ones @ inner @ y / precision
+        k = K[row, rest]
+        left = 1 - k @ inner @ ones
+        torch.testing.assert_close(observed[0][row], problems.y[0, row])
+        torch.testing.assert_close(means[0][row], level + k @ inner @ (y - level))
+        torch.testing.assert_close(
+            variances[0][row], noisy[row, row] - k @ inner @ k + left**2 / precision
+        )
+
+
+def test_posterior_is_differentiable_and_batched() -> None:
+    X, Y, _ = data(12, 0.1)
+    model = fit_averaged(X, Y)
+    points = torch.rand(2, 3, 4, dtype=torch.double, requires_grad=True)
+    posterior = model.posterior(points)
+    assert posterior.mean.shape == (2, 3, 2)
+    (gradient,) = torch.autograd.grad(posterior.mean.sum() + posterior.variance.sum(), points)
+    assert torch.isfinite(gradient).all()
+    flat, _ = model.marginal_moments(points.detach().reshape(-1, 4))
+    torch.testing.assert_close(posterior.mean.reshape(-1, 2), flat)
