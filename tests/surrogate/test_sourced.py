@@ -142,7 +142,7 @@ def test_gradients_reach_the_conditions_through_the_heads() -> None:
 
 def test_evidence_is_that_of_a_dense_gaussian() -> None:
     X, Y = data(9)
-    model = fit_outcomes(X, Y[:, :1])
+    model = fit_outcomes(X, Y[:, :1], config=GPConfig())
     prior = model.likelihood(model.forward(model.train_inputs[0]))
     total = prior.log_prob(model.train_targets).detach()
     for _, module, each, closure, _ in model.named_priors():
