@@ -31,6 +31,7 @@ NO_GAIN = -700.0
 
 _CELLS = 4_000_000  # draws × candidates × steps at once: some 100 MB
 _DIRECTIONS = 48
+_AT_ONCE = 512  # candidates whose reach is held at once: draws × candidates × directions
 
 
 @dataclass(frozen=True)
@@ -154,14 +155,66 @@ def log_expected_by_directions(front: Array, draws: Array, seed: int) -> Array:
         draws: (s, c, k) candidates.
         seed: of the directions.
     """
+    directions = _directions(1, draws.shape[2], seed)
+    best = _reach(front[None], directions).max(axis=1, initial=0.0)
+    parts = [
+        _log_gain(_reach(draws[:, first : first + _AT_ONCE], directions), best, draws.shape[2])
+        for first in range(0, draws.shape[1], _AT_ONCE)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def pick_by_directions(
+    draws: Array, baseline: Array, n: int, *, seed: int, bonus: Array, allowed: Allowed
+) -> Choice:
+    """Pick as :func:`pick_exactly` does, by the estimate and for any number of objectives.
+
+    Each draw has directions of its own, so that all together see every part of the front.
+
+    Args:
+        draws: (s, c, k) candidates, jointly drawn with …
+        baseline: (s, b, k) finished and pending runs.
+        n: how many to pick; fewer come back where no more are allowed.
+        seed: of the directions.
+        bonus: (c,) added to the logarithm of the gain: log-probability of success.
+        allowed: given the picks so far, (c,) which candidates may follow.
+    """
     k = draws.shape[2]
-    directions = np.abs(np.random.default_rng(seed).standard_normal((_DIRECTIONS, k)))
-    directions = np.maximum(directions / np.linalg.norm(directions, axis=1, keepdims=True), 1e-3)
-    gain, missing = np.zeros(draws.shape[1]), np.zeros(draws.shape[1])
-    for direction in directions:
-        best = np.maximum((front / direction).min(axis=1, initial=np.inf), 0.0).max(initial=0.0)
-        reached = (draws / direction).min(axis=2)
-        gain += np.maximum(np.maximum(reached, 0.0) ** k - best**k, 0.0).mean(axis=0)
-        missing += np.maximum(best - reached, 0.0).mean(axis=0)
-    value = np.log(np.maximum(gain / _DIRECTIONS, 1e-300))
-    return np.where(gain > 0, value, NO_GAIN - missing / _DIRECTIONS)
+    directions = _directions(len(draws), k, seed)
+    reached = _reach(draws, directions)
+    best = _reach(baseline, directions).max(axis=1, initial=0.0)
+
+    def evaluate(rows: NDArray[np.int64]) -> Array:
+        return _log_gain(reached[:, rows], best, k) + bonus[rows]
+
+    def add(pick: int) -> None:
+        nonlocal best
+        best = np.maximum(best, reached[:, pick])
+
+    return greedy(evaluate, add, draws.shape[1], n, allowed)
+
+
+def _directions(s: int, k: int, seed: int) -> Array:
+    """Return (s, l, k) unit vectors without negative entries."""
+    directions = np.abs(np.random.default_rng(seed).standard_normal((s, _DIRECTIONS, k)))
+    directions /= np.linalg.norm(directions, axis=2, keepdims=True)
+    return np.maximum(directions, 1e-3)
+
+
+def _reach(values: Array, directions: Array) -> Array:
+    """Return (s, p, l) how far values (s, p, k) reach along each of (s or 1, l, k) directions."""
+    reached = np.full((*values.shape[:2], directions.shape[1]), np.inf)
+    for j in range(values.shape[2]):
+        np.minimum(reached, values[:, :, None, j] / directions[:, None, :, j], out=reached)
+    return reached
+
+
+def _log_gain(reached: Array, best: Array, k: int) -> Array:
+    """Return (c,) the logarithm of what (s, c, l) adds to (s or 1, l), as :func:`log_expected`."""
+    best = best[:, None]
+    gain = np.maximum(np.maximum(reached, 0.0) ** k - best**k, 0.0).mean(axis=(0, 2))
+    value = np.log(np.maximum(gain, 1e-300))
+    is_idle = gain <= 0
+    if is_idle.any():
+        value[is_idle] = NO_GAIN - np.maximum(best - reached[:, is_idle], 0.0).mean(axis=(0, 2))
+    return value

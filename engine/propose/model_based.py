@@ -31,6 +31,7 @@ from engine.propose.improvement import (
     Staircases,
     log_expected,
     log_expected_by_directions,
+    pick_by_directions,
     pick_exactly,
 )
 from engine.propose.room import Room
@@ -51,6 +52,8 @@ _MAX_CLOSE_LOOK = 360
 _EXACT_DRAWS = 4
 """Times as many draws where the improvement is exact, and a draw next to free: the more candidates,
 the more of them look good by luck."""
+_MOST_BOXES = 3
+"""Objectives up to which hypervolumes are computed by boxes; with more the boxes take minutes."""
 _SCORE_DRAWS = 32
 """Draws that a candidate is scored by on its own."""
 _NEAR = 16
@@ -144,7 +147,9 @@ class Search:
         picked = self._choose(pool, typical, n, limits, self.seed)
         sampled = time.perf_counter()
         visited = {*excluded, *self.space.identities(pool)}
-        for _ in range(_ROUNDS):
+        # Box decompositions of three objectives or more, and constraints, take their time.
+        slow = len(self.goal.reference) == _MOST_BOXES or bool(self.goal.limits)
+        for _ in range(1 if slow else _ROUNDS):
             near = self._around(pool, picked, visited, limits, fixed)
             if not len(near):
                 break
@@ -285,6 +290,11 @@ class Search:
             gains = (draws - self.goal.reference).numpy()
             return pick_exactly(
                 gains[:, b + q :], gains[:, : b + q], n, bonus=bonus, allowed=allowed
+            )
+        if len(self.goal.reference) > _MOST_BOXES and not self.goal.limits:
+            gains = (draws - self.goal.reference).numpy()
+            return pick_by_directions(
+                gains[:, b + q :], gains[:, : b + q], n, seed=seed, bonus=bonus, allowed=allowed
             )
         index = torch.arange(b + q, draws.shape[1], dtype=draws.dtype)
         return pick_greedily(

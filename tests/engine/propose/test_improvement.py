@@ -15,6 +15,7 @@ from engine.propose.improvement import (
     Staircases,
     log_expected,
     log_expected_by_directions,
+    pick_by_directions,
     pick_exactly,
 )
 
@@ -118,3 +119,32 @@ def test_directions_order_candidates_as_hypervolumes_do(k: int) -> None:
     better = exact > 0.02 * exact.max()
     assert spearmanr(exact[better], estimate[better]).statistic > (0.99 if k == 1 else 0.75)
     assert estimate[np.argmax(exact)] > np.median(estimate)
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_a_batch_by_directions_is_nearly_as_good_as_the_exact_one(k: int) -> None:
+    rng = np.random.default_rng(k)
+    where = rng.uniform(0.2, 1.0, (60, k))
+    draws = where + 0.2 * rng.normal(size=(32, 60, k))
+    baseline = 0.4 + 0.1 * rng.normal(size=(32, 5, k))
+    anything = {"bonus": np.zeros(60), "allowed": lambda _: np.ones(60, dtype=bool)}
+
+    def won(picks: list[int]) -> float:
+        return float(
+            np.mean(
+                [
+                    volume(np.vstack([b, d[picks]])) - volume(b)
+                    for b, d in zip(baseline, draws, strict=True)
+                ]
+            )
+        )
+
+    choice = pick_by_directions(draws, baseline, 5, seed=0, **anything)
+    best: list[int] = []
+    for _ in range(5):
+        best.append(max(set(range(60)) - set(best), key=lambda i: won([*best, i])))
+    assert len(set(choice.picks)) == 5
+    assert (np.diff(choice.values) <= 1e-12).all()
+    assert won(choice.picks) > 0.93 * won(best)
+    luck = np.mean([won(list(rng.permutation(60)[:5])) for _ in range(20)])
+    assert won(choice.picks) > 1.2 * luck

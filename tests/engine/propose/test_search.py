@@ -111,7 +111,7 @@ def test_leaders_keep_the_whole_front_in_view() -> None:
     assert leaders_of(values, means, 1000).tolist() == np.argsort(-values, kind="stable").tolist()
 
 
-@pytest.mark.parametrize("objectives", [1, 2, 3])
+@pytest.mark.parametrize("objectives", [1, 2, 3, 4])
 @pytest.mark.parametrize("limit", [None, 1])
 def test_the_search_serves_any_number_of_objectives(
     toy: Campaign, toy_with, runs_of, quick: ProposeSettings, objectives: int, limit: int | None
@@ -120,12 +120,21 @@ def test_the_search_serves_any_number_of_objectives(
         {"outcome": "strength", "threshold": 1.0},
         {"outcome": "stretch", "threshold": 1.0},
         {"outcome": "cost", "goal": "minimize", "threshold": 9.0},
+        {"outcome": "mass", "threshold": 0.0},
     ][:objectives]
     campaign = toy_with(
-        properties=[p.model_dump() for p in toy.properties] + [{"name": "cost"}], objectives=goals
+        properties=[p.model_dump() for p in toy.properties] + [{"name": "cost"}, {"name": "mass"}],
+        objectives=goals,
     )
     runs = tuple(
-        replace(run, outcomes={**run.outcomes, "cost": (float(run.conditions["a"]) ** 2 + 1,)})
+        replace(
+            run,
+            outcomes={
+                **run.outcomes,
+                "cost": (float(run.conditions["a"]) ** 2 + 1,),
+                "mass": (2 - float(run.conditions["b"]) * 0.5,),
+            },
+        )
         for run in runs_of(campaign, 20)
     )
     request = ProposeRequest(
