@@ -31,6 +31,7 @@ from db.tables import experiments as e
 from db.tables import measurements as m
 from db.tables import micrographs
 from db.tables import status_changes as s
+from db.words import nfc
 
 
 class Experiments:
@@ -171,9 +172,24 @@ class Experiments:
         return {label: id_ for label, id_ in rows if label is not None}
 
     def labelled(self, campaign_id: int, label: str) -> int | None:
-        """Return the id of the experiment of that label, if there is one."""
+        """Return the id of the experiment of that label, if there is one.
+
+        Labels are stored as they came and compared in Unicode's normal form C.
+        """
         statement = select(e.c.id).where(e.c.campaign_id == campaign_id, e.c.label == label)
-        return self._scope.connection.execute(statement).scalar_one_or_none()
+        exact = self._scope.connection.execute(statement).scalar_one_or_none()
+        if exact is not None:
+            return exact
+        word, labels = nfc(label), self.labels(campaign_id)
+        return next((id_ for name, id_ in labels.items() if nfc(name) == word), None)
+
+    def labelled_as(self, campaign_id: int, labels: Collection[str]) -> dict[str, int]:
+        """Return the ids of the experiments that have one of these labels, spelt just so."""
+        statement = select(e.c.label, e.c.id).where(
+            e.c.campaign_id == campaign_id, e.c.label.in_(list(labels))
+        )
+        rows = self._scope.connection.execute(statement)
+        return {label: id_ for label, id_ in rows if label is not None}
 
     def count(self, campaign_id: int) -> dict[Status, int]:
         """Return how many experiments have each status now; every status is there."""

@@ -26,7 +26,8 @@ def log(
         list[str] | None,
         typer.Argument(
             metavar="[ID] [OUTCOME=VALUE]...",
-            help="The run's number (or label), and what was measured.",
+            help="The run's number or label (id:5, label:5 where it could be either), and what was "
+            "measured.",
             show_default=False,
         ),
     ] = None,

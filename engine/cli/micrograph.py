@@ -88,7 +88,7 @@ def import_(
 ) -> None:
     """Keep and measure every picture of a folder whose name tells its run; twice is once.
 
-    ID is a run's label, or where none is labelled so, its number.
+    ID is a run's label or its number; one that could mean two runs is refused.
     """
     from engine.micrographs.add import HowTaken, import_folder
     from engine.workspace import Workspace

@@ -81,7 +81,11 @@ def _best_row(best: Best, campaign: Campaign) -> list[str]:
 def show(
     experiment: Annotated[
         str | None,
-        typer.Argument(metavar="[ID]", help="The run's number or label.", show_default=False),
+        typer.Argument(
+            metavar="[ID]",
+            help="The run's number or label (id:5, label:5 where it could be either).",
+            show_default=False,
+        ),
     ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="In place of a run: the batch of that number.")

@@ -31,6 +31,7 @@ from engine.errors import (
 )
 from engine.experiments.conditions import find_outcome, read_conditions, read_results
 from engine.experiments.entries import Entry, check_flags, next_status, refuse_results
+from engine.experiments.importers.cells import CellError, clean_label
 from engine.experiments.plausibility import far_from_expected
 from engine.micrographs.add import PreparedMicrograph, prepare, register
 from engine.workspace import Workspace
@@ -256,6 +257,10 @@ class Recorder:
                 f"controlled parameter; missing: {', '.join(map(self.campaign.heading, lacking))}"
             )
         if entry.label is not None:
+            try:
+                clean_label(entry.label)
+            except CellError as error:
+                raise DataError(str(error), field="label") from None
             namesake = self.tx.experiments.labelled(self.campaign_record.id, entry.label)
             if namesake is not None:
                 raise StateError(
@@ -271,7 +276,7 @@ class Recorder:
             actual=conditions,
         )
         (id_,) = self.tx.experiments.add(self.campaign_record, [new])
-        return find_experiment(self.tx, self.campaign_record, str(id_))
+        return find_experiment(self.tx, self.campaign_record, id_)
 
     def _change(self, experiment: ExperimentRecord, entry: Entry) -> None:
         """Record actual conditions and a note of a known run."""

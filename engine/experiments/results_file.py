@@ -10,9 +10,10 @@ from engine.campaign.vocabulary import Kind, Vocabulary
 from engine.errors import ImportRefusedError, RowProblem
 from engine.experiments.entries import Entry
 from engine.experiments.importers import cells
-from engine.experiments.importers.headings import Columns, map_headings
+from engine.experiments.importers.headings import Column, Columns, map_headings
 from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.table import CellReader, uses_decimal_comma
+from engine.workspace.lookup import ID, is_number
 
 _RESERVED: dict[str, Kind] = {
     "experiment": "experiment",
@@ -88,6 +89,13 @@ def read_entries(
     return entries, warnings
 
 
+def _identity(column: Column, word: str) -> str:
+    """Return a run's name; what heads a column ``experiment`` is the number that status shows."""
+    # A column "id" may hold a lab's own numbers: those are asked for where they mean two runs.
+    is_ours = column.heading.strip().casefold() == "experiment"
+    return f"{ID}{word}" if is_ours and is_number(word) else word
+
+
 def _entry(
     number: int,
     texts: Sequence[str],
@@ -117,7 +125,7 @@ def _entry(
         elif column.kind == "replicate" and text.strip():
             replicate_number = reader.read(number, column, text, cells.parse_replicate)
         elif text.strip():
-            identities[column.kind] = text.strip()
+            identities[column.kind] = _identity(column, text.strip())
     if not identities:
         expected = "expected the number or label of a recorded run"
         reader.problems.append(RowProblem(number, None, None, expected))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from db.records import ExperimentRecord, MicrographRecord
+from db.records import CampaignRecord, ExperimentRecord, MicrographRecord
 from db.session import Transaction
+from db.words import nfc
 from engine.errors import (
     DataError,
     ImportRefusedError,
@@ -25,7 +26,7 @@ from engine.errors import (
 from engine.micrographs.scale import HowTaken, scale_of
 from engine.micrographs.store import StoredMicrograph, check_is_picture_file, store_micrograph
 from engine.workspace import Workspace
-from engine.workspace.lookup import find_experiment
+from engine.workspace.lookup import find_experiment, is_number, named, two_meanings
 from surrogate.progress import Progress, silent
 
 OVERLAYS = "overlays"
@@ -163,8 +164,9 @@ def import_folder(
     """Add every picture of a folder whose name tells its experiment; all of them, or none.
 
     ``<ID>_<k>.tif`` (also .png, .jpg …) in the folder itself, or ``<ID>/…`` below
-    ``images/preprocessed/``; ID is a label, or where no run is so labelled, a number. What is
-    recorded already is passed over, so the same folder twice is once.
+    ``images/preprocessed/``; ID is a label or a number. One that could mean two runs (the number of
+    one, the label of another) is refused. What is recorded already is passed over, so the same
+    folder twice is once.
 
     Raises:
         NotFoundError: no such folder.
@@ -175,9 +177,8 @@ def import_folder(
 
     pictures = named_pictures(folder)
     with workspace.database.read() as tx:
-        ids = _experiments_of(
-            tx, workspace.active_campaign(tx)[0].id, {word for word, _ in pictures}
-        )
+        record = workspace.active_campaign(tx)[0]
+        ids = _experiments_of(tx, record, folder, {word for word, _ in pictures})
     warnings = _stranger_warnings(pictures, ids)
     files = [(ids[word], path) for word, path in pictures if word in ids]
     if not files:
@@ -219,16 +220,31 @@ def _prepare_all(
     return prepared
 
 
-def _experiments_of(tx: Transaction, campaign_id: int, names: set[str]) -> dict[str, int]:
-    labels = tx.experiments.labels(campaign_id)
-    # Labels first: a lab that labels its runs by numbers means those.
-    ids = {word: labels[word] for word in names if word in labels}
-    for word in names - set(ids):
-        # `isdigit` holds for "²" as well, which `int` refuses.
-        if word.isascii() and word.isdigit() and int(word) < 2**63:
-            run = tx.experiments.get(int(word))
-            if run is not None and run.campaign_id == campaign_id:
-                ids[word] = run.id
+def _experiments_of(
+    tx: Transaction, campaign: CampaignRecord, folder: Path, names: set[str]
+) -> dict[str, int]:
+    """Return the runs that the names of pictures mean; other names are left out."""
+    # Once for all of them: exact and in Unicode's normal form, which a Mac's names are not in.
+    labels = tx.experiments.labels(campaign.id)
+    by_form: dict[str, dict[str, int]] = {}
+    for label, id_ in labels.items():
+        by_form.setdefault(nfc(label), {})[label] = id_
+    ids, problems = {}, []
+    for word in sorted(names):
+        namesakes = by_form.get(nfc(word), {})
+        if not namesakes and is_number(word):
+            namesakes = named(word, labels)
+        run = tx.experiments.get(int(word)) if is_number(word) and int(word) < 2**63 else None
+        if run is not None and run.campaign_id == campaign.id:
+            others = {label: id_ for label, id_ in namesakes.items() if id_ != run.id}
+            if others:
+                problem = f"{two_meanings(word, run, others)} as the file's name in place of it"
+                problems.append(RowProblem(None, word, None, problem))
+            ids[word] = run.id
+        elif len(set(namesakes.values())) == 1:
+            ids[word] = next(iter(namesakes.values()))
+    if problems:
+        raise ImportRefusedError(str(folder), problems)
     return ids
 
 

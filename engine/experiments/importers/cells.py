@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 
 from db.records import FailureKind, Status
+from db.words import nfc
 from engine.campaign import Parameter, Property, Value
 from engine.errors import nearest_name
 
@@ -17,6 +19,11 @@ _NOT_A_NUMBER = {"nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "-infini
 _NOT_FAILED = {"", "no", "false", "0", "_", "–"}
 # Half a surrogate pair: no database stores it.
 _BROKEN = re.compile(r"[\ud800-\udfff]")
+# Letters and accents by name, which show nothing: fillers of Hangul, Khmer vowels, a joiner of
+# accents, selectors of variants.
+_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | {
+    chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+}
 MAX_TEXT = 10_000
 # But for tab and line ends. PostgreSQL stores no NUL, terminals obey the others.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -75,7 +82,9 @@ def parse_condition(
         value = text.strip()
         names = [str(choice) for choice in parameter.choices or ()]
         if value not in names:
-            matches = [name for name in names if name.casefold() == value.casefold()]
+            matches = [name for name in names if nfc(name) == nfc(value)] or [
+                name for name in names if nfc(name).casefold() == nfc(value).casefold()
+            ]
             value = matches[0] if len(matches) == 1 else value
         problem = parameter.problem_with(value)
         if problem is not None:
@@ -172,12 +181,25 @@ def clean_label(text: str) -> str | None:
     """Return a run's label, or ``None`` if the cell is empty.
 
     Raises:
-        CellError: over 200 characters, line breaks or control characters.
+        CellError: over 200 characters, line breaks, control characters, or marks that cannot be
+            seen: two labels that differ by one look the same to everybody.
     """
     label = clean_text(text)
+    for mark in label or "":
+        if _is_invisible(mark):
+            name = unicodedata.name(mark, "a mark without a name")
+            raise CellError(
+                f"expected a label of letters that can be seen, got {name} (U+{ord(mark):04X}); "
+                "type it anew"
+            )
     if label is not None and (len(label) > 200 or "\n" in label):
         raise CellError("expected a label of one line and at most 200 characters")
     return label
+
+
+def _is_invisible(letter: str) -> bool:
+    # Cf: zero-width joiners and spaces, soft hyphens, marks of direction. Zl, Zp: line separators.
+    return unicodedata.category(letter) in ("Cf", "Zl", "Zp") or letter in _FILLERS
 
 
 def _word(text: str) -> str:

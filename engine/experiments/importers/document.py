@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from db.words import nfc
 from engine.campaign import Campaign, Value
 from engine.campaign.vocabulary import same_unit
 from engine.errors import DataError, ImportRefusedError, RowProblem, by_voice, nearest_name, place
@@ -52,8 +53,8 @@ def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable
         run = _Entry(row, entry, campaign, problems).read()
         if run is None:
             continue
-        if run.label is not None and labels.setdefault(run.label, row) != row:
-            expected = f"stands in row {labels[run.label]} too; expected each label once"
+        if run.label is not None and labels.setdefault(nfc(run.label), row) != row:
+            expected = f"stands in row {labels[nfc(run.label)]} too; expected each label once"
             problems.append(RowProblem(row, "label", run.label, expected))
         runs.append(run)
     if problems:

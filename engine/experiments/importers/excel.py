@@ -95,13 +95,24 @@ def _records(worksheet: Any, max_rows: int) -> tuple[list[tuple[int, list[str]]]
     records: list[tuple[int, list[str]]] = []
     n_rows = -1
     worksheet.reset_dimensions()  # what the file claims of its size may be wrong
-    for number, cells in enumerate(worksheet.iter_rows(values_only=True), 1):
-        record = [_text(cell) for cell in cells]
+    for number, cells in enumerate(worksheet.iter_rows(), 1):
+        record = [_shown(cell) for cell in cells]
         if any(record):
             n_rows += 1
             if n_rows <= max_rows:
                 records.append((number, record))
     return records, n_rows
+
+
+def _shown(cell: Any) -> str:
+    """Return a cell's text, a number with the zeros that its format puts before it (``0005``)."""
+    text = _text(cell.value)
+    # Labels are what a person sees. The format is looked up only where it can matter.
+    if text.isdigit() and not isinstance(cell.value, str):
+        code = str(cell.number_format)
+        if len(code) > 1 and not code.strip("0"):
+            return text.zfill(len(code))
+    return text
 
 
 def _text(value: Any) -> str:

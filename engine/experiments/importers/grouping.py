@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from db.records import FailureKind, Status
+from db.words import nfc
 from engine.campaign import Value
 from engine.errors import RowProblem
 from engine.experiments.importers.headings import Columns
@@ -89,7 +90,7 @@ def _key(
     row: Row, groups: dict[tuple[Hashable, ...], list[Row]], is_numbered: bool
 ) -> tuple[Hashable, ...]:
     if row.label is not None:
-        return "label", row.label
+        return "label", nfc(row.label)
     if row.experiment is not None:
         return "experiment", row.experiment
     if not is_numbered:

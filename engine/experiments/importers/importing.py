@@ -9,6 +9,7 @@ from pathlib import Path
 
 from db.records import CampaignRecord, ExperimentRecord, NewExperiment, Origin, Status
 from db.session import Transaction
+from db.words import nfc
 from engine.campaign import Campaign
 from engine.errors import (
     DataError,
@@ -179,12 +180,12 @@ def _look_at_pictures(
 ) -> tuple[int, list[RowProblem]]:
     """Return how many micrographs are new to their run, and why any cannot be kept."""
     digests_of = {
-        e.label: {picture.sha256 for picture in e.micrographs} for e in recorded if e.label
+        nfc(e.label): {picture.sha256 for picture in e.micrographs} for e in recorded if e.label
     }
     limit = workspace.settings.storage.max_image_megapixels
     n_new, problems = 0, []
     for run in table.runs:
-        digests = set(digests_of.get(run.label or "", ()))
+        digests = set(digests_of.get(nfc(run.label or ""), ()))
         for path in run.micrographs:
             try:
                 inspect_picture(path, limit)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from db.words import nfc
 from engine.campaign import Campaign, Value
 from engine.campaign.vocabulary import Vocabulary
 from engine.errors import (
@@ -260,12 +261,16 @@ def _are_equal(first: ImportedRun, second: ImportedRun) -> bool:
 def _with_images(run: ImportedRun, images: Path | None) -> ImportedRun:
     if images is None:
         return run
-    folder = images / str(run.label)
-    # A label such as "../x" must lead to no other folder.
-    if Path(str(run.label)).name != run.label or not folder.is_dir():
+    folder = _folders(images).get(nfc(str(run.label)))
+    if folder is None:
         return run
     files = [f for f in folder.iterdir() if f.is_file() and f.suffix.casefold() in IMAGE_SUFFIXES]
     return replace(run, micrographs=tuple(sorted(files, key=_image_order)))
+
+
+def _folders(images: Path) -> dict[str, Path]:
+    """Return the folders by name. Listed and not asked for: a Mac spells ``ü`` in another way."""
+    return {nfc(folder.name): folder for folder in images.iterdir() if folder.is_dir()}
 
 
 def _image_order(path: Path) -> tuple[int, str]:
@@ -275,11 +280,12 @@ def _image_order(path: Path) -> tuple[int, str]:
 
 def _image_warnings(images: Path, runs: dict[str, ImportedRun]) -> list[str]:
     warnings = []
-    strangers = sorted(f.name for f in images.iterdir() if f.is_dir() and f.name not in runs)
+    folders, labels = _folders(images), set(map(nfc, runs))
+    strangers = sorted(folder.name for name, folder in folders.items() if name not in labels)
     if strangers:
         listed = ", ".join(strangers[:10]) + (" …" if len(strangers) > 10 else "")
         warnings.append(f"{len(strangers)} image folders belong to no ID of the table: {listed}")
-    n_without = sum(1 for label in runs if not (images / label).is_dir())
+    n_without = len(labels - folders.keys())
     if n_without:
         warnings.append(f"{n_without} of {len(runs)} IDs have no images")
     return warnings

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from db.records import ExperimentRecord, FailureKind, Status
+from db.words import nfc
 from engine.campaign import Campaign, Value
 from engine.errors import RowProblem, by_voice
 from engine.experiments.importers.runs import ImportedRun
@@ -86,7 +87,7 @@ def plan_import(
 ) -> ImportPlan:
     """Compare a file's runs with everything recorded in the campaign."""
     plan = ImportPlan()
-    by_label = {e.label: e for e in recorded if e.label is not None}
+    by_label = {nfc(e.label): e for e in recorded if e.label is not None}
     by_signature: dict[Hashable, list[int]] = {}
     if any(run.label is None for run in runs):
         for experiment in recorded:
@@ -95,7 +96,7 @@ def plan_import(
             by_signature.setdefault(key, []).append(experiment.id)
     counts: Counter[Hashable] = Counter()
     for run in runs:
-        experiment_of_label = by_label.get(run.label) if run.label is not None else None
+        experiment_of_label = by_label.get(nfc(run.label)) if run.label is not None else None
         if experiment_of_label is not None:
             _compare(run, experiment_of_label, campaign, plan)
             continue

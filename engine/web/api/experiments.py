@@ -95,7 +95,7 @@ def get_experiment(request: Request, id: Id) -> Response:
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        document = ExperimentDetailOut.build(tx, find_experiment(tx, record, str(id)), campaign)
+        document = ExperimentDetailOut.build(tx, find_experiment(tx, record, id), campaign)
     return answer(document, headers=etag(document.version))
 
 
@@ -118,7 +118,7 @@ def edit_experiment(
             raise UsageError("a failed run needs its kind of failure", field="failure")
         campaign = _campaign(workspace)
         entry = Entry(
-            experiment=str(id),
+            experiment=f"id:{id}",
             actual=_conditions(body.actual, campaign, "actual"),
             failure=None if body.failure is None else FailureKind(body.failure),
             abandon=body.status == "abandoned",
@@ -153,7 +153,7 @@ def add_results(
         note, actual = _clean(body.note, "note"), _conditions(body.actual, campaign, "actual")
         entries = [
             Entry(
-                experiment=str(id),
+                experiment=f"id:{id}",
                 results=row,
                 replicate=body.mode == "replicate" or (body.mode == "add" and place > 0),
                 correct=body.mode == "correct",
@@ -184,7 +184,7 @@ def retract_results(
 
     def carry_out(workspace: Workspace) -> Outcome:
         entry = Entry(
-            experiment=str(id),
+            experiment=f"id:{id}",
             retract=tuple(body.outcomes),
             which=body.which,
             note=_clean(body.note, "note"),
@@ -210,7 +210,7 @@ def get_trail(request: Request, id: Id) -> Response:
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
-        events = tx.experiments.trail(find_experiment(tx, record, str(id)).id)
+        events = tx.experiments.trail(find_experiment(tx, record, id).id)
     return answer(TrailsOut(items=tuple(map(TrailOut.model_validate, events))))
 
 
@@ -234,7 +234,7 @@ def add_micrograph(
 
     def carry_out(workspace: Workspace) -> Outcome:
         with forms.uploaded(request, [file]) as paths:
-            entry = Entry(experiment=str(id), micrographs=tuple(paths))
+            entry = Entry(experiment=f"id:{id}", micrographs=tuple(paths))
             recorded = record_series(workspace, [entry], detail=f"experiment {id}")
         newest = max(picture.id for picture in recorded[0].experiment.micrographs)
         person = request.state.person.name

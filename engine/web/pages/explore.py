@@ -31,7 +31,7 @@ def explore(request: Request, run: int | None = None) -> Response:
         record, campaign = site.workspace.active_campaign(tx)
         start: ExperimentRecord | None = None
         if run is not None:
-            start = find_experiment(tx, record, str(run))
+            start = find_experiment(tx, record, run)
     values = middle_of(campaign)
     if start is not None:
         values |= {k: v for k, v in start.conditions.items() if k in values}

@@ -81,7 +81,7 @@ def _run_page(
     site = site_of(request)
     with site.workspace.database.read() as tx:
         campaign_record, campaign = site.workspace.active_campaign(tx)
-        run = find_experiment(tx, campaign_record, str(id_))
+        run = find_experiment(tx, campaign_record, id_)
         predictions = {p.outcome: p for p in reversed(tx.batches.predictions_of(run.id))}
         trail = tx.experiments.trail(run.id)
         version = tx.experiments.version(run.id)
@@ -124,7 +124,7 @@ def log(request: Request, id_: int, form: Sent) -> Response:
     try:
         with site.workspace.database.read() as tx:
             _, campaign = site.workspace.active_campaign(tx)
-        entries = _entries(str(id_), form, campaign)
+        entries = _entries(f"id:{id_}", form, campaign)
         version = forms.integer(form, "version")
         acting = site.workspace.acting(person.name)
         recorded = record_series(acting, entries, detail=f"experiment {id_}", version=version)
@@ -220,11 +220,11 @@ def keep_pictures(request: Request, id_: int, form: FormData) -> Recorded:
     size, axis = forms.number(form, "nm_per_pixel"), forms.word(form, "rotation_axis") or None
     taking = {"nm_per_pixel": size, "rotation_axis": axis}
     with site.workspace.database.read() as tx:
-        earlier = find_experiment(tx, site.workspace.active_campaign(tx)[0], str(id_))
+        earlier = find_experiment(tx, site.workspace.active_campaign(tx)[0], id_)
     with forms.uploaded(request, form.getlist("file")) as paths:
         if not paths:
             raise UsageError("expected a picture beside its text file, got none")
-        entry = Entry(experiment=str(id_), micrographs=tuple(paths))
+        entry = Entry(experiment=f"id:{id_}", micrographs=tuple(paths))
         recorded = record(site.workspace.acting(person.name), entry, detail=f"experiment {id_}")
     earlier_ids = {picture.id for picture in earlier.micrographs}
     new = [
