@@ -222,6 +222,11 @@ class Answers:
         values = {"status": status, "body": body}
         self._scope.connection.execute(update(a).where(*mine).values(values))
 
+    def forget(self, before: datetime) -> int:
+        """Remove the keys of requests made before a moment; return how many went."""
+        statement = delete(a).where(a.c.at < before)
+        return self._scope.connection.execute(statement).rowcount
+
     def find(self, actor: str, key: str) -> AnswerRecord | None:
         """Return what is known of a key."""
         statement = select(a.c.id, a.c.fingerprint, a.c.at, a.c.status, a.c.body).where(

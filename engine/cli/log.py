@@ -150,10 +150,10 @@ class _LogArguments:
         from engine.experiments.conditions import split_pairs
 
         self.id = arguments[0] if arguments and "=" not in arguments[0] else None
-        words = arguments[1:] if self.id is not None else arguments
-        outcomes = [word for word in words if retract and "=" not in word]
+        tail = arguments[1:] if self.id is not None else arguments
+        outcomes = [word for word in tail if retract and "=" not in word]
         self.retract = tuple(outcomes) if retract else None
-        self.pairs = split_pairs([word for word in words if word not in outcomes])
+        self.pairs = split_pairs([word for word in tail if word not in outcomes])
         self.new = new
         self.actual = split_pairs(actual, "actual")
         self.at = split_pairs(at, "at")

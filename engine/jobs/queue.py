@@ -123,7 +123,8 @@ def submit_scheduled(
     if campaign is None:
         detail = "no campaign is recorded: there is nothing to do"
         # Claimed and closed, or the moment would come up again at every look.
-        tx.schedule.finish(run_id, JobOutcome.FAILED, at=now(), detail=detail)
+        # No failure: a database that was just made is as it should be.
+        tx.schedule.finish(run_id, JobOutcome.DONE, at=now(), detail=detail)
         return None
     params = {"job": job_id, "run": run_id, "args": dict(job.definition.get("args") or {})}
     kind = f"{SCHEDULED}{job.definition['function']}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
 from glob import escape
 from typing import Any
 
@@ -20,10 +21,13 @@ from engine.jobs.queue import (
     TaskInterruptedError,
 )
 from engine.workspace import Workspace
+from engine.workspace.leases import now
 from surrogate.progress import Progress
 
 KEPT_RECORDS = 200
 """Ended runs of each job that are remembered."""
+KEPT_ANSWERS = timedelta(days=30)
+"""How long the key of a request is remembered: a client that lost an answer asks again sooner."""
 
 
 def watch(
@@ -170,7 +174,7 @@ def backup(
 def prune(
     workspace: Workspace, args: Mapping[str, Any], progress: Progress, should_stop: ShouldStop
 ) -> dict[str, Any]:
-    """Remove the files of old models, and what is remembered of old jobs.
+    """Remove the files of old models, and what is remembered of old jobs and answered requests.
 
     Raises:
         DataError: the disk refuses.
@@ -185,8 +189,12 @@ def prune(
         n = tx.schedule.forget_runs(keep=KEPT_RECORDS)
         for kind in SCHEDULED_KINDS:
             tx.tasks.forget([kind], keep=KEPT_RECORDS)
+        n_answers = tx.answers.forget(now() - KEPT_ANSWERS)
     megabytes = pruned.n_bytes / 1e6
-    return _summary(f"{len(pruned.ids)} models, {megabytes:.1f} MB; {n} records of jobs")
+    return _summary(
+        f"{len(pruned.ids)} models, {megabytes:.1f} MB; {n} records of jobs, {n_answers} of "
+        "answered requests"
+    )
 
 
 def _summary(text: str) -> dict[str, Any]:

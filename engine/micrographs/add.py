@@ -20,6 +20,7 @@ from engine.errors import (
     RowProblem,
     SpinneretError,
     StateError,
+    by_voice,
     marked,
     place,
 )
@@ -236,9 +237,11 @@ def _experiments_of(
             namesakes = named(word, labels)
         run = tx.experiments.get(int(word)) if is_number(word) and int(word) < 2**63 else None
         if run is not None and run.campaign_id == campaign.id:
-            others = {label: id_ for label, id_ in namesakes.items() if id_ != run.id}
-            if others:
-                problem = f"{two_meanings(word, run, others)} as the file's name in place of it"
+            rivals = {label: id_ for label, id_ in namesakes.items() if id_ != run.id}
+            if rivals:
+                problem = f"{two_meanings(word, run, rivals)}" + by_voice(
+                    " with `engine micrograph add FILE --experiment`", " for each of it"
+                )
                 problems.append(RowProblem(None, word, None, problem))
             ids[word] = run.id
         elif len(set(namesakes.values())) == 1:

@@ -12,6 +12,12 @@ Notation
 Parameters vary independently and uniformly over their ranges (choices: equally often), ambient ones
 too, so the indices speak of the design space and not of the runs that happen to have been made.
 Estimators: Saltelli et al. 2010, as in ``scipy.stats.sobol_indices``.
+
+Under parameter constraints they cannot vary independently: a mixture's share grows at the cost of
+others. Then only settings that keep the constraints are asked, uniformly
+(:mod:`engine.predictions.feasible`). ``T`` is the share of ``V`` that is lost if nothing moved
+along the parameter's direction, in which others make room for it (Jansen 1999). ``S`` comes from
+the same answers by classes of the parameter, and is at most ``T``.
 """
 
 from __future__ import annotations
@@ -28,6 +34,7 @@ from engine.campaign import Campaign, Value
 Predict = Callable[[Sequence[Mapping[str, Value]]], Mapping[str, Sequence[float]]]
 """Conditions in, expected values by outcome out."""
 
+_CLASSES = 16
 N_SAMPLES = 256
 """Base samples, a power of two; the model is asked N_SAMPLES × (parameters + 2) times."""
 
@@ -72,6 +79,8 @@ def sensitivity(
     >>> [round(share, 1) for share in shares]
     [1.0, 0.0]
     """
+    if campaign.parameter_constraints:
+        return _constrained(campaign, outcomes, predict, seed, n_samples)
     from scipy.stats import sobol_indices, uniform
 
     dists: list[Any] = [uniform()] * len(campaign.parameters)
@@ -90,18 +99,79 @@ def sensitivity(
         dists=dists,
         rng=np.random.default_rng(seed),
     )
-    everywhere = np.concatenate(samples, axis=1)
+    shape = (len(outcomes) + 1, len(campaign.parameters))
+    return _sensitivity(
+        campaign,
+        outcomes,
+        np.concatenate(samples, axis=1),
+        np.reshape(indices.first_order, shape)[:-1],
+        np.reshape(indices.total_order, shape)[:-1],
+    )
+
+
+def _sensitivity(
+    campaign: Campaign,
+    outcomes: Sequence[str],
+    everywhere: NDArray[np.float64],
+    first: NDArray[np.float64],
+    total: NDArray[np.float64],
+) -> Sensitivity:
+    """Return the indices (outcomes, parameters), given all answers (outcomes, n)."""
     spread = everywhere.std(axis=1)
     spread[spread <= 1e-9 * (1 + np.abs(everywhere.mean(axis=1)))] = 0.0
-    shape = (len(outcomes) + 1, len(campaign.parameters))
     return Sensitivity(
         outcomes=tuple(outcomes),
         outcome_headings=tuple(campaign.heading(outcome) for outcome in outcomes),
         parameters=tuple(parameter.name for parameter in campaign.parameters),
-        first=_shares(np.reshape(indices.first_order, shape)[:-1], spread),
-        total=_shares(np.reshape(indices.total_order, shape)[:-1], spread),
+        first=_shares(first, spread),
+        total=_shares(total, spread),
         spread=tuple(float(value) for value in spread),
     )
+
+
+def _constrained(
+    campaign: Campaign, outcomes: Sequence[str], predict: Predict, seed: int, n: int
+) -> Sensitivity:
+    """Estimate the indices over the settings that keep the parameter constraints."""
+    from engine.predictions.feasible import FeasibleSet
+
+    feasible, rng = FeasibleSet(campaign), np.random.default_rng(seed)
+    names = [parameter.name for parameter in campaign.parameters]
+    place_of = {name: i for i, name in enumerate(feasible.names)}
+    numeric = [names.index(name) for name in feasible.names]
+    base = rng.random((n, len(names)))
+    base[:, numeric] = feasible.sample(n, rng)
+    points = [base]
+    for j, name in enumerate(names):
+        moved = base.copy()
+        if name in place_of:
+            moved[:, numeric] = feasible.moved(base[:, numeric], place_of[name], rng)
+        else:
+            moved[:, j] = rng.random(n)
+        points.append(moved)
+    unit = np.concatenate(points)
+    expected = predict(_conditions(campaign, unit.T))
+    answers = np.array([expected[outcome] for outcome in outcomes], dtype=float)
+    variance = np.maximum(answers.var(axis=1), np.finfo(float).tiny)
+    started, moved = answers[:, :n], answers[:, n:].reshape(len(outcomes), len(names), n)
+    total = ((moved - started[:, None, :]) ** 2).mean(axis=2) / 2 / variance[:, None]
+    first = np.stack([_by_classes(unit[:, j], answers) for j in range(len(names))], axis=1)
+    return _sensitivity(campaign, outcomes, answers, np.minimum(first, total), total)
+
+
+def _by_classes(places: NDArray[np.float64], answers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (outcomes,) the share of variance between classes of one parameter's places (n,)."""
+    edges = np.unique(np.quantile(places, np.linspace(0, 1, _CLASSES + 1)))
+    groups = np.clip(np.searchsorted(edges, places, side="right") - 1, 0, max(len(edges) - 2, 0))
+    members = [answers[:, groups == group] for group in np.unique(groups)]
+    n = answers.shape[1]
+    residual = sum(part.var(axis=1) * part.shape[1] for part in members)
+    if n <= len(members):
+        return np.zeros(len(answers))
+    # Means of few answers differ by chance: what that would explain is taken off.
+    overall = np.maximum(answers.var(axis=1) * n / (n - 1), np.finfo(float).tiny)
+    share: NDArray[np.float64] = 1.0 - residual / (n - len(members)) / overall
+    return share
 
 
 def _conditions(campaign: Campaign, unit: NDArray[np.float64]) -> list[dict[str, Value]]:

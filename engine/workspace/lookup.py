@@ -49,9 +49,9 @@ def find_experiment(
             f"there is no experiment {word}. The label '{label}' is experiment {id_}: write "
             f"{LABEL}{label}"
         ) from error
-    others = {label: id_ for label, id_ in namesakes.items() if id_ != run.id}
-    if others:
-        raise UsageError(two_meanings(word, run, others))
+    rivals = {label: id_ for label, id_ in namesakes.items() if id_ != run.id}
+    if rivals:
+        raise UsageError(two_meanings(word, run, rivals))
     return run
 
 
@@ -84,17 +84,17 @@ def _spellings(number: str) -> set[str]:
 def is_number(word: str) -> bool:
     """Whether a word is nothing but digits, as an id is."""
     # `isdigit` holds for "²" as well, which `int` refuses; and for thousands of digits `int` takes
-    # long.
-    return word.isascii() and word.isdigit() and len(word) <= 19
+    # long and then refuses.
+    return word.isascii() and word.isdigit() and len(word) <= 400
 
 
-def two_meanings(word: str, run: ExperimentRecord, others: Mapping[str, int]) -> str:
+def two_meanings(word: str, run: ExperimentRecord, rivals: Mapping[str, int]) -> str:
     """Say which runs a word could mean, and how to tell them apart."""
-    label, id_ = next(iter(others.items()))
-    own = f" (labelled '{run.label}')" if run.label is not None else ""
+    label, id_ = next(iter(rivals.items()))
+    its_label = f" (labelled '{run.label}')" if run.label is not None else ""
     return (
-        f"'{word}' could mean experiment {run.id}{own} or the run labelled '{label}' (experiment "
-        f"{id_}): write {ID}{run.id} or {LABEL}{label}"
+        f"'{word}' could mean experiment {run.id}{its_label} or the run labelled '{label}' "
+        f"(experiment {id_}): write {ID}{run.id} or {LABEL}{label}"
     )
 
 

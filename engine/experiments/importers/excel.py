@@ -96,7 +96,7 @@ def _records(worksheet: Any, max_rows: int) -> tuple[list[tuple[int, list[str]]]
     n_rows = -1
     worksheet.reset_dimensions()  # what the file claims of its size may be wrong
     for number, cells in enumerate(worksheet.iter_rows(), 1):
-        record = [_shown(cell) for cell in cells]
+        record = [_displayed(cell) for cell in cells]
         if any(record):
             n_rows += 1
             if n_rows <= max_rows:
@@ -104,7 +104,7 @@ def _records(worksheet: Any, max_rows: int) -> tuple[list[tuple[int, list[str]]]
     return records, n_rows
 
 
-def _shown(cell: Any) -> str:
+def _displayed(cell: Any) -> str:
     """Return a cell's text, a number with the zeros that its format puts before it (``0005``)."""
     text = _text(cell.value)
     # Labels are what a person sees. The format is looked up only where it can matter.

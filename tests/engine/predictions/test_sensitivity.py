@@ -3,7 +3,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from engine.campaign import Campaign, Objective, Parameter, Property, Value
+from engine.campaign import Campaign, LinearConstraint, Objective, Parameter, Property, Value
+from engine.errors import UsageError
 from engine.predictions.sensitivity import sensitivity
 
 CAMPAIGN = Campaign(
@@ -60,3 +61,90 @@ def test_one_outcome_of_one_parameter() -> None:
     )
     found = sensitivity(single, ("y",), lambda rows: {"y": [float(r["a"]) for r in rows]})
     assert found.total[0] == pytest.approx((1.0,), abs=0.05)
+
+
+SHARES = ("a", "b", "c")
+BLEND = Campaign(
+    name="blend",
+    parameters=(
+        *(Parameter(name=name, low=0, high=1) for name in SHARES),
+        Parameter(name="heat", low=20, high=80),
+        Parameter(name="kind", choices=("left", "right")),
+        Parameter(name="humidity", role="ambient", low=30, high=60),
+    ),
+    properties=(Property(name="y"), Property(name="warm"), Property(name="flat")),
+    objectives=(Objective(outcome="y", threshold=0.0),),
+    parameter_constraints=("a + b + c == 1", "a <= 0.6", "heat + 20*b <= 80"),
+)
+
+
+def blended(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[float]]:
+    for row in rows:
+        assert sum(float(row[name]) for name in SHARES) == pytest.approx(1.0, abs=1e-9)
+        assert float(row["a"]) <= 0.6 + 1e-9
+        assert float(row["heat"]) + 20 * float(row["b"]) <= 80 + 1e-6
+        assert all(-1e-12 <= float(row[name]) <= 1 + 1e-12 for name in SHARES)
+    return {
+        "y": [3.0 * float(row["a"]) for row in rows],
+        "warm": [float(row["heat"]) for row in rows],
+        "flat": [1.0] * len(rows),
+    }
+
+
+def test_a_mixture_is_asked_on_its_simplex_only() -> None:
+    found = sensitivity(BLEND, ("y", "warm", "flat"), blended, n_samples=2048)
+    a, b, c, heat, kind, humidity = found.total[0]
+    assert a > 0.7
+    # Others make room for `a`, so they move it, each less than it moves itself.
+    assert 0.05 < b < a
+    assert 0.05 < c < a
+    assert heat < 0.02
+    assert (kind, humidity) == (0.0, 0.0)
+    assert found.first[0][0] == pytest.approx(found.total[0][0], abs=0.15)
+    assert found.total[1][3] == pytest.approx(1.0, abs=0.1)
+    assert found.total[2] == (0.0,) * 6
+
+
+def test_where_constraints_bind_nothing_the_shares_are_as_without_them() -> None:
+    loose = CAMPAIGN.model_copy(update={"parameter_constraints": ()})
+    bound = Campaign(**{**CAMPAIGN.definition(), "parameter_constraints": ["a + b <= 1000"]})
+    plain = sensitivity(loose, ("y", "crossed"), additive, n_samples=2048)
+    found = sensitivity(bound, ("y", "crossed"), additive, n_samples=4096)
+    assert found.total[0] == pytest.approx(plain.total[0], abs=0.04)
+    assert found.total[1] == pytest.approx(plain.total[1], abs=0.08)
+    assert found.first[0] == pytest.approx(plain.first[0], abs=0.06)
+    assert found.first[1] == pytest.approx((0, 0, 0, 0), abs=0.06)
+
+
+@pytest.mark.parametrize("n", [2, 8, 10])
+def test_many_components(n: int) -> None:
+    names = [f"x{i}" for i in range(n)]
+    campaign = Campaign(
+        name="many",
+        parameters=tuple(Parameter(name=name, low=0, high=1) for name in names),
+        properties=(Property(name="y"),),
+        objectives=(Objective(outcome="y", threshold=0.0),),
+        parameter_constraints=(" + ".join(names) + " == 1",),
+    )
+
+    def first_component(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[float]]:
+        sums = [sum(float(row[name]) for name in names) for row in rows]
+        assert sums == pytest.approx([1.0] * len(rows), abs=1e-9)
+        # Uniform on the simplex: each share is 1/n in the mean.
+        assert np.mean([float(row["x0"]) for row in rows]) == pytest.approx(1 / n, rel=0.15)
+        return {"y": [float(row["x0"]) for row in rows]}
+
+    found = sensitivity(campaign, ("y",), first_component, n_samples=1024)
+    assert np.argmax(found.total[0]) == 0 or n == 2
+
+
+def test_constraints_that_leave_nothing() -> None:
+    nothing = BLEND.model_copy(
+        update={"parameter_constraints": (*BLEND.parameter_constraints, *_impossible())}
+    )
+    with pytest.raises(UsageError, match="no setting satisfies"):
+        sensitivity(nothing, ("y",), blended)
+
+
+def _impossible() -> tuple[LinearConstraint, ...]:
+    return (LinearConstraint(terms={"a": 1.0, "b": 1.0}, operator=">=", bound=1.5),)

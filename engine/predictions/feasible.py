@@ -1,0 +1,112 @@
+"""Settings that keep a campaign's parameter constraints, uniformly: a mixture stays on its simplex.
+
+Notation
+
+=======  ===============================================================  =================
+``z``    numeric parameters, each in shares of its range                   (n, k), 0 … 1
+``P``    projection onto the directions that keep every equality           (k, k)
+``d_i``  ``P e_i``: parameter ``i`` moves, others make room for it         (k,)
+=======  ===============================================================  =================
+
+Moving along ``d_i`` to a uniform place between the walls is a step of hit-and-run, which leaves the
+uniform distribution over the feasible set as it is (Smith 1984).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.campaign import Campaign
+from engine.errors import UsageError
+
+Array = NDArray[np.float64]
+
+_SWEEPS = 8
+"""Steps along each direction before points count as independent of where they began."""
+
+
+class FeasibleSet:
+    """What the parameter constraints of a campaign leave of its numeric parameters' ranges.
+
+    Raises:
+        UsageError: they leave nothing.
+    """
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.names = [p.name for p in campaign.parameters if p.is_numeric]
+        bounds = np.array([campaign.parameter(name).bounds for name in self.names], dtype=float)
+        self.low, self.span = bounds[:, 0], bounds[:, 1] - bounds[:, 0]
+        equal: list[Array] = []
+        upper: list[Array] = []
+        for constraint in campaign.parameter_constraints:
+            terms = np.array([constraint.terms.get(name, 0.0) for name in self.names])
+            # Each row in shares of the ranges, and of length 1: units are no matter of geometry.
+            row, limit = terms * self.span, constraint.bound - float(terms @ self.low)
+            length = float(np.linalg.norm(row))
+            if length == 0:
+                continue
+            sign = -1.0 if constraint.operator == ">=" else 1.0
+            scaled = np.append(sign * row, sign * limit) / length
+            (equal if constraint.operator == "==" else upper).append(scaled)
+        k = len(self.names)
+        self._equal = np.array(equal).reshape(-1, k + 1)
+        walls = [np.append(np.eye(k), np.ones((k, 1)), axis=1)]
+        walls += [
+            np.append(-np.eye(k), np.zeros((k, 1)), axis=1),
+            np.array(upper).reshape(-1, k + 1),
+        ]
+        self._walls = np.concatenate(walls)
+        rows = self._equal[:, :-1]
+        self.directions = np.eye(k) - np.linalg.pinv(rows) @ rows
+        self._centre = self._find_centre()
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Return ``n`` points (n, k), each from a walk of its own."""
+        places = np.tile(self._centre, (n, 1))
+        for _ in range(_SWEEPS):
+            for direction in rng.permutation(len(self.names)):
+                places = self.moved(places, int(direction), rng)
+            # Corners that no parameter's own direction leads into.
+            mixed = self.directions @ rng.standard_normal((len(self.names), n))
+            places = self._step(places, mixed.T, rng)
+        return places
+
+    def moved(self, places: Array, i: int, rng: np.random.Generator) -> Array:
+        """Return the points (n, k) with parameter ``i`` moved, and whatever makes room for it."""
+        return self._step(places, np.tile(self.directions[i], (len(places), 1)), rng)
+
+    def _step(self, places: Array, directions: Array, rng: np.random.Generator) -> Array:
+        normals, limits = self._walls[:, :-1], self._walls[:, -1]
+        gap = np.maximum(limits - places @ normals.T, 0.0)
+        speed = directions @ normals.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            times = gap / speed
+        far = np.where(speed > 1e-12, times, np.inf).min(axis=1)
+        near = np.where(speed < -1e-12, times, -np.inf).max(axis=1)
+        # A direction that leads nowhere: the equalities hold the parameter where it is.
+        stuck = ~np.isfinite(far) | ~np.isfinite(near)
+        reach = np.where(stuck, 0.0, near + rng.random(len(places)) * (far - near))
+        stepped: Array = np.clip(places + reach[:, None] * directions, 0.0, 1.0)
+        return stepped
+
+    def _find_centre(self) -> Array:
+        """Return the point farthest from every wall (Chebyshev's centre)."""
+        from scipy.optimize import linprog
+
+        normals, limits = self._walls[:, :-1], self._walls[:, -1]
+        # How fast a wall comes nearer within the equalities.
+        steepness = np.linalg.norm(normals @ self.directions, axis=1)
+        k = len(self.names)
+        solution = linprog(
+            np.append(np.zeros(k), -1.0),
+            A_ub=np.append(normals, steepness[:, None], axis=1),
+            b_ub=limits,
+            A_eq=np.append(self._equal[:, :-1], np.zeros((len(self._equal), 1)), axis=1),
+            b_eq=self._equal[:, -1],
+            bounds=[(0, 1)] * k + [(0, None)],
+        )
+        if solution.status != 0 or solution.x is None:
+            raise UsageError("no setting satisfies the bounds and the parameter constraints")
+        centre: Array = solution.x[:-1]
+        return centre
