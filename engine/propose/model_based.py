@@ -43,11 +43,11 @@ Array = NDArray[np.float64]
 _HOW_TO_REVISE = by_voice(" (config.toml, then `engine campaign revise`)", "")
 _MAX_BASELINE = 96
 """Finished runs kept as the front to beat: those most likely to be on it."""
-_MAX_AROUND = 192
+_MAX_AROUND = 144
 """Settings around the expected front among the first candidates."""
 _ROUNDS = 3
 """Passes over the surroundings of what was picked."""
-_MAX_CLOSE_LOOK = 360
+_MAX_CLOSE_LOOK = 320
 """Rows (candidates × readings) of the second pass."""
 _EXACT_DRAWS = 4
 """Times as many draws where the improvement is exact, and a draw next to free: the more candidates,
