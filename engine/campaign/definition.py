@@ -210,7 +210,7 @@ class Parameter(_Frozen):
         low, high = self.bounds
         if self.choices is not None:
             levels = [float(choice) for choice in self.choices]
-            finest = min(following - before for before, following in pairwise(levels)) * 1e-6
+            finest = min(upper - lower for lower, upper in pairwise(levels)) * 1e-6
         else:
             finest = self.step * 1e-6 if self.step is not None else (high - low) * 1e-9
         # Beyond double precision values of a narrow range far from 0 cannot be told apart.

@@ -188,7 +188,7 @@ class Polytope:
             right[row] = value
         return rows, right, np.array(low), np.array(high), np.array(integral, dtype=np.int64)
 
-    def without(self, row: int) -> Polytope:
+    def drop_rule(self, row: int) -> Polytope:
         """Return the polytope with one rule less."""
         keep = np.arange(len(self.A)) != row
         return Polytope(
@@ -222,7 +222,7 @@ def contradiction(polytope: Polytope, pinned: Sequence[int]) -> tuple[list[int],
             places.append(place)
     rows = list(range(len(polytope.A)))
     for row in reversed(range(len(polytope.A))):
-        fewer = polytope.without(row)
+        fewer = polytope.drop_rule(row)
         if fewer.nearest() is None:
             polytope = fewer
             rows.remove(row)

@@ -166,12 +166,12 @@ class Space:
         )
         return np.clip(number, -9e18, 9e18).astype(np.int64)
 
-    def new_among(self, settings: Array, taken: Collection[tuple[int, ...]]) -> Array:
-        """Return the distinct ones of (n, c) settings that are not among ``taken``, in order."""
+    def new_among(self, settings: Array, excluded: Collection[tuple[int, ...]]) -> Array:
+        """Return the distinct ones of (n, c) settings that are not among ``excluded``, in order."""
         visited: set[tuple[int, ...]] = set()
         rows = []
         for row, identity in enumerate(self.identities(settings) if len(settings) else ()):
-            if identity not in taken and identity not in visited:
+            if identity not in excluded and identity not in visited:
                 visited.add(identity)
                 rows.append(row)
         return settings[rows]
@@ -394,13 +394,13 @@ class Space:
         rules = [str(rule) for rule in self.campaign.parameter_constraints]
         numeric = [p for p in self.controlled if p.is_numeric]
         pinned = [place for place, p in enumerate(numeric) if p.name in fixed]
-        words = [_assignment(*pair) for pair in fixed.items()]
+        assignments = [_assignment(*pair) for pair in fixed.items()]
         begin = "no setting satisfies the bounds, the steps and the parameter constraints together"
         try:
             polytope = self._polytope(fixed)
             if rules and polytope.nearest() is None:
                 rows, places = contradiction(polytope, pinned)
-                words = [_assignment(numeric[i].name, fixed[numeric[i].name]) for i in places]
+                assignments = [_assignment(numeric[i].name, fixed[numeric[i].name]) for i in places]
                 begin += ", and none can"
                 rules = [rules[row] for row in rows]
         except TimeoutError:
@@ -414,7 +414,8 @@ class Space:
         )
         raise UsageError(
             f"{begin} (constraints: {', '.join(rules) or 'none'}; fixed: "
-            f"{', '.join(words) or 'none'}; ranges: {ranges or 'all'}). Widen or drop one of them."
+            f"{', '.join(assignments) or 'none'}; ranges: {ranges or 'all'}). "
+            "Widen or drop one of them."
         )
 
     def _from_unit(self, u: Array) -> Array:
