@@ -22,6 +22,7 @@ from engine.documents import (
     retrieval,
 )
 from engine.experiments.record import Recorded, RecordedValue
+from engine.experiments.undo import Undone
 from engine.jobs.schedule import Scheduled
 from engine.micrographs.add import AddReport
 from engine.predictions.predict import Drive
@@ -49,6 +50,7 @@ READ_FROM: list[tuple[type[Document], type[Any]]] = [
     (experiments.ReasonOut, records.ProposalRecord),
     (experiments.RecordedValueOut, RecordedValue),
     (experiments.LoggedOut, Recorded),
+    (experiments.UndoneOut, Undone),
     (experiments.TrailOut, records.TrailRecord),
     (campaigns.CampaignOut, records.CampaignRecord),
     (campaigns.RevisionOut, records.CampaignRecord),
