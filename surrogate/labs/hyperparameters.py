@@ -48,8 +48,9 @@ class Beliefs:
     misfit: tuple[float, float] = (-1.0, 0.7)
     alone: tuple[float, float] = (-0.3, 0.5)
     misfit_free: float = 0.5
-    noise: tuple[float, float] = (0.0, 0.3)
-    noise_free: float = 0.3
+    # Twice as wide as simulated labs need: measured tables scatter more than they do.
+    noise: tuple[float, float] = (0.0, 0.5)
+    noise_free: float = 0.5
     lengthscale: tuple[float, float] = (0.5, 0.7)
     coupling: float = 0.7
     mean_free: float = 0.3
