@@ -26,7 +26,7 @@ from surrogate.sourced import Heads, SourcePrior
 from surrogate.sourced_gp import GPConfig
 from surrogate.trust import SourceUse, fit_trusting, trusted
 
-GATE_ROWS, FIT_ROWS = 64, 96
+GATE_ROWS, FIT_ROWS = 64, 200
 """Rows that suffice to weigh the labs, and to find hyperparameters; the posterior has all rows."""
 
 MOST_RAGGED_VALUES = 2400

@@ -6,6 +6,13 @@ r"""A campaign as one more lab: the posterior of all outcomes together, as a BoT
 z is normal (:class:`~surrogate.labs.population.Neighbourhood`), c and b are normal too, δ is a
 Gaussian process whose outcomes go together, ε the noise of one specimen. All of it is Gaussian, so
 the posterior is exact.
+
+Hyperparameters are at their maximum, so that variances come out too small where the truth is not of
+the model's form. Each run is predicted from the others, and variances of outcome o are multiplied by
+
+.. math:: q_o = \mathrm{clip}\Big(\frac{\sum_i e_{io}^2 / v_{io} + n_0 \bar q}{n_o + n_0},\; 1,\; 4\Big)
+
+with the errors e and variances v of left-out runs, q̄ the same over all outcomes.
 """
 
 from __future__ import annotations
@@ -25,18 +32,21 @@ from surrogate.labs.algebra import Factorised, factorised
 from surrogate.labs.features import LEVEL, Features
 from surrogate.labs.hyperparameters import Hyperparameters, Setting
 
+_PRIOR_RUNS, _PRIOR_VALUES = 10.0, 30.0
+_LARGEST_FACTOR = 4.0
 # So many points at a time go through the network.
 _POINTS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
 class State:
-    """A fit: what was learnt from the rows, in units of s about the means."""
+    """A fit: what was learnt from the rows, in units of s about the means; ``factor`` (m,) is q."""
 
     features: Features
     setting: Setting
     hyperparameters: Hyperparameters
     solved: Factorised
+    factor: Tensor
 
 
 class LabsModel(Model):
@@ -64,7 +74,8 @@ class LabsModel(Model):
             solved = factorised(
                 h.parts(setting), setting.F, setting.Y - h.mean(setting), is_final=True
             )
-        return cls(State(features, setting, h, solved))
+            factor = _variance_factor(setting.Y, *_left_out(setting.Y, solved))
+        return cls(State(features, setting, h, solved, factor))
 
     @property
     def num_outputs(self) -> int:
@@ -141,7 +152,8 @@ class LabsModel(Model):
             covariances = torch.stack([self._covariance(X, at, o, o) for o in self.places])
         places = list(self.places)
         centres = shift[places, None] + unit[places, None] * centres
-        return centres, covariances * unit[places, None, None].square()
+        scale = (unit.square() * self.state.factor)[places]
+        return centres, covariances * scale[:, None, None]
 
     @exclusive
     def marginal_moments(
@@ -157,7 +169,7 @@ class LabsModel(Model):
                 centres.append(torch.stack([self._mean(at, o) for o in places], dim=-1))
                 variances.append(torch.stack([self._variance(at, o) for o in places], dim=-1))
         noise = self.state.solved.parts.N.diagonal()[places] if observation_noise else 0.0
-        variance = (torch.cat(variances) + noise) * unit.square()
+        variance = (torch.cat(variances) + noise) * unit.square() * self.state.factor[places]
         return shift + unit * torch.cat(centres), variance
 
     @exclusive
@@ -186,11 +198,8 @@ class LabsModel(Model):
         state = self.state
         Y = state.setting.Y
         measured = ~torch.isnan(Y)
-        # A missing outcome neither tells nor is told anything: any variance serves.
-        blocks = state.solved.row_precision() + torch.diag_embed((~measured).to(Y))
-        covariance = torch.linalg.inv(blocks)
-        error = (covariance @ state.solved.alpha.unsqueeze(-1)).squeeze(-1)
-        variance = covariance.diagonal(dim1=-2, dim2=-1)
+        error, variance = _left_out(Y, state.solved)
+        variance = variance * state.factor
         observed, expected, variances = [], [], []
         for o in self.places:
             rows, unit = measured[:, o], state.features.unit[o]
@@ -219,15 +228,16 @@ class LabsModel(Model):
         places = [self.places[index] for index in chosen]
         X = self._on_cpu(X)
         unit, shift = self.state.features.unit[places], self.state.features.shift[places]
+        spread = unit * self.state.factor[places].sqrt()
         at = self._at(X)
         mean = shift + unit * torch.stack([self._mean(at, o) for o in places], dim=-1)
         rows = []
         for o in places:
             rows.append(torch.stack([self._covariance(X, at, o, p) for p in places], dim=-1))
         covariance = torch.stack(rows, dim=-2)  # (..., q, q, m, m)
-        covariance = covariance * torch.outer(unit, unit)
+        covariance = covariance * torch.outer(spread, spread)
         if observation_noise:
-            N = self.state.solved.parts.N[places][:, places] * torch.outer(unit, unit)
+            N = self.state.solved.parts.N[places][:, places] * torch.outer(spread, spread)
             eye = torch.eye(X.shape[-2], dtype=X.dtype)
             covariance = covariance + eye[:, :, None, None] * N
         q, m = X.shape[-2], len(places)
@@ -240,3 +250,22 @@ class LabsModel(Model):
     @staticmethod
     def _on_cpu(X: Tensor) -> Tensor:
         return X.to(device="cpu", dtype=torch.double)
+
+
+def _left_out(Y: Tensor, solved: Factorised) -> tuple[Tensor, Tensor]:
+    """Return errors and variances (n, m) of each row predicted from the others, with its noise."""
+    # A missing outcome neither tells nor learns anything: any variance serves.
+    blocks = solved.row_precision() + torch.diag_embed(torch.isnan(Y).to(Y))
+    covariance = torch.linalg.inv(blocks)
+    error = (covariance @ solved.alpha.unsqueeze(-1)).squeeze(-1)
+    return error, covariance.diagonal(dim1=-2, dim2=-1)
+
+
+def _variance_factor(Y: Tensor, error: Tensor, variance: Tensor) -> Tensor:
+    """Return q (m,), by which variances are multiplied."""
+    measured = (~torch.isnan(Y)).to(Y)
+    squares = (error.square() / variance * measured).sum(dim=0)
+    count = measured.sum(dim=0)
+    common = (squares.sum() + _PRIOR_VALUES) / (count.sum() + _PRIOR_VALUES)
+    factor = (squares + _PRIOR_RUNS * common) / (count + _PRIOR_RUNS)
+    return factor.clamp(1.0, _LARGEST_FACTOR)

@@ -118,6 +118,7 @@ def test_leaving_a_run_out_is_conditioning_on_the_others(
     )
     other = LabsModel.condition(state.features, rest, state.hyperparameters.x)
     mean, variance = marginal_moments(other, setting.X[[left]])
+    variance = variance / other.state.factor * state.factor
     for o in range(M):
         measured = (~torch.isnan(setting.Y[:, o])).nonzero().flatten().tolist()
         place = measured.index(left)
@@ -129,3 +130,19 @@ def test_leaving_a_run_out_is_conditioning_on_the_others(
 def test_noise_by_tensor_is_refused(model: LabsModel) -> None:
     with pytest.raises(InputError, match="True or False"):
         model.posterior(torch.rand(1, 2), observation_noise=torch.ones(1))
+
+
+def test_variances_grow_where_left_out_runs_are_missed() -> None:
+    X, Y, _ = campaign(24)
+    calm, _ = fit_among_labs(X, Y, toy())
+    generator = torch.Generator().manual_seed(5)
+    wild = Y.clone()
+    # A heavy tail: one value in eight is far off.
+    far = torch.rand(Y.shape, generator=generator) < 0.125
+    wild[far] += 1.5 * torch.randn(int(far.sum()), generator=generator, dtype=torch.double)
+    rough, _ = fit_among_labs(X, wild, toy())
+    assert isinstance(calm, LabsModel)
+    assert isinstance(rough, LabsModel)
+    assert float(calm.state.factor.max()) < 1.5
+    assert float(calm.state.factor.min()) >= 1.0
+    assert float(rough.state.factor.max()) > float(calm.state.factor.max())
