@@ -7,10 +7,12 @@ z is normal (:class:`~surrogate.labs.population.Neighbourhood`), c and b are nor
 Gaussian process whose outcomes go together, ε the noise of one specimen. All of it is Gaussian, so
 the posterior is exact.
 
-Hyperparameters are at their maximum, so that variances come out too small where the truth is not of
-the model's form. Each run is predicted from the others, and variances of outcome o are multiplied by
+Hyperparameters are at their maximum, so that variances come out too small where the truth is not
+of the model's form. Each run is predicted from the others, and variances of outcome o are
+multiplied by
 
-.. math:: q_o = \mathrm{clip}\Big(\frac{\sum_i e_{io}^2 / v_{io} + n_0 \bar q}{n_o + n_0},\; 1,\; 4\Big)
+.. math:: q_o = \mathrm{clip}\Big(
+          \frac{\sum_i e_{io}^2 / v_{io} + n_0 \bar q}{n_o + n_0},\; 1,\; 4\Big)
 
 with the errors e and variances v of left-out runs, q̄ the same over all outcomes.
 """
@@ -74,7 +76,7 @@ class LabsModel(Model):
             solved = factorised(
                 h.parts(setting), setting.F, setting.Y - h.mean(setting), is_final=True
             )
-            factor = _variance_factor(setting.Y, *_left_out(setting.Y, solved))
+            factor = variance_factor(setting.Y, *_left_out(setting.Y, solved))
         return cls(State(features, setting, h, solved, factor))
 
     @property
@@ -261,7 +263,7 @@ def _left_out(Y: Tensor, solved: Factorised) -> tuple[Tensor, Tensor]:
     return error, covariance.diagonal(dim1=-2, dim2=-1)
 
 
-def _variance_factor(Y: Tensor, error: Tensor, variance: Tensor) -> Tensor:
+def variance_factor(Y: Tensor, error: Tensor, variance: Tensor) -> Tensor:
     """Return q (m,), by which variances are multiplied."""
     measured = (~torch.isnan(Y)).to(Y)
     squares = (error.square() / variance * measured).sum(dim=0)

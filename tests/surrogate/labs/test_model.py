@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from toy_labs import M, campaign, toy, truth
@@ -9,7 +11,7 @@ from toy_labs import M, campaign, toy, truth
 from surrogate.errors import InputError
 from surrogate.gp import joint_moments, leave_one_out, marginal_moments, outcomes_of
 from surrogate.labs.gate import fit_among_labs
-from surrogate.labs.model import LabsModel
+from surrogate.labs.model import LabsModel, variance_factor
 
 
 @pytest.fixture(scope="module")
@@ -133,16 +135,30 @@ def test_noise_by_tensor_is_refused(model: LabsModel) -> None:
 
 
 def test_variances_grow_where_left_out_runs_are_missed() -> None:
-    X, Y, _ = campaign(24)
-    calm, _ = fit_among_labs(X, Y, toy())
-    generator = torch.Generator().manual_seed(5)
-    wild = Y.clone()
-    # A heavy tail: one value in eight is far off.
-    far = torch.rand(Y.shape, generator=generator) < 0.125
-    wild[far] += 1.5 * torch.randn(int(far.sum()), generator=generator, dtype=torch.double)
-    rough, _ = fit_among_labs(X, wild, toy())
-    assert isinstance(calm, LabsModel)
-    assert isinstance(rough, LabsModel)
-    assert float(calm.state.factor.max()) < 1.5
-    assert float(calm.state.factor.min()) >= 1.0
-    assert float(rough.state.factor.max()) > float(calm.state.factor.max())
+    Y = torch.zeros(40, 2, dtype=torch.double)
+    variance = torch.full_like(Y, 0.25)
+    fair = 0.5 * torch.ones_like(Y)
+    assert torch.allclose(variance_factor(Y, fair, variance), torch.ones(2, dtype=torch.double))
+    missed = fair * torch.tensor([1.0, 3.0])
+    calm, rough = variance_factor(Y, missed, variance).tolist()
+    assert 1.0 < calm < 2.0 < rough <= 4.0
+    Y[:, 1] = torch.nan
+    calm, rough = variance_factor(Y, missed, variance).tolist()
+    assert calm == rough == 1.0
+
+
+def test_every_variance_is_multiplied(model: LabsModel) -> None:
+    state = model.state
+    doubled = LabsModel(replace(state, factor=2 * state.factor))
+    X = torch.rand(4, 2, dtype=torch.double, generator=torch.Generator().manual_seed(6))
+    pairs = [
+        (marginal_moments(model, X)[1], marginal_moments(doubled, X)[1]),
+        (joint_moments(model, X)[1], joint_moments(doubled, X)[1]),
+        (
+            model.posterior(X, observation_noise=True).variance,
+            doubled.posterior(X, observation_noise=True).variance,
+        ),
+        (torch.stack(leave_one_out(model)[2]), torch.stack(leave_one_out(doubled)[2])),
+    ]
+    for once, twice in pairs:
+        assert torch.allclose(twice, 2 * once, rtol=1e-5)
