@@ -187,6 +187,9 @@ def _show_one(predictions: Predictions, row: Prediction) -> None:
             "what drives them: change of the mean over each parameter's range, the others as "
             "asked, strongest first"
         )
+        if campaign.parameter_constraints:
+            rules = ", ".join(map(str, campaign.parameter_constraints))
+            screen.print(f"within {rules}: others make room where they have to", markup=False)
         rows = [
             [campaign.heading(outcome), *_strongest(campaign, drives)]
             for outcome, drives in row.drives.items()

@@ -22,6 +22,7 @@ from engine.errors import UsageError
 
 Array = NDArray[np.float64]
 
+_MOST_ROUNDS = 5000
 _SWEEPS = 8
 """Steps along each direction before points count as independent of where they began."""
 
@@ -75,6 +76,64 @@ class FeasibleSet:
     def moved(self, places: Array, i: int, rng: np.random.Generator) -> Array:
         """Return the points (n, k) with parameter ``i`` moved, and whatever makes room for it."""
         return self._step(places, np.tile(self.directions[i], (len(places), 1)), rng)
+
+    def lines(self, places: Array, i: int, n: int) -> Array:
+        """Return the feasible points nearest to each place as parameter ``i`` goes its way.
+
+        Args:
+            places: (m, k), feasible or not.
+            i: which parameter.
+            n: how many of its values, evenly over all that the constraints let it have.
+
+        Returns:
+            (m, n, k): what else has to move, moves as little as it can.
+        """
+        values = np.linspace(*self._attainable(i), n)
+        targets = np.repeat(places, n, axis=0)
+        own_row = np.append(np.eye(len(self.names))[i], 0.0)
+        rows = np.concatenate([self._equal, own_row[None, :]])[:, :-1]
+        limits = np.tile(np.append(self._equal[:, -1], 0.0), (len(targets), 1))
+        limits[:, -1] = np.tile(values, len(places))
+        inverse = np.linalg.pinv(rows)
+
+        def on_equalities(points: Array) -> Array:
+            projected: Array = points - (points @ rows.T - limits) @ inverse.T
+            return projected
+
+        # Dykstra's algorithm: projecting in turn, each wall with what it took off before, leads to
+        # the nearest point of all. https://doi.org/10.1080/01621459.1983.10477029
+        taken = np.zeros((len(self._walls), *targets.shape))
+        points = targets
+        for _ in range(_MOST_ROUNDS):
+            start = points
+            points = on_equalities(points)
+            for wall, row in enumerate(self._walls):
+                moved = points + taken[wall]
+                normal = row[:-1]
+                excess = np.maximum(moved @ normal - row[-1], 0.0) / (normal @ normal)
+                points = moved - excess[:, None] * normal
+                taken[wall] = moved - points
+            if np.abs(points - start).max() < 1e-10:
+                break
+        return on_equalities(points).reshape(len(places), n, -1)
+
+    def _attainable(self, i: int) -> tuple[float, float]:
+        """Return the least and the greatest that parameter ``i`` can be, in shares of its range."""
+        from scipy.optimize import linprog
+
+        ends = []
+        for sign in (1.0, -1.0):
+            solution = linprog(
+                sign * np.eye(len(self.names))[i],
+                A_ub=self._walls[:, :-1],
+                b_ub=self._walls[:, -1],
+                A_eq=self._equal[:, :-1],
+                b_eq=self._equal[:, -1],
+                bounds=[(0, 1)] * len(self.names),
+            )
+            assert solution.x is not None  # noqa: S101 -- there is a centre, so there are ends
+            ends.append(float(solution.x[i]))
+        return ends[0], ends[1]
 
     def _step(self, places: Array, directions: Array, rng: np.random.Generator) -> Array:
         normals, limits = self._walls[:, :-1], self._walls[:, -1]

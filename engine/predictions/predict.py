@@ -7,7 +7,8 @@ remoteness      posterior ÷ prior standard deviation of the noise-free outcome 
                 fitted kernel, the median over outcomes: 0 where data say everything, 1
                 where they say nothing
 change          expected outcome at the upper end of a parameter's range − at the lower
-                end, all else as asked: how it is driven there
+                end, all else as asked (in a mixture: others make room): how it is
+                driven there
 span            the largest − the smallest expected outcome over that range
 ==============  ======================================================================
 """
@@ -188,12 +189,24 @@ def what_drives(
 ) -> list[dict[str, tuple[Drive, ...]]]:
     """Vary each parameter over its range, the others as asked; strongest first by outcome.
 
+    Under parameter constraints (a mixture) the others cannot all stay: those that have to make
+    room do, as little as they can, and the range is what the constraints leave.
+
     ``conditions`` hold every parameter, ambient ones too.
     """
     campaign = forecaster.space.campaign
-    grids = {p.name: _grid(p) for p in campaign.parameters}
+    constrained_rows = _constrained_points(campaign, conditions)
+    grids = {
+        p.name: [row[p.name] for row in constrained_rows[0][p.name]]
+        if p.name in constrained_rows[0]
+        else _grid(p)
+        for p in campaign.parameters
+    }
     points = [
-        {**row, name: value} for row in conditions for name, grid in grids.items() for value in grid
+        point
+        for row, constrained in zip(conditions, constrained_rows, strict=True)
+        for name, grid in grids.items()
+        for point in constrained.get(name, [{**row, name: value} for value in grid])
     ]
     answers = iter(forecaster.predict(points))
     drives = []
@@ -203,6 +216,41 @@ def what_drives(
             {outcome: _ranked(campaign, outcome, grids, curves) for outcome in forecaster.outcomes}
         )
     return drives
+
+
+def _constrained_points(
+    campaign: Campaign, conditions: Sequence[Mapping[str, Value]]
+) -> list[dict[str, list[dict[str, Value]]]]:
+    """Return, row by row, the points to try of each parameter that the constraints name."""
+    points: list[dict[str, list[dict[str, Value]]]] = [{} for _ in conditions]
+    named = {name for rule in campaign.parameter_constraints for name in rule.terms}
+    if not named:
+        return points
+    import numpy as np
+
+    from engine.predictions.feasible import FeasibleSet
+
+    feasible = FeasibleSet(campaign)
+    span = np.where(feasible.span > 0, feasible.span, 1.0)
+    values = np.array([[float(row[name]) for name in feasible.names] for row in conditions])
+    places = (values - feasible.low) / span
+    for name in sorted(named):
+        lines = feasible.lines(places, feasible.names.index(name), POINTS)
+        for row, line, by_name in zip(conditions, lines, points, strict=True):
+            settings = feasible.low + line * feasible.span
+            # What no constraint names stays as asked, outside its range, too.
+            by_name[name] = [
+                {
+                    **row,
+                    **{
+                        component: float(value)
+                        for component, value in zip(feasible.names, setting, strict=True)
+                        if component in named
+                    },
+                }
+                for setting in settings
+            ]
+    return points
 
 
 def _ranked(
