@@ -184,8 +184,8 @@ def rebuild(
     if as_json:
         print_json({**vars(rebuilt), "differences": list(rebuilt.differences)})
     elif rebuilt.is_same:
-        put = "; its files are back in their place" if rebuilt.restored else ""
-        typer.echo(f"model {model}: the same weights (sha256 {rebuilt.sha256[:12]}){put}")
+        remark = "; its files are back in their place" if rebuilt.restored else ""
+        typer.echo(f"model {model}: the same weights (sha256 {rebuilt.sha256[:12]}){remark}")
     else:
         warn(f"model {model}: other weights (sha256 {rebuilt.sha256[:12]}); nothing was changed")
     if not rebuilt.is_same:

@@ -174,7 +174,7 @@ def _print_experiment(
                 _heading(campaign, m.outcome),
                 str(m.replicate),
                 "–" if m.is_retraction else _cell(m.value),
-                _standing(m, is_superseded=m.id in superseded),
+                _state_of(m, is_superseded=m.id in superseded),
                 f"{m.recorded_at.astimezone():%Y-%m-%d %H:%M}",
                 m.recorded_by,
                 m.note or "",
@@ -189,7 +189,7 @@ def _print_experiment(
         typer.echo(f"micrograph {picture.id}: {picture.original_name}, {size}, {picture.path}")
 
 
-def _standing(measurement: MeasurementRecord, *, is_superseded: bool) -> str:
+def _state_of(measurement: MeasurementRecord, *, is_superseded: bool) -> str:
     if measurement.is_retraction:
         return "retraction"
     if is_superseded:

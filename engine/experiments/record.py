@@ -347,9 +347,9 @@ class Recorder:
         ]  # fmt: skip
         lacking = [name for name in names if name not in {row.outcome for row in rows}]
         if lacking or not rows:
-            which = "" if entry.which is None else f"replicate {entry.which} of "
+            place = "" if entry.which is None else f"replicate {entry.which} of "
             nouns = ", ".join(map(self.campaign.heading, lacking)) or "result"
-            raise StateError(f"experiment {experiment.id} has no {which}{nouns} to take back")
+            raise StateError(f"experiment {experiment.id} has no {place}{nouns} to take back")
         for row in rows:
             self.tx.measurements.retract(experiment.id, row.outcome, row.replicate, note=entry.note)
         return [RecordedValue(row.outcome, row.replicate, None, row.value) for row in rows]

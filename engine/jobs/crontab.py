@@ -51,18 +51,18 @@ class CrontabTrigger(BaseTrigger):
         ]  # fmt: skip
 
     def get_next_fire_time(
-        self, previous_fire_time: datetime | None, now: datetime
+        self, previous_fire_time: datetime | None, moment: datetime
     ) -> datetime | None:
-        """Return the next moment after the previous one; the first from ``now`` on without one.
+        """Return the next moment after the previous one; the first from ``moment`` on without one.
 
         In UTC: Python compares two times of one zone by what the clock shows.
         """
-        start = now = now.astimezone(UTC)
+        start = moment.astimezone(UTC)
         # A clock that was set back counts from where it stands now.
-        if previous_fire_time is not None and previous_fire_time.astimezone(UTC) <= now:
+        if previous_fire_time is not None and previous_fire_time.astimezone(UTC) <= start:
             start = previous_fire_time.astimezone(UTC) + timedelta(microseconds=1)
-        moments = [self._next(trigger, start) for trigger in self._triggers]
-        return min((moment for moment in moments if moment is not None), default=None)
+        candidates = [self._next(trigger, start) for trigger in self._triggers]
+        return min((item for item in candidates if item is not None), default=None)
 
     def _next(self, trigger: CronTrigger, start: datetime) -> datetime | None:
         if not self._is_by_the_clock:

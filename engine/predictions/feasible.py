@@ -102,17 +102,17 @@ class FeasibleSet:
 
         # Dykstra's algorithm: projecting in turn, each wall with what it took off before, leads to
         # the nearest point of all. https://doi.org/10.1080/01621459.1983.10477029
-        taken = np.zeros((len(self._walls), *targets.shape))
+        corrections = np.zeros((len(self._walls), *targets.shape))
         points = targets
         for _ in range(_MOST_ROUNDS):
             start = points
             points = on_equalities(points)
             for wall, row in enumerate(self._walls):
-                moved = points + taken[wall]
+                moved = points + corrections[wall]
                 normal = row[:-1]
                 excess = np.maximum(moved @ normal - row[-1], 0.0) / (normal @ normal)
                 points = moved - excess[:, None] * normal
-                taken[wall] = moved - points
+                corrections[wall] = moved - points
             if np.abs(points - start).max() < 1e-10:
                 break
         return on_equalities(points).reshape(len(places), n, -1)

@@ -160,7 +160,7 @@ def read_finished(folder: Path, name: str, table: FinishedTable) -> tuple[Campai
         replicates.setdefault(setting, []).append(values)
     if not replicates:
         raise DataError(f"{place(folder / table.file)}: expected rows with every column filled")
-    means = [np.mean(values, axis=0) for values in replicates.values()]
+    averages = [np.mean(values, axis=0) for values in replicates.values()]
     inputs = [f"input_{i + 1}" for i in range(len(table.inputs))]
     outcomes = [f"outcome_{i + 1}" for i in range(len(goals))]
     campaign = Campaign(
@@ -171,7 +171,7 @@ def read_finished(folder: Path, name: str, table: FinishedTable) -> tuple[Campai
         ),
         properties=tuple({"name": outcome} for outcome in outcomes),
         objectives=tuple(
-            _objective(outcome, goal, [float(values[i]) for values in means])
+            _objective(outcome, goal, [float(values[i]) for values in averages])
             for i, (outcome, goal) in enumerate(zip(outcomes, goals.values(), strict=True))
         ),
     )
@@ -241,6 +241,6 @@ def _parameter(name: str, column: str, values: Sequence[str | float]) -> dict[st
     }
 
 
-def _objective(outcome: str, goal: str, means: Sequence[float]) -> dict[str, Any]:
+def _objective(outcome: str, goal: str, averages: Sequence[float]) -> dict[str, Any]:
     share = _WORTH if goal == "maximize" else 1.0 - _WORTH
-    return {"outcome": outcome, "goal": goal, "threshold": float(np.quantile(means, share))}
+    return {"outcome": outcome, "goal": goal, "threshold": float(np.quantile(averages, share))}

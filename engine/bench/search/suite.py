@@ -146,12 +146,12 @@ def mean_over_tables(
     summaries: Mapping[str, Mapping[str, Any]], strategies: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Return each strategy's mean score over the tables, after so many runs."""
-    means: dict[str, dict[str, float]] = {}
+    mean_scores: dict[str, dict[str, float]] = {}
     for strategy in strategies:
-        means[strategy] = {}
+        mean_scores[strategy] = {}
         for n in READ_AT:
             scores = [score_after(summary, strategy, n) for summary in summaries.values()]
             values = [score for score in scores if score is not None]
             if values:
-                means[strategy][str(n)] = float(np.mean(values))
-    return means
+                mean_scores[strategy][str(n)] = float(np.mean(values))
+    return mean_scores

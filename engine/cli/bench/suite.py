@@ -130,11 +130,14 @@ def print_suite(document: Mapping[str, Any], jobs: int) -> None:
                 text += f" ({'>' if reach['is_censored'] else ''}{reach['experiments']:.0f})"
             cells.append(text)
         rows.append([table, *cells])
-    means = document["mean"]
+    mean_scores = document["mean"]
     rows.append(
         [
             "mean of the tables",
-            *(" ".join(f"{100 * score:.1f}" for score in means[name].values()) for name in means),
+            *(
+                " ".join(f"{100 * score:.1f}" for score in mean_scores[name].values())
+                for name in mean_scores
+            ),
         ]
     )
     screen.print(grid(["table", *strategies], rows))
