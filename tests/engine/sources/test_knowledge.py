@@ -25,8 +25,9 @@ from engine.sources.knowledge import knowledge_of, starter_knowledge
 from engine.sources.make_starter import MAX_BYTES, make_starter
 from engine.sources.serving_surrogate import STARTER
 from engine.workspace.settings import ProposeSettings
-from surrogate.matmcl.checkpoint import load_checkpoint
+from surrogate.matmcl.checkpoint import load_checkpoint, save_checkpoint
 from surrogate.matmcl.config import MatMCLConfig
+from surrogate.matmcl.model import MatMCL
 
 QUICK = ProposeSettings(mc_samples=16, raw_samples=64, restarts=2, ambient_readings=2)
 TWO = ("fracture_strength.longitudinal", "elongation.longitudinal")
@@ -165,3 +166,38 @@ def test_a_starter_can_be_made_anew(tmp_path: Path, nanofibre: Campaign) -> None
     assert figures["labs"] == 4
     assert np.isfinite(figures["nlpd"])
     assert knowledge_of(nanofibre, tmp_path / "small").heads(TWO) is not None
+
+
+def test_the_starter_places_labs_that_speak_for_all_outcomes(history: History) -> None:
+    campaign = history.campaign
+    known = starter_knowledge(campaign)
+    labs = known.labs(campaign.outcomes)
+    assert labs is not None
+    L, K = labs.points.shape
+    assert (L, K) == (5000, 64)
+    assert labs.noise.shape == (10, 10)
+    assert torch.linalg.eigvalsh(labs.noise).min() > 0
+    assert (labs.unit > 0).all()
+    X = torch.from_numpy(Space(campaign).encode([run.conditions for run in history.finished]))
+    assert labs.basis(X).shape == (16, 10, 1 + K)
+    assert known.labs(TWO) is not None
+
+
+def test_labs_of_a_linear_outcome_are_told_in_shares_of_its_level(nanofibre: Campaign) -> None:
+    document = nanofibre.model_dump()
+    for entry in document["properties"]:
+        if entry["name"] == "elongation":
+            entry["scale"] = "linear"
+    linear = starter_knowledge(Campaign(**document)).labs(TWO)
+    assert linear is not None
+    assert linear.is_relative.tolist() == [False, True]
+
+
+def test_a_checkpoint_that_keeps_no_labs_gives_none(tmp_path: Path, nanofibre: Campaign) -> None:
+    torch.manual_seed(0)
+    config = MatMCLConfig(tile_px=16, width=8, latent_dim=8, projection_dim=4, n_deviations=2)
+    save_checkpoint(tmp_path, MatMCL(config, starter_vocabulary()))
+    known = knowledge_of(nanofibre, tmp_path)
+    assert known.labs(TWO) is None
+    assert known.heads(TWO) is not None
+    assert knowledge_of(nanofibre, STARTER, exclude=("ensemble",)).labs(TWO) is None
