@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from engine.propose.forecaster import Forecaster
 from engine.propose.model_based import Search, reference_point
 from engine.propose.request import SOURCED_STRATEGIES
 from engine.propose.spacefilling import fill_space
-from engine.propose.start import guided_settings
+from engine.propose.start import GUIDED_SHARE, guided_settings
 from engine.propose.task import Answer, Array, Task
 from engine.sources.spinning import spins
 from engine.workspace.settings import Strategy
@@ -103,7 +104,7 @@ def _source_guided(task: Task, heads: Heads) -> Answer:
         task.history.campaign,
         heads,
         labs,
-        (request.n + 1) // 2,
+        math.ceil(GUIDED_SHARE * request.n),
         room=task.room,
         settings=task.settings,
         seed=request.seed,
