@@ -84,17 +84,33 @@ def draw_joint(
         (n_draws, p, m) draws.
     """
     n_points = int(owner.max()) + 1
+    means, covariances = (
+        joint_moments(model, X) if worst is not None else joint_of_points(model, X, owner)
+    )
     columns: list[Tensor] = []
-    for moments in zip(*joint_moments(model, X), strict=True):
-        column = len(columns)
-        averages = worst is None and n_points < len(owner)
-        mean, covariance = _averaged(*moments, owner, n_points) if averages else moments
+    for column, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
         # 7919, a prime: outcomes get sequences of their own, for any small seeds of the caller.
         draws = _draw(mean, covariance, n_draws, seed + 7919 * column)
         if worst is not None:
             draws = _worst(draws * worst[column], owner, n_points) * worst[column]
         columns.append(draws)
     return torch.stack(columns, dim=-1)
+
+
+def joint_of_points(model: Model, X: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
+    """Return means (m, p) and covariances (m, p, p) of points, the mean over each one's rows.
+
+    ``X`` (r, d), ``owner`` (r,) as for :func:`draw_joint`.
+    """
+    n_points = int(owner.max()) + 1
+    means, covariances = joint_moments(model, X)
+    if n_points == len(owner):
+        return means, covariances
+    pairs = [
+        _averaged(mean, covariance, owner, n_points)
+        for mean, covariance in zip(means, covariances, strict=True)
+    ]
+    return torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
 
 
 def _averaged(

@@ -23,9 +23,10 @@ from torch import Tensor
 from engine.campaign import Campaign, Value
 from engine.campaign.history import History, Run
 from engine.errors import ModelError, by_voice, field
-from engine.propose.acquisition import Goal, build_acquisition, draw_joint
+from engine.propose.acquisition import Goal, build_acquisition, draw_joint, joint_of_points
 from engine.propose.batch import Allowed, Choice, DistinctLimits, pick_greedily
 from engine.propose.candidates import leaders_of, spread_settings
+from engine.propose.expected_improvement import Points, pick_by_expectation
 from engine.propose.forecaster import Forecaster
 from engine.propose.improvement import (
     Staircases,
@@ -274,18 +275,31 @@ class Search:
         b, q = len(self.baseline), len(self.pending)
         X = torch.from_numpy(np.concatenate([self.baseline, self.pending, rows.X]))
         owners = torch.from_numpy(np.concatenate([np.arange(b + q), b + q + rows.owner]))
-        is_exact = len(self.goal.reference) == 2 and not self.goal.limits
+        # The acquisition value is a logarithm, so that a factor is a sum; 1e-6 keeps it finite.
+        bonus = np.log(np.maximum(rows.p_success, 1e-6))
+        is_worst = self.room.aggregation == "worst"
+        k = len(self.goal.reference)
+        if k <= 2 and not self.goal.limits and not is_worst:
+            mean, covariance = joint_of_points(self.forecaster.model, X, owners)
+            beyond = mean[:k] * self.signs[:k, None] - self.goal.reference[:, None]
+            return pick_by_expectation(
+                Points.of(beyond, covariance[:k], b + q),
+                n,
+                n_draws=self.settings.mc_samples,
+                seed=seed,
+                bonus=bonus,
+                allowed=allowed,
+            )
+        is_exact = k == 2 and not self.goal.limits
         draws = draw_joint(
             self.forecaster.model,
             X,
             owners,
             n_draws=self.settings.mc_samples * (_EXACT_DRAWS if is_exact else 1),
             seed=seed,
-            worst=self.worst_case_signs() if self.room.aggregation == "worst" else None,
+            worst=self.worst_case_signs() if is_worst else None,
         )
         draws = draws * self.signs
-        # The acquisition value is a logarithm, so that a factor is a sum; 1e-6 keeps it finite.
-        bonus = np.log(np.maximum(rows.p_success, 1e-6))
         if is_exact:
             gains = (draws - self.goal.reference).numpy()
             return pick_exactly(
