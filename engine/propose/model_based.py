@@ -50,6 +50,8 @@ _ROUNDS = 3
 """Passes over the surroundings of what was picked."""
 _MAX_CLOSE_LOOK = 320
 """Rows (candidates × readings) of the second pass."""
+_DRAWS_OF_ONE = 2
+"""Times the usual number of draws for a single objective, whose candidates share each."""
 _EXACT_DRAWS = 4
 """Times as many draws where the improvement is exact, and a draw next to free: the more candidates,
 the more of them look good by luck."""
@@ -285,7 +287,7 @@ class Search:
             return pick_by_expectation(
                 Points.of(beyond, covariance[:k], b + q),
                 n,
-                n_draws=self.settings.mc_samples,
+                n_draws=self.settings.mc_samples * (_DRAWS_OF_ONE if k == 1 else 1),
                 seed=seed,
                 bonus=bonus,
                 allowed=allowed,
