@@ -56,8 +56,15 @@ class Belief:
         return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
-BELIEFS = (Belief("noisy", (-0.75, 0.5), None), Belief("clean", (-5.0, 1.0), None))
-"""Specimens of one mat scatter as in the first, a robot's measurements as in the second."""
+_SMOOTH = (0.5, 0.7)
+
+BELIEFS = (
+    Belief("noisy, smooth", (-0.5, 0.5), _SMOOTH),
+    Belief("clean, smooth", (-4.0, 1.0), _SMOOTH),
+    Belief("noisy, any", (-0.75, 0.5), None),
+    Belief("clean, any", (-5.0, 1.0), None),
+)
+"""Specimens of one mat scatter as in the first and third; a robot's measurements as in the rest."""
 
 
 @dataclass(frozen=True)
