@@ -5,7 +5,7 @@ is noise for the most part; a yield may jump from one setting to the next, a dia
 So each outcome is fitted under each of a few beliefs about noise and smoothness
 (:data:`BELIEFS`), and what they expect is averaged with the weights that the results give them:
 
-.. math:: w_b \propto \int p(y \mid \theta)\, p(\theta \mid b)\, d\theta
+.. math:: w_b \propto p(b) \int p(y \mid \theta)\, p(\theta \mid b)\, d\theta
 
 Replicates enter as their mean and their scatter, which pins the noise
 (:mod:`surrogate.kernel_fit`, with the kernel and its notation). The average over beliefs is a
@@ -47,6 +47,7 @@ class Belief:
     noise: tuple[float, float]
     lengthscale: tuple[float, float] | None
     outputscale: tuple[float, float] = (-0.7, 1.0)
+    is_noisy: bool = False
 
     def priors(self, n_lengthscales: int) -> tuple[list[float], list[float]]:
         """Return locations and scales for D lengthscales, the isotropic one, a₁, a₂ and σ²."""
@@ -59,12 +60,33 @@ class Belief:
 _SMOOTH = (0.5, 0.7)
 
 BELIEFS = (
-    Belief("noisy, smooth", (-0.5, 0.5), _SMOOTH),
+    Belief("noisy, smooth", (-0.5, 0.5), _SMOOTH, is_noisy=True),
     Belief("clean, smooth", (-4.0, 1.0), _SMOOTH),
-    Belief("noisy, any", (-0.75, 0.5), None),
+    Belief("noisy, any", (-0.75, 0.5), None, is_noisy=True),
     Belief("clean, any", (-5.0, 1.0), None),
 )
 """Specimens of one mat scatter as in the first and third; a robot's measurements as in the rest."""
+
+
+NOISE_IS_RARE = math.exp(3.0)
+"""Odds against noise of the size of the signal, in fields where nothing speaks for it."""
+
+
+@dataclass(frozen=True)
+class PlainInputs:
+    """What the plain surrogate is told of a campaign besides its results.
+
+    ``choices``: columns of X that are one-hot together. ``is_of_specimens``: whether results are of
+    single specimens, as in the testing of mats, so that noise is as likely as not; elsewhere it
+    has to be :data:`NOISE_IS_RARE` times better supported.
+    """
+
+    choices: tuple[tuple[int, ...], ...] = ()
+    is_of_specimens: bool = True
+
+
+MATS = PlainInputs()
+"""A campaign of numbers only, its results of single specimens."""
 
 
 @dataclass(frozen=True)
@@ -416,7 +438,7 @@ def fit_averaged(
     X: Tensor,
     Y: Tensor,
     *,
-    choices: Sequence[Sequence[int]] = (),
+    inputs: PlainInputs = MATS,
     beliefs: Sequence[Belief] = BELIEFS,
     fit_rows: int = 320,
 ) -> AveragedGP:
@@ -425,7 +447,7 @@ def fit_averaged(
     Args:
         X: (n, d) conditions in the unit cube.
         Y: (n, m) outcomes in work space, NaN where not measured; equal rows of X are replicates.
-        choices: columns of X that are one-hot together.
+        inputs: what is known of the campaign.
         beliefs: what to average over.
         fit_rows: with more distinct conditions than this, hyperparameters are fitted to a sample of
             so many; the posterior is exact on all all the same.
@@ -440,7 +462,7 @@ def fit_averaged(
     (torch.Size([1, 3]), torch.Size([1, 3, 3]))
     """
     m = Y.shape[-1]
-    columns = Columns.of(choices, X.shape[-1])
+    columns = Columns.of(inputs.choices, X.shape[-1])
     merged = merge_replicates(X, Y)
     standard = _standardisation(merged)
     outcome = torch.arange(m, device=X.device).repeat(len(beliefs))
@@ -450,7 +472,9 @@ def fit_averaged(
         _sampled(merged, fit_rows), columns, outcome, standard, (priors[:, 0], priors[:, 1])
     )
     result = fit(problems)
-    evidence = result.log_evidence.reshape(len(beliefs), m)
+    rare = 0.0 if inputs.is_of_specimens else math.log(NOISE_IS_RARE)
+    against = torch.tensor([rare if belief.is_noisy else 0.0 for belief in beliefs]).to(X)
+    evidence = result.log_evidence.reshape(len(beliefs), m) - against[:, None]
     weight = torch.softmax(evidence, dim=0).reshape(-1)
     kept = (weight > _LEAST_WEIGHT).nonzero().squeeze(-1)
     totals = weight.new_zeros(m).index_add(0, outcome[kept], weight[kept])

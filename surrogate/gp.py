@@ -45,7 +45,7 @@ from linear_operator.utils.errors import NanError, NotPSDError
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
-from surrogate.averaged_gp import fit_averaged
+from surrogate.averaged_gp import MATS, PlainInputs, fit_averaged
 from surrogate.errors import FitError, InputError
 from surrogate.exclusive import exclusive
 from surrogate.sourced import Heads, SourcePrior, exact
@@ -86,7 +86,7 @@ def fit_outcomes(
     X: Tensor,
     Y: Tensor,
     *,
-    choices: Sequence[Sequence[int]] = (),
+    inputs: PlainInputs = MATS,
     config: GPConfig | None = None,
     heads: Heads | None = None,
     prior: SourcePrior | None = None,
@@ -102,7 +102,7 @@ def fit_outcomes(
     Args:
         X: (n, d) conditions in the unit cube, finite.
         Y: (n, m) outcomes in work space; NaN where not measured.
-        choices: columns of X that are one-hot together; only the plain surrogate asks.
+        inputs: what the plain surrogate is told of the campaign.
         config: priors and budget of one fixed belief.
         heads: what sources say of conditions (:mod:`surrogate.sourced`); ``None``: plain GPs.
         prior: beliefs in the sources.
@@ -122,7 +122,7 @@ def fit_outcomes(
     """
     _check(X, Y)
     if config is None and heads is None:
-        return fit_averaged(X, Y, choices=choices)
+        return fit_averaged(X, Y, inputs=inputs)
     config = config or GPConfig()
     is_measured = ~torch.isnan(Y)
     groups: dict[tuple[bool, ...], list[int]] = {}

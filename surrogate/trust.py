@@ -21,6 +21,7 @@ from botorch.models.model import Model
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
 
+from surrogate.averaged_gp import MATS, PlainInputs
 from surrogate.exclusive import exclusive
 from surrogate.gp import fit_outcomes
 from surrogate.sourced import HeadLayout, Heads, SourcePrior, head_weights
@@ -78,7 +79,7 @@ def fit_trusting(
     Y: Tensor,
     heads: Heads | None,
     *,
-    choices: Sequence[Sequence[int]] = (),
+    inputs: PlainInputs = MATS,
     config: GPConfig | None = None,
     prior: SourcePrior | None = None,
 ) -> tuple[Model, tuple[SourceUse, ...]]:
@@ -88,7 +89,7 @@ def fit_trusting(
         X: (n, d) conditions in the unit cube.
         Y: (n, m) outcomes in work space, NaN where not measured.
         heads: of all sources, or ``None``.
-        choices: columns of X that are one-hot together.
+        inputs: what the plain surrogate is told of the campaign.
         config: priors and budget of the fit with heads.
         prior: beliefs in the sources.
 
@@ -99,7 +100,7 @@ def fit_trusting(
         InputError, FitError: see :func:`surrogate.gp.fit_outcomes`.
     """
     if heads is None:
-        return fit_outcomes(X, Y, choices=choices), ()
+        return fit_outcomes(X, Y, inputs=inputs), ()
     layout = heads.layout
     rows = _sample(Y)
     x, y = X[rows], Y[rows]
@@ -117,7 +118,7 @@ def fit_trusting(
     model: Model
     # That very model was fitted to weigh it: no need to fit it again.
     if not used:
-        model = fit_outcomes(X, Y, choices=choices)
+        model = fit_outcomes(X, Y, inputs=inputs)
     elif len(rows) == len(X) and len(used) == 1:
         model = alone[used[0]]
     else:

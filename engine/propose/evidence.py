@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.propose.forecaster import Forecaster
+from engine.propose.forecaster import Forecaster, plain_inputs
 from surrogate.gp import fit_outcomes, leave_one_out, marginal_moments
 
 _FOLDS = 5
@@ -77,7 +77,7 @@ def _refitted(forecaster: Forecaster) -> list[tuple[Tensor, Tensor, Tensor]]:
     for fold in range(_FOLDS):
         out = run % _FOLDS == fold
         if out.any() and ((~torch.isnan(Y[~out])).sum(dim=0) >= 2).all():
-            model = fit_outcomes(X[~out], Y[~out], choices=forecaster.space.choices)
+            model = fit_outcomes(X[~out], Y[~out], inputs=plain_inputs(forecaster.space))
             mean[out], variance[out] = marginal_moments(model, X[out])
     predicted = ~torch.isnan(Y) & ~torch.isnan(mean)
     return [

@@ -20,6 +20,8 @@ from engine.propose.request import Forecast, SourceShare
 from engine.propose.room import Room
 from engine.propose.space import Space
 from engine.propose.training_data import CORRECT_IT, TrainingData, from_work, training_data
+from engine.sources.spinning import spins
+from surrogate.averaged_gp import PlainInputs
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
 from surrogate.gp import marginal_moments, outcomes_of
@@ -93,7 +95,7 @@ class Forecaster:
             device = device_of(settings.device)
             X, Y = (torch.from_numpy(part).to(device) for part in (data.X, data.Y))
             labs = knowledge.labs(names) if knowledge is not None else None
-            model, use = fit_among_labs(X, Y, labs, heads, choices=space.choices)
+            model, use = fit_among_labs(X, Y, labs, heads, inputs=plain_inputs(space))
         except SurrogateError as error:
             raise ModelError(f"the surrogate could not be fitted: {error}") from error
         shares = [
@@ -230,6 +232,14 @@ def outcomes_with_data(history: History) -> tuple[str, ...]:
             f"{history.n_finished}: log or import more."
         )
     return tuple(outcomes)
+
+
+def plain_inputs(space: Space) -> PlainInputs:
+    """Return what the plain surrogate is told of a campaign: its choices, and whether it spins.
+
+    Mats are tested by the specimen, and specimens scatter; elsewhere noise has to prove itself.
+    """
+    return PlainInputs(space.choices, spins(space.campaign).is_spinning)
 
 
 def fit_feasibility(space: Space, history: History) -> Feasibility:

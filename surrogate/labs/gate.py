@@ -16,6 +16,7 @@ from botorch.models.model import Model
 from scipy.stats import qmc
 from torch import Tensor
 
+from surrogate.averaged_gp import MATS, PlainInputs
 from surrogate.errors import InputError
 from surrogate.exclusive import exclusive
 from surrogate.labs.features import MEAN, SOURCE, Features
@@ -45,7 +46,7 @@ def fit_among_labs(
     population: Population | None,
     heads: Heads | None = None,
     *,
-    choices: Sequence[Sequence[int]] = (),
+    inputs: PlainInputs = MATS,
     beliefs: Beliefs | None = None,
     config: GPConfig | None = None,
     prior: SourcePrior | None = None,
@@ -57,7 +58,7 @@ def fit_among_labs(
         Y: (n, m) outcomes in work space, NaN where not measured.
         population: the simulated labs; ``None``: sources are weighed one outcome at a time.
         heads: of other sources; those of the labs' own name are not asked.
-        choices: columns of X that are one-hot together; only the plain model asks.
+        inputs: what the plain surrogate is told of the campaign.
         beliefs: priors of this model.
         config, prior: of the model where the labs are left aside.
 
@@ -68,15 +69,15 @@ def fit_among_labs(
         InputError, FitError: see :func:`surrogate.gp.fit_outcomes`.
     """
     if population is None:
-        return fit_trusting(X, Y, heads, choices=choices, config=config, prior=prior)
+        return fit_trusting(X, Y, heads, inputs=inputs, config=config, prior=prior)
     sources = heads
     if heads is not None:
         sources = trusted(heads, [name != population.name for name in heads.layout.names])
     if _is_too_ragged(Y):
-        plain = fit_trusting(X, Y, sources, choices=choices, config=config, prior=prior)
+        plain = fit_trusting(X, Y, sources, inputs=inputs, config=config, prior=prior)
         return _aside(plain, population.name, 0.0, Y.shape[-1])
     fit = _Fit(X, Y, population, sources, beliefs or Beliefs(), prior or SourcePrior())
-    return fit.run(config, choices)
+    return fit.run(config, inputs)
 
 
 def _is_too_ragged(Y: Tensor) -> bool:
@@ -192,7 +193,7 @@ class _Fit:
         return fit_hyperparameters(self.setting(near, chosen, rows)[1], self.beliefs)
 
     def run(
-        self, config: GPConfig | None, choices: Sequence[Sequence[int]]
+        self, config: GPConfig | None, inputs: PlainInputs
     ) -> tuple[Model, tuple[SourceUse, ...]]:
         """Weigh, localise, fit."""
         rows = _sample(self.y, GATE_ROWS)
@@ -203,7 +204,7 @@ class _Fit:
         trust = _trust(labs, alone)
         if trust < 0.5:
             plain = fit_trusting(
-                self.X, self.Y, self.sources, choices=choices, config=config, prior=self.prior
+                self.X, self.Y, self.sources, inputs=inputs, config=config, prior=self.prior
             )
             return _aside(plain, self.population.name, trust, len(self.unit))
         trusts = [

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surrogate.averaged_gp import BELIEFS, Columns, fit_averaged, merge_replicates
+from surrogate.averaged_gp import BELIEFS, Columns, PlainInputs, fit_averaged, merge_replicates
 from surrogate.kernel_fit import kernel
 
 
@@ -51,6 +51,26 @@ def test_beliefs_are_weighed_by_the_results() -> None:
     ]
     assert share[0] > 0.9
     assert share[1] < 0.5
+
+
+def test_where_specimens_do_not_scatter_noise_has_to_prove_itself() -> None:
+    X, few, _ = data(8, 0.3)
+    shares = [
+        sum(
+            weight
+            for part in fit_averaged(X, few, inputs=PlainInputs(is_of_specimens=mats)).weights
+            for name, weight in part.items()
+            if name.startswith("noisy")
+        )
+        for mats in (True, False)
+    ]
+    assert shares[1] < 0.5 * shares[0]
+    X, many, _ = data(80, 1.0)
+    model = fit_averaged(X, many, inputs=PlainInputs(is_of_specimens=False))
+    assert all(
+        sum(weight for name, weight in part.items() if name.startswith("noisy")) > 0.5
+        for part in model.weights
+    )
 
 
 @settings(max_examples=10, deadline=None)

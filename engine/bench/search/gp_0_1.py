@@ -46,8 +46,8 @@ def propose(
     space = Space(campaign)
     runs = (*history.finished, *history.failed, *history.pending)
     excluded = space.keys(run.conditions for run in runs)
-    wanted = campaign.wanted_outcomes
-    n_finished = sum(all(o in run.outcomes for o in wanted) for run in history.finished)
+    outcomes = campaign.wanted_outcomes
+    n_finished = sum(all(o in run.outcomes for o in outcomes) for run in history.finished)
     if n_finished >= max(len(space.controlled) + 1, _FEWEST_RUNS):
         forecaster = _fitted(history)
         if _leads(forecaster, len(campaign.objectives)):
@@ -120,9 +120,9 @@ def _leads(forecaster: Forecaster, n_objectives: int) -> bool:
             if out.any() and ((~torch.isnan(Y[~out])).sum(dim=0) >= 2).all():
                 model = fit_outcomes(X[~out], Y[~out], config=GPConfig())
                 mean[out], variance[out] = marginal_moments(model, X[out])
-        known = ~torch.isnan(Y) & ~torch.isnan(mean)
+        measured = ~torch.isnan(Y) & ~torch.isnan(mean)
         columns = range(Y.shape[1])
-        members = [tuple(part[known[:, i], i] for part in (Y, mean, variance)) for i in columns]
+        members = [tuple(part[measured[:, i], i] for part in (Y, mean, variance)) for i in columns]
     else:
         members = list(zip(*leave_one_out(forecaster.model), strict=True))
 
@@ -132,10 +132,10 @@ def _leads(forecaster: Forecaster, n_objectives: int) -> bool:
     gains = []
     for observed, centre, spread in members[:n_objectives]:
         n = len(observed)
-        rest = (observed.sum() - observed) / (n - 1)
-        width = ((observed**2).sum() - observed**2) / (n - 1) - rest**2
+        others = (observed.sum() - observed) / (n - 1)
+        width = ((observed**2).sum() - observed**2) / (n - 1) - others**2
         width = width.clamp_min(1e-9) * n / max(1, n - 2)
-        gains.append(density(observed, centre, spread) - density(observed, rest, width))
+        gains.append(density(observed, centre, spread) - density(observed, others, width))
     same_rows = len({len(gain) for gain in gains}) == 1
     total = torch.stack(gains).sum(dim=0) if same_rows else torch.cat(gains)
     if len(total) < 3:
@@ -201,10 +201,10 @@ class _TwoPasses:
         around = [pool[leaders], *(self._neighbours(pool[i]) for i in leaders)]
         candidates = self._new(np.concatenate(around), excluded)
         n_leaders = min(len(leaders), len(candidates))
-        most = max(_MAX_CLOSE_LOOK // len(self.room.readings), 4 * n)
+        limit = max(_MAX_CLOSE_LOOK // len(self.room.readings), 4 * n)
         rng = np.random.default_rng(self.seed)
         followers = rng.permutation(np.arange(n_leaders, len(candidates)))
-        rows = np.concatenate([np.arange(n_leaders), followers[: max(0, most - n_leaders)]])
+        rows = np.concatenate([np.arange(n_leaders), followers[: max(0, limit - n_leaders)]])
         closer = candidates[rows.astype(int)]
         return closer[self._choose(closer, self.room.readings, n, self.seed + 1)[0]]
 
@@ -221,8 +221,8 @@ class _TwoPasses:
                 values = [float(v) for v in nearby if v != row[i]]
             else:
                 levels = np.asarray(list(parameter.levels), dtype=float)
-                here, far = int(np.abs(levels - row[i]).argmin()), max(2, len(levels) // 8)
-                places = sorted({here + s * k for k in (1, 2, far) for s in (-1, 1)})
+                place, far = int(np.abs(levels - row[i]).argmin()), max(2, len(levels) // 8)
+                places = sorted({place + s * k for k in (1, 2, far) for s in (-1, 1)})
                 values = [float(levels[p]) for p in places if 0 <= p < len(levels)]
             for value in values:
                 step = row.copy()
