@@ -324,7 +324,8 @@ def leave_one_out(
 
     Returns:
         For each outcome: the observed values (n,), leave-one-out means (n,) and variances (n,),
-        with the observation's noise, on the CPU.
+        with the observation's noise, on the CPU. Of the averaged model n counts conditions, the
+        values being means of their replicates; of the others it counts rows.
     """
     if isinstance(model, AskableModel):
         return model.leave_one_out()

@@ -28,6 +28,7 @@ from engine.propose.training_data import typical_ambient
 from engine.retrieval.gallery import Item, Statistics
 from surrogate.errors import SurrogateError
 from surrogate.gp import fit_outcomes, leave_one_out, marginal_moments
+from surrogate.sourced_gp import GPConfig
 
 Array = NDArray[np.float64]
 
@@ -137,7 +138,8 @@ class StatisticsModel:
         fill = typical_ambient(space, [Run(run.conditions) for run in runs])
         X = torch.from_numpy(space.encode([run.conditions for run in runs], fill))
         try:
-            model = fit_outcomes(X, torch.from_numpy(Y[:, columns]))
+            # One belief: left-out values are told for each row, replicates apart.
+            model = fit_outcomes(X, torch.from_numpy(Y[:, columns]), config=GPConfig())
         except SurrogateError as error:
             raise ModelError(f"the statistics' model could not be fitted: {error}") from error
         return cls(space, model, fill, columns, Y)

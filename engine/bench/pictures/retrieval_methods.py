@@ -48,6 +48,7 @@ from engine.retrieval.matching import (
 from surrogate.gp import fit_outcomes, leave_one_out
 from surrogate.matmcl.model import MatMCL
 from surrogate.retrieval import cosine_similarity, mean_direction
+from surrogate.sourced_gp import GPConfig
 
 Array = NDArray[np.float64]
 
@@ -87,7 +88,7 @@ class Expectation:
     def __init__(self, mats: Mats, features: Array) -> None:
         X = settings_of(mats)
         self._low, self._width = X.min(axis=0), np.ptp(X, axis=0)
-        self.model = fit_outcomes(self._cube(X), torch.from_numpy(features))
+        self.model = fit_outcomes(self._cube(X), torch.from_numpy(features), config=GPConfig())
         observed, predicted, _ = leave_one_out(self.model)
         spread = features.std(axis=0, ddof=1)
         residuals = (

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from db.records import FailureKind, NewExperiment, Origin, Status
 from engine.experiments.export import render, write_export
+from engine.experiments.importers.cells import CellError, clean_label
 from engine.experiments.importers.importing import import_file
 from engine.workspace import Workspace
 from engine.workspace.init import initialise
@@ -176,6 +177,17 @@ def test_units_of_a_document_must_agree(engine, folder) -> None:
 
 
 _numbers = st.floats(1e-6, 4000, allow_subnormal=False)
+
+
+def _is_label(text: str) -> bool:
+    """Whether a run may be called so: no marks that nobody sees."""
+    try:
+        clean_label(text)
+    except CellError:
+        return False
+    return True
+
+
 _words = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=20
 ).map(str.strip)
@@ -183,7 +195,12 @@ _words = st.text(
 
 @given(
     runs=st.lists(
-        st.tuples(st.lists(_numbers, max_size=3), st.lists(_numbers, max_size=2), _words, _words),
+        st.tuples(
+            st.lists(_numbers, max_size=3),
+            st.lists(_numbers, max_size=2),
+            _words.filter(_is_label),
+            _words,
+        ),
         max_size=5,
         unique_by=lambda run: run[2],
     ),
