@@ -165,10 +165,11 @@ class _Stage:
 
     def make_history(self) -> None:
         """Record space-filling runs that nobody proposed, a few a day, without pictures."""
+        from engine.propose.sampling import Sampler
         from engine.propose.space import Space
 
         space = Space(self.campaign)
-        settings = space.conditions_of(space.sample(self.config.history, self.config.seed))
+        settings = space.conditions_of(Sampler(space).sample(self.config.history, self.config.seed))
         entries = []
         for index, conditions in enumerate(settings):
             ambient = self._room(day=index // RUNS_A_DAY)

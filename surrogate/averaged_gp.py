@@ -3,7 +3,8 @@ r"""The plain surrogate: Gaussian processes under a few beliefs, averaged by the
 No single prior serves every campaign. A robot's colour has hardly any noise, the strength of a mat
 is noise for the most part; a yield may jump from one setting to the next, a diameter hardly bends.
 So each outcome is fitted under each of a few beliefs about noise and smoothness
-(:data:`BELIEFS`), and what they expect is averaged with the weights that the results give them:
+(:data:`surrogate.beliefs.BELIEFS`), and what they expect is averaged with the weights that the
+results give them:
 
 .. math:: w_b \propto p(b) \int p(y \mid \theta)\, p(\theta \mid b)\, d\theta
 
@@ -25,117 +26,25 @@ from botorch.posteriors.gpytorch import GPyTorchPosterior
 from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
 from torch import Tensor
 
+from surrogate.beliefs import BELIEFS, MATS, NOISE_IS_RARE, Belief, PlainInputs
 from surrogate.exclusive import exclusive
-from surrogate.kernel_fit import Problems, factors, fit, kernel, prior_variance
+from surrogate.kernel_fit import (
+    Columns,
+    Problems,
+    factors,
+    fit,
+    kernel,
+    maximise,
+    prior_variance,
+)
+from surrogate.replicates import Merged, merge_replicates, sampled, standardisation
 
 # Below it a belief changes no digit that anybody reads, and would cost as much as the first.
 _LEAST_WEIGHT = 0.005
+# Of a belief that was weighed on a sample: all the results will weigh it down further.
+_LEAST_ON_A_SAMPLE = 0.05
 # As many points are asked together: the covariance with the runs is kept for each.
 _POINTS_AT_ONCE = 512
-
-
-@dataclass(frozen=True)
-class Belief:
-    """What is expected of an outcome: location and scale of normal priors of logarithms.
-
-    In units of the standardised outcome and of the unit cube. ``lengthscale``: ``None`` takes the
-    modes of BoTorch's default, LogNormal(√2 + ½ ln d, √3) (Hvarfner, Hellsten & Nardi 2024): a
-    normal with the location μ − σ² has its maximum where the log-normal density of the value has.
-    """
-
-    name: str
-    noise: tuple[float, float]
-    lengthscale: tuple[float, float] | None
-    outputscale: tuple[float, float] = (-0.7, 1.0)
-    is_noisy: bool = False
-
-    def priors(self, n_lengthscales: int) -> tuple[list[float], list[float]]:
-        """Return locations and scales for D lengthscales, the isotropic one, a₁, a₂ and σ²."""
-        by_dimension = math.sqrt(2) + 0.5 * math.log(n_lengthscales) - 3.0, math.sqrt(3)
-        length = self.lengthscale or by_dimension
-        pairs = [length] * (n_lengthscales + 1) + [self.outputscale] * 2 + [self.noise]
-        return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-
-
-_SMOOTH = (0.5, 0.7)
-
-BELIEFS = (
-    Belief("noisy, smooth", (-0.5, 0.5), _SMOOTH, is_noisy=True),
-    Belief("clean, smooth", (-4.0, 1.0), _SMOOTH),
-    Belief("noisy, any", (-0.75, 0.5), None, is_noisy=True),
-    Belief("clean, any", (-5.0, 1.0), None),
-)
-"""Specimens of one mat scatter as in the first and third; a robot's measurements as in the rest."""
-
-
-NOISE_IS_RARE = math.exp(3.0)
-"""Odds against noise of the size of the signal, in fields where nothing speaks for it."""
-
-
-@dataclass(frozen=True)
-class PlainInputs:
-    """What the plain surrogate is told of a campaign besides its results.
-
-    ``choices``: columns of X that are one-hot together. ``is_of_specimens``: whether results are of
-    single specimens, as in the testing of mats, so that noise is as likely as not; elsewhere it
-    has to be :data:`NOISE_IS_RARE` times better supported.
-    """
-
-    choices: tuple[tuple[int, ...], ...] = ()
-    is_of_specimens: bool = True
-
-
-MATS = PlainInputs()
-"""A campaign of numbers only, its results of single specimens."""
-
-
-@dataclass(frozen=True)
-class Merged:
-    """Measurements by distinct condition: the sufficient statistics of replicates.
-
-    ``X`` (n, d); ``mean``, ``count`` (n, m), 0 where an outcome has none; ``scatter``,
-    ``degrees`` (m,): squares about the means and how many are free.
-    """
-
-    X: Tensor
-    mean: Tensor
-    count: Tensor
-    scatter: Tensor
-    degrees: Tensor
-
-
-def merge_replicates(X: Tensor, Y: Tensor) -> Merged:
-    """Merge rows of equal conditions.
-
-    A row that repeats another to the last digit in every group is a copy, not a measurement: where
-    no replicate of an outcome differs from its fellows, they count once.
-
-    >>> X = torch.tensor([[0.0], [1.0], [0.0]])
-    >>> merged = merge_replicates(X, torch.tensor([[1.0], [5.0], [3.0]]))
-    >>> merged.mean.flatten().tolist(), merged.scatter.item(), merged.degrees.item()
-    ([2.0, 5.0], 2.0, 1.0)
-    """
-    distinct, place = torch.unique(X, dim=0, return_inverse=True)
-    # In the order of their first rows, so that nothing depends on how conditions are sorted.
-    first = torch.full((len(distinct),), len(X)).scatter_reduce(
-        0, place.cpu(), torch.arange(len(X)), reduce="amin"
-    )
-    order = first.argsort()
-    place = order.argsort().to(place.device)[place]
-    is_measured = ~torch.isnan(Y)
-    values = Y.nan_to_num()
-    zeros = values.new_zeros(len(distinct), Y.shape[-1])
-    count = zeros.index_add(0, place, is_measured.to(values))
-    mean = zeros.index_add(0, place, values) / count.clamp_min(1)
-    off = torch.where(is_measured, values - mean[place], 0.0)
-    scatter = (off**2).sum(0)
-    degrees = (count - 1).clamp_min(0).sum(0)
-    size = torch.where(is_measured, values, 0.0).abs().amax(0).clamp_min(1e-300)
-    copied = (degrees > 0) & (off.abs().amax(0) <= 1e-12 * size)
-    count = torch.where(copied, count.clamp_max(1), count)
-    degrees = torch.where(copied, 0.0, degrees)
-    scatter = torch.where(copied, 0.0, scatter)
-    return Merged(distinct[order.to(distinct.device)], mean, count, scatter, degrees)
 
 
 @dataclass(frozen=True)
@@ -160,7 +69,6 @@ class AveragedGP(Model):
         columns: how inputs are measured by the kernel.
         members: what is averaged.
         standard: (2, m) mean and spread of the standardisation.
-        log_evidence: (m,) of each outcome under all its beliefs, in nats.
     """
 
     theta: Tensor
@@ -175,12 +83,10 @@ class AveragedGP(Model):
         columns: Columns,
         members: Members,
         standard: Tensor,
-        log_evidence: Tensor,
     ) -> None:
         super().__init__()
         self.merged, self.columns = merged, columns
         self.beliefs = members.beliefs
-        self.log_evidence = log_evidence
         for name, tensor in (
             ("theta", members.theta),
             ("outcome", members.outcome),
@@ -205,7 +111,6 @@ class AveragedGP(Model):
         self._constant = (solved[..., 1] * self._measured).sum(-1) / self._precision
         self._ones = solved[..., 0]
         self._alpha = solved[..., 1] - self._constant[:, None] * solved[..., 0]
-        self._inverse: Tensor | None = None
 
     @property
     def num_outputs(self) -> int:
@@ -332,13 +237,14 @@ class AveragedGP(Model):
 
     def outcomes_of(self, places: Sequence[int]) -> AveragedGP:
         """Return the model of some of its outcomes, in the order of ``places``."""
-        kept = [
-            (belief, place)
+        owners = self.outcome.tolist()
+        pairs = [
+            (row, place)
             for place, outcome in enumerate(places)
-            for belief in range(len(self.outcome))
-            if int(self.outcome[belief]) == outcome
+            for row, owner in enumerate(owners)
+            if owner == outcome
         ]
-        rows = [belief for belief, _ in kept]
+        rows = [row for row, _ in pairs]
         chosen = list(places)
         merged = replace(
             self.merged,
@@ -349,12 +255,12 @@ class AveragedGP(Model):
         )
         members = Members(
             self.theta[rows],
-            torch.tensor([place for _, place in kept], device=self.outcome.device),
+            torch.tensor([place for _, place in pairs], device=self.outcome.device),
             self.weight[rows],
             tuple(self.beliefs[row] for row in rows),
         )
         standard = torch.stack([self.shift, self.scale])[:, chosen]
-        return AveragedGP(merged, self.columns, members, standard, self.log_evidence[chosen])
+        return AveragedGP(merged, self.columns, members, standard)
 
     def subset_output(self, idcs: list[int]) -> AveragedGP:
         """BoTorch's name of :meth:`outcomes_of`."""
@@ -397,42 +303,6 @@ class AveragedGP(Model):
         return posterior if posterior_transform is None else posterior_transform(posterior)
 
 
-@dataclass(frozen=True)
-class Columns:
-    """How inputs are measured: which columns share a lengthscale, and each one's factor, (d,)."""
-
-    group: tuple[int, ...]
-    factor: tuple[float, ...]
-
-    @classmethod
-    def of(cls, choices: Sequence[Sequence[int]], d: int) -> Columns:
-        """Give each column a lengthscale of its own, and the columns of each choice one together.
-
-        ``choices``: columns that are one-hot together. Two different choices are then at distance
-        one, as the ends of a range are.
-
-        >>> Columns.of([(1, 2)], 4)
-        Columns(group=(0, 1, 1, 2), factor=(1.0, 0.7071067811865476, 0.7071067811865476, 1.0))
-        """
-        owner = {column: place for place, columns in enumerate(choices) for column in columns}
-        numbers: dict[tuple[str, int], int] = {}
-        group = []
-        for column in range(d):
-            key = ("choice", owner[column]) if column in owner else ("column", column)
-            group.append(numbers.setdefault(key, len(numbers)))
-        factor = [math.sqrt(0.5) if column in owner else 1.0 for column in range(d)]
-        return cls(tuple(group), tuple(factor))
-
-    @property
-    def n_lengthscales(self) -> int:
-        """D."""
-        return max(self.group, default=-1) + 1
-
-    def scaled(self, X: Tensor) -> Tensor:
-        """Return X (…, d) with each column times its factor."""
-        return X * torch.tensor(self.factor, dtype=X.dtype, device=X.device)
-
-
 @exclusive
 def fit_averaged(
     X: Tensor,
@@ -440,6 +310,7 @@ def fit_averaged(
     *,
     inputs: PlainInputs = MATS,
     beliefs: Sequence[Belief] = BELIEFS,
+    weigh_rows: int = 96,
     fit_rows: int = 320,
 ) -> AveragedGP:
     """Fit every outcome under every belief, and weigh the beliefs by their evidence.
@@ -449,6 +320,8 @@ def fit_averaged(
         Y: (n, m) outcomes in work space, NaN where not measured; equal rows of X are replicates.
         inputs: what is known of the campaign.
         beliefs: what to average over.
+        weigh_rows: with more distinct conditions than this, beliefs are weighed on a sample of so
+            many, and those that matter fitted to more.
         fit_rows: with more distinct conditions than this, hyperparameters are fitted to a sample of
             so many; the posterior is exact on all all the same.
 
@@ -464,51 +337,32 @@ def fit_averaged(
     m = Y.shape[-1]
     columns = Columns.of(inputs.choices, X.shape[-1])
     merged = merge_replicates(X, Y)
-    standard = _standardisation(merged)
+    standard = standardisation(merged)
     outcome = torch.arange(m, device=X.device).repeat(len(beliefs))
     pairs = [belief.priors(columns.n_lengthscales) for belief in beliefs]
     priors = torch.tensor(pairs, dtype=X.dtype, device=X.device).repeat_interleave(m, dim=0)
-    problems = _problems(
-        _sampled(merged, fit_rows), columns, outcome, standard, (priors[:, 0], priors[:, 1])
-    )
+    few = sampled(merged, weigh_rows)
+    problems = _problems(few, columns, outcome, standard, (priors[:, 0], priors[:, 1]))
     result = fit(problems)
     rare = 0.0 if inputs.is_of_specimens else math.log(NOISE_IS_RARE)
-    against = torch.tensor([rare if belief.is_noisy else 0.0 for belief in beliefs]).to(X)
-    evidence = result.log_evidence.reshape(len(beliefs), m) - against[:, None]
-    weight = torch.softmax(evidence, dim=0).reshape(-1)
-    kept = (weight > _LEAST_WEIGHT).nonzero().squeeze(-1)
-    totals = weight.new_zeros(m).index_add(0, outcome[kept], weight[kept])
+    against = [rare if belief.is_noisy else 0.0 for belief in beliefs for _ in range(m)]
+    evidence = result.log_evidence - torch.tensor(against).to(X)
+    weight = torch.softmax(evidence.reshape(len(beliefs), m), dim=0).reshape(-1)
+    is_sample = len(few.X) < len(merged.X)
+    least = _LEAST_ON_A_SAMPLE if is_sample else _LEAST_WEIGHT
+    rows = (weight > least).nonzero().squeeze(-1)
+    theta, weight, owner = result.theta[rows], weight[rows], outcome[rows]
+    if is_sample:
+        # What is not believed on a sample is not fitted to the rest.
+        more = sampled(merged, fit_rows)
+        limits = (priors[rows, 0], priors[rows, 1])
+        theta = maximise(_problems(more, columns, owner, standard, limits), start=theta)
+    totals = weight.new_zeros(m).index_add(0, owner, weight)
     names = [belief.name for belief in beliefs for _ in range(m)]
     members = Members(
-        result.theta[kept],
-        outcome[kept],
-        weight[kept] / totals[outcome[kept]],
-        tuple(names[row] for row in kept.tolist()),
+        theta, owner, weight / totals[owner], tuple(names[row] for row in rows.tolist())
     )
-    total = torch.logsumexp(evidence, dim=0) - math.log(len(beliefs))
-    return AveragedGP(merged, columns, members, standard, total)
-
-
-def _standardisation(merged: Merged) -> Tensor:
-    """Return mean and spread (2, m) of what was measured; an outcome without spread keeps 1."""
-    measured = (merged.count > 0).to(merged.mean)
-    n = measured.sum(0).clamp_min(1)
-    shift = (merged.mean * measured).sum(0) / n
-    off = (merged.mean - shift) * measured
-    total = (off**2).sum(0) + merged.scatter
-    scale = (total / (n + merged.degrees - 1).clamp_min(1)).sqrt()
-    scale = torch.where(scale > 1e-12 * (1e-300 + shift.abs()), scale, 1.0)
-    return torch.stack([shift, scale])
-
-
-def _sampled(merged: Merged, most: int) -> Merged:
-    n = len(merged.X)
-    if n <= most:
-        return merged
-    # The same rows give the same sample: a proposal that is replayed has the same hyperparameters.
-    generator = torch.Generator().manual_seed(n)
-    rows = torch.randperm(n, generator=generator)[:most].sort().values.to(merged.X.device)
-    return replace(merged, X=merged.X[rows], mean=merged.mean[rows], count=merged.count[rows])
+    return AveragedGP(merged, columns, members, standard)
 
 
 def _problems(

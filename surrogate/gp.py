@@ -45,7 +45,8 @@ from linear_operator.utils.errors import NanError, NotPSDError
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
-from surrogate.averaged_gp import MATS, PlainInputs, fit_averaged
+from surrogate.averaged_gp import fit_averaged
+from surrogate.beliefs import MATS, PlainInputs
 from surrogate.errors import FitError, InputError
 from surrogate.exclusive import exclusive
 from surrogate.sourced import Heads, SourcePrior, exact

@@ -25,6 +25,7 @@ Laplace's approximation around it (MacKay 1992), with the Hessian by differences
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +39,45 @@ from surrogate.errors import FitError
 _BOUND = 9.0
 _ROOT5 = math.sqrt(5.0)
 _JITTER = 1e-8
+_ITERATIONS = 100
 _STEP = 1e-3
 """Of the differences that make the Hessian, in θ."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How inputs are measured: which columns share a lengthscale, and each one's factor, (d,)."""
+
+    group: tuple[int, ...]
+    factor: tuple[float, ...]
+
+    @classmethod
+    def of(cls, choices: Sequence[Sequence[int]], d: int) -> Columns:
+        """Give each column a lengthscale of its own, and the columns of each choice one together.
+
+        ``choices``: columns that are one-hot together. Two different choices are then at distance
+        one, as the ends of a range are.
+
+        >>> Columns.of([(1, 2)], 4)
+        Columns(group=(0, 1, 1, 2), factor=(1.0, 0.7071067811865476, 0.7071067811865476, 1.0))
+        """
+        owner = {column: place for place, columns in enumerate(choices) for column in columns}
+        numbers: dict[tuple[str, int], int] = {}
+        group = []
+        for column in range(d):
+            key = ("choice", owner[column]) if column in owner else ("column", column)
+            group.append(numbers.setdefault(key, len(numbers)))
+        factor = [math.sqrt(0.5) if column in owner else 1.0 for column in range(d)]
+        return cls(tuple(group), tuple(factor))
+
+    @property
+    def n_lengthscales(self) -> int:
+        """D."""
+        return max(self.group, default=-1) + 1
+
+    def scaled(self, X: Tensor) -> Tensor:
+        """Return X (…, d) with each column times its factor."""
+        return X * torch.tensor(self.factor, dtype=X.dtype, device=X.device)
 
 
 @dataclass(frozen=True)
@@ -166,13 +204,20 @@ def log_posterior(problems: Problems, theta: Tensor) -> tuple[Tensor, Tensor]:
     return value, gradient
 
 
-def fit(problems: Problems, *, start: Tensor | None = None, iterations: int = 100) -> Fit:
+def fit(problems: Problems) -> Fit:
     """Find the maximum of each problem's posterior, and its Laplace evidence.
 
-    Args:
-        problems: data and priors.
-        start: (B, D + 4) where to begin; the priors' locations by default.
-        iterations: of L-BFGS, at most.
+    Raises:
+        FitError: a covariance that cannot be factorised.
+    """
+    theta = maximise(problems)
+    return Fit(theta, laplace_evidence(problems, theta))
+
+
+def maximise(problems: Problems, *, start: Tensor | None = None) -> Tensor:
+    """Return θ (B, D + 4) at the maximum of each posterior.
+
+    ``start``: where to begin; the priors' locations by default.
 
     Raises:
         FitError: a covariance that cannot be factorised.
@@ -190,10 +235,9 @@ def fit(problems: Problems, *, start: Tensor | None = None, iterations: int = 10
         jac=True,
         method="L-BFGS-B",
         bounds=[(-_BOUND, _BOUND)] * begin.numel(),
-        options={"maxiter": iterations, "ftol": 1e-7, "gtol": 2e-3},
+        options={"maxiter": _ITERATIONS, "ftol": 1e-7, "gtol": 2e-3},
     )
-    theta = torch.from_numpy(result.x).reshape(shape).to(begin)
-    return Fit(theta, laplace_evidence(problems, theta))
+    return torch.from_numpy(result.x).reshape(shape).to(begin)
 
 
 def laplace_evidence(problems: Problems, theta: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from botorch.models.model import Model
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
 
-from surrogate.averaged_gp import MATS, PlainInputs
+from surrogate.beliefs import MATS, PlainInputs
 from surrogate.exclusive import exclusive
 from surrogate.gp import fit_outcomes
 from surrogate.sourced import HeadLayout, Heads, SourcePrior, head_weights

@@ -4,10 +4,9 @@ from engine.campaign.definition import (
     Campaign,
     LinearConstraint,
     Objective,
-    Parameter,
     Property,
-    Value,
 )
+from engine.campaign.parameters import Parameter, Value
 
 __all__ = [
     "Campaign",

@@ -21,12 +21,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     field_serializer,
@@ -35,257 +32,19 @@ from pydantic import (
 )
 
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
+from engine.campaign.parameters import (
+    EPSILON,
+    Frozen,
+    Name,
+    Number,
+    OutcomeName,
+    Parameter,
+    Value,
+)
 from engine.errors import nearest_name
 
-Value = float | str
-"""A condition's value: a number in the parameter's unit, or the name of a choice."""
 
-_EPSILON = 2.0**-52
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
-OutcomeName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)?$", max_length=129)
-]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-
-class Parameter(_Frozen):
-    """One knob of the machine, or one number that the room gives.
-
-    A range has ``low`` and ``high`` (and ``step``, what the instrument can be set to);
-    a choice has ``choices``. ``minimum`` and ``maximum`` are what can exist at all: a result from
-    outside ``low … high`` is kept, one from outside ``minimum … maximum`` is refused.
-
-    ``scale = "log"`` says that what counts is the ratio of two values (a range of decades): the
-    space is filled and the model learns in the logarithm; steps stay what the instrument has.
-    """
-
-    name: Name
-    unit: str = ""
-    role: Literal["controlled", "ambient"] = "controlled"
-    low: Number | None = None
-    high: Number | None = None
-    step: Number | None = Field(default=None, gt=0)
-    choices: tuple[str, ...] | tuple[Number, ...] | None = None
-    scale: Literal["linear", "log"] = "linear"
-    minimum: Number | None = None
-    maximum: Number | None = None
-    hard_to_change: bool = False
-    max_distinct: int | None = Field(default=None, ge=1)
-    aliases: tuple[str, ...] = ()
-    description: str = ""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.choices is not None:
-            self._check_choices()
-        elif self.low is None or self.high is None:
-            raise ValueError(
-                f"parameter '{self.name}' needs low and high, or choices; add the missing ones"
-            )
-        else:
-            self._check_range(self.low, self.high)
-        if self.scale == "log" and (self.is_categorical or self.bounds[0] <= 0):
-            got = "names" if self.is_categorical else f"values from {self.bounds[0]:g} on"
-            raise ValueError(
-                f"parameter '{self.name}': scale = \"log\" needs numbers above 0, got {got}"
-            )
-        if self.role == "ambient" and self.choices is not None:
-            raise ValueError(
-                f"parameter '{self.name}' is ambient: a reading of the room is a number; give low "
-                "and high instead of choices"
-            )
-        if self.role == "ambient" and (self.hard_to_change or self.max_distinct):
-            raise ValueError(
-                f"parameter '{self.name}' is ambient: the room gives it, so hard_to_change and "
-                'max_distinct mean nothing; remove them or set role = "controlled"'
-            )
-        return self
-
-    def _check_choices(self) -> None:
-        if self.low is not None or self.high is not None or self.step is not None:
-            raise ValueError(
-                f"parameter '{self.name}' has both choices and low/high/step; keep one of the two"
-            )
-        if self.choices is None or len(self.choices) < 2:
-            raise ValueError(f"parameter '{self.name}' needs at least two choices")
-        if len(set(self.choices)) != len(self.choices):
-            raise ValueError(f"parameter '{self.name}' names a choice twice: {self.choices}")
-        if self.is_numeric and list(self.choices) != sorted(self.choices):
-            raise ValueError(f"parameter '{self.name}': list the choices in rising order")
-
-    def _check_range(self, low: float, high: float) -> None:
-        if not low < high:
-            raise ValueError(
-                f"parameter '{self.name}' has its bounds reversed: low = {low:g} must be below "
-                f"high = {high:g}"
-            )
-        for bound, limit, name in ((low, self.minimum, "minimum"), (high, self.maximum, "maximum")):
-            if limit is not None and (bound < limit if name == "minimum" else bound > limit):
-                raise ValueError(
-                    f"parameter '{self.name}': the range {low:g} … {high:g} leaves what can exist, "
-                    f"{name} = {limit:g}"
-                )
-        if self.step is None:
-            return
-        n_steps = (high - low) / self.step
-        if n_steps < 1 - 1e-9 or abs(n_steps - round(n_steps)) > 1e-6:
-            reached = low + math.floor(n_steps + 1e-9) * self.step
-            raise ValueError(
-                f"parameter '{self.name}': step {self.step:g} does not divide the range "
-                f"{low:g} … {high:g}: counting from low, the instrument would reach {reached:g} "
-                f"and {reached + self.step:g}, never high. Set high to one of them, or another step"
-            )
-
-    @cached_property
-    def is_numeric(self) -> bool:
-        """Whether values are numbers (a range or numeric choices)."""
-        return self.choices is None or not isinstance(self.choices[0], str)
-
-    @property
-    def is_categorical(self) -> bool:
-        """Whether values are unordered names."""
-        return not self.is_numeric
-
-    @cached_property
-    def levels(self) -> tuple[float, ...] | tuple[str, ...] | None:
-        """Every setting the instrument has, in order; ``None`` where it is continuous.
-
-        A list as long as the range has steps: what only asks how many there are, or which one is
-        nearest, asks :attr:`n_levels` and :meth:`snap`.
-        """
-        if self.choices is not None:
-            return self.choices
-        if self.n_levels is None:
-            return None
-        return tuple(self.level(i) for i in range(self.n_levels))
-
-    @cached_property
-    def n_levels(self) -> int | None:
-        """How many settings the instrument has; ``None`` where it is continuous.
-
-        >>> Parameter(name="time", low=0, high=1e6, step=1e-3).n_levels
-        1000000001
-        """
-        if self.choices is not None:
-            return len(self.choices)
-        if self.step is None or self.low is None or self.high is None:
-            return None
-        return round((self.high - self.low) / self.step) + 1
-
-    def level(self, index: int) -> float:
-        """Return a numeric parameter's setting number ``index``, counted from 0."""
-        if self.choices is not None:
-            return float(self.choices[index])
-        assert self.low is not None  # noqa: S101 -- continuous parameters have no levels
-        assert self.step is not None  # noqa: S101
-        return self.written(self.low + index * self.step)
-
-    def written(self, value: float) -> float:
-        """Return a number as a person would write it: without digits that only arithmetic made.
-
-        >>> Parameter(name="x", low=-0.3, high=1, step=0.1).written(-0.3 + 0.1 * 3)
-        0.0
-        """
-        return round(value, self._decimals)
-
-    @cached_property
-    def _decimals(self) -> int:
-        """Decimals that tell settings apart: seven beyond the step's, ten beyond the range's."""
-        low, high = self.bounds
-        finest = self.step or (high - low) * 1e-3
-        return 7 - math.floor(math.log10(finest))
-
-    @cached_property
-    def resolution(self) -> float:
-        """How near two values must be to be one setting: relative to the step or the range.
-
-        >>> Parameter(name="flow", unit="m3/s", low=1e-10, high=3e-10, step=1e-11).resolution
-        1e-17
-        """
-        low, high = self.bounds
-        if self.choices is not None:
-            levels = [float(choice) for choice in self.choices]
-            finest = min(upper - lower for lower, upper in pairwise(levels)) * 1e-6
-        else:
-            finest = self.step * 1e-6 if self.step is not None else (high - low) * 1e-9
-        # Beyond double precision values of a narrow range far from 0 cannot be told apart.
-        return max(finest, 8 * _EPSILON * max(abs(low), abs(high)))
-
-    @cached_property
-    def bounds(self) -> tuple[float, float]:
-        """The range searched, in the parameter's unit (numeric parameters only)."""
-        if self.choices is not None:
-            return float(self.choices[0]), float(self.choices[-1])
-        assert self.low is not None  # noqa: S101 -- holds by construction
-        assert self.high is not None  # noqa: S101
-        return self.low, self.high
-
-    def place_of(self, value: float) -> float:
-        """Return where a number lies in its range, 0 … 1 (beyond it: outside), on its scale.
-
-        >>> salt = Parameter(name="salt", unit="mol/L", low=1e-4, high=1, scale="log")
-        >>> round(salt.place_of(0.01), 9), round(salt.value_at(0.75), 9)
-        (0.5, 0.1)
-        """
-        low, high = self.bounds
-        if self.scale == "linear":
-            return (value - low) / (high - low)
-        # Nothing has no logarithm: a run without any salt lies a range below the lowest.
-        return math.log(max(value, low * (low / high)) / low) / math.log(high / low)
-
-    def value_at(self, place: float) -> float:
-        """Return the number at a place of the range, 0 … 1, on its scale."""
-        low, high = self.bounds
-        if self.scale == "linear":
-            return low + place * (high - low)
-        return float(min(max(low * (high / low) ** place, low), high))
-
-    def snap(self, value: float) -> float:
-        """Return the nearest setting inside the bounds that the instrument has."""
-        low, high = self.bounds
-        value = min(max(value, low), high)
-        if self.choices is not None:
-            return min(map(float, self.choices), key=lambda level: abs(level - value))
-        if self.step is None:
-            return value
-        return self.level(round((value - low) / self.step))
-
-    def problem_with(self, value: Value) -> str | None:
-        """Say why ``value`` cannot have been a condition of a real run, or ``None`` if it can."""
-        label = f"{self.name} [{self.unit}]" if self.unit else self.name
-        if self.is_categorical:
-            names = ", ".join(map(str, self.choices or ()))
-            is_known = value in (self.choices or ())
-            return None if is_known else f"expected {label} to be one of {names}"
-        if isinstance(value, str) or not math.isfinite(value):
-            return f"expected {label} to be a finite number"
-        if self.minimum is not None and value < self.minimum:
-            return f"expected {label} to be at least {self.minimum:g}"
-        if self.maximum is not None and value > self.maximum:
-            return f"expected {label} to be at most {self.maximum:g}"
-        return None
-
-    def problem_as_setting(self, value: Value) -> str | None:
-        """Say why ``value`` cannot be proposed (bounds, steps), or ``None`` if it can."""
-        problem = self.problem_with(value)
-        if problem is not None or isinstance(value, str):
-            return problem
-        label = f"{self.name} [{self.unit}]" if self.unit else self.name
-        low, high = self.bounds
-        if not low - self.resolution <= value <= high + self.resolution:
-            return f"expected {label} between {low:g} and {high:g}"
-        if self.n_levels is not None and abs(self.snap(value) - value) > self.resolution:
-            nearest = f"the nearest is {self.snap(value):g}"
-            return f"expected {label} on the instrument's settings; {nearest}"
-        return None
-
-
-class Property(_Frozen):
+class Property(Frozen):
     """Something measured on a mat; with directions, one outcome for each.
 
     ``scale = "log"`` says that the noise grows with the value (strengths, moduli): the surrogate
@@ -333,7 +92,7 @@ class Property(_Frozen):
         return None
 
 
-class Objective(_Frozen):
+class Objective(Frozen):
     """An outcome to improve. Values on the wrong side of ``threshold`` are worth nothing."""
 
     outcome: OutcomeName
@@ -346,7 +105,7 @@ class Objective(_Frozen):
         return 1.0 if self.goal == "maximize" else -1.0
 
 
-class LinearConstraint(_Frozen):
+class LinearConstraint(Frozen):
     """``Σ terms[name] · value  operator  bound``; written as one line in the configuration."""
 
     terms: dict[str, Number]
@@ -391,7 +150,7 @@ class LinearConstraint(_Frozen):
         return 1e-6 * abs(self.bound)
 
 
-class Campaign(_Frozen):
+class Campaign(Frozen):
     """One search, as it stands in one revision."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[\w][\w .-]*$", max_length=80)]
@@ -510,7 +269,7 @@ class Campaign(_Frozen):
         largest = max(size * max(abs(low), abs(high)) for size, (low, high) in moves)
         if not spans:
             return 0.0
-        return max(1e-6 * min(spans), 1e-9 * sum(spans), 32 * _EPSILON * largest)
+        return max(1e-6 * min(spans), 1e-9 * sum(spans), 32 * EPSILON * largest)
 
     def unit_of(self, name: str) -> str:
         """Return the unit of a parameter or outcome."""

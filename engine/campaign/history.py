@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from engine.campaign.definition import Campaign, Value
+from engine.campaign.definition import Campaign
+from engine.campaign.parameters import Value
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign
 from engine.errors import UsageError
+from engine.propose.polytope import Polytope
 
 Array = NDArray[np.float64]
 
 _MOST_ROUNDS = 5000
-_SWEEPS = 8
-"""Steps along each direction before points count as independent of where they began."""
 
 
 class FeasibleSet:
@@ -60,18 +59,17 @@ class FeasibleSet:
         self._walls = np.concatenate(walls)
         rows = self._equal[:, :-1]
         self.directions = np.eye(k) - np.linalg.pinv(rows) @ rows
-        self._centre = self._find_centre()
+        lower = np.append(self._equal[:, -1], np.full(len(upper), -np.inf))
+        rules = np.concatenate([self._equal, np.array(upper).reshape(-1, k + 1)])
+        self._polytope = Polytope(
+            rules[:, :-1], lower, rules[:, -1], np.zeros(k), np.ones(k), (None,) * k
+        )
+        if self._polytope.nearest() is None:
+            raise UsageError("no setting satisfies the bounds and the parameter constraints")
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """Return ``n`` points (n, k), each from a walk of its own."""
-        places = np.tile(self._centre, (n, 1))
-        for _ in range(_SWEEPS):
-            for direction in rng.permutation(len(self.names)):
-                places = self.moved(places, int(direction), rng)
-            # Corners that no parameter's own direction leads into.
-            mixed = self.directions @ rng.standard_normal((len(self.names), n))
-            places = self._step(places, mixed.T, rng)
-        return places
+        """Return ``n`` points (n, k) all over the set."""
+        return self._polytope.points(n, rng)
 
     def moved(self, places: Array, i: int, rng: np.random.Generator) -> Array:
         """Return the points (n, k) with parameter ``i`` moved, and whatever makes room for it."""
@@ -131,7 +129,7 @@ class FeasibleSet:
                 b_eq=self._equal[:, -1],
                 bounds=[(0, 1)] * len(self.names),
             )
-            assert solution.x is not None  # noqa: S101 -- there is a centre, so there are ends
+            assert solution.x is not None  # noqa: S101 -- there is a point, so there are ends
             ends.append(float(solution.x[i]))
         return ends[0], ends[1]
 
@@ -148,24 +146,3 @@ class FeasibleSet:
         reach = np.where(stuck, 0.0, near + rng.random(len(places)) * (far - near))
         stepped: Array = np.clip(places + reach[:, None] * directions, 0.0, 1.0)
         return stepped
-
-    def _find_centre(self) -> Array:
-        """Return the point farthest from every wall (Chebyshev's centre)."""
-        from scipy.optimize import linprog
-
-        normals, limits = self._walls[:, :-1], self._walls[:, -1]
-        # How fast a wall comes nearer within the equalities.
-        steepness = np.linalg.norm(normals @ self.directions, axis=1)
-        k = len(self.names)
-        solution = linprog(
-            np.append(np.zeros(k), -1.0),
-            A_ub=np.append(normals, steepness[:, None], axis=1),
-            b_ub=limits,
-            A_eq=np.append(self._equal[:, :-1], np.zeros((len(self._equal), 1)), axis=1),
-            b_eq=self._equal[:, -1],
-            bounds=[(0, 1)] * k + [(0, None)],
-        )
-        if solution.status != 0 or solution.x is None:
-            raise UsageError("no setting satisfies the bounds and the parameter constraints")
-        centre: Array = solution.x[:-1]
-        return centre

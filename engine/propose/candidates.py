@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Value
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 
 Array = NDArray[np.float64]
@@ -23,24 +24,24 @@ def spread_settings(space: Space, n: int, seed: int, fixed: Mapping[str, Value])
 
     Fronts lie at ends and in corners of the ranges more often than an even sample goes there.
     """
-    n_even = n - n // 4
+    n_even, sampler = n - n // 4, Sampler(space)
     return np.concatenate(
         [
-            space.sample(n_even, seed, fixed),
-            space.sample(max(1, n - n_even), seed + 1, fixed, ends=_ENDS),
-            _corners(space, seed, fixed),
+            sampler.sample(n_even, seed, fixed),
+            sampler.sample(max(1, n - n_even), seed + 1, fixed, ends=_ENDS),
+            _corners(space, sampler, seed, fixed),
         ]
     )
 
 
-def _corners(space: Space, seed: int, fixed: Mapping[str, Value]) -> Array:
+def _corners(space: Space, sampler: Sampler, seed: int, fixed: Mapping[str, Value]) -> Array:
     """Return the corners of the ranges, or of what rules leave of them, as far as they are few."""
     if space.campaign.parameter_constraints:
-        return space.corners(fixed)[:_MAX_CORNERS]
+        return sampler.corners(fixed)[:_MAX_CORNERS]
     free = [i for i, p in enumerate(space.controlled) if p.is_numeric and p.name not in fixed]
     if 2 ** len(free) > _MAX_CORNERS:
         return np.empty((0, len(space.controlled)))
-    corners = np.repeat(space.sample(1, seed, fixed), 2 ** len(free), axis=0)
+    corners = np.repeat(sampler.sample(1, seed, fixed), 2 ** len(free), axis=0)
     bounds = [space.controlled[i].bounds for i in free]
     corners[:, free] = np.array(list(product(*bounds))).reshape(len(corners), len(free))
     return corners[space.is_feasible(corners)]

@@ -21,7 +21,8 @@ from engine.propose.room import Room
 from engine.propose.space import Space
 from engine.propose.training_data import CORRECT_IT, TrainingData, from_work, training_data
 from engine.sources.spinning import spins
-from surrogate.averaged_gp import PlainInputs
+from surrogate.averaged_gp import AveragedGP
+from surrogate.beliefs import PlainInputs
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
 from surrogate.gp import marginal_moments, outcomes_of
@@ -126,6 +127,17 @@ class Forecaster:
         witnesses = [name for name in outcomes_with_data(history) if name not in searched]
         full = cls.fit(history, settings, outcomes=(*searched, *witnesses), knowledge=knowledge)
         return full.restricted_to(searched), full
+
+    def describe_beliefs(self) -> str | None:
+        """Say under which beliefs the searched outcomes are modelled; ``None`` if one fixed."""
+        if not isinstance(self.model, AveragedGP):
+            return None
+        parts = []
+        for outcome, weights in zip(self.outcomes, self.model.weights, strict=True):
+            ordered = sorted(weights.items(), key=lambda pair: -pair[1])
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in ordered if share >= 0.05)
+            parts.append(f"{outcome} ({shares})")
+        return f"beliefs about noise and lengths by their evidence: {'; '.join(parts)}."
 
     def restricted_to(self, outcomes: Sequence[str]) -> Forecaster:
         """Return the forecaster of some of its outcomes."""

@@ -35,6 +35,7 @@ from engine.propose.improvement import (
     pick_by_directions,
     pick_exactly,
 )
+from engine.propose.neighbours import neighbours
 from engine.propose.room import Room
 from engine.propose.training_data import to_work
 from engine.workspace.settings import ProposeSettings
@@ -176,7 +177,7 @@ class Search:
             return self._best_alone(self.space.new_among(whole_grid, excluded), 2 * raw)
         spread = spread_settings(self.space, raw, self.seed, fixed)
         near = self._near_the_front(fixed)
-        around = np.concatenate([near, self.space.neighbours(near, fixed)])
+        around = np.concatenate([near, neighbours(self.space, near, fixed)])
         around = self.space.new_among(around[self.space.is_feasible(around)], excluded)
         spread = self.space.new_among(spread, excluded)
         best = self._best_alone(around, _MAX_AROUND)
@@ -204,7 +205,7 @@ class Search:
     ) -> Array:
         """Return the best new settings near the leaders."""
         leaders = pool[self._leaders(picked)]
-        near = self.space.neighbours(leaders, fixed)
+        near = neighbours(self.space, leaders, fixed)
         if limits.limits and picked.picks:
             # What is good elsewhere is looked at where the batch may still go.
             best = pool[self._leaders(picked, _MAX_CLOSE_LOOK)]

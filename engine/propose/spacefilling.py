@@ -11,6 +11,7 @@ from scipy.stats import qmc
 from engine.campaign import Value
 from engine.campaign.history import History
 from engine.propose.batch import DistinctLimits
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 
 Array = NDArray[np.float64]
@@ -35,11 +36,12 @@ def fill_space(
     Of several scrambled Sobol batches the one is taken that leaves the union with the runs so far
     (``existing``: (k, c)) the most even, by centred discrepancy.
     """
+    sampler = Sampler(space)
     best, best_score = np.empty((0, len(space.controlled))), np.inf
     for scramble in range(_SCRAMBLES):
         # A pool that left the batch short is too small for the limits: look at more of the space.
         size = _WIDE_POOL if scramble and len(best) < n else 8 * n + 64
-        pool = space.sample(size, seed * _SCRAMBLES + scramble, fixed)
+        pool = sampler.sample(size, seed * _SCRAMBLES + scramble, fixed)
         batch = _take(space, pool, n, excluded=excluded, limits=limits, chosen=chosen)
         if len(batch) < len(best):
             continue

@@ -17,6 +17,7 @@ from engine.campaign import Campaign, Value
 from engine.propose.acquisition import Goal, build_acquisition
 from engine.propose.batch import DistinctLimits, pick_greedily
 from engine.propose.room import Room
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 from engine.workspace.settings import ProposeSettings
 from surrogate.labs.population import Population
@@ -62,7 +63,9 @@ def guided_settings(
         limits: on distinct values.
         fixed: parameters that are held.
     """
-    unique = {space.key(row): row for row in space.sample(settings.raw_samples, seed, fixed)}
+    unique = {
+        space.key(row): row for row in Sampler(space).sample(settings.raw_samples, seed, fixed)
+    }
     pool = np.array([row for key, row in unique.items() if key not in excluded])
     if not len(pool):
         return np.empty((0, len(space.controlled)))

@@ -16,7 +16,7 @@ from botorch.models.model import Model
 from scipy.stats import qmc
 from torch import Tensor
 
-from surrogate.averaged_gp import MATS, PlainInputs
+from surrogate.beliefs import MATS, PlainInputs
 from surrogate.errors import InputError
 from surrogate.exclusive import exclusive
 from surrogate.labs.features import MEAN, SOURCE, Features

@@ -187,7 +187,8 @@ class LabsModel(Model):
             variance = state.hyperparameters.v(state.setting.kind, state.setting.fixed)
             of_weights = (F.square() * variance * (state.setting.kind != LEVEL)).sum(dim=-1)
             of_discrepancy = state.solved.parts.B.diagonal()
-        return ((of_weights + of_discrepancy) * state.features.unit.square())[:, places]
+        scale = state.features.unit.square() * state.factor
+        return ((of_weights + of_discrepancy) * scale)[:, places]
 
     @exclusive
     def leave_one_out(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surrogate.averaged_gp import BELIEFS, Columns, PlainInputs, fit_averaged, merge_replicates
-from surrogate.kernel_fit import kernel
+from surrogate.averaged_gp import fit_averaged
+from surrogate.beliefs import BELIEFS, PlainInputs
+from surrogate.kernel_fit import Columns, kernel
 
 
 def data(n: int, noise: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -97,18 +98,6 @@ def test_copies_are_no_replicates() -> None:
     torch.testing.assert_close(once.noise, twice.noise)
 
 
-def test_merging_keeps_order_holes_and_sums() -> None:
-    X = torch.tensor([[0.5], [0.1], [0.5], [0.1]], dtype=torch.double)
-    nan = math.nan
-    Y = torch.tensor([[1.0, 2.0], [5.0, nan], [3.0, nan], [7.0, 4.0]], dtype=torch.double)
-    merged = merge_replicates(X, Y)
-    assert merged.X.flatten().tolist() == [0.5, 0.1]
-    assert merged.mean.tolist() == [[2.0, 2.0], [6.0, 4.0]]
-    assert merged.count.tolist() == [[2, 1], [2, 1]]
-    assert merged.scatter.tolist() == [4.0, 0.0]
-    assert merged.degrees.tolist() == [2, 0]
-
-
 def test_choices_are_equal_or_different() -> None:
     """Every two choices are as far apart as the ends of a range, and share one lengthscale."""
     columns = Columns.of([(0, 1, 2)], 4)
@@ -143,6 +132,24 @@ def test_leaving_out_is_fitting_without() -> None:
         torch.testing.assert_close(
             variances[0][row], noisy[row, row] - k @ inner @ k + left**2 / precision
         )
+
+
+def test_a_rare_outcome_of_many_runs_is_learnt() -> None:
+    X, Y, _ = data(400, 0.1)
+    Y[6:, 1] = math.nan
+    mean, variance = fit_averaged(X, Y, weigh_rows=30, fit_rows=50).marginal_moments(X[:20])
+    assert torch.isfinite(mean).all()
+    assert (variance > 0).all()
+
+
+def test_weighing_on_a_sample_predicts_as_well() -> None:
+    X, Y, _ = data(160, 0.3)
+    points, _, truth = data(200, 0.0, seed=1)
+    errors = [
+        ((fit_averaged(X, Y, weigh_rows=n).marginal_moments(points)[0] - truth) ** 2).mean(0)
+        for n in (80, 160)
+    ]
+    assert (errors[0] < 1.1 * errors[1]).all()
 
 
 def test_posterior_is_differentiable_and_batched() -> None:

@@ -110,13 +110,14 @@ def finished_runs(lab: Lab, n: int, seed: int) -> list[tuple[Run, LabResult]]:
     Raises:
         DataError: the lab hardly ever gives a mat.
     """
+    from engine.propose.sampling import Sampler
     from engine.propose.space import Space
 
     space = Space(lab.campaign)
     finished: list[tuple[Run, LabResult]] = []
     for part in range(MAX_DRAWS):
         drawn = int(np.random.default_rng([seed, part]).integers(2**31))
-        settings = space.conditions_of(space.sample(max(64, 2 * n), drawn))
+        settings = space.conditions_of(Sampler(space).sample(max(64, 2 * n), drawn))
         for index, conditions in enumerate(settings):
             # A generator for each run: how many are asked for changes none of the first ones.
             rng = np.random.default_rng([seed, part, index])

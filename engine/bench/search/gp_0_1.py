@@ -9,7 +9,7 @@ all readings of the room, each by qLogNEHVI on joint draws, greedily. What has n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 NAME = "gp-0.1"
 _FEWEST_RUNS, _FOLDS, _ROWS_FOR_ONE_FIT = 5, 5, 64
 _RAW, _RESTARTS, _DRAWS, _READINGS = 512, 8, 64, 6
-_MAX_BASELINE, _MAX_CLOSE_LOOK, _CHUNK, _LAZY = 96, 360, 128, 48
+_MAX_BASELINE, _MAX_CLOSE_LOOK = 96, 360
 
 
 def propose(
@@ -191,7 +191,9 @@ class _TwoPasses:
         near = [
             self._neighbours(self.space.settings_of([run.conditions])[0]) for run in self.best_runs
         ]
-        spread = self.space.sample(max(_RAW, 4 * n), self.seed)
+        from engine.propose.sampling import Sampler
+
+        spread = Sampler(self.space).sample(max(_RAW, 4 * n), self.seed)
         pool = self._new(np.concatenate([spread, *near]), excluded)
         if len(pool) < n:
             raise ModelError(f"expected {n} settings that were not run yet, got {len(pool)}")
@@ -249,55 +251,19 @@ class _TwoPasses:
         import torch
 
         from engine.propose.acquisition import build_acquisition, draw_joint
+        from engine.propose.batch import pick_greedily
 
         b, q = len(self.baseline), len(self.pending)
         points = torch.from_numpy(np.concatenate([self.baseline, self.pending, X]))
         owners = torch.from_numpy(np.concatenate([np.arange(b + q), b + q + owner]))
         model = self.forecaster.model
         draws = draw_joint(model, points, owners, n_draws=_DRAWS, seed=seed)
-        acquisition = build_acquisition(draws * self.signs, torch.arange(b), self.goal)
-        index = torch.arange(b + q, draws.shape[1], dtype=draws.dtype)
-        queue = torch.arange(b, b + q, dtype=draws.dtype)
-        bonus = np.log(np.maximum(p_success, 1e-6))
-
-        def evaluate(rows: NDArray[np.int64]) -> Array:
-            with torch.no_grad():
-                parts = [acquisition(part.reshape(-1, 1, 1)) for part in index[rows].split(_CHUNK)]
-            values: Array = torch.cat(parts).double().numpy() + bonus[rows]
-            return values
-
-        if len(queue):
-            acquisition.set_X_pending(queue.unsqueeze(-1))
-        bounds = evaluate(np.arange(len(index)))
-        first_values = bounds.copy()
-        picks: list[int] = []
-        for _ in range(n):
-            mask = np.ones(len(index), dtype=bool)
-            mask[picks] = False
-            if not mask.any():
-                break
-            picks.append(_lazy_best(evaluate, bounds, mask, fresh=not picks))
-            queue = torch.cat([queue, index[picks[-1] : picks[-1] + 1]])
-            acquisition.set_X_pending(queue.unsqueeze(-1))
-        return picks, first_values
-
-
-def _lazy_best(
-    evaluate: Callable[[NDArray[np.int64]], Array],
-    bounds: Array,
-    mask: NDArray[np.bool_],
-    *,
-    fresh: bool,
-) -> int:
-    """Return the best candidate; values only fall while a batch grows, so old ones bound new."""
-    order = np.flatnonzero(mask)[np.argsort(-bounds[mask], kind="stable")]
-    best, best_value = int(order[0]), -np.inf
-    for start in range(0, 0 if fresh else len(order), _LAZY):
-        rows = order[start : start + _LAZY]
-        if bounds[rows[0]] <= best_value:
-            break
-        bounds[rows] = evaluate(rows)
-        winner = int(rows[np.argmax(bounds[rows])])
-        if bounds[winner] > best_value:
-            best, best_value = winner, float(bounds[winner])
-    return best
+        choice = pick_greedily(
+            build_acquisition(draws * self.signs, torch.arange(b), self.goal),
+            torch.arange(b + q, draws.shape[1], dtype=draws.dtype),
+            torch.arange(b, b + q, dtype=draws.dtype),
+            n,
+            bonus=np.log(np.maximum(p_success, 1e-6)),
+            allowed=lambda _: np.ones(len(p_success), dtype=bool),
+        )
+        return choice.picks, choice.first_values

@@ -75,13 +75,14 @@ class LatencyConfig:
 
 def virtual_runs(n: int, seed: int) -> tuple[Campaign, list[Run]]:
     """Return the nanofibre campaign and ``n`` successful virtual runs spread over its settings."""
+    from engine.propose.sampling import Sampler
     from engine.propose.space import Space
 
     lab = VirtualLab()
     rng = np.random.default_rng(seed)
     space = Space(lab.campaign)
     runs: list[Run] = []
-    for conditions in space.conditions_of(space.sample(2 * n + 16, seed)):
+    for conditions in space.conditions_of(Sampler(space).sample(2 * n + 16, seed)):
         ambient = lab.room(rng)
         result = lab.run(conditions, ambient, rng)
         if result.failure is None and len(runs) < n:

@@ -66,7 +66,9 @@ class Truth:
 
     def quantile(self, outcome: str, level: float) -> float:
         """Return a quantile of an outcome over the design, in the reference room."""
-        settings = self._space.sample(1024, N_SEED)
+        from engine.propose.sampling import Sampler
+
+        settings = Sampler(self._space).sample(1024, N_SEED)
         return float(np.quantile(self._outcomes(settings)[outcome], level))
 
     @cached_property
@@ -77,12 +79,14 @@ class Truth:
 
     @cached_property
     def _front(self) -> tuple[Array, Array]:
+        from engine.propose.sampling import Sampler
+
         grid = self._grid()
         # The grid holds the front itself; a sample only leads up to it.
         if grid is not None:
             return self._best(grid, self._values(grid))
         n = SOBOL if self._is_fast else SOBOL_ONE_BY_ONE
-        settings = self._space.sample(n, N_SEED)
+        settings = Sampler(self._space).sample(n, N_SEED)
         return self._climbed(*self._best(settings, self._values(settings)))
 
     @property
@@ -105,13 +109,15 @@ class Truth:
 
     def _climbed(self, settings: Array, values: Array) -> tuple[Array, Array]:
         """Follow the neighbours of the front until it wins no more."""
+        from engine.propose.neighbours import neighbours
+
         visited = {self._space.key(row) for row in settings}
         for _ in range(MAX_CLIMBS):
             stride = max(1, len(settings) // MAX_CLIMBERS)
             near = {
                 self._space.key(row): row
                 for setting in settings[::stride]
-                for row in self._space.neighbours(setting)
+                for row in neighbours(self._space, setting)
             }
             new = [row for key, row in near.items() if key not in visited]
             visited.update(near)

@@ -9,6 +9,7 @@ from engine.bench.search.strategies import Choice
 from engine.campaign import Campaign, Objective, Parameter, Property
 from engine.campaign.history import Run
 from engine.lab import LabResult
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 
 
@@ -52,7 +53,7 @@ class UnknownLab(TwoKnobLab):
 
 def space_filling(history, n, seed, at):
     space = Space(history.campaign)
-    return Choice(space.conditions_of(space.sample(n, seed)), "sobol", {"fit": 0.0})
+    return Choice(space.conditions_of(Sampler(space).sample(n, seed)), "sobol", {"fit": 0.0})
 
 
 def sweep(history, n, seed, at):

@@ -33,23 +33,23 @@ def additive(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[float]]:
 
 
 def test_known_shares_are_found() -> None:
-    found = sensitivity(CAMPAIGN, ("y", "flat", "crossed"), additive, n_samples=1024)
-    assert found.total[0] == pytest.approx((0.1, 0.4, 0.5, 0.0), abs=0.02)
-    assert found.first[0] == pytest.approx((0.1, 0.4, 0.5, 0.0), abs=0.05)
-    assert found.spread[0] == pytest.approx(np.sqrt(10), rel=0.02)
-    assert found.outcome_headings[0] == "y [m]"
+    indices = sensitivity(CAMPAIGN, ("y", "flat", "crossed"), additive, n_samples=1024)
+    assert indices.total[0] == pytest.approx((0.1, 0.4, 0.5, 0.0), abs=0.02)
+    assert indices.first[0] == pytest.approx((0.1, 0.4, 0.5, 0.0), abs=0.05)
+    assert indices.spread[0] == pytest.approx(np.sqrt(10), rel=0.02)
+    assert indices.outcome_headings[0] == "y [m]"
 
 
 def test_what_never_moves_has_no_shares() -> None:
-    found = sensitivity(CAMPAIGN, ("flat",), additive, n_samples=64)
-    assert found.total == ((0.0, 0.0, 0.0, 0.0),)
-    assert found.spread == (0.0,)
+    indices = sensitivity(CAMPAIGN, ("flat",), additive, n_samples=64)
+    assert indices.total == ((0.0, 0.0, 0.0, 0.0),)
+    assert indices.spread == (0.0,)
 
 
 def test_an_interaction_shows_in_the_total_only() -> None:
-    found = sensitivity(CAMPAIGN, ("crossed",), additive, n_samples=1024)
-    assert found.first[0][:2] == pytest.approx((0.0, 0.0), abs=0.1)
-    assert found.total[0][:2] == pytest.approx((1.0, 1.0), abs=0.1)
+    indices = sensitivity(CAMPAIGN, ("crossed",), additive, n_samples=1024)
+    assert indices.first[0][:2] == pytest.approx((0.0, 0.0), abs=0.1)
+    assert indices.total[0][:2] == pytest.approx((1.0, 1.0), abs=0.1)
 
 
 def test_one_outcome_of_one_parameter() -> None:
@@ -59,8 +59,8 @@ def test_one_outcome_of_one_parameter() -> None:
         properties=(Property(name="y"),),
         objectives=(Objective(outcome="y", threshold=0.0),),
     )
-    found = sensitivity(single, ("y",), lambda rows: {"y": [float(r["a"]) for r in rows]})
-    assert found.total[0] == pytest.approx((1.0,), abs=0.05)
+    indices = sensitivity(single, ("y",), lambda rows: {"y": [float(r["a"]) for r in rows]})
+    assert indices.total[0] == pytest.approx((1.0,), abs=0.05)
 
 
 SHARES = ("a", "b", "c")
@@ -92,28 +92,28 @@ def blended(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[float]]:
 
 
 def test_a_mixture_is_asked_on_its_simplex_only() -> None:
-    found = sensitivity(BLEND, ("y", "warm", "flat"), blended, n_samples=2048)
-    a, b, c, heat, kind, humidity = found.total[0]
+    indices = sensitivity(BLEND, ("y", "warm", "flat"), blended, n_samples=2048)
+    a, b, c, heat, kind, humidity = indices.total[0]
     assert a > 0.7
     # Others make room for `a`, so they move it, each less than it moves itself.
     assert 0.05 < b < a
     assert 0.05 < c < a
     assert heat < 0.02
     assert (kind, humidity) == (0.0, 0.0)
-    assert found.first[0][0] == pytest.approx(found.total[0][0], abs=0.15)
-    assert found.total[1][3] == pytest.approx(1.0, abs=0.1)
-    assert found.total[2] == (0.0,) * 6
+    assert indices.first[0][0] == pytest.approx(indices.total[0][0], abs=0.15)
+    assert indices.total[1][3] == pytest.approx(1.0, abs=0.1)
+    assert indices.total[2] == (0.0,) * 6
 
 
 def test_where_constraints_bind_nothing_the_shares_are_as_without_them() -> None:
     loose = CAMPAIGN.model_copy(update={"parameter_constraints": ()})
     bound = Campaign(**{**CAMPAIGN.definition(), "parameter_constraints": ["a + b <= 1000"]})
     plain = sensitivity(loose, ("y", "crossed"), additive, n_samples=2048)
-    found = sensitivity(bound, ("y", "crossed"), additive, n_samples=4096)
-    assert found.total[0] == pytest.approx(plain.total[0], abs=0.04)
-    assert found.total[1] == pytest.approx(plain.total[1], abs=0.08)
-    assert found.first[0] == pytest.approx(plain.first[0], abs=0.06)
-    assert found.first[1] == pytest.approx((0, 0, 0, 0), abs=0.06)
+    indices = sensitivity(bound, ("y", "crossed"), additive, n_samples=4096)
+    assert indices.total[0] == pytest.approx(plain.total[0], abs=0.04)
+    assert indices.total[1] == pytest.approx(plain.total[1], abs=0.08)
+    assert indices.first[0] == pytest.approx(plain.first[0], abs=0.06)
+    assert indices.first[1] == pytest.approx((0, 0, 0, 0), abs=0.06)
 
 
 @pytest.mark.parametrize("n", [2, 8, 10])
@@ -134,8 +134,8 @@ def test_many_components(n: int) -> None:
         assert np.mean([float(row["x0"]) for row in rows]) == pytest.approx(1 / n, rel=0.15)
         return {"y": [float(row["x0"]) for row in rows]}
 
-    found = sensitivity(campaign, ("y",), first_component, n_samples=1024)
-    assert np.argmax(found.total[0]) == 0 or n == 2
+    indices = sensitivity(campaign, ("y",), first_component, n_samples=1024)
+    assert np.argmax(indices.total[0]) == 0 or n == 2
 
 
 def test_constraints_that_leave_nothing() -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from engine.campaign import Campaign
 from engine.propose.batch import DistinctLimits, order_to_run, pick_greedily
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 
 
@@ -90,4 +91,4 @@ def test_order_changes_hard_parameters_least_from_the_last_run(toy: Campaign) ->
 
 def test_order_is_kept_where_nothing_is_hard_to_change(mixture: Campaign) -> None:
     space = Space(mixture)
-    assert order_to_run(space, space.sample(5, 0), None) == [0, 1, 2, 3, 4]
+    assert order_to_run(space, Sampler(space).sample(5, 0), None) == [0, 1, 2, 3, 4]

@@ -9,7 +9,9 @@ from engine.campaign.history import History, Run
 from engine.errors import UsageError
 from engine.propose import suggest
 from engine.propose.forecaster import Forecaster
+from engine.propose.neighbours import neighbours
 from engine.propose.request import ProposeRequest
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 from engine.sources.axes import axes_of
 from engine.workspace.settings import ProposeSettings, read_campaign_file
@@ -31,7 +33,7 @@ def decades(scale: str = "log") -> Campaign:
 def runs_of(campaign: Campaign, n: int, seed: int = 0) -> tuple[Run, ...]:
     space = Space(decades())
     runs = []
-    for i, conditions in enumerate(space.conditions_of(space.sample(n, seed))):
+    for i, conditions in enumerate(space.conditions_of(Sampler(space).sample(n, seed))):
         salt, cycles = (np.log10(float(conditions[name])) for name in ("salt", "cycles"))
         outcomes = {"u": (float(-((salt + 2) ** 2)),), "v": (float(-((cycles - 1) ** 2) + salt),)}
         runs.append(Run(conditions, outcomes, id=i + 1))
@@ -40,7 +42,7 @@ def runs_of(campaign: Campaign, n: int, seed: int = 0) -> tuple[Run, ...]:
 
 def test_space_is_filled_evenly_over_decades() -> None:
     space = Space(decades())
-    sample = space.sample(256, 0)
+    sample = Sampler(space).sample(256, 0)
     counts, _ = np.histogram(np.log10(sample[:, 0]), bins=[-4, -3, -2, -1, 0])
     assert (np.abs(counts - 64) <= 8).all()
     assert (sample[:, 1] == np.round(sample[:, 1])).all()
@@ -64,7 +66,7 @@ def test_the_cube_is_that_of_the_logarithm() -> None:
 def test_neighbours_lie_at_ratios_and_on_steps() -> None:
     space = Space(decades())
     row = np.array([1e-3, 200.0, 10.0])
-    near = space.neighbours(row)
+    near = neighbours(space, row)
     assert space.is_feasible(near).all()
     salts = near[near[:, 0] != row[0], 0]
     assert {1e-4, 1.0} <= set(salts)

@@ -11,7 +11,9 @@ from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 from engine.errors import UsageError
 from engine.propose import suggest
+from engine.propose.neighbours import neighbours
 from engine.propose.request import ProposeRequest
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 from engine.workspace.settings import ProposeSettings
 
@@ -70,8 +72,8 @@ def test_settings_are_sampled_whatever_the_rules(name: str) -> None:
     campaign = ruled(*SPACES[name])
     space = Space(campaign)
     began = time.process_time()
-    sample = space.sample(64, 3)
-    near = space.neighbours(sample[:5])
+    sample = Sampler(space).sample(64, 3)
+    near = neighbours(space, sample[:5])
     assert time.process_time() - began < 3.0
     few = {"three that interlock", "numeric choices"}
     assert len(sample) >= (20 if name in few else 64)
@@ -81,15 +83,15 @@ def test_settings_are_sampled_whatever_the_rules(name: str) -> None:
         assert not campaign.broken_by(conditions)
         for parameter, value in conditions.items():
             assert campaign.parameter(parameter).problem_as_setting(value) is None
-    np.testing.assert_array_equal(Space(campaign).sample(64, 3), sample)
+    np.testing.assert_array_equal(Sampler(Space(campaign)).sample(64, 3), sample)
 
 
 @pytest.mark.parametrize("name", ["eight components", "a chain", "two equalities that share"])
 def test_the_whole_polytope_is_reached(name: str) -> None:
     """Each parameter comes near both ends of what the rules leave it."""
     space = Space(ruled(*SPACES[name]))
-    sample = space.sample(512, 0, ends=0.3)
-    corners = space.corners()
+    sample = Sampler(space).sample(512, 0, ends=0.3)
+    corners = Sampler(space).corners()
     for column in range(len(space.controlled)):
         low, high = corners[:, column].min(), corners[:, column].max()
         assert sample[:, column].min() < low + 0.1 * (high - low)
@@ -111,7 +113,7 @@ def test_every_strategy_keeps_the_rules(strategy: str, name: str, quick: Propose
             },
             id=i + 1,
         )
-        for i, conditions in enumerate(space.conditions_of(space.sample(24, 1)))
+        for i, conditions in enumerate(space.conditions_of(Sampler(space).sample(24, 1)))
     )
     request = ProposeRequest(n=4, seed=1, strategy=strategy, forecast=False)
     batch = suggest(History(campaign, runs), request, quick)
@@ -135,7 +137,7 @@ def test_rules_with_a_setting_are_never_refused(seed: int, n: int, step: float |
         operator = str(rng.choice(["<=", ">=", "=="]))
         rules.append(f"{text} {operator} {round(float(factors @ inside), 6)!r}")
     space = Space(ruled(parts(n, step), rules))
-    sample = space.sample(8, seed)
+    sample = Sampler(space).sample(8, seed)
     assert len(sample)
     assert space.is_feasible(sample).all()
 
@@ -154,7 +156,7 @@ def test_rules_that_contradict_each_other_are_named(
 ) -> None:
     began = time.process_time()
     with pytest.raises(UsageError, match=r"no setting satisfies .* and none can") as refusal:
-        Space(ruled(parameters, rules)).sample(4, 0, fixed)
+        Sampler(Space(ruled(parameters, rules))).sample(4, 0, fixed)
     assert time.process_time() - began < 3.0
     message = str(refusal.value)
     assert named in message

@@ -12,7 +12,9 @@ from engine.campaign.history import History
 from engine.errors import UsageError
 from engine.propose import suggest
 from engine.propose.batch import DistinctLimits
+from engine.propose.neighbours import neighbours
 from engine.propose.request import ProposeRequest, checked
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 from engine.workspace.settings import ProposeSettings
 
@@ -44,8 +46,8 @@ def test_rules_hold_in_every_unit(power: int, digit: int, shift: float, seed: in
     unit = float(f"{digit}e{power}")
     campaign = scaled(unit, shift)
     space = Space(campaign)
-    sample = space.sample(30, seed)
-    near = space.neighbours(sample[:3])
+    sample = Sampler(space).sample(30, seed)
+    near = neighbours(space, sample[:3])
     assert len(sample) == 30
     assert len(near) >= 30
     for conditions in space.conditions_of(np.concatenate([sample, near])):
@@ -64,9 +66,11 @@ def test_rules_hold_in_every_unit(power: int, digit: int, shift: float, seed: in
 def test_a_unit_changes_no_setting(power: int, seed: int) -> None:
     plain, other = Space(scaled(1.0)), Space(scaled(10.0**power))
     np.testing.assert_allclose(
-        other.sample(20, seed) / 10.0**power, plain.sample(20, seed), atol=1e-9
+        Sampler(other).sample(20, seed) / 10.0**power, Sampler(plain).sample(20, seed), atol=1e-9
     )
-    assert other.identities(other.sample(20, seed)) == plain.identities(plain.sample(20, seed))
+    assert other.identities(Sampler(other).sample(20, seed)) == plain.identities(
+        Sampler(plain).sample(20, seed)
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -134,7 +138,7 @@ def test_a_large_grid_answers_at_once(n_steps: int, quick: ProposeSettings) -> N
         for suggestion in batch.suggestions:
             for name, value in suggestion.conditions.items():
                 assert campaign.parameter(name).problem_as_setting(value) is None
-    assert len(Space(campaign).neighbours(Space(campaign).sample(4, 0))) > 40
+    assert len(neighbours(Space(campaign), Sampler(Space(campaign)).sample(4, 0))) > 40
     assert time.process_time() - began < 5.0
 
 

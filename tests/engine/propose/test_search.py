@@ -12,6 +12,7 @@ from engine.errors import ModelError
 from engine.propose import suggest
 from engine.propose.candidates import leaders_of, spread_settings
 from engine.propose.request import ProposeRequest
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 from engine.workspace.settings import ProposeSettings
 
@@ -55,12 +56,12 @@ def test_every_setting_of_a_small_grid(fixed: dict[str, float]) -> None:
     }
     assert {tuple(row) for row in settings.astype(int)} == expected
     assert Space(grid(100, 100)).every_setting() is None
-    assert {tuple(row) for row in space.sample(500, 3, fixed).astype(int)} == expected
+    assert {tuple(row) for row in Sampler(space).sample(500, 3, fixed).astype(int)} == expected
 
 
 def test_the_last_settings_of_a_grid_are_sampled() -> None:
     space = Space(grid(40, 40))
-    assert len(space.new_among(space.sample(1590, 0), ())) == 1590
+    assert len(space.new_among(Sampler(space).sample(1590, 0), ())) == 1590
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -69,7 +70,7 @@ def test_an_exhausted_grid_is_seen_at_once(
     strategy: str, n_left: int, quick: ProposeSettings
 ) -> None:
     campaign = grid(12, 12, 2)
-    everything = Space(campaign).sample(288, 0)
+    everything = Sampler(Space(campaign)).sample(288, 0)
     history = History(campaign, runs_at(campaign, everything[n_left:]))
     began = time.process_time()
     with pytest.raises(ModelError, match=rf"of the 288 that can be set {n_left} are left"):

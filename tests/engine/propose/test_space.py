@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from engine.campaign import Campaign
 from engine.errors import UsageError
+from engine.propose.neighbours import neighbours
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 
 
@@ -39,7 +41,7 @@ def campaigns(draw: st.DrawFn) -> Campaign:
 @given(campaigns(), st.integers(0, 2**31))
 def test_samples_are_settings_that_the_instrument_has(campaign: Campaign, seed: int) -> None:
     space = Space(campaign)
-    sample = space.sample(16, seed)
+    sample = Sampler(space).sample(16, seed)
     assert space.is_feasible(sample).all()
     assert len({space.key(row) for row in sample}) == len(sample)
     for conditions in space.conditions_of(sample):
@@ -51,7 +53,7 @@ def test_samples_are_settings_that_the_instrument_has(campaign: Campaign, seed: 
 @given(campaigns(), st.integers(0, 2**31))
 def test_settings_survive_the_way_to_conditions_and_back(campaign: Campaign, seed: int) -> None:
     space = Space(campaign)
-    sample = space.sample(8, seed)
+    sample = Sampler(space).sample(8, seed)
     again = space.settings_of(space.conditions_of(sample))
     np.testing.assert_allclose(again, sample, atol=1e-8)
 
@@ -60,15 +62,15 @@ def test_settings_survive_the_way_to_conditions_and_back(campaign: Campaign, see
 @given(campaigns(), st.integers(0, 2**31))
 def test_neighbours_differ_and_are_feasible(campaign: Campaign, seed: int) -> None:
     space = Space(campaign)
-    row = space.sample(1, seed)[0]
-    near = space.neighbours(row)
+    row = Sampler(space).sample(1, seed)[0]
+    near = neighbours(space, row)
     assert space.is_feasible(near).all()
     assert space.key(row) not in {space.key(other) for other in near}
 
 
 def test_the_cube_is_the_unit_cube(toy: Campaign) -> None:
     space = Space(toy)
-    sample = space.sample(50, 0)
+    sample = Sampler(space).sample(50, 0)
     X = space.cube(sample, np.full((len(sample), 1), 30.0))
     assert X.shape == (len(sample), 3)
     assert X.min() >= 0
@@ -86,23 +88,23 @@ def test_choices_are_one_hot(mixture: Campaign) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_mixtures_sum_to_one(mixture: Campaign, seed: int) -> None:
     space = Space(mixture)
-    sample = space.sample(40, seed)
+    sample = Sampler(space).sample(40, seed)
     np.testing.assert_allclose(sample[:, :3].sum(axis=1), 1.0, atol=1e-6)
-    near = np.concatenate([space.neighbours(row) for row in sample[:5]])
+    near = np.concatenate([neighbours(space, row) for row in sample[:5]])
     assert len(near)
     np.testing.assert_allclose(near[:, :3].sum(axis=1), 1.0, atol=1e-6)
 
 
 def test_fixed_parameters_stay(mixture: Campaign) -> None:
     space = Space(mixture)
-    sample = space.sample(20, 0, {"x": 0.3, "solvent": "water"})
+    sample = Sampler(space).sample(20, 0, {"x": 0.3, "solvent": "water"})
     assert set(sample[:, 0]) == {0.3}
     assert set(sample[:, 3]) == {0.0}
-    near = space.neighbours(sample[0], {"x": 0.3, "solvent": "water"})
+    near = neighbours(space, sample[0], {"x": 0.3, "solvent": "water"})
     assert set(near[:, 0]) == {0.3}
 
 
 def test_a_space_without_a_setting_is_refused(toy_with) -> None:
     space = Space(toy_with(parameter_constraints=["a + b >= 5"]))
     with pytest.raises(UsageError, match=r"no setting satisfies.*a \+ b >= 5"):
-        space.sample(4, 0)
+        Sampler(space).sample(4, 0)

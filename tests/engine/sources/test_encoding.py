@@ -12,6 +12,7 @@ import torch
 from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.units import UnitError
 from engine.errors import UsageError
+from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 from engine.sources.axes import Axis, Names, axes_of, match_axes, outcome_places
 from engine.sources.encoding import cube_mapping, encode_axes, encode_conditions
@@ -144,7 +145,7 @@ class TestCube:
         else:
             campaign = request.getfixturevalue(which)
         space, rng = Space(campaign), np.random.default_rng(0)
-        settings = space.sample(16, seed=1)
+        settings = Sampler(space).sample(16, seed=1)
         ambient = np.stack(
             [rng.uniform(*p.bounds, size=len(settings)) for p in space.ambient], axis=1
         ) if space.ambient else np.zeros((len(settings), 0))  # fmt: skip

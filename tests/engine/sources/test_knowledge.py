@@ -42,9 +42,9 @@ def history() -> History:
 
 def test_the_starter_ships_small_and_knows_the_template(nanofibre: Campaign) -> None:
     assert sum(file.stat().st_size for file in STARTER.iterdir()) <= MAX_BYTES
-    known = starter_knowledge(nanofibre)
-    assert set(known.parameters) == {p.name for p in nanofibre.parameters}
-    assert known.heads(nanofibre.outcomes) is not None
+    knowledge = starter_knowledge(nanofibre)
+    assert set(knowledge.parameters) == {p.name for p in nanofibre.parameters}
+    assert knowledge.heads(nanofibre.outcomes) is not None
 
 
 def test_heads_on_the_cube_are_those_of_the_encoded_conditions(history: History) -> None:
@@ -68,9 +68,9 @@ def test_what_model_and_campaign_do_not_share_gives_no_heads(nanofibre: Campaign
             )
         }
     )
-    known = starter_knowledge(other)
-    assert known.parameters == ()
-    assert known.heads(nanofibre.outcomes) is None
+    knowledge = starter_knowledge(other)
+    assert knowledge.parameters == ()
+    assert knowledge.heads(nanofibre.outcomes) is None
     assert starter_knowledge(nanofibre).heads(["gloss.longitudinal"]) is None
 
 
@@ -102,15 +102,15 @@ def test_half_of_the_first_batch_is_where_the_starter_expects_the_front(
 
 
 def test_a_model_led_batch_tells_what_the_starter_contributed(history: History) -> None:
-    known = starter_knowledge(history.campaign)
+    knowledge = starter_knowledge(history.campaign)
     request = ProposeRequest(n=3, seed=2, strategy="matmcl", explore=True)
-    batch = suggest(history, request, QUICK, known)
+    batch = suggest(history, request, QUICK, knowledge)
     assert [source.name for source in batch.sources] == ["ensemble"]
     assert set(batch.sources[0].weights) == set(TWO)
     # Every outcome with data is a witness, not only those that are wanted.
-    asked_of_all = Forecaster.fit(history, QUICK, knowledge=known).sources[0].trust
+    asked_of_all = Forecaster.fit(history, QUICK, knowledge=knowledge).sources[0].trust
     assert batch.sources[0].trust == pytest.approx(asked_of_all, abs=1e-3)
-    again = suggest(history, request, QUICK, known)
+    again = suggest(history, request, QUICK, knowledge)
     assert [s.conditions for s in batch.suggestions] == [s.conditions for s in again.suggestions]
 
 
@@ -134,8 +134,8 @@ def test_a_pool_is_chosen_from_with_what_the_starter_knows(history: History) -> 
 
 
 def test_forecasts_know_their_sources(history: History) -> None:
-    known = starter_knowledge(history.campaign)
-    forecaster = Forecaster.fit(history, QUICK, outcomes=TWO, knowledge=known)
+    knowledge = starter_knowledge(history.campaign)
+    forecaster = Forecaster.fit(history, QUICK, outcomes=TWO, knowledge=knowledge)
     assert 0.0 <= forecaster.sources[0].trust <= 1.0
     assert Forecaster.fit(history, QUICK, outcomes=TWO).sources == ()
 
@@ -170,8 +170,8 @@ def test_a_starter_can_be_made_anew(tmp_path: Path, nanofibre: Campaign) -> None
 
 def test_the_starter_places_labs_that_speak_for_all_outcomes(history: History) -> None:
     campaign = history.campaign
-    known = starter_knowledge(campaign)
-    labs = known.labs(campaign.outcomes)
+    knowledge = starter_knowledge(campaign)
+    labs = knowledge.labs(campaign.outcomes)
     assert labs is not None
     L, K = labs.points.shape
     assert (L, K) == (5000, 64)
@@ -180,7 +180,7 @@ def test_the_starter_places_labs_that_speak_for_all_outcomes(history: History) -
     assert (labs.unit > 0).all()
     X = torch.from_numpy(Space(campaign).encode([run.conditions for run in history.finished]))
     assert labs.basis(X).shape == (16, 10, 1 + K)
-    assert known.labs(TWO) is not None
+    assert knowledge.labs(TWO) is not None
 
 
 def test_labs_of_a_linear_outcome_are_told_in_shares_of_its_level(nanofibre: Campaign) -> None:
@@ -197,7 +197,7 @@ def test_a_checkpoint_that_keeps_no_labs_gives_none(tmp_path: Path, nanofibre: C
     torch.manual_seed(0)
     config = MatMCLConfig(tile_px=16, width=8, latent_dim=8, projection_dim=4, n_deviations=2)
     save_checkpoint(tmp_path, MatMCL(config, starter_vocabulary()))
-    known = knowledge_of(nanofibre, tmp_path)
-    assert known.labs(TWO) is None
-    assert known.heads(TWO) is not None
+    knowledge = knowledge_of(nanofibre, tmp_path)
+    assert knowledge.labs(TWO) is None
+    assert knowledge.heads(TWO) is not None
     assert knowledge_of(nanofibre, STARTER, exclude=("ensemble",)).labs(TWO) is None

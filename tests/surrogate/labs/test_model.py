@@ -129,6 +129,14 @@ def test_leaving_a_run_out_is_conditioning_on_the_others(
         assert float(variances[o][place]) == pytest.approx(float(variance[0, o]), rel=1e-4)
 
 
+def test_the_prior_is_widened_as_the_posterior_is(model: LabsModel) -> None:
+    """Far from all results they are one, so that remoteness there is 1 whatever the factor."""
+    factor = torch.full_like(model.state.factor, 3.0)
+    wide, narrow = (LabsModel(replace(model.state, factor=q)) for q in (factor, factor / 3))
+    points = torch.rand(5, model.state.setting.X.shape[-1], dtype=torch.double)
+    torch.testing.assert_close(wide.prior_variances(points), 3 * narrow.prior_variances(points))
+
+
 def test_noise_by_tensor_is_refused(model: LabsModel) -> None:
     with pytest.raises(InputError, match="True or False"):
         model.posterior(torch.rand(1, 2), observation_noise=torch.ones(1))
