@@ -50,6 +50,8 @@ def show_batch(
         screen.print(f"  {'–' if id_ is None else id_}  {s.reason}", style="dim", markup=False)
     for source in batch.sources:
         screen.print(_share(source), markup=False)
+    for outcome, beliefs in batch.beliefs.items():
+        screen.print(f"{outcome} is taken to be {_believed(beliefs)}.", markup=False)
     if campaign.constraints:
         constraints = ", ".join(map(str, campaign.constraints))
         screen.print(f"meant to hold: {constraints}.", markup=False)
@@ -68,6 +70,12 @@ def show_batch(
                 f"{count(changes, 'change')} within the batch.",
                 markup=False,
             )
+
+
+def _believed(beliefs: Mapping[str, float]) -> str:
+    """Say how an outcome is modelled, e.g. ``noisy and smooth (64%), clean, any length (36%)``."""
+    ordered = sorted(beliefs.items(), key=lambda pair: -pair[1])
+    return "; ".join(f"{name} ({share:.0%})" for name, share in ordered if share >= 0.05)
 
 
 def _share(source: SourceShare) -> str:

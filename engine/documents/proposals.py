@@ -156,6 +156,7 @@ class ProposedBatchOut(Document):
     seconds: dict[str, float]
     surrogate: str | None
     sources: tuple[SourceShareOut, ...]
+    beliefs: dict[str, dict[str, float]]
     generator: str | None
     sheet: str | None
     proposals: tuple[DrawnSuggestionOut | SuggestionOut, ...]
@@ -183,6 +184,7 @@ class ProposedBatchOut(Document):
             seconds=dict(batch.seconds),
             surrogate=batch.surrogate,
             sources=tuple(map(SourceShareOut.model_validate, batch.sources)),
+            beliefs={outcome: dict(shares) for outcome, shares in batch.beliefs.items()},
             generator=None if previews is None else previews.generator,
             sheet=None if sheet is None else str(sheet),
             proposals=tuple(suggestions),

@@ -128,16 +128,15 @@ class Forecaster:
         full = cls.fit(history, settings, outcomes=(*searched, *witnesses), knowledge=knowledge)
         return full.restricted_to(searched), full
 
-    def describe_beliefs(self) -> str | None:
-        """Say under which beliefs the searched outcomes are modelled; ``None`` if one fixed."""
+    @property
+    def beliefs(self) -> dict[str, dict[str, float]]:
+        """By outcome, the weights of the plain model's beliefs about noise and lengthscales.
+
+        Empty where another model leads, which has one.
+        """
         if not isinstance(self.model, AveragedGP):
-            return None
-        parts = []
-        for outcome, weights in zip(self.outcomes, self.model.weights, strict=True):
-            ordered = sorted(weights.items(), key=lambda pair: -pair[1])
-            shares = ", ".join(f"{name} {share:.0%}" for name, share in ordered if share >= 0.05)
-            parts.append(f"{outcome} ({shares})")
-        return f"beliefs about noise and lengths by their evidence: {'; '.join(parts)}."
+            return {}
+        return dict(zip(self.outcomes, self.model.weights, strict=True))
 
     def restricted_to(self, outcomes: Sequence[str]) -> Forecaster:
         """Return the forecaster of some of its outcomes."""

@@ -149,7 +149,8 @@ class SuggestionBatch:
     ``strategy`` is the one that led (``sobol`` during a cold start even if ``gp`` was asked).
     ``seconds`` tells where the time went: ``fit``, ``acquisition``, ``optimise``, ``explain``.
     ``surrogate``: SHA-256 of the pretrained surrogate's weights, if one was asked; ``sources``:
-    what each of its sources contributed. ``n_learnt``: finished and failed runs that were learnt
+    what each of its sources contributed; ``beliefs``: by outcome, the weights of the plain model's
+    beliefs, if it led. ``n_learnt``: finished and failed runs that were learnt
     from; ``n_left_out``: those that were not, in a large campaign.
     """
 
@@ -160,5 +161,6 @@ class SuggestionBatch:
     seconds: Mapping[str, float] = field(default_factory=dict)
     surrogate: str | None = None
     sources: tuple[SourceShare, ...] = ()
+    beliefs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     n_learnt: int = 0
     n_left_out: int = 0

@@ -71,9 +71,6 @@ def _model_led(task: Task) -> Answer:
             )
             return sobol(task)
     task.seconds["fit"] = time.perf_counter() - started
-    beliefs = forecaster.describe_beliefs()
-    if beliefs is not None:
-        task.notes.append(beliefs)
     if request.strategy == "ax-matmcl":
         return replace(_by_ax(task, forecaster, heads, reference), full_forecaster=full_forecaster)
     search = Search(

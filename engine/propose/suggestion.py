@@ -81,6 +81,7 @@ def suggest(
         task.seconds,
         task.knowledge.sha256 if task.knowledge is not None else None,
         answer.forecaster.sources if answer.forecaster is not None else (),
+        answer.forecaster.beliefs if answer.forecaster is not None else {},
         n_learnt=history.n_finished + len(history.failed),
         n_left_out=len(history.left_aside),
     )
