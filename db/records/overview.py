@@ -49,11 +49,16 @@ class ScoredRecord:
 
 @dataclass(frozen=True)
 class Goal:
-    """What to compare experiments by: an outcome's mean, the larger (``sign`` +1) the better."""
+    """What to compare experiments by: an outcome's mean.
+
+    The larger the better (``sign`` +1), or the smaller (−1), and beyond ``threshold`` it counts;
+    with a ``target``, the nearer to it, and no further off than ``threshold`` it counts.
+    """
 
     outcome: str
     sign: float
     threshold: float
+    target: float | None = None
 
 
 @dataclass(frozen=True)

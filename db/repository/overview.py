@@ -38,11 +38,11 @@ class Overviews:
         mean_values = _mean_values(campaign_id, list(dict.fromkeys(outcomes)))
         column = {name: mean_values.c[f"y{i}"] for i, name in enumerate(dict.fromkeys(outcomes))}
         sound = and_(true(), *(_may_hold(limit, column) for limit in limits))
-        gains = [_gain(goal, column) > 0 for goal in goals]
+        reached = [_is_reached(goal, column) for goal in goals]
         total = select(func.count()).select_from(mean_values)
         # All in one statement, so that the means are computed once.
-        answers: list[Any] = [total.where(~sound), total.where(sound, *gains)]
-        for goal, is_beyond in zip(goals, gains, strict=True):
+        answers: list[Any] = [total.where(~sound), total.where(sound, *reached)]
+        for goal, is_beyond in zip(goals, reached, strict=True):
             gain = _gain(goal, column)
             answers.append(total.where(sound, is_beyond))
             answers.append(
@@ -128,7 +128,14 @@ def _mean_values(campaign_id: int, outcomes: Sequence[str]) -> CTE:
 
 
 def _gain(goal: Goal, column: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:
-    return (column[goal.outcome] - literal(goal.threshold)) * literal(goal.sign)
+    if goal.target is None:
+        return (column[goal.outcome] - literal(goal.threshold)) * literal(goal.sign)
+    return literal(goal.threshold) - func.abs(column[goal.outcome] - literal(goal.target))
+
+
+def _is_reached(goal: Goal, column: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    gain = _gain(goal, column)
+    return gain > 0 if goal.target is None else gain >= 0
 
 
 def _may_hold(limit: Limit, column: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:

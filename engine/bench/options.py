@@ -52,7 +52,8 @@ ObjectivesOption = Annotated[
     str | None,
     typer.Option(
         "--objectives",
-        help="Outcomes by commas, each outcome, outcome:min or outcome:max:THRESHOLD.",
+        help="Outcomes by commas, each outcome, outcome:min, outcome:max:THRESHOLD or "
+        "outcome:target:VALUE:TOLERANCE.",
         show_default="the campaign's",
     ),
 ]

@@ -3,9 +3,9 @@
 from engine.campaign.definition import (
     Campaign,
     LinearConstraint,
-    Objective,
     Property,
 )
+from engine.campaign.objectives import Objective
 from engine.campaign.parameters import Parameter, Value
 
 __all__ = [

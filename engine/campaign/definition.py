@@ -9,7 +9,7 @@ ambient        a parameter the room gives (temperature, humidity): measured, nev
 condition      one parameter's value in one experiment; *conditions* is the whole set
 property       what is measured (fracture strength), with unit and test directions
 outcome        property × direction, e.g. ``elongation.transverse``
-objective      an outcome to maximise or minimise, with its threshold (reference point)
+objective      an outcome to maximise, to minimise or to bring to a target, with its threshold
 constraint     a bound on an outcome, or a linear (in)equality over controlled parameters
 =============  ====================================================================
 
@@ -32,12 +32,12 @@ from pydantic import (
 )
 
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
+from engine.campaign.objectives import Objective
 from engine.campaign.parameters import (
     EPSILON,
     Frozen,
     Name,
     Number,
-    OutcomeName,
     Parameter,
     Value,
 )
@@ -90,19 +90,6 @@ class Property(Frozen):
         if self.maximum is not None and value > self.maximum:
             return f"expected {label} to be at most {self.maximum:g}"
         return None
-
-
-class Objective(Frozen):
-    """An outcome to improve. Values on the wrong side of ``threshold`` are worth nothing."""
-
-    outcome: OutcomeName
-    goal: Literal["maximize", "minimize"] = "maximize"
-    threshold: Number
-
-    @property
-    def sign(self) -> float:
-        """+1 to maximise, −1 to minimise: multiply and always maximise."""
-        return 1.0 if self.goal == "maximize" else -1.0
 
 
 class LinearConstraint(Frozen):
@@ -186,6 +173,8 @@ class Campaign(Frozen):
             self._check_outcome(name, "objectives")
             if outcomes.count(name) > 1:
                 raise ValueError(f"outcome '{name}' is an objective twice")
+        for objective in self.objectives:
+            self._check_target(objective)
         for constraint in self.constraints:
             if len(constraint.terms) != 1 or constraint.operator == "==":
                 raise ValueError(
@@ -208,6 +197,16 @@ class Campaign(Frozen):
             raise ValueError(
                 f"{section}: unknown outcome '{name}'.{nearest_name(name, self.outcomes)} "
                 f"Known: {', '.join(self.outcomes)}"
+            )
+
+    def _check_target(self, objective: Objective) -> None:
+        if objective.target is None:
+            return
+        problem = self.property_of(objective.outcome).problem_with(objective.target)
+        if problem is not None:
+            raise ValueError(
+                f"objective '{objective.outcome}': target = {objective.target:g} can never be "
+                f"measured: {problem}"
             )
 
     @cached_property

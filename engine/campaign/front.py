@@ -4,8 +4,8 @@ Notation
 
 ======  =====================================================  ==================
 ``y``   objective values, in their units                       (runs, objectives)
-``s``   +1 for an objective to maximise, −1 to minimise        (objectives,)
-``t``   thresholds: values on their wrong side win nothing     (objectives,)
+``g``   gains: y, −y or the distance to a target, negative     (runs, objectives)
+``t``   the thresholds' gains: what is below them wins nothing (objectives,)
 ======  =====================================================  ==================
 
 A run *dominates* another if it is at least as good in every objective and better in one.
@@ -21,9 +21,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engine.campaign.definition import Objective
+from engine.campaign.objectives import Objective
 
 Array = NDArray[np.float64]
+
+
+def gains_of(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
+    """Return the gains of ``values`` (…, objectives): more is better everywhere.
+
+    >>> diameter = Objective(outcome="diameter", goal="target", target=300, tolerance=20)
+    >>> gains_of([[5.0, 310.0]], [Objective(outcome="q", threshold=0), diameter]).tolist()
+    [[5.0, -10.0]]
+    """
+    array = np.asarray(values, dtype=np.float64)
+    return np.stack([o.gains(array[..., j]) for j, o in enumerate(objectives)], axis=-1)
 
 
 def front_mask(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
@@ -37,9 +48,13 @@ def front_mask(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np
     >>> front_mask([[1, 5], [3, 5], [3, 5], [2, 4]], [strength, cost]).tolist()
     [False, True, True, True]
     """
+    return undominated(_gains(values, objectives))
+
+
+def undominated(gains: Array) -> NDArray[np.bool_]:
+    """Say which rows of ``gains`` (runs, objectives) no other row dominates; NaN never."""
     import moocore
 
-    gains = _gains(values, objectives)
     mask: NDArray[np.bool_] = np.all(np.isfinite(gains), axis=1)
     if mask.any():
         # Weakly: of equal rows moocore would else keep one.
@@ -63,7 +78,7 @@ def hypervolume(values: ArrayLike, objectives: Sequence[Objective]) -> float:
 def hypervolume_so_far(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
     """Return the hypervolume after each row of ``values`` (runs, objectives): shape (runs,)."""
     gains = _gains(values, objectives)
-    thresholds = np.array([o.sign * o.threshold for o in objectives])
+    thresholds = np.array([o.reference for o in objectives])
     winning: NDArray[np.bool_] = np.all(gains > thresholds, axis=1)  # false where a value is NaN
     indicator = _indicator(len(objectives))
     volumes = np.zeros(len(gains))
@@ -77,15 +92,14 @@ def hypervolume_so_far(values: ArrayLike, objectives: Sequence[Objective]) -> Ar
 
 
 def _gains(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
-    """Return ``s · y``: more is better everywhere."""
-    array: Array = np.asarray(values, dtype=np.float64).reshape(-1, len(objectives))
-    array = array * np.array([objective.sign for objective in objectives])
-    return array
+    """Return ``g``: more is better everywhere."""
+    array = np.asarray(values, dtype=np.float64).reshape(-1, len(objectives))
+    return gains_of(array, objectives)
 
 
 def _margins(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
-    """Return ``s · (y − t)`` of the rows that are beyond every threshold."""
-    thresholds = np.array([o.sign * o.threshold for o in objectives])
+    """Return ``g − t`` of the rows that are beyond every threshold."""
+    thresholds = np.array([o.reference for o in objectives])
     margins: Array = _gains(values, objectives) - thresholds
     margins = margins[(margins > 0).all(axis=1)]
     return margins

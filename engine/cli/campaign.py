@@ -180,9 +180,7 @@ def _print_campaign(record: CampaignRecord, campaign: Campaign) -> None:
         [campaign.heading(name), campaign.property_of(name).scale] for name in campaign.outcomes
     ]
     out.print(grid(["outcome", "scale"], rows))
-    rows = [
-        [campaign.heading(o.outcome), o.goal, _number(o.threshold)] for o in campaign.objectives
-    ]
+    rows = [[campaign.heading(o.outcome), o.goal, o.aim] for o in campaign.objectives]
     out.print(grid(["objective", "goal", "threshold"], rows))
     for constraint in (*campaign.constraints, *campaign.parameter_constraints):
         typer.echo(f"constraint: {constraint}")

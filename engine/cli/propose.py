@@ -81,7 +81,12 @@ def propose(
         typer.Option("--replicates", help="Let settings that were run already be proposed again."),
     ] = False,
     explore: Annotated[
-        bool, typer.Option("--explore", help="Go on although no run reaches a threshold yet.")
+        bool,
+        typer.Option(
+            "--explore",
+            help="Where no run reaches a threshold yet, search all trade-offs that the data show "
+            "instead of going towards it.",
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the batch, record nothing.")

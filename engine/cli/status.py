@@ -71,7 +71,7 @@ def _best_row(best: Best, campaign: Campaign) -> list[str]:
     return [
         campaign.heading(best.objective.outcome),
         best.objective.goal,
-        _cell(best.objective.threshold),
+        best.objective.aim,
         _cell(best.value),
         str(best.experiment.id) if best.experiment else "–",
         str(best.n_beyond),

@@ -58,7 +58,9 @@ class _Finished(_Pending):
 class _Best(Document):
     outcome: str = Field(validation_alias=AliasPath("objective", "outcome"))
     goal: str = Field(validation_alias=AliasPath("objective", "goal"))
-    threshold: float = Field(validation_alias=AliasPath("objective", "threshold"))
+    threshold: float | None = Field(validation_alias=AliasPath("objective", "threshold"))
+    target: float | None = Field(validation_alias=AliasPath("objective", "target"))
+    tolerance: float | None = Field(validation_alias=AliasPath("objective", "tolerance"))
     value: float | None
     experiment: int | None = Field(default=None, validation_alias=AliasPath("experiment", "id"))
     beyond_threshold: int = Field(validation_alias="n_beyond")

@@ -199,7 +199,7 @@ def _ranks(campaign: Campaign, runs: Sequence[ExperimentBrief]) -> Array:
         values = np.array([run.means.get(objective.outcome, np.nan) for run in runs])
         measured = np.isfinite(values)
         ranks = np.full(len(values), np.nan)
-        order = np.argsort(objective.sign * values[measured], kind="stable")
+        order = np.argsort(objective.gains(values[measured]), kind="stable")
         positions = np.empty(len(order))
         positions[order] = np.linspace(0.0, 1.0, len(order)) if len(order) > 1 else 1.0
         ranks[measured] = positions

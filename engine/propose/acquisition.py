@@ -28,6 +28,7 @@ from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.acquisition.multi_objective.objective import IdentityMCMultiOutputObjective
 from botorch.acquisition.objective import LinearMCObjective
+from botorch.acquisition.utils import compute_best_feasible_objective
 from botorch.models.ensemble import EnsembleModel
 from botorch.models.model import Model
 from botorch.posteriors.ensemble import EnsemblePosterior
@@ -62,6 +63,22 @@ class EveryDraw(IndexSampler):
     def forward(self, posterior: EnsemblePosterior) -> Tensor:
         """Return (s, …, q, m): every draw once."""
         return torch.movedim(posterior.values, -3, 0)
+
+
+class _DrawnImprovement(qLogNoisyExpectedImprovement):
+    """qLogNEI that knows what is worse than all drawn points.
+
+    Where no run of a draw meets the constraints, BoTorch asks the model at random places for such a
+    value: here that would be points that do not exist, and other ones each time.
+    """
+
+    def _compute_best_feasible_objective(self, samples: Tensor, obj: Tensor) -> Tensor:
+        drawn = self.objective(self.model.draws)
+        lowest = (drawn.mean(dim=0) - 6 * drawn.std(dim=0)).min()
+        best: Tensor = compute_best_feasible_objective(
+            samples, obj, self._constraints, infeasible_obj=lowest
+        )
+        return best
 
 
 def draw_joint(
@@ -180,7 +197,7 @@ def build_acquisition(draws: Tensor, baseline: Tensor, goal: Goal) -> torch.nn.M
     if n_objectives == 1:
         weights = torch.zeros(draws.shape[-1], dtype=draws.dtype)
         weights[0] = 1.0
-        return qLogNoisyExpectedImprovement(
+        return _DrawnImprovement(
             model,
             baseline_index,
             sampler=sampler,

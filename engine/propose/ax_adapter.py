@@ -4,7 +4,8 @@ Only this module and :mod:`engine.propose.ax_surrogate` import Ax. The ``ax`` st
 default generation ("fast" method: Sobol, then Gaussian processes and sequential-greedy qLogNEHVI),
 given the campaign's search space, constraints, thresholds, results and pending runs; ``ax-matmcl``
 is the same with the engine's surrogate. Ax knows no instrument steps at a bearable cost, so its
-settings are snapped afterwards.
+settings are snapped afterwards. Nor does it know targets: it is given the distance of each run from
+the target, negative, as an outcome of its own to maximise.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ from numpy.typing import NDArray
 from engine.campaign import Campaign, LinearConstraint, Value
 from engine.campaign.history import History, Run
 from engine.errors import ModelError, UsageError, field
+from engine.propose.aims import work_bound, work_gains, work_reference
 from engine.propose.ax_surrogate import Guide, guided_strategy
 from engine.propose.batch import DistinctLimits
 from engine.propose.fused_kernel import without_compiling
-from engine.propose.model_based import work_bound
+from engine.propose.reach import reference_point
 from engine.propose.room import Room
 from engine.propose.space import Space
 from engine.propose.spacefilling import take_then_fill
-from engine.propose.training_data import to_work, typical_ambient
+from engine.propose.training_data import from_work, to_work, typical_ambient
 from surrogate.exclusive import MODELS
 
 Array = NDArray[np.float64]
@@ -140,11 +142,15 @@ def build_client(
         parameter_constraints=inequalities,
     )
     metrics = {name: f"outcome_{i}" for i, name in enumerate(campaign.outcomes)}
+    distances = {
+        o.outcome: f"distance_{i}" for i, o in enumerate(campaign.objectives) if o.goal == "target"
+    }
     client.configure_optimization(
         objective=", ".join(
-            f"{'-' if o.sign < 0 else ''}{metrics[o.outcome]}" for o in campaign.objectives
+            distances.get(o.outcome, f"{'-' if o.goal == 'minimize' else ''}{metrics[o.outcome]}")
+            for o in campaign.objectives
         ),
-        outcome_constraints=_outcome_constraints(campaign, metrics, guide),
+        outcome_constraints=_outcome_constraints(history, metrics, distances, guide),
     )
     # A client that had lived through the campaign would be past its start; a rebuilt one would put
     # the centre of the space, once more, in the first place of every batch.
@@ -153,9 +159,12 @@ def build_client(
             initialization_random_seed=seed, initialize_with_center=not history.finished
         )
     else:
-        client.set_generation_strategy(guided_strategy(space, guide, metrics))
-    needed = {o.outcome for o in campaign.objectives}
+        client.set_generation_strategy(
+            guided_strategy(space, guide, metrics, tuple(distances.values()))
+        )
+    needed = {o.outcome for o in campaign.objectives if o.outcome not in distances}
     needed |= {name for c in campaign.constraints for name in c.terms}
+    targets = [o for o in campaign.objectives if o.outcome in distances]
     fill = typical_ambient(space, history.finished)
     skipped = 0
     for run in (*history.finished, *history.pending, *history.failed):
@@ -169,9 +178,14 @@ def build_client(
             for o in needed
             if o in run.outcomes
         }
+        for objective in targets:
+            if objective.outcome in run.outcomes:
+                mean = np.array(np.mean(run.outcomes[objective.outcome]))
+                gain = work_gains(campaign, objective, mean)
+                results[distances[objective.outcome]] = float(gain)
         if run in history.failed:
             client.mark_trial_failed(index)
-        elif len(results) == len(needed):
+        elif len(results) == len(needed) + len(targets):
             client.complete_trial(index, raw_data=results)
     return client, skipped
 
@@ -241,20 +255,27 @@ def _inequality(constraint: LinearConstraint) -> str:
 
 
 def _outcome_constraints(
-    campaign: Campaign, metrics: Mapping[str, str], guide: Guide | None
+    history: History,
+    metrics: Mapping[str, str],
+    distances: Mapping[str, str],
+    guide: Guide | None,
 ) -> list[str]:
-    thresholds = [o.threshold for o in campaign.objectives]
-    if guide is not None:
-        thresholds = [o.sign * x for o, x in zip(campaign.objectives, guide.reference, strict=True)]
-    rules = [
-        f"{metrics[o.outcome]} {'>=' if o.sign > 0 else '<='} {float(x)!r}"
-        for o, x in zip(campaign.objectives, thresholds, strict=True)
-    ]
+    campaign = history.campaign
+    rules = []
+    reference = guide.reference if guide is not None else _reference_in_units(history)
+    for objective, least in zip(campaign.objectives, reference, strict=True):
+        name = objective.outcome
+        if name in distances:
+            rules.append(f"{distances[name]} >= {float(least)!r}")
+        elif objective.goal == "minimize":
+            rules.append(f"{metrics[name]} <= {-float(least)!r}")
+        else:
+            rules.append(f"{metrics[name]} >= {float(least)!r}")
     if len(campaign.objectives) == 1:
         rules = []
     for constraint in campaign.constraints:
         name, factor = next(iter(constraint.terms.items()))
-        if name in {o.outcome for o in campaign.objectives}:
+        if name in {o.outcome for o in campaign.objectives} - set(distances):
             raise UsageError(
                 f"Ax takes no limit on an objective ('{constraint}') beside its threshold: use "
                 f"{field('strategy')} matmcl, gp, sobol or nsga2."
@@ -265,3 +286,21 @@ def _outcome_constraints(
             bound = work_bound(campaign, name, bound)
         rules.append(f"{metrics[name]} {'<=' if upper else '>='} {bound!r}")
     return rules
+
+
+def _reference_in_units(history: History) -> list[float]:
+    """Return the gains from which on runs count, in the outcomes' units, a target's in tolerances.
+
+    Where no run reaches a threshold, that is what the nearest run has come to.
+    """
+    campaign = history.campaign
+    reference, _ = reference_point(campaign, history.finished, explore=False)
+    gains = []
+    for objective, least in zip(campaign.objectives, reference, strict=True):
+        if objective.goal == "target" or least == work_reference(campaign, objective):
+            gains.append(least if objective.goal == "target" else objective.reference)
+            continue
+        side = 1.0 if objective.goal == "maximize" else -1.0
+        value = from_work(campaign, objective.outcome, np.array(side * least))
+        gains.append(side * float(value))
+    return gains

@@ -34,7 +34,7 @@ class Guide:
     """What leads Ax's generation: the sources that the results trust, and where to beat the front.
 
     ``heads``: of ``outcomes``, in their order; ``None`` where no source is trusted.
-    ``reference``: the objectives' thresholds in work space, with the signs of maximisation.
+    ``reference``: the gains in work space from which on runs count.
     """
 
     heads: Heads | None
@@ -62,13 +62,16 @@ def check_columns(space: Space) -> None:
         )
 
 
-def guided_strategy(space: Space, guide: Guide, metrics: Mapping[str, str]) -> Any:
+def guided_strategy(
+    space: Space, guide: Guide, metrics: Mapping[str, str], distances: Sequence[str] = ()
+) -> Any:
     """Return the Ax ``GenerationStrategy`` that searches with the engine's surrogate throughout.
 
     Args:
         space: the campaign's geometry.
         guide: what leads.
         metrics: Ax's name of each outcome.
+        distances: metrics that are a run's distance from a target, of which no source knows.
     """
     from ax.adapter.registry import Generators, MBM_X_trans
     from ax.adapter.transforms.derelativize import Derelativize
@@ -80,7 +83,7 @@ def guided_strategy(space: Space, guide: Guide, metrics: Mapping[str, str]) -> A
     generator = GeneratorSpec(
         generator_enum=Generators.BOTORCH_MODULAR,
         generator_kwargs={
-            "surrogate_spec": surrogate_spec(space, guide, metrics),
+            "surrogate_spec": surrogate_spec(space, guide, metrics, distances),
             "transforms": [*MBM_X_trans, Derelativize, StandardizeY],
         },
     )
@@ -88,7 +91,9 @@ def guided_strategy(space: Space, guide: Guide, metrics: Mapping[str, str]) -> A
     return GenerationStrategy(name="ax-matmcl", nodes=[node])
 
 
-def surrogate_spec(space: Space, guide: Guide, metrics: Mapping[str, str]) -> Any:
+def surrogate_spec(
+    space: Space, guide: Guide, metrics: Mapping[str, str], distances: Sequence[str] = ()
+) -> Any:
     """Return the Ax ``SurrogateSpec``: the engine's model class, once for each outcome."""
     from ax.generators.torch.botorch_modular.surrogate import SurrogateSpec
     from ax.generators.torch.botorch_modular.utils import ModelConfig
@@ -100,19 +105,21 @@ def surrogate_spec(space: Space, guide: Guide, metrics: Mapping[str, str]) -> An
     bounds = torch.tensor(
         [p.bounds for p in (*space.controlled, *space.ambient)], dtype=torch.double
     ).T
+    heads = {metrics[name]: (guide.heads, place) for place, name in enumerate(guide.outcomes)}
+    heads |= dict.fromkeys(distances, (None, 0))
     return SurrogateSpec(
         metric_to_model_configs={
-            metrics[outcome]: [
+            metric: [
                 ModelConfig(
                     botorch_model_class=SourcedGP,
-                    model_options={"heads": guide.heads, "outcomes": [place]},
+                    model_options={"heads": members, "outcomes": [place]},
                     input_transform_classes=[Normalize],
                     input_transform_options={"Normalize": {"d": space.d, "bounds": bounds}},
                     outcome_transform_classes=[Standardize],
                     outcome_transform_options={"Standardize": {"m": 1}},
-                    name=f"{outcome} with sources",
+                    name=f"{metric} with sources",
                 )
             ]
-            for place, outcome in enumerate(guide.outcomes)
+            for metric, (members, place) in heads.items()
         }
     )

@@ -101,7 +101,7 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
     runs = [run for run in history.finished if run.outcomes]
     # The one that chose knows every objective and constraint; the rest is not asked of all runs.
     expected = _expected_at([forecaster] if forecaster is not None else models, runs)
-    return forecasts, Explainer(campaign, runs, expected)
+    return forecasts, Explainer(campaign, runs, expected, level=task.settings.level)
 
 
 def _expected_at(models: Sequence[Forecaster], runs: Sequence[Run]) -> list[dict[str, Forecast]]:

@@ -11,6 +11,7 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 
 from engine.campaign import Value
+from engine.campaign.front import gains_of
 from engine.campaign.history import History, Run
 from engine.propose.batch import DistinctLimits
 from engine.propose.space import Space
@@ -56,13 +57,34 @@ def _descendants(
     """Yield snapped settings (c,), one generation of the parents' offspring after another."""
     objectives = space.campaign.objectives
     names = [objective.outcome for objective in objectives]
-    signs = np.array([objective.sign for objective in objectives])
-    F = -signs * np.array([[np.mean(run.outcomes[name]) for name in names] for run in parents])
+    values = np.array([[np.mean(run.outcomes[name]) for name in names] for run in parents])
+    F, G = -gains_of(values, objectives), _violations(space, parents)
     X = _unit(space, space.settings_of([run.conditions for run in parents]))
-    X, F = _one_each(X, F)
+    X, scores = _one_each(X, np.concatenate([F, G], axis=1))
+    F, G = scores[:, : F.shape[1]], scores[:, F.shape[1] :]
     for attempt in range(_GENERATIONS_AT_MOST):
-        for row in _offspring(X, F, n, seed + 7919 * attempt):
+        for row in _offspring(X, F, G, n, seed + 7919 * attempt):
             yield space.snap_unit(row, fixed)
+
+
+def _violations(space: Space, runs: Sequence[Run]) -> Array:
+    """Return by how much runs miss each outcome constraint (n, l), in the spread of the outcome.
+
+    An outcome that was not measured breaks no constraint.
+    """
+    columns = []
+    for constraint in space.campaign.constraints:
+        name = next(iter(constraint.terms))
+        slack = np.array(
+            [
+                constraint.slack({name: float(np.mean(run.outcomes[name]))})
+                if run.outcomes.get(name)
+                else 0.0
+                for run in runs
+            ]
+        )
+        columns.append(np.maximum(-slack, 0.0) / (float(np.std(slack)) or 1.0))
+    return np.array(columns).reshape(-1, len(runs)).T
 
 
 def _unit(space: Space, settings: Array) -> Array:
@@ -83,13 +105,17 @@ def _one_each(X: Array, F: Array) -> tuple[Array, Array]:
     return unique, sums / np.bincount(place.ravel())[:, None]
 
 
-def _offspring(X: Array, F: Array, n: int, seed: int) -> Array:
-    """Return (n, c) offspring of one generation in the unit cube."""
-    problem = Problem(n_var=X.shape[1], n_obj=F.shape[1], xl=0.0, xu=1.0)
-    parents = Population.new(X=X, F=F)
+def _offspring(X: Array, F: Array, G: Array, n: int, seed: int) -> Array:
+    """Return (n, c) offspring of one generation in the unit cube.
+
+    Parents that meet the constraints go before those that do not, and these by how far off they
+    are: that leads towards a first run that does.
+    """
+    problem = Problem(n_var=X.shape[1], n_obj=F.shape[1], n_ieq_constr=G.shape[1], xl=0.0, xu=1.0)
+    parents = Population.new(X=X, F=F, G=G)
     algorithm = NSGA2(pop_size=max(len(X), 2), n_offsprings=max(n, 2), sampling=parents)
     algorithm.setup(problem, seed=seed % (2**31), termination=("n_gen", 3), verbose=False)
     initial = algorithm.ask()
-    initial.set("F", F)
+    initial.set("F", F, "G", G)
     algorithm.tell(infills=initial)
     return np.asarray(algorithm.ask().get("X"), dtype=float)

@@ -16,6 +16,7 @@ symbol      meaning                                                             
 ==========  ====================================================================  ==============
 s, f, c     draws; finished and pending runs; candidates                          —
 M, v        mean of each candidate given a draw of the runs, and variance         (s, c), (c,)
+law         what makes a gain of a value: nothing, or a target's distance         —
 V           whitened covariance of runs and candidates; a row more for each pick  (f + …, c)
 Ψ(a)        E[(y − a)₊] = σ h((μ − a) / σ), h(u) = φ(u) + u Φ(u)                  —
 ==========  ====================================================================  ==============
@@ -35,8 +36,8 @@ from botorch.utils.sampling import draw_sobol_normal_samples
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
-from torch import Tensor
 
+from engine.propose.aims import Folded, Law, Straight
 from engine.propose.batch import Allowed, Choice, greedy
 from engine.propose.improvement import NO_GAIN, Staircases
 
@@ -46,14 +47,18 @@ _CELLS = 2_000_000  # draws × candidates × steps at once
 # Of five to ten, which finished tables of other fields do not tell apart (docs/notes/surrogate.md).
 _DEGREES = 5.0
 _TAU = 1e-6  # BoTorch's own, in units of the candidates' spread
-_HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
 
 
 class _Conditional:
-    """One objective's candidates given draws of the runs; picks join the runs one by one."""
+    """One objective's candidates given draws of the runs; picks join the runs one by one.
 
-    def __init__(self, mean: Array, covariance: Array, n_runs: int, z: Array) -> None:
+    ``runs`` and what is taken are gains; ``mean`` and ``variance`` of candidates are not, as long
+    as ``law`` has not turned them into gains.
+    """
+
+    def __init__(self, mean: Array, covariance: Array, n_runs: int, z: Array, law: Law) -> None:
         """Condition on the first ``n_runs`` points, drawn by z (s, n_runs + picks to come)."""
+        self.law = law
         self._covariance = covariance[n_runs:, n_runs:]
         self._z = z
         scale = max(float(np.mean(np.diagonal(covariance))), 1e-300)
@@ -63,7 +68,7 @@ class _Conditional:
         root = psd_safe_cholesky(runs, jitter=1e-6 * scale, max_tries=6)
         cross = torch.from_numpy(np.ascontiguousarray(covariance[:n_runs, n_runs:]))
         self._V = torch.linalg.solve_triangular(root, cross, upper=False).numpy()
-        self.runs = mean[:n_runs] + z[:, :n_runs] @ root.numpy().T
+        self.runs = law.gains(mean[:n_runs] + z[:, :n_runs] @ root.numpy().T)
         self.mean = mean[n_runs:] + z[:, :n_runs] @ self._V
         spread = np.diagonal(self._covariance) - (self._V**2).sum(axis=0)
         self.variance = np.maximum(spread, self._least)
@@ -76,7 +81,7 @@ class _Conditional:
         return z
 
     def take(self, pick: int) -> Array:
-        """Draw candidate ``pick`` (s,), and condition all others on it."""
+        """Draw candidate ``pick``'s gain (s,), and condition all others on it."""
         z = self._z[:, self._n]
         column = self._covariance[pick] - self._V[:, pick] @ self._V
         row = column / np.sqrt(self.variance[pick])
@@ -85,7 +90,7 @@ class _Conditional:
         self.variance = np.maximum(self.variance - row**2, self._least)
         self._V = np.concatenate([self._V, row[None]])
         self._n += 1
-        return drawn
+        return self.law.gains(drawn)
 
 
 @dataclass(frozen=True)
@@ -93,17 +98,18 @@ class Points:
     """Joint moments of runs and candidates, of each objective by itself.
 
     ``mean`` (k, p) beyond the reference point with maximisation signs; ``covariance`` (k, p, p);
-    the first ``n_runs`` points are finished and pending runs.
+    the first ``n_runs`` points are finished and pending runs. ``laws``: for each objective what
+    makes gains of draws, where they are not gains already.
     """
 
     mean: Array
     covariance: Array
     n_runs: int
+    laws: tuple[Law, ...] = ()
 
-    @classmethod
-    def of(cls, mean: Tensor, covariance: Tensor, n_runs: int) -> Points:
-        """Take tensors over."""
-        return cls(mean.numpy(), covariance.numpy(), n_runs)
+    def law(self, j: int) -> Law:
+        """Return the law of objective ``j``."""
+        return self.laws[j] if self.laws else Straight()
 
 
 def pick_by_expectation(
@@ -125,7 +131,13 @@ def pick_by_expectation(
     width = f + n + 1
     z = draw_sobol_normal_samples(d=k * width, n=n_draws, seed=seed, dtype=torch.double).numpy()
     parts = [
-        _Conditional(points.mean[j], points.covariance[j], f, z[:, j * width : (j + 1) * width])
+        _Conditional(
+            points.mean[j],
+            points.covariance[j],
+            f,
+            z[:, j * width : (j + 1) * width],
+            points.law(j),
+        )
         for j in range(k)
     ]
     target: _Best | _Front = _Best(parts[0]) if k == 1 else _Front(parts[0], parts[1])
@@ -144,13 +156,16 @@ class _Best:
         runs = part.runs if part.runs.shape[1] else np.zeros((len(part.mean), 1))
         self._best = runs.max(axis=1)
         self._scale = float(np.sqrt(part.variance.mean()))
+        if isinstance(part.law, Folded):
+            self._scale = float(runs.std()) or 1.0
 
     def take(self, pick: int) -> None:
         self._best = np.maximum(self._best, self._part.take(pick))
 
     def log_gain(self, rows: NDArray[np.int64]) -> Array:
         z = stdtrit(_DEGREES, ndtr(self._part.next_z))[:, None]
-        values = self._part.mean[:, rows] + np.sqrt(self._part.variance[rows]) * z
+        drawn = self._part.mean[:, rows] + np.sqrt(self._part.variance[rows]) * z
+        values = self._part.law.gains(drawn)
         gains = torch.from_numpy((values - self._best[:, None]) / self._scale)
         # Where no draw improves, the one that comes nearest still counts for most.
         logarithms = log_fatplus(gains, tau=_TAU)
@@ -178,30 +193,29 @@ class _Front:
         value = np.log(np.maximum(gain, 1e-300))
         is_idle = gain <= 1e-300
         if is_idle.any():
-            means = np.stack([part.mean[:, rows[is_idle]] for part in self._parts], axis=-1)
-            value[is_idle] = NO_GAIN - self._fronts.shortfall(means).mean(axis=0)
+            averages = np.stack(
+                [part.law.gains(part.mean[:, rows[is_idle]]) for part in self._parts], axis=-1
+            )
+            value[is_idle] = NO_GAIN - self._fronts.shortfall(averages).mean(axis=0)
         return value
 
     def _gain(self, rows: NDArray[np.int64]) -> Array:
         fronts = self._fronts
-        x, y = (
-            (part.mean[:, rows, None], np.sqrt(part.variance[rows])[:, None])
-            for part in self._parts
-        )
-        beyond_start = _excess(*x, fronts.start[:, None])
+        first, second = self._parts
+        beyond_start = _excess(first, rows, fronts.start[:, None])
         # Each step ends where the next begins; beyond the last there is nothing.
         beyond_end = np.concatenate(
             [beyond_start[..., 1:], np.zeros((*beyond_start.shape[:-1], 1))], axis=-1
         )
         width = np.maximum(beyond_start - beyond_end, 0.0)
         # Draws with a shorter front begin with steps of no width and no end to their height.
-        rise = _excess(*y, np.where(np.isinf(fronts.height), 1e300, fronts.height)[:, None])
+        height = np.where(np.isinf(fronts.height), 1e300, fronts.height)[:, None]
+        rise = _excess(second, rows, height)
         gain: Array = np.einsum("sct,sct->sc", width, rise).mean(axis=0)
         return gain
 
 
-def _excess(mean: Array, deviation: Array, threshold: Array) -> Array:
-    """Return Ψ(threshold) of normals."""
-    u = np.maximum((mean - threshold) / deviation, -38.0)
-    value: Array = deviation * (np.exp(-0.5 * u**2 - _HALF_LOG_TWO_PI) + u * ndtr(u))
-    return np.maximum(value, 0.0)
+def _excess(part: _Conditional, rows: NDArray[np.int64], least: Array) -> Array:
+    """Return Ψ(least) of candidates (s, c, steps)."""
+    deviation = np.sqrt(part.variance[rows])[:, None]
+    return part.law.excess(part.mean[:, rows, None], deviation, least)

@@ -5,6 +5,9 @@ corners, and around the expected front; then again and again from what was picke
 neighbours, of which the best by a cheap score are looked at. That is done in the typical room;
 where the room is not stated, the leaders are picked from once more, averaged over all its readings
 (or at the worst of them). Each pick is of the whole batch, so that the batch is consistent.
+
+Where no run reaches a threshold, or meets the constraints, the search is for a run that falls less
+short of them (:class:`~engine.propose.reach.Shortfall`).
 """
 
 from __future__ import annotations
@@ -18,12 +21,12 @@ import numpy as np
 import torch
 from botorch.utils.multi_objective.pareto import is_non_dominated
 from numpy.typing import NDArray
-from torch import Tensor
 
-from engine.campaign import Campaign, Value
+from engine.campaign import Value
 from engine.campaign.history import History, Run
-from engine.errors import ModelError, by_voice, field
-from engine.propose.acquisition import Goal, build_acquisition, draw_joint, joint_of_points
+from engine.errors import ModelError, field
+from engine.propose.acquisition import Goal, build_acquisition, joint_of_points
+from engine.propose.aims import Aims, draw_judged
 from engine.propose.batch import Allowed, Choice, DistinctLimits, pick_greedily
 from engine.propose.candidates import leaders_of, spread_settings
 from engine.propose.expected_improvement import Points, pick_by_expectation
@@ -36,13 +39,12 @@ from engine.propose.improvement import (
     pick_exactly,
 )
 from engine.propose.neighbours import neighbours
+from engine.propose.reach import reference_point, shortfall_of
 from engine.propose.room import Room
-from engine.propose.training_data import to_work
 from engine.workspace.settings import ProposeSettings
 
 Array = NDArray[np.float64]
 
-_HOW_TO_REVISE = by_voice(" (config.toml, then `engine campaign revise`)", "")
 _MAX_BASELINE = 96
 """Finished runs kept as the front to beat: those most likely to be on it."""
 _MAX_AROUND = 144
@@ -83,14 +85,18 @@ class _Rows:
 
 
 class Search:
-    """One search for a batch: the fitted objectives, the goal, and what may be chosen."""
+    """One search for a batch: the fitted objectives, the goal, and what may be chosen.
+
+    With ``explore`` the search begins at the worst corner of the data where no run reaches a
+    threshold, instead of going towards it.
+    """
 
     def __init__(
         self,
         history: History,
         forecaster: Forecaster,
-        reference: Sequence[float],
         *,
+        explore: bool,
         room: Room,
         settings: ProposeSettings,
         seed: int,
@@ -102,14 +108,16 @@ class Search:
         self.room = room
         self.settings = settings
         self.seed = seed
-        self.goal = _goal(self.campaign, forecaster.outcomes, reference)
-        self.signs = _signs(self.campaign, forecaster.outcomes)
+        self.aims = Aims(self.campaign, forecaster.outcomes)
         self.runs = [run for run in history.finished if run.outcomes]
+        self.shortfall = shortfall_of(history, self.aims, explore=explore)
+        reference, _ = reference_point(self.campaign, history.finished, explore=explore)
+        self.reference = np.array(reference if self.shortfall is None else [0.0])
         X = self._encode(self.runs)
         mean, variance = forecaster.moments(X, with_noise=False)
         self.pending = self._encode(history.pending)
         self.baseline = X[self._baseline(mean, variance)]
-        self.expected = mean * self.signs.numpy()
+        self.moments = mean, variance
 
     def _encode(self, runs: Sequence[Run]) -> Array:
         return self.space.encode([run.conditions for run in runs], self.forecaster.data.fill)
@@ -119,11 +127,12 @@ class Search:
         if len(mean) <= _MAX_BASELINE:
             return np.arange(len(mean))
         generator = torch.Generator().manual_seed(self.seed)
-        k = len(self.goal.reference)
+        columns = self.aims.k if self.shortfall is None else mean.shape[1]
         # Runs are drawn one by one, not jointly: only how often each is on the front is counted.
-        noise = torch.randn(64, len(mean), k, generator=generator, dtype=torch.double)
-        draws = torch.from_numpy(mean[:, :k]) + noise * torch.from_numpy(variance[:, :k]).sqrt()
-        often = is_non_dominated(draws * self.signs[:k], deduplicate=False).double().mean(dim=0)
+        noise = torch.randn(64, len(mean), columns, generator=generator, dtype=torch.double)
+        draws = mean[:, :columns] + noise.numpy() * np.sqrt(variance[:, :columns])
+        worth = torch.from_numpy(self._worth(draws))
+        often = is_non_dominated(worth, deduplicate=False).double().mean(dim=0)
         keep = torch.argsort(often, descending=True, stable=True)[:_MAX_BASELINE]
         return np.sort(keep.numpy())
 
@@ -152,7 +161,7 @@ class Search:
         sampled = time.perf_counter()
         visited = {*excluded, *self.space.identities(pool)}
         # Box decompositions of three objectives or more, and constraints, take their time.
-        slow = len(self.goal.reference) == _MOST_BOXES or bool(self.goal.limits)
+        slow = len(self.reference) == _MOST_BOXES or bool(self.aims.n_limits)
         for _ in range(1 if slow else _ROUNDS):
             near = self._around(pool, picked, visited, limits, fixed)
             if not len(near):
@@ -221,36 +230,59 @@ class Search:
         """
         X = self.space.cube(settings, np.tile(self.room.typical, (len(settings), 1)))
         mean, variance = self.forecaster.moments(X, with_noise=False)
-        mean = mean * self.signs.numpy()
         # The same few draws for all: what is compared differs by the settings, not by luck.
-        z = np.random.default_rng(self.seed).standard_normal((_SCORE_DRAWS, 1, mean.shape[1]))
-        k, reference = len(self.goal.reference), self.goal.reference.numpy()
-        draws = mean + np.concatenate([z, -z]) * np.sqrt(variance)
-        gains = np.where(self._is_allowed(draws)[..., None], draws[..., :k] - reference, 0.0)
-        if k == 2:
-            front = Staircases.from_points(self._expected_front[None])
-            value = log_expected(front, gains, gains.std(axis=(0, 1)) + 1e-12)
+        draws = self._drawn(mean, variance)
+        gains = self._worth(draws) - self.reference
+        gains = np.where(self._is_allowed(draws)[..., None], gains, 0.0)
+        front = self._expected_front
+        if self.shortfall is not None:
+            # Counted from below all runs: there is nothing to be beyond yet.
+            lowest = front.min(initial=0.0)
+            front, gains = front - lowest, gains - lowest
+        if gains.shape[-1] == 2:
+            scale = gains.std(axis=(0, 1)) + 1e-12
+            value = log_expected(Staircases.from_points(front[None]), gains, scale)
         else:
-            value = log_expected_by_directions(self._expected_front, gains, self.seed)
+            value = log_expected_by_directions(front, gains, self.seed)
         p_success = self.forecaster.feasibility.probability(X)
-        return value + np.log(np.maximum(p_success, 1e-6)), mean[:, :k] - reference
+        expected = self._expected_worth(mean, variance) - self.reference
+        return value + np.log(np.maximum(p_success, 1e-6)), expected
+
+    def _worth(self, values: Array) -> Array:
+        """Return what is searched for, the larger the better: gains (…, k), or what falls short."""
+        if self.shortfall is None:
+            return self.aims.gains(values)
+        return self.shortfall.measure(self.aims.judged(values))
+
+    def _expected_worth(self, mean: Array, variance: Array) -> Array:
+        if self.shortfall is None:
+            return self.aims.expected(mean, variance)
+        worth: Array = self._worth(self._drawn(mean, variance)).mean(axis=0)
+        return worth
+
+    def _drawn(self, mean: Array, variance: Array) -> Array:
+        """Return draws (s, p, m) of points (p, m), each by itself: for all the same, and back."""
+        z = np.random.default_rng(self.seed).standard_normal((_SCORE_DRAWS, 1, mean.shape[1]))
+        z[..., : self.aims.k] *= self.aims.signs
+        drawn: Array = mean + np.concatenate([z, -z]) * np.sqrt(variance)
+        return drawn
 
     def _is_allowed(self, values: Array) -> NDArray[np.bool_]:
-        """Whether values (…, m) with maximisation signs meet the outcome constraints."""
-        good = np.ones(values.shape[:-1], dtype=bool)
-        for column, sign, bound in self.goal.limits:
-            good &= sign * values[..., column] <= sign * bound
-        return good
+        """Whether values (…, m) meet the outcome constraints, or none has to yet."""
+        if self.shortfall is not None:
+            return np.ones(values.shape[:-1], dtype=bool)
+        return np.asarray((self.aims.violations(values) <= 0).all(axis=-1), dtype=bool)
 
     @cached_property
     def _expected_front(self) -> Array:
         """(b, k) what runs and pending runs are expected to give, beyond the reference."""
-        expected = self.expected
+        mean, variance = self.moments
         if len(self.pending):
-            pending, _ = self.forecaster.moments(self.pending, with_noise=False)
-            expected = np.concatenate([expected, pending * self.signs.numpy()])
-        gains = expected[:, : len(self.goal.reference)] - self.goal.reference.numpy()
-        return gains[self._is_allowed(expected)]
+            pending = self.forecaster.moments(self.pending, with_noise=False)
+            mean = np.concatenate([mean, pending[0]])
+            variance = np.concatenate([variance, pending[1]])
+        gains = self._expected_worth(mean, variance) - self.reference
+        return gains[self._is_allowed(mean)]
 
     def pick_from(self, X: Array, n: int) -> Choice:
         """Pick ``n`` rows out of X (c, d): settings together with the room they were run in."""
@@ -281,41 +313,43 @@ class Search:
         # The acquisition value is a logarithm, so that a factor is a sum; 1e-6 keeps it finite.
         bonus = np.log(np.maximum(rows.p_success, 1e-6))
         is_worst = self.room.aggregation == "worst"
-        k = len(self.goal.reference)
-        if k <= 2 and not self.goal.limits and not is_worst:
+        k = len(self.reference)
+        is_one_row_each = len(owners) == int(owners[-1]) + 1
+        is_straight = not self.aims.has_targets or is_one_row_each
+        is_free = not self.aims.n_limits and self.shortfall is None
+        if k <= 2 and is_free and is_straight and not is_worst:
             mean, covariance = joint_of_points(self.forecaster.model, X, owners)
-            beyond = mean[:k] * self.signs[:k, None] - self.goal.reference[:, None]
+            margins, laws = self.aims.shifted(mean.numpy(), self.reference)
             return pick_by_expectation(
-                Points.of(beyond, covariance[:k], b + q),
+                Points(margins, covariance[:k].numpy(), b + q, laws),
                 n,
                 n_draws=self.settings.mc_samples * (_DRAWS_OF_ONE if k == 1 else 1),
                 seed=seed,
                 bonus=bonus,
                 allowed=allowed,
             )
-        is_exact = k == 2 and not self.goal.limits
-        draws = draw_joint(
+        is_exact = k == 2 and is_free
+        draws = draw_judged(
             self.forecaster.model,
             X,
             owners,
+            self.aims,
             n_draws=self.settings.mc_samples * (_EXACT_DRAWS if is_exact else 1),
             seed=seed,
-            worst=self.worst_case_signs() if is_worst else None,
+            is_worst=is_worst,
         )
-        draws = draws * self.signs
-        if is_exact:
-            gains = (draws - self.goal.reference).numpy()
-            return pick_exactly(
-                gains[:, b + q :], gains[:, : b + q], n, bonus=bonus, allowed=allowed
-            )
-        if len(self.goal.reference) > _MOST_BOXES and not self.goal.limits:
-            gains = (draws - self.goal.reference).numpy()
-            return pick_by_directions(
-                gains[:, b + q :], gains[:, : b + q], n, seed=seed, bonus=bonus, allowed=allowed
-            )
+        goal = Goal(torch.from_numpy(self.reference), self._limits())
+        if self.shortfall is not None:
+            draws = torch.from_numpy(self.shortfall.measure(draws.numpy()))
+        elif is_exact or (k > _MOST_BOXES and not self.aims.n_limits):
+            gains = (draws - goal.reference).numpy()
+            parts = gains[:, b + q :], gains[:, : b + q]
+            if is_exact:
+                return pick_exactly(*parts, n, bonus=bonus, allowed=allowed)
+            return pick_by_directions(*parts, n, seed=seed, bonus=bonus, allowed=allowed)
         index = torch.arange(b + q, draws.shape[1], dtype=draws.dtype)
         return pick_greedily(
-            build_acquisition(draws, torch.arange(b), self.goal),
+            build_acquisition(draws, torch.arange(b), goal),
             index,
             torch.arange(b, b + q, dtype=draws.dtype),
             n,
@@ -323,79 +357,23 @@ class Search:
             allowed=allowed,
         )
 
-    def worst_case_signs(self) -> Tensor:
-        """Return (m,): +1 where a small value is bad, −1 where a large one is."""
-        signs = self.signs.clone()
-        for column, sign, _ in self.goal.limits:
-            if column >= len(self.goal.reference):
-                signs[column] = -sign
-        return signs
+    def _limits(self) -> tuple[tuple[int, float, float], ...]:
+        """Return the columns of judged draws that have to be 0 or less."""
+        if self.shortfall is not None:
+            return ()
+        return tuple((self.aims.k + i, 1.0, 0.0) for i in range(self.aims.n_limits))
 
     def _near_the_front(self, fixed: Mapping[str, Value]) -> Array:
         """Return the settings of runs whose expected results nothing beats, and of pending ones."""
-        k = len(self.goal.reference)
-        on_front = is_non_dominated(torch.from_numpy(self.expected[:, :k])).numpy()
-        best = [run for run, is_best in zip(self.runs, on_front, strict=True) if is_best][:_NEAR]
+        expected = self._expected_worth(*self.moments)
+        if self.shortfall is None:
+            on_front = is_non_dominated(torch.from_numpy(expected)).numpy()
+            best = [run for run, is_on in zip(self.runs, on_front, strict=True) if is_on][:_NEAR]
+        else:
+            order = np.argsort(-expected[:, 0], kind="stable")[:_NEAR]
+            best = [self.runs[place] for place in order]
         near = [run.conditions for run in (*best, *self.history.pending[:_NEAR])]
         settings = self.space.snap(self.space.settings_of(near))
         for name, value in fixed.items():
             settings[:, self.space.place_of(name)] = self.space.code_of(name, value)
         return settings
-
-
-def _signs(campaign: Campaign, outcomes: Sequence[str]) -> Tensor:
-    by_name = {objective.outcome: objective.sign for objective in campaign.objectives}
-    return torch.tensor([by_name.get(name, 1.0) for name in outcomes], dtype=torch.double)
-
-
-def _goal(campaign: Campaign, outcomes: Sequence[str], reference: Sequence[float]) -> Goal:
-    signs = _signs(campaign, outcomes)
-    limits = []
-    for constraint in campaign.constraints:
-        name, factor = next(iter(constraint.terms.items()))
-        column = outcomes.index(name)
-        bound = float(work_bound(campaign, name, constraint.bound / factor))
-        upper = (constraint.operator == "<=") == (factor > 0)
-        # The draws carry the objective's sign already: an upper bound on a minimised objective is a
-        # lower bound on its negative.
-        sign = (1.0 if upper else -1.0) * float(signs[column])
-        limits.append((column, sign, bound * float(signs[column])))
-    return Goal(torch.tensor(reference, dtype=torch.double), tuple(limits))
-
-
-def work_bound(campaign: Campaign, outcome: str, bound: float) -> float:
-    """Take a bound on an outcome to work space; one that no logarithm reaches becomes −1000."""
-    if campaign.property_of(outcome).scale == "log" and bound <= 0:
-        return -1e3
-    return float(to_work(campaign, outcome, np.array(bound)))
-
-
-def reference_point(
-    campaign: Campaign, finished: Sequence[Run], *, explore: bool
-) -> tuple[list[float], list[str]]:
-    """Return the thresholds in work space with maximisation signs, and remarks.
-
-    Raises:
-        ModelError: no finished run reaches a threshold, and ``explore`` is not set.
-    """
-    reference, notes = [], []
-    for objective in campaign.objectives:
-        name, sign = objective.outcome, objective.sign
-        values = np.array([np.mean(run.outcomes[name]) for run in finished if name in run.outcomes])
-        threshold = sign * work_bound(campaign, name, objective.threshold)
-        work = sign * to_work(campaign, name, values)
-        if work.max() <= threshold:
-            best = campaign.heading(name), float(values[np.argmax(work)])
-            if not explore:
-                raise ModelError(
-                    f"no finished run reaches the threshold of {best[0]}: expected "
-                    f"{'more' if sign > 0 else 'less'} than {objective.threshold:g}, the best of "
-                    f"{len(values)} is {best[1]:.4g}. Beyond the data every proposal is worth "
-                    f"nothing: move the threshold{_HOW_TO_REVISE}, or ask to {field('explore')}: "
-                    "to search from the worst corner of the data until runs do."
-                )
-            spread = float(np.ptp(work)) or 1.0
-            threshold = float(work.min() - 0.1 * spread)
-            notes.append(f"no run reaches the threshold of {best[0]} yet: exploring below it.")
-        reference.append(threshold)
-    return reference, notes

@@ -12,7 +12,7 @@ from engine.campaign import Value
 from engine.campaign.history import History
 from engine.errors import ModelError
 from engine.propose.forecaster import Forecaster
-from engine.propose.model_based import Search, reference_point
+from engine.propose.model_based import Search
 from engine.propose.request import Forecast, ProposeRequest, check_strategy
 from engine.propose.room import plan_room
 from engine.propose.space import Space
@@ -98,14 +98,12 @@ def _choose_by_model(
     settings: ProposeSettings,
     knowledge: Knowledge | None,
 ) -> list[int]:
-    campaign = history.campaign
-    reference, _ = reference_point(campaign, history.finished, explore=True)
     try:
         forecaster, _ = Forecaster.fit_wanted(history, settings, knowledge)
     except ModelError:
         return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
     room = plan_room(space, history, {}, robust=False, n_readings=1)
-    search = Search(history, forecaster, reference, room=room, settings=settings, seed=seed)
+    search = Search(history, forecaster, explore=True, room=room, settings=settings, seed=seed)
     return search.pick_from(space.encode(pool, forecaster.data.fill), n).picks
 
 
@@ -134,10 +132,9 @@ def rank_conditions(
         raise ModelError(
             f"expected results of {', '.join(missing)} to rank by, found none to learn from"
         )
-    reference, _ = reference_point(campaign, history.finished, explore=True)
     focused = forecaster.restricted_to(campaign.wanted_outcomes)
     room = plan_room(space, history, {}, robust=False, n_readings=1)
-    search = Search(history, focused, reference, room=room, settings=settings, seed=seed)
+    search = Search(history, focused, explore=True, room=room, settings=settings, seed=seed)
     X = space.encode(conditions, forecaster.data.fill)
     values = [
         search.pick_from(part, 0).first_values for part in np.array_split(X, max(1, len(X) // 512))

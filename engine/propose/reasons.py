@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from engine.campaign import Campaign
-from engine.campaign.front import front_mask
+from engine.campaign.front import undominated
 from engine.campaign.history import Run
+from engine.propose.aims import Folded, law_of
 from engine.propose.request import Forecast
 from engine.propose.space import Space
+from engine.propose.training_data import to_work
 
 Array = NDArray[np.float64]
 
@@ -34,7 +37,8 @@ class Explainer:
     """Says what each proposal is for, measured against what the finished runs are expected to give.
 
     ``expected``: forecasts at the finished runs' own conditions. They, not the measured values,
-    make the front: a lucky specimen is no better mat.
+    make the front: a lucky specimen is no better mat. ``level``: of their intervals, from which the
+    distance to be expected from a target follows; a mean on the target may be far from sure.
     """
 
     def __init__(
@@ -42,43 +46,66 @@ class Explainer:
         campaign: Campaign,
         runs: Sequence[Run],
         expected: Sequence[Mapping[str, Forecast]],
+        *,
+        level: float,
     ) -> None:
         self.campaign = campaign
         self.objectives = campaign.objectives
-        self.values = np.array(
-            [[forecast[o.outcome].mean for o in self.objectives] for forecast in expected]
-        ).reshape(len(expected), len(self.objectives))
+        self.level = level
+        gains = np.array([self._gains(forecast) for forecast in expected]).reshape(
+            len(expected), len(self.objectives)
+        )
         allowed = np.array([self._is_allowed(forecast) for forecast in expected], dtype=bool)
         mask = allowed.copy()
-        mask[allowed] = front_mask(self.values[allowed], self.objectives)
-        self.front = self.values[mask]
+        mask[allowed] = undominated(gains[allowed])
+        self.front = gains[mask]
         self.front_runs = [run for run, is_on in zip(runs, mask, strict=True) if is_on]
+
+    def _gains(self, forecast: Mapping[str, Forecast]) -> list[float]:
+        """Return the expected gain of each objective, a target's in tolerances."""
+        gains = []
+        for objective in self.objectives:
+            outcome = forecast[objective.outcome]
+            law = law_of(self.campaign, objective)
+            if isinstance(law, Folded):
+                ends = np.array([outcome.lower, outcome.upper])
+                low, high = to_work(self.campaign, objective.outcome, ends)
+                deviation = (high - low) / (2 * norm.ppf(0.5 + self.level / 2))
+                gains.append(float(law.expected((low + high) / 2, deviation**2)[0]))
+            else:
+                gains.append(float(objective.gains(outcome.mean)))
+        return gains
 
     def _is_allowed(self, forecast: Mapping[str, Forecast]) -> bool:
         """Whether a run is expected to meet the outcome constraints; others make no front."""
+        return not self._missed(forecast)
+
+    def _missed(self, forecast: Mapping[str, Forecast]) -> list[str]:
         expected = {name: f.mean for name, f in forecast.items()}
-        return all(
-            constraint.is_met(expected)
+        return [
+            f"'{constraint}'"
             for constraint in self.campaign.constraints
-            if set(constraint.terms) <= set(expected)
-        )
+            if set(constraint.terms) <= set(expected) and not constraint.is_met(expected)
+        ]
 
     def reason(
         self, forecast: Mapping[str, Forecast], p_success: float, nearest: Run | None, far: float
     ) -> tuple[str, str]:
         """Return the reason's kind and its sentence."""
         point = np.array([forecast[o.outcome].mean for o in self.objectives])
-        signs = np.array([o.sign for o in self.objectives])
-        gains, front = point * signs, self.front * signs
+        gains, front = np.array(self._gains(forecast)), self.front
+        misses = self._missed(forecast)
         expected = " at ".join(
             f"{value:.3g} {self.campaign.unit_of(o.outcome)}".rstrip()
             for value, o in zip(point, self.objectives, strict=True)
         )
         # A risk that is no news in this craft is not told with every run.
         caution = f"; {p_success:.0%} chance of success" if p_success < 0.8 else ""
+        if misses:
+            caution = f"; not expected to meet {' and '.join(misses)}{caution}"
         beaten = (front <= gains).all(axis=1) & (front < gains).any(axis=1)
         dominated = ((front >= gains).all(axis=1) & (front > gains).any(axis=1)).any()
-        if dominated or not len(front):
+        if dominated or misses or not len(front):
             return "explores", self._exploring(forecast, expected, nearest, far) + caution
         if beaten.any():
             names = ", ".join(
@@ -106,7 +133,7 @@ class Explainer:
     ) -> str:
         # "or", as the ends of the intervals are not to be had together.
         best_case = " or ".join(
-            f"{forecast[o.outcome].upper if o.sign > 0 else forecast[o.outcome].lower:.3g} "
+            f"{o.best_within(forecast[o.outcome].lower, forecast[o.outcome].upper):.3g} "
             f"{self.campaign.unit_of(o.outcome)}".rstrip()
             for o in self.objectives
         )

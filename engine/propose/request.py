@@ -25,9 +25,9 @@ class ProposeRequest:
     ``at``: stated ambient values; ambient parameters not named are averaged over recent readings,
     or the worst of those is taken (``robust``). ``fixed``: controlled parameters held at a value.
     ``max_distinct``: at most so many values of a parameter in the batch (adds to the campaign's).
-    ``explore``: go on where no finished run reaches a threshold, searching from the worst corner of
-    the data. ``replicates``: let settings that were run already be proposed again. ``forecast``:
-    say what to expect of each proposal (benchmarks do without).
+    ``explore``: where no finished run reaches a threshold, search from the worst corner of the data
+    instead of going towards it. ``replicates``: let settings that were run already be proposed
+    again. ``forecast``: say what to expect of each proposal (benchmarks do without).
     """
 
     n: int

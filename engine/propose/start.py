@@ -1,7 +1,8 @@
 """The first runs of a campaign whose sources know something: where they expect the front.
 
 No result is at hand, so nothing has units yet: the heads speak in standardised outcomes, and an
-outcome's threshold stands at the middle of what they expect over the space.
+outcome's threshold stands at the middle of what they expect over the space. Where a target lies
+nobody can say before there are results; the other objectives lead alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.campaign import Campaign, Value
+from engine.campaign.front import gains_of
 from engine.propose.acquisition import Goal, build_acquisition
 from engine.propose.batch import DistinctLimits, pick_greedily
 from engine.propose.room import Room
@@ -67,14 +69,15 @@ def guided_settings(
         space.key(row): row for row in Sampler(space).sample(settings.raw_samples, seed, fixed)
     }
     pool = np.array([row for key, row in unique.items() if key not in excluded])
-    if not len(pool):
+    leading = [j for j, o in enumerate(campaign.objectives) if o.goal != "target"]
+    if not len(pool) or not leading:
         return np.empty((0, len(space.controlled)))
     X = torch.from_numpy(space.cube(pool, np.tile(room.typical, (len(pool), 1))))
-    k = len(campaign.objectives)
-    signs = torch.tensor([o.sign for o in campaign.objectives], dtype=torch.double)
+    k = len(leading)
     with torch.no_grad():
         draws = _draws(heads, labs, X, settings.mc_samples, seed)
-    draws = draws[..., :k] * signs
+    objectives = [campaign.objectives[j] for j in leading]
+    draws = torch.from_numpy(gains_of(draws[..., leading].numpy(), objectives))
     reference = draws.mean(dim=(0, 1))
     points = torch.cat([reference.expand(len(draws), 1, k), draws], dim=1)
     choice = pick_greedily(

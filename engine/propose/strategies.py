@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from engine.propose.evidence import weigh
 from engine.propose.forecaster import Forecaster
-from engine.propose.model_based import Search, reference_point
+from engine.propose.model_based import Search
+from engine.propose.reach import measure_reach, reference_point
 from engine.propose.request import SOURCED_STRATEGIES
 from engine.propose.spacefilling import fill_space
 from engine.propose.start import GUIDED_SHARE, guided_settings
@@ -57,10 +58,9 @@ def _model_led(task: Task) -> Answer:
         )
         return sobol(task)
     started = time.perf_counter()
-    reference, notes = reference_point(campaign, history.finished, explore=request.explore)
     forecaster, full_forecaster = Forecaster.fit_wanted(history, task.settings, task.knowledge)
     trusted = any(source.used for source in forecaster.sources)
-    task.notes += [*notes, *forecaster.data.notes]
+    task.notes += forecaster.data.notes
     if task.settings.cold_start == 0 and not trusted:
         evidence = weigh(forecaster, len(campaign.objectives))
         if not evidence.suffices:
@@ -71,10 +71,16 @@ def _model_led(task: Task) -> Answer:
             )
             return sobol(task)
     task.seconds["fit"] = time.perf_counter() - started
+    task.notes += measure_reach(campaign, history.finished).notes(explore=request.explore)
     if request.strategy == "ax-matmcl":
-        return replace(_by_ax(task, forecaster, heads, reference), full_forecaster=full_forecaster)
+        return replace(_by_ax(task, forecaster, heads), full_forecaster=full_forecaster)
     search = Search(
-        history, forecaster, reference, room=task.room, settings=task.settings, seed=request.seed
+        history,
+        forecaster,
+        explore=request.explore,
+        room=task.room,
+        settings=task.settings,
+        seed=request.seed,
     )
     picked = search.pick(request.n, excluded=task.excluded, limits=task.limits, fixed=request.fixed)
     task.seconds.update(picked.seconds)
@@ -145,17 +151,30 @@ def _ax_matmcl(task: Task) -> Answer:
     return _model_led(task)
 
 
-def _by_ax(
-    task: Task, forecaster: Forecaster, heads: Heads | None, reference: Sequence[float]
-) -> Answer:
+def _by_ax(task: Task, forecaster: Forecaster, heads: Heads | None) -> Answer:
     from engine.propose.ax_surrogate import Guide
 
+    targets = [o.outcome for o in task.history.campaign.objectives if o.goal == "target"]
+    if targets:
+        task.notes.append(
+            f"Ax learns the distance from the target of {', '.join(targets)} by itself; what "
+            "sources found of it does not count here."
+        )
     believed = trusted(heads, [source.used for source in forecaster.sources])
-    answer = _ax(task, Guide(believed, forecaster.outcomes, tuple(reference)))
+    reference, _ = reference_point(
+        task.history.campaign, task.history.finished, explore=task.request.explore
+    )
+    answer = _generated(task, Guide(believed, forecaster.outcomes, tuple(reference)))
     return replace(answer, strategy="ax-matmcl", forecaster=forecaster)
 
 
-def _ax(task: Task, guide: Guide | None = None) -> Answer:
+def _ax(task: Task) -> Answer:
+    """``ax``: Ax's own generation."""
+    task.notes += measure_reach(task.history.campaign, task.history.finished).notes()
+    return _generated(task)
+
+
+def _generated(task: Task, guide: Guide | None = None) -> Answer:
     from engine.propose.ax_adapter import generate_with_ax
 
     answer = generate_with_ax(
@@ -177,6 +196,7 @@ def _ax(task: Task, guide: Guide | None = None) -> Answer:
 def _nsga2(task: Task) -> Answer:
     from engine.propose.evolution import evolve
 
+    task.notes += measure_reach(task.history.campaign, task.history.finished).notes()
     started = time.perf_counter()
     settings = evolve(
         task.space,

@@ -147,8 +147,7 @@ def _tiles(material: Material, growth: Growth, scores: tuple[OutcomeScore, ...])
 
 def _thresholds(material: Material) -> str:
     return ", ".join(
-        f"{material.campaign.heading(o.outcome)} {'≥' if o.sign > 0 else '≤'} {o.threshold:g}"
-        for o in material.campaign.objectives
+        f"{material.campaign.heading(o.outcome)} {o.aim}" for o in material.campaign.objectives
     )
 
 

@@ -86,8 +86,10 @@ def draw_front(front: Front) -> Figure:
     dominated = [p for p in front.finished if not p.on_front]
     best = [p for p in front.finished if p.on_front]
     corners = front.staircase()
-    axes.axvline(front.x.objective.threshold, color=QUIET, linewidth=1, linestyle=":")
-    axes.axhline(front.y.objective.threshold, color=QUIET, linewidth=1, linestyle=":")
+    for edge in front.x.objective.edges:
+        axes.axvline(edge, color=QUIET, linewidth=1, linestyle=":")
+    for edge in front.y.objective.edges:
+        axes.axhline(edge, color=QUIET, linewidth=1, linestyle=":")
     axes.plot([x for x, _ in corners], [y for _, y in corners], color=FRONT, linewidth=1.4)
     axes.scatter(
         [p.x for p in dominated], [p.y for p in dominated], s=28, color=QUIET, label="finished"

@@ -111,7 +111,12 @@ class Front:
     n_hidden: int = 0
 
     def staircase(self) -> list[tuple[float, float]]:
-        """Return the corners of what is attained, from one end of the front to the other."""
+        """Return the corners of what is attained, from one end of the front to the other.
+
+        None where a target is one of the two: what is attained lies on both sides of it.
+        """
+        if any(aim.objective.goal == "target" for aim in (self.x, self.y)):
+            return []
         points = sorted({(p.x, p.y) for p in self.finished if p.on_front})
         mask = front_mask(points, (self.x.objective, self.y.objective))
         corners: list[tuple[float, float]] = []
@@ -119,7 +124,7 @@ class Front:
             if corners:
                 last_x, last_y = corners[-1]
                 # Attained is what is worse in both.
-                corners.append((last_x, y) if self.x.objective.sign > 0 else (x, last_y))
+                corners.append((last_x, y) if self.x.objective.goal == "maximize" else (x, last_y))
             corners.append((x, y))
         return corners
 
@@ -137,16 +142,15 @@ class Front:
 
         x = [p.x for p in self.finished] + [v for p in self.pending for v in ends(p.x)]
         y = [p.y for p in self.finished] + [v for p in self.pending for v in ends(p.y)]
-        return _range(x, self.x.objective.threshold), _range(y, self.y.objective.threshold)
+        return _range(x, self.x.objective.edges), _range(y, self.y.objective.edges)
 
 
-def _range(values: list[float], threshold: float) -> tuple[float, float]:
-    if not values:
-        values = [threshold]
+def _range(values: list[float], thresholds: tuple[float, ...]) -> tuple[float, float]:
+    values = values or list(thresholds)
     low, high = min(values), max(values)
     spread = (high - low) or abs(high) or 1.0
-    if low - spread <= threshold <= high + spread:
-        low, high = min(low, threshold), max(high, threshold)
+    near = [t for t in thresholds if low - spread <= t <= high + spread]
+    low, high = min([low, *near]), max([high, *near])
     margin = 0.06 * ((high - low) or spread)
     return low - margin, high + margin
 

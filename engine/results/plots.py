@@ -95,8 +95,8 @@ def front_plot(front: Front, medium: Medium = "report") -> Plot:
         "xaxis": {"title": {"text": _axis_title(front.x.heading, medium)}, "range": list(x_range)},
         "yaxis": {"title": {"text": _axis_title(front.y.heading, medium)}, "range": list(y_range)},
         "shapes": [
-            _upright(front.x.objective.threshold),
-            _level_line(front.y.objective.threshold),
+            *map(_upright, front.x.objective.edges),
+            *map(_level_line, front.y.objective.edges),
         ],
     }
     return _finished(traces, layout, medium, height=460)

@@ -80,7 +80,15 @@ def mean_of(experiment: ExperimentRecord, outcome: str) -> float | None:
 
 
 def _goals(campaign: Campaign) -> list[Goal]:
-    return [Goal(o.outcome, o.sign, o.threshold) for o in campaign.objectives]
+    return [_goal(objective) for objective in campaign.objectives]
+
+
+def _goal(objective: Objective) -> Goal:
+    if objective.threshold is None:
+        return Goal(objective.outcome, 1.0, -objective.least, objective.target)
+    return Goal(
+        objective.outcome, 1.0 if objective.goal == "maximize" else -1.0, objective.threshold
+    )
 
 
 def _limits(campaign: Campaign) -> list[Limit]:

@@ -32,7 +32,7 @@ LABELS = {
     "strategy": "Strategy",
     "seed": "Seed",
     "replicates": "Settings that were run already may come again",
-    "explore": "Go on although no run reaches a threshold yet",
+    "explore": "Where no run reaches a threshold yet, search all trade-offs instead",
     "full": "From the starter on, on everything (else from the serving model on)",
     "accept_suspicious": "Learn from results that contradict the others, too",
     "steps": "Updates at most",

@@ -85,6 +85,20 @@ def test_an_overview_is_what_the_runs_say(filled: Database, campaign) -> None:
     assert found.n_beyond_all == len(beyond[0] & beyond[1]) > 0
 
 
+def test_a_target_is_hit_by_what_lies_nearest(filled: Database, campaign) -> None:
+    goals = [Goal("diameter", 1, 40.0, target=300.0), GOALS[0]]
+    with filled.read() as tx:
+        summary = tx.overviews.compute(campaign.id, goals, LIMITS[:1])
+        runs = [e for e in tx.experiments.find(campaign.id) if e.status is Status.COMPLETED]
+    sound = [run for run in runs if (value := mean(run, "modulus")) is None or value >= 0.5]
+    off = {run.id: abs(m - 300.0) for run in sound if (m := mean(run, "diameter")) is not None}
+    assert summary.best[0] == min(off, key=lambda id_: (off[id_], id_))
+    hits = {id_ for id_, distance in off.items() if distance <= 40.0}
+    assert summary.n_beyond[0] == len(hits) > 0
+    strong = {run.id for run in sound if (m := mean(run, "strength")) is not None and m > 10.0}
+    assert summary.n_beyond_all == len(hits & strong) > 0
+
+
 def test_the_latest_have_the_newest_results(filled: Database, campaign) -> None:
     with filled.read() as tx:
         runs = [e for e in tx.experiments.find(campaign.id) if e.measurements]

@@ -152,7 +152,8 @@ class _TwoPasses:
         from botorch.utils.multi_objective.pareto import is_non_dominated
 
         from engine.propose.acquisition import Goal
-        from engine.propose.model_based import reference_point
+        from engine.propose.aims import Aims
+        from engine.propose.reach import reference_point
 
         self.forecaster, self.space, self.room, self.seed = (
             forecaster,
@@ -162,23 +163,21 @@ class _TwoPasses:
         )
         campaign = history.campaign
         reference, _ = reference_point(campaign, history.finished, explore=True)
-        by_name = {objective.outcome: objective.sign for objective in campaign.objectives}
-        self.signs = torch.tensor(
-            [by_name.get(name, 1.0) for name in forecaster.outcomes], dtype=torch.double
-        )
+        self.aims = Aims(campaign, forecaster.outcomes)
         self.goal = Goal(torch.tensor(reference, dtype=torch.double))
         runs = [run for run in history.finished if run.outcomes]
         X = self.space.encode([run.conditions for run in runs], forecaster.data.fill)
         mean, variance = forecaster.moments(X, with_noise=False)
         k = len(reference)
-        on_front = is_non_dominated(torch.from_numpy(mean[:, :k]) * self.signs[:k]).numpy()
+        on_front = is_non_dominated(torch.from_numpy(self.aims.gains(mean))).numpy()
         self.best_runs = [run for run, best in zip(runs, on_front, strict=True) if best][:12]
         if len(X) > _MAX_BASELINE:
             generator = torch.Generator().manual_seed(seed)
             noise = torch.randn(64, len(X), k, generator=generator, dtype=torch.double)
             spread = torch.from_numpy(variance[:, :k]).sqrt()
             draws = torch.from_numpy(mean[:, :k]) + noise * spread
-            often = is_non_dominated(draws * self.signs[:k], deduplicate=False).double().mean(0)
+            gains = torch.from_numpy(self.aims.gains(draws.numpy()))
+            often = is_non_dominated(gains, deduplicate=False).double().mean(0)
             keep = torch.argsort(often, descending=True, stable=True)[:_MAX_BASELINE]
             X = X[np.sort(keep.numpy())]
         self.baseline = X
@@ -258,8 +257,9 @@ class _TwoPasses:
         owners = torch.from_numpy(np.concatenate([np.arange(b + q), b + q + owner]))
         model = self.forecaster.model
         draws = draw_joint(model, points, owners, n_draws=_DRAWS, seed=seed)
+        gains = torch.from_numpy(self.aims.gains(draws.numpy()))
         choice = pick_greedily(
-            build_acquisition(draws * self.signs, torch.arange(b), self.goal),
+            build_acquisition(gains, torch.arange(b), self.goal),
             torch.arange(b + q, draws.shape[1], dtype=draws.dtype),
             torch.arange(b, b + q, dtype=draws.dtype),
             n,

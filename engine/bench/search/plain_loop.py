@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engine.campaign import Value
+from engine.campaign.front import gains_of
 from engine.campaign.history import History
 
 NAME = "botorch"
@@ -42,13 +43,9 @@ def choose_by_botorch(
     fill = typical_ambient(space, runs)
     X = torch.from_numpy(space.encode([run.conditions for run in runs], fill))
     choices = torch.from_numpy(space.encode(pool, fill))
-    Y = torch.tensor(
-        [
-            [goal.sign * float(np.mean(run.outcomes[goal.outcome])) for goal in campaign.objectives]
-            for run in runs
-        ],
-        dtype=torch.double,
-    )
+    objectives = campaign.objectives
+    means = [[float(np.mean(run.outcomes[o.outcome])) for o in objectives] for run in runs]
+    Y = torch.from_numpy(gains_of(means, objectives))
     sampler = SobolQMCNormalSampler(torch.Size([_DRAWS]), seed=seed)
     # The same shuffled order for all that is equally promising: the first row is no better.
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(choices)))
@@ -59,7 +56,7 @@ def choose_by_botorch(
         if Y.shape[1] == 1:
             acquisition = qLogNoisyExpectedImprovement(model.models[0], X, sampler=sampler)
         else:
-            reference = [goal.sign * goal.threshold for goal in campaign.objectives]
+            reference = [objective.reference for objective in objectives]
             acquisition = qLogNoisyExpectedHypervolumeImprovement(
                 model, reference, X, sampler=sampler, prune_baseline=True
             )

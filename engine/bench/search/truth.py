@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
-from engine.campaign.front import hypervolume
+from engine.campaign.front import gains_of, hypervolume
 from engine.lab.protocol import KnownLab, Lab, reference_ambient
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ class Truth:
 
         rows = np.flatnonzero(np.isfinite(values).all(axis=1))
         if rows.size:
-            signs = np.array([objective.sign for objective in self.campaign.objectives])
-            rows = rows[moocore.is_nondominated(-signs * values[rows])]
+            gains = gains_of(values[rows], self.campaign.objectives)
+            rows = rows[moocore.is_nondominated(-gains)]
         return settings[rows], values[rows]
 
     def _values(self, settings: Array) -> Array:

@@ -36,6 +36,7 @@ PRETRAINING_SEEDS = range(100_000)
 HELD_OUT_SEEDS = range(1_000_000, 2_000_000)
 
 THRESHOLD_QUANTILE = 0.05
+_LEVELS = {"maximize": THRESHOLD_QUANTILE, "minimize": 1.0 - THRESHOLD_QUANTILE, "target": 0.5}
 # A power of two, for which Sobol points are balanced.
 # https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.qmc.Sobol.html
 N_QUANTILE = 256
@@ -266,7 +267,8 @@ def family_lab(seed: int, campaign: Campaign | None = None) -> SimulatedLab:
 
     Laws are drawn as :func:`draw_lab` draws them, for the campaign's ranges. Levels are set so that
     each objective's threshold lies at the 5 % quantile of that outcome over the ranges (95 % for
-    an outcome to minimise): the campaign stays as it is and its thresholds make sense.
+    an outcome to minimise, a target at the median): the campaign stays as it is and its thresholds
+    make sense.
 
     Raises:
         UsageError: the campaign has parameters that no simulated lab has.
@@ -321,9 +323,10 @@ def _at_thresholds(lab: SimulatedLab, campaign: Campaign) -> SimulatedLab:
     factors: dict[str, float] = {}
     for objective in campaign.objectives:
         name = objective.outcome.partition(".")[0]
-        if objective.outcome not in outcomes or objective.threshold <= 0 or name in factors:
+        level = objective.threshold if objective.target is None else objective.target
+        if objective.outcome not in outcomes or level is None or level <= 0 or name in factors:
             continue
-        q = THRESHOLD_QUANTILE if objective.sign > 0 else 1.0 - THRESHOLD_QUANTILE
-        factors[name] = objective.threshold / float(np.quantile(outcomes[objective.outcome], q))
+        q = _LEVELS[objective.goal]
+        factors[name] = level / float(np.quantile(outcomes[objective.outcome], q))
     laws = replace(lab.laws, mechanics=lab.laws.mechanics.scaled(factors))
     return SimulatedLab(laws, lab.ranges, name=lab.name, campaign=campaign)

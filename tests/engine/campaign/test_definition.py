@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine.campaign import Campaign, LinearConstraint, Objective, Parameter, Property
+from engine.campaign import Campaign, LinearConstraint, Parameter, Property
 
 
 def refusal(make, **fields) -> str:
@@ -161,8 +161,3 @@ def test_conditions_that_break_a_constraint_are_found(mixture) -> None:
     assert str(broken) == "polymer + plasticiser + filler == 1"
     assert mixture.broken_by({**parts, "filler": 0.2}) == ()
     assert mixture.broken_by({"polymer": 0.6}) == ()
-
-
-def test_the_sign_always_maximises() -> None:
-    assert Objective(outcome="y", threshold=0).sign == 1.0
-    assert Objective(outcome="y", goal="minimize", threshold=0).sign == -1.0

@@ -57,11 +57,14 @@ some = st.one_of(st.integers(-2, 2).map(float), st.floats(allow_infinity=True), 
 @given(st.integers(1, 4).flatmap(lambda k: st.lists(st.tuples(*[some] * k), max_size=14)))
 def test_the_front_is_what_no_row_dominates(values: list[tuple[float, ...]]) -> None:
     k = len(values[0]) if values else 2
-    objectives = tuple(
-        Objective(outcome=f"y{i}", goal="minimize" if i % 2 else "maximize", threshold=0)
-        for i in range(k)
+    kinds = (
+        {"threshold": 0},
+        {"goal": "minimize", "threshold": 0},
+        {"goal": "target", "target": 1, "tolerance": 2},
     )
-    gains = [[o.sign * y for o, y in zip(objectives, row, strict=True)] for row in values]
+    objectives = tuple(Objective(outcome=f"y{i}", **kinds[i % 3]) for i in range(k))
+    better = (lambda y: y, lambda y: -y, lambda y: -abs(y - 1))
+    gains = [[better[i % 3](y) for i, y in enumerate(row)] for row in values]
     finite = [bool(np.isfinite(row).all()) for row in gains]
 
     def dominates(a: list[float], b: list[float]) -> bool:
@@ -74,3 +77,14 @@ def test_the_front_is_what_no_row_dominates(values: list[tuple[float, ...]]) -> 
         for mine, is_finite in zip(gains, finite, strict=True)
     ]
     assert front_mask(np.array(values).reshape(-1, k), objectives).tolist() == expected
+
+
+def test_a_target_wins_within_its_tolerance() -> None:
+    diameter = Objective(outcome="d", goal="target", target=300, tolerance=20)
+    strength = Objective(outcome="q", threshold=1)
+    assert hypervolume([[285.0], [330.0], [310.0]], [diameter]) == 10.0
+    assert hypervolume([[315.0, 3.0], [285.0, 2.0]], [diameter, strength]) == 10.0
+    assert hypervolume([[321.0, 30.0]], [diameter, strength]) == 0.0
+    assert hypervolume_so_far([[330.0], [315.0], [288.0]], [diameter]).tolist() == [0.0, 5.0, 8.0]
+    mask = front_mask([[290, 2], [310, 2], [305, 1], [311, 1.9]], [diameter, strength])
+    assert mask.tolist() == [True, True, True, False]

@@ -23,7 +23,7 @@ def briefs(campaign, n: int, *, seed: int = 0, share_failed: float = 0.0) -> lis
         }
         failed = rng.random() < share_failed
         means = {
-            o.outcome: float(o.sign * (u[0] + 0.5 * rng.standard_normal()))
+            o.outcome: float(o.gains(u[0] + 0.5 * rng.standard_normal()))
             for o in campaign.objectives
         }
         status = Status.FAILED if failed else Status.COMPLETED

@@ -69,7 +69,8 @@ def test_every_run_lies_on_or_inside_the_staircase(
     finished = tuple(FinishedPoint(str(i), x, y, True, ()) for i, (x, y) in enumerate(points))
     corners = Front(aims[0], aims[1], finished, (), None).staircase()
     objectives = tuple(
-        aim.objective.model_copy(update={"threshold": -aim.objective.sign * 1000.0}) for aim in aims
+        aim.objective.model_copy(update={"threshold": -float(aim.objective.gains(1000.0))})
+        for aim in aims
     )
     # Corners are attained by some run, so they win nothing that the runs have not won.
     assert hypervolume(corners, objectives) == pytest.approx(hypervolume(points, objectives))

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from db.records import MeanRecord
-from engine.campaign import Campaign
+from engine.campaign import Campaign, Objective
 from engine.results.figures import (
     MAX_POINTS,
     calibration,
@@ -107,3 +107,21 @@ def test_one_objective_tells_a_distance(make_material: MakeMaterial, nanofibre: 
     single = nanofibre.model_copy(update={"objectives": nanofibre.objectives[:1]})
     plot = progress_plot(hypervolume_growth(make_material(campaign=single)))
     assert plot["layout"]["yaxis"]["title"]["text"] == "best beyond the threshold [MPa]"
+
+
+def test_a_target_is_drawn_with_both_its_edges(
+    make_material: MakeMaterial, nanofibre: Campaign
+) -> None:
+    target = Objective(
+        outcome=nanofibre.objectives[0].outcome, goal="target", target=9, tolerance=2
+    )
+    campaign = nanofibre.model_copy(update={"objectives": (target, nanofibre.objectives[1])})
+    material = make_material(campaign=campaign)
+    (front,) = fronts(material)
+    assert front.staircase() == []
+    upright = [s["x0"] for s in front_plot(front)["layout"]["shapes"] if s["xref"] == "x"]
+    assert upright == [7.0, 11.0]
+    go.Figure(front_plot(front))
+    values = [(p.x, p.y) for p in front.finished]
+    for x, y in ((p.x, p.y) for p in front.finished if p.on_front):
+        assert not any(abs(a - 9) < abs(x - 9) and b > y for a, b in values)

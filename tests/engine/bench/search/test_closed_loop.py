@@ -169,6 +169,18 @@ def test_a_strategy_with_no_more_to_say_ends_early(run, strategies):
     assert document["summary"]["strategies"]["sweep"]["final"] > 0
 
 
+def test_a_target_among_the_objectives(run):
+    document = run(objectives=("y:target:0.5:0.2", "z"))
+    assert document["campaign"]["objectives"][0] == {
+        "outcome": "y",
+        "goal": "target",
+        "target": 0.5,
+        "tolerance": 0.2,
+    }
+    shares = [s["final"] for s in document["summary"]["strategies"].values()]
+    assert 0 < max(shares) <= 1
+
+
 def test_thresholds_out_of_reach_are_told(run):
     with pytest.raises(DataError, match="every strategy would score 0"):
         run(objectives=("y:max:5", "z"))
@@ -189,6 +201,10 @@ def test_thresholds_out_of_reach_are_told(run):
         ({"objectives": ("q",)}, "unknown outcome 'q'"),
         ({"objectives": ("y:up",)}, "outcome:min or outcome:max"),
         ({"objectives": ("y:max:high",)}, "expected a number as threshold"),
+        ({"objectives": ("y:target",)}, "expected the value to hit and its tolerance"),
+        ({"objectives": ("y:target:1",)}, "expected the value to hit and its tolerance"),
+        ({"objectives": ("y:target:1:wide",)}, "expected a number as threshold"),
+        ({"objectives": ("y:target:1:0",)}, "expected a tolerance above 0"),
         ({"constraints": ("q >= 1",)}, "unknown outcome 'q'"),
     ],
 )
