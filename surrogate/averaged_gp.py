@@ -3,7 +3,7 @@ r"""The plain surrogate: Gaussian processes under a few beliefs, averaged by the
 No single prior serves every campaign. A robot's colour has hardly any noise, the strength of a mat
 is noise for the most part; a yield may jump from one setting to the next, a diameter hardly bends.
 So each outcome is fitted under each of a few beliefs about noise and smoothness
-(:data:`surrogate.beliefs.BELIEFS`), and what they expect is averaged with the weights that the
+(:mod:`surrogate.beliefs`), and what they expect is averaged with the weights that the
 results give them:
 
 .. math:: w_b \propto p(b) \int p(y \mid \theta)\, p(\theta \mid b)\, d\theta
@@ -15,18 +15,15 @@ mixture; it is handed on as the Gaussian with its mean and covariance.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from botorch.models.model import Model
-from botorch.posteriors.gpytorch import GPyTorchPosterior
-from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
 from torch import Tensor
 
-from surrogate.beliefs import BELIEFS, MATS, NOISE_IS_RARE, Belief, PlainInputs
+from surrogate.beliefs import MATS, Belief, PlainInputs
 from surrogate.exclusive import exclusive
 from surrogate.kernel_fit import (
     Columns,
@@ -35,8 +32,10 @@ from surrogate.kernel_fit import (
     fit,
     kernel,
     maximise,
+    noise_variance,
     prior_variance,
 )
+from surrogate.normals import as_posterior
 from surrogate.replicates import Merged, merge_replicates, sampled, standardisation
 
 # Below it a belief changes no digit that anybody reads, and would cost as much as the first.
@@ -51,14 +50,14 @@ _POINTS_AT_ONCE = 512
 class Members:
     """The Gaussian processes that are averaged: an outcome under a belief each, B of them.
 
-    ``theta`` (B, D + 4); ``outcome`` (B,) whose; ``weight`` (B,), summing to one for an outcome;
-    ``beliefs`` (B,) names.
+    ``theta`` (B, D + 5); ``outcome`` (B,) whose; ``weight`` (B,), summing to one for an outcome;
+    ``beliefs`` (B,).
     """
 
     theta: Tensor
     outcome: Tensor
     weight: Tensor
-    beliefs: tuple[str, ...]
+    beliefs: tuple[Belief, ...]
 
 
 class AveragedGP(Model):
@@ -95,14 +94,14 @@ class AveragedGP(Model):
             ("scale", standard[1]),
         ):
             self.register_buffer(name, tensor)
-        flat = torch.zeros_like(self.theta), torch.ones_like(self.theta)
-        self.problems = _problems(merged, columns, self.outcome, standard, flat)
+        flat = torch.stack([torch.zeros_like(self.theta), torch.ones_like(self.theta)])
+        self.problems = _problems(merged, columns, (members.beliefs, self.outcome), standard, flat)
         self._solve()
 
     def _solve(self) -> None:
         """Keep what every question needs: factors, K⁻¹1, and K⁻¹(y − c)."""
         problems = self.problems
-        K = kernel(self.theta, problems.group, problems.X, problems.X)
+        K = kernel(problems, self.theta, problems.X, problems.X)
         self._factor = factors(problems, self.theta, K)
         self._measured = (problems.r > 0).to(K)
         pair = torch.stack([self._measured, problems.y], dim=-1)
@@ -125,16 +124,16 @@ class AveragedGP(Model):
     @property
     def noise(self) -> Tensor:
         """(m,) expected variance of one measurement about its mean, in work space."""
-        return self._averaged(self.theta[:, -1].exp()) * self.scale**2
+        return self._averaged(noise_variance(self.theta)) * self.scale**2
 
     @property
     def weights(self) -> list[dict[str, float]]:
         """For each outcome, the weight of each belief that matters."""
         parts: list[dict[str, float]] = [{} for _ in range(self.num_outputs)]
-        for name, place, weight in zip(
+        for belief, place, weight in zip(
             self.beliefs, self.outcome.tolist(), self.weight.tolist(), strict=True
         ):
-            parts[place][name] = weight
+            parts[place][belief.name] = weight
         return parts
 
     def _averaged(self, values: Tensor) -> Tensor:
@@ -147,7 +146,7 @@ class AveragedGP(Model):
         """Return scaled inputs, means (…, B, q), L⁻¹k (…, B, n, q) and 1 − k K⁻¹ 1 (…, B, q)."""
         problems = self.problems
         Z = self.columns.scaled(X).unsqueeze(-3)
-        K = kernel(self.theta, problems.group, Z, problems.X) * self._measured.unsqueeze(-2)
+        K = kernel(problems, self.theta, Z, problems.X) * self._measured.unsqueeze(-2)
         mean = self._constant[:, None] + (K @ self._alpha.unsqueeze(-1)).squeeze(-1)
         rest = 1.0 - (K @ self._ones.unsqueeze(-1)).squeeze(-1)
         V = torch.linalg.solve_triangular(self._factor, K.transpose(-1, -2), upper=False)
@@ -158,7 +157,7 @@ class AveragedGP(Model):
         Z, mean, V, rest = self._cross(X)
         rest = rest / self._precision.sqrt()[:, None]
         covariance = (
-            kernel(self.theta, self.problems.group, Z, Z)
+            kernel(self.problems, self.theta, Z, Z)
             - V.transpose(-1, -2) @ V
             + rest.unsqueeze(-1) * rest.unsqueeze(-2)
         )
@@ -287,20 +286,7 @@ class AveragedGP(Model):
             )
             eye = torch.eye(X.shape[-2], dtype=mean.dtype, device=mean.device)
             covariance = covariance + noise[..., :, None, None] * eye
-        jitter = 1e-8 * covariance.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-        covariance = covariance + jitter * torch.eye(X.shape[-2]).to(covariance)
-        # One outcome or many: BoTorch wants the outcomes last, and none for a single one.
-        normals = [
-            MultivariateNormal(mean[..., place, :], covariance[..., place, :, :])
-            for place in range(self.num_outputs)
-        ]
-        joint = (
-            normals[0]
-            if len(normals) == 1
-            else MultitaskMultivariateNormal.from_independent_mvns(normals)
-        )
-        posterior = GPyTorchPosterior(joint)
-        return posterior if posterior_transform is None else posterior_transform(posterior)
+        return as_posterior(mean, covariance, posterior_transform)
 
 
 @exclusive
@@ -309,7 +295,7 @@ def fit_averaged(
     Y: Tensor,
     *,
     inputs: PlainInputs = MATS,
-    beliefs: Sequence[Belief] = BELIEFS,
+    beliefs: Sequence[Belief] | None = None,
     weigh_rows: int = 96,
     fit_rows: int = 320,
 ) -> AveragedGP:
@@ -319,7 +305,7 @@ def fit_averaged(
         X: (n, d) conditions in the unit cube.
         Y: (n, m) outcomes in work space, NaN where not measured; equal rows of X are replicates.
         inputs: what is known of the campaign.
-        beliefs: what to average over.
+        beliefs: what to average over; by default what ``inputs`` suggest.
         weigh_rows: with more distinct conditions than this, beliefs are weighed on a sample of so
             many, and those that matter fitted to more.
         fit_rows: with more distinct conditions than this, hyperparameters are fitted to a sample of
@@ -338,49 +324,62 @@ def fit_averaged(
     columns = Columns.of(inputs.choices, X.shape[-1])
     merged = merge_replicates(X, Y)
     standard = standardisation(merged)
-    outcome = torch.arange(m, device=X.device).repeat(len(beliefs))
-    pairs = [belief.priors(columns.n_lengthscales) for belief in beliefs]
-    priors = torch.tensor(pairs, dtype=X.dtype, device=X.device).repeat_interleave(m, dim=0)
+    believed = inputs.beliefs if beliefs is None else tuple(beliefs)
+    outcome = torch.arange(m, device=X.device).repeat(len(believed))
+    members = tuple(belief for belief in believed for _ in range(m))
+    priors = _priors(members, columns, merged, outcome)
     few = sampled(merged, weigh_rows)
-    problems = _problems(few, columns, outcome, standard, (priors[:, 0], priors[:, 1]))
-    result = fit(problems)
-    rare = 0.0 if inputs.is_of_specimens else math.log(NOISE_IS_RARE)
-    against = [rare if belief.is_noisy else 0.0 for belief in beliefs for _ in range(m)]
-    evidence = result.log_evidence - torch.tensor(against).to(X)
-    weight = torch.softmax(evidence.reshape(len(beliefs), m), dim=0).reshape(-1)
+    result = fit(_problems(few, columns, (members, outcome), standard, priors))
+    odds = [0.0 if inputs.is_of_specimens else belief.odds for belief in members]
+    evidence = result.log_evidence - torch.tensor(odds).to(X)
+    weight = torch.softmax(evidence.reshape(-1, m), dim=0).reshape(-1)
     is_sample = len(few.X) < len(merged.X)
     least = _LEAST_ON_A_SAMPLE if is_sample else _LEAST_WEIGHT
     rows = (weight > least).nonzero().squeeze(-1)
     theta, weight, owner = result.theta[rows], weight[rows], outcome[rows]
+    members = tuple(members[row] for row in rows.tolist())
     if is_sample:
         # What is not believed on a sample is not fitted to the rest.
         more = sampled(merged, fit_rows)
-        limits = (priors[rows, 0], priors[rows, 1])
-        theta = maximise(_problems(more, columns, owner, standard, limits), start=theta)
+        theta = maximise(
+            _problems(more, columns, (members, owner), standard, priors[:, rows]), start=theta
+        )
     totals = weight.new_zeros(m).index_add(0, owner, weight)
-    names = [belief.name for belief in beliefs for _ in range(m)]
-    members = Members(
-        theta, owner, weight / totals[owner], tuple(names[row] for row in rows.tolist())
+    return AveragedGP(
+        merged, columns, Members(theta, owner, weight / totals[owner], members), standard
     )
-    return AveragedGP(merged, columns, members, standard)
+
+
+def _priors(beliefs: Sequence[Belief], columns: Columns, merged: Merged, outcome: Tensor) -> Tensor:
+    """Return locations and scales, (2, B, D + 5)."""
+    replicated = (merged.degrees > 0).tolist()
+    pairs = [
+        belief.priors(columns.n_lengthscales, has_replicates=replicated[place])
+        for belief, place in zip(beliefs, outcome.tolist(), strict=True)
+    ]
+    return torch.tensor(pairs).to(merged.X).permute(2, 0, 1)
 
 
 def _problems(
     merged: Merged,
     columns: Columns,
-    outcome: Tensor,
+    owners: tuple[Sequence[Belief], Tensor],
     standard: Tensor,
-    priors: tuple[Tensor, Tensor],
+    priors: Tensor,
 ) -> Problems:
+    """Return the problems of ``owners``: the belief and the outcome of each."""
+    beliefs, outcome = owners
     shift, scale = standard
     counts = merged.count.T[outcome]
     y = ((merged.mean - shift) / scale).T[outcome]
     return Problems(
         columns.scaled(merged.X),
         torch.tensor(columns.group, device=merged.X.device, dtype=torch.long),
+        torch.tensor([belief.is_squared for belief in beliefs], device=merged.X.device),
         torch.where(counts > 0, y, 0.0),
         counts,
         (merged.scatter / scale**2)[outcome],
         merged.degrees[outcome],
-        *priors,
+        priors[0],
+        priors[1],
     )

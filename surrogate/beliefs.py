@@ -13,35 +13,46 @@ class Belief:
     In units of the standardised outcome and of the unit cube. ``lengthscale``: ``None`` takes the
     modes of BoTorch's default, LogNormal(√2 + ½ ln d, √3) (Hvarfner, Hellsten & Nardi 2024): a
     normal with the location μ − σ² has its maximum where the log-normal density of the value has.
+    ``outputscales``: of the kernel with a lengthscale for each input, and of the isotropic one.
+    ``is_squared``: the former is the squared exponential. ``odds``: against it beforehand, in nats,
+    where results are no specimens'.
     """
 
     name: str
     noise: tuple[float, float]
     lengthscale: tuple[float, float] | None
-    outputscale: tuple[float, float] = (-0.7, 1.0)
-    is_noisy: bool = False
+    outputscales: tuple[tuple[float, float], tuple[float, float]] = ((-0.7, 1.0), (-0.7, 1.0))
+    is_squared: bool = False
+    is_of_means: bool = False
+    odds: float = 0.0
 
-    def priors(self, n_lengthscales: int) -> tuple[list[float], list[float]]:
-        """Return locations and scales for D lengthscales, the isotropic one, a₁, a₂ and σ²."""
+    def priors(self, n_lengthscales: int, *, has_replicates: bool) -> list[tuple[float, float]]:
+        """Return location and scale for D lengthscales, the isotropic one, a₁, a₂, τ² and σ²."""
         by_dimension = math.sqrt(2) + 0.5 * math.log(n_lengthscales) - 3.0, math.sqrt(3)
         length = self.lengthscale or by_dimension
-        pairs = [length] * (n_lengthscales + 1) + [self.outputscale] * 2 + [self.noise]
-        return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        nugget, noise = _NONE, self.noise
+        if self.is_of_means and has_replicates:
+            nugget, noise = self.noise, _PINNED
+        return [*[length] * (n_lengthscales + 1), *self.outputscales, nugget, noise]
 
 
 _SMOOTH = (0.5, 0.7)
+_NONE = (-9.0, 0.1)
+"""Of a variance: as good as nothing."""
+_PINNED = (-3.0, 2.0)
+"""Of a noise that replicates tell."""
+_UNIT = ((0.0, 0.1), _NONE)
 
 BELIEFS = (
-    Belief("noisy and smooth", (-0.5, 0.5), _SMOOTH, is_noisy=True),
-    Belief("clean and smooth", (-4.0, 1.0), _SMOOTH),
-    Belief("noisy, any length", (-0.75, 0.5), None, is_noisy=True),
-    Belief("clean, any length", (-5.0, 1.0), None),
+    Belief("noisy and smooth", (-0.5, 0.5), _SMOOTH, odds=6.0),
+    Belief("clean and smooth", (-4.0, 1.0), _SMOOTH, odds=3.0),
+    Belief("noisy, any length", (-0.75, 0.5), None, odds=6.0),
+    Belief("clean, any length", (-5.0, 1.0), None, odds=3.0),
 )
 """Specimens of one mat scatter as in the first and third; a robot's measurements as in the rest."""
 
-
-NOISE_IS_RARE = math.exp(3.0)
-"""Odds against noise of the size of the signal, in fields where nothing speaks for it."""
+DEFAULT = Belief("BoTorch's default", (-5.0, 1.0), None, _UNIT, is_squared=True, is_of_means=True)
+"""``SingleTaskGP`` of the means of replicates."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +60,17 @@ class PlainInputs:
     """What the plain surrogate is told of a campaign besides its results.
 
     ``choices``: columns of X that are one-hot together. ``is_of_specimens``: whether results are of
-    single specimens, as in the testing of mats, so that noise is as likely as not; elsewhere it
-    has to be :data:`NOISE_IS_RARE` times better supported.
+    single specimens, as in the testing of mats, so that noise is as likely as not; elsewhere
+    BoTorch's default leads until another belief is better supported by more than its odds.
     """
 
     choices: tuple[tuple[int, ...], ...] = ()
     is_of_specimens: bool = True
+
+    @property
+    def beliefs(self) -> tuple[Belief, ...]:
+        """What to average over."""
+        return BELIEFS if self.is_of_specimens else (DEFAULT, *BELIEFS)
 
 
 MATS = PlainInputs()

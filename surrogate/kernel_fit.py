@@ -9,14 +9,16 @@ X          distinct conditions in the unit cube                                 
 y          means of the measurements at X, standardised; 0 where there is none      (B, n)
 r          how many measurements each mean is of; 0: none                           (B, n)
 S, N       scatter of the measurements about their means: sum of squares, degrees   (B,)
-θ          logarithms of the hyperparameters: D lengthscales, ℓ, a₁, a₂, σ²         (B, D + 4)
+θ          logarithms of the hyperparameters: D lengthscales, ℓ, a₁, a₂, τ², σ²     (B, D + 5)
 B          problems: an outcome under one belief about smoothness and noise         —
 =========  =======================================================================  ==============
 
 .. math::
-    k(x, x') = a_1 M_{5/2}(x, x'; \ell_1 … \ell_D) + a_2 M_{5/2}(x, x'; \ell), \qquad
-    \bar y \sim N(c, K + \sigma^2 R^{-1}), \quad S \sim \sigma^2 \chi^2_N
+    k(x, x') = a_1 M(x, x'; \ell_1 … \ell_D) + a_2 M_{5/2}(x, x'; \ell), \qquad
+    \bar y \sim N(c, K + \tau^2 I + \sigma^2 R^{-1}), \quad S \sim \sigma^2 \chi^2_N
 
+M is Matérn-5/2, or the squared exponential in problems that are ``squared``. σ² is the noise of a
+measurement, which replicates pin; τ² what a condition differs by from its neighbours for good.
 The constant c is integrated out under a flat prior (Rasmussen & Williams 2006, eq. 2.45).
 Priors are normal in θ. The maximum is found by L-BFGS for all problems together; the evidence is
 Laplace's approximation around it (MacKay 1992), with the Hessian by differences of the gradient.
@@ -40,6 +42,7 @@ _BOUND = 9.0
 _ROOT5 = math.sqrt(5.0)
 _JITTER = 1e-8
 _ITERATIONS = 100
+_BESIDES_LENGTHSCALES = 5
 _STEP = 1e-3
 """Of the differences that make the Hessian, in θ."""
 
@@ -85,12 +88,14 @@ class Problems:
     """The data of B problems on shared conditions.
 
     ``X`` (n, d) is scaled so that columns of one ``group`` are measured by one lengthscale;
-    ``group`` (d,) numbers the lengthscales 0 … D − 1; ``y``, ``r`` (B, n); ``scatter``,
-    ``degrees`` (B,); ``location``, ``scale`` (B, D + 4) of the priors of θ.
+    ``group`` (d,) numbers the lengthscales 0 … D − 1; ``squared`` (B,) whether the kernel is the
+    squared exponential; ``y``, ``r`` (B, n); ``scatter``, ``degrees`` (B,); ``location``, ``scale``
+    (B, D + 5) of the priors of θ.
     """
 
     X: Tensor
     group: Tensor
+    squared: Tensor
     y: Tensor
     r: Tensor
     scatter: Tensor
@@ -101,30 +106,37 @@ class Problems:
     @property
     def n_lengthscales(self) -> int:
         """D."""
-        return self.location.shape[-1] - 4
+        return self.location.shape[-1] - _BESIDES_LENGTHSCALES
 
 
 @dataclass(frozen=True)
 class Fit:
-    """θ (B, D + 4) at the maximum, and the log evidence (B,) of each problem, in nats."""
+    """θ (B, D + 5) at the maximum, and the log evidence (B,) of each problem, in nats."""
 
     theta: Tensor
     log_evidence: Tensor
 
 
-def kernel(theta: Tensor, group: Tensor, A: Tensor, C: Tensor) -> Tensor:
+def kernel(problems: Problems, theta: Tensor, A: Tensor, C: Tensor) -> Tensor:
     """Return K (B, a, c) between A (a, d) and C (c, d), or (B, a, d) and (B, c, d)."""
-    n_lengthscales = theta.shape[-1] - 4
-    inverse = torch.exp(-theta[:, :n_lengthscales])[:, group].unsqueeze(-2)
-    ard = _matern(_squares(A * inverse, C * inverse))
-    isotropic = _matern(_squares(A, C) * torch.exp(-2 * theta[:, -4])[:, None, None])
-    amplitude = theta[:, -3:-1].exp()
+    inverse = torch.exp(-theta[:, : problems.n_lengthscales])[:, problems.group].unsqueeze(-2)
+    squares = _squares(A * inverse, C * inverse)
+    ard = _matern(squares)
+    if bool(problems.squared.any()):
+        ard = torch.where(problems.squared[:, None, None], torch.exp(-0.5 * squares), ard)
+    isotropic = _matern(_squares(A, C) * torch.exp(-2 * theta[:, -5])[:, None, None])
+    amplitude = theta[:, -4:-2].exp()
     return amplitude[:, :1, None] * ard + amplitude[:, 1:, None] * isotropic
 
 
 def prior_variance(theta: Tensor) -> Tensor:
     """Return k(x, x) of each problem, (B,)."""
-    return theta[:, -3:-1].exp().sum(dim=-1)
+    return theta[:, -4:-2].exp().sum(dim=-1)
+
+
+def noise_variance(theta: Tensor) -> Tensor:
+    """Return the variance of one measurement about the surface, (B,)."""
+    return theta[:, -2:].exp().sum(dim=-1)
 
 
 def _squares(A: Tensor, C: Tensor) -> Tensor:
@@ -141,9 +153,9 @@ def _matern(squares: Tensor) -> Tensor:
 
 
 def factors(problems: Problems, theta: Tensor, K: Tensor) -> Tensor:
-    """Return the Cholesky factors (B, n, n) of K + σ²/r; rows without a measurement stand alone."""
+    """Return the Cholesky factors (B, n, n) of K + τ² + σ²/r; rows without a measurement alone."""
     measured = (problems.r > 0).to(K)
-    noise = theta[:, -1].exp()[:, None] / problems.r.clamp_min(1)
+    noise = theta[:, -2:-1].exp() + theta[:, -1:].exp() / problems.r.clamp_min(1)
     covariance = K * measured[:, :, None] * measured[:, None, :]
     diagonal = torch.where(problems.r > 0, noise + _JITTER * prior_variance(theta)[:, None], 1.0)
     covariance = covariance + torch.diag_embed(diagonal)
@@ -159,9 +171,9 @@ def factors(problems: Problems, theta: Tensor, K: Tensor) -> Tensor:
 
 
 def log_posterior(problems: Problems, theta: Tensor) -> tuple[Tensor, Tensor]:
-    """Return log p(data, θ) of each problem (B,), and its gradient (B, D + 4)."""
+    """Return log p(data, θ) of each problem (B,), and its gradient (B, D + 5)."""
     theta = theta.detach().requires_grad_()
-    K = kernel(theta, problems.group, problems.X, problems.X)
+    K = kernel(problems, theta, problems.X, problems.X)
     with torch.no_grad():
         measured = (problems.r > 0).to(K)
         factor = factors(problems, theta, K)
@@ -187,14 +199,13 @@ def log_posterior(problems: Problems, theta: Tensor) -> tuple[Tensor, Tensor]:
         projected = inverse - ones @ ones.transpose(-1, -2) / precision[:, None, None]
         slope = 0.5 * (alpha.unsqueeze(-1) * alpha.unsqueeze(-2) - projected)
         slope = slope * measured[:, :, None] * measured[:, None, :]
-        of_noise = (
-            slope.diagonal(dim1=-2, dim2=-1)
-            * theta[:, -1:].exp()
-            / problems.r.clamp_min(1)
-            * measured
-        ).sum(-1) - 0.5 * (problems.degrees - problems.scatter * torch.exp(-noise))
+        own = slope.diagonal(dim1=-2, dim2=-1) * measured
+        of_nugget = (own * theta[:, -2:-1].exp()).sum(-1)
+        of_noise = (own * theta[:, -1:].exp() / problems.r.clamp_min(1)).sum(-1)
+        of_noise = of_noise - 0.5 * (problems.degrees - problems.scatter * torch.exp(-noise))
     (gradient,) = torch.autograd.grad((K * slope).sum(), theta)
     gradient = gradient.clone()
+    gradient[:, -2] += of_nugget
     gradient[:, -1] += of_noise
     with torch.no_grad():
         distance = (theta - problems.location) / problems.scale
@@ -215,7 +226,7 @@ def fit(problems: Problems) -> Fit:
 
 
 def maximise(problems: Problems, *, start: Tensor | None = None) -> Tensor:
-    """Return θ (B, D + 4) at the maximum of each posterior.
+    """Return θ (B, D + 5) at the maximum of each posterior.
 
     ``start``: where to begin; the priors' locations by default.
 

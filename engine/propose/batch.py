@@ -119,8 +119,10 @@ def greedy(
     n_candidates: int,
     n: int,
     allowed: Allowed,
+    *,
+    falls: bool = True,
 ) -> Choice:
-    """Pick ``n`` candidates one after the other by a value that only falls while the batch grows.
+    """Pick ``n`` candidates one after the other, each by its value given those before it.
 
     Args:
         evaluate: (r,) candidates → (r,) values, given the picks so far.
@@ -128,6 +130,7 @@ def greedy(
         n_candidates: how many there are.
         n: how many to pick; fewer come back where no more are allowed.
         allowed: given the picks so far, (c,) which candidates may follow.
+        falls: a value only falls while the batch grows, so that old values are bounds.
     """
     bounds = evaluate(np.arange(n_candidates))
     first_values = bounds.copy()
@@ -139,7 +142,10 @@ def greedy(
         mask[picks] = False
         if not mask.any():
             break
-        best = _lazy_best(evaluate, bounds, mask, fresh=not picks)
+        if picks and not falls:
+            open_rows = np.flatnonzero(mask)
+            bounds[open_rows] = evaluate(open_rows)
+        best = _lazy_best(evaluate, bounds, mask, fresh=not picks or not falls)
         picks.append(best)
         values.append(float(bounds[best]))
         add(best)

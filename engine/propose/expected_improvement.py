@@ -4,10 +4,9 @@ What finished and pending runs truly are is drawn; given such a draw a candidate
 candidates differ by what the model says of them, never by the luck of draws of their own, which
 rules where an improvement is rare.
 
-With two objectives the expectation is a formula, by the cells of Emmerich et al. 2011. With one,
-all candidates share a draw, as BoTorch's qLogNEI has it (Ament et al. 2023), and its tails are
-Student's: late in a search the model holds every improvement for next to impossible, and its idea
-of how impossible is the last thing to go by.
+With two objectives the expectation is a formula, by the cells of Emmerich et al. 2011. With one it
+is BoTorch's qLogNEI (Ament et al. 2023) of the batch with the candidate, which all candidates share
+a draw for.
 
 Notation
 --------
@@ -31,11 +30,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from botorch.utils.safe_math import log_fatplus
+from botorch.utils.safe_math import fatmax, log_fatplus
 from botorch.utils.sampling import draw_sobol_normal_samples
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
+from torch import Tensor
 
 from engine.propose.aims import Folded, Law, Straight
 from engine.propose.batch import Allowed, Choice, greedy
@@ -44,9 +43,9 @@ from engine.propose.improvement import NO_GAIN, Staircases
 Array = NDArray[np.float64]
 
 _CELLS = 2_000_000  # draws × candidates × steps at once
-# Of five to ten, which finished tables of other fields do not tell apart (docs/notes/surrogate.md).
-_DEGREES = 5.0
-_TAU = 1e-6  # BoTorch's own, in units of the candidates' spread
+# BoTorch's own, in units of the candidates' spread.
+_TAU = 1e-6
+_TAU_OF_A_BATCH = 1e-2
 
 
 class _Conditional:
@@ -145,11 +144,15 @@ def pick_by_expectation(
     def evaluate(rows: NDArray[np.int64]) -> Array:
         return target.log_gain(rows) + bonus[rows]
 
-    return greedy(evaluate, target.take, p - f, n, allowed)
+    # Smoothed maxima are no bounds.
+    return greedy(evaluate, target.take, p - f, n, allowed, falls=k > 1)
 
 
 class _Best:
-    """One objective: what is to be improved on is the best run of each draw."""
+    """One objective: what the batch improves on the best run of each draw, more with a candidate.
+
+    Where nothing improves, what is like a pick adds less than what is far from all of them.
+    """
 
     def __init__(self, part: _Conditional) -> None:
         self._part = part
@@ -158,19 +161,29 @@ class _Best:
         self._scale = float(np.sqrt(part.variance.mean()))
         if isinstance(part.law, Folded):
             self._scale = float(runs.std()) or 1.0
+        self._picked: list[Tensor] = []
 
     def take(self, pick: int) -> None:
-        self._best = np.maximum(self._best, self._part.take(pick))
+        self._picked.append(self._log_improvement(self._part.take(pick)))
 
     def log_gain(self, rows: NDArray[np.int64]) -> Array:
-        z = stdtrit(_DEGREES, ndtr(self._part.next_z))[:, None]
-        drawn = self._part.mean[:, rows] + np.sqrt(self._part.variance[rows]) * z
-        values = self._part.law.gains(drawn)
-        gains = torch.from_numpy((values - self._best[:, None]) / self._scale)
-        # Where no draw improves, the one that comes nearest still counts for most.
-        logarithms = log_fatplus(gains, tau=_TAU)
-        average: Array = torch.logsumexp(logarithms, dim=0).numpy() - np.log(len(gains))
+        z = self._part.next_z[:, None]
+        values = self._part.mean[:, rows] + np.sqrt(self._part.variance[rows]) * z
+        gains = self._log_improvement(self._part.law.gains(values))
+        if self._picked:
+            picked = torch.stack(self._picked, dim=-1)[:, None]
+            batch = [gains.unsqueeze(-1), picked.expand(-1, len(rows), -1)]
+            before = fatmax(picked, dim=-1, tau=_TAU_OF_A_BATCH)
+            after = fatmax(torch.cat(batch, dim=-1), dim=-1, tau=_TAU_OF_A_BATCH)
+            gains = after + torch.log(-torch.expm1((before - after).clamp_max(-1e-15)))
+        average: Array = torch.logsumexp(gains, dim=0).numpy() - np.log(len(gains))
         return average + np.log(self._scale)
+
+    def _log_improvement(self, values: Array) -> Tensor:
+        """Return the logarithm of what ``values`` (s, …) improve, in units of the spread."""
+        best = self._best.reshape(-1, *[1] * (values.ndim - 1))
+        # Where no draw improves, the one that comes nearest still counts for most.
+        return log_fatplus(torch.from_numpy((values - best) / self._scale), tau=_TAU)
 
 
 class _Front:

@@ -26,12 +26,13 @@ def problems(n: int = 9, *, replicates: bool = True, holes: bool = False) -> Pro
     return Problems(
         X,
         torch.arange(3),
+        torch.tensor([False, True]),
         y,
         r,
         scatter,
         degrees,
-        torch.full((2, 7), -0.5, dtype=torch.double),
-        torch.full((2, 7), 0.8, dtype=torch.double),
+        torch.full((2, 8), -0.5, dtype=torch.double),
+        torch.full((2, 8), 0.8, dtype=torch.double),
     )
 
 
@@ -39,10 +40,10 @@ def problems(n: int = 9, *, replicates: bool = True, holes: bool = False) -> Pro
 @pytest.mark.parametrize("replicates", [False, True])
 def test_gradient_is_that_of_the_value(replicates: bool, holes: bool) -> None:
     data = problems(replicates=replicates, holes=holes)
-    theta = data.location + 0.2 * torch.linspace(-1, 1, 14, dtype=torch.double).reshape(2, 7)
+    theta = data.location + 0.2 * torch.linspace(-1, 1, 16, dtype=torch.double).reshape(2, 8)
     _, gradient = log_posterior(data, theta)
-    for place in range(7):
-        step = torch.zeros(7, dtype=torch.double)
+    for place in range(8):
+        step = torch.zeros(8, dtype=torch.double)
         step[place] = 1e-5
         above, below = (log_posterior(data, theta + sign * step)[0] for sign in (1, -1))
         torch.testing.assert_close(gradient[:, place], (above - below) / 2e-5, rtol=1e-4, atol=1e-5)
@@ -61,8 +62,8 @@ def test_value_is_the_density_of_every_single_measurement() -> None:
             rows.append(row)
             values.append(float(data.y[0, row]) + off)
     y = torch.tensor(values, dtype=torch.double)
-    K = kernel(theta[:1], data.group, data.X, data.X)[0][rows][:, rows]
-    K = K + theta[0, -1].exp() * torch.eye(len(rows))
+    K = kernel(data, theta, data.X, data.X)[0] + theta[0, -2].exp() * torch.eye(5)
+    K = K[rows][:, rows] + theta[0, -1].exp() * torch.eye(len(rows))
     wide = 1e7
     normal = torch.distributions.MultivariateNormal(torch.zeros(len(rows)).double(), K + wide)
     prior = torch.distributions.Normal(data.location[0], data.scale[0]).log_prob(theta[0]).sum()
@@ -87,10 +88,10 @@ def test_evidence_of_a_prior_alone_is_one() -> None:
     """Without any results the integral is that of the prior."""
     data = problems(n=4, replicates=False)
     nothing = replace(data, y=0 * data.y, r=torch.ones_like(data.r))
-    # All of the weight on the noise: results that say next to nothing of the other six.
+    # All of the weight on the noise: results that say next to nothing of the other seven.
     evidence = laplace_evidence(nothing, fit(nothing).theta)
     value = log_posterior(nothing, fit(nothing).theta)[0]
     assert torch.isfinite(evidence).all()
-    # A Gaussian with the prior's widths has volume (2π)^{7/2} 0.8^7: evidence ≤ value + its log.
-    most = value + 3.5 * math.log(2 * math.pi) + 7 * math.log(0.8)
+    # A Gaussian with the prior's widths has volume (2π)^{8/2} 0.8^8: evidence ≤ value + its log.
+    most = value + 4 * math.log(2 * math.pi) + 8 * math.log(0.8)
     assert (evidence <= most + 0.5).all()
