@@ -1,0 +1,1 @@
+"""Tensile curves: raw exports of testers read, cut, evaluated, kept and drawn."""

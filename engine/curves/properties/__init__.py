@@ -1,0 +1,1 @@
+"""What a curve says: where it begins and ends, and five properties by stated definitions."""
