@@ -35,7 +35,7 @@ from surrogate.kernel_fit import (
     noise_variance,
     prior_variance,
 )
-from surrogate.normals import as_posterior
+from surrogate.posteriors import as_posterior
 from surrogate.replicates import Merged, merge_replicates, sampled, standardisation
 
 # Below it a belief changes no digit that anybody reads, and would cost as much as the first.
@@ -330,7 +330,7 @@ def fit_averaged(
     priors = _priors(members, columns, merged, outcome)
     few = sampled(merged, weigh_rows)
     result = fit(_problems(few, columns, (members, outcome), standard, priors))
-    odds = [0.0 if inputs.is_of_specimens else belief.odds for belief in members]
+    odds = [0.0 if inputs.is_of_specimens else belief.log_odds_against for belief in members]
     evidence = result.log_evidence - torch.tensor(odds).to(X)
     weight = torch.softmax(evidence.reshape(-1, m), dim=0).reshape(-1)
     is_sample = len(few.X) < len(merged.X)

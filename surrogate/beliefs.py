@@ -14,8 +14,9 @@ class Belief:
     modes of BoTorch's default, LogNormal(√2 + ½ ln d, √3) (Hvarfner, Hellsten & Nardi 2024): a
     normal with the location μ − σ² has its maximum where the log-normal density of the value has.
     ``outputscales``: of the kernel with a lengthscale for each input, and of the isotropic one.
-    ``is_squared``: the former is the squared exponential. ``odds``: against it beforehand, in nats,
-    where results are no specimens'.
+    ``is_squared``: the former is the squared exponential. ``is_of_means``: ``noise`` is that of the
+    means of replicates, which have a noise of their own besides. ``log_odds_against``: beforehand,
+    in nats, where results are not of specimens.
     """
 
     name: str
@@ -24,7 +25,7 @@ class Belief:
     outputscales: tuple[tuple[float, float], tuple[float, float]] = ((-0.7, 1.0), (-0.7, 1.0))
     is_squared: bool = False
     is_of_means: bool = False
-    odds: float = 0.0
+    log_odds_against: float = 0.0
 
     def priors(self, n_lengthscales: int, *, has_replicates: bool) -> list[tuple[float, float]]:
         """Return location and scale for D lengthscales, the isotropic one, a₁, a₂, τ² and σ²."""
@@ -44,10 +45,10 @@ _PINNED = (-3.0, 2.0)
 _UNIT = ((0.0, 0.1), _NONE)
 
 BELIEFS = (
-    Belief("noisy and smooth", (-0.5, 0.5), _SMOOTH, odds=6.0),
-    Belief("clean and smooth", (-4.0, 1.0), _SMOOTH, odds=3.0),
-    Belief("noisy, any length", (-0.75, 0.5), None, odds=6.0),
-    Belief("clean, any length", (-5.0, 1.0), None, odds=3.0),
+    Belief("noisy and smooth", (-0.5, 0.5), _SMOOTH, log_odds_against=6.0),
+    Belief("clean and smooth", (-4.0, 1.0), _SMOOTH, log_odds_against=3.0),
+    Belief("noisy, any length", (-0.75, 0.5), None, log_odds_against=6.0),
+    Belief("clean, any length", (-5.0, 1.0), None, log_odds_against=3.0),
 )
 """Specimens of one mat scatter as in the first and third; a robot's measurements as in the rest."""
 

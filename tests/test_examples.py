@@ -25,7 +25,7 @@ ENTRY_POINTS = (
     "engine.propose.suggestion.suggest",
     "engine.refresh.suspicion.power_of_ten",
     "engine.previews.expected_statistics.worded",
-    "engine.results.figures.Front",
+    "engine.results.fronts.Front",
     "engine.results.plots.front_plot",
     "surrogate.files.whole_file",
     "surrogate.gp.fit_outcomes",

@@ -25,12 +25,12 @@ from engine.results import plots
 from engine.results.figures import (
     Growth,
     calibration,
-    fronts,
     hypervolume_growth,
     on_front_ids,
     parallel,
     wilson,
 )
+from engine.results.fronts import fronts
 from engine.results.ledger import OutcomeScore
 from engine.results.material import Material, rounded, run_names
 

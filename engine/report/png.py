@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from engine.predictions.sensitivity import Sensitivity
 from engine.results.figures import (
-    Front,
     Growth,
     Interval,
     Parallel,
     calibration,
-    fronts,
     hypervolume_growth,
     parallel,
 )
+from engine.results.fronts import Front, fronts
 from engine.results.ledger import OutcomeScore
 from engine.results.material import Material
 from engine.results.plots import FAILED, FRONT, PENDING, QUIET, SCALE

@@ -41,7 +41,7 @@ class Material:
             if outcome in self.campaign.outcomes
         }
 
-    def gains(self, experiment: ExperimentRecord) -> list[float]:
+    def objective_values(self, experiment: ExperimentRecord) -> list[float]:
         """Return the objectives' means: NaN if not measured, all NaN if a constraint is broken."""
         means = self.means(experiment)
         for constraint in self.campaign.constraints:

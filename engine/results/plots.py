@@ -12,14 +12,8 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from engine.results.figures import (
-    FinishedPoint,
-    Front,
-    Growth,
-    Interval,
-    Parallel,
-    PendingPoint,
-)
+from engine.results.figures import Growth, Interval, Parallel
+from engine.results.fronts import FinishedPoint, Front, PendingPoint
 from engine.results.ledger import OutcomeScore
 from engine.results.material import rounded
 
@@ -68,7 +62,7 @@ def front_plot(front: Front, medium: Medium = "report") -> Plot:
     """Draw two objectives against each other: runs, front, awaited results, thresholds.
 
     >>> from engine.campaign import Objective
-    >>> from engine.results.figures import Aim
+    >>> from engine.results.fronts import Aim
     >>> x, y = (Objective(outcome=name, threshold=0.0) for name in ("strength", "stretch"))
     >>> points = (FinishedPoint("1", 1.0, 3.0, True), FinishedPoint("2", 0.5, 2.0, False))
     >>> front = Front(Aim(x, "strength [MPa]"), Aim(y, "stretch [%]"), points, (), None)

@@ -94,7 +94,7 @@ def bluehill_en(made: Sequence[Made]) -> bytes:
         "(s),(mm),(N),(%),(MPa)",
     ]
     for t, d, f, e, s in zip(*one.columns(), strict=True):
-        lines.append(f'"{t:.5f}","{d:.5f}","{1000 * f / 1000:,.5f}","{100 * e:.4f}","{s:.4f}"')
+        lines.append(f'"{t:.5f}","{d:.5f}","{f:,.5f}","{100 * e:.4f}","{s:.4f}"')
     return "\r\n".join([*lines, ""]).encode("ascii")
 
 

@@ -6,6 +6,7 @@ record covers before the machine turns back.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,6 +83,14 @@ def cut(x: Array, y: Array) -> Cut:
     ending: Ending = "unloaded" if turn < len(y) - 1 else "not broken"
     end = turn if ending == "unloaded" else len(y) - 1
     return Cut(start, end, ending, slips, n_cycles)
+
+
+def white_noise(y: Array) -> float:
+    """Return the standard deviation of white noise on a smooth curve, by its second differences."""
+    if len(y) < 4:
+        return 0.0
+    # 1.4826 × the median absolute deviation is a Gaussian's; the differences have six variances.
+    return 1.4826 * float(np.median(np.abs(np.diff(y, n=2)))) / math.sqrt(6)
 
 
 def _turning_point(x: Array) -> int:
@@ -202,11 +211,7 @@ def _find_slips(
     x: Array, y: Array, start: int, greatest: float, stiffness: float
 ) -> tuple[int, ...]:
     """Return samples before falls of 5 % that come faster than unloading and are recovered from."""
-    steps = np.diff(y)
-    noise = (
-        1.4826 * float(np.median(np.abs(np.diff(steps)))) / np.sqrt(6) if len(steps) > 2 else 0.0
-    )
-    least = max(_SLIP * greatest, 6 * noise)
+    least = max(_SLIP * greatest, 6 * white_noise(y))
     window = FALL_SPAN * float(np.ptp(x))
     low = _sliding_minimum(x, y, window)
     slips: list[int] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from engine.curves.properties.cut import Cut, cut
+from engine.curves.properties.cut import Cut, cut, white_noise
 from engine.curves.properties.definitions import PROPERTIES, Definitions, PropertyName
 from engine.curves.properties.elastic import (
     Line,
@@ -116,13 +116,10 @@ def _all_missing(definitions: Definitions, reason: str) -> tuple[PropertyValue, 
 
 
 def _smoothing(y: Array) -> int:
-    """Return over how many samples a noisy curve is averaged: noise of its second differences."""
+    """Return over how many samples a noisy curve is averaged."""
     if len(y) < 12 * _SMOOTHED_OVER:
         return 1
-    second = np.diff(y, n=2)
-    # Median absolute deviation of white noise; second differences have six times its variance.
-    noise = 1.4826 * float(np.median(np.abs(second))) / np.sqrt(6)
-    return _SMOOTHED_OVER if noise > _NOISE * float(y.max()) else 1
+    return _SMOOTHED_OVER if white_noise(y) > _NOISE * float(y.max()) else 1
 
 
 class _Evaluator:

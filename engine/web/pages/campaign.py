@@ -11,7 +11,8 @@ from starlette.responses import Response
 from db.records import Status, TaskStatus
 from engine.errors import NotFoundError
 from engine.jobs.queue import newest
-from engine.results.figures import MAX_POINTS, overview_fronts, overview_growth
+from engine.results.figures import overview_growth
+from engine.results.fronts import MAX_POINTS, overview_fronts
 from engine.results.plots import front_plot, progress_plot
 from engine.web.forms import checked_form
 from engine.web.rendering import page, site_of

@@ -11,15 +11,17 @@ from db.records import Status
 from engine.campaign import Campaign, LinearConstraint, Objective
 from engine.campaign.front import hypervolume
 from engine.results.figures import (
+    calibration,
+    hypervolume_growth,
+    parallel,
+    wilson,
+)
+from engine.results.fronts import (
     Aim,
     FinishedPoint,
     Front,
-    calibration,
     fronts,
-    hypervolume_growth,
     on_front_ids,
-    parallel,
-    wilson,
 )
 from engine.results.material import Material, rounded, setting
 

@@ -10,14 +10,12 @@ import pytest
 from db.records import MeanRecord
 from engine.campaign import Campaign, Objective
 from engine.results.figures import (
-    MAX_POINTS,
     calibration,
-    fronts,
     hypervolume_growth,
-    overview_fronts,
     overview_growth,
     parallel,
 )
+from engine.results.fronts import MAX_POINTS, fronts, overview_fronts
 from engine.results.material import Material, run_names
 from engine.results.overview import Overview, Point, overview
 from engine.results.plots import calibration_plot, front_plot, parallel_plot, progress_plot
