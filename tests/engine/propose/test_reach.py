@@ -148,8 +148,8 @@ def test_three_objectives_two_of_them_out_of_reach(toy_with, runs_of, led) -> No
         for run in runs_of(campaign, 24)
     )
     batch = suggest(History(campaign, runs), ProposeRequest(n=3, seed=1), led)
-    told = [note for note in batch.notes if "no run reaches the threshold of" in note]
-    assert [note.split("threshold of ")[1].split(" ")[0] for note in told] == [
+    notes = [note for note in batch.notes if "no run reaches the threshold of" in note]
+    assert [note.split("threshold of ")[1].split(" ")[0] for note in notes] == [
         "strength",
         "stretch",
     ]

@@ -97,8 +97,8 @@ def test_ax_maximises_the_distance_turned_round(search, strategy, toy_with, runs
     history = History(campaign, runs_of(campaign, 20))
     batch = suggest(history, ProposeRequest(n=2, seed=1, strategy=strategy), led)
     assert batch.strategy == strategy
-    told = [note for note in batch.notes if "Ax learns the distance" in note]
-    assert bool(told) == (strategy == "ax-matmcl")
+    notes = [note for note in batch.notes if "Ax learns the distance" in note]
+    assert bool(notes) == (strategy == "ax-matmcl")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
