@@ -117,8 +117,9 @@ def _range(values: list[float], thresholds: tuple[float, ...]) -> tuple[float, f
     values = values or list(thresholds)
     low, high = min(values), max(values)
     spread = (high - low) or abs(high) or 1.0
-    near = [t for t in thresholds if low - spread <= t <= high + spread]
-    low, high = min([low, *near]), max([high, *near])
+    # Of a tolerance both ends are in sight, or neither: one alone would look like a threshold.
+    if any(low - spread <= edge <= high + spread for edge in thresholds):
+        low, high = min(low, *thresholds), max(high, *thresholds)
     margin = 0.06 * ((high - low) or spread)
     return low - margin, high + margin
 

@@ -96,6 +96,22 @@ def test_a_far_threshold_does_not_squeeze_the_points(
     assert low < 4.0 < high
 
 
+def test_both_ends_of_a_tolerance_are_in_sight_or_neither(
+    make_material: MakeMaterial, nanofibre: Campaign
+) -> None:
+    other = nanofibre.objectives[1]
+    extents = []
+    for target in (14.0, 1e6):
+        aim = Objective(
+            outcome=nanofibre.objectives[0].outcome, goal="target", target=target, tolerance=10.0
+        )
+        campaign = nanofibre.model_copy(update={"objectives": (aim, other)})
+        extents.append(fronts(make_material(campaign=campaign))[0].extent()[0])
+    assert extents[0][0] < 4.0
+    assert extents[0][1] > 24.0
+    assert extents[1][1] < 100.0
+
+
 def test_progress_counts_failed_runs_and_marks_batches(make_material: MakeMaterial) -> None:
     growth = hypervolume_growth(make_material())
     assert len(growth.runs) == 10
