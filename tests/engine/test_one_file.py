@@ -17,10 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ("flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400")
 # A command that has written, and goes on with something long.
 SLOW = """
-import os, sys, time, typer
+import os, signal, sys, time, typer
 from engine.terminal.exits import OneLineGroup
 from engine.workspace import Workspace
 
+# A test run in the background hands on that interrupts are ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 app = typer.Typer(cls=OneLineGroup)
 
 @app.command()
