@@ -49,7 +49,9 @@ def choose_by_botorch(
     sampler = SobolQMCNormalSampler(torch.Size([_DRAWS]), seed=seed)
     # The same shuffled order for all that is equally promising: the first row is no better.
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(choices)))
-    with warnings.catch_warnings(), without_compiling():
+    # BoTorch draws new beginnings of a fit that failed from torch's own generator.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), without_compiling():
+        torch.manual_seed(seed)
         warnings.simplefilter("ignore")  # jitter for repeated settings, restarts of hard fits
         model = ModelListGP(*(SingleTaskGP(X, Y[:, i : i + 1]) for i in range(Y.shape[1])))
         fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engine.bench.search.finished_tables import (
     MATMCL,
@@ -68,6 +69,23 @@ def test_tables_of_ones_own_come_from_a_file(tmp_path: Path) -> None:
     path.write_text('[tables.inks]\nfile = "inks.csv"\ninput = ["share"]\n')
     with pytest.raises(DataError, match="input"):
         read_definitions(path)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the published tables are not at {DATA}")
+def test_the_plain_loop_chooses_the_same_whatever_was_drawn_before() -> None:
+    # On this table every third fit of BoTorch's begins anew somewhere else.
+    campaign, runs = read_finished(DATA, "perovskite", TABLES["perovskite"])
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(runs))
+        history = History(campaign, tuple(runs[row] for row in order[:25]))
+        pool = [runs[row].conditions for row in order[25:]]
+        torch.manual_seed(1)
+        rows = choose_by_botorch(history, pool, 3, seed=7)
+        state = torch.get_rng_state()
+        torch.manual_seed(2)
+        assert choose_by_botorch(history, pool, 3, seed=7) == rows
+        torch.manual_seed(1)
+        assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_the_plain_loop_chooses_what_is_best_by_far(inks: Path) -> None:
