@@ -2,7 +2,8 @@
 
 The pool is the table's completed runs that have every objective. For one seed all strategies start
 from the same rows. The score is the hypervolume of the rows chosen so far as a share of the whole
-pool's, by the table's own (noisy) measurements; replicates are averaged.
+pool's, by the table's own (noisy) measurements; replicates are averaged. The same rows can be
+scored once more by a smoothed truth (:mod:`engine.bench.search.smoothed_pool`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from engine.bench.search import plain_loop
 from engine.bench.search.closed_loop import check_sizes
 from engine.bench.search.objectives import with_objectives, without_limits
 from engine.bench.search.scores import Protocol, reference_of, summarise
+from engine.bench.search.smoothed_pool import JUDGE, smoothed_runs
 from engine.bench.search.strategies import PoolStrategy, check_names, pool_strategy, sourced
 from engine.campaign import Campaign
 from engine.campaign.front import hypervolume, hypervolume_so_far
@@ -39,7 +41,8 @@ class ReplayConfig:
     """What is compared, on which table, with how many experiments.
 
     ``reference``: the strategy whose score after ``read_at`` experiments (the budget, if that is
-    less) the others are to reach; ``gp``, if none is named and it runs.
+    less) the others are to reach; ``gp``, if none is named and it runs. ``smoothed``: score by the
+    smoothed truth too.
 
     Raises:
         UsageError: numbers that make no benchmark.
@@ -56,6 +59,7 @@ class ReplayConfig:
     constraints: tuple[str, ...] = ()
     reference: str = ""
     read_at: int = 40
+    smoothed: bool = False
 
     def __post_init__(self) -> None:
         check_sizes(self.n_seeds, self.first_seed, self.start, self.batch, self.budget)
@@ -159,13 +163,12 @@ def replay(
     results.begin(resume=resume)
 
     def score(trace: Trace) -> Trace:
-        chosen = pool.values[[run["row"] for run in trace.runs]]
-        curve = hypervolume_so_far(chosen, campaign.objectives) / pool.hypervolume
-        return replace(trace, curve=tuple(curve.tolist()))
+        return pool.scored(trace)
 
     work = partial(run_task, config, pool, custom)
     results.fill(config.tasks, work, jobs=jobs, progress=progress, score=score)
-    return results.write(_findings(config, pool, reference, results.traces_of(config.tasks)))
+    traces = results.traces_of(config.tasks)
+    return results.write(_findings(config, pool, reference, traces))
 
 
 def campaign_of(config: ReplayConfig, campaign: Campaign, runs: Sequence[Run]) -> Campaign:
@@ -214,6 +217,12 @@ class Pool:
                 "outcome:max:NUMBER)"
             )
         return cls(campaign, complete, values, volume)
+
+    def scored(self, trace: Trace) -> Trace:
+        """Return the trace with its curve: the share of the pool's hypervolume after each run."""
+        chosen = self.values[[run["row"] for run in trace.runs]]
+        curve = hypervolume_so_far(chosen, self.campaign.objectives) / self.hypervolume
+        return replace(trace, curve=tuple(curve.tolist()))
 
 
 def _values(campaign: Campaign, run: Run, names: Sequence[str]) -> list[float]:
@@ -269,7 +278,7 @@ def _named(task: Task) -> PoolStrategy:
 def _findings(
     config: ReplayConfig, pool: Pool, reference: str, traces: Sequence[Trace]
 ) -> dict[str, Any]:
-    return {
+    findings = {
         "complete": True,
         "score": "pool-hypervolume fraction",
         "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
@@ -277,3 +286,12 @@ def _findings(
         "summary": summarise(traces, config.strategies, config.protocol, reference),
         "pool": {"runs": len(pool.runs), "hypervolume": pool.hypervolume},
     }
+    if config.smoothed:
+        smooth = Pool.from_runs(pool.campaign, smoothed_runs(pool.campaign, pool.runs))
+        again = [smooth.scored(trace) for trace in traces]
+        findings["smoothed"] = {
+            "judge": JUDGE,
+            "summary": summarise(again, config.strategies, config.protocol, reference),
+            "hypervolume": smooth.hypervolume,
+        }
+    return findings

@@ -152,6 +152,14 @@ def replay(
         int,
         typer.Option("--read-at", help="Experiments after which the reference's score is read."),
     ] = 40,
+    smoothed: Annotated[
+        bool,
+        typer.Option(
+            "--smoothed",
+            help="Score the chosen runs once more, by what BoTorch's default model of the whole "
+            "table expects of them: measured values reward luck.",
+        ),
+    ] = False,
     out: OutOption = None,
     resume: ResumeOption = False,
     plot: PlotOption = None,
@@ -177,6 +185,7 @@ def replay(
         constraints=tuple(constraint or ()),
         reference=reference or "",
         read_at=read_at,
+        smoothed=smoothed,
     )
     check_folders(out, plot)
     definition = campaign_for(campaign, template, table_format)

@@ -23,12 +23,13 @@ def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
         screen,
         f"{document['score']}{unit} after so many experiments, mean of seeds {first}–{last}",
     )
-    columns = _spread(len(summary["checkpoints"]), MAX_CHECKPOINTS)
-    rows = [
-        [name, *(f"{scale * scores['mean'][i]:.1f}" for i in columns)]
-        for name, scores in summary["strategies"].items()
-    ]
-    screen.print(grid(["strategy", *(str(summary["checkpoints"][i]) for i in columns)], rows))
+    _print_curves(screen, summary, scale)
+    smoothed = document.get("smoothed")
+    if smoothed:
+        print_line(screen, f"the same runs, judged by what {smoothed['judge']} expects of them")
+        _print_curves(screen, smoothed["summary"], scale)
+        _print_reach(screen, smoothed["summary"], unit, scale)
+        print_line(screen, "and by what was measured")
     baseline = summary["baseline"]
     print_line(
         screen,
@@ -43,6 +44,15 @@ def print_comparison(document: Mapping[str, Any], jobs: int) -> None:
     screen.print(grid([*headings, "experiments", "acceleration", "batch [s]"], rows))
     _print_reach(screen, summary, unit, scale)
     print_where(screen, document, jobs_text(jobs))
+
+
+def _print_curves(screen: Console, summary: Mapping[str, Any], scale: float) -> None:
+    columns = _spread(len(summary["checkpoints"]), MAX_CHECKPOINTS)
+    rows = [
+        [name, *(f"{scale * scores['mean'][i]:.1f}" for i in columns)]
+        for name, scores in summary["strategies"].items()
+    ]
+    screen.print(grid(["strategy", *(str(summary["checkpoints"][i]) for i in columns)], rows))
 
 
 def _print_reach(screen: Console, summary: Mapping[str, Any], unit: str, scale: float) -> None:

@@ -4,9 +4,13 @@ import csv
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.bench.search.replay import ReplayConfig, read_pool, replay
+from engine.bench.search.smoothed_pool import smoothed_runs
+from engine.campaign import Campaign
+from engine.campaign.history import Run
 from engine.errors import DataError, UsageError
 from engine.lab.virtual import nanofibre_campaign
 
@@ -62,6 +66,42 @@ def test_rows_without_an_objective_are_left_out(run, table):
     assert run(runs=[*partial, *rows[10:]])["pool"]["runs"] == 20
     with pytest.raises(DataError, match="no completed run with y and z"):
         run(runs=partial)
+
+
+def test_a_smoothed_truth_forgets_who_was_lucky(pool_strategies):
+    """To know which values were lucky gains nothing in the smoothed score."""
+    campaign = Campaign(
+        name="noisy",
+        parameters=({"name": "x", "low": 0, "high": 1},),
+        properties=({"name": "y"},),
+        objectives=({"outcome": "y", "goal": "maximize", "threshold": 0},),
+    )
+    x = np.linspace(0, 1, 40)
+    luck = np.where(np.arange(40) % 10 == 3, 1.0, 0.0)
+    values = 1 + x + luck + 0.05 * np.random.default_rng(0).standard_normal(40)
+    runs = [Run({"x": float(a)}, {"y": (float(b),)}) for a, b in zip(x, values, strict=True)]
+    smooth = np.array([run.outcomes["y"][0] for run in smoothed_runs(campaign, runs)])
+    slope, level = np.polyfit(x, smooth, 1)
+    assert (slope, level + slope / 2) == (pytest.approx(1, abs=0.3), pytest.approx(1.6, abs=0.1))
+    assert np.abs(smooth - (level + slope * x)).max() < 0.3
+
+    def lucky(history, pool, n, seed):
+        return [i for i, p in enumerate(pool) if luck[int(np.argmin(np.abs(x - p["x"])))] > 0][:n]
+
+    def steep(history, pool, n, seed):
+        return [int(i) for i in np.argsort([-p["x"] for p in pool])[:n]]
+
+    config = ReplayConfig(
+        table="noisy", strategies=("lucky", "steep"), n_seeds=3, start=2, batch=2, budget=4,
+        reference="lucky", smoothed=True,
+    )  # fmt: skip
+    document = replay(config, campaign, runs, strategies={"lucky": lucky, "steep": steep})
+    measured, smoothed = (
+        {name: part["summary"]["strategies"][name]["final"] for name in config.strategies}
+        for part in (document, document["smoothed"])
+    )
+    assert measured["lucky"] > measured["steep"]
+    assert smoothed["lucky"] < smoothed["steep"] == pytest.approx(1.0, abs=0.05)
 
 
 def test_refuses_picks_that_are_none(run):
