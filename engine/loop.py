@@ -89,6 +89,19 @@ class Replayed:
     differences: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Candidates, a row each: a forecast of a new measurement, and the rank.
+
+    Rank 1 promises most hypervolume beyond the runs so far. ``notes``: what the user should know.
+    """
+
+    campaign: Campaign
+    forecasts: tuple[dict[str, Forecast], ...]
+    ranks: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
 def propose(
     workspace: Workspace,
     request: ProposeRequest,
@@ -295,12 +308,8 @@ def score(
     *,
     seed: int = 0,
     progress: Progress = silent,
-) -> tuple[Campaign, list[dict[str, Forecast]], list[int]]:
+) -> Scored:
     """Forecast and rank conditions that the user brings (controlled parameters are required).
-
-    Returns:
-        The campaign, a forecast of a new measurement for each row, and each row's rank: 1 promises
-        most hypervolume beyond the runs so far.
 
     Raises:
         ModelError: too few results to learn from.
@@ -313,12 +322,15 @@ def score(
 
     settings = workspace.settings.propose
     knowledge = knowledge_for(snapshot.campaign, settings.strategy, snapshot.checkpoint)
-    forecasts, values = rank_conditions(snapshot.history, conditions, settings, seed, knowledge)
-    order = sorted(range(len(values)), key=lambda row: -values[row])
-    ranks = [0] * len(values)
-    for rank, row in enumerate(order):
-        ranks[row] = rank + 1
-    return snapshot.campaign, forecasts, ranks
+    ranking = rank_conditions(snapshot.history, conditions, settings, seed, knowledge)
+    order = sorted(range(len(conditions)), key=lambda row: -ranking.values[row])
+    ranks = {row: rank + 1 for rank, row in enumerate(order)}
+    return Scored(
+        snapshot.campaign,
+        ranking.forecasts,
+        tuple(ranks[row] for row in range(len(conditions))),
+        ranking.notes,
+    )
 
 
 def read_snapshot(workspace: Workspace) -> Snapshot:

@@ -262,25 +262,25 @@ def score(
         for warning in (*table.notes, *outside):
             warn(warning)
         with progress_line() as progress:
-            campaign, forecasts, ranks = score_candidates(
-                workspace, conditions, seed=seed, progress=progress
-            )
+            scored = score_candidates(workspace, conditions, seed=seed, progress=progress)
+    for note in scored.notes:
+        warn(note)
     if as_json:
         from engine.documents.predictions import CandidateOut, CandidatesOut
 
         rows = [
             CandidateOut.model_validate({"conditions": c, "outcomes": f, "rank": r})
-            for c, f, r in zip(conditions, forecasts, ranks, strict=True)
+            for c, f, r in zip(conditions, scored.forecasts, scored.ranks, strict=True)
         ]
-        print_json(CandidatesOut(campaign=campaign.name, rows=tuple(rows)))
+        print_json(CandidatesOut(campaign=campaign.name, rows=tuple(rows), notes=scored.notes))
         if out is None:
             return
-    text = scored_csv(table.headings, table.rows, forecasts, ranks)
+    text = scored_csv(table.headings, table.rows, scored.forecasts, scored.ranks)
     if out is None:
         print_table(text)
     else:
         write_aside(out, text)
-        say(f"{len(ranks)} candidates scored and ranked in {out}.")
+        say(f"{len(scored.ranks)} candidates scored and ranked in {out}.")
 
 
 # -- reading words ----------------------------------------------------------------------------

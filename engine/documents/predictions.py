@@ -183,6 +183,7 @@ class CandidatesOut(Document):
 
     campaign: str
     rows: tuple[CandidateOut, ...]
+    notes: tuple[str, ...] = ()
 
 
 class ScoreOut(Document):

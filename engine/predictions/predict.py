@@ -163,8 +163,15 @@ def ask(
             conditions, complete, forecasts, success, remote, drives_by_row, strict=True
         )
     )
+    from engine.propose.learnable import unpredicted
+
     left_out = [] if history.left_out is None else [history.left_out]
-    notes = [*left_out, *forecaster.data.notes, *_assumed(campaign, rows, typical)]
+    notes = [
+        *left_out,
+        *unpredicted(history, forecaster.outcomes),
+        *forecaster.data.notes,
+        *_assumed(campaign, rows, typical),
+    ]
     if drives and not driven:
         notes.append(f"what drives them is told for up to {MAX_DRIVEN_ROWS} rows at a time.")
     return Predictions(campaign, level, history.n_finished, rows, tuple(notes))

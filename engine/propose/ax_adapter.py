@@ -152,11 +152,17 @@ def build_client(
         ),
         outcome_constraints=_outcome_constraints(history, metrics, distances, guide),
     )
+    needed = set(campaign.wanted_outcomes)
     # A client that had lived through the campaign would be past its start; a rebuilt one would put
     # the centre of the space, once more, in the first place of every batch.
     if guide is None:
+        counts = [sum(bool(run.outcomes.get(o)) for run in history.finished) for o in needed]
         client.configure_generation_strategy(
-            initialization_random_seed=seed, initialize_with_center=not history.finished
+            initialization_random_seed=seed,
+            initialize_with_center=not history.finished,
+            # Of runs with some of the outcomes Ax learns, but it counts none of them as observed.
+            min_observed_initialization_trials=0 if min(counts) >= 2 else None,
+            allow_exceeding_initialization_budget=True,
         )
     else:
         client.set_generation_strategy(
@@ -176,16 +182,16 @@ def build_client(
         results = {
             metrics[o]: _result(campaign, o, run, in_work_space=guide is not None)
             for o in needed
-            if o in run.outcomes
+            if run.outcomes.get(o)
         }
         for objective in targets:
-            if objective.outcome in run.outcomes:
+            if run.outcomes.get(objective.outcome):
                 mean = np.array(np.mean(run.outcomes[objective.outcome]))
                 gain = work_gains(campaign, objective, mean)
                 results[distances[objective.outcome]] = float(gain)
         if run in history.failed:
             client.mark_trial_failed(index)
-        elif len(results) == len(needed) + len(targets):
+        elif results:
             client.complete_trial(index, raw_data=results)
     return client, skipped
 

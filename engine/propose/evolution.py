@@ -34,10 +34,11 @@ def evolve(
 ) -> Array:
     """Return ``n`` settings (n, c): offspring by crossover and mutation, snapped, none run before.
 
-    Where too few differing offspring come, the rest is space-filling.
+    Where too few differing offspring come, the rest is space-filling. A parent that was not
+    measured in an objective has the median of the others there.
     """
     names = [objective.outcome for objective in history.campaign.objectives]
-    parents = [run for run in history.finished if all(name in run.outcomes for name in names)]
+    parents = [run for run in history.finished if any(run.outcomes.get(name) for name in names)]
     settings, _ = take_then_fill(
         space,
         history,
@@ -57,7 +58,9 @@ def _descendants(
     """Yield snapped settings (c,), one generation of the parents' offspring after another."""
     objectives = space.campaign.objectives
     names = [objective.outcome for objective in objectives]
-    values = np.array([[np.mean(run.outcomes[name]) for name in names] for run in parents])
+    values = np.array([[_mean(run, name) for name in names] for run in parents])
+    # What was not measured is neither in a run's favour nor against it.
+    values = np.where(np.isnan(values), _medians(values), values)
     F, G = -gains_of(values, objectives), _violations(space, parents)
     X = _unit(space, space.settings_of([run.conditions for run in parents]))
     X, scores = _one_each(X, np.concatenate([F, G], axis=1))
@@ -65,6 +68,16 @@ def _descendants(
     for attempt in range(_GENERATIONS_AT_MOST):
         for row in _offspring(X, F, G, n, seed + 7919 * attempt):
             yield space.snap_unit(row, fixed)
+
+
+def _mean(run: Run, outcome: str) -> float:
+    return float(np.mean(run.outcomes[outcome])) if run.outcomes.get(outcome) else np.nan
+
+
+def _medians(values: Array) -> Array:
+    """Return the median of each column of what was measured; 0 where nothing was."""
+    columns = [column[np.isfinite(column)] for column in values.T]
+    return np.array([np.median(column) if len(column) else 0.0 for column in columns])
 
 
 def _violations(space: Space, runs: Sequence[Run]) -> Array:

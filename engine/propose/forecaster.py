@@ -16,6 +16,7 @@ from engine.campaign import Value
 from engine.campaign.history import History
 from engine.compute import device_of
 from engine.errors import DataError, ModelError
+from engine.propose.learnable import is_constant
 from engine.propose.request import Forecast, SourceShare
 from engine.propose.room import Room
 from engine.propose.space import Space
@@ -230,7 +231,7 @@ def outcomes_with_data(history: History) -> tuple[str, ...]:
     outcomes = []
     for outcome in history.campaign.outcomes:
         values = [v for run in history.finished for v in run.outcomes.get(outcome, ())]
-        if len(values) >= 2 and np.ptp(values) > 1e-12 * max(1.0, abs(values[0])):
+        if len(values) >= 2 and not is_constant(values):
             outcomes.append(outcome)
     if not outcomes:
         if history.n_finished >= 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from engine.campaign import Value
 from engine.campaign.history import History
 from engine.errors import ModelError
 from engine.propose.forecaster import Forecaster
+from engine.propose.learnable import assess
 from engine.propose.model_based import Search
 from engine.propose.request import Forecast, ProposeRequest, check_strategy
 from engine.propose.room import plan_room
@@ -98,13 +100,27 @@ def _choose_by_model(
     settings: ProposeSettings,
     knowledge: Knowledge | None,
 ) -> list[int]:
-    try:
-        forecaster, _ = Forecaster.fit_wanted(history, settings, knowledge)
-    except ModelError:
+    focus = assess(history).focus
+    if focus is None:
         return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
+    history = replace(history, campaign=focus)
+    forecaster, _ = Forecaster.fit_wanted(history, settings, knowledge)
     room = plan_room(space, history, {}, robust=False, n_readings=1)
     search = Search(history, forecaster, explore=True, room=room, settings=settings, seed=seed)
     return search.pick_from(space.encode(pool, forecaster.data.fill), n).picks
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Conditions forecast and valued, a row each, and what the user should know.
+
+    ``forecasts``: of all outcomes that have data; ``values``: the logarithm of the expected
+    hypervolume improvement with the probability of success, the higher the better.
+    """
+
+    forecasts: tuple[dict[str, Forecast], ...]
+    values: tuple[float, ...]
+    notes: tuple[str, ...]
 
 
 def rank_conditions(
@@ -113,30 +129,31 @@ def rank_conditions(
     settings: ProposeSettings,
     seed: int,
     knowledge: Knowledge | None = None,
-) -> tuple[list[dict[str, Forecast]], list[float]]:
+) -> Ranking:
     """Forecast conditions that the user brings, and value each alone as the next run.
 
-    Returns:
-        Forecasts, one for each row, of all outcomes that have data; and the logarithm of the
-        expected hypervolume improvement with the probability of success, the higher the better.
+    What is wanted and cannot be learnt yet does not count, which is noted.
 
     Raises:
         ModelError: too few results to learn from.
     """
-    campaign = history.campaign
+    learnable = assess(history)
+    focus = learnable.focus
+    if focus is None:
+        problems = "; ".join(f"{name}: {text}" for name, text in learnable.problems.items())
+        raise ModelError(f"expected results to rank by, but nothing can be learnt yet: {problems}")
     forecaster = Forecaster.fit(history, settings, knowledge=knowledge)
     space = forecaster.space
-    forecasts = forecaster.predict(conditions)
-    missing = [o for o in campaign.wanted_outcomes if o not in forecaster.outcomes]
-    if missing:
-        raise ModelError(
-            f"expected results of {', '.join(missing)} to rank by, found none to learn from"
-        )
-    focused = forecaster.restricted_to(campaign.wanted_outcomes)
+    history = replace(history, campaign=focus)
+    focused = forecaster.restricted_to(focus.wanted_outcomes)
     room = plan_room(space, history, {}, robust=False, n_readings=1)
     search = Search(history, focused, explore=True, room=room, settings=settings, seed=seed)
     X = space.encode(conditions, forecaster.data.fill)
     values = [
         search.pick_from(part, 0).first_values for part in np.array_split(X, max(1, len(X) // 512))
     ]
-    return forecasts, [float(v) for v in np.concatenate(values)]
+    return Ranking(
+        tuple(forecaster.predict(conditions)),
+        tuple(float(v) for v in np.concatenate(values)),
+        (*learnable.notes(), *forecaster.data.notes),
+    )

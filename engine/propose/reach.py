@@ -43,10 +43,11 @@ _HOW_TO_REVISE = by_voice(" (config.toml, then `engine campaign revise`)", "")
 class Reach:
     """What finished runs have come to.
 
-    ``n_meeting``: runs that meet all constraints as far as is known; ``n_beyond``: those that are
-    beyond every threshold, too. ``unreached``: the objectives, of those that were measured, whose
-    threshold no run reaches (that meets the constraints, if any does); ``unmet``: the constraints
-    that no run meets, of those that were measured.
+    ``n_meeting``: runs that meet all constraints as far as is known; ``n_complete``: those of which
+    every objective is known, too; ``n_beyond``: those that are beyond every threshold.
+    ``unreached``: the objectives, of those that were measured, whose threshold no run reaches (that
+    meets the constraints, if any does); ``unmet``: the constraints that no run meets, of those that
+    were measured.
     """
 
     campaign: Campaign
@@ -55,6 +56,7 @@ class Reach:
     unmet: tuple[LinearConstraint, ...]
     n_meeting: int
     n_beyond: int
+    n_complete: int
     candidates: tuple[Run, ...]
     """Runs whose objectives count: those that meet the constraints, or all if none does."""
 
@@ -96,7 +98,8 @@ class Reach:
                 "no run meets all constraints together yet, though each is met by some: the search "
                 "goes towards runs that do."
             )
-        if not self.n_beyond and not self.unreached and not self.lacks_meeting:
+        is_comparable = self.n_complete > 0 and not self.unreached and not self.lacks_meeting
+        if not self.n_beyond and is_comparable:
             limits = " and within the constraints" if self.campaign.constraints else ""
             notes.append(
                 f"no run lies beyond every threshold at once{limits} yet, though each is reached "
@@ -148,6 +151,7 @@ def measure_reach(campaign: Campaign, finished: Sequence[Run]) -> Reach:
         tuple(unmet),
         int(is_met.sum()),
         int((is_met & reached.all(axis=1)).sum()),
+        int((is_met & np.isfinite(values).all(axis=1)).sum()),
         tuple(run for run, is_counted in zip(finished, counts, strict=True) if is_counted),
     )
 
@@ -225,11 +229,15 @@ def reference_point(
                 spread = float(np.ptp(measured)) or 1.0
                 reference[j] = float(measured.min() - 0.1 * spread)
     else:
-        complete = work_gains_of(campaign, reach.candidates)
-        complete = complete[np.isfinite(complete).all(axis=1)]
+        counted = work_gains_of(campaign, reach.candidates)
+        complete = counted[np.isfinite(counted).all(axis=1)]
         if len(complete):
             margins = (complete - reference) / _scale_of(reference - gains)
             reference = np.minimum(reference, complete[int(np.argmax(margins.min(axis=1)))])
+        else:
+            # No run tells of all objectives: the nearest of each by itself.
+            nearest = np.where(np.isfinite(counted), counted, -np.inf).max(axis=0)
+            reference = np.where(np.isfinite(nearest), np.minimum(reference, nearest), reference)
     return reference.tolist(), reach.notes(explore=explore)
 
 

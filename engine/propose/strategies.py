@@ -6,12 +6,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from engine.propose.evidence import weigh
+from engine.propose.evidence import FEWEST_RUNS, weigh
 from engine.propose.forecaster import Forecaster
+from engine.propose.learnable import assess
 from engine.propose.model_based import Search
 from engine.propose.reach import measure_reach, reference_point
 from engine.propose.request import SOURCED_STRATEGIES
@@ -27,8 +28,27 @@ if TYPE_CHECKING:
     from engine.campaign import Campaign
     from engine.propose.ax_surrogate import Guide
 
-_FEWEST_RUNS = 5
-"""Fewer left-out runs are no evidence of anything."""
+
+def choose(task: Task) -> Answer:
+    """Let the requested strategy choose, by those outcomes that can be learnt.
+
+    ``task.history`` is that of the campaign without the others afterwards. Before there are runs
+    enough nothing is left out: what is missing or alike may well be so by chance.
+    """
+    strategy = cast(Strategy, task.request.strategy)
+    learnable = assess(task.history)
+    if strategy != "sobol" and learnable.n_runs >= runs_to_lead(task):
+        task.notes += learnable.notes()
+        focus = learnable.focus
+        if focus is None:
+            return sobol(task)
+        task.history = replace(task.history, campaign=focus)
+    return STRATEGIES[strategy](task)
+
+
+def runs_to_lead(task: Task) -> int:
+    """Return the number of runs from which on a model may lead."""
+    return max(len(task.space.controlled) + 1, FEWEST_RUNS, task.settings.cold_start)
 
 
 def sobol(task: Task) -> Answer:
@@ -43,18 +63,17 @@ def _model_led(task: Task) -> Answer:
     """``gp``, ``matmcl``, ``ax-matmcl``: a model searches, and may know what sources found."""
     history, request = task.history, task.request
     campaign = history.campaign
-    outcomes = campaign.wanted_outcomes
-    n_finished = sum(all(o in run.outcomes for o in outcomes) for run in history.finished)
-    needed = max(len(task.space.controlled) + 1, _FEWEST_RUNS, task.settings.cold_start)
-    heads = task.knowledge.heads(outcomes) if task.knowledge is not None else None
+    learnable = assess(history)
+    needed = runs_to_lead(task)
+    heads = task.knowledge.heads(campaign.wanted_outcomes) if task.knowledge is not None else None
     if task.knowledge is None and request.strategy in SOURCED_STRATEGIES:
         task.notes.append(_without_sources(campaign))
-    if heads is not None and n_finished < _FEWEST_RUNS:
+    if heads is not None and learnable.n_runs < FEWEST_RUNS:
         return _source_guided(task, heads)
-    if n_finished < needed:
+    if learnable.n_runs < needed:
         task.notes.append(
             f"cold start: the model leads from {needed} finished runs on, so far there "
-            f"{'is 1' if n_finished == 1 else f'are {n_finished}'}; the batch fills the space."
+            f"{learnable.counted}; the batch fills the space."
         )
         return sobol(task)
     started = time.perf_counter()
@@ -65,9 +84,9 @@ def _model_led(task: Task) -> Answer:
         evidence = weigh(forecaster, len(campaign.objectives))
         if not evidence.suffices:
             task.notes.append(
-                f"cold start: after {n_finished} runs the model predicts left-out runs no better "
-                f"than their mean (R² {evidence.r2:.2f}, t {evidence.t:.1f}); the batch fills the "
-                "space."
+                f"cold start: after {learnable.n_runs} runs the model predicts left-out runs no "
+                f"better than their mean (R² {evidence.r2:.2f}, t {evidence.t:.1f}); the batch "
+                "fills the space."
             )
             return sobol(task)
     task.seconds["fit"] = time.perf_counter() - started

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from engine.campaign.history import History
 from engine.errors import ModelError, field
@@ -18,9 +18,9 @@ from engine.propose.request import (
 )
 from engine.propose.room import plan_room
 from engine.propose.space import Space
-from engine.propose.strategies import STRATEGIES, sobol
+from engine.propose.strategies import choose, sobol
 from engine.propose.task import Task
-from engine.workspace.settings import ProposeSettings, Strategy
+from engine.workspace.settings import ProposeSettings
 
 if TYPE_CHECKING:
     from engine.sources.knowledge import Knowledge
@@ -54,7 +54,7 @@ def suggest(
     if history.left_out is not None:
         task.notes.append(history.left_out)
     _refuse_exhausted(task)
-    answer = STRATEGIES[cast(Strategy, request.strategy)](task)
+    answer = choose(task)
     # Limits such as max_distinct may leave less than a batch among the model's candidates, which
     # lie close together, and enough of the whole space.
     if len(answer.settings) < request.n and answer.strategy != "sobol":

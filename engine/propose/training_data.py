@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 from engine.errors import ModelError, by_voice, field
+from engine.propose.learnable import is_constant
 from engine.propose.space import Space
 
 Array = NDArray[np.float64]
@@ -117,7 +118,7 @@ def _refuse_constant(raw: Array, outcomes: Sequence[str], n_runs: int) -> None:
                 f"expected at least 2 values of {outcome} to learn from, got {len(values)}: log "
                 f"more, or use {field('strategy')} sobol."
             )
-        if np.ptp(values) <= 1e-12 * max(1.0, abs(values[0])):
+        if is_constant(values.tolist()):
             raise ModelError(
                 f"{outcome} has the same value, {values[0]:g}, in all of {n_runs} runs: there is "
                 f"nothing to learn from it. {CORRECT_IT}, or use {field('strategy')} sobol."

@@ -113,9 +113,9 @@ def test_what_is_recorded_meanwhile_is_not_proposed(
 
 def test_ranks_are_a_permutation(filled: Workspace) -> None:
     rows = [{**SETTINGS, "collector_speed": speed} for speed in (0.0, 400.0, 1600.0)]
-    campaign, forecasts, ranks = score(filled, rows)
-    assert sorted(ranks) == [1, 2, 3]
-    assert all(set(forecast) == set(campaign.outcomes) for forecast in forecasts)
+    scored = score(filled, rows)
+    assert sorted(scored.ranks) == [1, 2, 3]
+    assert all(set(row) == set(scored.campaign.outcomes) for row in scored.forecasts)
 
 
 def test_killed_at_any_moment_a_batch_is_there_or_not(folder: Path, filled: Workspace) -> None:

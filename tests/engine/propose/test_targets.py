@@ -154,7 +154,7 @@ def test_candidates_are_ranked_by_what_may_hit(toy_with, runs_of, led, true_outc
     campaign = toy_with(objectives=[TARGETS["stretch"]])
     history = History(campaign, runs_of(campaign, 20, noise=0.01))
     candidates = [{"a": a, "b": 1.25, "room": 20.0} for a in (0.0, 0.3, 0.6, 0.8, 1.0)]
-    _, values = rank_conditions(history, candidates, led, seed=0)
+    values = rank_conditions(history, candidates, led, seed=0).values
     near = [abs(true_outcomes(c)["stretch"] - 2.0) for c in candidates]
     assert int(np.argmax(values)) == int(np.argmin(near))
     assert choose_from_pool(history, candidates, 1, strategy="gp", seed=0, settings=led) == [
