@@ -20,12 +20,17 @@ from db.records import Status
 from engine.bench.harness.results import ResultFile
 from engine.bench.harness.tasks import Task, Trace, seed_by_seed, timed_round
 from engine.bench.models import sources
-from engine.bench.search import plain_loop
 from engine.bench.search.closed_loop import check_sizes
 from engine.bench.search.objectives import with_objectives, without_limits
 from engine.bench.search.scores import Protocol, reference_of, summarise
 from engine.bench.search.smoothed_pool import JUDGE, smoothed_runs
-from engine.bench.search.strategies import PoolStrategy, check_names, pool_strategy, sourced
+from engine.bench.search.strategies import (
+    PEERS,
+    PoolStrategy,
+    check_names,
+    pool_strategy,
+    sourced,
+)
 from engine.campaign import Campaign
 from engine.campaign.front import hypervolume, hypervolume_so_far
 from engine.campaign.history import History, Run
@@ -142,8 +147,7 @@ def replay(
         DataError: a file of another benchmark; a table in which nothing passes the thresholds.
     """
     custom = dict(strategies or {})
-    peers = {plain_loop.NAME: plain_loop.choose_by_botorch}
-    config = replace(config, strategies=check_names(config.strategies, custom={**peers, **custom}))
+    config = replace(config, strategies=check_names(config.strategies, custom={**PEERS, **custom}))
     trained = [name for name in config.strategies if sources.is_trained(sourced(name) or "")]
     if trained:
         raise UsageError(

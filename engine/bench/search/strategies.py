@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from engine.bench.models import sources
 from engine.bench.models.knowledge import KnowledgeProvider, ignorance, keywords
-from engine.bench.search import gp_0_1, plain_loop
+from engine.bench.search import baybe_loop, gp_0_1, plain_loop
 from engine.campaign import Value
 from engine.campaign.history import History
 from engine.errors import UsageError, nearest_name
@@ -41,6 +41,12 @@ Strategy = Callable[[History, int, int, Mapping[str, float]], Choice]
 
 PoolStrategy = Callable[[History, Sequence[Mapping[str, Value]], int, int], list[int]]
 """(history, settings to choose from, how many, seed) → their indices."""
+
+PEERS: Mapping[str, PoolStrategy] = {
+    plain_loop.NAME: plain_loop.choose_by_botorch,
+    baybe_loop.NAME: baybe_loop.choose_by_baybe,
+}
+"""What people use elsewhere; they choose from a pool only."""
 
 
 def strategy(name: str, provider: KnowledgeProvider = ignorance) -> Strategy:
@@ -71,8 +77,8 @@ def strategy(name: str, provider: KnowledgeProvider = ignorance) -> Strategy:
 
 def pool_strategy(name: str, provider: KnowledgeProvider = ignorance) -> PoolStrategy:
     """Return the pool strategy of ``engine.propose`` called ``name``; see :func:`strategy`."""
-    if name == plain_loop.NAME:
-        return plain_loop.choose_by_botorch
+    if name in PEERS:
+        return PEERS[name]
     if name == gp_0_1.NAME:
         return gp_0_1.choose_from_pool
     inner = _inner(name)

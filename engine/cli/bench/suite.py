@@ -49,8 +49,8 @@ def suite(
         list[str] | None,
         typer.Option(
             "--strategy",
-            help="Such as random, botorch (the plain loop at its defaults), gp, matmcl or ax; "
-            "repeat it to compare.",
+            help="Such as random, botorch (the plain loop at its defaults), gp, matmcl, ax or "
+            "baybe (with the extra 'peers'); repeat it to compare.",
             show_default="random, botorch, gp, matmcl",
         ),
     ] = None,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.bench.search import baybe_loop
 from engine.bench.search.finished_tables import (
     MATMCL,
     TABLES,
@@ -19,6 +20,7 @@ from engine.bench.search.finished_tables import (
     tables_named,
 )
 from engine.bench.search.plain_loop import choose_by_botorch
+from engine.bench.search.strategies import PEERS
 from engine.bench.search.suite import SuiteConfig, mean_over_tables, score_after, suite
 from engine.campaign.history import History
 from engine.errors import DataError, NotFoundError, UsageError
@@ -88,14 +90,38 @@ def test_the_plain_loop_chooses_the_same_whatever_was_drawn_before() -> None:
         assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_the_plain_loop_chooses_what_is_best_by_far(inks: Path) -> None:
+@pytest.mark.parametrize("name", PEERS)
+def test_peers_choose_what_is_best_by_far(inks: Path, name: str) -> None:
+    if name == "baybe":
+        pytest.importorskip("baybe", reason="the extra 'peers' is not installed")
     campaign, runs = read_finished(inks, "inks", INKS)
     history = History(campaign, tuple(runs[::3]))
     pool = [run.conditions for run in runs if run not in history.finished]
-    rows = choose_by_botorch(history, pool, 2, seed=0)
+    rows = PEERS[name](history, pool, 2, 0)
     assert len(set(rows)) == 2
     assert pool[rows[0]]["input_2"] == "red"
     assert float(pool[rows[0]]["input_1"]) > 0.7
+    np.random.seed(5)
+    state = np.random.get_state()[1].tolist()
+    assert PEERS[name](history, pool, 2, 0) == rows
+    assert np.random.get_state()[1].tolist() == state
+
+
+def test_two_objectives_and_other_goals_reach_baybe(inks: Path) -> None:
+    pytest.importorskip("baybe", reason="the extra 'peers' is not installed")
+    table = INKS.model_copy(update={"maximize": (), "minimize": ("colour", "share")})
+    campaign, runs = read_finished(inks, "inks", table)
+    history = History(campaign, tuple(runs[3:9]))
+    pool = [run.conditions for run in runs if run not in history.finished]
+    chosen = [pool[row] for row in PEERS["baybe"](history, pool, 2, 0)]
+    assert min(float(conditions["input_1"]) for conditions in chosen) < 0.2
+
+
+def test_a_peer_that_is_not_installed_is_told(inks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign, runs = read_finished(inks, "inks", INKS)
+    monkeypatch.setattr(baybe_loop, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'spinneret\[peers\]'"):
+        PEERS["baybe"](History(campaign, tuple(runs[:6])), [runs[7].conditions], 1, 0)
 
 
 def test_strategies_stand_side_by_side(inks: Path, tmp_path: Path) -> None:
