@@ -170,8 +170,19 @@ class Parameter(Frozen):
 
         >>> Parameter(name="x", low=-0.3, high=1, step=0.1).written(-0.3 + 0.1 * 3)
         0.0
+        >>> Parameter(name="salt", low=1e-12, high=1, scale="log").written(2e-12 / 3)
+        6.666666667e-13
         """
+        if self.choices is not None:
+            return value
+        if self.is_ratio:
+            return float(f"{value:.10g}")
         return round(value, self._decimals)
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether it is continuous on a scale of ratios: 1e-9 is no more exact than 1e-2."""
+        return self.scale == "log" and self.n_levels is None
 
     @cached_property
     def _decimals(self) -> int:
@@ -193,6 +204,7 @@ class Parameter(Frozen):
             finest = min(upper - lower for lower, upper in pairwise(levels)) * 1e-6
         else:
             finest = self.step * 1e-6 if self.step is not None else (high - low) * 1e-9
+            finest = low * 1e-9 if self.is_ratio else finest
         # Beyond double precision values of a narrow range far from 0 cannot be told apart.
         return max(finest, 8 * EPSILON * max(abs(low), abs(high)))
 

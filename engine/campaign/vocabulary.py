@@ -33,7 +33,7 @@ RESERVED: dict[str, Kind] = {
     "comment": "note",
     "replicate": "replicate",
 }
-"""Headings that mean the same in every campaign, unless one of its own names is spelt so."""
+"""Headings that mean the same in every campaign; where it has a name spelt so: ``run note``."""
 
 _WITH_UNIT = re.compile(r"^(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))$")
 _UNITS = {"degC": "°C", "C": "°C", "deg": "°", "percent": "%", "%RH": "%"}
@@ -56,10 +56,29 @@ class Vocabulary:
                     self._add(word + outcome.removeprefix(prop.name), "outcome", outcome)
                 if prop.directions:
                     self._undirected[loosely(word)] = prop.outcomes
-        named = set(self._loose)
+        self._named = frozenset(self._loose)
         for word, kind in (RESERVED if reserved is None else reserved).items():
-            if word not in named:
-                self._add(word, kind, kind)
+            # A synonym that the campaign needs for itself is given up, the word itself is moved.
+            if word == kind or word not in self._named:
+                self._add(self.unclaimed(word), kind, kind)
+
+    def unclaimed(self, word: str) -> str:
+        """Return how a heading of every campaign is spelt where the campaign's own names may clash.
+
+        >>> from engine.campaign import Campaign, Parameter, Property
+        >>> campaign = Campaign(
+        ...     name="inks",
+        ...     parameters=[Parameter(name="Note", low=0, high=1)],
+        ...     properties=[Property(name="cost")],
+        ...     objectives=[{"outcome": "cost", "goal": "minimize", "threshold": 9}],
+        ... )
+        >>> words = Vocabulary(campaign)
+        >>> words.unclaimed("label"), words.unclaimed("note"), words.meaning("run note")
+        ('label', 'run note', (('note', 'note'), None))
+        """
+        while loosely(word) in self._named:
+            word = f"run {word}"
+        return word
 
     def _add(self, word: str, kind: Kind, name: str) -> None:
         self._exact.setdefault(word.strip(), (kind, name))

@@ -95,18 +95,20 @@ def _cell(value: Value) -> str:
 
 def write_worksheet(path: Path, proposed: ProposedBatch) -> None:
     """Write settings, empty cells for what becomes of each run, and what to expect of it."""
+    from engine.campaign.vocabulary import Vocabulary
     from engine.workspace.files import write_aside
 
     campaign = proposed.campaign
+    unclaimed = Vocabulary(campaign).unclaimed
     outcomes = [
         name for name in campaign.outcomes if any(name in s.outcomes for _, s in proposed.numbered)
     ]
-    headings = ["experiment", "order"]
+    headings = [*map(unclaimed, ("experiment", "order"))]
     headings += [campaign.heading(p.name) for p in (*campaign.controlled, *campaign.ambient)]
-    to_fill = [*map(campaign.heading, campaign.outcomes), "failed", "note"]
+    to_fill = [*map(campaign.heading, campaign.outcomes), *map(unclaimed, ("failed", "note"))]
     headings += to_fill
     headings += [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
-    headings += ["p_success", "reason"]
+    headings += [*map(unclaimed, ("p_success", "reason"))]
     rows = []
     for id_, s in proposed.numbered:
         settings_and_room = {**s.conditions, **s.ambient}
@@ -128,12 +130,13 @@ def scored_csv(
     rows: Sequence[Sequence[str]],
     forecasts: Sequence[Mapping[str, Forecast]],
     ranks: Sequence[int],
+    rank_heading: str = "rank",
 ) -> str:
     """Return a table with its forecasts and ranks, as CSV."""
     outcomes = list(forecasts[0]) if forecasts else []
     added = [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
     # A file that was scored before gets new scores in place of the old ones.
-    unscored = [i for i, heading in enumerate(headings) if heading not in {*added, "rank"}]
+    unscored = [i for i, heading in enumerate(headings) if heading not in {*added, rank_heading}]
     body = [
         [
             *(row[i] for i in unscored),
@@ -142,7 +145,7 @@ def scored_csv(
         ]
         for row, forecast, rank in zip(rows, forecasts, ranks, strict=True)
     ]
-    return _csv_text([*(headings[i] for i in unscored), *added, "rank"], body)
+    return _csv_text([*(headings[i] for i in unscored), *added, rank_heading], body)
 
 
 def _csv_text(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

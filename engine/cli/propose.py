@@ -242,6 +242,7 @@ def score(
     new measurement, or the level in the settings), then the rank: 1 promises most beyond the runs
     so far. A missing ambient value is taken to be the mean of the readings.
     """
+    from engine.campaign.vocabulary import Vocabulary
     from engine.experiments.importers.runs import outside_the_search
     from engine.experiments.importers.table import read_conditions
     from engine.loop import score as score_candidates
@@ -275,7 +276,8 @@ def score(
         print_json(CandidatesOut(campaign=campaign.name, rows=tuple(rows), notes=scored.notes))
         if out is None:
             return
-    text = scored_csv(table.headings, table.rows, scored.forecasts, scored.ranks)
+    rank_heading = Vocabulary(campaign).unclaimed("rank")
+    text = scored_csv(table.headings, table.rows, scored.forecasts, scored.ranks, rank_heading)
     if out is None:
         print_table(text)
     else:

@@ -15,6 +15,7 @@ from typing import Any
 
 from db.records import CampaignRecord, ExperimentRecord, MeasurementRecord, Value
 from engine.campaign import Campaign
+from engine.campaign.vocabulary import Vocabulary
 from engine.errors import StateError, UsageError, field, place
 from engine.workspace.files import write_aside
 
@@ -74,14 +75,11 @@ def write_export(path: Path, content: bytes) -> None:
 def export_headings(campaign: Campaign) -> list[str]:
     """Return the headings of a table: what names a run, conditions, outcomes, how it ended."""
     names = [parameter.name for parameter in campaign.parameters]
+    unclaimed = Vocabulary(campaign).unclaimed
     return [
-        "experiment",
-        "label",
-        "replicate",
+        *map(unclaimed, ("experiment", "label", "replicate")),
         *(campaign.heading(name) for name in (*names, *campaign.outcomes)),
-        "status",
-        "failed",
-        "note",
+        *map(unclaimed, ("status", "failed", "note")),
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.campaign import Campaign
-from engine.campaign.vocabulary import Kind, Vocabulary
+from engine.campaign.vocabulary import Kind, Vocabulary, loosely
 from engine.errors import ImportRefusedError, RowProblem
 from engine.experiments.entries import Entry
 from engine.experiments.importers import cells
@@ -57,16 +57,18 @@ def read_entries(
         ImportRefusedError: something in it is wrong; carries every problem found.
     """
     raw = read_table(path, max_rows=max_rows, sheet=sheet)
-    columns, problems = map_headings(raw.headings, Vocabulary(campaign, _RESERVED))
+    vocabulary = Vocabulary(campaign, _RESERVED)
+    columns, problems = map_headings(raw.headings, vocabulary)
     if not columns.of_kind("experiment", "label"):
-        expected = "expected a column 'experiment' or 'label' that says whose results they are"
+        headings = " or ".join(f"'{vocabulary.unclaimed(w)}'" for w in ("experiment", "label"))
+        expected = f"expected a column {headings} that says whose results they are"
         problems.append(RowProblem(1, None, None, expected))
     if not columns.of_kind("outcome", "failed", "note", "parameter") and not problems:
         names = ", ".join(campaign.heading(outcome) for outcome in campaign.outcomes)
         problems.append(RowProblem(1, None, None, f"no column holds a result; expected {names}"))
     if problems:
         raise ImportRefusedError(raw.source, problems)
-    reader = CellReader(campaign, uses_decimal_comma(raw, columns))
+    reader = CellReader(campaign, uses_decimal_comma(raw, columns, campaign))
     entries: dict[int, Entry] = {}
     n_silent = 0
     awaits_results = bool(columns.of_kind("outcome", "failed"))
@@ -80,7 +82,8 @@ def read_entries(
     if reader.problems:
         raise ImportRefusedError(raw.source, reader.problems)
     warnings = [*raw.notes, *columns.conversions(campaign)]
-    ignored = [heading for heading in columns.ignored if heading not in WORKSHEET]
+    ours = {*WORKSHEET, *map(vocabulary.unclaimed, WORKSHEET)}
+    ignored = [heading for heading in columns.ignored if heading not in ours]
     if ignored:
         warnings.append(f"columns left aside: {', '.join(ignored)}")
     if n_silent:
@@ -92,7 +95,7 @@ def read_entries(
 def _identity(column: Column, word: str) -> str:
     """Return a run's name; what heads a column ``experiment`` is the number that status shows."""
     # A column "id" may hold a lab's own numbers: those are asked for where they mean two runs.
-    is_ours = column.heading.strip().casefold() == "experiment"
+    is_ours = loosely(column.heading).removeprefix("run ") == "experiment"
     return f"{ID}{word}" if is_ours and is_number(word) else word
 
 

@@ -69,6 +69,12 @@ spun before the next look at the results
         )
     check_strategy(request.strategy)
     room = read_conditions(campaign, request.at, "at", role="ambient", belongs="fixed")
+    if request.robust and not campaign.ambient:
+        raise UsageError(
+            f"looks for the worst of the recent rooms, but the campaign '{campaign.name}' has no "
+            'parameter that the room gives (role = "ambient"); leave it out',
+            field="robust",
+        )
     if request.robust and len(room) == len(campaign.ambient):
         robust, at = errors.field("robust"), errors.field("at")
         raise UsageError(

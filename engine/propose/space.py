@@ -150,10 +150,12 @@ class Space:
         """Return (n,) whole numbers that are equal where the values are one value."""
         if parameter.is_categorical:
             return np.rint(values).astype(np.int64)
+        low, high = parameter.bounds
+        number = (values - low) / parameter.resolution
+        if parameter.is_ratio:
+            number = places(parameter, values) * (math.log(high / low) / 1e-9)
         # What was run may lie far outside, and 64 bits end at 9.2e18; no value is no setting's.
-        number = np.nan_to_num(
-            np.rint((values - parameter.bounds[0]) / parameter.resolution), nan=np.inf
-        )
+        number = np.nan_to_num(np.rint(number), nan=np.inf)
         return np.clip(number, -9e18, 9e18).astype(np.int64)
 
     def new_among(self, settings: Array, excluded: Collection[tuple[int, ...]]) -> Array:

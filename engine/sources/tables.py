@@ -54,7 +54,7 @@ def read_table_source(
     meanings = _Meanings(campaign, base_words(), definition)
     headings = meanings.of(raw.headings)
     columns = Columns(tuple(heading.column for heading in headings))
-    comma = uses_decimal_comma(raw, columns)
+    comma = uses_decimal_comma(raw, columns, campaign)
     problems: list[RowProblem] = []
     every = [
         _run(number, texts, headings, comma, problems)

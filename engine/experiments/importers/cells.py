@@ -38,6 +38,12 @@ def has_decimal_comma(text: str) -> bool:
     return _COMMA_NUMBER.fullmatch(text.strip()) is not None
 
 
+def has_decimal_point(text: str) -> bool:
+    """Whether ``text`` is a number written with a decimal point."""
+    word = text.strip().replace("−", "-")
+    return "." in word and _NUMBER.fullmatch(word) is not None
+
+
 def parse_number(text: str, label: str, *, decimal_comma: bool = False) -> float:
     """Read a finite number; ``label`` names it in the error.
 

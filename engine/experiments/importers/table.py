@@ -95,7 +95,7 @@ def read_runs(
         problems.append(_nothing_known(campaign))
     if problems:
         raise ImportRefusedError(raw.source, problems)
-    reader = CellReader(campaign, uses_decimal_comma(raw, columns))
+    reader = CellReader(campaign, uses_decimal_comma(raw, columns, campaign))
     rows = [
         _row(number, texts, columns, reader)
         for number, texts in zip(raw.numbers, raw.rows, strict=True)
@@ -134,7 +134,7 @@ def read_conditions(
         problems += missing_columns(campaign.controlled, columns, raw.headings)
     if problems:
         raise ImportRefusedError(raw.source, problems)
-    reader = CellReader(campaign, uses_decimal_comma(raw, columns))
+    reader = CellReader(campaign, uses_decimal_comma(raw, columns, campaign))
     rows = [
         _row(number, texts, columns, reader)
         for number, texts in zip(raw.numbers, raw.rows, strict=True)
@@ -147,14 +147,19 @@ def read_conditions(
     return replace(raw, notes=notes), [row.conditions for row in rows]
 
 
-def uses_decimal_comma(raw: RawTable, columns: Columns) -> bool:
+def uses_decimal_comma(raw: RawTable, columns: Columns, campaign: Campaign) -> bool:
     """Whether the numbers of the table are written with decimal commas throughout."""
     if not raw.may_use_decimal_comma:
         return False
-    indices = [column.index for column in columns.of_kind("parameter", "outcome")]
+    named = {parameter.name for parameter in campaign.parameters if parameter.is_categorical}
+    indices = [
+        column.index
+        for column in columns.of_kind("parameter", "outcome")
+        if column.name not in named
+    ]
     texts = [row[index] for row in raw.rows for index in indices]
     # One number with a point settles it: then commas are no decimal ones.
-    has_point = any("." in text and text.replace(".", "").strip().isdigit() for text in texts)
+    has_point = any(cells.has_decimal_point(text) for text in texts)
     return not has_point and any(cells.has_decimal_comma(text) for text in texts)
 
 

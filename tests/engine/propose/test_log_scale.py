@@ -144,3 +144,44 @@ def test_the_scale_is_part_of_the_definition(tmp_path) -> None:
 def test_what_has_no_logarithm_is_refused(parameter) -> None:
     with pytest.raises(ValidationError, match="needs numbers above 0"):
         Parameter(**parameter, scale="log")
+
+
+@pytest.mark.parametrize("strategy", ["sobol", "nsga2", "gp"])
+@pytest.mark.parametrize(("low", "high"), [(1e-12, 1.0), (2e-9, 5e4), (1e3, 1e15)])
+def test_twelve_decades_keep_their_digits(strategy, low, high) -> None:
+    """Digits count from the value, not from the range: the lowest are neither 0 nor all alike."""
+    salt = Parameter(name="salt", low=low, high=high, scale="log")
+    held = low * 3.14159265359
+    assert salt.written(held) == pytest.approx(held, rel=1e-9)
+    campaign = Campaign(
+        name="decades",
+        parameters=[salt, Parameter(name="x", low=0, high=1)],
+        properties=[{"name": "u"}],
+        objectives=[{"outcome": "u", "threshold": -9.0}],
+    )
+    places = np.linspace(0.0, 1.0, 7)
+    runs = tuple(
+        Run({"salt": salt.value_at(v), "x": v}, {"u": (float(-v),)}, id=i)
+        for i, v in enumerate(places, 1)
+    )
+    history = History(campaign, runs)
+    request = ProposeRequest(n=6, seed=1, strategy=strategy)
+    batch = suggest(history, request, ProposeSettings(raw_samples=64, restarts=1))
+    values = [float(s.conditions["salt"]) for s in batch.suggestions]
+    assert all(low <= value <= high for value in values)
+    assert all(salt.problem_as_setting(value) is None for value in values)
+    held_batch = suggest(
+        history,
+        ProposeRequest(n=6, seed=1, strategy=strategy, fixed={"salt": held}),
+        ProposeSettings(raw_samples=64, restarts=1),
+    )
+    values = [float(s.conditions["salt"]) for s in held_batch.suggestions]
+    assert values == pytest.approx([held] * 6, rel=1e-9)
+    space = Space(campaign)
+    alike = [{"salt": low * factor, "x": 0.5} for factor in (1, 1.001, 2, 1 + 1e-12)]
+    assert len(space.keys(alike)) == 3
+
+
+def test_numeric_choices_of_many_decades_stay_what_they_are() -> None:
+    load = Parameter(name="load", choices=(1e-13, 3e-9, 2.0, 1e6))
+    assert [load.written(choice) for choice in load.choices] == list(load.choices)

@@ -225,6 +225,17 @@ def test_requests_that_cannot_be_met(
         suggest(history, request, quick)
 
 
+def test_there_is_no_worst_room_where_the_room_gives_nothing(quick: ProposeSettings) -> None:
+    campaign = Campaign(
+        name="roomless",
+        parameters=[{"name": "a", "low": 0, "high": 1}],
+        properties=[{"name": "u"}],
+        objectives=[{"outcome": "u", "threshold": 0}],
+    )
+    with pytest.raises(UsageError, match="'roomless' has no parameter that the room gives"):
+        suggest(History(campaign, ()), ProposeRequest(n=2, seed=1, robust=True), quick)
+
+
 def test_thresholds_beyond_the_data(toy_with, runs_of, quick: ProposeSettings) -> None:
     campaign = toy_with(
         objectives=[

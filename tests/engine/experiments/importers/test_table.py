@@ -113,6 +113,26 @@ def test_decimal_commas_are_read_where_they_are_used_throughout(tmp_path, nanofi
     assert all("decimal point" in p.expected for p in problems)
 
 
+@pytest.mark.parametrize("point", ["-0.5", "\u22120.5", "+.5", "1.5e-3"])
+def test_one_number_with_a_point_settles_it_whatever_its_sign(tmp_path, nanofibre, point) -> None:
+    comma = ["0,4", "18", "1,234", "400", "55", "88", "4"]
+    rows = [HEADINGS, comma, [*GOOD[:4], point, *GOOD[5:]]]
+    path = write(tmp_path / "t.csv", rows, delimiter=";")
+    assert {2} <= {p.row for p in problems_of(path, nanofibre)}
+
+
+def test_a_choice_with_a_point_says_nothing_of_decimal_commas(tmp_path, mixture) -> None:
+    solvent = mixture.parameter("solvent").model_copy(update={"choices": ("0.5", "12", "x")})
+    others = [p for p in mixture.parameters if p.name != "solvent"]
+    campaign = mixture.model_copy(update={"parameters": (*others, solvent)})
+    headings = ["polymer", "plasticiser", "filler", "solvent", "toughness"]
+    rows = [headings, ["0,7", "0,2", "0,1", "0.5", "3,5"]]
+    path = write(tmp_path / "t.csv", rows, delimiter=";")
+    (run,) = read_runs(path, campaign, max_rows=10).runs
+    assert run.conditions["polymer"] == 0.7
+    assert run.conditions["solvent"] == "0.5"
+
+
 def test_choices_are_names(tmp_path, mixture) -> None:
     headings = ["polymer", "plasticiser", "filler", "solvent", "toughness"]
     path = write(tmp_path / "t.csv", [headings, ["0.7", "0.2", "0.1", "Water", "3"]])

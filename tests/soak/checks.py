@@ -1,0 +1,227 @@
+"""What must hold of every answer, by arithmetic of the plan alone: nothing here asks the engine."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from parameters import Parameter, Value
+from plans import Plan, Run
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked of a batch."""
+
+    n: int
+    strategy: str
+    fixed: Mapping[str, Value] = field(default_factory=dict)
+    room: Mapping[str, Value] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+def key_of(plan: Plan, setting: Mapping[str, Value]) -> Key:
+    """Return what two runs of one setting share; a value off the grid is a setting of its own."""
+    return tuple(_key(p, setting[p.name]) for p in plan.controlled)
+
+
+def _key(parameter: Parameter, value: Value) -> object:
+    if parameter.is_named or isinstance(value, str):
+        return value
+    if parameter.choices is not None:
+        return f"{value:.9g}"
+    if parameter.is_log and parameter.step is None and value > 0:
+        return round(math.log(value) / 1e-8)
+    grain = 1e-8 * parameter.span if parameter.step is None else 1e-4 * float(parameter.step)
+    return round((value - parameter.low) / grain)
+
+
+def setting_problems(plan: Plan, setting: Mapping[str, Value]) -> list[str]:
+    """Say what the machine cannot be set to, and which rules a setting breaks."""
+    names = [p.name for p in plan.controlled]
+    if sorted(setting) != sorted(names):
+        return [f"settings {sorted(setting)}, expected {sorted(names)}"]
+    problems = [
+        f"{p.name} = {setting[p.name]!r} cannot be set"
+        for p in plan.controlled
+        if not _can_be_set(p, setting[p.name])
+    ]
+    if not problems:
+        problems = [
+            f"rule '{rule}' is missed: {rule.total(setting)!r}"
+            for rule in plan.rules
+            if not rule.is_met(setting)
+        ]
+    return problems
+
+
+def _can_be_set(parameter: Parameter, value: Value) -> bool:
+    if parameter.choices is not None:
+        return value in parameter.choices
+    if isinstance(value, str) or not math.isfinite(value):
+        return False
+    grain = max(1e-9 * parameter.span, 1e-14 * max(abs(parameter.low), abs(parameter.high)))
+    if not parameter.low - grain <= value <= parameter.high + grain:
+        return False
+    if parameter.step is None:
+        return True
+    n_steps = (value - parameter.low) / float(parameter.step)
+    rounding = 1e-14 * max(abs(parameter.low), abs(parameter.high)) / float(parameter.step)
+    return abs(n_steps - round(n_steps)) <= max(1e-6, rounding)
+
+
+def batch_problems(
+    plan: Plan, document: Mapping[str, Any], question: Question, earlier: set[Key]
+) -> list[str]:
+    """Say what is wrong with a batch: its size, settings, repetitions, what was to be held."""
+    proposals = document["proposals"]
+    problems = []
+    if len(proposals) != question.n:
+        problems.append(f"{len(proposals)} proposals, expected {question.n}")
+    if sorted(p["order"] for p in proposals) != list(range(1, len(proposals) + 1)):
+        problems.append(f"orders {[p['order'] for p in proposals]}")
+    keys = Counter()
+    for proposal in proposals:
+        setting, room = proposal["conditions"], proposal["ambient"]
+        wrong = setting_problems(plan, setting)
+        problems += wrong
+        if not wrong:
+            keys[key_of(plan, setting)] += 1
+        problems += [
+            f"{name} = {setting.get(name)!r}, was to be held at {value!r}"
+            for name, value in question.fixed.items()
+            if not _is_held(plan, name, setting.get(name), value)
+        ]
+        problems += [
+            f"room {name} = {room.get(name)!r}, expected {value!r}"
+            for name, value in question.room.items()
+            if not _is_same(room.get(name), value)
+        ]
+        problems += forecast_problems(plan, proposal["outcomes"])
+        if not 0 <= proposal["p_success"] <= 1:
+            problems.append(f"p_success {proposal['p_success']}")
+    problems += [f"{n} times in the batch: {key}" for key, n in keys.items() if n > 1]
+    problems += [f"was run already: {key}" for key in keys if key in earlier]
+    for name, limit in limits_of(plan, question).items():
+        parameter = next(p for p in plan.controlled if p.name == name)
+        values = {_key(parameter, p["conditions"][name]) for p in proposals}
+        if len(values) > limit:
+            problems.append(f"{len(values)} values of {name}, at most {limit} were allowed")
+    return problems
+
+
+def limits_of(plan: Plan, question: Question) -> dict[str, int]:
+    """Return how many values of a parameter a batch may have."""
+    own = {p.name: p.max_distinct for p in plan.controlled if p.max_distinct}
+    return {**own, **question.limits}
+
+
+def exit_codes(plan: Plan, question: Question, earlier: set[Key]) -> set[int]:
+    """Return how `engine propose` may end: by what the rules and earlier runs leave."""
+    if question.strategy == "ax":
+        return {0, 1, 2}  # it takes no equality, and may find nothing
+    settings = plan.every_setting(question.fixed)
+    n_left = math.inf
+    if settings is not None:
+        n_left = len({key_of(plan, setting) for setting in settings} - earlier)
+    if n_left < question.n:
+        return {1}
+    smooth = [p for p in plan.controlled if p.n_levels is None and p.name not in question.fixed]
+    n_equalities = sum(rule.operator == "==" for rule in plan.rules)
+    if settings is None and n_equalities and len(smooth) <= n_equalities:
+        return {0, 1}  # equalities may leave a point
+    return {0, 1} if limits_of(plan, question) else {0}
+
+
+def forecast_problems(plan: Plan, outcomes: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """Say which forecasts are no numbers, out of order, or cannot be measured."""
+    least = {o.name: o.least for o in plan.outcomes}
+    problems = []
+    for name, forecast in outcomes.items():
+        numbers = [forecast[key] for key in ("lower", "mean", "upper")]
+        if name not in least:
+            problems.append(f"a forecast of {name}")
+        elif any(number is None or not math.isfinite(number) for number in numbers):
+            problems.append(f"{name}: forecast {numbers}")
+        elif sorted(numbers) != numbers:
+            problems.append(f"{name}: lower, mean, upper are {numbers}")
+        elif least[name] is not None and numbers[0] < least[name]:
+            problems.append(f"{name}: {numbers} reaches below {least[name]}")
+    return problems
+
+
+def prediction_problems(plan: Plan, document: Mapping[str, Any], n: int) -> list[str]:
+    """Say what is wrong with predictions of ``n`` rows."""
+    rows = document["rows"]
+    problems = [] if len(rows) == n else [f"{len(rows)} rows, expected {n}"]
+    for row in rows:
+        problems += forecast_problems(plan, row["outcomes"])
+        if not row["outcomes"]:
+            problems.append("a row without any outcome")
+        if "p_success" in row and not 0 <= row["p_success"] <= 1:
+            problems.append(f"p_success {row['p_success']}")
+        for drives in row.get("drives", {}).values():
+            bad = [d for d in drives if d["span"] is None or not math.isfinite(d["span"])]
+            problems += [f"drive {drive}" for drive in bad]
+    ranks = sorted(row["rank"] for row in rows if "rank" in row)
+    if ranks and ranks != list(range(1, n + 1)):
+        problems.append(f"ranks {ranks}")
+    return problems
+
+
+def record_problems(runs: Sequence[Run], document: Mapping[str, Any]) -> list[str]:
+    """Say where an exported document differs from the runs as they were entered."""
+    experiments = document["experiments"]
+    if len(experiments) != len(runs):
+        return [f"{len(experiments)} experiments, expected {len(runs)}"]
+    problems = []
+    for run, experiment in zip(runs, experiments, strict=True):
+        results: dict[str, dict[int, float]] = {}
+        for item in experiment["measurements"]:
+            results.setdefault(item["outcome"], {})[item["replicate"]] = item["value"]
+        recorded = {
+            "label": _nfc(experiment["label"]),
+            "status": experiment["status"],
+            "failure": experiment["failure"],
+            "note": experiment["note"],
+            "conditions": {**experiment["proposed"], **experiment["actual"]},
+            "results": {name: [v[k] for k in sorted(v)] for name, v in results.items()},
+        }
+        entered = {
+            "label": _nfc(run.label),
+            "status": run.status,
+            "failure": run.failure,
+            "note": run.note,
+            "conditions": run.conditions,
+            "results": {name: values for name, values in run.results.items() if values},
+        }
+        problems += [
+            f"experiment {experiment['id']}: {key} {recorded[key]!r}, entered {entered[key]!r}"
+            for key in entered
+            if recorded[key] != entered[key]
+        ]
+    return problems
+
+
+def _nfc(label: str | None) -> str | None:
+    return None if label is None else unicodedata.normalize("NFC", label)
+
+
+def _is_held(plan: Plan, name: str, value: Value | None, held: Value) -> bool:
+    """Whether a value is the one to hold, as a person would write it: to nine digits."""
+    if isinstance(held, str) or not isinstance(value, float):
+        return value == held
+    parameter = next(p for p in plan.controlled if p.name == name)
+    return abs(value - held) <= 1e-9 * (held if parameter.is_log else parameter.span)
+
+
+def _is_same(value: Value | None, expected: Value) -> bool:
+    if isinstance(value, float | int) and isinstance(expected, float | int):
+        return math.isclose(value, expected, rel_tol=1e-12, abs_tol=1e-300)
+    return value == expected

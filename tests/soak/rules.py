@@ -1,0 +1,121 @@
+"""Random rules among parameters that at least one setting meets, and whether a setting does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from random import Random
+
+from parameters import Parameter, Value
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``Σ terms[name] · value  operator  bound``; ``allowance``: what rounding may miss it by."""
+
+    terms: Mapping[str, float]
+    operator: str
+    bound: float
+    allowance: float
+
+    def __str__(self) -> str:
+        parts = [f"{'-' if f < 0 else '+'} {abs(f)!r}*{name}" for name, f in self.terms.items()]
+        return f"{' '.join(parts).removeprefix('+ ')} {self.operator} {self.bound!r}"
+
+    def total(self, settings: Mapping[str, Value]) -> float:
+        """Return the weighted sum."""
+        return math.fsum(factor * float(settings[name]) for name, factor in self.terms.items())
+
+    def is_met(self, settings: Mapping[str, Value]) -> bool:
+        """Whether the settings meet the rule, but for rounding."""
+        miss = self.total(settings) - self.bound
+        excess = {"<=": miss, ">=": -miss, "==": abs(miss)}[self.operator]
+        return excess <= self.allowance
+
+
+def make_rule(
+    parameters: Mapping[str, Parameter], terms: Mapping[str, float], operator: str, bound: float
+) -> Rule:
+    """Return a rule that may be missed by two millionths of its finest term."""
+    moves = [abs(factor) * parameters[name].span for name, factor in terms.items()]
+    sizes = [
+        abs(factor) * max(abs(parameters[name].low), abs(parameters[name].high))
+        for name, factor in terms.items()
+    ]
+    return Rule(
+        terms, operator, bound, max(2e-6 * min(moves), 2e-9 * sum(moves), 1e-14 * max(sizes))
+    )
+
+
+def draw_mixture(luck: Random) -> tuple[list[Parameter], dict[str, Value], Rule]:
+    """Return three to five components, a composition, and the rule of their sum."""
+    n = luck.randint(3, 5)
+    total, n_steps = luck.choice(((1, 20), (1, 10), (100, 100), (100, 20)))
+    unit = "" if total == 1 else luck.choice(("%", "wt%"))
+    step = Decimal(total) / n_steps
+    cuts = sorted(luck.choices(range(n_steps + 1), k=n - 1))
+    shares = [b - a for a, b in zip([0, *cuts], [*cuts, n_steps], strict=True)]
+    is_stepped = luck.random() < 0.5
+    components, composition = [], {}
+    for index, share in enumerate(shares):
+        # Half of the components are held near their share, as recipes are.
+        room = n_steps if luck.random() < 0.5 else luck.randint(1, n_steps)
+        least, most = max(0, share - room), min(n_steps, share + room)
+        name = f"part_{'abcde'[index]}"
+        components.append(
+            Parameter(
+                name, unit, low=float(least * step), high=float(most * step),
+                n_steps=most - least if is_stepped else None,
+            )
+        )  # fmt: skip
+        composition[name] = float(share * step)
+    by_name = {component.name: component for component in components}
+    return components, composition, make_rule(by_name, dict.fromkeys(by_name, 1.0), "==", total)
+
+
+def draw_twins(luck: Random, parameters: list[Parameter]) -> list[Parameter]:
+    """Give two stepped parameters the same step, so that an equality can tie them."""
+    stepped = [p for p in parameters if p.n_steps is not None and not p.is_log]
+    if len(stepped) < 2 or luck.random() < 0.5:
+        return parameters
+    first, second = luck.sample(stepped, 2)
+    twin = replace(second, low=first.low, high=first.high, n_steps=first.n_steps)
+    return [twin if p.name == second.name else p for p in parameters]
+
+
+def draw_rules(
+    luck: Random, parameters: list[Parameter], anchor: Mapping[str, Value]
+) -> list[Rule]:
+    """Return up to three rules that the settings of ``anchor`` meet."""
+    by_name = {p.name: p for p in parameters if p.choices is None}
+    rules = []
+    for _ in range(luck.choices((0, 1, 2, 3), (5, 3, 2, 1))[0]):
+        if len(by_name) < 2:
+            break
+        names = luck.sample(sorted(by_name), luck.randint(2, min(3, len(by_name))))
+        terms = {
+            name: float(f"{luck.choice((-1, 1)) * luck.uniform(0.3, 3) / by_name[name].span:.4g}")
+            for name in names
+        }
+        is_continuum = all(by_name[name].n_steps is None for name in names)
+        operator = luck.choice(("<=", ">=", "==") if is_continuum else ("<=", ">="))
+        slack = luck.choice((0.0, luck.uniform(0, 0.3), luck.uniform(0, 1)))
+        at_anchor = math.fsum(terms[name] * float(anchor[name]) for name in names)
+        bound = at_anchor + {"<=": slack, ">=": -slack, "==": 0.0}[operator]
+        rules.append(make_rule(by_name, terms, operator, bound))
+    twins = [
+        (a, b)
+        for a in by_name.values()
+        for b in by_name.values()
+        if a.name < b.name and a.n_steps is not None and (a.low, a.high) == (b.low, b.high)
+        and not a.name.startswith("part_")
+    ]  # fmt: skip
+    if twins and luck.random() < 0.7:
+        first, second = twins[0]
+        sign = luck.choice((-1, 1))
+        exact = Decimal(repr(anchor[first.name])) + sign * Decimal(repr(anchor[second.name]))
+        terms = {first.name: 1.0, second.name: float(sign)}
+        rules.append(make_rule(by_name, terms, "==", float(exact)))
+    return rules
