@@ -18,17 +18,18 @@ from pathlib import Path
 from db import schema
 from db.errors import DatabaseError, SchemaMismatchError
 from db.files import log_bytes
-from db.records import JobOutcome
+from db.records import JobOutcome, Status
 from db.urls import display_name, resolve_url, sqlite_path
 from engine.compute import versions
 from engine.errors import SpinneretError, spell
+from engine.experiments.awaited import excluded_proposals
 from engine.micrographs.store import FOLDER as PICTURES
 from engine.registry.files import problems
 from engine.registry.versions import folder_bytes, orphans
 from engine.sources.databases import require_source
 from engine.sources.definition import definition_from
 from engine.sources.serving_surrogate import starter_sha256
-from engine.workspace import Workspace
+from engine.workspace import Workspace, definition_of
 from engine.workspace.leases import SCHEDULER, TRAINING, is_gone, now
 from engine.workspace.settings import find_config, load_settings
 
@@ -94,7 +95,7 @@ def examine(
                 findings += _pages(url)
             looks = (
                 _data_folder, _disk, _champions, _files, _leases, _dead_runs, _schedule,
-                _embeddings, _sources,
+                _embeddings, _sources, _proposals,
             )  # fmt: skip
             for look in looks if not quick else (*looks[:3], *looks[4:]):
                 findings += _findings_of(look, workspace, fix, stale_s)
@@ -263,6 +264,17 @@ def _sources(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Findin
     if records and not bad:
         n = len(records)
         yield Finding("sources", Level.FINE, f"{n}, all where they were" if n > 1 else "1, there")
+
+
+def _proposals(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    with workspace.database.read() as tx:
+        record = tx.campaigns.active()
+        if record is None:
+            return
+        campaign = definition_of(record)
+        proposed = tx.experiments.find(record.id, status=[Status.PROPOSED])
+    for text in excluded_proposals(campaign, proposed):
+        yield Finding("proposals", Level.LOOK, text)
 
 
 def _recorded_pictures(workspace: Workspace) -> set[str]:

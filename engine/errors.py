@@ -206,6 +206,16 @@ class ModelError(SpinneretError):
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the known name closest to ``name``, or nothing."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    """Return ``" Did you mean 'x'?"`` for the known name closest to ``name``, or nothing.
+
+    >>> nearest_name("water", ["DMF", "WATER"])
+    " Did you mean 'WATER'?"
+    """
+    names = list(known)
+    matches = get_close_matches(name, names, n=1, cutoff=0.5)
+    if not matches:
+        # Capitals and small letters are other letters to it.
+        spellings = {other.casefold(): other for other in reversed(names)}
+        close = get_close_matches(name.casefold(), spellings, n=1, cutoff=0.5)
+        matches = [spellings[spelling] for spelling in close]
     return f" Did you mean '{matches[0]}'?" if matches else ""

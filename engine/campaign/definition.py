@@ -11,6 +11,7 @@ property       what is measured (fracture strength), with unit and test directio
 outcome        property × direction, e.g. ``elongation.transverse``
 objective      an outcome to maximise, to minimise or to bring to a target, with its threshold
 constraint     a bound on an outcome, or a linear (in)equality over controlled parameters
+exclusion      conditions on controlled parameters that must not hold together
 =============  ====================================================================
 
 Every class is frozen and refuses, at construction, what does not make sense.
@@ -31,6 +32,8 @@ from pydantic import (
     model_validator,
 )
 
+from engine.campaign.boxes import can_hold, is_anything_left, least_contradiction
+from engine.campaign.exclusions import Exclusion, check_condition
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
 from engine.campaign.objectives import Objective
 from engine.campaign.parameters import (
@@ -147,6 +150,7 @@ class Campaign(Frozen):
     objectives: tuple[Objective, ...] = Field(min_length=1)
     constraints: tuple[LinearConstraint, ...] = ()
     parameter_constraints: tuple[LinearConstraint, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
 
     @field_validator("parameters", "properties")
     @classmethod
@@ -190,7 +194,29 @@ class Campaign(Frozen):
                         f"parameter constraint '{constraint}': '{name}' is not a numeric "
                         f"controlled parameter.{nearest_name(name, controlled)}"
                     )
+        self._check_exclusions()
         return self
+
+    def _check_exclusions(self) -> None:
+        for exclusion in self.exclusions:
+            for name, condition in exclusion.when.items():
+                try:
+                    check_condition(name, condition, self.parameters)
+                except ValueError as error:
+                    raise ValueError(f"exclusion '{exclusion}': {error}") from None
+                parameter = self.parameter(name)
+                if not can_hold(parameter, condition):
+                    raise ValueError(
+                        f"exclusion '{exclusion}' never applies: no setting of '{name}' is "
+                        f"{condition.described('').strip()}"
+                    )
+        if self.exclusions and not is_anything_left(self.controlled, self.exclusions):
+            needed, _ = least_contradiction(self.controlled, self.exclusions)
+            listed = ", ".join(f"'{exclusion}'" for exclusion in needed)
+            raise ValueError(
+                f"{listed} {'excludes' if len(needed) == 1 else 'together exclude'} every setting: "
+                "nothing is left to propose. Narrow or drop one"
+            )
 
     def _check_outcome(self, name: str, section: str) -> None:
         if name not in self.outcomes:
@@ -254,6 +280,13 @@ class Campaign(Frozen):
             if constraint.terms.keys() <= numbers.keys()
             and not constraint.is_met(numbers, self.tolerance_of(constraint))
         )
+
+    def exclusions_of(self, conditions: Mapping[str, Value]) -> tuple[Exclusion, ...]:
+        """Return the exclusions in which ``conditions`` lie, as far as they are named."""
+        if not self.exclusions:
+            return ()
+        parameters = {parameter.name: parameter for parameter in self.controlled}
+        return tuple(e for e in self.exclusions if e.covers(parameters, conditions))
 
     def tolerance_of(self, constraint: LinearConstraint) -> float:
         """Return by how much a parameter constraint may be missed, for rounding.

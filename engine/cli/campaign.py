@@ -68,6 +68,7 @@ def revise(
 
     Refused where it contradicts recorded data: removing or renaming what has values, another unit.
     """
+    from engine.experiments.awaited import excluded_proposals
     from engine.workspace import Workspace
     from engine.workspace.revisions import revise as record_revision
     from engine.workspace.settings import read_campaign_file
@@ -80,6 +81,8 @@ def revise(
                 "add one, or name a file with --file"
             )
         revised = record_revision(workspace, campaign, note=note)
+    for warning in excluded_proposals(campaign, revised.experiments):
+        warn(warning)
     if as_json:
         differences = list(revised.differences)
         print_json({**_document(revised.record), "differences": differences})
@@ -184,6 +187,8 @@ def _print_campaign(record: CampaignRecord, campaign: Campaign) -> None:
     out.print(grid(["objective", "goal", "threshold"], rows))
     for constraint in (*campaign.constraints, *campaign.parameter_constraints):
         typer.echo(f"constraint: {constraint}")
+    for exclusion in campaign.exclusions:
+        typer.echo(exclusion.told)
 
 
 def _range(parameter: Parameter) -> str:

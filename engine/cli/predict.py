@@ -190,6 +190,9 @@ def _show_one(predictions: Predictions, row: Prediction) -> None:
         if campaign.parameter_constraints:
             rules = ", ".join(map(str, campaign.parameter_constraints))
             screen.print(f"within {rules}: others make room where they have to", markup=False)
+        if campaign.exclusions:
+            listed = ", ".join(f"'{exclusion}'" for exclusion in campaign.exclusions)
+            screen.print(f"outside what is excluded: {listed}", markup=False)
         rows = [
             [campaign.heading(outcome), *_strongest(campaign, drives)]
             for outcome, drives in row.drives.items()

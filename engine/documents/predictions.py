@@ -124,6 +124,7 @@ class SliceOut(Document):
     mean: tuple[float, ...]
     lower: tuple[float, ...]
     upper: tuple[float, ...]
+    excluded: tuple[bool, ...] = ()
 
 
 class SlicesOut(Document):
@@ -146,6 +147,7 @@ class MapOut(Document):
     y_grid: tuple[Value, ...]
     mean: tuple[tuple[float, ...], ...]
     sd: tuple[tuple[float, ...], ...]
+    excluded: tuple[tuple[bool, ...], ...] = ()
 
 
 class MapAnswerOut(MapOut, AnswerOut):

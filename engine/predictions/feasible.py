@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 from engine.campaign import Campaign
 from engine.errors import UsageError
 from engine.propose.polytope import Polytope
+from engine.propose.sampling import Sampler
+from engine.propose.space import Space, places, values_at
 
 Array = NDArray[np.float64]
 
 _MOST_ROUNDS = 5000
+_MOST_DRAWS = 50  # of as many as are wanted, where exclusions refuse most
 
 
 class FeasibleSet:
@@ -34,8 +37,11 @@ class FeasibleSet:
     """
 
     def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._numeric = [i for i, p in enumerate(campaign.parameters) if p.is_numeric]
         self.names = [p.name for p in campaign.parameters if p.is_numeric]
         bounds = np.array([campaign.parameter(name).bounds for name in self.names], dtype=float)
+        bounds = bounds.reshape(-1, 2)
         self.low, self.span = bounds[:, 0], bounds[:, 1] - bounds[:, 0]
         equal: list[Array] = []
         upper: list[Array] = []
@@ -64,11 +70,78 @@ class FeasibleSet:
         self._polytope = Polytope(
             rules[:, :-1], lower, rules[:, -1], np.zeros(k), np.ones(k), (None,) * k
         )
-        if self._polytope.nearest() is None:
+        if len(rules) and self._polytope.nearest() is None:
             raise UsageError("no setting satisfies the bounds and the parameter constraints")
+
+    def everything(self, n: int, rng: np.random.Generator) -> Array:
+        """Return (n, parameters) shares of all parameters, choices too, that nothing forbids.
+
+        Raises:
+            UsageError: exclusions leave nothing.
+        """
+        parts, n_found = [], 0
+        for _ in range(_MOST_DRAWS):
+            part = rng.random((n, len(self._campaign.parameters)))
+            part[:, self._numeric] = self.sample(n, rng)
+            parts.append(part[~self.is_excluded(part)])
+            n_found += len(parts[-1])
+            if n_found >= n:
+                return np.concatenate(parts)[:n]
+        return self._from_regions(n, rng)
+
+    def _from_regions(self, n: int, rng: np.random.Generator) -> Array:
+        """Return (n, parameters) shares from the little that exclusions leave."""
+        space = Space(self._campaign)
+        settings = Sampler(space).sample(n, int(rng.integers(2**31)))
+        settings = settings[rng.integers(len(settings), size=n)]
+        shares = rng.random((n, len(self._campaign.parameters)))
+        for column, parameter in enumerate(self._campaign.parameters):
+            if parameter.role == "ambient":
+                continue
+            values = settings[:, space.place_of(parameter.name)]
+            if parameter.choices is not None:
+                codes = space.level_of(space.place_of(parameter.name), values)
+                shares[:, column] = (codes + 0.5) / len(parameter.choices)
+            else:
+                shares[:, column] = places(parameter, values)
+        return shares
+
+    def moved_everything(self, shares: Array, j: int, rng: np.random.Generator) -> Array:
+        """Return (n, parameters) with parameter ``j`` moved, exclusions aside."""
+        moved = shares.copy()
+        if j in self._numeric:
+            moved[:, self._numeric] = self.moved(
+                shares[:, self._numeric], self._numeric.index(j), rng
+            )
+        else:
+            moved[:, j] = rng.random(len(shares))
+        return moved
+
+    def is_excluded(self, shares: Array) -> NDArray[np.bool_]:
+        """Return (n,): which of (n, parameters) shares lie in an exclusion."""
+        excluded = np.zeros(len(shares), dtype=bool)
+        if not self._campaign.exclusions:
+            return excluded
+        space = Space(self._campaign)
+        settings = np.empty((len(shares), len(space.controlled)))
+        for column, parameter in enumerate(self._campaign.parameters):
+            if parameter.role == "ambient":
+                continue
+            place = space.place_of(parameter.name)
+            if parameter.choices is not None:
+                n = len(parameter.choices)
+                codes = np.minimum((shares[:, column] * n).astype(np.int64), n - 1)
+                settings[:, place] = space.at_level(place, codes)
+            else:
+                settings[:, place] = values_at(parameter, shares[:, column])
+        for exclusion in self._campaign.exclusions:
+            excluded |= space.is_inside(exclusion, settings)
+        return excluded
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Return ``n`` points (n, k) all over the set."""
+        if not len(self._polytope.A):
+            return rng.random((n, len(self.names)))
         return self._polytope.points(n, rng)
 
     def moved(self, places: Array, i: int, rng: np.random.Generator) -> Array:

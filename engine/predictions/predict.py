@@ -197,32 +197,40 @@ def what_drives(
     """Vary each parameter over its range, the others as asked; strongest first by outcome.
 
     Under parameter constraints (a mixture) the others cannot all stay: those that have to make
-    room do, as little as they can, and the range is what the constraints leave.
+    room do, as little as they can, and the range is what the constraints leave. What is excluded
+    is not asked: a parameter of which nothing is left drives nothing.
 
     ``conditions`` hold every parameter, ambient ones too.
     """
     campaign = forecaster.space.campaign
     constrained_rows = _constrained_points(campaign, conditions)
-    grids = {
-        p.name: [row[p.name] for row in constrained_rows[0][p.name]]
-        if p.name in constrained_rows[0]
-        else _grid(p)
-        for p in campaign.parameters
-    }
-    points = [
-        point
+    lines = [
+        {
+            p.name: _allowed(
+                campaign,
+                constrained.get(p.name, [{**row, p.name: value} for value in _grid(p)]),
+            )
+            for p in campaign.parameters
+        }
         for row, constrained in zip(conditions, constrained_rows, strict=True)
-        for name, grid in grids.items()
-        for point in constrained.get(name, [{**row, name: value} for value in grid])
     ]
+    points = [point for row in lines for line in row.values() for point in line]
     answers = iter(forecaster.predict(points))
     drives = []
-    for _ in conditions:
+    for row in lines:
+        grids = {name: [point[name] for point in line] for name, line in row.items() if line}
         curves = {name: [next(answers) for _ in grid] for name, grid in grids.items()}
         drives.append(
             {outcome: _ranked(campaign, outcome, grids, curves) for outcome in forecaster.outcomes}
         )
     return drives
+
+
+def _allowed(
+    campaign: Campaign, points: Sequence[Mapping[str, Value]]
+) -> list[Mapping[str, Value]]:
+    """Return the points that the campaign does not exclude."""
+    return [point for point in points if not campaign.exclusions_of(point)]
 
 
 def _constrained_points(

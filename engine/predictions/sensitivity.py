@@ -14,7 +14,7 @@ too, so the indices speak of the design space and not of the runs that happen to
 Estimators: Saltelli et al. 2010, as in ``scipy.stats.sobol_indices``.
 
 Under parameter constraints they cannot vary independently: a mixture's share grows at the cost of
-others. Then only settings that keep the constraints are asked, uniformly
+others; nor beside exclusions. Then only settings that keep them are asked, uniformly
 (:mod:`engine.predictions.feasible`). ``T`` is the share of ``V`` that is lost if nothing moved
 along the parameter's direction, in which others make room for it (Jansen 1999). ``S`` comes from
 the same answers by classes of the parameter, and is at most ``T``.
@@ -35,6 +35,7 @@ Predict = Callable[[Sequence[Mapping[str, Value]]], Mapping[str, Sequence[float]
 """Conditions in, expected values by outcome out."""
 
 _CLASSES = 16
+_ATTEMPTS = 30  # a parameter that finds no other place outside exclusions stays where it is
 N_SAMPLES = 256
 """Base samples, a power of two; the model is asked N_SAMPLES × (parameters + 2) times."""
 
@@ -79,7 +80,7 @@ def sensitivity(
     >>> [round(share, 1) for share in shares]
     [1.0, 0.0]
     """
-    if campaign.parameter_constraints:
+    if campaign.parameter_constraints or campaign.exclusions:
         return _constrained(campaign, outcomes, predict, seed, n_samples)
     from scipy.stats import sobol_indices, uniform
 
@@ -132,22 +133,22 @@ def _sensitivity(
 def _constrained(
     campaign: Campaign, outcomes: Sequence[str], predict: Predict, seed: int, n: int
 ) -> Sensitivity:
-    """Estimate the indices over the settings that keep the parameter constraints."""
+    """Estimate the indices over the settings that constraints and exclusions leave."""
     from engine.predictions.feasible import FeasibleSet
 
-    feasible, rng = FeasibleSet(campaign), np.random.default_rng(seed)
     names = [parameter.name for parameter in campaign.parameters]
-    place_of = {name: i for i, name in enumerate(feasible.names)}
-    numeric = [names.index(name) for name in feasible.names]
-    base = rng.random((n, len(names)))
-    base[:, numeric] = feasible.sample(n, rng)
+    feasible, rng = FeasibleSet(campaign), np.random.default_rng(seed)
+    base = feasible.everything(n, rng)
     points = [base]
-    for j, name in enumerate(names):
-        moved = base.copy()
-        if name in place_of:
-            moved[:, numeric] = feasible.moved(base[:, numeric], place_of[name], rng)
-        else:
-            moved[:, j] = rng.random(n)
+    for j in range(len(names)):
+        moved = feasible.moved_everything(base, j, rng)
+        for _ in range(_ATTEMPTS):
+            is_out = feasible.is_excluded(moved)
+            if not is_out.any():
+                break
+            moved[is_out] = feasible.moved_everything(base[is_out], j, rng)
+        is_out = feasible.is_excluded(moved)
+        moved[is_out] = base[is_out]
         points.append(moved)
     unit = np.concatenate(points)
     expected = predict(_conditions(campaign, unit.T))

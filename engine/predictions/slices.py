@@ -14,10 +14,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from engine.campaign import Campaign, Parameter, Value
+from engine.campaign.boxes import Box, boxes_outside
 from engine.campaign.history import History
 from engine.errors import UsageError, nearest_name
 
@@ -28,22 +30,30 @@ if TYPE_CHECKING:
 
 SLICE_POINTS = 25
 MAP_POINTS = 21
+_MOST_BOXES = 256
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One parameter over its range: mean, lower and upper of the outcome at each grid value."""
+    """One parameter over its range: mean, lower and upper of the outcome at each grid value.
+
+    ``excluded`` tells which of these settings the campaign excludes.
+    """
 
     parameter: str
     grid: tuple[Value, ...]
     mean: tuple[float, ...]
     lower: tuple[float, ...]
     upper: tuple[float, ...]
+    excluded: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
 class Map:
-    """Two parameters over their ranges; ``mean`` and ``sd`` hold a row for each value of ``y``."""
+    """Two parameters over their ranges; the tables hold a row for each value of ``y``.
+
+    ``excluded`` tells which of these settings the campaign excludes.
+    """
 
     x: str
     y: str
@@ -51,6 +61,7 @@ class Map:
     y_grid: tuple[Value, ...]
     mean: tuple[tuple[float, ...], ...]
     sd: tuple[tuple[float, ...], ...]
+    excluded: tuple[tuple[bool, ...], ...]
 
 
 def slices(
@@ -69,6 +80,7 @@ def slices(
     grids = {p.name: grid_of(p, SLICE_POINTS) for p in campaign.parameters}
     rows = [{**conditions, name: value} for name, grid in grids.items() for value in grid]
     answers = iter(forecaster.predict(rows, level))
+    excluded = iter([bool(campaign.exclusions_of(row)) for row in rows])
     cuts = []
     for name, grid in grids.items():
         line = [next(answers)[outcome] for _ in grid]
@@ -79,6 +91,7 @@ def slices(
                 tuple(f.mean for f in line),
                 tuple(f.lower for f in line),
                 tuple(f.upper for f in line),
+                tuple(next(excluded) for _ in grid),
             )
         )
     return cuts
@@ -108,7 +121,9 @@ def surface(
     level = 0.9
     flat = [answer[outcome] for answer in forecaster.predict(rows, level)]
     wide = len(x_grid)
-    lines = [flat[start : start + wide] for start in range(0, len(flat), wide)]
+    starts = range(0, len(flat), wide)
+    lines = [flat[start : start + wide] for start in starts]
+    excluded = [bool(campaign.exclusions_of(row)) for row in rows]
     return Map(
         x,
         y,
@@ -116,6 +131,7 @@ def surface(
         tuple(y_grid),
         tuple(tuple(f.mean for f in line) for line in lines),
         tuple(tuple(sd_of(f, level) for f in line) for line in lines),
+        tuple(tuple(excluded[start : start + wide]) for start in starts),
     )
 
 
@@ -168,14 +184,36 @@ def check_outcome(forecaster: Forecaster, outcome: str) -> None:
 
 
 def middle_of(campaign: Campaign) -> dict[str, Value]:
-    """Return conditions in the middle of the ranges, on the instrument's settings."""
+    """Return conditions in the middle of the ranges, on the instrument's settings.
+
+    Where the middle is excluded, what is near it is not.
+    """
     conditions: dict[str, Value] = {}
     for parameter in campaign.parameters:
         if parameter.choices is not None:
             conditions[parameter.name] = parameter.choices[len(parameter.choices) // 2]
         else:
             conditions[parameter.name] = parameter.snap(parameter.value_at(0.5))
-    return conditions
+    if not campaign.exclusions_of(conditions):
+        return conditions
+    boxes = islice(boxes_outside(campaign.controlled, campaign.exclusions), _MOST_BOXES)
+    nearest = [{**conditions, **_clipped(campaign, conditions, box)} for box in boxes]
+    # Few parameters elsewhere than in the middle.
+    return min(nearest, key=lambda row: sum(row[name] != conditions[name] for name in row))
+
+
+def _clipped(campaign: Campaign, conditions: Mapping[str, Value], box: Box) -> dict[str, Value]:
+    clipped: dict[str, Value] = {}
+    for parameter, span in zip(campaign.controlled, box, strict=True):
+        value = conditions[parameter.name]
+        if isinstance(span, frozenset):
+            choices = parameter.choices or ()
+            codes = sorted(span)
+            is_inside = any(choices[code] == value for code in codes)
+            clipped[parameter.name] = value if is_inside else choices[codes[0]]
+        else:
+            clipped[parameter.name] = min(max(float(value), span[0]), span[1])
+    return clipped
 
 
 def fingerprint(history: History, *extras: Any) -> str:

@@ -4,8 +4,9 @@ Only this module and :mod:`engine.propose.ax_surrogate` import Ax. The ``ax`` st
 default generation ("fast" method: Sobol, then Gaussian processes and sequential-greedy qLogNEHVI),
 given the campaign's search space, constraints, thresholds, results and pending runs; ``ax-matmcl``
 is the same with the engine's surrogate. Ax knows no instrument steps at a bearable cost, so its
-settings are snapped afterwards. Nor does it know targets: it is given the distance of each run from
-the target, negative, as an outcome of its own to maximise.
+settings are snapped afterwards; nor exclusions, so that they are moved out of these; nor targets:
+it is given the distance of each run from the target, negative, as an outcome of its own to
+maximise.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from engine.propose.aims import work_bound, work_gains, work_reference
 from engine.propose.ax_surrogate import Guide, guided_strategy
 from engine.propose.batch import DistinctLimits
 from engine.propose.fused_kernel import without_compiling
+from engine.propose.neighbours import nearest_allowed
 from engine.propose.reach import reference_point
 from engine.propose.room import Room
 from engine.propose.space import Space
@@ -93,7 +95,7 @@ def generate_with_ax(
     settings, filled = take_then_fill(
         space,
         history,
-        map(space.snap, rows),
+        (nearest_allowed(space, space.snap(row), fixed) for row in rows),
         n,
         seed,
         excluded=excluded,
@@ -102,7 +104,8 @@ def generate_with_ax(
     )
     if filled:
         notes.append(
-            f"{filled} of Ax's settings fell on runs that exist, or out of the limits, "
+            f"{filled} of Ax's settings fell on runs that exist, out of the limits"
+            f"{' or into exclusions' if space.campaign.exclusions else ''}, "
             "once on the instrument's steps; space-filling took their place."
         )
     return AxAnswer(settings, seconds, tuple(notes))

@@ -36,7 +36,7 @@ def spread_settings(space: Space, n: int, seed: int, fixed: Mapping[str, Value])
 
 def _corners(space: Space, sampler: Sampler, seed: int, fixed: Mapping[str, Value]) -> Array:
     """Return the corners of the ranges, or of what rules leave of them, as far as they are few."""
-    if space.campaign.parameter_constraints:
+    if space.is_ruled:
         return sampler.corners(fixed)[:_MAX_CORNERS]
     free = [i for i, p in enumerate(space.controlled) if p.is_numeric and p.name not in fixed]
     if 2 ** len(free) > _MAX_CORNERS:

@@ -14,6 +14,7 @@ from engine.campaign import Value
 from engine.campaign.front import gains_of
 from engine.campaign.history import History, Run
 from engine.propose.batch import DistinctLimits
+from engine.propose.neighbours import nearest_allowed
 from engine.propose.space import Space
 from engine.propose.spacefilling import take_then_fill
 
@@ -67,7 +68,7 @@ def _descendants(
     F, G = scores[:, : F.shape[1]], scores[:, F.shape[1] :]
     for attempt in range(_GENERATIONS_AT_MOST):
         for row in _offspring(X, F, G, n, seed + 7919 * attempt):
-            yield space.snap_unit(row, fixed)
+            yield nearest_allowed(space, space.snap_unit(row, fixed), fixed)
 
 
 def _mean(run: Run, outcome: str) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import LinearConstraint, Value
+from engine.campaign.boxes import spans_outside
 from engine.propose.space import Space, places, values_at
 
 Array = NDArray[np.float64]
@@ -17,7 +18,8 @@ def neighbours(space: Space, rows: Array, fixed: Mapping[str, Value] | None = No
     """Return distinct feasible settings near ``rows``, (c,) or (k, c), without these.
 
     Along each parameter: steps near, middling and far, and both ends of the range; other
-    choices; and where an equality ties parameters, exchanges between two of them.
+    choices; where an equality ties parameters, exchanges between two of them; and where a step
+    leads into an exclusion, another of its parameters leads out again.
     """
     rows = np.atleast_2d(rows)
     moved = [np.empty((0, rows.shape[1]))]
@@ -30,6 +32,7 @@ def neighbours(space: Space, rows: Array, fixed: Mapping[str, Value] | None = No
         steps = steps[steps[:, i] != np.repeat(rows[:, i], values.shape[1])]
         moved.append(steps)
         moved.extend(_compensated(space, steps, i, fixed or {}))
+        moved.extend(evaded(space, steps, {*(fixed or {}), parameter.name}))
     candidates = np.concatenate(moved)
     return space.new_among(candidates[space.is_feasible(candidates)], set(space.identities(rows)))
 
@@ -42,7 +45,11 @@ def _nearby_values(space: Space, i: int, values: Array) -> Array:
     if n_levels is None:
         shares = np.clip(places(parameter, values)[:, None] + far, 0.0, 1.0)
         ends = np.tile(parameter.bounds, (len(values), 1))
-        return np.concatenate([values_at(parameter, shares), ends], axis=1)
+        parts = [values_at(parameter, shares), ends]
+        borders = _borders(space, i)
+        if borders:
+            parts.append(np.tile(borders, (len(values), 1)))
+        return np.concatenate(parts, axis=1)
     place = space.level_of(i, values)[:, None]
     if parameter.is_categorical:
         return space.at_level(i, (place + np.arange(1, n_levels)) % n_levels)
@@ -56,6 +63,70 @@ def _nearby_values(space: Space, i: int, values: Array) -> Array:
     # Steps are small at one end of decades and large at the other: ratios as well.
     ratios = values_at(parameter, np.clip(places(parameter, values)[:, None] + far, 0.0, 1.0))
     return np.concatenate([steps, space.snapped(i, ratios)], axis=1)
+
+
+def _borders(space: Space, i: int) -> list[float]:
+    """Return where exclusions begin and end within the range of continuous parameter ``i``."""
+    parameter = space.controlled[i]
+    spans = [
+        span
+        for exclusion in space.campaign.exclusions
+        for name, condition in exclusion.when.items()
+        if name == parameter.name
+        for span in spans_outside(parameter, condition)
+    ]
+    ends = {end for span in spans if isinstance(span, tuple) for end in span}
+    return sorted(ends - set(parameter.bounds))
+
+
+def evaded(space: Space, settings: Array, held: Collection[str]) -> list[Array]:
+    """Return variants of excluded settings (n, c): one parameter of an exclusion leads out of it.
+
+    Args:
+        space: the campaign's.
+        settings: those that lie in no exclusion have no variants.
+        held: parameters that stay.
+    """
+    variants = []
+    for exclusion in space.campaign.exclusions:
+        inside = settings[space.is_inside(exclusion, settings)]
+        if not len(inside):
+            continue
+        for name, condition in exclusion.when.items():
+            if name in held:
+                continue
+            place = space.place_of(name)
+            for span in spans_outside(space.controlled[place], condition):
+                ways: list[float | tuple[float, float]] = (
+                    [span] if isinstance(span, tuple) else [float(code) for code in sorted(span)]
+                )
+                for way in ways:
+                    variant = inside.copy()
+                    # The nearest value outside, or the choice.
+                    variant[:, place] = (
+                        np.clip(inside[:, place], *way) if isinstance(way, tuple) else way
+                    )
+                    variants.append(variant)
+    return variants
+
+
+def nearest_allowed(space: Space, setting: Array, fixed: Mapping[str, Value]) -> Array:
+    """Return ``setting`` (c,), or what is near it and lies in no exclusion, if there is any.
+
+    As many parameters change as there are exclusions to leave, each as little as it can.
+    """
+    nowhere = np.zeros((1, len(space.ambient)))
+    for _ in space.campaign.exclusions:
+        variants = evaded(space, setting[None], fixed)
+        if not variants:
+            break
+        candidates = np.concatenate(variants)
+        allowed = candidates[space.is_feasible(candidates)]
+        candidates = allowed if len(allowed) else candidates
+        X = space.cube(candidates, np.tile(nowhere, (len(candidates), 1)))
+        distances = np.linalg.norm(X - space.cube(setting[None], nowhere), axis=1)
+        setting = candidates[int(np.argmin(distances))]
+    return setting
 
 
 def _compensated(space: Space, steps: Array, moved: int, fixed: Mapping[str, Value]) -> list[Array]:

@@ -118,6 +118,15 @@ class Polytope:
         points[at_end] = _near_corners(len(corners), int(at_end.sum()), rng) @ corners
         return np.clip(points, self.low, self.high)
 
+    def is_possible(self) -> bool:
+        """Whether the relaxation holds a point."""
+        result = milp(
+            np.zeros(len(self.low)),
+            bounds=Bounds(self.low, self.high),
+            constraints=LinearConstraint(self.A, self.lower, self.upper),
+        )
+        return result.x is not None
+
     def nearest(self, target: Array | None = None) -> Array | None:
         """Return the setting (v,) on the steps that is nearest to ``target`` (v,), or any.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.campaign import Value
 from engine.campaign.history import History
-from engine.errors import ModelError
+from engine.errors import ModelError, UsageError
 from engine.propose.forecaster import Forecaster
 from engine.propose.learnable import assess
 from engine.propose.model_based import Search
@@ -43,7 +43,7 @@ def choose_from_pool(
 
     ``gp`` and ``matmcl`` (with ``knowledge`` of sources) maximise their acquisition function over
     the pool; ``sobol`` picks at random; ``ax``, ``ax-matmcl`` and ``nsga2`` propose freely, and the
-    nearest conditions of the pool are taken.
+    nearest conditions of the pool are taken. What the campaign excludes is never chosen.
 
     >>> from engine.lab.virtual import nanofibre_campaign
     >>> campaign = nanofibre_campaign()
@@ -55,11 +55,30 @@ def choose_from_pool(
     (2, True)
 
     Raises:
-        UsageError: there is no such strategy.
+        UsageError: there is no such strategy, or all of the pool is excluded.
         ModelError: the strategy's model cannot be fitted to these data.
     """
     check_strategy(strategy)
-    n = min(n, len(pool))
+    rows = [i for i, row in enumerate(pool) if not history.campaign.exclusions_of(row)]
+    if not rows:
+        raise UsageError(f"all {len(pool)} conditions lie in what the campaign excludes")
+    pool, n = [pool[i] for i in rows], min(n, len(rows))
+    chosen = _choose(
+        history, pool, n, strategy=strategy, seed=seed, settings=settings, knowledge=knowledge
+    )
+    return [rows[i] for i in chosen]
+
+
+def _choose(
+    history: History,
+    pool: Sequence[Mapping[str, Value]],
+    n: int,
+    *,
+    strategy: str,
+    seed: int,
+    settings: ProposeSettings,
+    knowledge: Knowledge | None,
+) -> list[int]:
     space = Space(history.campaign)
     if strategy == "sobol":
         return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]

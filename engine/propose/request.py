@@ -8,6 +8,7 @@ from typing import get_args
 
 from engine import errors
 from engine.campaign import Campaign, Value
+from engine.campaign.boxes import is_anything_left, least_contradiction
 from engine.campaign.history import Run
 from engine.errors import UsageError, nearest_name
 from engine.experiments.conditions import read_conditions, read_counts
@@ -81,14 +82,41 @@ spun before the next look at the results
             f"{robust} looks for the worst of the recent rooms, but every ambient value is stated; "
             f"drop {robust}, or a value of {at}"
         )
+    fixed = read_conditions(
+        campaign, request.fixed, "fixed", role="controlled", belongs="at", as_setting=True
+    )
+    refuse_excluded(campaign, fixed)
     return replace(
         request,
         at={name: float(value) for name, value in room.items()},
-        fixed=read_conditions(
-            campaign, request.fixed, "fixed", role="controlled", belongs="at", as_setting=True
-        ),
+        fixed=fixed,
         max_distinct=read_counts(campaign, request.max_distinct, "max_distinct"),
     )
+
+
+def refuse_excluded(campaign: Campaign, fixed: Mapping[str, Value]) -> None:
+    """Refuse held values of which exclusions leave nothing.
+
+    Raises:
+        UsageError: names the exclusions, and the values that lie in them.
+    """
+    if not campaign.exclusions or not fixed:
+        return
+    pinned = {
+        name: float((campaign.parameter(name).choices or ()).index(value))
+        if isinstance(value, str)
+        else float(value)
+        for name, value in fixed.items()
+    }
+    if is_anything_left(campaign.controlled, campaign.exclusions, pinned):
+        return
+    exclusions, held = least_contradiction(campaign.controlled, campaign.exclusions, pinned)
+    values = ", ".join(
+        f"{name}={fixed[name]}" if isinstance(fixed[name], str) else f"{name}={fixed[name]:g}"
+        for name in held
+    )
+    reasons = " and ".join(exclusion.told for exclusion in exclusions)
+    raise UsageError(f"{values} leaves no setting: {reasons}. Fix other values", field="fixed")
 
 
 def check_strategy(name: str) -> None:

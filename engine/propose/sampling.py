@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from engine.campaign import Parameter, Value
-from engine.errors import UsageError
+from engine.campaign import Value
+from engine.propose.emptiness import refuse
 from engine.propose.neighbours import neighbours
-from engine.propose.polytope import Polytope, contradiction
+from engine.propose.regions import Region, Regions, draw
 from engine.propose.space import Space, values_at
 
 Array = NDArray[np.float64]
 
 _ROUNDS_OF_SAMPLING = 40  # constraints may reject most rows of a round
 _PATIENCE = 8  # one in so many of what is wanted must come of a round, or another way is taken
-_ROUNDS_IN_POLYTOPE = 6
+_ROUNDS_IN_REGIONS = 6
 _PROGRAMS = 16  # settings that integer programs are solved for, some milliseconds each
 
 
@@ -38,7 +37,7 @@ class Sampler:
     def __init__(self, space: Space) -> None:
         self._space = space
         self._campaign, self._controlled = space.campaign, space.controlled
-        self._polytopes: dict[tuple[tuple[str, float], ...], Polytope] = {}
+        self._regions_of: dict[tuple[tuple[str, float], ...], Regions] = {}
 
     def sample(
         self, n: int, seed: int, fixed: Mapping[str, Value] | None = None, *, ends: float = 0.0
@@ -55,7 +54,7 @@ class Sampler:
         whole_grid = self._space.every_setting(fixed)
         if whole_grid is not None and len(whole_grid) <= n:
             if not len(whole_grid):
-                self._refuse(fixed)
+                refuse(self._space, fixed)
             return np.random.default_rng(seed).permutation(whole_grid)
         sequence = qmc.Sobol(len(self._controlled), scramble=True, rng=np.random.default_rng(seed))
         rng = np.random.default_rng([seed, 1])
@@ -69,7 +68,7 @@ class Sampler:
             distinct = self._with_more(distinct, self._from_unit(u), fixed)
             if len(distinct) >= n:
                 break
-            if self._campaign.parameter_constraints and len(distinct) * _PATIENCE < n * turn:
+            if self._space.is_ruled and len(distinct) * _PATIENCE < n * turn:
                 break
         if whole_grid is not None and len(distinct) < n:
             distinct = self._space.new_among(
@@ -78,7 +77,7 @@ class Sampler:
         elif len(distinct) < n:
             distinct = self._ruled(distinct, n, rng, fixed, ends)
         if not len(distinct):
-            self._refuse(fixed)
+            refuse(self._space, fixed)
         return distinct[:n]
 
     def _with_more(self, distinct: Array, settings: Array, fixed: Mapping[str, Value]) -> Array:
@@ -98,128 +97,82 @@ class Sampler:
         ends: float,
     ) -> Array:
         """Add settings from what the rules leave, until ``n`` or all that are within reach."""
-        if not self._campaign.parameter_constraints:
+        if not self._space.is_ruled:
             return distinct
-        polytope = self._polytope(fixed)
-        if not len(distinct) and self._nearest(polytope, None, rng, fixed) is None:
-            self._refuse(fixed)
-        for _ in range(_ROUNDS_IN_POLYTOPE):
-            u = polytope.points(2 * n, rng, ends=ends)
+        regions = self._regions(fixed)
+        first = None if len(distinct) else self._any_setting(regions, rng, fixed)
+        if not len(distinct) and first is None:
+            refuse(self._space, fixed)
+        some = regions.some
+        for _ in range(_ROUNDS_IN_REGIONS):
+            rows = draw(some, 2 * n, rng, ends=ends)
             before = len(distinct)
-            distinct = self._with_more(distinct, self._from_places(u, rng), fixed)
+            distinct = self._with_more(distinct, rows, fixed)
             if len(distinct) >= n:
                 return distinct
             if len(distinct) - before < n // _PATIENCE:
                 break
         # Several equalities on a grid: the nearest settings to some points, then their neighbours.
-        for target in polytope.points(_PROGRAMS, rng):
-            row = self._nearest(polytope, target, rng, fixed)
-            if row is not None:
-                distinct = self._space.new_among(np.concatenate([distinct, row[None]]), ())
+        for region in some[:_PROGRAMS] if self._campaign.parameter_constraints else ():
+            for target in region.polytope.points(-(-_PROGRAMS // len(some)), rng):
+                row = self._nearest(region, target, rng, fixed)
+                if row is not None:
+                    distinct = self._space.new_among(np.concatenate([distinct, row[None]]), ())
         n_walked = 0
         while len(distinct) < n and n_walked < len(distinct):
             near = neighbours(self._space, distinct[n_walked : n_walked + _PROGRAMS], fixed)
             n_walked += _PROGRAMS
             distinct = self._space.new_among(np.concatenate([distinct, rng.permutation(near)]), ())
-        return distinct
+        return distinct if len(distinct) or first is None else first[None]
 
     def corners(self, fixed: Mapping[str, Value] | None = None) -> Array:
         """Return settings (k, c) in corners of what the rules leave, as far as there are any."""
         fixed, rng = fixed or {}, np.random.default_rng(0)
         distinct = np.empty((0, len(self._controlled)))
-        return self._with_more(
-            distinct, self._from_places(self._polytope(fixed).vertices, rng), fixed
-        )
+        parts = [region.corners(rng) for region in self._regions(fixed).some]
+        if len(parts) > 1:
+            # One corner of each region after the other: whoever takes the first has some of all.
+            order = np.concatenate([rng.permutation(len(part)) for part in parts])
+            rows = np.concatenate(parts)[np.argsort(order, kind="stable")]
+        else:
+            rows = np.concatenate([distinct, *parts])
+        return self._with_more(distinct, rows, fixed)
 
-    def _polytope(self, fixed: Mapping[str, Value]) -> Polytope:
-        """Return what the rules leave of the numeric parameters' ranges."""
+    def _regions(self, fixed: Mapping[str, Value]) -> Regions:
+        """Return what constraints and exclusions leave."""
         pinned = tuple(
             sorted((name, self._space.code_of(name, value)) for name, value in fixed.items())
         )
-        if pinned not in self._polytopes:
-            self._polytopes[pinned] = self._make_polytope(dict(pinned))
-        return self._polytopes[pinned]
+        if pinned not in self._regions_of:
+            self._regions_of[pinned] = Regions(self._space, fixed)
+        return self._regions_of[pinned]
 
-    def _make_polytope(self, pinned: Mapping[str, float]) -> Polytope:
-        parameters = [p for p in self._controlled if p.is_numeric]
-        low = np.array([p.bounds[0] for p in parameters])
-        span = np.array([p.bounds[1] - p.bounds[0] for p in parameters])
-        rows, lower, upper = [], [], []
-        for rule in self._campaign.parameter_constraints:
-            factors = np.array([rule.terms.get(p.name, 0.0) for p in parameters])
-            size = float(np.abs(factors * span).sum()) or 1.0
-            rows.append(factors * span / size)
-            bound = (rule.bound - float(factors @ low)) / size
-            lower.append(-np.inf if rule.operator == "<=" else bound)
-            upper.append(np.inf if rule.operator == ">=" else bound)
-        first, last = np.zeros(len(parameters)), np.ones(len(parameters))
-        for place, parameter in enumerate(parameters):
-            if parameter.name in pinned:
-                first[place] = last[place] = (pinned[parameter.name] - low[place]) / span[place]
-        steps: list[int | Array | None] = []
-        for parameter, start, width in zip(parameters, low, span, strict=True):
-            if parameter.choices is not None:
-                steps.append((np.array(parameter.choices, dtype=float) - start) / width)
-            else:
-                steps.append(None if parameter.n_levels is None else parameter.n_levels - 1)
-        return Polytope(np.array(rows), np.array(lower), np.array(upper), first, last, tuple(steps))
-
-    def _from_places(self, u: Array, rng: np.random.Generator) -> Array:
-        """Return settings (n, c) of numeric places u (n, v); named choices are drawn."""
-        settings, place = np.empty((len(u), len(self._controlled))), 0
-        for i, parameter in enumerate(self._controlled):
-            if parameter.is_categorical:
-                settings[:, i] = rng.integers(len(parameter.choices or ()), size=len(u))
-                continue
-            low, high = parameter.bounds
-            settings[:, i] = self._space.snapped(i, low + u[:, place] * (high - low))
-            place += 1
-        return settings
+    def _any_setting(
+        self, regions: Regions, rng: np.random.Generator, fixed: Mapping[str, Value]
+    ) -> Array | None:
+        """Return a setting (c,); ``None``: no region seems to hold one."""
+        for region in regions.every:
+            row = self._nearest(region, None, rng, fixed)
+            if row is not None:
+                return row
+        return None
 
     def _nearest(
         self,
-        polytope: Polytope,
+        region: Region,
         target: Array | None,
         rng: np.random.Generator,
         fixed: Mapping[str, Value],
     ) -> Array | None:
         """Return the setting (c,) nearest to ``target`` (v,), or any; ``None`` if there is none."""
         try:
-            u = polytope.nearest(target)
+            u = region.nearest(target)
         except TimeoutError:
             return None
         if u is None:
             return None
-        row = self._space.repair(self._space.hold(self._from_places(u[None], rng), fixed), fixed)
+        row = self._space.repair(self._space.hold(region.placed(u[None], rng), fixed), fixed)
         return row[0] if self._space.is_feasible(row)[0] else None
-
-    def _refuse(self, fixed: Mapping[str, Value]) -> NoReturn:
-        rules = [str(rule) for rule in self._campaign.parameter_constraints]
-        numeric = [p for p in self._controlled if p.is_numeric]
-        pinned = [place for place, p in enumerate(numeric) if p.name in fixed]
-        assignments = [_assignment(*pair) for pair in fixed.items()]
-        begin = "no setting satisfies the bounds, the steps and the parameter constraints together"
-        try:
-            polytope = self._polytope(fixed)
-            if rules and polytope.nearest() is None:
-                rows, places = contradiction(polytope, pinned)
-                assignments = [_assignment(numeric[i].name, fixed[numeric[i].name]) for i in places]
-                begin += ", and none can"
-                rules = [rules[row] for row in rows]
-        except TimeoutError:
-            begin = begin.replace("no setting satisfies", "no setting was found that satisfies")
-        ranges = ", ".join(
-            f"{p.name} {_range_of(p)}"
-            for p in numeric
-            if any(
-                p.name in r.terms and str(r) in rules for r in self._campaign.parameter_constraints
-            )
-        )
-        raise UsageError(
-            f"{begin} (constraints: {', '.join(rules) or 'none'}; fixed: "
-            f"{', '.join(assignments) or 'none'}; ranges: {ranges or 'all'}). "
-            "Widen or drop one of them."
-        )
 
     def _from_unit(self, u: Array) -> Array:
         columns = []
@@ -233,13 +186,3 @@ class Sampler:
                 index = np.minimum((u[:, i] * (last + 1)).astype(np.int64), last)
                 columns.append(self._space.at_level(i, index))
         return np.stack(columns, axis=1)
-
-
-def _assignment(name: str, value: Value) -> str:
-    return f"{name}={value}" if isinstance(value, str) else f"{name}={value:g}"
-
-
-def _range_of(parameter: Parameter) -> str:
-    low, high = parameter.bounds
-    step = f" in steps of {parameter.step:g}" if parameter.step is not None else ""
-    return f"{low:g} … {high:g}{step}"

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, LinearConstraint, Parameter, Value
+from engine.campaign.exclusions import Exclusion
 from engine.campaign.history import Run
 
 Array = NDArray[np.float64]
@@ -205,14 +206,36 @@ class Space:
         return np.clip(np.nan_to_num(place), 0, last).astype(np.int64)
 
     def is_feasible(self, settings: Array) -> NDArray[np.bool_]:
-        """Return (n,): inside the bounds, on the instrument's steps, constraints met."""
+        """Return (n,): in the bounds, on the instrument's steps, constraints met, not excluded."""
         good = np.ones(len(settings), dtype=bool)
         for i, parameter in enumerate(self.controlled):
             finest = parameter.resolution if parameter.is_numeric else 0.0
             good &= np.abs(self.snapped(i, settings[:, i]) - settings[:, i]) <= finest
         for constraint in self.campaign.parameter_constraints:
             good &= self._slack(constraint, settings) >= -self.campaign.tolerance_of(constraint)
+        for exclusion in self.campaign.exclusions:
+            good &= ~self.is_inside(exclusion, settings)
         return good
+
+    @property
+    def is_ruled(self) -> bool:
+        """Whether constraints or exclusions leave less than the ranges."""
+        return bool(self.campaign.parameter_constraints or self.campaign.exclusions)
+
+    def is_inside(self, exclusion: Exclusion, settings: Array) -> NDArray[np.bool_]:
+        """Return (n,): which settings lie in an exclusion."""
+        inside = np.ones(len(settings), dtype=bool)
+        for name, condition in exclusion.when.items():
+            i = self._names.index(name)
+            parameter, values = self.controlled[i], settings[:, i]
+            if parameter.is_categorical:
+                inside &= np.isin(np.rint(values), list(condition.codes(parameter)))
+                continue
+            limits = condition.intervals(parameter)
+            inside &= np.logical_or.reduce(
+                [(low <= values) & (values <= high) for low, high in limits]
+            )
+        return inside
 
     def _slack(self, constraint: LinearConstraint, settings: Array) -> Array:
         excess = self._weighted(constraint.terms, settings) - constraint.bound

@@ -16,10 +16,14 @@ _EXPORT = by_voice("`engine export`", "export")
 
 @dataclass(frozen=True)
 class Revised:
-    """What ``engine campaign revise`` did: no ``differences``, no new revision."""
+    """What ``engine campaign revise`` did: no ``differences``, no new revision.
+
+    ``experiments``: those that were there, where there is one.
+    """
 
     record: CampaignRecord
     differences: tuple[str, ...]
+    experiments: tuple[ExperimentRecord, ...] = ()
 
 
 def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None) -> Revised:
@@ -44,7 +48,8 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
         if not changes:
             return Revised(record, ())
         # In the transaction that writes: a run logged in between could contradict.
-        problems = contradictions(old, campaign, tx.experiments.find(record.id))
+        experiments = tx.experiments.find(record.id)
+        problems = contradictions(old, campaign, experiments)
         if problems:
             listed = "\n".join(f"  {problem}" for problem in problems)
             raise CampaignError(
@@ -53,7 +58,9 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
                 f"own{by_voice(' and run `engine campaign create --file FILE`', '')}."
             )
         return Revised(
-            tx.campaigns.revise(record.id, campaign.definition(), note=note), tuple(changes)
+            tx.campaigns.revise(record.id, campaign.definition(), note=note),
+            tuple(changes),
+            tuple(experiments),
         )
 
 
@@ -93,7 +100,9 @@ def differences(old: Campaign, new: Campaign) -> list[str]:
     lines: list[str] = []
     former, edited = old.definition(), new.definition()
     for key in sorted(former.keys() | edited.keys()):
-        if key in _NAMED:
+        if key == "exclusions":
+            lines += _differences_of_exclusions(old, new)
+        elif key in _NAMED:
             lines += _differences_of_items(key, former.get(key, []), edited.get(key, []))
         elif former.get(key) != edited.get(key):
             lines.append(f"{key}: {_as_text(former.get(key))} → {_as_text(edited.get(key))}")
@@ -123,6 +132,18 @@ def _differences_of_items(
     if not lines and list(old) != list(new):
         lines.append(f"{section}: order {', '.join(old)} → {', '.join(new)}")
     return sorted(lines)
+
+
+def _differences_of_exclusions(old: Campaign, new: Campaign) -> list[str]:
+    former, edited = ({str(e): e.note for e in c.exclusions} for c in (old, new))
+    lines = [f"exclusions: '{words}' removed" for words in former if words not in edited]
+    lines += [f"exclusions: '{words}' added" for words in edited if words not in former]
+    lines += [
+        f"exclusions: '{words}' note: {former[words]!r} → {note!r}"
+        for words, note in edited.items()
+        if former.get(words, note) != note
+    ]
+    return lines or ["exclusions: order or spelling"]
 
 
 def _as_text(value: Any) -> str:

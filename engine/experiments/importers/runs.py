@@ -88,7 +88,7 @@ def outside_warnings(campaign: Campaign, runs: tuple[ImportedRun, ...]) -> list[
 def outside_the_search(
     campaign: Campaign, rows: Sequence[Mapping[str, Value]], noun: str, *, consequence: str
 ) -> list[str]:
-    """Return a warning for each range left and each parameter constraint broken.
+    """Return a warning for each range left, parameter constraint broken and exclusion entered.
 
     ``noun`` is what a row is, ``consequence`` what becomes of it.
     """
@@ -108,6 +108,10 @@ def outside_the_search(
     for constraint, n in broken.items():
         verb = f"{noun} does" if n == 1 else f"{noun}s do"
         warnings.append(f"{n} {verb} not meet {constraint}; {consequence}")
+    excluded = Counter(item.told for row in rows for item in campaign.exclusions_of(row))
+    for words, n in excluded.items():
+        verb = f"{noun} lies" if n == 1 else f"{noun}s lie"
+        warnings.append(f"{n} {verb} where {words}; {consequence}")
     return warnings
 
 

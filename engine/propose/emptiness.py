@@ -1,0 +1,116 @@
+"""Why nothing can be set: constraints, exclusions and held values that leave no setting, named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from engine.campaign import LinearConstraint, Parameter, Value
+from engine.campaign.exclusions import Exclusion
+from engine.errors import UsageError
+from engine.propose.polytope import contradiction
+from engine.propose.regions import Regions
+from engine.propose.space import Space
+
+
+def refuse(space: Space, fixed: Mapping[str, Value]) -> NoReturn:
+    """Say what leaves no setting.
+
+    Raises:
+        UsageError: always; the message names what contradicts, and nothing needlessly.
+    """
+    campaign = space.campaign
+    rules = list(campaign.parameter_constraints)
+    exclusions = list(campaign.exclusions)
+    held = dict(fixed)
+    parts = ["the bounds", "the steps"]
+    parts += ["the parameter constraints"] if rules or not exclusions else []
+    parts += ["the exclusions"] if exclusions else []
+    kinds = f"{', '.join(parts[:-1])} and {parts[-1]}"
+    begin = f"no setting satisfies {kinds} together"
+    try:
+        if exclusions and _is_empty(space, rules, exclusions, held):
+            rules, exclusions, held = _least(space, rules, exclusions, held)
+            begin += ", and none can"
+        elif not exclusions and rules:
+            rules, held, begin = _of_rules(space, rules, held, begin)
+    except TimeoutError:
+        begin = begin.replace("no setting satisfies", "no setting was found that satisfies")
+    ranges = ", ".join(
+        f"{p.name} {_range_of(p)}"
+        for p in space.controlled
+        if p.is_numeric and any(p.name in rule.terms for rule in rules)
+    )
+    listed = [f"constraints: {', '.join(map(str, rules)) or 'none'}"]
+    if campaign.exclusions:
+        listed.append(f"exclusions: {', '.join(f'{item}' for item in exclusions) or 'none'}")
+    assignments = [_assignment(*pair) for pair in held.items()]
+    listed.append(f"fixed: {', '.join(assignments) or 'none'}")
+    listed.append(f"ranges: {ranges or 'all'}")
+    raise UsageError(f"{begin} ({'; '.join(listed)}). Widen or drop one of them.")
+
+
+def _of_rules(
+    space: Space, rules: list[LinearConstraint], held: dict[str, Value], begin: str
+) -> tuple[list[LinearConstraint], dict[str, Value], str]:
+    """Return the rules and held values that contradict each other, and the message's beginning."""
+    (region,) = Regions(space, held).every
+    if region.polytope.nearest() is not None:
+        return rules, held, begin
+    numeric = [p for p in space.controlled if p.is_numeric]
+    pinned = [place for place, p in enumerate(numeric) if p.name in held]
+    rows, places = contradiction(region.polytope, pinned)
+    needed = {numeric[i].name: held[numeric[i].name] for i in places}
+    return [rules[row] for row in rows], needed, f"{begin}, and none can"
+
+
+def _least(
+    space: Space,
+    rules: list[LinearConstraint],
+    exclusions: list[Exclusion],
+    held: dict[str, Value],
+) -> tuple[list[LinearConstraint], list[Exclusion], dict[str, Value]]:
+    """Drop one after the other of what contradicts, as long as it still does."""
+    for name in list(held):
+        fewer = {other: value for other, value in held.items() if other != name}
+        if _is_empty(space, rules, exclusions, fewer):
+            held = fewer
+    for rule in reversed(rules):
+        remaining = [item for item in rules if item is not rule]
+        if _is_empty(space, remaining, exclusions, held):
+            rules = remaining
+    for exclusion in reversed(exclusions):
+        others = [item for item in exclusions if item is not exclusion]
+        if _is_empty(space, rules, others, held):
+            exclusions = others
+    return rules, exclusions, held
+
+
+def _is_empty(
+    space: Space,
+    rules: Sequence[LinearConstraint],
+    exclusions: Sequence[Exclusion],
+    held: Mapping[str, Value],
+) -> bool:
+    """Whether it is proven that nothing is left.
+
+    Raises:
+        TimeoutError: neither that nor the opposite was found out in time.
+    """
+    changes = {"parameter_constraints": tuple(rules), "exclusions": tuple(exclusions)}
+    regions = Regions(Space(space.campaign.model_copy(update=changes)), held)
+    if any(region.nearest(None) is not None for region in regions.every):
+        return False
+    if not regions.is_all:
+        raise TimeoutError
+    return True
+
+
+def _assignment(name: str, value: Value) -> str:
+    return f"{name}={value}" if isinstance(value, str) else f"{name}={value:g}"
+
+
+def _range_of(parameter: Parameter) -> str:
+    low, high = parameter.bounds
+    step = f" in steps of {parameter.step:g}" if parameter.step is not None else ""
+    return f"{low:g} … {high:g}{step}"
