@@ -215,7 +215,7 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
     matches = get_close_matches(name, names, n=1, cutoff=0.5)
     if not matches:
         # Capitals and small letters are other letters to it.
-        spellings = {other.casefold(): other for other in reversed(names)}
+        spellings = {spelling.casefold(): spelling for spelling in reversed(names)}
         close = get_close_matches(name.casefold(), spellings, n=1, cutoff=0.5)
         matches = [spellings[spelling] for spelling in close]
     return f" Did you mean '{matches[0]}'?" if matches else ""

@@ -98,16 +98,16 @@ def least_contradiction(
     pinned: Mapping[str, float] | None = None,
 ) -> tuple[list[Exclusion], dict[str, float]]:
     """Return exclusions and pinned values that leave nothing, none of them needlessly."""
-    needed, held = list(exclusions), dict(pinned or {})
-    for name in list(held):
-        fewer = {other: value for other, value in held.items() if other != name}
+    needed, remaining = list(exclusions), dict(pinned or {})
+    for name in list(remaining):
+        fewer = {key: value for key, value in remaining.items() if key != name}
         if not is_anything_left(parameters, needed, fewer):
-            held = fewer
+            remaining = fewer
     for exclusion in exclusions:
         remainder = [item for item in needed if item is not exclusion]
-        if not is_anything_left(parameters, remainder, held):
+        if not is_anything_left(parameters, remainder, remaining):
             needed = remainder
-    return needed, held
+    return needed, remaining
 
 
 def spans_outside(parameter: Parameter, condition: Condition) -> Sequence[Span]:
@@ -144,12 +144,12 @@ def _cut(
     inside = [box]
     for name, condition in exclusion.when.items():
         place = places[name]
-        further: list[Box] = []
+        covered: list[Box] = []
         for part in inside:
-            kept, excluded = _split(parameters[place], part[place], condition)
-            outside += [(*part[:place], span, *part[place + 1 :]) for span in kept]
-            further += [(*part[:place], span, *part[place + 1 :]) for span in excluded]
-        inside = further
+            free, excluded = _split(parameters[place], part[place], condition)
+            outside += [(*part[:place], span, *part[place + 1 :]) for span in free]
+            covered += [(*part[:place], span, *part[place + 1 :]) for span in excluded]
+        inside = covered
     return outside
 
 
@@ -167,12 +167,12 @@ def _split(
         gaps.append((start, first))
         start = last
     gaps.append((start, math.inf))
-    outside = [s for gap in gaps if (s := _between(parameter, span, gap)) is not None]
-    inside = [s for part in intervals if (s := _within(parameter, span, part)) is not None]
+    outside = [s for gap in gaps if (s := _clearance(parameter, span, gap)) is not None]
+    inside = [s for part in intervals if (s := _intersection(parameter, span, part)) is not None]
     return outside, inside
 
 
-def _within(parameter: Parameter, span: Interval, part: Interval) -> Interval | None:
+def _intersection(parameter: Parameter, span: Interval, part: Interval) -> Interval | None:
     """Return what ``span`` and the closed ``part`` have in common, on settings of the machine."""
     low, high = max(span[0], part[0]), min(span[1], part[1])
     if parameter.n_levels is None or span[0] == span[1]:
@@ -180,7 +180,7 @@ def _within(parameter: Parameter, span: Interval, part: Interval) -> Interval | 
     return _levels_between(parameter, low, high)
 
 
-def _between(parameter: Parameter, span: Interval, gap: Interval) -> Interval | None:
+def _clearance(parameter: Parameter, span: Interval, gap: Interval) -> Interval | None:
     """Return what ``span`` has in common with the open ``gap``, on settings of the machine."""
     start, stop = gap
     if span[0] == span[1]:

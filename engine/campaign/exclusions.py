@@ -26,7 +26,7 @@ _EXAMPLES = (
     'a choice ("WATER"), several (["WATER", "DMF"]), a number, { above = 60 }, { at_least = 60 }, '
     '{ below = 10 }, { at_most = 10 } or { other_than = "WATER" }'
 )
-_WORDS = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
+_SIGNS = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
 
 
 class Condition(Frozen):
@@ -56,7 +56,7 @@ class Condition(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        is_limited = any(getattr(self, name) is not None for name in _WORDS)
+        is_limited = any(getattr(self, name) is not None for name in _SIGNS)
         if (bool(self.any_of) + bool(self.other_than) + is_limited) != 1:
             raise ValueError(f"expected one condition: {_EXAMPLES}")
         for pair in (("above", "at_least"), ("below", "at_most")):
@@ -75,9 +75,9 @@ class Condition(Frozen):
         if self.any_of:
             return self.any_of[0] if len(self.any_of) == 1 else list(self.any_of)
         if self.other_than:
-            others = self.other_than
-            return {"other_than": others[0] if len(others) == 1 else list(others)}
-        return {name: value for name in _WORDS if (value := getattr(self, name)) is not None}
+            values = self.other_than
+            return {"other_than": values[0] if len(values) == 1 else list(values)}
+        return {name: value for name in _SIGNS if (value := getattr(self, name)) is not None}
 
     def described(self, name: str) -> str:
         """Return the condition in words: ``solvent = WATER``, ``temperature > 60``."""
@@ -86,7 +86,7 @@ class Condition(Frozen):
             return f"{name} {sign} {' or '.join(map(_written, self.any_of or self.other_than))}"
         parts = [
             f"{name} {sign} {value:g}"
-            for word, sign in _WORDS.items()
+            for word, sign in _SIGNS.items()
             if (value := getattr(self, word)) is not None
         ]
         return " and ".join(parts)
@@ -161,7 +161,7 @@ class Exclusion(Frozen):
         return " and ".join(condition.described(name) for name, condition in self.when.items())
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """The exclusion as a message has it, with the reason if one is given."""
         return f"'{self}' is excluded{f' ({self.note})' if self.note else ''}"
 

@@ -188,7 +188,7 @@ def _print_campaign(record: CampaignRecord, campaign: Campaign) -> None:
     for constraint in (*campaign.constraints, *campaign.parameter_constraints):
         typer.echo(f"constraint: {constraint}")
     for exclusion in campaign.exclusions:
-        typer.echo(exclusion.told)
+        typer.echo(exclusion.message)
 
 
 def _range(parameter: Parameter) -> str:

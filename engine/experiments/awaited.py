@@ -14,11 +14,11 @@ def excluded_proposals(campaign: Campaign, experiments: Iterable[ExperimentRecor
     for experiment in experiments:
         if experiment.status is Status.PROPOSED:
             for exclusion in campaign.exclusions_of(experiment.conditions):
-                numbers.setdefault(exclusion.told, []).append(experiment.id)
+                numbers.setdefault(exclusion.message, []).append(experiment.id)
     return [
         f"{'run' if len(ids) == 1 else 'runs'} {', '.join(map(str, ids))} "
-        f"{'is' if len(ids) == 1 else 'are'} proposed, but {words}: give "
+        f"{'is' if len(ids) == 1 else 'are'} proposed, but {text}: give "
         f"{'it' if len(ids) == 1 else 'them'} up, or spin {'it' if len(ids) == 1 else 'them'} "
         "all the same"
-        for words, ids in numbers.items()
+        for text, ids in numbers.items()
     ]

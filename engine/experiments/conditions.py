@@ -366,7 +366,7 @@ def outside_of(campaign: Campaign, conditions: Mapping[str, Value]) -> list[str]
                 f"{low:g} … {high:g}"
             )
     warnings += [f"{rule} is not met" for rule in campaign.broken_by(conditions)]
-    warnings += [exclusion.told for exclusion in campaign.exclusions_of(conditions)]
+    warnings += [exclusion.message for exclusion in campaign.exclusions_of(conditions)]
     return warnings
 
 

@@ -246,7 +246,7 @@ class Recorder:
             f"{', '.join(f'{name} = {conditions[name]:g}' for name in constraint.terms)} does not "
             f"meet {constraint}; kept"
             for constraint in self.campaign.broken_by(conditions)
-        ] + [f"{item.told}; kept" for item in self.campaign.exclusions_of(conditions)]
+        ] + [f"{item.message}; kept" for item in self.campaign.exclusions_of(conditions)]
 
     def _create(self, entry: Entry) -> ExperimentRecord:
         conditions = {**entry.conditions, **entry.actual}

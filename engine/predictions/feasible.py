@@ -73,7 +73,7 @@ class FeasibleSet:
         if len(rules) and self._polytope.nearest() is None:
             raise UsageError("no setting satisfies the bounds and the parameter constraints")
 
-    def everything(self, n: int, rng: np.random.Generator) -> Array:
+    def sample_all(self, n: int, rng: np.random.Generator) -> Array:
         """Return (n, parameters) shares of all parameters, choices too, that nothing forbids.
 
         Raises:
@@ -106,7 +106,7 @@ class FeasibleSet:
                 shares[:, column] = places(parameter, values)
         return shares
 
-    def moved_everything(self, shares: Array, j: int, rng: np.random.Generator) -> Array:
+    def move(self, shares: Array, j: int, rng: np.random.Generator) -> Array:
         """Return (n, parameters) with parameter ``j`` moved, exclusions aside."""
         moved = shares.copy()
         if j in self._numeric:

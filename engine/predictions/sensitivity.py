@@ -138,15 +138,15 @@ def _constrained(
 
     names = [parameter.name for parameter in campaign.parameters]
     feasible, rng = FeasibleSet(campaign), np.random.default_rng(seed)
-    base = feasible.everything(n, rng)
+    base = feasible.sample_all(n, rng)
     points = [base]
     for j in range(len(names)):
-        moved = feasible.moved_everything(base, j, rng)
+        moved = feasible.move(base, j, rng)
         for _ in range(_ATTEMPTS):
             is_out = feasible.is_excluded(moved)
             if not is_out.any():
                 break
-            moved[is_out] = feasible.moved_everything(base[is_out], j, rng)
+            moved[is_out] = feasible.move(base[is_out], j, rng)
         is_out = feasible.is_excluded(moved)
         moved[is_out] = base[is_out]
         points.append(moved)

@@ -1,4 +1,4 @@
-"""Why nothing can be set: constraints, exclusions and held values that leave no setting, named."""
+"""Why nothing can be set: constraints, exclusions and values that leave no setting, named."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def refuse(space: Space, fixed: Mapping[str, Value]) -> NoReturn:
     campaign = space.campaign
     rules = list(campaign.parameter_constraints)
     exclusions = list(campaign.exclusions)
-    held = dict(fixed)
+    pinned = dict(fixed)
     parts = ["the bounds", "the steps"]
     parts += ["the parameter constraints"] if rules or not exclusions else []
     parts += ["the exclusions"] if exclusions else []
     kinds = f"{', '.join(parts[:-1])} and {parts[-1]}"
     begin = f"no setting satisfies {kinds} together"
     try:
-        if exclusions and _is_empty(space, rules, exclusions, held):
-            rules, exclusions, held = _least(space, rules, exclusions, held)
+        if exclusions and _is_empty(space, rules, exclusions, pinned):
+            rules, exclusions, pinned = _least(space, rules, exclusions, pinned)
             begin += ", and none can"
         elif not exclusions and rules:
-            rules, held, begin = _of_rules(space, rules, held, begin)
+            rules, pinned, begin = _of_rules(space, rules, pinned, begin)
     except TimeoutError:
         begin = begin.replace("no setting satisfies", "no setting was found that satisfies")
     ranges = ", ".join(
@@ -44,23 +44,23 @@ def refuse(space: Space, fixed: Mapping[str, Value]) -> NoReturn:
     listed = [f"constraints: {', '.join(map(str, rules)) or 'none'}"]
     if campaign.exclusions:
         listed.append(f"exclusions: {', '.join(f'{item}' for item in exclusions) or 'none'}")
-    assignments = [_assignment(*pair) for pair in held.items()]
+    assignments = [_assignment(*pair) for pair in pinned.items()]
     listed.append(f"fixed: {', '.join(assignments) or 'none'}")
     listed.append(f"ranges: {ranges or 'all'}")
     raise UsageError(f"{begin} ({'; '.join(listed)}). Widen or drop one of them.")
 
 
 def _of_rules(
-    space: Space, rules: list[LinearConstraint], held: dict[str, Value], begin: str
+    space: Space, rules: list[LinearConstraint], pinned: dict[str, Value], begin: str
 ) -> tuple[list[LinearConstraint], dict[str, Value], str]:
-    """Return the rules and held values that contradict each other, and the message's beginning."""
-    (region,) = Regions(space, held).every
+    """Return the rules and values that contradict each other, and how the message begins."""
+    (region,) = Regions(space, pinned).every
     if region.polytope.nearest() is not None:
-        return rules, held, begin
+        return rules, pinned, begin
     numeric = [p for p in space.controlled if p.is_numeric]
-    pinned = [place for place, p in enumerate(numeric) if p.name in held]
-    rows, places = contradiction(region.polytope, pinned)
-    needed = {numeric[i].name: held[numeric[i].name] for i in places}
+    places = [place for place, p in enumerate(numeric) if p.name in pinned]
+    rows, needed_places = contradiction(region.polytope, places)
+    needed = {numeric[i].name: pinned[numeric[i].name] for i in needed_places}
     return [rules[row] for row in rows], needed, f"{begin}, and none can"
 
 
@@ -68,29 +68,29 @@ def _least(
     space: Space,
     rules: list[LinearConstraint],
     exclusions: list[Exclusion],
-    held: dict[str, Value],
+    pinned: dict[str, Value],
 ) -> tuple[list[LinearConstraint], list[Exclusion], dict[str, Value]]:
     """Drop one after the other of what contradicts, as long as it still does."""
-    for name in list(held):
-        fewer = {other: value for other, value in held.items() if other != name}
+    for name in list(pinned):
+        fewer = {key: value for key, value in pinned.items() if key != name}
         if _is_empty(space, rules, exclusions, fewer):
-            held = fewer
+            pinned = fewer
     for rule in reversed(rules):
         remaining = [item for item in rules if item is not rule]
-        if _is_empty(space, remaining, exclusions, held):
+        if _is_empty(space, remaining, exclusions, pinned):
             rules = remaining
     for exclusion in reversed(exclusions):
         others = [item for item in exclusions if item is not exclusion]
-        if _is_empty(space, rules, others, held):
+        if _is_empty(space, rules, others, pinned):
             exclusions = others
-    return rules, exclusions, held
+    return rules, exclusions, pinned
 
 
 def _is_empty(
     space: Space,
     rules: Sequence[LinearConstraint],
     exclusions: Sequence[Exclusion],
-    held: Mapping[str, Value],
+    pinned: Mapping[str, Value],
 ) -> bool:
     """Whether it is proven that nothing is left.
 
@@ -98,7 +98,7 @@ def _is_empty(
         TimeoutError: neither that nor the opposite was found out in time.
     """
     changes = {"parameter_constraints": tuple(rules), "exclusions": tuple(exclusions)}
-    regions = Regions(Space(space.campaign.model_copy(update=changes)), held)
+    regions = Regions(Space(space.campaign.model_copy(update=changes)), pinned)
     if any(region.nearest(None) is not None for region in regions.every):
         return False
     if not regions.is_all:

@@ -94,7 +94,7 @@ class Region:
         """Return the place (v,) of the setting nearest to ``target`` (v,), or of any.
 
         Raises:
-            TimeoutError: none was found in time, nor a proof that there is none.
+            TimeoutError: none was regions in time, nor a proof that there is none.
         """
         if not self._is_box:
             return self.polytope.nearest(target)
@@ -139,7 +139,7 @@ class Regions:
     def __init__(self, space: Space, fixed: Mapping[str, Value]) -> None:
         self._space = space
         pinned = {name: space.code_of(name, value) for name, value in fixed.items()}
-        found: list[Region] = []
+        regions: list[Region] = []
         self.is_all = True
         try:
             boxes = boxes_outside(
@@ -148,11 +148,11 @@ class Regions:
                 pinned,
                 random.Random(0),  # noqa: S311 -- an order, no secret
             )
-            found = [Region(space, box) for box in islice(boxes, _MOST_BOXES)]
+            regions = [Region(space, box) for box in islice(boxes, _MOST_BOXES)]
             self.is_all = next(boxes, None) is None
         except TooManyCutsError:
             self.is_all = False
-        self.every = tuple(found)
+        self.every = tuple(regions)
 
     @cached_property
     def some(self) -> tuple[Region, ...]:

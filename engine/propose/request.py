@@ -115,7 +115,7 @@ def refuse_excluded(campaign: Campaign, fixed: Mapping[str, Value]) -> None:
         f"{name}={fixed[name]}" if isinstance(fixed[name], str) else f"{name}={fixed[name]:g}"
         for name in held
     )
-    reasons = " and ".join(exclusion.told for exclusion in exclusions)
+    reasons = " and ".join(exclusion.message for exclusion in exclusions)
     raise UsageError(f"{values} leaves no setting: {reasons}. Fix other values", field="fixed")
 
 

@@ -129,7 +129,7 @@ def model_sensitivity(
         return {name: [row[name].mean for row in forecasts] for name in outcomes}
 
     remarks = [f"The model is {history.left_out}"] if history.left_out else []
-    rules = [*map(str, campaign.parameter_constraints), *(e.told for e in campaign.exclusions)]
+    rules = [*map(str, campaign.parameter_constraints), *(e.message for e in campaign.exclusions)]
     if rules:
         remarks.append(f"Only settings that keep these are asked: {'; '.join(rules)}.")
     return sensitivity(campaign, outcomes, predict), " ".join(remarks) or None

@@ -136,12 +136,12 @@ def _differences_of_items(
 
 def _differences_of_exclusions(old: Campaign, new: Campaign) -> list[str]:
     former, edited = ({str(e): e.note for e in c.exclusions} for c in (old, new))
-    lines = [f"exclusions: '{words}' removed" for words in former if words not in edited]
-    lines += [f"exclusions: '{words}' added" for words in edited if words not in former]
+    lines = [f"exclusions: '{text}' removed" for text in former if text not in edited]
+    lines += [f"exclusions: '{text}' added" for text in edited if text not in former]
     lines += [
-        f"exclusions: '{words}' note: {former[words]!r} → {note!r}"
-        for words, note in edited.items()
-        if former.get(words, note) != note
+        f"exclusions: '{text}' note: {former[text]!r} → {note!r}"
+        for text, note in edited.items()
+        if former.get(text, note) != note
     ]
     return lines or ["exclusions: order or spelling"]
 

@@ -108,10 +108,10 @@ def outside_the_search(
     for constraint, n in broken.items():
         verb = f"{noun} does" if n == 1 else f"{noun}s do"
         warnings.append(f"{n} {verb} not meet {constraint}; {consequence}")
-    excluded = Counter(item.told for row in rows for item in campaign.exclusions_of(row))
-    for words, n in excluded.items():
+    excluded = Counter(item.message for row in rows for item in campaign.exclusions_of(row))
+    for text, n in excluded.items():
         verb = f"{noun} lies" if n == 1 else f"{noun}s lie"
-        warnings.append(f"{n} {verb} where {words}; {consequence}")
+        warnings.append(f"{n} {verb} where {text}; {consequence}")
     return warnings
 
 
