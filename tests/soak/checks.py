@@ -58,6 +58,7 @@ def setting_problems(plan: Plan, setting: Mapping[str, Value]) -> list[str]:
             for rule in plan.rules
             if not rule.is_met(setting)
         ]
+        problems += [f"excluded by {e.when}" for e in plan.exclusions if e.holds(setting)]
     return problems
 
 
@@ -199,7 +200,7 @@ def record_problems(runs: Sequence[Run], document: Mapping[str, Any]) -> list[st
             "failure": run.failure,
             "note": run.note,
             "conditions": run.conditions,
-            "results": {name: values for name, values in run.results.items() if values},
+            "results": run.measured,
         }
         problems += [
             f"experiment {experiment['id']}: {key} {recorded[key]!r}, entered {entered[key]!r}"

@@ -15,8 +15,9 @@ from typing import Any
 import checks
 from checks import Key, Question, key_of
 from click.testing import Result
+from configuration import configuration_of
 from parameters import Value
-from plans import FAILURES, Plan, Run, toml_of
+from plans import FAILURES, Plan, Run
 from tables import write_table
 from typer.testing import CliRunner
 from words import draw_labels, draw_note
@@ -50,7 +51,7 @@ class Journey:
     def travel(self) -> None:
         """Do everything; a fault of this script is a problem, too."""
         self.folder.mkdir(parents=True)
-        (self.folder / "config.toml").write_text(toml_of(self.plan), encoding="utf-8")
+        (self.folder / "config.toml").write_text(configuration_of(self.plan), encoding="utf-8")
         with contextlib.chdir(self.folder):
             try:
                 self._stages()
@@ -224,7 +225,7 @@ class Journey:
         for row in rows:
             run = self.runs[int(row[headings.index("experiment")]) - 1]
             self._results(run)
-            for name, (value,) in run.results.items():
+            for name, (value,) in run.measured.items():
                 row[headings.index(units[name])] = repr(value)
         with Path("sheet.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([headings, *rows])
@@ -244,7 +245,7 @@ class Journey:
 
     def _revise_results(self) -> None:
         """A further replicate, a correction, and one that is taken back again."""
-        finished = [n for n, run in enumerate(self.runs, 1) if run.results]
+        finished = [n for n, run in enumerate(self.runs, 1) if run.measured]
         if not finished:
             return
         id_ = self.luck.choice(finished)
@@ -254,14 +255,15 @@ class Journey:
         words = [f"{outcome}={value!r}" for outcome, value in values.items()]
         if self.call("log", name, "--replicate", *words) is not None:
             for outcome, value in values.items():
-                run.results[outcome].append(value)
-        outcome, value = self.luck.choice(list(values.items()))
+                run.add_replicate(outcome, value)
+        outcome = self.luck.choice(sorted(run.measured))
+        index, value = next((i, v) for i, v in enumerate(run.results[outcome]) if v is not None)
         other = float(f"{value * 1.25 + 0.001:.6g}")
-        self.call("log", name, "--correct", "--which", "1", f"{outcome}={other!r}")
+        self.call("log", name, "--correct", "--which", index + 1, f"{outcome}={other!r}")
         if self.luck.random() < 0.5:
             self.call("undo")
         else:
-            run.results[outcome][0] = other
+            run.results[outcome][index] = other
         self._compare("after corrections")
 
     def _name_of(self, id_: int) -> str:
@@ -293,7 +295,9 @@ class Journey:
 
     def _predict(self) -> None:
         plan, luck = self.plan, self.luck
-        n_finished = sum(1 for run in self.runs if run.results)
+        n_finished = max(
+            sum(1 for run in self.runs if o.name in run.measured) for o in plan.outcomes
+        )
         exits = {0} if n_finished >= 2 else {1}
         setting = {**plan.draw_setting(luck), **plan.draw_room(luck)}
         stated = [w for name, value in setting.items() for w in ("--set", f"{name}={value}")]
@@ -331,7 +335,7 @@ class Journey:
             self.call("export", "--out", f"all.{suffix}")
             copy = self.folder / f"copy-{suffix}"
             copy.mkdir()
-            (copy / "config.toml").write_text(toml_of(self.plan), encoding="utf-8")
+            (copy / "config.toml").write_text(configuration_of(self.plan), encoding="utf-8")
             with contextlib.chdir(copy):
                 self.call("init")
                 for added in (len(self.runs), 0):

@@ -12,7 +12,7 @@ from words import AMBIENT, CHOICES, PARAMETERS, RESERVED, UNITS
 Value = float | str
 
 KINDS = {
-    "continuous": 5, "stepped": 6, "integer": 3, "log": 2, "log steps": 1, "names": 3, "numbers": 2,
+    "continuous": 5, "stepped": 6, "integer": 3, "log": 2, "log steps": 1, "names": 5, "numbers": 3,
 }  # fmt: skip
 
 
@@ -43,6 +43,15 @@ class Parameter:
     def span(self) -> float:
         """How wide the range is, in the parameter's unit."""
         return self.high - self.low
+
+    @property
+    def grain(self) -> float:
+        """What is no difference between two values."""
+        if self.choices is not None:
+            return 0.0
+        if self.step is not None:
+            return 1e-4 * float(self.step)
+        return 1e-8 * (self.low if self.is_log else self.span)
 
     @property
     def is_named(self) -> bool:

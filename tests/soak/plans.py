@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
 from parameters import Parameter, Value, draw_ambient, draw_parameters
-from rules import Rule, draw_mixture, draw_rules, draw_twins
+from rules import Exclusion, Rule, draw_exclusions, draw_mixture, draw_rules, draw_twins
 from words import PROPERTIES, UNITS, draw_labels, draw_note
 
 FAILURES = ("beads", "drips", "no_jet", "other")
@@ -29,11 +28,8 @@ class Outcome:
     spread: float
     weights: Mapping[str, tuple[float, float]]
 
-    def measure(
-        self, conditions: Mapping[str, Value], place: Mapping[str, float], luck: Random
-    ) -> float:
+    def measure(self, place: Mapping[str, float], luck: Random) -> float:
         """Return a value with noise, in six digits."""
-        del conditions
         z = sum(
             weight * math.sin(phase + 2.5 * place.get(name, 0.5))
             for name, (weight, phase) in self.weights.items()
@@ -56,15 +52,28 @@ class Objective:
 
 @dataclass
 class Run:
-    """A run as it should stand in the campaign; ``results``: the replicates of each outcome."""
+    """A run as it should stand in the campaign; a gap between replicates is ``None``."""
 
     label: str | None
     proposed: dict[str, Value]
     actual: dict[str, Value]
     status: str
-    results: dict[str, list[float]] = field(default_factory=dict)
+    results: dict[str, list[float | None]] = field(default_factory=dict)
     failure: str | None = None
     note: str | None = None
+
+    @property
+    def measured(self) -> dict[str, list[float]]:
+        """The replicates of each outcome that has any, without gaps."""
+        values = {name: [v for v in row if v is not None] for name, row in self.results.items()}
+        return {name: row for name, row in values.items() if row}
+
+    def add_replicate(self, outcome: str, value: float) -> None:
+        """Add a value behind the last one that there is."""
+        values = self.results.setdefault(outcome, [])
+        while values and values[-1] is None:
+            values.pop()
+        values.append(value)
 
     @property
     def conditions(self) -> dict[str, Value]:
@@ -80,10 +89,12 @@ class Plan:
     name: str
     parameters: tuple[Parameter, ...]
     rules: tuple[Rule, ...]
+    exclusions: tuple[Exclusion, ...]
     outcomes: tuple[Outcome, ...]
     objectives: tuple[Objective, ...]
     constraints: tuple[str, ...]
     anchor: Mapping[str, Value]
+    missing: float
     budget: Mapping[str, Value | int]
     runs: tuple[Run, ...]
 
@@ -98,11 +109,22 @@ class Plan:
         return tuple(p for p in self.parameters if p.role == "ambient")
 
     def measure(self, conditions: Mapping[str, Value], luck: Random) -> dict[str, float]:
-        """Return a value of each outcome."""
-        place = {
-            p.name: p.place(conditions[p.name]) for p in self.parameters if p.name in conditions
+        """Return a value of each outcome that was measured, one at least."""
+        present = [p for p in self.parameters if p.name in conditions]
+        place = {p.name: p.place(conditions[p.name]) for p in present}
+        values = {o.name: o.measure(place, luck) for o in self.outcomes}
+        sure = luck.choice(self.outcomes).name
+        return {
+            name: value
+            for name, value in values.items()
+            if name == sure or luck.random() >= self.missing
         }
-        return {o.name: o.measure(conditions, place, luck) for o in self.outcomes}
+
+    def is_possible(self, setting: Mapping[str, Value]) -> bool:
+        """Whether a setting meets the rules and is not excluded."""
+        return all(rule.is_met(setting) for rule in self.rules) and not any(
+            exclusion.holds(setting) for exclusion in self.exclusions
+        )
 
     def draw_setting(self, luck: Random) -> dict[str, Value]:
         """Return a setting that meets the rules: where a walk from the anchor ends."""
@@ -113,7 +135,7 @@ class Plan:
             for rule in self.rules:
                 if rule.operator == "==" and parameter.name in rule.terms:
                     self._settle(rule, moved, parameter.name, luck)
-            if all(rule.is_met(moved) for rule in self.rules):
+            if self.is_possible(moved):
                 setting = moved
         return setting
 
@@ -140,7 +162,7 @@ class Plan:
         levels = [[fixed[p.name]] if p.name in fixed else p.levels() for p in self.controlled]
         grid = itertools.product(*levels)
         settings = (dict(zip(names, values, strict=True)) for values in grid)
-        return [s for s in settings if all(rule.is_met(s) for rule in self.rules)]
+        return [setting for setting in settings if self.is_possible(setting)]
 
 
 def draw_plan(seed: int) -> Plan:
@@ -152,7 +174,7 @@ def draw_plan(seed: int) -> Plan:
     if luck.random() < 0.25:
         components, anchor, rule = draw_mixture(luck)
         rules.append(rule)
-    n = max(luck.randint(2, luck.choice((3, 5, 12))) - len(components), 0)
+    n = max(luck.randint(2, luck.choice((3, 6, 12))) - len(components), 0)
     parameters = draw_twins(luck, draw_parameters(luck, n))
     anchor |= {p.name: p.draw(luck) for p in parameters}
     controlled = [*components, *parameters]
@@ -169,8 +191,9 @@ def draw_plan(seed: int) -> Plan:
     ]
     plan = Plan(
         seed, luck.choice(("soak", "Ткани 2", "繊維 campaign", "mats-v1.2", "ίνες")),
-        tuple(everything), tuple(rules), tuple(outcomes), tuple(objectives), tuple(constraints),
-        anchor, _draw_budget(luck), (),
+        tuple(everything), tuple(rules), tuple(draw_exclusions(luck, controlled, anchor)),
+        tuple(outcomes), tuple(objectives), tuple(constraints),
+        anchor, luck.choice((0.0, 0.0, 0.2, 0.6)), _draw_budget(luck), (),
     )  # fmt: skip
     return Plan(**{**plan.__dict__, "runs": tuple(_draw_runs(luck, plan))})
 
@@ -213,7 +236,7 @@ def _samples(
     luck: Random, parameters: list[Parameter], outcomes: list[Outcome]
 ) -> dict[str, list[float]]:
     rows = [{p.name: p.place(p.draw(luck)) for p in parameters} for _ in range(40)]
-    return {o.name: sorted(o.measure({}, row, luck) for row in rows) for o in outcomes}
+    return {o.name: sorted(o.measure(row, luck) for row in rows) for o in outcomes}
 
 
 def _quantile(luck: Random, values: list[float], low: float, high: float) -> float:
@@ -258,6 +281,8 @@ def _draw_runs(luck: Random, plan: Plan) -> list[Run]:
         for parameter in plan.ambient:
             if luck.random() < 0.2:
                 del conditions[parameter.name]
+        if luck.random() < 0.1:
+            _leave_the_range(luck, plan, conditions)
         key = tuple(map(str, conditions.values()))
         if label is None and key in keys:
             continue  # nothing tells a copy from a replicate
@@ -274,59 +299,14 @@ def _draw_runs(luck: Random, plan: Plan) -> list[Run]:
             run.status, run.proposed, run.actual = "proposed", conditions, {}
         else:
             rows = [plan.measure(conditions, luck) for _ in range(luck.randint(1, n_replicates))]
-            run.results = {o.name: [row[o.name] for row in rows] for o in plan.outcomes}
+            run.results = {o.name: [row.get(o.name) for row in rows] for o in plan.outcomes}
         runs.append(run)
     return runs
 
 
-def toml_of(plan: Plan) -> str:
-    """Return the campaign's config.toml."""
-    lines = ["[propose]", *(f"{key} = {_toml(value)}" for key, value in plan.budget.items())]
-    lines += [
-        "", "[campaign]", f"name = {_toml(plan.name)}",
-        f"constraints = {_toml(list(plan.constraints))}",
-        f"parameter_constraints = {_toml([str(rule) for rule in plan.rules])}",
-    ]  # fmt: skip
-    for p in plan.parameters:
-        lines += [
-            "",
-            "[[campaign.parameters]]",
-            f"name = {_toml(p.name)}",
-            f"unit = {_toml(p.unit)}",
-        ]
-        lines += [f"role = {_toml(p.role)}"]
-        if p.choices is not None:
-            lines += [f"choices = {_toml(list(p.choices))}"]
-        else:
-            lines += [f"low = {p.low!r}", f"high = {p.high!r}"]
-        lines += [f"step = {float(p.step)!r}"] if p.step is not None else []
-        lines += ['scale = "log"'] if p.is_log else []
-        lines += ["hard_to_change = true"] if p.is_hard else []
-        lines += [f"max_distinct = {p.max_distinct}"] if p.max_distinct else []
-        lines += [f"aliases = {_toml([p.alias])}"] if p.alias else []
-    properties: dict[str, list[Outcome]] = {}
-    for outcome in plan.outcomes:
-        properties.setdefault(outcome.name.partition(".")[0], []).append(outcome)
-    for name, outcomes in properties.items():
-        first = outcomes[0]
-        directions = [o.name.partition(".")[2] for o in outcomes if "." in o.name]
-        lines += [
-            "",
-            "[[campaign.properties]]",
-            f"name = {_toml(name)}",
-            f"unit = {_toml(first.unit)}",
-        ]
-        lines += [f"directions = {_toml(directions)}"] if directions else []
-        lines += ['scale = "log"'] if first.is_log else []
-        lines += [f"minimum = {first.least!r}"] if first.least is not None else []
-    for objective in plan.objectives:
-        lines += ["", "[[campaign.objectives]]"]
-        items = objective.__dict__.items()
-        lines += [f"{key} = {_toml(value)}" for key, value in items if value is not None]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+def _leave_the_range(luck: Random, plan: Plan, conditions: dict[str, Value]) -> None:
+    numeric = [p for p in plan.parameters if p.choices is None and p.name in conditions]
+    if numeric:
+        parameter = luck.choice(numeric)
+        share = luck.uniform(0.0, 0.5)
+        conditions[parameter.name] = float(f"{parameter.high + share * parameter.span:.6g}")

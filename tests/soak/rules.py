@@ -35,6 +35,60 @@ class Rule:
         return excess <= self.allowance
 
 
+@dataclass(frozen=True)
+class Exclusion:
+    """Conditions that must not hold together; ``grains``: what is no difference, by parameter."""
+
+    when: Mapping[str, tuple[str, Value | tuple[Value, ...]]]
+    grains: Mapping[str, float]
+
+    def holds(self, settings: Mapping[str, Value]) -> bool:
+        """Whether the settings are excluded."""
+        return all(self._is_so(name, settings[name]) for name in self.when)
+
+    def _is_so(self, name: str, value: Value) -> bool:
+        sign, limit = self.when[name]
+        if sign in ("any", "other_than"):
+            values = limit if isinstance(limit, tuple) else (limit,)
+            return (value in values) == (sign == "any")
+        grain = self.grains[name]
+        excess = float(value) - float(limit)  # type: ignore[arg-type]
+        return {
+            "above": excess > grain,
+            "at_least": excess >= -grain,
+            "below": -excess > grain,
+            "at_most": -excess >= -grain,
+        }[sign]
+
+
+def draw_exclusions(
+    luck: Random, parameters: list[Parameter], anchor: Mapping[str, Value]
+) -> list[Exclusion]:
+    """Return up to two exclusions that the settings of ``anchor`` are clear of."""
+    exclusions = []
+    for _ in range(luck.choices((0, 1, 2), (6, 3, 2))[0]):
+        chosen = luck.sample(parameters, min(len(parameters), luck.randint(2, 3)))
+        when = {p.name: _draw_condition(luck, p) for p in chosen}
+        grains = {p.name: p.grain for p in chosen}
+        exclusion = Exclusion(when, grains)
+        if not exclusion.holds(anchor):
+            exclusions.append(exclusion)
+    return exclusions
+
+
+def _draw_condition(luck: Random, parameter: Parameter) -> tuple[str, Value | tuple[Value, ...]]:
+    if parameter.is_named and parameter.choices is not None:
+        n = luck.randint(1, len(parameter.choices) - 1)
+        values = tuple(luck.sample(parameter.choices, n))
+        return luck.choice(("any", "other_than")), values if n > 1 else values[0]
+    limit = parameter.draw(luck)
+    ends = parameter.choices or (parameter.low, parameter.high)
+    return luck.choice(
+        ("at_least" if limit == ends[-1] else "above", "at_most" if limit == ends[0] else "below",
+         "at_least", "at_most")
+    ), limit  # fmt: skip
+
+
 def make_rule(
     parameters: Mapping[str, Parameter], terms: Mapping[str, float], operator: str, bound: float
 ) -> Rule:

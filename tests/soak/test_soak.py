@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,5 +142,12 @@ def test_a_record_that_differs_is_seen(soak) -> None:
 
 def test_a_seed_is_a_campaign(soak) -> None:
     plans, _ = soak
-    assert plans.toml_of(plans.draw_plan(7)) == plans.toml_of(plans.draw_plan(7))
-    assert plans.toml_of(plans.draw_plan(7)) != plans.toml_of(plans.draw_plan(8))
+    import configuration
+
+    from engine.campaign import Campaign
+
+    texts = [configuration.configuration_of(plans.draw_plan(seed)) for seed in range(60)]
+    assert len(set(texts)) == 60
+    assert configuration.configuration_of(plans.draw_plan(7)) == texts[7]
+    for text in texts:
+        Campaign(**tomllib.loads(text)["campaign"])

@@ -48,7 +48,8 @@ def draw_labels(luck: Random, n: int) -> tuple[str, ...]:
         label = luck.choice(
             (f"{word}-{number}", f"{word} {number:03d}", f"{number}/{word}", f"{word}#{number}")
         )
-        label = luck.choices((label, f"{number:04d}", f"={word}{number}"), (0.88, 0.08, 0.04))[0]
+        others = (f"{number:04d}", str(number), f"={word}{number}")
+        label = luck.choices((label, *others), (0.84, 0.06, 0.06, 0.04))[0]
         if luck.random() < 0.2:
             label = unicodedata.normalize("NFD", label)
         labels.setdefault(unicodedata.normalize("NFC", label), label)
