@@ -148,8 +148,11 @@ class _LogArguments:
         fixed: dict[str, Any],
     ) -> None:
         from engine.experiments.conditions import split_pairs
+        from engine.workspace.lookup import names_a_run
 
-        self.id = arguments[0] if arguments and "=" not in arguments[0] else None
+        # "label:a=b" names a run, "a=b" a result.
+        is_named = bool(arguments) and ("=" not in arguments[0] or names_a_run(arguments[0]))
+        self.id = arguments[0] if is_named else None
         tail = arguments[1:] if self.id is not None else arguments
         outcomes = [word for word in tail if retract and "=" not in word]
         self.retract = tuple(outcomes) if retract else None

@@ -55,6 +55,15 @@ def find_experiment(
     return run
 
 
+def names_a_run(word: str) -> bool:
+    """Whether a word says of itself that it is a run's id or label.
+
+    >>> names_a_run("label:a=b"), names_a_run("a=b")
+    (True, False)
+    """
+    return word.casefold().startswith((ID, LABEL))
+
+
 def named(word: str, labels: Mapping[str, int]) -> dict[str, int]:
     """Return the labels that a word means, with their runs' ids.
 

@@ -217,3 +217,16 @@ def test_a_label_is_found_in_every_normal_form(workspace: Workspace, label: str)
         for form in ("NFC", "NFD"):
             word = unicodedata.normalize(form, clean)
             assert find_experiment(tx, campaign, word, is_label=True).id == id_
+
+
+@pytest.mark.parametrize("label", ["=A1", "a=b", "-x=", "label:7=", "id:3", "elongation=5"])
+def test_a_label_with_signs_in_it_can_be_named(engine: Engine, folder: Path, label: str) -> None:
+    (folder / "one.csv").write_text(f'{HEAD}\n"{label}",0.4,18,15,400,80\n', encoding="utf-8")
+    assert engine("import", "one.csv").exit_code == 0
+    word = f"label:{label}"
+    answer = engine("log", word, "elongation.longitudinal=88", "--replicate")
+    assert answer.exit_code == 0, answer.err
+    shown = engine("show", word, "--json").json
+    assert shown["label"] == label
+    assert [m["value"] for m in shown["measurements"]] == [80.0, 88.0]
+    assert engine("log", word, "--retract").exit_code == 0

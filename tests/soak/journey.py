@@ -63,7 +63,6 @@ class Journey:
             return
         for strategy in self._strategies():
             self._propose(strategy)
-            self._compare("after a batch")
         self._log_new()
         self._revise_results()
         self._err()
@@ -151,7 +150,8 @@ class Journey:
         limits = (
             {luck.choice(plan.controlled).name: luck.randint(1, 3)} if luck.random() < 0.15 else {}
         )
-        return Question(luck.randint(1, 6), strategy, fixed, room, limits)
+        n = luck.randint(1, 6 if self.is_thorough else 3)
+        return Question(n, strategy, fixed, room, limits)
 
     def _propose(self, strategy: str) -> None:
         question, earlier = self._question(strategy), self._earlier()
@@ -177,7 +177,7 @@ class Journey:
             )
             if proposal["id"] != len(self.runs):
                 self.note(step, [f"run {proposal['id']} is number {len(self.runs)}"])
-        if self.luck.random() < 0.5:
+        if self.luck.random() < (0.5 if self.is_thorough else 0.2):
             self.call("replay", document["batch"])
         ids = [proposal["id"] for proposal in proposals]
         if self.luck.random() < 0.3:
