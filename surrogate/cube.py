@@ -98,7 +98,9 @@ class CubeEncoder:
         # https://github.com/pytorch/pytorch/issues/68425
         safe = torch.where(log, torch.maximum(raw, row(m.floor)), torch.ones_like(raw))
         z = (torch.where(log, safe.log(), raw) - row(m.centre)) / row(m.scale)
-        return torch.stack([z * present, (2 * u - 1) * present, present.expand_as(z)], dim=-1)
+        # A constant has no place in a range, as it has none in what the model was taught.
+        place = (2 * u - 1) * (present * (low < high))
+        return torch.stack([z * present, place, present.expand_as(z)], dim=-1)
 
 
 class CubeHeads:

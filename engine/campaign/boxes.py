@@ -37,8 +37,7 @@ def whole_box(parameters: Sequence[Parameter], pinned: Mapping[str, float]) -> B
     for parameter in parameters:
         code = pinned.get(parameter.name)
         if parameter.is_categorical:
-            n = len(parameter.choices or ())
-            spans.append(frozenset(range(n) if code is None else [round(code)]))
+            spans.append(parameter.codes if code is None else frozenset([round(code)]))
         else:
             spans.append(parameter.bounds if code is None else (code, code))
     return tuple(spans)
@@ -117,7 +116,9 @@ def spans_outside(parameter: Parameter, condition: Condition) -> Sequence[Span]:
 
 
 def can_hold(parameter: Parameter, condition: Condition) -> bool:
-    """Whether any setting of the machine fulfils the condition."""
+    """Whether any setting of the machine, retired or not, fulfils the condition."""
+    if parameter.choices is not None:
+        return any(condition.holds(parameter, choice) for choice in parameter.choices)
     (span,) = whole_box([parameter], {})
     return bool(_split(parameter, span, condition)[1])
 
@@ -199,7 +200,7 @@ def _levels_between(parameter: Parameter, low: float, high: float) -> Interval |
     if not low <= high:
         return None
     if parameter.choices is not None:
-        inside = [float(level) for level in parameter.choices if low <= float(level) <= high]
+        inside = [float(level) for level in parameter.settable if low <= float(level) <= high]
         return (inside[0], inside[-1]) if inside else None
     start, step = parameter.bounds[0], float(parameter.step or 1.0)
     first = math.ceil((low - start) / step - 1e-9)

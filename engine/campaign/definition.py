@@ -33,6 +33,7 @@ from pydantic import (
 )
 
 from engine.campaign.boxes import can_hold, is_anything_left, least_contradiction
+from engine.campaign.choices import Value
 from engine.campaign.exclusions import Exclusion, check_condition
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
 from engine.campaign.objectives import Objective
@@ -42,7 +43,6 @@ from engine.campaign.parameters import (
     Name,
     Number,
     Parameter,
-    Value,
 )
 from engine.errors import nearest_name
 
@@ -297,11 +297,10 @@ class Campaign(Frozen):
         moves = [
             (abs(factor), self.parameter(name).bounds) for name, factor in constraint.terms.items()
         ]
-        spans = [size * (high - low) for size, (low, high) in moves if size > 0]
+        spans = [size * (high - low) for size, (low, high) in moves if size > 0 and high > low]
         largest = max(size * max(abs(low), abs(high)) for size, (low, high) in moves)
-        if not spans:
-            return 0.0
-        return max(1e-6 * min(spans), 1e-9 * sum(spans), 32 * EPSILON * largest)
+        least = min(spans, default=0.0)
+        return max(1e-6 * least, 1e-9 * sum(spans), 32 * EPSILON * largest)
 
     def unit_of(self, name: str) -> str:
         """Return the unit of a parameter or outcome."""

@@ -17,7 +17,8 @@ from typing import Any, Self
 
 from pydantic import Field, model_serializer, model_validator
 
-from engine.campaign.parameters import Frozen, Number, Parameter, Value
+from engine.campaign.choices import Value
+from engine.campaign.parameters import Frozen, Number, Parameter
 from engine.errors import nearest_name
 
 Interval = tuple[float, float]
@@ -211,7 +212,7 @@ def _problem_with_value(value: Value, parameter: Parameter) -> str | None:
             f"'{parameter.name}' is continuous: {value:g} alone would leave all that lies beside "
             "it; give limits such as { above = 59, below = 61 }, or the parameter a step"
         )
-    return parameter.problem_as_setting(value)
+    return None if value in parameter.retired else parameter.problem_as_setting(value)
 
 
 def _listed(value: Any) -> Any:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.campaign.choices import Value
 from engine.campaign.definition import Campaign
-from engine.campaign.parameters import Value
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class History:
     def n_finished(self) -> int:
         """How many runs have results."""
         return len(self.finished)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All of them, whatever became of them."""
+        return (*self.finished, *self.pending, *self.failed, *self.left_aside)
 
     @property
     def left_out(self) -> str | None:

@@ -15,8 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-Value = float | str
-"""A condition's value: a number in the parameter's unit, or the name of a choice."""
+from engine.campaign.choices import Value, check_choices, one_of
 
 EPSILON = 2.0**-52
 
@@ -37,7 +36,9 @@ class Parameter(Frozen):
     """One knob of the machine, or one number that the room gives.
 
     A range has ``low`` and ``high`` (and ``step``, what the instrument can be set to);
-    a choice has ``choices``. ``minimum`` and ``maximum`` are what can exist at all: a result from
+    a choice has ``choices``. Of one value alone (``low == high``, or one choice) it is a constant.
+    ``retired`` are choices that can no longer be had: runs with them stay and teach, none is
+    proposed. ``minimum`` and ``maximum`` are what can exist at all: a result from
     outside ``low … high`` is kept, one from outside ``minimum … maximum`` is refused.
 
     ``scale = "log"`` says that what counts is the ratio of two values (a range of decades): the
@@ -51,6 +52,7 @@ class Parameter(Frozen):
     high: Number | None = None
     step: Number | None = Field(default=None, gt=0)
     choices: tuple[str, ...] | tuple[Number, ...] | None = None
+    retired: tuple[str, ...] | tuple[Number, ...] = ()
     scale: Literal["linear", "log"] = "linear"
     minimum: Number | None = None
     maximum: Number | None = None
@@ -69,6 +71,11 @@ class Parameter(Frozen):
             )
         else:
             self._check_range(self.low, self.high)
+        if self.retired and self.choices is None:
+            raise ValueError(
+                f"parameter '{self.name}': retired names choices, and a range has none; narrow low "
+                "and high instead"
+            )
         if self.scale == "log" and (self.is_categorical or self.bounds[0] <= 0):
             got = "names" if self.is_categorical else f"values from {self.bounds[0]:g} on"
             raise ValueError(
@@ -91,18 +98,13 @@ class Parameter(Frozen):
             raise ValueError(
                 f"parameter '{self.name}' has both choices and low/high/step; keep one of the two"
             )
-        if self.choices is None or len(self.choices) < 2:
-            raise ValueError(f"parameter '{self.name}' needs at least two choices")
-        if len(set(self.choices)) != len(self.choices):
-            raise ValueError(f"parameter '{self.name}' names a choice twice: {self.choices}")
-        if self.is_numeric and list(self.choices) != sorted(self.choices):
-            raise ValueError(f"parameter '{self.name}': list the choices in rising order")
+        check_choices(f"parameter '{self.name}'", self.choices or (), self.retired)
 
     def _check_range(self, low: float, high: float) -> None:
-        if not low < high:
+        if low > high:
             raise ValueError(
                 f"parameter '{self.name}' has its bounds reversed: low = {low:g} must be below "
-                f"high = {high:g}"
+                f"high = {high:g} (or equal to it, for a constant)"
             )
         for bound, limit, name in ((low, self.minimum, "minimum"), (high, self.maximum, "maximum")):
             if limit is not None and (bound < limit if name == "minimum" else bound > limit):
@@ -110,7 +112,7 @@ class Parameter(Frozen):
                     f"parameter '{self.name}': the range {low:g} … {high:g} leaves what can exist, "
                     f"{name} = {limit:g}"
                 )
-        if self.step is None:
+        if self.step is None or low == high:
             return
         n_steps = (high - low) / self.step
         if n_steps < 1 - 1e-9 or abs(n_steps - round(n_steps)) > 1e-6:
@@ -132,6 +134,31 @@ class Parameter(Frozen):
         return not self.is_numeric
 
     @cached_property
+    def settable(self) -> tuple[str, ...] | tuple[float, ...]:
+        """The choices that can be had, in their order: those not retired.
+
+        >>> Parameter(name="solvent", choices=("DMF", "DMAc"), retired=("DMF",)).settable
+        ('DMAc',)
+        """
+        return tuple(c for c in self.choices or () if c not in self.retired)  # type: ignore[return-value]
+
+    @cached_property
+    def codes(self) -> frozenset[int]:
+        """The places in ``choices`` of those that can be had."""
+        return frozenset(i for i, c in enumerate(self.choices or ()) if c not in self.retired)
+
+    @cached_property
+    def is_constant(self) -> bool:
+        """Whether there is one value only that can be set, or that the room has.
+
+        >>> Parameter(name="distance", unit="cm", low=15, high=15).is_constant
+        True
+        """
+        if self.choices is not None:
+            return len(self.settable) == 1
+        return self.low == self.high
+
+    @cached_property
     def levels(self) -> tuple[float, ...] | tuple[str, ...] | None:
         """Every setting the instrument has, in order; ``None`` where it is continuous.
 
@@ -139,7 +166,7 @@ class Parameter(Frozen):
         nearest, asks :attr:`n_levels` and :meth:`snap`.
         """
         if self.choices is not None:
-            return self.choices
+            return self.settable
         if self.n_levels is None:
             return None
         return tuple(self.level(i) for i in range(self.n_levels))
@@ -152,7 +179,9 @@ class Parameter(Frozen):
         1000000001
         """
         if self.choices is not None:
-            return len(self.choices)
+            return len(self.settable)
+        if self.is_constant:
+            return 1
         if self.step is None or self.low is None or self.high is None:
             return None
         return round((self.high - self.low) / self.step) + 1
@@ -160,8 +189,10 @@ class Parameter(Frozen):
     def level(self, index: int) -> float:
         """Return a numeric parameter's setting number ``index``, counted from 0."""
         if self.choices is not None:
-            return float(self.choices[index])
+            return float(self.settable[index])
         assert self.low is not None  # noqa: S101 -- continuous parameters have no levels
+        if self.is_constant:
+            return self.low
         assert self.step is not None  # noqa: S101
         return self.written(self.low + index * self.step)
 
@@ -175,6 +206,8 @@ class Parameter(Frozen):
         """
         if self.choices is not None:
             return value
+        if self.is_constant and abs(value - self.bounds[0]) <= self.resolution:
+            return self.bounds[0]
         if self.is_ratio:
             return float(f"{value:.10g}")
         return round(value, self._decimals)
@@ -188,7 +221,7 @@ class Parameter(Frozen):
     def _decimals(self) -> int:
         """Decimals that tell settings apart: seven beyond the step's, ten beyond the range's."""
         low, high = self.bounds
-        finest = self.step or (high - low) * 1e-3
+        finest = self.step or (high - low) * 1e-3 or abs(low) * 1e-3 or 1.0
         return 7 - math.floor(math.log10(finest))
 
     @cached_property
@@ -199,6 +232,9 @@ class Parameter(Frozen):
         1e-17
         """
         low, high = self.bounds
+        if self.is_constant:
+            # About nothing there is no measure: any number that can be told from 0 is not it.
+            return max(abs(low) * 1e-9, 1e-30)
         if self.choices is not None:
             levels = [float(choice) for choice in self.choices]
             finest = min(upper - lower for lower, upper in pairwise(levels)) * 1e-6
@@ -212,7 +248,7 @@ class Parameter(Frozen):
     def bounds(self) -> tuple[float, float]:
         """The range searched, in the parameter's unit (numeric parameters only)."""
         if self.choices is not None:
-            return float(self.choices[0]), float(self.choices[-1])
+            return float(self.settable[0]), float(self.settable[-1])
         assert self.low is not None  # noqa: S101 -- holds by construction
         assert self.high is not None  # noqa: S101
         return self.low, self.high
@@ -220,11 +256,15 @@ class Parameter(Frozen):
     def place_of(self, value: float) -> float:
         """Return where a number lies in its range, 0 … 1 (beyond it: outside), on its scale.
 
+        In a constant's there is one place, the middle.
+
         >>> salt = Parameter(name="salt", unit="mol/L", low=1e-4, high=1, scale="log")
         >>> round(salt.place_of(0.01), 9), round(salt.value_at(0.75), 9)
         (0.5, 0.1)
         """
         low, high = self.bounds
+        if low == high:
+            return 0.5
         if self.scale == "linear":
             return (value - low) / (high - low)
         # Nothing has no logarithm: a run without any salt lies a range below the lowest.
@@ -242,8 +282,8 @@ class Parameter(Frozen):
         low, high = self.bounds
         value = min(max(value, low), high)
         if self.choices is not None:
-            return min(map(float, self.choices), key=lambda level: abs(level - value))
-        if self.step is None:
+            return min(map(float, self.settable), key=lambda level: abs(level - value))
+        if self.step is None or low == high:
             return value
         return self.level(round((value - low) / self.step))
 
@@ -263,15 +303,37 @@ class Parameter(Frozen):
         return None
 
     def problem_as_setting(self, value: Value) -> str | None:
-        """Say why ``value`` cannot be proposed (bounds, steps), or ``None`` if it can."""
+        """Say why ``value`` cannot be proposed (bounds, steps, retired), or ``None`` if it can."""
         problem = self.problem_with(value)
-        if problem is not None or isinstance(value, str):
+        if problem is not None:
             return problem
         label = f"{self.name} [{self.unit}]" if self.unit else self.name
-        low, high = self.bounds
-        if not low - self.resolution <= value <= high + self.resolution:
-            return f"expected {label} between {low:g} and {high:g}"
+        if value in self.retired:
+            name = f"{value:g}" if isinstance(value, float) else value
+            return (
+                f"{name} is retired, it can no longer be had: expected {label} to be "
+                f"{one_of(self.settable)}"
+            )
+        if isinstance(value, str):
+            return None
+        if not self.is_inside(value):
+            return f"expected {label} {self.range_text}"
         if self.n_levels is not None and abs(self.snap(value) - value) > self.resolution:
             nearest = f"the nearest is {self.snap(value):g}"
             return f"expected {label} on the instrument's settings; {nearest}"
         return None
+
+    def is_inside(self, value: Value) -> bool:
+        """Whether a value is within what is searched: the bounds, or a choice that can be had."""
+        if isinstance(value, str):
+            return value in self.settable
+        if value in self.retired:
+            return False
+        low, high = self.bounds
+        return low - self.resolution <= value <= high + self.resolution
+
+    @property
+    def range_text(self) -> str:
+        """What is searched of numbers: ``between 10 and 20``, or a constant's ``to be 15``."""
+        low, high = self.bounds
+        return f"to be {low:g}, the constant" if low == high else f"between {low:g} and {high:g}"

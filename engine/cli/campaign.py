@@ -193,13 +193,17 @@ def _print_campaign(record: CampaignRecord, campaign: Campaign) -> None:
 
 def _range(parameter: Parameter) -> str:
     if parameter.choices is not None:
-        return ", ".join(map(str, parameter.choices))
+        return ", ".join(map(str, parameter.settable))
     low, high = parameter.bounds
+    if low == high:
+        return f"{low:g}"
     return f"{low:g} … {high:g}"
 
 
 def _marks(parameter: Parameter) -> str:
     marks = ["hard to change"] if parameter.hard_to_change else []
+    if parameter.retired:
+        marks.append(f"retired: {', '.join(map(str, parameter.retired))}")
     if parameter.scale == "log":
         marks.append("log scale")
     if parameter.max_distinct:

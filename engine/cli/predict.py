@@ -201,13 +201,13 @@ def _show_one(predictions: Predictions, row: Prediction) -> None:
         ranges = ", ".join(
             f"{p.name} {p.bounds[0]:g} … {p.bounds[1]:g} {p.unit}".rstrip()
             for p in campaign.parameters
-            if not p.is_categorical
+            if not p.is_categorical and not p.is_constant
         )
         screen.print(f"ranges: {ranges}", style="dim", markup=False)
 
 
 def _ranks(campaign: Campaign) -> list[str]:
-    n = min(_MOST_DRIVES, len(campaign.parameters))
+    n = min(_MOST_DRIVES, sum(not p.is_constant for p in campaign.parameters))
     return ["strongest", "second", "third", "fourth"][:n]
 
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn, TypeVar
 
 from engine.campaign import Campaign, Parameter, Value
+from engine.campaign.ranges import outside_text
 from engine.campaign.vocabulary import Kind, Vocabulary, same_unit, unit_problem
 from engine.errors import SpinneretError, UsageError, by_voice, field, nearest_name
 from engine.experiments.importers.cells import (
@@ -357,14 +358,9 @@ def outside_of(campaign: Campaign, conditions: Mapping[str, Value]) -> list[str]
     warnings = []
     for parameter in campaign.parameters:
         value = conditions.get(parameter.name)
-        if value is None or isinstance(value, str) or parameter.is_categorical:
-            continue
-        low, high = parameter.bounds
-        if not low <= value <= high:
-            warnings.append(
-                f"{campaign.heading(parameter.name)} = {value:g} lies outside the range searched, "
-                f"{low:g} … {high:g}"
-            )
+        text = None if value is None else outside_text(parameter, value)
+        if value is not None and text is not None:
+            warnings.append(f"{campaign.heading(parameter.name)} = {_text(value)} {text}")
     warnings += [f"{rule} is not met" for rule in campaign.broken_by(conditions)]
     warnings += [exclusion.message for exclusion in campaign.exclusions_of(conditions)]
     return warnings

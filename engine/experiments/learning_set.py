@@ -34,6 +34,7 @@ from db.records import CampaignRecord, ExperimentBrief, ExperimentRecord, Status
 from db.session import Transaction
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
+from engine.campaign.ranges import reaches_of
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -181,11 +182,12 @@ def _finished(campaign: Campaign, finished: Sequence[ExperimentBrief], limit: in
 def _cube(campaign: Campaign, runs: Sequence[ExperimentBrief]) -> Array:
     """Return X (N, d): numbers by their range, choices one-hot, unknown ones in the middle."""
     columns = []
+    reaches = reaches_of(campaign, [run.conditions for run in runs])
     for parameter in campaign.parameters:
         values = [run.conditions.get(parameter.name) for run in runs]
         if parameter.is_numeric:
-            places = [0.5 if v is None else parameter.place_of(float(v)) for v in values]
-            columns.append(np.array(places, dtype=float))
+            numbers = np.array([np.nan if v is None else float(v) for v in values])
+            columns.append(np.nan_to_num(reaches[parameter.name].places(numbers), nan=0.5))
         else:
             choices = parameter.choices or ()
             columns += [np.array([float(v == choice) for v in values]) for choice in choices]

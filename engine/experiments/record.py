@@ -17,6 +17,7 @@ from db.records import (
 )
 from db.session import Transaction
 from engine.campaign import Campaign
+from engine.campaign.ranges import outside_text
 from engine.errors import (
     DataError,
     EditedMeanwhileError,
@@ -231,14 +232,10 @@ class Recorder:
     def _outside_ranges(self, entry: Entry) -> list[str]:
         warnings = []
         for name, value in {**entry.conditions, **entry.actual}.items():
-            parameter = self.campaign.parameter(name)
-            if isinstance(value, float) and parameter.is_numeric:
-                low, high = parameter.bounds
-                if not low <= value <= high:
-                    warnings.append(
-                        f"{self.campaign.heading(name)} = {value:g} lies outside the range "
-                        f"searched, {low:g} … {high:g}; kept"
-                    )
+            text = outside_text(self.campaign.parameter(name), value)
+            if text is not None:
+                number = value if isinstance(value, str) else f"{value:g}"
+                warnings.append(f"{self.campaign.heading(name)} = {number} {text}; kept")
         return warnings
 
     def _broken_constraints(self, conditions: Mapping[str, Value]) -> list[str]:

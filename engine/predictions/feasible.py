@@ -32,14 +32,21 @@ _MOST_DRAWS = 50  # of as many as are wanted, where exclusions refuse most
 class FeasibleSet:
     """What the parameter constraints of a campaign leave of its numeric parameters' ranges.
 
+    Constants take up their share of a sum, and are none of its ``names``.
+
     Raises:
         UsageError: they leave nothing.
     """
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
-        self._numeric = [i for i, p in enumerate(campaign.parameters) if p.is_numeric]
-        self.names = [p.name for p in campaign.parameters if p.is_numeric]
+        self._numeric = [
+            i for i, p in enumerate(campaign.parameters) if p.is_numeric and not p.is_constant
+        ]
+        self.names = [campaign.parameters[i].name for i in self._numeric]
+        constants = {
+            p.name: p.bounds[0] for p in campaign.parameters if p.is_numeric and p.is_constant
+        }
         bounds = np.array([campaign.parameter(name).bounds for name in self.names], dtype=float)
         bounds = bounds.reshape(-1, 2)
         self.low, self.span = bounds[:, 0], bounds[:, 1] - bounds[:, 0]
@@ -48,7 +55,8 @@ class FeasibleSet:
         for constraint in campaign.parameter_constraints:
             terms = np.array([constraint.terms.get(name, 0.0) for name in self.names])
             # Each row in shares of the ranges, and of length 1: units are no matter of geometry.
-            row, limit = terms * self.span, constraint.bound - float(terms @ self.low)
+            used = sum(constraint.terms.get(name, 0.0) * x for name, x in constants.items())
+            row, limit = terms * self.span, constraint.bound - float(terms @ self.low) - used
             length = float(np.linalg.norm(row))
             if length == 0:
                 continue
@@ -101,7 +109,7 @@ class FeasibleSet:
             values = settings[:, space.place_of(parameter.name)]
             if parameter.choices is not None:
                 codes = space.level_of(space.place_of(parameter.name), values)
-                shares[:, column] = (codes + 0.5) / len(parameter.choices)
+                shares[:, column] = (codes + 0.5) / len(parameter.settable)
             else:
                 shares[:, column] = places(parameter, values)
         return shares
@@ -129,7 +137,7 @@ class FeasibleSet:
                 continue
             place = space.place_of(parameter.name)
             if parameter.choices is not None:
-                n = len(parameter.choices)
+                n = len(parameter.settable)
                 codes = np.minimum((shares[:, column] * n).astype(np.int64), n - 1)
                 settings[:, place] = space.at_level(place, codes)
             else:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from engine.campaign.history import History
     from engine.propose.forecaster import Forecaster
+    from engine.propose.space import Space
 
     Array = NDArray[np.float64]
 
@@ -156,7 +157,7 @@ def ask(
             outcomes=forecast,
             p_success=p,
             remoteness=far,
-            warnings=tuple(_warnings(campaign, full, far)),
+            warnings=(*_warnings(campaign, full, far), *_unknown(forecaster.space, full)),
             drives=drive,
         )
         for stated, full, forecast, p, far, drive in zip(
@@ -196,6 +197,8 @@ def what_drives(
 ) -> list[dict[str, tuple[Drive, ...]]]:
     """Vary each parameter over its range, the others as asked; strongest first by outcome.
 
+    Constants drive nothing.
+
     Under parameter constraints (a mixture) the others cannot all stay: those that have to make
     room do, as little as they can, and the range is what the constraints leave. What is excluded
     is not asked: a parameter of which nothing is left drives nothing.
@@ -211,6 +214,7 @@ def what_drives(
                 constrained.get(p.name, [{**row, p.name: value} for value in _grid(p)]),
             )
             for p in campaign.parameters
+            if not p.is_constant
         }
         for row, constrained in zip(conditions, constrained_rows, strict=True)
     ]
@@ -239,6 +243,7 @@ def _constrained_points(
     """Return, row by row, the points to try of each parameter that the constraints name."""
     points: list[dict[str, list[dict[str, Value]]]] = [{} for _ in conditions]
     named = {name for rule in campaign.parameter_constraints for name in rule.terms}
+    named = {name for name in named if not campaign.parameter(name).is_constant}
     if not named:
         return points
     import numpy as np
@@ -297,7 +302,7 @@ def _drive(parameter: Parameter, grid: Sequence[Value], expected: Sequence[float
 def _grid(parameter: Parameter) -> list[Value]:
     """Return where a parameter is tried: its choices, or points over its range, both ends too."""
     if parameter.choices is not None:
-        return list(parameter.choices)
+        return list(parameter.settable)
     return [parameter.value_at(i / (POINTS - 1)) for i in range(POINTS)]
 
 
@@ -321,6 +326,24 @@ def _warnings(campaign: Campaign, conditions: Mapping[str, Value], remote: float
             f"far from all data: {remote:.0%} of the doubt without any data is left, so this is "
             "little more than the mean of the runs"
         )
+    return warnings
+
+
+def _unknown(space: Space, conditions: Mapping[str, Value]) -> list[str]:
+    """Say of which values the model cannot know anything, as no run differs in them."""
+    warnings = []
+    for parameter in space.campaign.parameters:
+        value = conditions[parameter.name]
+        if isinstance(value, str):
+            code = list(parameter.choices or ()).index(value)
+            is_known = code in space.reaches[parameter.name].codes
+        else:
+            is_known = bool(space.columns[parameter.name]) or parameter.is_inside(value)
+        if not is_known:
+            name = value if isinstance(value, str) else f"{value:g}"
+            warnings.append(
+                f"no run tells what {parameter.name} {name} does: the forecast is that of others"
+            )
     return warnings
 
 

@@ -180,9 +180,9 @@ def _conditions(campaign: Campaign, unit: NDArray[np.float64]) -> list[dict[str,
     columns: list[list[Value]] = []
     for parameter, places in zip(campaign.parameters, unit, strict=True):
         if parameter.choices is not None:
-            last = len(parameter.choices) - 1
+            last = len(parameter.settable) - 1
             columns.append(
-                [parameter.choices[min(int(p * (last + 1)), last)] for p in places.tolist()]
+                [parameter.settable[min(int(p * (last + 1)), last)] for p in places.tolist()]
             )
         else:
             columns.append([parameter.value_at(p) for p in places.tolist()])

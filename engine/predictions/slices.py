@@ -67,7 +67,7 @@ class Map:
 def slices(
     forecaster: Forecaster, conditions: Mapping[str, Value], outcome: str, level: float
 ) -> list[Slice]:
-    """Vary each parameter over its range, the others as asked.
+    """Vary each parameter that is no constant over its range, the others as asked.
 
     A slice holds, at each value of its grid, mean and bounds in the outcome's unit.
 
@@ -77,7 +77,7 @@ def slices(
     """
     campaign = forecaster.space.campaign
     check_outcome(forecaster, outcome)
-    grids = {p.name: grid_of(p, SLICE_POINTS) for p in campaign.parameters}
+    grids = {p.name: grid_of(p, SLICE_POINTS) for p in campaign.parameters if not p.is_constant}
     rows = [{**conditions, name: value} for name, grid in grids.items() for value in grid]
     answers = iter(forecaster.predict(rows, level))
     excluded = iter([bool(campaign.exclusions_of(row)) for row in rows])
@@ -103,7 +103,8 @@ def surface(
     """Vary two parameters over their ranges, the others as asked.
 
     Raises:
-        UsageError: the model does not know the outcome, or a parameter is not there or twice.
+        UsageError: the model does not know the outcome, or a parameter is not there, twice or a
+            constant.
         DataError: a controlled parameter is missing.
     """
     campaign = forecaster.space.campaign
@@ -113,6 +114,12 @@ def surface(
         if name not in names:
             raise UsageError(
                 f"unknown parameter '{name}'.{nearest_name(name, names)} Known: {', '.join(names)}"
+            )
+    for name in (x, y):
+        if campaign.parameter(name).is_constant:
+            raise UsageError(
+                f"expected two parameters that can vary, got '{name}', of which one value alone is "
+                "searched"
             )
     if x == y:
         raise UsageError(f"expected two parameters for a map, got '{x}' twice")
@@ -159,13 +166,15 @@ def sd_of(forecast: Forecast, level: float) -> float:
 
 
 def grid_of(parameter: Parameter, n: int) -> list[Value]:
-    """Return a parameter's choices, or ``n`` values over its range, both ends too.
+    """Return a parameter's choices that can be had, or ``n`` values over its range, both ends too.
 
     >>> grid_of(Parameter(name="voltage", unit="kV", low=10, high=20), 3)
     [10.0, 15.0, 20.0]
     """
     if parameter.choices is not None:
-        return list(parameter.choices)
+        return list(parameter.settable)
+    if parameter.is_constant:
+        return [parameter.bounds[0]]
     return [parameter.value_at(i / (n - 1)) for i in range(n)]
 
 
@@ -191,7 +200,7 @@ def middle_of(campaign: Campaign) -> dict[str, Value]:
     conditions: dict[str, Value] = {}
     for parameter in campaign.parameters:
         if parameter.choices is not None:
-            conditions[parameter.name] = parameter.choices[len(parameter.choices) // 2]
+            conditions[parameter.name] = parameter.settable[len(parameter.settable) // 2]
         else:
             conditions[parameter.name] = parameter.snap(parameter.value_at(0.5))
     if not campaign.exclusions_of(conditions):

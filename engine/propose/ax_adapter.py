@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign, LinearConstraint, Value
 from engine.campaign.history import History, Run
+from engine.campaign.inequalities import format_comparison
 from engine.errors import ModelError, UsageError, field
 from engine.propose.aims import work_bound, work_gains, work_reference
 from engine.propose.ax_surrogate import Guide, guided_strategy
@@ -70,11 +71,10 @@ def generate_with_ax(
     """
     with warnings.catch_warnings(), _quietly():
         warnings.simplefilter("ignore")
-        client, skipped = build_client(space, history, seed, guide)
-        fixed_conditions: dict[str, Any] = {**fixed}
-        fixed_conditions.update(
-            {p.name: float(x) for p, x in zip(space.ambient, room.typical, strict=True)}
-        )
+        client, skipped = build_client(history, seed, guide)
+        stated = {p.name: float(x) for p, x in zip(space.ambient, room.typical, strict=True)}
+        columns = ax_space(space.campaign, history).columns
+        fixed_conditions = {k: v for k, v in {**fixed, **stated}.items() if columns[k]}
         started = time.perf_counter()
         try:
             with MODELS, without_compiling():
@@ -90,8 +90,12 @@ def generate_with_ax(
         seconds = time.perf_counter() - started
     notes = []
     if skipped:
-        notes.append(f"Ax was not told of {skipped} runs outside the bounds: it takes none.")
-    rows = space.settings_of([dict(parameters) for parameters in trials.values()])
+        notes.append(
+            f"Ax was not told of {skipped} {'run' if skipped == 1 else 'runs'} outside of what is "
+            "searched today: it takes none."
+        )
+    constants = {p.name: p.settable[0] if p.choices else p.bounds[0] for p in space.controlled}
+    rows = space.settings_of([{**constants, **parameters} for parameters in trials.values()])
     settings, filled = take_then_fill(
         space,
         history,
@@ -122,9 +126,13 @@ def _quietly() -> Iterator[None]:
         logging.disable(disabled_level)
 
 
-def build_client(
-    space: Space, history: History, seed: int, guide: Guide | None = None
-) -> tuple[Any, int]:
+def ax_space(campaign: Campaign, history: History) -> Space:
+    """Return the space that Ax searches: what varies, within the bounds and in the room's reach."""
+    runs = (*history.finished, *history.pending, *history.failed)
+    return Space(campaign, [run.conditions for run in runs if _inside(campaign, run)])
+
+
+def build_client(history: History, seed: int, guide: Guide | None = None) -> tuple[Any, int]:
     """Return an Ax ``Client`` that knows the campaign and its runs, and how many runs it refused.
 
     With ``guide``, results and thresholds are in work space.
@@ -132,12 +140,12 @@ def build_client(
     Raises:
         UsageError: the campaign has an equality between parameters, or a limit on an objective.
     """
-    inequalities = [
-        _inequality(constraint) for constraint in history.campaign.parameter_constraints
-    ]
+    rules = [_inequality(history.campaign, c) for c in history.campaign.parameter_constraints]
+    inequalities = [rule for rule in rules if rule is not None]
     from ax.api.client import Client
 
     campaign = history.campaign
+    space = ax_space(campaign, history)
     client = Client(random_seed=seed)
     client.configure_experiment(
         name=campaign.name,
@@ -177,7 +185,7 @@ def build_client(
     fill = typical_ambient(space, history.finished)
     skipped = 0
     for run in (*history.finished, *history.pending, *history.failed):
-        if not _inside(space, run):
+        if not _inside(campaign, run):
             skipped += 1
             continue
         # A trial that is attached and not completed counts as pending for Ax.
@@ -211,12 +219,14 @@ def _parameters(space: Space, history: History) -> list[Any]:
     ruled = {name for rule in space.campaign.parameter_constraints for name in rule.terms}
     configs: list[Any] = []
     for parameter in (*space.controlled, *space.ambient):
+        if not space.columns[parameter.name]:
+            continue
         if parameter.choices is not None:
             kind = "str" if parameter.is_categorical else "float"
             configs.append(
                 ChoiceParameterConfig(
                     name=parameter.name,
-                    values=list(parameter.choices),
+                    values=list(parameter.settable),
                     parameter_type=kind,
                     is_ordered=parameter.is_numeric,
                 )
@@ -241,26 +251,41 @@ def _parameters(space: Space, history: History) -> list[Any]:
     return configs
 
 
-def _inside(space: Space, run: Run) -> bool:
-    setting = space.settings_of([run.conditions])[0]
-    bounds = [p.bounds if p.is_numeric else (0.0, np.inf) for p in space.controlled]
-    return all(low <= x <= high for x, (low, high) in zip(setting, bounds, strict=True))
+def _inside(campaign: Campaign, run: Run) -> bool:
+    for parameter in campaign.controlled:
+        value = run.conditions[parameter.name]
+        if not parameter.is_inside(value):
+            return False
+        # Ax's own ends are sharp.
+        if not parameter.is_constant and not isinstance(value, str):
+            low, high = parameter.bounds
+            if not low <= value <= high:
+                return False
+    return True
 
 
 def _ax_conditions(space: Space, run: Run, fill: Array) -> dict[str, Any]:
     conditions: dict[str, Any] = {p.name: run.conditions[p.name] for p in space.controlled}
     for parameter, typical in zip(space.ambient, fill, strict=True):
         conditions[parameter.name] = run.conditions.get(parameter.name, float(typical))
-    return conditions
+    return {name: value for name, value in conditions.items() if space.columns[name]}
 
 
-def _inequality(constraint: LinearConstraint) -> str:
+def _inequality(campaign: Campaign, constraint: LinearConstraint) -> str | None:
+    """Return a rule for Ax, constants put into its bound; ``None`` where it binds nothing else."""
     if constraint.operator == "==":
         raise UsageError(
             f"Ax takes no equality between parameters ('{constraint}'): use {field('strategy')} "
             "matmcl, gp, sobol or nsga2."
         )
-    return str(constraint)
+    constants = {p.name: p.bounds[0] for p in campaign.controlled if p.is_constant and p.is_numeric}
+    terms = {n: factor for n, factor in constraint.terms.items() if n not in constants}
+    if not terms:
+        return None
+    if len(terms) == len(constraint.terms):
+        return str(constraint)
+    share = sum(f * constants[n] for n, f in constraint.terms.items() if n in constants)
+    return format_comparison(terms, constraint.operator, constraint.bound - share)
 
 
 def _outcome_constraints(

@@ -7,10 +7,11 @@ searches with qLogNEHVI, as it does with its own models.
 Columns
 -------
 Ax keeps the order of the parameters, controlled then ambient, and hands the model raw values; the
-model's input transform scales them by the *campaign's* bounds. So a column is that of
-:meth:`engine.propose.space.Space.cube`, also for a room that was outside its range (Ax's own bounds
-are wider there) and for numeric choices. Named choices are one-hot in another order in Ax and are
-refused.
+model's input transform scales them by the reaches of the space that Ax searches
+(:func:`engine.propose.ax_adapter.ax_space`). So a column is that of
+:meth:`engine.propose.space.Space.cube` there, also for a room that was outside its range (Ax's own
+bounds are wider there) and for numeric choices. Constants are no parameters of Ax. Named choices
+are one-hot in another order in Ax and are refused.
 
 Outcomes reach Ax in work space (:mod:`engine.propose.training_data`), the mean of a run's
 replicates each, and are standardised there; Ax's winsorising and its bi-logarithm are left out.
@@ -102,9 +103,9 @@ def surrogate_spec(
 
     from surrogate.sourced_gp import SourcedGP
 
-    bounds = torch.tensor(
-        [p.bounds for p in (*space.controlled, *space.ambient)], dtype=torch.double
-    ).T
+    varying = [p.name for p in (*space.controlled, *space.ambient) if space.columns[p.name]]
+    reaches = [space.reaches[name] for name in varying]
+    bounds = torch.tensor([(r.low, r.high) for r in reaches], dtype=torch.double).T
     heads = {metrics[name]: (guide.heads, place) for place, name in enumerate(guide.outcomes)}
     heads |= dict.fromkeys(distances, (None, 0))
     return SurrogateSpec(

@@ -188,7 +188,7 @@ def order_to_run(space: Space, settings: Array, last_run: Array | None) -> list[
         groups.setdefault(tuple(identity[i] for i in hard), []).append(row)
     scale = np.array(
         [
-            np.ptp(space.controlled[i].bounds) if space.controlled[i].is_numeric else 1.0
+            (np.ptp(space.controlled[i].bounds) if space.controlled[i].is_numeric else 0.0) or 1.0
             for i in hard
         ]
     )

@@ -38,7 +38,8 @@ def _corners(space: Space, sampler: Sampler, seed: int, fixed: Mapping[str, Valu
     """Return the corners of the ranges, or of what rules leave of them, as far as they are few."""
     if space.is_ruled:
         return sampler.corners(fixed)[:_MAX_CORNERS]
-    free = [i for i, p in enumerate(space.controlled) if p.is_numeric and p.name not in fixed]
+    numeric = [i for i in space.free if space.controlled[i].is_numeric]
+    free = [i for i in numeric if space.controlled[i].name not in fixed]
     if 2 ** len(free) > _MAX_CORNERS:
         return np.empty((0, len(space.controlled)))
     corners = np.repeat(sampler.sample(1, seed, fixed), 2 ** len(free), axis=0)

@@ -112,5 +112,7 @@ def _assignment(name: str, value: Value) -> str:
 
 def _range_of(parameter: Parameter) -> str:
     low, high = parameter.bounds
+    if parameter.is_constant:
+        return f"{low:g} alone"
     step = f" in steps of {parameter.step:g}" if parameter.step is not None else ""
     return f"{low:g} … {high:g}{step}"

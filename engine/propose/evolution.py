@@ -63,12 +63,16 @@ def _descendants(
     # What was not measured is neither in a run's favour nor against it.
     values = np.where(np.isnan(values), _medians(values), values)
     F, G = -gains_of(values, objectives), _violations(space, parents)
+    if not space.free:
+        return
     X = _unit(space, space.settings_of([run.conditions for run in parents]))
     X, scores = _one_each(X, np.concatenate([F, G], axis=1))
     F, G = scores[:, : F.shape[1]], scores[:, F.shape[1] :]
     for attempt in range(_GENERATIONS_AT_MOST):
         for row in _offspring(X, F, G, n, seed + 7919 * attempt):
-            yield nearest_allowed(space, space.snap_unit(row, fixed), fixed)
+            u = np.full(len(space.controlled), 0.5)
+            u[space.free] = row
+            yield nearest_allowed(space, space.snap_unit(u, fixed), fixed)
 
 
 def _mean(run: Run, outcome: str) -> float:
@@ -102,12 +106,14 @@ def _violations(space: Space, runs: Sequence[Run]) -> Array:
 
 
 def _unit(space: Space, settings: Array) -> Array:
-    columns = [
-        np.array([p.place_of(value) for value in settings[:, i]])
-        if p.is_numeric
-        else settings[:, i] / (len(p.choices or ()) - 1.0)
-        for i, p in enumerate(space.controlled)
-    ]
+    """Return what can vary of settings (n, c), (n, v) in 0 … 1; those outside, at the nearest."""
+    columns = []
+    for i in space.free:
+        parameter = space.controlled[i]
+        if parameter.is_numeric:
+            columns.append(np.array([parameter.place_of(value) for value in settings[:, i]]))
+        else:
+            columns.append(space.level_of(i, settings[:, i]) / (len(parameter.settable) - 1.0))
     return np.clip(np.stack(columns, axis=1), 0.0, 1.0)
 
 

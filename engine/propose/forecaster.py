@@ -89,7 +89,9 @@ class Forecaster:
         Raises:
             ModelError: too few results, an outcome that never varies, or a fit that fails.
         """
-        space = Space(history.campaign)
+        space = Space.of(history)
+        if knowledge is not None:
+            knowledge = knowledge.within(history.campaign, space.reaches)
         names = tuple(outcomes) if outcomes is not None else outcomes_with_data(history)
         data = training_data(history, space, names)
         heads = knowledge.heads(names) if knowledge is not None else None

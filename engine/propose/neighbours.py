@@ -24,7 +24,7 @@ def neighbours(space: Space, rows: Array, fixed: Mapping[str, Value] | None = No
     rows = np.atleast_2d(rows)
     moved = [np.empty((0, rows.shape[1]))]
     for i, parameter in enumerate(space.controlled):
-        if parameter.name in (fixed or {}):
+        if parameter.name in (fixed or {}) or parameter.is_constant:
             continue
         values = _nearby_values(space, i, rows[:, i])
         steps = np.repeat(rows, values.shape[1], axis=0)

@@ -79,7 +79,7 @@ def _choose(
     settings: ProposeSettings,
     knowledge: Knowledge | None,
 ) -> list[int]:
-    space = Space(history.campaign)
+    space = Space.of(history)
     if strategy == "sobol":
         return [int(i) for i in np.random.default_rng(seed).permutation(len(pool))[:n]]
     if strategy in _MODELS:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign.boxes import Box, TooManyCutsError, boxes_outside, share_of
-from engine.campaign.parameters import Value
+from engine.campaign.choices import Value
 from engine.propose.polytope import Polytope
 from engine.propose.space import Space, places, values_at
 
@@ -42,6 +42,8 @@ class Region:
         parameters = [p for p in controlled if p.is_numeric]
         low = np.array([p.bounds[0] for p in parameters])
         span = np.array([p.bounds[1] - p.bounds[0] for p in parameters])
+        # A constant is its low end, at place 0: of its range there is nothing to divide by.
+        unit = np.where(span > 0, span, 1.0)
         rows, lower, upper = [], [], []
         for rule in self._space.campaign.parameter_constraints:
             factors = np.array([rule.terms.get(p.name, 0.0) for p in parameters])
@@ -51,11 +53,11 @@ class Region:
             lower.append(-np.inf if rule.operator == "<=" else bound)
             upper.append(np.inf if rule.operator == ">=" else bound)
         limits = np.array([spans[p.name] for p in parameters], dtype=float).reshape(-1, 2)
-        first, last = ((limits - low[:, None]) / span[:, None]).T
+        first, last = ((limits - low[:, None]) / unit[:, None]).T
         steps: list[int | Array | None] = []
-        for parameter, start, width in zip(parameters, low, span, strict=True):
+        for parameter, start, width in zip(parameters, low, unit, strict=True):
             if parameter.choices is not None:
-                steps.append((np.array(parameter.choices, dtype=float) - start) / width)
+                steps.append((np.array(parameter.settable, dtype=float) - start) / width)
             else:
                 steps.append(None if parameter.n_levels is None else parameter.n_levels - 1)
         A = np.array(rows).reshape(len(rows), len(parameters))
@@ -160,7 +162,8 @@ class Regions:
         possible = [region for region in self.every if region.holds_points()]
         if len(possible) <= _MOST_REGIONS:
             return tuple(possible)
-        shares = np.array([region.share for region in possible])
+        # A region without any width is possible, too.
+        shares = _shares_of(possible) + 1e-12
         places = np.random.default_rng(0).choice(
             len(possible), _MOST_REGIONS, replace=False, p=shares / shares.sum()
         )
@@ -173,8 +176,14 @@ def draw(
     """Return (n, c) settings from all of ``regions``, by their size and by their number."""
     if len(regions) == 1:
         return regions[0].points(n, rng, ends=ends)
-    shares = np.array([region.share for region in regions])
-    weights = (1 - _EVEN_SHARE) * shares / shares.sum() + _EVEN_SHARE / len(regions)
+    weights = (1 - _EVEN_SHARE) * _shares_of(regions) + _EVEN_SHARE / len(regions)
     counts = rng.multinomial(n, weights / weights.sum())
     parts = [r.points(int(k), rng, ends=ends) for r, k in zip(regions, counts, strict=True) if k]
     return rng.permutation(np.concatenate(parts))
+
+
+def _shares_of(regions: Sequence[Region]) -> Array:
+    """Return (k,) shares that sum to one; where no region has any width, the same of each."""
+    shares = np.array([region.share for region in regions])
+    total = shares.sum()
+    return shares / total if total > 0 else np.full(len(regions), 1.0 / len(regions))

@@ -56,7 +56,7 @@ class Sampler:
             if not len(whole_grid):
                 refuse(self._space, fixed)
             return np.random.default_rng(seed).permutation(whole_grid)
-        sequence = qmc.Sobol(len(self._controlled), scramble=True, rng=np.random.default_rng(seed))
+        sequence = qmc.Sobol(len(self._space.free), scramble=True, rng=np.random.default_rng(seed))
         rng = np.random.default_rng([seed, 1])
         distinct = np.empty((0, len(self._controlled)))
         for turn in range(1, _ROUNDS_OF_SAMPLING + 1 if whole_grid is None else 2):
@@ -176,13 +176,18 @@ class Sampler:
 
     def _from_unit(self, u: Array) -> Array:
         columns = []
+        place_of = {i: place for place, i in enumerate(self._space.free)}
         for i, parameter in enumerate(self._controlled):
+            if i not in place_of:
+                columns.append(self._space.at_level(i, np.zeros(len(u), dtype=np.int64)))
+                continue
+            share = u[:, place_of[i]]
             if parameter.n_levels is None:
-                columns.append(values_at(parameter, u[:, i]))
+                columns.append(values_at(parameter, share))
             elif parameter.scale == "log" and parameter.choices is None:
-                columns.append(self._space.snapped(i, values_at(parameter, u[:, i])))
+                columns.append(self._space.snapped(i, values_at(parameter, share)))
             else:
                 last = parameter.n_levels - 1
-                index = np.minimum((u[:, i] * (last + 1)).astype(np.int64), last)
+                index = np.minimum((share * (last + 1)).astype(np.int64), last)
                 columns.append(self._space.at_level(i, index))
         return np.stack(columns, axis=1)

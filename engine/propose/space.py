@@ -7,7 +7,7 @@ symbol      meaning                                                             
 ==========  =====================================================================  ============
 settings    controlled parameters in their units; a choice is its index            (n, c)
 ambient     ambient parameters in their units                                      (n, a)
-X           all parameters in the unit cube; a named choice is one-hot             (n, d)
+X           what varies, by its reach (engine.campaign.ranges); a choice one-hot    (n, d)
 ==========  =====================================================================  ============
 """
 
@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, LinearConstraint, Parameter, Value
 from engine.campaign.exclusions import Exclusion
-from engine.campaign.history import Run
+from engine.campaign.history import History, Run
+from engine.campaign.ranges import Reach, reaches_of
 
 Array = NDArray[np.float64]
 
@@ -32,6 +34,9 @@ SMALL_GRID = 5_000
 class Space:
     """Everything geometric about a campaign. Stateless but for the definition.
 
+    ``runs``: conditions of what was run, so that X covers those from outside today's bounds, too
+    (:meth:`of` takes all of a history's).
+
     >>> from engine.lab.virtual import nanofibre_campaign
     >>> space = Space(nanofibre_campaign())
     >>> settings = space.settings_of(
@@ -41,33 +46,61 @@ class Space:
     ((1, 4), True)
     """
 
-    def __init__(self, campaign: Campaign) -> None:
+    def __init__(self, campaign: Campaign, runs: Iterable[Mapping[str, Value]] = ()) -> None:
         self.campaign = campaign
         self.controlled = campaign.controlled
         self.ambient = campaign.ambient
         self._names = [p.name for p in self.controlled]
+        self.reaches = reaches_of(campaign, runs)
+        self._columns = {name: reach.n_columns for name, reach in self.reaches.items()}
+        if not any(self._columns.values()):
+            # A model needs an input, were it the same everywhere.
+            self._columns[self._names[0]] = 1
         self.labels: tuple[str, ...] = tuple(
-            f"{p.name}={choice}" if p.is_categorical else p.name
+            f"{p.name}={choice}" if choice is not None else p.name
             for p in (*self.controlled, *self.ambient)
-            for choice in (p.choices if p.is_categorical and p.choices else (None,))
+            for choice in self._labelled(p)
         )
+
+    @classmethod
+    def of(cls, history: History) -> Space:
+        """Return the space in which a model of ``history`` learns."""
+        return cls(history.campaign, [run.conditions for run in history.runs])
+
+    def _labelled(self, parameter: Parameter) -> Sequence[Value | None]:
+        n = self._columns[parameter.name]
+        if not parameter.is_categorical or n < len(self.reaches[parameter.name].codes):
+            return (None,) * n
+        return [(parameter.choices or ())[code] for code in self.reaches[parameter.name].codes]
 
     @property
     def d(self) -> int:
         """Columns of X."""
         return len(self.labels)
 
+    @cached_property
+    def columns(self) -> dict[str, tuple[int, ...]]:
+        """Columns of X of each parameter; a constant that no run left has none."""
+        columns, first = {}, 0
+        for parameter in (*self.controlled, *self.ambient):
+            n = self._columns[parameter.name]
+            columns[parameter.name] = tuple(range(first, first + n))
+            first += n
+        return columns
+
     @property
     def choices(self) -> tuple[tuple[int, ...], ...]:
         """Columns of X that are one-hot together, for each parameter of named choices."""
-        columns: list[tuple[int, ...]] = []
-        first = 0
-        for parameter in (*self.controlled, *self.ambient):
-            width = len(parameter.choices or ()) if parameter.is_categorical else 1
-            if parameter.is_categorical:
-                columns.append(tuple(range(first, first + width)))
-            first += width
-        return tuple(columns)
+        return tuple(
+            self.columns[p.name]
+            for p in (*self.controlled, *self.ambient)
+            if p.is_categorical and self.columns[p.name]
+        )
+
+    @cached_property
+    def free(self) -> list[int]:
+        """Columns of ``settings`` that can be set to more than one value."""
+        return [i for i, p in enumerate(self.controlled) if not p.is_constant]
 
     def place_of(self, name: str) -> int:
         """Return the column of a controlled parameter in ``settings``."""
@@ -103,7 +136,10 @@ class Space:
         ).reshape(len(conditions), len(self.ambient))
 
     def cube(self, settings: Array, ambient: Array) -> Array:
-        """Return X (n, d) of settings (n, c) and ambient (n, a); a missing reading becomes 0.5."""
+        """Return X (n, d) of settings (n, c) and ambient (n, a); a missing reading becomes 0.5.
+
+        A choice that is not told apart (retired, and never run) is none of those that are.
+        """
         columns = []
         for parameters, values in ((self.controlled, settings), (self.ambient, ambient)):
             for index, parameter in enumerate(parameters):
@@ -128,9 +164,10 @@ class Space:
         return parameter.written(float(code))
 
     def _scaled(self, parameter: Parameter, values: Array) -> list[Array]:
+        n, reach = self._columns[parameter.name], self.reaches[parameter.name]
         if parameter.is_categorical:
-            return [(values == i).astype(float) for i in range(len(parameter.choices or ()))]
-        return [np.nan_to_num(places(parameter, values), nan=0.5)]
+            return [(values == code).astype(float) for code in reach.codes[:n]]
+        return [np.nan_to_num(reach.places(values), nan=0.5)] if n else []
 
     # -- what can be set ------------------------------------------------------------------------
 
@@ -186,20 +223,21 @@ class Space:
     def at_level(self, i: int, index: NDArray[np.int64]) -> Array:
         """Return the values of parameter ``i`` at its levels ``index``."""
         parameter = self.controlled[i]
-        if parameter.is_categorical:
-            return index.astype(float)
         if parameter.choices is not None:
-            return np.asarray(parameter.choices, dtype=float)[index]
+            return self._settable[i][index]
         return parameter.bounds[0] + index.astype(np.float64) * float(parameter.step or 0.0)
+
+    @cached_property
+    def _settable(self) -> list[Array]:
+        """The choices of each parameter that can be had, as ``settings`` writes them."""
+        return [np.array([self._code(p, c) for c in p.settable]) for p in self.controlled]
 
     def level_of(self, i: int, values: Array) -> NDArray[np.int64]:
         """Return the level of parameter ``i`` nearest to each of ``values``."""
         parameter = self.controlled[i]
         last = (parameter.n_levels or 1) - 1
-        if parameter.is_categorical:
-            place = np.rint(values)
-        elif parameter.choices is not None:
-            levels = np.asarray(parameter.choices, dtype=float)
+        if parameter.choices is not None:
+            levels = self._settable[i]
             place = np.searchsorted((levels[1:] + levels[:-1]) / 2, values).astype(float)
         else:
             place = np.rint((values - parameter.bounds[0]) / float(parameter.step or 1.0))
@@ -269,7 +307,8 @@ class Space:
         for constraint in self.campaign.parameter_constraints:
             if constraint.operator != "==":
                 continue
-            free = [n for n, factor in constraint.terms.items() if factor and n not in fixed]
+            held = {*fixed, *(p.name for p in self.controlled if p.is_constant)}
+            free = [n for n, factor in constraint.terms.items() if factor and n not in held]
             # What is continuous takes up what steps leave over.
             smooth = [n for n in free if self.campaign.parameter(n).n_levels is None]
             free = smooth or free
@@ -305,7 +344,9 @@ class Space:
         """Return the setting (c,) nearest to ``u`` (c,) in [0, 1]; equalities are solved for."""
         row = np.array(
             [
-                u[i] * (len(p.choices or ()) - 1) if p.is_categorical else p.value_at(u[i])
+                self._settable[i][round(u[i] * (len(p.settable) - 1))]
+                if p.is_categorical
+                else p.value_at(u[i])
                 for i, p in enumerate(self.controlled)
             ]
         )
@@ -318,11 +359,7 @@ class Space:
 
 def places(parameter: Parameter, values: Array) -> Array:
     """Return where numbers lie in their range, as :meth:`Parameter.place_of` has it."""
-    low, high = parameter.bounds
-    if parameter.scale == "linear":
-        return (values - low) / (high - low)
-    logs: Array = np.log(np.maximum(values, low * (low / high)) / low)
-    return logs / np.log(high / low)
+    return Reach(parameter, *parameter.bounds).places(values)
 
 
 def values_at(parameter: Parameter, places: Array) -> Array:

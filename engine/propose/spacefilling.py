@@ -129,7 +129,7 @@ def _take(
 
 def _unevenness(space: Space, settings: Array) -> float:
     X = space.cube(settings, np.zeros((len(settings), len(space.ambient))))
-    controlled = X[:, : space.d - len(space.ambient)]
+    controlled = X[:, : sum(len(space.columns[p.name]) for p in space.controlled)]
     if len(controlled) < 2:
         return 0.0
     return float(qmc.discrepancy(np.clip(controlled, 0.0, 1.0), method="CD"))

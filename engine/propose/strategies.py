@@ -48,7 +48,7 @@ def choose(task: Task) -> Answer:
 
 def runs_to_lead(task: Task) -> int:
     """Return the number of runs from which on a model may lead."""
-    return max(len(task.space.controlled) + 1, FEWEST_RUNS, task.settings.cold_start)
+    return max(len(task.space.free) + 1, FEWEST_RUNS, task.settings.cold_start)
 
 
 def sobol(task: Task) -> Answer:
@@ -92,7 +92,7 @@ def _model_led(task: Task) -> Answer:
     task.seconds["fit"] = time.perf_counter() - started
     task.notes += measure_reach(campaign, history.finished).notes(explore=request.explore)
     if request.strategy == "ax-matmcl":
-        return replace(_by_ax(task, forecaster, heads), full_forecaster=full_forecaster)
+        return replace(_by_ax(task, forecaster), full_forecaster=full_forecaster)
     search = Search(
         history,
         forecaster,
@@ -170,7 +170,8 @@ def _ax_matmcl(task: Task) -> Answer:
     return _model_led(task)
 
 
-def _by_ax(task: Task, forecaster: Forecaster, heads: Heads | None) -> Answer:
+def _by_ax(task: Task, forecaster: Forecaster) -> Answer:
+    from engine.propose.ax_adapter import ax_space
     from engine.propose.ax_surrogate import Guide
 
     targets = [o.outcome for o in task.history.campaign.objectives if o.goal == "target"]
@@ -179,6 +180,12 @@ def _by_ax(task: Task, forecaster: Forecaster, heads: Heads | None) -> Answer:
             f"Ax learns the distance from the target of {', '.join(targets)} by itself; what "
             "sources found of it does not count here."
         )
+    heads = None
+    if task.knowledge is not None:
+        # Ax searches within the bounds: the heads have to read its columns, not the model's.
+        campaign = task.history.campaign
+        reaches = ax_space(campaign, task.history).reaches
+        heads = task.knowledge.within(campaign, reaches).heads(campaign.wanted_outcomes)
     believed = trusted(heads, [source.used for source in forecaster.sources])
     reference, _ = reference_point(
         task.history.campaign, task.history.finished, explore=task.request.explore
@@ -196,6 +203,8 @@ def _ax(task: Task) -> Answer:
 def _generated(task: Task, guide: Guide | None = None) -> Answer:
     from engine.propose.ax_adapter import generate_with_ax
 
+    if not task.space.free:
+        return sobol(task)
     answer = generate_with_ax(
         task.space,
         task.history,

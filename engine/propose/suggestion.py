@@ -48,7 +48,7 @@ def suggest(
         UsageError: the request cannot be met whatever the data say.
         ModelError: the data do not allow what was asked.
     """
-    space = Space(history.campaign)
+    space = Space.of(history)
     request = checked(request, history.campaign)
     task = _task(history, request, settings, space, knowledge)
     if history.left_out is not None:
@@ -126,7 +126,9 @@ def _task(
         [],
         {},
         # A batch records what it was chosen with; `gp` must not name a surrogate it never asked.
-        knowledge if request.strategy in SOURCED_STRATEGIES else None,
+        knowledge.within(history.campaign, space.reaches)
+        if knowledge is not None and request.strategy in SOURCED_STRATEGIES
+        else None,
     )
 
 

@@ -111,7 +111,7 @@ def own_runs(
     data = SourceData(
         OWN,
         make_definition(kind=SourceKind.CAMPAIGN, campaign=campaign.name),
-        axes_of(campaign),
+        axes_of(campaign, [experiment.conditions for experiment in experiments]),
         outcomes_of(campaign),
         tuple(runs),
         # No fingerprint: own runs change with every result, and are read at the watermark anyway.

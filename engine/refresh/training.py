@@ -23,7 +23,7 @@ from engine.campaign import Campaign
 from engine.errors import ModelError, NotFoundError, SpinneretError
 from engine.refresh.own_runs import own_rows, own_runs
 from engine.refresh.request import Mode, RefreshRequest, ShouldStop
-from engine.sources.axes import axes_of, match_axes, outcome_places
+from engine.sources.axes import match_axes, outcome_places
 from engine.sources.matching import Understood, common_language, refuse_strangers
 from engine.sources.pretraining import (
     RATE_FROM_CHECKPOINT,
@@ -261,7 +261,7 @@ def _tensors(
     own_source_rows: SourceRows | None = None
     if finished.data is not None:
         understood = Understood(
-            match_axes(axes_of(campaign), vocabulary, language.names),
+            match_axes(finished.data.axes, vocabulary, language.names),
             outcome_places(campaign, vocabulary, language.names),
             (),
         )

@@ -192,7 +192,9 @@ def _condition_column(
     if parameter.is_categorical:
         names = tuple(map(str, parameter.choices or ()))
         places = tuple(float(names.index(str(value))) for value in values)
-        return Column(heading, places, 0.0, float(len(names) - 1), names)
+        # Of one choice alone there is a range all the same, about it.
+        ends = (0.0, float(len(names) - 1)) if len(names) > 1 else (-0.5, 0.5)
+        return Column(heading, places, *ends, names)
     return _column(heading, [float(value) for value in values], parameter.bounds)
 
 

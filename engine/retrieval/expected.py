@@ -123,7 +123,7 @@ class StatisticsModel:
         Raises:
             ModelError: fewer than :data:`LEAST_RUNS` have any, or the fit fails.
         """
-        space = Space(campaign)
+        space = Space(campaign, [run.conditions for run in runs])
         Y = np.stack([run.Y for run in runs])[:, :n_looks] if runs else np.zeros((0, n_looks))
         n_known = (~np.isnan(Y)).sum(axis=0)
         spread = _spread(Y)

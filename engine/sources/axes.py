@@ -6,11 +6,12 @@ Names match by an explicit mapping, then by spelling, then by alias, then by syn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from engine.campaign import Campaign
+from engine.campaign import Campaign, Value
+from engine.campaign.ranges import Reach, reaches_of
 from engine.campaign.units import UnitError, affine
 from engine.campaign.vocabulary import loosely
 from engine.errors import UsageError, nearest_name
@@ -96,17 +97,26 @@ class Matching:
         return {match.axis.name: match.index for match in self.matches}
 
 
-def axes_of(campaign: Campaign) -> tuple[Axis, ...]:
+def axes_of(campaign: Campaign, runs: Iterable[Mapping[str, Value]] = ()) -> tuple[Axis, ...]:
     """Return a campaign's parameters as axes, controlled and ambient.
+
+    Their ranges hold the bounds, and the conditions of ``runs`` from outside of them
+    (:mod:`engine.campaign.ranges`).
 
     Those that are searched in the logarithm are left out: models place a value linearly in its
     range, and would read the campaign's cube wrongly.
     """
+    return axes_within(campaign, reaches_of(campaign, runs))
+
+
+def axes_within(campaign: Campaign, reaches: Mapping[str, Reach]) -> tuple[Axis, ...]:
+    """Return a campaign's parameters as :func:`axes_of` does, given their reaches."""
     axes = []
     for parameter in campaign.parameters:
         if parameter.scale == "log":
             continue
-        low, high = (None, None) if parameter.is_categorical else parameter.bounds
+        reach = reaches[parameter.name]
+        low, high = (None, None) if parameter.is_categorical else (reach.low, reach.high)
         axes.append(
             Axis(
                 parameter.name,

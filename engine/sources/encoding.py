@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
+from engine.campaign.ranges import Reach, reaches_of
 from engine.sources.axes import (
     Axis,
     Matching,
@@ -32,6 +33,7 @@ from engine.sources.axes import (
     ParameterSpec,
     Vocabulary,
     axes_of,
+    axes_within,
     match_axes,
 )
 
@@ -82,7 +84,8 @@ class CubeMapping:
         u   = ln max(v, floor[j])  if log[j],  else v
         T   = ((u − centre[j]) / scale[j],  2 X[:, column[j]] − 1,  1)
 
-    With ``column[j]`` = −1 the campaign lacks the parameter: T is 0 throughout.
+    With ``column[j]`` = −1 the campaign lacks the parameter: T is 0 throughout. With ``low[j]`` =
+    ``high[j]`` it is a constant: any column does for its value, and its place in the range is 0.
     """
 
     column: tuple[int, ...]
@@ -97,15 +100,22 @@ class CubeMapping:
 
 
 def cube_mapping(
-    campaign: Campaign, vocabulary: Vocabulary, names: Names | None = None
+    campaign: Campaign,
+    vocabulary: Vocabulary,
+    names: Names | None = None,
+    reaches: Mapping[str, Reach] | None = None,
 ) -> CubeMapping:
     """Return how a model reads the unit cube of a campaign (`engine.propose.space.Space.cube`).
+
+    ``reaches``: those that the cube was made with; the bounds alone if left out.
 
     Raises:
         UsageError, UnitError: ``names`` cannot be (see `match_axes`).
     """
-    columns = _cube_columns(campaign)
-    by_place = {m.index: m for m in match_axes(axes_of(campaign), vocabulary, names).matches}
+    reaches = reaches or reaches_of(campaign)
+    columns = _cube_columns(campaign, reaches)
+    axes = axes_within(campaign, reaches)
+    by_place = {m.index: m for m in match_axes(axes, vocabulary, names).matches}
     rows = []
     for place, spec in enumerate(vocabulary.parameters):
         match = by_place.get(place)
@@ -125,11 +135,13 @@ def cube_mapping(
     return CubeMapping(column, low, high, factor, offset, log, floor, centre, scale)
 
 
-def _cube_columns(campaign: Campaign) -> dict[str, int]:
+def _cube_columns(campaign: Campaign, reaches: Mapping[str, Reach]) -> dict[str, int]:
+    """Return each parameter's first column; what is one value throughout has none, and reads 0."""
     columns, at = {}, 0
     for parameter in (*campaign.controlled, *campaign.ambient):
-        columns[parameter.name] = at
-        at += len(parameter.choices or ()) if parameter.is_categorical else 1
+        width = reaches[parameter.name].n_columns
+        columns[parameter.name] = at if width else 0
+        at += width
     return columns
 
 

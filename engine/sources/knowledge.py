@@ -6,7 +6,8 @@ takes the table side only: a proposal needs no picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from surrogate.sourced import HeadLayout, Heads
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign
+    from engine.campaign.ranges import Reach
 
 _SHARES = ("order_parameter", "porosity", "bead_fraction")
 """Of the mat: not logarithms in the model, and often per cent in a campaign."""
@@ -42,6 +44,8 @@ class Knowledge:
         sha256: of its weights, for the record.
         names: what the campaign's own names stand for, where told.
         exclude: sources that must not count for this campaign; its own runs never do.
+
+    Its heads read the cube of the campaign's bounds; :meth:`within` those of a wider one.
     """
 
     def __init__(
@@ -58,12 +62,28 @@ class Knowledge:
         self.identity = identity
         self.sha256 = sha256
         self._model = model
+        self._names = names
         self._mapping = cube_mapping(campaign, model.vocabulary, names)
         self._places = outcome_places(campaign, model.vocabulary, names)
         sources = tuple(name for name in model.sources if name not in (*exclude, OWN))
         self._layout: HeadLayout | None = None
         if sources:
             self._layout = HeadLayout(sources, tuple(map(self._deviations, sources)))
+
+    def within(self, campaign: Campaign, reaches: Mapping[str, Reach]) -> Knowledge:
+        """Return the same, reading a cube that was made with these reaches.
+
+        Raises:
+            ModelError: it was made for parameters that the campaign does not have today.
+        """
+        if campaign.parameters != self.campaign.parameters:
+            raise ModelError(
+                f"{self.identity} was read for other parameters than the campaign "
+                f"'{campaign.name}' has now; open it again"
+            )
+        clone = copy(self)
+        clone._mapping = cube_mapping(campaign, self._model.vocabulary, self._names, reaches)
+        return clone
 
     def _deviations(self, source: str) -> int:
         return self._model.config.n_deviations if source == ENSEMBLE else 0

@@ -254,9 +254,10 @@ class _Builder:
 
 
 def _spec(axis: Axis) -> Spec:
-    """Return a new word of the model: its scale is the campaign's own range."""
+    """Return a new word of the model: its scale is the campaign's range, or a constant's value."""
     low, high = axis.low or 0.0, axis.high if axis.high is not None else 1.0
-    return Spec(axis.name, axis.unit, False, (low + high) / 2.0, (high - low) / 2.0)
+    scale = (high - low) / 2.0 or abs(low) or 1.0
+    return Spec(axis.name, axis.unit, False, (low + high) / 2.0, scale)
 
 
 def _label(axis: Axis) -> str:

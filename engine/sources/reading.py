@@ -175,7 +175,7 @@ def _campaign(tx: Transaction, name: str, data_dir: Path | None) -> SourceConten
     if data_dir is None and any(run_record.micrographs for run_record in experiments):
         notes.append("its micrographs are left out: no config.toml says where its data folder is")
     return SourceContent(
-        axes_of(campaign),
+        axes_of(campaign, [run.conditions for run in runs]),
         outcomes_of(campaign),
         tuple(run for run in runs if run.outcomes),
         tuple(notes),

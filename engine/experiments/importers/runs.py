@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from db.records import FailureKind, Status
-from engine.campaign import Campaign, Value
+from engine.campaign import Campaign, Parameter, Value
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,11 @@ def outside_the_search(
     """
     warnings = []
     for parameter in campaign.parameters:
-        if parameter.is_categorical:
-            continue
-        low, high = parameter.bounds
-        values = (row.get(parameter.name) for row in rows)
-        n = sum(1 for value in values if isinstance(value, float) and not low <= value <= high)
+        values = [row[parameter.name] for row in rows if parameter.name in row]
+        n = sum(not parameter.is_inside(value) for value in values)
         if n:
-            warnings.append(
-                f"{n} {f'{noun} lies' if n == 1 else f'{noun}s lie'} outside the range searched of "
-                f"{campaign.heading(parameter.name)}, {low:g} … {high:g}; {consequence}"
-            )
+            subject = f"{noun} lies" if n == 1 else f"{noun}s lie"
+            warnings.append(f"{n} {subject} {_outside(campaign, parameter)}; {consequence}")
     broken = Counter(str(c) for row in rows for c in campaign.broken_by(row))
     for constraint, n in broken.items():
         verb = f"{noun} does" if n == 1 else f"{noun}s do"
@@ -113,6 +108,17 @@ def outside_the_search(
         verb = f"{noun} lies" if n == 1 else f"{noun}s lie"
         warnings.append(f"{n} {verb} where {text}; {consequence}")
     return warnings
+
+
+def _outside(campaign: Campaign, parameter: Parameter) -> str:
+    heading = campaign.heading(parameter.name)
+    if parameter.choices is not None and parameter.retired:
+        settable = ", ".join(map(str, parameter.settable))
+        return f"outside the choices of {heading} that can still be had, {settable}"
+    if parameter.is_constant:
+        return f"off the constant {heading}, {parameter.bounds[0]:g}"
+    low, high = parameter.bounds
+    return f"outside the range searched of {heading}, {low:g} … {high:g}"
 
 
 def waiting_warnings(runs: tuple[ImportedRun, ...]) -> list[str]:

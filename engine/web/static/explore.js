@@ -56,6 +56,7 @@ addEventListener("DOMContentLoaded", () => {
     if (!found) return;
     for (const slice of found.slices) {
       const node = document.querySelector(`[data-slice="${CSS.escape(slice.parameter)}"]`);
+      if (!node) continue;
       const band = { type: "scatter", mode: "lines", hoverinfo: "skip", showlegend: false, role: "awaited", line: { width: 0 } };
       const at = values[slice.parameter];
       draw(node, {

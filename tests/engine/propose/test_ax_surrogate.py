@@ -50,6 +50,9 @@ class ToyKnowledge:
         assert tuple(outcomes) == OUTCOMES
         return Toy()
 
+    def within(self, *_: object) -> ToyKnowledge:
+        return self
+
     def labs(self, outcomes: Sequence[str]) -> None:
         """Know no simulated labs."""
 
@@ -58,7 +61,7 @@ def client_of(history: History, guide: Guide) -> Any:
     """Return Ax's client, without what it warns of itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return build_client(Space(history.campaign), history, 1, guide)[0]
+        return build_client(history, 1, guide)[0]
 
 
 def fitted_by_ax(history: History, heads: Toy | None) -> tuple[list[str], list[Any]]:

@@ -107,7 +107,7 @@ def test_what_ax_is_told(toy_with, runs_of) -> None:
 
     campaign = toy_with(objectives=SEARCHES["first of two"], constraints=["strength <= 6"])
     runs = runs_of(campaign, 24)
-    client, _ = build_client(Space(campaign), History(campaign, runs), seed=0)
+    client, _ = build_client(History(campaign, runs), seed=0)
     data = client._experiment.lookup_data().df
     first = data[data.trial_index == 0].set_index("metric_name")["mean"]
     (strength,) = runs[0].outcomes["strength"]

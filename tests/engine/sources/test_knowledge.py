@@ -60,14 +60,10 @@ def test_heads_on_the_cube_are_those_of_the_encoded_conditions(history: History)
 
 
 def test_what_model_and_campaign_do_not_share_gives_no_heads(nanofibre: Campaign) -> None:
-    other = nanofibre.model_copy(
-        update={
-            "parameters": tuple(
-                p.model_copy(update={"name": f"knob_{i}", "aliases": ()})
-                for i, p in enumerate(nanofibre.parameters)
-            )
-        }
-    )
+    definition = nanofibre.definition()
+    for i, parameter in enumerate(definition["parameters"]):
+        parameter |= {"name": f"knob_{i}", "aliases": []}
+    other = Campaign(**definition)
     knowledge = starter_knowledge(other)
     assert knowledge.parameters == ()
     assert knowledge.heads(nanofibre.outcomes) is None
