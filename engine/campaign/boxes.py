@@ -133,7 +133,9 @@ def share_of(parameters: Sequence[Parameter], box: Box) -> float:
         low, high = parameter.bounds
         n_levels = parameter.n_levels
         step = (high - low) / (n_levels - 1) if n_levels and n_levels > 1 else 0.0
-        share *= (span[1] - span[0] + step) / (high - low + step) if high > low else 1.0
+        width = span[1] - span[0] + step
+        # A value that is held is a point, in every box: it makes none of them smaller.
+        share *= width / (high - low + step) if width > 0 and high > low else 1.0
     return share
 
 

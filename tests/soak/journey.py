@@ -18,6 +18,7 @@ from click.testing import Result
 from configuration import configuration_of
 from parameters import Value
 from plans import FAILURES, Plan, Run
+from revisions import revise
 from tables import write_table
 from typer.testing import CliRunner
 from words import draw_labels, draw_note
@@ -63,6 +64,8 @@ class Journey:
             return
         for strategy in self._strategies():
             self._propose(strategy)
+            if self.luck.random() < 0.25:
+                self._edit()
         self._log_new()
         self._revise_results()
         self._err()
@@ -127,6 +130,12 @@ class Journey:
     def _exported(self) -> Any:
         result = self.call("export", "--format", "json")
         return None if result is None else json.loads(result.stdout)
+
+    def _edit(self) -> None:
+        """Edit the campaign and record the revision."""
+        self.plan = revise(self.plan, self.luck)
+        Path("config.toml").write_text(configuration_of(self.plan), encoding="utf-8")
+        self.call("campaign", "revise", "--note", draw_note(self.luck) or "wider")
 
     # -- batches -------------------------------------------------------------------------------
 
@@ -264,6 +273,10 @@ class Journey:
             self.call("undo")
         else:
             run.results[outcome][index] = other
+        if self.luck.random() < 0.2:
+            gone = self.luck.choice(sorted(run.measured))
+            if len(run.measured) > 1 and self.call("log", name, "--retract", gone) is not None:
+                del run.results[gone]
         self._compare("after corrections")
 
     def _name_of(self, id_: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,16 @@ from parameters import Value
 from plans import Plan, Run
 
 Cell = Value | None
+
+OTHER_UNITS = {
+    "kV": ("V", Decimal(1000)),
+    "mol/L": ("mmol/L", Decimal(1000)),
+    "µm": ("nm", Decimal(1000)),
+    "mм": ("m", Decimal("0.001")),
+    "m3/s": ("cm3/s", Decimal(10**6)),
+    "N·m": ("mN·m", Decimal(1000)),
+}
+"""Units of tables beside the campaign's, and how many of these one of the campaign's is."""
 
 
 def write_table(plan: Plan, runs: tuple[Run, ...], folder: Path, luck: Random) -> Path:
@@ -29,10 +40,14 @@ def write_table(plan: Plan, runs: tuple[Run, ...], folder: Path, luck: Random) -
 
 def _table(plan: Plan, runs: tuple[Run, ...], luck: Random) -> tuple[list[str], list[list[Cell]]]:
     columns: dict[str, str] = {}
+    factors: dict[str, Decimal] = {}
     for item in (*plan.parameters, *plan.outcomes):
         alias = getattr(item, "alias", None)
         with_unit = f"{item.name} [{item.unit}]" if item.unit else item.name
         columns[item.name] = luck.choice((with_unit, with_unit, item.name, alias or with_unit))
+        if item.unit in OTHER_UNITS and luck.random() < 0.15:
+            unit, factors[item.name] = OTHER_UNITS[item.unit]
+            columns[item.name] = f"{item.name} [{unit}]"
     words = [f"~{word}" for word in ("label", "replicate", "status", "failed", "note")]
     names = {p.name for p in plan.parameters}
     column_words = set(words)
@@ -51,6 +66,10 @@ def _table(plan: Plan, runs: tuple[Run, ...], luck: Random) -> tuple[list[str], 
             }
             cells |= {"~label": run.label, "~replicate": float(index + 1), "~note": run.note}
             cells |= {"~status": run.status, "~failed": run.failure}
+            for name, factor in factors.items():
+                value = cells.get(name)
+                if isinstance(value, float):
+                    cells[name] = float(Decimal(repr(value)) * factor)
             rows.append([cells.get(name) for name in order])
     return [columns[name] for name in order], rows
 

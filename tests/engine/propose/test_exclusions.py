@@ -15,6 +15,7 @@ from engine.errors import UsageError
 from engine.propose import choose_from_pool, suggest
 from engine.propose.candidates import spread_settings
 from engine.propose.neighbours import nearest_allowed, neighbours
+from engine.propose.regions import Regions, draw
 from engine.propose.request import STRATEGIES, ProposeRequest, checked
 from engine.propose.sampling import Sampler
 from engine.propose.space import Space
@@ -126,6 +127,22 @@ def test_settings_are_sampled_wherever_there_are_some(name: str) -> None:
     assert len(set(space.identities(sample))) == len(sample)
     assert_kept(campaign, space.conditions_of(np.concatenate([sample, spread, near])))
     np.testing.assert_array_equal(Sampler(Space(campaign)).sample(64, 3), sample)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_any_value_that_is_possible_can_be_held(name: str) -> None:
+    """A held range is a point of no width, in every box that the exclusions leave."""
+    space = Space(SPACES[name])
+    (setting,) = space.conditions_of(Sampler(space).sample(1, 5))
+    for parameter in space.controlled[:4]:
+        held = {parameter.name: setting[parameter.name]}
+        rows = space.conditions_of(Sampler(space).sample(8, 1, held))
+        assert {row[parameter.name] for row in rows} == {setting[parameter.name]}
+        assert_kept(SPACES[name], rows)
+        regions = Regions(space, held)
+        assert all(region.share > 0 for region in regions.every)
+        drawn = draw(regions.some, 16, np.random.default_rng(0))
+        assert np.isfinite(drawn).all()
 
 
 def test_what_is_left_is_reached_evenly_and_at_its_borders() -> None:
