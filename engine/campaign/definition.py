@@ -51,7 +51,7 @@ class Property(Frozen):
     """Something measured on a mat; with directions, one outcome for each.
 
     ``scale = "log"`` says that the noise grows with the value (strengths, moduli): the surrogate
-    then works on the logarithm.
+    then works on the logarithm, where a measured 0 stands as half of the smallest number above 0.
     """
 
     name: Name
@@ -88,8 +88,6 @@ class Property(Frozen):
             return f"expected {label} to be a finite number"
         if self.minimum is not None and value < self.minimum:
             return f"expected {label} to be at least {self.minimum:g}"
-        if self.scale == "log" and value <= 0:
-            return f"expected {label} to be above 0"
         if self.maximum is not None and value > self.maximum:
             return f"expected {label} to be at most {self.maximum:g}"
         return None
@@ -228,7 +226,10 @@ class Campaign(Frozen):
     def _check_target(self, objective: Objective) -> None:
         if objective.target is None:
             return
-        problem = self.property_of(objective.outcome).problem_with(objective.target)
+        prop = self.property_of(objective.outcome)
+        problem = prop.problem_with(objective.target)
+        if problem is None and prop.scale == "log" and objective.target == 0:
+            problem = 'a 0 has no logarithm (scale = "log"); write goal = "minimize"'
         if problem is not None:
             raise ValueError(
                 f"objective '{objective.outcome}': target = {objective.target:g} can never be "

@@ -186,7 +186,7 @@ def remoteness(forecaster: Forecaster, conditions: Sequence[Mapping[str, Value]]
     from surrogate.gp import prior_variances
 
     X = forecaster.space.encode(conditions, forecaster.data.fill)
-    _, posterior = forecaster.moments(X, with_noise=False)
+    _, posterior = forecaster.work_moments(X, with_noise=False)
     prior = prior_variances(forecaster.model, torch.from_numpy(X)).numpy()
     ratio = np.sqrt(np.clip(posterior / prior, 0.0, 1.0))
     return [float(x) for x in np.median(ratio, axis=1)]

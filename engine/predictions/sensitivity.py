@@ -119,7 +119,7 @@ def _sensitivity(
 ) -> Sensitivity:
     """Return the indices (outcomes, parameters), given all answers (outcomes, n)."""
     spread = everywhere.std(axis=1)
-    spread[spread <= 1e-9 * (1 + np.abs(everywhere.mean(axis=1)))] = 0.0
+    spread[spread <= 1e-9 * np.abs(everywhere).max(axis=1)] = 0.0
     return Sensitivity(
         outcomes=tuple(outcomes),
         outcome_headings=tuple(campaign.heading(outcome) for outcome in outcomes),

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from torch import Tensor
 
-from engine.campaign import Campaign, Objective
+from engine.campaign import Objective
 from engine.propose.acquisition import draw_joint
-from engine.propose.training_data import to_work
+from engine.propose.work_space import WorkSpace
 
 Array = NDArray[np.float64]
 
@@ -161,11 +161,13 @@ class _Limit:
 class Aims:
     """What outcomes (…, m), those of the objectives first, are worth."""
 
-    def __init__(self, campaign: Campaign, outcomes: Sequence[str]) -> None:
+    def __init__(self, work: WorkSpace, outcomes: Sequence[str]) -> None:
+        campaign = work.campaign
+        self.work = work
         self.k, self.outcomes = len(campaign.objectives), tuple(outcomes)
         self.signs = np.array([-1.0 if o.goal == "minimize" else 1.0 for o in campaign.objectives])
-        self.laws = tuple(law_of(campaign, o) for o in campaign.objectives)
-        self._limits = tuple(_limits(campaign, outcomes))
+        self.laws = tuple(law_of(work, o) for o in campaign.objectives)
+        self._limits = tuple(_limits(work, outcomes))
 
     @property
     def n_limits(self) -> int:
@@ -218,44 +220,24 @@ class Aims:
         return rows, tuple(laws)
 
 
-def law_of(campaign: Campaign, objective: Objective) -> Law:
+def law_of(work: WorkSpace, objective: Objective) -> Law:
     """Return what makes a gain in work space of an objective's draws."""
     if objective.target is None or objective.tolerance is None:
         return Straight()
-    is_log = campaign.property_of(objective.outcome).scale == "log"
-    return Folded(objective.target, objective.tolerance, is_log)
+    if work.is_log(objective.outcome):
+        return Folded(objective.target, objective.tolerance, is_log=True)
+    unit = work.unit(objective.outcome)
+    return Folded(objective.target / unit, objective.tolerance / unit, is_log=False)
 
 
-def _limits(campaign: Campaign, outcomes: Sequence[str]) -> list[_Limit]:
+def _limits(work: WorkSpace, outcomes: Sequence[str]) -> list[_Limit]:
     limits = []
-    for constraint in campaign.constraints:
+    for constraint in work.campaign.constraints:
         name, factor = next(iter(constraint.terms.items()))
         upper = (constraint.operator == "<=") == (factor > 0)
-        bound = float(work_bound(campaign, name, constraint.bound / factor))
+        bound = work.bound(name, constraint.bound / factor)
         limits.append(_Limit(outcomes.index(name), 1.0 if upper else -1.0, bound))
     return limits
-
-
-def work_bound(campaign: Campaign, outcome: str, bound: float) -> float:
-    """Take a bound on an outcome to work space; one that no logarithm reaches becomes −1000."""
-    if campaign.property_of(outcome).scale == "log" and bound <= 0:
-        return -1e3
-    return float(to_work(campaign, outcome, np.array(bound)))
-
-
-def work_gains(campaign: Campaign, objective: Objective, values: Array) -> Array:
-    """Return the gains in work space of an objective's values in its unit."""
-    if objective.target is not None and objective.tolerance is not None:
-        distances: Array = objective.gains(values) / objective.tolerance
-        return distances
-    return objective.gains(to_work(campaign, objective.outcome, values))
-
-
-def work_reference(campaign: Campaign, objective: Objective) -> float:
-    """Return the gain in work space from which on an objective counts."""
-    if objective.threshold is None:
-        return -1.0
-    return float(objective.gains(work_bound(campaign, objective.outcome, objective.threshold)))
 
 
 def draw_judged(

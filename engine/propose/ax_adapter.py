@@ -22,11 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.campaign import Campaign, LinearConstraint, Value
+from engine.campaign import LinearConstraint, Value
 from engine.campaign.history import History, Run
 from engine.campaign.inequalities import format_comparison
 from engine.errors import ModelError, UsageError, field
-from engine.propose.aims import work_bound, work_gains, work_reference
 from engine.propose.ax_surrogate import Guide, guided_strategy
 from engine.propose.batch import DistinctLimits
 from engine.propose.fused_kernel import without_compiling
@@ -35,7 +34,8 @@ from engine.propose.reach import reference_point
 from engine.propose.room import Room
 from engine.propose.space import Space
 from engine.propose.spacefilling import take_then_fill
-from engine.propose.training_data import from_work, to_work, typical_ambient
+from engine.propose.training_data import typical_ambient
+from engine.propose.work_space import WorkSpace, unit_near
 from surrogate.exclusive import MODELS
 
 Array = NDArray[np.float64]
@@ -156,12 +156,13 @@ def build_client(history: History, seed: int, guide: Guide | None = None) -> tup
     distances = {
         o.outcome: f"distance_{i}" for i, o in enumerate(campaign.objectives) if o.goal == "target"
     }
+    scale = _Scale.of(history, is_guided=guide is not None)
     client.configure_optimization(
         objective=", ".join(
             distances.get(o.outcome, f"{'-' if o.goal == 'minimize' else ''}{metrics[o.outcome]}")
             for o in campaign.objectives
         ),
-        outcome_constraints=_outcome_constraints(history, metrics, distances, guide),
+        outcome_constraints=_outcome_constraints(history, metrics, distances, guide, scale),
     )
     needed = set(campaign.wanted_outcomes)
     # A client that had lived through the campaign would be past its start; a rebuilt one would put
@@ -191,15 +192,14 @@ def build_client(history: History, seed: int, guide: Guide | None = None) -> tup
         # A trial that is attached and not completed counts as pending for Ax.
         index = client.attach_trial(_ax_conditions(space, run, fill))
         results = {
-            metrics[o]: _result(campaign, o, run, in_work_space=guide is not None)
+            metrics[o]: float(np.mean(scale.to(o, np.array(run.outcomes[o]))))
             for o in needed
             if run.outcomes.get(o)
         }
         for objective in targets:
             if run.outcomes.get(objective.outcome):
                 mean = np.array(np.mean(run.outcomes[objective.outcome]))
-                gain = work_gains(campaign, objective, mean)
-                results[distances[objective.outcome]] = float(gain)
+                results[distances[objective.outcome]] = float(scale.work.gains(objective, mean))
         if run in history.failed:
             client.mark_trial_failed(index)
         elif results:
@@ -207,9 +207,33 @@ def build_client(history: History, seed: int, guide: Guide | None = None) -> tup
     return client, skipped
 
 
-def _result(campaign: Campaign, outcome: str, run: Run, *, in_work_space: bool) -> float:
-    values = np.array(run.outcomes[outcome])
-    return float(np.mean(to_work(campaign, outcome, values) if in_work_space else values))
+@dataclass(frozen=True)
+class _Scale:
+    """How Ax is told outcomes: in work space where it is guided, else in units of their spread."""
+
+    work: WorkSpace
+    units: Mapping[str, float] | None
+
+    @classmethod
+    def of(cls, history: History, *, is_guided: bool) -> _Scale:
+        work = WorkSpace.of(history.campaign, history.finished)
+        if is_guided:
+            return cls(work, None)
+        values = {
+            o: [v for run in history.finished for v in run.outcomes.get(o, ())]
+            for o in history.campaign.outcomes
+        }
+        return cls(work, {o: unit_near(column) if column else 1.0 for o, column in values.items()})
+
+    def to(self, outcome: str, values: Array) -> Array:
+        """Take values in the outcome's unit to what Ax is told."""
+        return self.work.to(outcome, values) if self.units is None else values / self.units[outcome]
+
+    def bound(self, outcome: str, bound: float) -> float:
+        """Take a bound in the outcome's unit to what Ax is told."""
+        if self.units is None:
+            return self.work.bound(outcome, bound)
+        return bound / self.units[outcome]
 
 
 def _parameters(space: Space, history: History) -> list[Any]:
@@ -293,10 +317,11 @@ def _outcome_constraints(
     metrics: Mapping[str, str],
     distances: Mapping[str, str],
     guide: Guide | None,
+    scale: _Scale,
 ) -> list[str]:
     campaign = history.campaign
     rules = []
-    reference = guide.reference if guide is not None else _reference_in_units(history)
+    reference = guide.reference if guide is not None else _reference_in_units(history, scale)
     for objective, least in zip(campaign.objectives, reference, strict=True):
         name = objective.outcome
         if name in distances:
@@ -315,26 +340,28 @@ def _outcome_constraints(
                 f"{field('strategy')} matmcl, gp, sobol or nsga2."
             )
         upper = (constraint.operator == "<=") == (factor > 0)
-        bound = constraint.bound / factor
-        if guide is not None:
-            bound = work_bound(campaign, name, bound)
+        bound = scale.bound(name, constraint.bound / factor)
         rules.append(f"{metrics[name]} {'<=' if upper else '>='} {bound!r}")
     return rules
 
 
-def _reference_in_units(history: History) -> list[float]:
-    """Return the gains from which on runs count, in the outcomes' units, a target's in tolerances.
+def _reference_in_units(history: History, scale: _Scale) -> list[float]:
+    """Return the gains from which on runs count, as Ax is told them, a target's in tolerances.
 
     Where no run reaches a threshold, that is what the nearest run has come to.
     """
     campaign = history.campaign
-    reference, _ = reference_point(campaign, history.finished, explore=False)
+    work = scale.work.unscaled
+    reference, _ = reference_point(campaign, history.finished, explore=False, work=work)
     gains = []
     for objective, least in zip(campaign.objectives, reference, strict=True):
-        if objective.goal == "target" or least == work_reference(campaign, objective):
-            gains.append(least if objective.goal == "target" else objective.reference)
+        if objective.goal == "target":
+            gains.append(least)
             continue
         side = 1.0 if objective.goal == "maximize" else -1.0
-        value = from_work(campaign, objective.outcome, np.array(side * least))
-        gains.append(side * float(value))
+        if least == work.reference(objective):
+            value = side * objective.reference
+        else:
+            value = float(work.back(objective.outcome, np.array(side * least)))
+        gains.append(side * scale.bound(objective.outcome, value))
     return gains

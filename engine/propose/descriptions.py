@@ -13,6 +13,7 @@ from engine.propose.forecaster import Forecaster, fit_feasibility, outcomes_with
 from engine.propose.reasons import Explainer, nearest_run
 from engine.propose.request import Forecast, Suggestion
 from engine.propose.task import Answer, Array, Task
+from engine.propose.work_space import WorkSpace
 
 
 def describe(task: Task, answer: Answer) -> tuple[Suggestion, ...]:
@@ -101,7 +102,8 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
     runs = [run for run in history.finished if run.outcomes]
     # The one that chose knows every objective and constraint; the rest is not asked of all runs.
     expected = _expected_at([forecaster] if forecaster is not None else models, runs)
-    return forecasts, Explainer(campaign, runs, expected, level=task.settings.level)
+    work = WorkSpace.of(campaign, history.finished)
+    return forecasts, Explainer(campaign, runs, expected, level=task.settings.level, work=work)
 
 
 def _expected_at(models: Sequence[Forecaster], runs: Sequence[Run]) -> list[dict[str, Forecast]]:

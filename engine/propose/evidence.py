@@ -84,8 +84,9 @@ def weigh(forecaster: Forecaster, n_objectives: int) -> Evidence:
 
 def _refitted(forecaster: Forecaster) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Predict each fold of runs from a model fitted to the others: values, means, variances."""
-    X, Y = torch.from_numpy(forecaster.data.X), torch.from_numpy(forecaster.data.Y)
-    run = torch.from_numpy(forecaster.data.run)
+    data = forecaster.data
+    X, Y = torch.from_numpy(data.X), torch.from_numpy(data.Y / data.units)
+    run = torch.from_numpy(data.run)
     mean, variance = torch.full_like(Y, torch.nan), torch.full_like(Y, torch.nan)
     # By run, not by row: replicates of one mat would tell their own mean.
     for fold in range(_FOLDS):

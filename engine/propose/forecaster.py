@@ -20,7 +20,7 @@ from engine.propose.learnable import is_constant
 from engine.propose.request import Forecast, SourceShare
 from engine.propose.room import Room
 from engine.propose.space import Space
-from engine.propose.training_data import CORRECT_IT, TrainingData, from_work, training_data
+from engine.propose.training_data import CORRECT_IT, TrainingData, training_data
 from engine.sources.spinning import spins
 from surrogate.averaged_gp import AveragedGP
 from surrogate.beliefs import PlainInputs
@@ -65,6 +65,7 @@ class Forecaster:
         *,
         sources: Sequence[SourceShare] = (),
     ) -> None:
+        """Take a model that was fitted to ``data`` in its work space."""
         self.space = space
         self.model = model
         self.data = data
@@ -97,7 +98,7 @@ class Forecaster:
         heads = knowledge.heads(names) if knowledge is not None else None
         try:
             device = device_of(settings.device)
-            X, Y = (torch.from_numpy(part).to(device) for part in (data.X, data.Y))
+            X, Y = (torch.from_numpy(part).to(device) for part in (data.X, data.Y / data.units))
             labs = knowledge.labs(names) if knowledge is not None else None
             model, use = fit_among_labs(X, Y, labs, heads, inputs=plain_inputs(space))
         except SurrogateError as error:
@@ -188,7 +189,13 @@ class Forecaster:
         return self._forecasts(X, r, level)
 
     def moments(self, X: Array, *, with_noise: bool = True) -> tuple[Array, Array]:
-        """Return work-space means and variances, (n, m) each, at X (n, d)."""
+        """Return means and variances, (n, m) each, at X (n, d): of logarithms, or in units."""
+        mean, variance = self.work_moments(X, with_noise=with_noise)
+        units = self.data.units
+        return mean * units, variance * units**2
+
+    def work_moments(self, X: Array, *, with_noise: bool = True) -> tuple[Array, Array]:
+        """Return means and variances in work space, (n, m) each, at X (n, d)."""
         mean, variance = marginal_moments(
             self.model, torch.from_numpy(X), observation_noise=with_noise
         )
@@ -200,7 +207,7 @@ class Forecaster:
         return [float(p) for p in self.feasibility.probability(X)]
 
     def _forecasts(self, X: Array, r: int, level: float | None) -> list[dict[str, Forecast]]:
-        mean, variance = self.moments(X)
+        mean, variance = self.work_moments(X)
         mean = mean.reshape(-1, r, mean.shape[-1])
         variance = variance.reshape(mean.shape).mean(axis=1) + mean.var(axis=1)
         mean = mean.mean(axis=1)
@@ -214,14 +221,12 @@ class Forecaster:
         ]
 
     def _forecast(self, outcome: str, mean: float, variance: float, width: float) -> Forecast:
-        campaign = self.space.campaign
-        prop = campaign.property_of(outcome)
-        is_log = prop.scale == "log"
-        lower, upper = (
-            float(from_work(campaign, outcome, np.array(x))) for x in (mean - width, mean + width)
-        )
+        work, prop = self.data.work, self.space.campaign.property_of(outcome)
         # A log-normal's mean; where the surrogate knows next to nothing, not beyond its interval.
-        value = float(np.exp(mean + variance / 2)) if is_log else float(mean)
+        centre = mean + variance / 2 if work.is_log(outcome) else mean
+        value, lower, upper = (
+            float(work.back(outcome, np.array(x))) for x in (centre, mean - width, mean + width)
+        )
         low = prop.minimum if prop.minimum is not None else -np.inf
         high = prop.maximum if prop.maximum is not None else np.inf
         lower, upper = float(np.clip(lower, low, high)), float(np.clip(upper, low, high))

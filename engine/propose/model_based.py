@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -108,13 +108,16 @@ class Search:
         self.room = room
         self.settings = settings
         self.seed = seed
-        self.aims = Aims(self.campaign, forecaster.outcomes)
+        self.work = replace(forecaster.data.work, campaign=self.campaign)
+        self.aims = Aims(self.work, forecaster.outcomes)
         self.runs = [run for run in history.finished if run.outcomes]
         self.shortfall = shortfall_of(history, self.aims, explore=explore)
-        reference, _ = reference_point(self.campaign, history.finished, explore=explore)
+        reference, _ = reference_point(
+            self.campaign, history.finished, explore=explore, work=self.work
+        )
         self.reference = np.array(reference if self.shortfall is None else [0.0])
         X = self._encode(self.runs)
-        mean, variance = forecaster.moments(X, with_noise=False)
+        mean, variance = forecaster.work_moments(X, with_noise=False)
         self.pending = self._encode(history.pending)
         self.baseline = X[self._baseline(mean, variance)]
         self.moments = mean, variance
@@ -174,7 +177,16 @@ class Search:
             pool = pool[self._leaders(picked, room)]
             picked = self._choose(pool, self.room.readings, n, limits, self.seed + 2)
         seconds = {"search": sampled - started, "refine": time.perf_counter() - sampled}
-        return Picked(pool[picked.picks], tuple(picked.values), seconds)
+        values = tuple(value + self._log_unit for value in picked.values)
+        return Picked(pool[picked.picks], values, seconds)
+
+    @property
+    def _log_unit(self) -> float:
+        """What takes the logarithm of an improvement to the outcomes' units."""
+        if self.shortfall is not None:
+            return 0.0
+        straight = [o for o in self.campaign.objectives if o.target is None]
+        return float(np.log([self.work.unit(o.outcome) for o in straight]).sum())
 
     def _first_look(
         self, n: int, excluded: set[tuple[int, ...]], fixed: Mapping[str, Value]
@@ -229,7 +241,7 @@ class Search:
             Values (p,), the higher the better, and means beyond the reference (p, k).
         """
         X = self.space.cube(settings, np.tile(self.room.typical, (len(settings), 1)))
-        mean, variance = self.forecaster.moments(X, with_noise=False)
+        mean, variance = self.forecaster.work_moments(X, with_noise=False)
         # The same few draws for all: what is compared differs by the settings, not by luck.
         draws = self._drawn(mean, variance)
         gains = self._worth(draws) - self.reference
@@ -278,7 +290,7 @@ class Search:
         """(b, k) what runs and pending runs are expected to give, beyond the reference."""
         mean, variance = self.moments
         if len(self.pending):
-            pending = self.forecaster.moments(self.pending, with_noise=False)
+            pending = self.forecaster.work_moments(self.pending, with_noise=False)
             mean = np.concatenate([mean, pending[0]])
             variance = np.concatenate([variance, pending[1]])
         gains = self._expected_worth(mean, variance) - self.reference

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from engine.campaign import Campaign, LinearConstraint, Objective
 from engine.campaign.history import History, Run
 from engine.errors import by_voice
-from engine.propose.aims import Aims, work_gains, work_reference
-from engine.propose.training_data import to_work
+from engine.propose.aims import Aims
+from engine.propose.work_space import WorkSpace
 
 Array = NDArray[np.float64]
 
@@ -210,16 +210,18 @@ def _contradiction(pair: tuple[str, str]) -> str:
 
 
 def reference_point(
-    campaign: Campaign, finished: Sequence[Run], *, explore: bool
+    campaign: Campaign, finished: Sequence[Run], *, explore: bool, work: WorkSpace | None = None
 ) -> tuple[list[float], list[str]]:
     """Return the gains in work space from which on runs count, and remarks.
 
     Where no run reaches a threshold, they are those of the run that comes nearest to all of them,
     so far as they are lower; with ``explore`` the worst corner of the data in that objective.
+    ``work``: by default without units.
     """
+    work = WorkSpace.of(campaign, finished).unscaled if work is None else work
     reach = measure_reach(campaign, finished)
-    gains = work_gains_of(campaign, finished)
-    reference = np.array([work_reference(campaign, o) for o in campaign.objectives])
+    gains = work_gains_of(work, finished)
+    reference = np.array([work.reference(o) for o in campaign.objectives])
     if not reach.unreached:
         return reference.tolist(), reach.notes(explore=explore)
     if explore:
@@ -229,7 +231,7 @@ def reference_point(
                 spread = float(np.ptp(measured)) or 1.0
                 reference[j] = float(measured.min() - 0.1 * spread)
     else:
-        counted = work_gains_of(campaign, reach.candidates)
+        counted = work_gains_of(work, reach.candidates)
         complete = counted[np.isfinite(counted).all(axis=1)]
         if len(complete):
             margins = (complete - reference) / _scale_of(reference - gains)
@@ -241,10 +243,10 @@ def reference_point(
     return reference.tolist(), reach.notes(explore=explore)
 
 
-def work_gains_of(campaign: Campaign, finished: Sequence[Run]) -> Array:
+def work_gains_of(work: WorkSpace, finished: Sequence[Run]) -> Array:
     """Return the gains (n, k) of runs in work space, NaN where not measured."""
     return np.stack(
-        [work_gains(campaign, o, _averages(finished, o.outcome)) for o in campaign.objectives],
+        [work.gains(o, _averages(finished, o.outcome)) for o in work.campaign.objectives],
         axis=1,
     )
 
@@ -295,10 +297,11 @@ def shortfall_of(history: History, aims: Aims, *, explore: bool) -> Shortfall | 
     is_short = bool(reach.unreached) and counts_gains and (aims.k > 1 or aims.n_limits > 0)
     if not is_short and not reach.lacks_meeting:
         return None
-    reference = np.array([work_reference(campaign, o) for o in campaign.objectives])
+    work = aims.work
+    reference = np.array([work.reference(o) for o in campaign.objectives])
     averages = np.stack([_averages(finished, name) for name in aims.outcomes], axis=1)
     values = np.stack(
-        [to_work(campaign, name, averages[:, j]) for j, name in enumerate(aims.outcomes)], axis=1
+        [work.to(name, averages[:, j]) for j, name in enumerate(aims.outcomes)], axis=1
     )
-    misses = [reference - work_gains_of(campaign, finished), aims.violations(values)]
+    misses = [reference - work_gains_of(work, finished), aims.violations(values)]
     return Shortfall(reference, _scale_of(np.concatenate(misses, axis=1)), counts_gains)

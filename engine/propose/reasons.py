@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from engine.campaign.history import Run
 from engine.propose.aims import Folded, law_of
 from engine.propose.request import Forecast
 from engine.propose.space import Space
-from engine.propose.training_data import to_work
+from engine.propose.work_space import WorkSpace
 
 Array = NDArray[np.float64]
 
@@ -39,6 +40,7 @@ class Explainer:
     ``expected``: forecasts at the finished runs' own conditions. They, not the measured values,
     make the front: a lucky specimen is no better mat. ``level``: of their intervals, from which the
     distance to be expected from a target follows; a mean on the target may be far from sure.
+    ``work``: where that is worked out.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class Explainer:
         expected: Sequence[Mapping[str, Forecast]],
         *,
         level: float,
+        work: WorkSpace | None = None,
     ) -> None:
         self.campaign = campaign
+        self.work = WorkSpace(campaign) if work is None else replace(work, floors={})
         self.objectives = campaign.objectives
         self.level = level
         gains = np.array([self._gains(forecast) for forecast in expected]).reshape(
@@ -66,10 +70,10 @@ class Explainer:
         gains = []
         for objective in self.objectives:
             outcome = forecast[objective.outcome]
-            law = law_of(self.campaign, objective)
+            law = law_of(self.work, objective)
             if isinstance(law, Folded):
                 ends = np.array([outcome.lower, outcome.upper])
-                low, high = to_work(self.campaign, objective.outcome, ends)
+                low, high = self.work.to(objective.outcome, ends)
                 deviation = (high - low) / (2 * norm.ppf(0.5 + self.level / 2))
                 gains.append(float(law.expected((low + high) / 2, deviation**2)[0]))
             else:

@@ -19,6 +19,7 @@ from engine.propose.request import SOURCED_STRATEGIES
 from engine.propose.spacefilling import fill_space
 from engine.propose.start import GUIDED_SHARE, guided_settings
 from engine.propose.task import Answer, Array, Task
+from engine.propose.work_space import WorkSpace
 from engine.sources.spinning import spins
 from engine.workspace.settings import Strategy
 from surrogate.sourced import Heads
@@ -36,6 +37,12 @@ def choose(task: Task) -> Answer:
     enough nothing is left out: what is missing or alike may well be so by chance.
     """
     strategy = cast(Strategy, task.request.strategy)
+    n_failed = len(task.history.failed)
+    if n_failed and not task.history.finished:
+        task.notes.append(
+            f"{'the only run' if n_failed == 1 else f'all {n_failed} runs'} so far failed: nothing "
+            "but that can be learnt from them."
+        )
     learnable = assess(task.history)
     if strategy != "sobol" and learnable.n_runs >= runs_to_lead(task):
         task.notes += learnable.notes()
@@ -187,9 +194,9 @@ def _by_ax(task: Task, forecaster: Forecaster) -> Answer:
         reaches = ax_space(campaign, task.history).reaches
         heads = task.knowledge.within(campaign, reaches).heads(campaign.wanted_outcomes)
     believed = trusted(heads, [source.used for source in forecaster.sources])
-    reference, _ = reference_point(
-        task.history.campaign, task.history.finished, explore=task.request.explore
-    )
+    campaign, finished = task.history.campaign, task.history.finished
+    work = WorkSpace.of(campaign, finished)
+    reference, _ = reference_point(campaign, finished, explore=task.request.explore, work=work)
     answer = _generated(task, Guide(believed, forecaster.outcomes, tuple(reference)))
     return replace(answer, strategy="ax-matmcl", forecaster=forecaster)
 

@@ -1,23 +1,21 @@
 """From a history to tensors: which rows, which outcomes, in which scale.
 
-Work space is where the surrogate lives: the logarithm of an outcome whose property has
-``scale = "log"``, the outcome itself otherwise. Minimised objectives change sign only inside the
-acquisition function.
+Minimised objectives change sign only inside the acquisition function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 from engine.errors import ModelError, by_voice, field
 from engine.propose.learnable import is_constant
 from engine.propose.space import Space
+from engine.propose.work_space import WorkSpace
 
 Array = NDArray[np.float64]
 
@@ -34,9 +32,9 @@ _OUTLIER_SIGMAS = 12.0
 class TrainingData:
     """What the surrogate is fitted to: one row for each replicate of each finished run.
 
-    ``X``: (n, d) in the unit cube; ``Y``: (n, m) in work space, NaN where not measured;
-    ``run``: (n,) index of the finished run; ``fill``: (a,) what stood in for missing ambient
-    readings; ``notes``: what the user should know.
+    ``X``: (n, d) in the unit cube; ``Y``: (n, m) in work space without its units, NaN where not
+    measured; ``run``: (n,) index of the finished run; ``fill``: (a,) what stood in for missing
+    ambient readings; ``notes``: what the user should know; ``work``: the work space.
     """
 
     X: Array
@@ -45,16 +43,12 @@ class TrainingData:
     outcomes: tuple[str, ...]
     fill: Array
     notes: tuple[str, ...]
+    work: WorkSpace
 
-
-def to_work(campaign: Campaign, outcome: str, values: Array) -> Array:
-    """Take values in the outcome's unit to work space."""
-    return np.log(values) if campaign.property_of(outcome).scale == "log" else values
-
-
-def from_work(campaign: Campaign, outcome: str, values: Array) -> Array:
-    """Take work-space values back to the outcome's unit."""
-    return np.exp(values) if campaign.property_of(outcome).scale == "log" else values
+    @property
+    def units(self) -> Array:
+        """(m,) what to divide Y by for work space."""
+        return np.array([self.work.unit(outcome) for outcome in self.outcomes])
 
 
 def typical_ambient(space: Space, runs: Sequence[Run]) -> Array:
@@ -92,8 +86,12 @@ def training_data(history: History, space: Space, outcomes: Sequence[str]) -> Tr
             owner.append(index)
     raw = np.array(targets, dtype=float)
     _refuse_constant(raw, outcomes, len(runs))
-    Y = np.stack([to_work(campaign, o, raw[:, i]) for i, o in enumerate(outcomes)], axis=1)
-    notes = [*_outliers(Y, raw, outcomes, [runs[i] for i in owner], campaign)]
+    work = WorkSpace.of(campaign, history.finished)
+    Y = np.stack([work.unscaled.to(o, raw[:, i]) for i, o in enumerate(outcomes)], axis=1)
+    notes = [
+        *replace(work, floors={o: f for o, f in work.floors.items() if o in outcomes}).notes(),
+        *_outliers(work, raw, outcomes, [runs[i] for i in owner]),
+    ]
     n_missing = space.missing_ambient(runs)
     if n_missing:
         stand_in = ", ".join(
@@ -101,7 +99,13 @@ def training_data(history: History, space: Space, outcomes: Sequence[str]) -> Tr
         )
         notes.append(f"{n_missing} runs lack an ambient reading; the mean stands in ({stand_in}).")
     return TrainingData(
-        np.stack(rows), Y, np.array(owner, dtype=np.int64), tuple(outcomes), fill, tuple(notes)
+        np.stack(rows),
+        Y,
+        np.array(owner, dtype=np.int64),
+        tuple(outcomes),
+        fill,
+        tuple(notes),
+        work,
     )
 
 
@@ -126,20 +130,21 @@ def _refuse_constant(raw: Array, outcomes: Sequence[str], n_runs: int) -> None:
 
 
 def _outliers(
-    Y: Array, raw: Array, outcomes: Sequence[str], owners: Sequence[Run], campaign: Campaign
+    work: WorkSpace, raw: Array, outcomes: Sequence[str], owners: Sequence[Run]
 ) -> list[str]:
     notes = []
     for i, outcome in enumerate(outcomes):
-        values = Y[:, i]
+        values = work.to(outcome, raw[:, i])
         centre = np.nanmedian(values)
         # 1.4826 × the median absolute deviation is the standard deviation of a Gaussian.
         spread = 1.4826 * np.nanmedian(np.abs(values - centre))
         if not spread > 0:
             continue
         for row in np.flatnonzero(np.abs(values - centre) > _OUTLIER_SIGMAS * spread)[:3]:
+            far = abs(values[row] - centre) / spread
             notes.append(
-                f"{owners[row].name}: {campaign.heading(outcome)} = {raw[row, i]:g} lies "
-                f"{abs(values[row] - centre) / spread:.0f} robust standard deviations from the "
-                f"median; if it is a slip, {_CORRECTING} mends it."
+                f"{owners[row].name}: {work.campaign.heading(outcome)} = {raw[row, i]:g} lies "
+                f"{f'{far:.0f}' if far < 1e6 else f'{far:.0e}'} robust standard deviations from "
+                f"the median; if it is a slip, {_CORRECTING} mends it."
             )
     return notes

@@ -34,7 +34,7 @@ from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 from engine.errors import StateError
 from engine.propose.forecaster import Forecaster, outcomes_with_data
-from engine.propose.training_data import to_work
+from engine.propose.work_space import WorkSpace
 from engine.refresh.own_runs import Part, part_of, recipe_of
 from engine.refresh.request import ShouldStop
 from engine.sources.knowledge import Knowledge
@@ -220,7 +220,8 @@ def evaluate(
             f"expected at least {LEAST_JUDGED} recipes that no training sees to judge a candidate "
             f"by, got {n_judged(campaign, runs)}: log more results first"
         )
-    spread = _spread(campaign, runs, outcomes)
+    work = WorkSpace.of(campaign, runs).unscaled
+    spread = _spread(work, runs, outcomes)
     total = len(blocks) * len(models)
     scores_by_name: dict[str, Scores] = {}
     for place, (name, knowledge) in enumerate(models.items()):
@@ -233,7 +234,7 @@ def evaluate(
             forecaster = Forecaster.fit(
                 history_then, settings, outcomes=outcomes, knowledge=knowledge
             )
-            for recipe, score in _scored(forecaster, block.judged, spread):
+            for recipe, score in _scored(forecaster, work, block.judged, spread):
                 # Replicates of one recipe share its luck; counted singly they would feign a smaller
                 # standard error.
                 rows.setdefault(recipe, []).append(score)
@@ -251,22 +252,23 @@ def judged_outcomes(campaign: Campaign, history: History) -> tuple[str, ...]:
     return tuple(dict.fromkeys(o for o in required if o in measured)) or measured
 
 
-def _spread(campaign: Campaign, runs: Sequence[Run], outcomes: Sequence[str]) -> Array:
+def _spread(work: WorkSpace, runs: Sequence[Run], outcomes: Sequence[str]) -> Array:
     """Return the standard deviation of each outcome in work space, (m,), unmoved by outliers."""
     spreads = []
     for outcome in outcomes:
-        values = _work_means(campaign, runs, outcome)
+        values = _work_means(work, runs, outcome)
         values = values[np.isfinite(values)]
         low, high = np.percentile(values, (16, 84))  # ± one standard deviation of a normal
-        # An outcome that is the same in every run has no spread to divide by.
-        spreads.append(max(float(high - low) / 2, 1e-9))
+        # What hardly any run differs in has the spread of all, or none to divide by.
+        spread, extent = float(high - low) / 2, float(np.ptp(values))
+        spreads.append(spread if spread > 1e-9 * extent else extent or 1.0)
     return np.array(spreads)
 
 
-def _work_means(campaign: Campaign, runs: Sequence[Run], outcome: str) -> Array:
+def _work_means(work: WorkSpace, runs: Sequence[Run], outcome: str) -> Array:
     return np.array(
         [
-            float(np.mean(to_work(campaign, outcome, np.array(run.outcomes[outcome]))))
+            float(np.mean(work.to(outcome, np.array(run.outcomes[outcome]))))
             if run.outcomes.get(outcome)
             else math.nan
             for run in runs
@@ -275,13 +277,13 @@ def _work_means(campaign: Campaign, runs: Sequence[Run], outcome: str) -> Array:
 
 
 def _scored(
-    forecaster: Forecaster, judged: Sequence[Run], spread: Array
+    forecaster: Forecaster, work: WorkSpace, judged: Sequence[Run], spread: Array
 ) -> list[tuple[str, tuple[float, float]]]:
     """Return each judged run's recipe with its squared error and negative log density."""
     campaign = forecaster.space.campaign
     X = forecaster.space.encode([run.conditions for run in judged], forecaster.data.fill)
     mean, variance = forecaster.moments(X)
-    true = np.stack([_work_means(campaign, judged, o) for o in forecaster.outcomes], axis=1)
+    true = np.stack([_work_means(work, judged, o) for o in forecaster.outcomes], axis=1)
     error = ((true - mean) / spread) ** 2
     density = 0.5 * ((true - mean) ** 2 / variance + np.log(2 * math.pi * variance))
     scores = []

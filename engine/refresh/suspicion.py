@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 from engine.errors import SpinneretError
 from engine.propose.forecaster import Forecaster, outcomes_with_data
-from engine.propose.training_data import to_work
+from engine.propose.work_space import WorkSpace
 from engine.workspace.settings import ProposeSettings
 from surrogate.gp import leave_one_out
 
@@ -234,12 +234,15 @@ def _residuals(
     X = forecaster.space.encode([run.conditions for run in new], forecaster.data.fill)
     mean, variance = forecaster.moments(X)
     raw = np.full(mean.shape, np.nan)
+    seen = WorkSpace.of(campaign, new)
+    # Of zeros, new or old, those stand where the model has them.
+    work = replace(seen, units={}, floors={**seen.floors, **forecaster.data.work.floors})
     for i, outcome in enumerate(outcomes):
         for row, run in enumerate(new):
             values = np.array(run.outcomes.get(outcome, ()), dtype=float)
             if len(values):
                 # The median: one wild replicate is the outliers' business, not the run's.
-                raw[row, i] = float(np.median(to_work(campaign, outcome, values)))
+                raw[row, i] = float(np.median(work.to(outcome, values)))
     return (raw - mean) / np.sqrt(variance), raw, mean
 
 

@@ -128,7 +128,7 @@ def draw_progress(growth: Growth) -> Figure:
         heights = [volumes[index] for index in failed]
         axes.scatter(failed, heights, marker="x", color=FAILED, zorder=3, label="failed run")
         axes.legend(loc="lower right")
-    axes.set_ylim(0, 1.18 * max(1e-9, *growth.volumes))
+    axes.set_ylim(0, 1.18 * (max(growth.volumes, default=0.0) or 1.0))
     for place, name in growth.batches:
         axes.axvline(place - 0.5, color=QUIET, linewidth=0.9, linestyle=":")
         axes.text(

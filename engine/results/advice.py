@@ -121,6 +121,7 @@ def _moments(
                 low, high = math.log(low), math.log(high)
                 mean[i, j] = (low + high) / 2
             else:
-                mean[i, j] = math.log(max(prediction.mean, 1e-12)) if is_log[j] else prediction.mean
+                least = math.ulp(0.0)
+                mean[i, j] = math.log(max(prediction.mean, least)) if is_log[j] else prediction.mean
             sd[i, j] = (high - low) / (2 * z)
     return mean, sd

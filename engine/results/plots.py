@@ -142,7 +142,7 @@ def progress_plot(growth: Growth, medium: Medium = "report") -> Plot:
     }
     if medium == "report":
         # Head-room for the batches' names.
-        layout["yaxis"]["range"] = [0.0, 1.18 * max(1e-9, *growth.volumes)]
+        layout["yaxis"]["range"] = [0.0, 1.18 * (max(growth.volumes, default=0.0) or 1.0)]
     else:
         layout["xaxis"]["rangemode"] = layout["yaxis"]["rangemode"] = "tozero"
     return _finished(traces, layout, medium, height=360)

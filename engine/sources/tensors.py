@@ -40,6 +40,9 @@ MOST_TILES = 8192
 LEAST_TO_HOLD_OUT = 40
 HELD_OUT = 0.15
 _LEAST_SPREAD = 1e-6
+"""Of logarithms."""
+ROUNDING = 1e-12
+"""Of the largest value, where it is not the logarithm that is learnt."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,8 @@ def _outcomes(data: SourceData, understood: Understood, m: int, learnt: NDArray[
         )
         finite = values[learnt & np.isfinite(values)]
         # Divided by such a spread rounding errors would be taught as results.
-        if len(finite) < 2 or finite.std() < _LEAST_SPREAD:
+        least = _LEAST_SPREAD if outcome.is_log else ROUNDING * np.abs(finite).max(initial=0.0)
+        if len(finite) < 2 or finite.std() <= least:
             continue
         Y[:, place] = (values - finite.mean()) / finite.std()
     return Y

@@ -119,7 +119,7 @@ def source_tensors(
     """Encode a lab's finished runs, outcomes standardised over them, micrographs cut to tiles."""
     import torch
 
-    from engine.propose.training_data import to_work
+    from engine.propose.work_space import WorkSpace
     from engine.sources.axes import outcome_places
     from engine.sources.encoding import encode_conditions
     from surrogate.matmcl.data import SourceTensors
@@ -129,7 +129,7 @@ def source_tensors(
     Y = np.full((len(source.runs), len(vocabulary.outcomes)), np.nan)
     for outcome, column in outcome_places(source.campaign, vocabulary).items():
         values = np.array([np.mean(run.outcomes.get(outcome, [np.nan])) for run in source.runs])
-        work = to_work(source.campaign, outcome, values)
+        work = WorkSpace(source.campaign).to(outcome, values)
         Y[:, column] = (work - np.nanmean(work)) / max(float(np.nanstd(work)), 1e-6)
     tiles, owners = None, None
     if source.pictures and source.nm_per_pixel is not None:

@@ -24,7 +24,7 @@ def scores(
     campaign: Campaign, predicted: Predicted, truth: Array, measured: Array
 ) -> dict[str, Any]:
     """Return each score by outcome and its mean over outcomes; truth and measurements (t, m)."""
-    from engine.propose.training_data import to_work
+    from engine.propose.work_space import WorkSpace
 
     by_outcome: dict[str, dict[str, float | None]] = {name: {} for name in SCORES}
     for i, outcome in enumerate(campaign.outcomes):
@@ -33,7 +33,7 @@ def scores(
             centre = predicted.centre[:, i]
         else:
             centre = _work(campaign, outcome, mean)
-        by_outcome["r2"][outcome] = r2(to_work(campaign, outcome, truth[:, i]), centre)
+        by_outcome["r2"][outcome] = r2(WorkSpace(campaign).to(outcome, truth[:, i]), centre)
         by_outcome["r2_noisy"][outcome] = r2(y, mean)
         by_outcome["nlpd"][outcome] = by_outcome["coverage"][outcome] = None
         if predicted.variance is not None:
@@ -128,9 +128,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _work(campaign: Campaign, outcome: str, mean: Array) -> Array:
     """Return means in the outcome's unit in work space; of a log-scaled one none is below zero."""
-    from engine.propose.training_data import to_work
+    from engine.propose.work_space import WorkSpace
 
     # A model that learns in the unit may answer below zero, where there is no logarithm.
     if campaign.property_of(outcome).scale == "log":
         mean = np.maximum(mean, 1e-6 * np.abs(mean).max())
-    return to_work(campaign, outcome, mean)
+    return WorkSpace(campaign).to(outcome, mean)

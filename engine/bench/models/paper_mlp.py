@@ -33,7 +33,7 @@ from engine.bench.models.prediction import Predicted
 from engine.campaign import Campaign, Value
 from engine.campaign.history import History
 from engine.propose.space import Space
-from engine.propose.training_data import from_work, training_data
+from engine.propose.training_data import training_data
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -140,7 +140,8 @@ def predict(
     space, layout = Space(campaign), Layout.from_names(outcomes)
     data = training_data(history, space, outcomes)
     raw = np.stack(
-        [from_work(campaign, outcome, data.Y[:, i]) for i, outcome in enumerate(outcomes)], axis=1
+        [data.work.unscaled.back(outcome, data.Y[:, i]) for i, outcome in enumerate(outcomes)],
+        axis=1,
     )
     X, X_new = data.X, space.encode(conditions, data.fill)
     if encode is not None:

@@ -93,7 +93,8 @@ def forecast(
 
 def to_units(campaign: Campaign, outcomes: Sequence[str], Y: Array) -> Array:
     """Return (…, m) work-space values in the outcomes' units."""
-    from engine.propose.training_data import from_work
+    from engine.propose.work_space import WorkSpace
 
-    columns = [from_work(campaign, outcome, Y[..., i]) for i, outcome in enumerate(outcomes)]
+    work = WorkSpace(campaign)
+    columns = [work.back(outcome, Y[..., i]) for i, outcome in enumerate(outcomes)]
     return np.stack(columns, axis=-1)

@@ -208,14 +208,14 @@ def promising(forecaster: Forecaster, lab: KnownLab, n: int, seed: int) -> list[
 
     They lie where the model knows least of, as those of a search do.
     """
-    from engine.propose.training_data import from_work
+    from engine.propose.work_space import WorkSpace
 
     objective = lab.campaign.objectives[0]
     pool = [run for run, _ in finished_runs(lab, 200, TEST_STREAM + 500_000 + seed)]
     X = forecaster.space.encode([run.conditions for run in pool], forecaster.data.fill)
     mean, _ = forecaster.moments(X)
     column = mean[:, forecaster.outcomes.index(objective.outcome)]
-    promised = objective.gains(from_work(lab.campaign, objective.outcome, column))
+    promised = objective.gains(WorkSpace(lab.campaign).back(objective.outcome, column))
     best = np.argsort(-promised, kind="stable")[:n]
     return [pool[int(i)] for i in best]
 

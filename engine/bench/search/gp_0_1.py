@@ -10,6 +10,7 @@ all readings of the room, each by qLogNEHVI on joint draws, greedily. What has n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,6 +98,7 @@ def _fitted(history: History) -> Forecaster:
 
     space = Space(history.campaign)
     data = training_data(history, space, history.campaign.wanted_outcomes)
+    data = replace(data, work=data.work.unscaled)
     try:
         model = fit_outcomes(torch.from_numpy(data.X), torch.from_numpy(data.Y), config=GPConfig())
     except SurrogateError as error:
@@ -163,7 +165,7 @@ class _TwoPasses:
         )
         campaign = history.campaign
         reference, _ = reference_point(campaign, history.finished, explore=True)
-        self.aims = Aims(campaign, forecaster.outcomes)
+        self.aims = Aims(forecaster.data.work, forecaster.outcomes)
         self.goal = Goal(torch.tensor(reference, dtype=torch.double))
         runs = [run for run in history.finished if run.outcomes]
         X = self.space.encode([run.conditions for run in runs], forecaster.data.fill)

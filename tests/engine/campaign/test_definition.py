@@ -94,9 +94,10 @@ def test_a_property_that_makes_no_sense_is_refused(fields, told) -> None:
     assert told in refusal(Property, name="strength", **fields)
 
 
-def test_a_log_scaled_value_must_be_positive() -> None:
+def test_a_log_scaled_value_is_zero_or_more() -> None:
     prop = Property(name="strength", unit="MPa", scale="log", minimum=0, maximum=100)
-    assert "above 0" in str(prop.problem_with(0.0))
+    assert prop.problem_with(0.0) is None
+    assert "at least 0" in str(prop.problem_with(-0.1))
     assert "at most 100" in str(prop.problem_with(101.0))
     assert prop.problem_with(0.1) is None
 

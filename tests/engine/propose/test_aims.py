@@ -13,6 +13,7 @@ from scipy.stats import norm
 from engine.propose.aims import Aims, Folded, Straight, draw_judged
 from engine.propose.expected_improvement import Points, pick_by_expectation
 from engine.propose.improvement import Staircases
+from engine.propose.work_space import WorkSpace
 
 
 def by_integral(law: Folded, mean: float, deviation: float, least: float) -> float:
@@ -142,7 +143,7 @@ def test_a_target_is_missed_in_every_room_that_misses_it(toy_with, monkeypatch) 
     campaign = toy_with(
         objectives=[{"outcome": "stretch", "goal": "target", "target": 300, "tolerance": 20}]
     )
-    aims = Aims(campaign, ("stretch",))
+    aims = Aims(WorkSpace(campaign), ("stretch",))
     rows = torch.tensor([[[200.0], [400.0], [290.0], [300.0]]], dtype=torch.double)
     monkeypatch.setattr("engine.propose.aims.draw_joint", lambda *_, **__: rows)
     owner = torch.tensor([0, 0, 1, 1])
@@ -157,7 +158,7 @@ def test_the_worst_room_breaks_a_limit_on_either_side(toy_with, monkeypatch) -> 
         objectives=[{"outcome": "stretch", "goal": "target", "target": 300, "tolerance": 20}],
         constraints=["stretch >= 250", "stretch <= 350"],
     )
-    aims = Aims(campaign, ("stretch",))
+    aims = Aims(WorkSpace(campaign), ("stretch",))
     rows = torch.tensor([[[200.0], [400.0]]], dtype=torch.double)
     monkeypatch.setattr("engine.propose.aims.draw_joint", lambda *_, **__: rows)
     worst = draw_judged(None, None, torch.tensor([0, 0]), aims, n_draws=1, seed=0, is_worst=True)

@@ -11,6 +11,7 @@ from engine.propose import choose_from_pool, rank_conditions, suggest
 from engine.propose.reasons import Explainer
 from engine.propose.request import Forecast, ProposeRequest
 from engine.propose.space import Space
+from engine.propose.work_space import unit_near
 from engine.workspace.settings import ProposeSettings
 
 TARGETS = {
@@ -112,12 +113,16 @@ def test_what_ax_is_told(toy_with, runs_of) -> None:
     first = data[data.trial_index == 0].set_index("metric_name")["mean"]
     (strength,) = runs[0].outcomes["strength"]
     assert first["distance_0"] == pytest.approx(-abs(strength - 4.0) / 0.4)
-    assert first["outcome_0"] == pytest.approx(strength)
+    # Told in units of their spread: no number is too large or too small for Ax.
+    units = {name: unit_near([r.outcomes[name][0] for r in runs]) for name in runs[0].outcomes}
+    assert first["outcome_0"] == pytest.approx(strength / units["strength"])
     config = client._experiment.optimization_config
     weights = dict(config.objective.metric_weights)
     assert weights["distance_0"] == weights["outcome_1"] == 1.0
     bounds = {t.metric_names[0]: t.bound for t in config.objective_thresholds}
-    assert bounds == {"distance_0": -1.0, "outcome_1": 1.0}
+    assert bounds == {"distance_0": -1.0, "outcome_1": 1.0 / units["stretch"]}
+    (limit,) = config.outcome_constraints
+    assert limit.bound == pytest.approx(6.0 / units["strength"])
 
 
 def test_a_limit_on_the_target_itself_is_one_on_its_value(toy_with, runs_of, led) -> None:
