@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.campaign import LinearConstraint, Value
+from engine.campaign import Campaign, LinearConstraint, Value
 from engine.campaign.history import History, Run
 from engine.campaign.inequalities import format_comparison
 from engine.errors import ModelError, UsageError, field
@@ -156,7 +156,7 @@ def build_client(history: History, seed: int, guide: Guide | None = None) -> tup
     distances = {
         o.outcome: f"distance_{i}" for i, o in enumerate(campaign.objectives) if o.goal == "target"
     }
-    scale = _Scale.of(history, is_guided=guide is not None)
+    scale = _Scale.from_history(history, is_guided=guide is not None)
     client.configure_optimization(
         objective=", ".join(
             distances.get(o.outcome, f"{'-' if o.goal == 'minimize' else ''}{metrics[o.outcome]}")
@@ -192,7 +192,7 @@ def build_client(history: History, seed: int, guide: Guide | None = None) -> tup
         # A trial that is attached and not completed counts as pending for Ax.
         index = client.attach_trial(_ax_conditions(space, run, fill))
         results = {
-            metrics[o]: float(np.mean(scale.to(o, np.array(run.outcomes[o]))))
+            metrics[o]: float(np.mean(scale.scaled(o, np.array(run.outcomes[o]))))
             for o in needed
             if run.outcomes.get(o)
         }
@@ -215,8 +215,8 @@ class _Scale:
     units: Mapping[str, float] | None
 
     @classmethod
-    def of(cls, history: History, *, is_guided: bool) -> _Scale:
-        work = WorkSpace.of(history.campaign, history.finished)
+    def from_history(cls, history: History, *, is_guided: bool) -> _Scale:
+        work = WorkSpace.from_runs(history.campaign, history.finished)
         if is_guided:
             return cls(work, None)
         values = {
@@ -225,9 +225,13 @@ class _Scale:
         }
         return cls(work, {o: unit_near(column) if column else 1.0 for o, column in values.items()})
 
-    def to(self, outcome: str, values: Array) -> Array:
+    def scaled(self, outcome: str, values: Array) -> Array:
         """Take values in the outcome's unit to what Ax is told."""
-        return self.work.to(outcome, values) if self.units is None else values / self.units[outcome]
+        return (
+            self.work.transform(outcome, values)
+            if self.units is None
+            else values / self.units[outcome]
+        )
 
     def bound(self, outcome: str, bound: float) -> float:
         """Take a bound in the outcome's unit to what Ax is told."""
@@ -362,6 +366,6 @@ def _reference_in_units(history: History, scale: _Scale) -> list[float]:
         if least == work.reference(objective):
             value = side * objective.reference
         else:
-            value = float(work.back(objective.outcome, np.array(side * least)))
+            value = float(work.untransform(objective.outcome, np.array(side * least)))
         gains.append(side * scale.bound(objective.outcome, value))
     return gains

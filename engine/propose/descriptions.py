@@ -102,7 +102,7 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
     runs = [run for run in history.finished if run.outcomes]
     # The one that chose knows every objective and constraint; the rest is not asked of all runs.
     expected = _expected_at([forecaster] if forecaster is not None else models, runs)
-    work = WorkSpace.of(campaign, history.finished)
+    work = WorkSpace.from_runs(campaign, history.finished)
     return forecasts, Explainer(campaign, runs, expected, level=task.settings.level, work=work)
 
 

@@ -225,7 +225,8 @@ class Forecaster:
         # A log-normal's mean; where the surrogate knows next to nothing, not beyond its interval.
         centre = mean + variance / 2 if work.is_log(outcome) else mean
         value, lower, upper = (
-            float(work.back(outcome, np.array(x))) for x in (centre, mean - width, mean + width)
+            float(work.untransform(outcome, np.array(x)))
+            for x in (centre, mean - width, mean + width)
         )
         low = prop.minimum if prop.minimum is not None else -np.inf
         high = prop.maximum if prop.maximum is not None else np.inf

@@ -115,9 +115,9 @@ def unpredicted(history: History, predicted: Sequence[str]) -> list[str]:
 def assess(history: History, outcomes: Sequence[str] | None = None) -> Learnable:
     """Look at what the finished runs say of ``outcomes``, by default those that are wanted."""
     campaign, space = history.campaign, Space(history.campaign)
-    wanted = campaign.wanted_outcomes if outcomes is None else outcomes
+    names = campaign.wanted_outcomes if outcomes is None else outcomes
     counts, problems = {}, {}
-    for outcome in wanted:
+    for outcome in names:
         runs = [run for run in history.finished if run.outcomes.get(outcome)]
         counts[outcome] = len(runs)
         values = [value for run in runs for value in run.outcomes[outcome]]
@@ -128,7 +128,7 @@ def assess(history: History, outcomes: Sequence[str] | None = None) -> Learnable
             problems[outcome] = f"it is {values[0]:g} in all of {len(runs)} runs"
         elif len(space.keys(run.conditions for run in runs)) < 2:
             problems[outcome] = f"all {len(runs)} runs with a value of it have the same setting"
-    n_complete = sum(all(run.outcomes.get(o) for o in wanted) for run in history.finished)
+    n_complete = sum(all(run.outcomes.get(o) for o in names) for run in history.finished)
     return Learnable(campaign, counts, n_complete, problems)
 
 

@@ -218,7 +218,7 @@ def reference_point(
     so far as they are lower; with ``explore`` the worst corner of the data in that objective.
     ``work``: by default without units.
     """
-    work = WorkSpace.of(campaign, finished).unscaled if work is None else work
+    work = WorkSpace.from_runs(campaign, finished).unscaled if work is None else work
     reach = measure_reach(campaign, finished)
     gains = work_gains_of(work, finished)
     reference = np.array([work.reference(o) for o in campaign.objectives])
@@ -301,7 +301,7 @@ def shortfall_of(history: History, aims: Aims, *, explore: bool) -> Shortfall | 
     reference = np.array([work.reference(o) for o in campaign.objectives])
     averages = np.stack([_averages(finished, name) for name in aims.outcomes], axis=1)
     values = np.stack(
-        [work.to(name, averages[:, j]) for j, name in enumerate(aims.outcomes)], axis=1
+        [work.transform(name, averages[:, j]) for j, name in enumerate(aims.outcomes)], axis=1
     )
     misses = [reference - work_gains_of(work, finished), aims.violations(values)]
     return Shortfall(reference, _scale_of(np.concatenate(misses, axis=1)), counts_gains)

@@ -73,7 +73,7 @@ class Explainer:
             law = law_of(self.work, objective)
             if isinstance(law, Folded):
                 ends = np.array([outcome.lower, outcome.upper])
-                low, high = self.work.to(objective.outcome, ends)
+                low, high = self.work.transform(objective.outcome, ends)
                 deviation = (high - low) / (2 * norm.ppf(0.5 + self.level / 2))
                 gains.append(float(law.expected((low + high) / 2, deviation**2)[0]))
             else:

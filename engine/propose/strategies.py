@@ -195,7 +195,7 @@ def _by_ax(task: Task, forecaster: Forecaster) -> Answer:
         heads = task.knowledge.within(campaign, reaches).heads(campaign.wanted_outcomes)
     believed = trusted(heads, [source.used for source in forecaster.sources])
     campaign, finished = task.history.campaign, task.history.finished
-    work = WorkSpace.of(campaign, finished)
+    work = WorkSpace.from_runs(campaign, finished)
     reference, _ = reference_point(campaign, finished, explore=task.request.explore, work=work)
     answer = _generated(task, Guide(believed, forecaster.outcomes, tuple(reference)))
     return replace(answer, strategy="ax-matmcl", forecaster=forecaster)

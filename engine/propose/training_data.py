@@ -86,8 +86,8 @@ def training_data(history: History, space: Space, outcomes: Sequence[str]) -> Tr
             owner.append(index)
     raw = np.array(targets, dtype=float)
     _refuse_constant(raw, outcomes, len(runs))
-    work = WorkSpace.of(campaign, history.finished)
-    Y = np.stack([work.unscaled.to(o, raw[:, i]) for i, o in enumerate(outcomes)], axis=1)
+    work = WorkSpace.from_runs(campaign, history.finished)
+    Y = np.stack([work.unscaled.transform(o, raw[:, i]) for i, o in enumerate(outcomes)], axis=1)
     notes = [
         *replace(work, floors={o: f for o, f in work.floors.items() if o in outcomes}).notes(),
         *_outliers(work, raw, outcomes, [runs[i] for i in owner]),
@@ -134,7 +134,7 @@ def _outliers(
 ) -> list[str]:
     notes = []
     for i, outcome in enumerate(outcomes):
-        values = work.to(outcome, raw[:, i])
+        values = work.transform(outcome, raw[:, i])
         centre = np.nanmedian(values)
         # 1.4826 × the median absolute deviation is the standard deviation of a Gaussian.
         spread = 1.4826 * np.nanmedian(np.abs(values - centre))

@@ -50,7 +50,7 @@ class WorkSpace:
     ...     objectives=[{"outcome": "y", "threshold": 0}],
     ... )
     >>> runs = [Run({"x": 0}, {"y": (0.0,), "z": (0.0,)}), Run({"x": 1}, {"y": (6e9,), "z": (8,)})]
-    >>> work = WorkSpace.of(campaign, runs)
+    >>> work = WorkSpace.from_runs(campaign, runs)
     >>> work.units["y"] == 2**32, work.floors
     (True, {'z': 4.0})
     """
@@ -61,7 +61,7 @@ class WorkSpace:
     ends: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, campaign: Campaign, runs: Sequence[Run]) -> WorkSpace:
+    def from_runs(cls, campaign: Campaign, runs: Sequence[Run]) -> WorkSpace:
         """Return the work space of a campaign with these finished runs."""
         units, floors, ends = {}, {}, {}
         for outcome in campaign.outcomes:
@@ -72,8 +72,8 @@ class WorkSpace:
                 units[outcome] = unit = unit_near(values)
                 ends[outcome] = min(values) / unit, max(values) / unit
             elif min(values) <= 0:
-                above = [v for v in (*values, *_edges(campaign, outcome)) if v > 0]
-                floors[outcome] = min(above) / 2 if above else 1.0
+                positive = [v for v in (*values, *_edges(campaign, outcome)) if v > 0]
+                floors[outcome] = min(positive) / 2 if positive else 1.0
         return cls(campaign, units, floors, ends)
 
     @property
@@ -89,14 +89,14 @@ class WorkSpace:
         """Return what a linear outcome is divided by; 1 for a logarithm."""
         return self.units.get(outcome, 1.0)
 
-    def to(self, outcome: str, values: Array) -> Array:
+    def transform(self, outcome: str, values: Array) -> Array:
         """Take values in the outcome's unit to work space; NaN stays."""
         if not self.is_log(outcome):
             return np.asarray(values / self.unit(outcome))
         floor = self.floors.get(outcome)
         return np.log(values if floor is None else np.maximum(values, floor))
 
-    def back(self, outcome: str, values: Array) -> Array:
+    def untransform(self, outcome: str, values: Array) -> Array:
         """Take work-space values back to the outcome's unit; nothing becomes infinite."""
         if self.is_log(outcome):
             return np.exp(np.minimum(values, _MOST_LOG))
@@ -120,7 +120,7 @@ class WorkSpace:
         if objective.target is not None and objective.tolerance is not None:
             distances: Array = objective.gains(values) / objective.tolerance
             return distances
-        return objective.gains(self.to(objective.outcome, values))
+        return objective.gains(self.transform(objective.outcome, values))
 
     def reference(self, objective: Objective) -> float:
         """Return the gain in work space from which on an objective counts."""

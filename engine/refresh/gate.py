@@ -220,7 +220,7 @@ def evaluate(
             f"expected at least {LEAST_JUDGED} recipes that no training sees to judge a candidate "
             f"by, got {n_judged(campaign, runs)}: log more results first"
         )
-    work = WorkSpace.of(campaign, runs).unscaled
+    work = WorkSpace.from_runs(campaign, runs).unscaled
     spread = _spread(work, runs, outcomes)
     total = len(blocks) * len(models)
     scores_by_name: dict[str, Scores] = {}
@@ -268,7 +268,7 @@ def _spread(work: WorkSpace, runs: Sequence[Run], outcomes: Sequence[str]) -> Ar
 def _work_means(work: WorkSpace, runs: Sequence[Run], outcome: str) -> Array:
     return np.array(
         [
-            float(np.mean(work.to(outcome, np.array(run.outcomes[outcome]))))
+            float(np.mean(work.transform(outcome, np.array(run.outcomes[outcome]))))
             if run.outcomes.get(outcome)
             else math.nan
             for run in runs

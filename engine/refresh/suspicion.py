@@ -234,7 +234,7 @@ def _residuals(
     X = forecaster.space.encode([run.conditions for run in new], forecaster.data.fill)
     mean, variance = forecaster.moments(X)
     raw = np.full(mean.shape, np.nan)
-    seen = WorkSpace.of(campaign, new)
+    seen = WorkSpace.from_runs(campaign, new)
     # Of zeros, new or old, those stand where the model has them.
     work = replace(seen, units={}, floors={**seen.floors, **forecaster.data.work.floors})
     for i, outcome in enumerate(outcomes):
@@ -242,7 +242,7 @@ def _residuals(
             values = np.array(run.outcomes.get(outcome, ()), dtype=float)
             if len(values):
                 # The median: one wild replicate is the outliers' business, not the run's.
-                raw[row, i] = float(np.median(work.to(outcome, values)))
+                raw[row, i] = float(np.median(work.transform(outcome, values)))
     return (raw - mean) / np.sqrt(variance), raw, mean
 
 

@@ -129,7 +129,7 @@ def source_tensors(
     Y = np.full((len(source.runs), len(vocabulary.outcomes)), np.nan)
     for outcome, column in outcome_places(source.campaign, vocabulary).items():
         values = np.array([np.mean(run.outcomes.get(outcome, [np.nan])) for run in source.runs])
-        work = WorkSpace(source.campaign).to(outcome, values)
+        work = WorkSpace(source.campaign).transform(outcome, values)
         Y[:, column] = (work - np.nanmean(work)) / max(float(np.nanstd(work)), 1e-6)
     tiles, owners = None, None
     if source.pictures and source.nm_per_pixel is not None:

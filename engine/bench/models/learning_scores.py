@@ -33,7 +33,7 @@ def scores(
             centre = predicted.centre[:, i]
         else:
             centre = _work(campaign, outcome, mean)
-        by_outcome["r2"][outcome] = r2(WorkSpace(campaign).to(outcome, truth[:, i]), centre)
+        by_outcome["r2"][outcome] = r2(WorkSpace(campaign).transform(outcome, truth[:, i]), centre)
         by_outcome["r2_noisy"][outcome] = r2(y, mean)
         by_outcome["nlpd"][outcome] = by_outcome["coverage"][outcome] = None
         if predicted.variance is not None:
@@ -133,4 +133,4 @@ def _work(campaign: Campaign, outcome: str, mean: Array) -> Array:
     # A model that learns in the unit may answer below zero, where there is no logarithm.
     if campaign.property_of(outcome).scale == "log":
         mean = np.maximum(mean, 1e-6 * np.abs(mean).max())
-    return WorkSpace(campaign).to(outcome, mean)
+    return WorkSpace(campaign).transform(outcome, mean)

@@ -140,7 +140,10 @@ def predict(
     space, layout = Space(campaign), Layout.from_names(outcomes)
     data = training_data(history, space, outcomes)
     raw = np.stack(
-        [data.work.unscaled.back(outcome, data.Y[:, i]) for i, outcome in enumerate(outcomes)],
+        [
+            data.work.unscaled.untransform(outcome, data.Y[:, i])
+            for i, outcome in enumerate(outcomes)
+        ],
         axis=1,
     )
     X, X_new = data.X, space.encode(conditions, data.fill)

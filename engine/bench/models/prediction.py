@@ -96,5 +96,5 @@ def to_units(campaign: Campaign, outcomes: Sequence[str], Y: Array) -> Array:
     from engine.propose.work_space import WorkSpace
 
     work = WorkSpace(campaign)
-    columns = [work.back(outcome, Y[..., i]) for i, outcome in enumerate(outcomes)]
+    columns = [work.untransform(outcome, Y[..., i]) for i, outcome in enumerate(outcomes)]
     return np.stack(columns, axis=-1)

@@ -215,7 +215,7 @@ def promising(forecaster: Forecaster, lab: KnownLab, n: int, seed: int) -> list[
     X = forecaster.space.encode([run.conditions for run in pool], forecaster.data.fill)
     mean, _ = forecaster.moments(X)
     column = mean[:, forecaster.outcomes.index(objective.outcome)]
-    promised = objective.gains(WorkSpace(lab.campaign).back(objective.outcome, column))
+    promised = objective.gains(WorkSpace(lab.campaign).untransform(objective.outcome, column))
     best = np.argsort(-promised, kind="stable")[:n]
     return [pool[int(i)] for i in best]
 

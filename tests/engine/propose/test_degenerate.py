@@ -205,7 +205,7 @@ class TestZerosOnALogarithm:
     ) -> None:
         """A strength of 0 is below a threshold of 0.2 in the model, too, where it is wanted."""
         campaign = toy_with(objectives=[objective])
-        work = WorkSpace.of(campaign, runs)
+        work = WorkSpace.from_runs(campaign, runs)
         (wanted,) = campaign.objectives
         assert work.floors["strength"] < min(edge for edge in wanted.edges if edge > 0)
         is_beyond = work.gains(wanted, np.array([0.0]))[0] > work.reference(wanted)
