@@ -23,13 +23,14 @@ the same answers by classes of the parameter, and is at most ``T``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
+from engine.propose.work_space import unit_near
 
 Predict = Callable[[Sequence[Mapping[str, Value]]], Mapping[str, Sequence[float]]]
 """Conditions in, expected values by outcome out."""
@@ -80,6 +81,23 @@ def sensitivity(
     >>> [round(share, 1) for share in shares]
     [1.0, 0.0]
     """
+    units: dict[str, float] = {}
+
+    def predict_scaled(conditions: Sequence[Mapping[str, Value]]) -> Mapping[str, Sequence[float]]:
+        """Ask in units of the first answers' spread: no square is too large or too small."""
+        expected = predict(conditions)
+        for outcome in outcomes:
+            units.setdefault(outcome, unit_near(expected[outcome]))
+        return {outcome: [v / units[outcome] for v in expected[outcome]] for outcome in outcomes}
+
+    shares = _estimate(campaign, outcomes, predict_scaled, seed, n_samples)
+    spread = (value * units[o] for o, value in zip(outcomes, shares.spread, strict=True))
+    return replace(shares, spread=tuple(spread))
+
+
+def _estimate(
+    campaign: Campaign, outcomes: Sequence[str], predict: Predict, seed: int, n_samples: int
+) -> Sensitivity:
     if campaign.parameter_constraints or campaign.exclusions:
         return _constrained(campaign, outcomes, predict, seed, n_samples)
     from scipy.stats import sobol_indices, uniform

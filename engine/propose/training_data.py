@@ -50,6 +50,11 @@ class TrainingData:
         """(m,) what to divide Y by for work space."""
         return np.array([self.work.unit(outcome) for outcome in self.outcomes])
 
+    @property
+    def unscaled(self) -> TrainingData:
+        """The same for a model that is fitted to Y as it stands."""
+        return replace(self, work=self.work.unscaled)
+
 
 def typical_ambient(space: Space, runs: Sequence[Run]) -> Array:
     """Return (a,) the mean ambient reading, or the middle of the range where there is none."""

@@ -37,7 +37,7 @@ def botorch_default(
     from surrogate.feasibility import Feasibility
 
     space = Space(history.campaign)
-    data = training_data(history, space, outcomes)
+    data = training_data(history, space, outcomes).unscaled
     members = []
     for i, outcome in enumerate(outcomes):
         is_measured = ~np.isnan(data.Y[:, i])

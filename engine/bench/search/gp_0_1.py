@@ -10,7 +10,6 @@ all readings of the room, each by qLogNEHVI on joint draws, greedily. What has n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,8 +96,7 @@ def _fitted(history: History) -> Forecaster:
     from surrogate.sourced_gp import GPConfig
 
     space = Space(history.campaign)
-    data = training_data(history, space, history.campaign.wanted_outcomes)
-    data = replace(data, work=data.work.unscaled)
+    data = training_data(history, space, history.campaign.wanted_outcomes).unscaled
     try:
         model = fit_outcomes(torch.from_numpy(data.X), torch.from_numpy(data.Y), config=GPConfig())
     except SurrogateError as error:

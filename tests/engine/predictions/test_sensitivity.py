@@ -148,3 +148,26 @@ def test_constraints_that_leave_nothing() -> None:
 
 def _impossible() -> tuple[LinearConstraint, ...]:
     return (LinearConstraint(terms={"a": 1.0, "b": 1.0}, operator=">=", bound=1.5),)
+
+
+@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**-50, 2.0**50, 2.0**1000])
+@pytest.mark.parametrize("rules", [[], ["x + y <= 1.5"]])
+def test_shares_have_no_unit(unit: float, rules: list[str]) -> None:
+    campaign = Campaign(
+        name="toy",
+        parameters=[{"name": name, "low": 0, "high": 1} for name in ("x", "y")],
+        properties=[{"name": "u"}],
+        objectives=[{"outcome": "u", "threshold": 0}],
+        parameter_constraints=rules,
+    )
+
+    def shares_in(unit: float):
+        def predict(rows):
+            return {"u": [unit * (2 + row["x"] + 0.5 * row["y"] ** 2) for row in rows]}
+
+        return sensitivity(campaign, ["u"], predict, n_samples=32)
+
+    plain, other = shares_in(1.0), shares_in(unit)
+    assert (other.first, other.total) == (plain.first, plain.total)
+    assert other.spread == (plain.spread[0] * unit,)
+    assert plain.total[0][0] > plain.total[0][1] > 0
