@@ -242,7 +242,10 @@ def _of_best_cells(ranks: Array, owner: Rows, n_cells: int) -> list[int]:
     for row in range(len(owner) - 1, -1, -1):
         if len(by_cell[owner[row]]) < _PER_CELL:
             by_cell[owner[row]].append(row)
-    comparable = np.flatnonzero(np.isfinite(averages).all(axis=1))
+    is_known = np.isfinite(averages)
+    comparable = np.flatnonzero(is_known.any(axis=1))
+    # Where an objective was not measured nothing is known of it: the middle.
+    averages = np.where(is_known, averages, 0.5)
     orders = []
     for weights in _weights(ranks.shape[1]):
         loss = (weights * (1.0 - averages[comparable])).max(axis=1)

@@ -100,6 +100,11 @@ def test_every_command_takes_them(start, engine, kind: str, unit: float, words: 
     assert sorted(row["rank"] for row in scored.json["rows"]) == [1, 2]
     assert any(words in note for note in scored.json["notes"]) or not words
     assert engine("report", "--out", "page.html", "--png", "figures").exit_code == 0
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "could not be fitted" not in page
+    assert ("strength [MPa] cannot be learnt: it is 2 in all of 16 runs" in page) == (
+        kind == "constant"
+    )
 
 
 def test_the_front_holds_what_was_measured_whole(start, engine) -> None:
