@@ -316,8 +316,9 @@ class Parameter(Frozen):
             )
         if isinstance(value, str):
             return None
-        if not self.is_inside(value):
-            return f"expected {label} {self.range_text}"
+        low, high = self.bounds
+        if not low - self.resolution <= value <= high + self.resolution:
+            return f"expected {label} {self._range_text}"
         if self.n_levels is not None and abs(self.snap(value) - value) > self.resolution:
             nearest = f"the nearest is {self.snap(value):g}"
             return f"expected {label} on the instrument's settings; {nearest}"
@@ -327,13 +328,13 @@ class Parameter(Frozen):
         """Whether a value is within what is searched: the bounds, or a choice that can be had."""
         if isinstance(value, str):
             return value in self.settable
-        if value in self.retired:
-            return False
+        if self.choices is not None:
+            return any(abs(float(choice) - value) <= self.resolution for choice in self.settable)
         low, high = self.bounds
         return low - self.resolution <= value <= high + self.resolution
 
     @property
-    def range_text(self) -> str:
+    def _range_text(self) -> str:
         """What is searched of numbers: ``between 10 and 20``, or a constant's ``to be 15``."""
         low, high = self.bounds
         return f"to be {low:g}, the constant" if low == high else f"between {low:g} and {high:g}"

@@ -243,6 +243,20 @@ class Space:
             place = np.rint((values - parameter.bounds[0]) / float(parameter.step or 1.0))
         return np.clip(np.nan_to_num(place), 0, last).astype(np.int64)
 
+    def is_searched(self, settings: Array) -> NDArray[np.bool_]:
+        """Return (n,): within today's bounds and among the choices that can be had."""
+        good = np.ones(len(settings), dtype=bool)
+        for i, parameter in enumerate(self.controlled):
+            if parameter.choices is not None:
+                finest = parameter.resolution if parameter.is_numeric else 0.0
+                nearest = self.at_level(i, self.level_of(i, settings[:, i]))
+                good &= np.abs(nearest - settings[:, i]) <= finest
+                continue
+            low, high = parameter.bounds
+            finest = parameter.resolution
+            good &= (settings[:, i] >= low - finest) & (settings[:, i] <= high + finest)
+        return good
+
     def is_feasible(self, settings: Array) -> NDArray[np.bool_]:
         """Return (n,): in the bounds, on the instrument's steps, constraints met, not excluded."""
         good = np.ones(len(settings), dtype=bool)
@@ -307,8 +321,8 @@ class Space:
         for constraint in self.campaign.parameter_constraints:
             if constraint.operator != "==":
                 continue
-            held = {*fixed, *(p.name for p in self.controlled if p.is_constant)}
-            free = [n for n, factor in constraint.terms.items() if factor and n not in held]
+            pinned = {*fixed, *(p.name for p in self.controlled if p.is_constant)}
+            free = [n for n, factor in constraint.terms.items() if factor and n not in pinned]
             # What is continuous takes up what steps leave over.
             smooth = [n for n in free if self.campaign.parameter(n).n_levels is None]
             free = smooth or free

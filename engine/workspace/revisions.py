@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,7 @@ class Revised:
 
     record: CampaignRecord
     differences: tuple[str, ...]
+    former: Campaign | None = None
     experiments: tuple[ExperimentRecord, ...] = ()
 
 
@@ -60,6 +63,7 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
         return Revised(
             tx.campaigns.revise(record.id, campaign.definition(), note=note),
             tuple(changes),
+            old,
             tuple(experiments),
         )
 
@@ -184,8 +188,24 @@ def _parameter_problems(
 ) -> list[str]:
     if old.unit != new.unit:
         return [_unit_problem(subject, old.unit, new.unit, len(values))]
+    if new.is_categorical and old.is_categorical:
+        return _choice_problems(subject, new, values)
     bad = {problem for value in values if (problem := new.problem_with(value)) is not None}
     return [f"{subject}: recorded values cannot be ({problem})" for problem in sorted(bad)]
+
+
+def _choice_problems(subject: str, new: Parameter, values: Sequence[float | str]) -> list[str]:
+    problems = []
+    for choice, n in Counter(values).items():
+        if choice not in (new.choices or ()):
+            retired = [*new.retired, choice]
+            problems.append(
+                f"{subject}: {n} {'experiment has' if n == 1 else 'experiments have'} '{choice}', "
+                "which is no longer among the choices. Keep it there and retire it, retired = "
+                f"{json.dumps(retired, ensure_ascii=False)}: its runs stay and teach, and none is "
+                "proposed"
+            )
+    return sorted(problems)
 
 
 def _new_controlled_problems(

@@ -112,9 +112,10 @@ def outside_the_search(
 
 def _outside(campaign: Campaign, parameter: Parameter) -> str:
     heading = campaign.heading(parameter.name)
-    if parameter.choices is not None and parameter.retired:
+    if parameter.choices is not None:
+        which = "that can still be had" if parameter.retired else "searched"
         settable = ", ".join(map(str, parameter.settable))
-        return f"outside the choices of {heading} that can still be had, {settable}"
+        return f"outside the choices of {heading} {which}, {settable}"
     if parameter.is_constant:
         return f"off the constant {heading}, {parameter.bounds[0]:g}"
     low, high = parameter.bounds
