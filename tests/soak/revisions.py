@@ -13,14 +13,7 @@ from words import CHOICES
 
 def revise(plan: Plan, luck: Random) -> Plan:
     """Return the plan after an edit or two; what was run before stays possible."""
-    edits: list[Callable[[Plan, Random], Plan]] = [
-        _widen,
-        _add_choice,
-        _retire,
-        _limit,
-        _move_threshold,
-    ]
-    for edit in luck.sample(edits, 2):
+    for edit in luck.sample(EDITS, 2):
         plan = edit(plan, luck)
     return plan
 
@@ -72,3 +65,12 @@ def _move_threshold(plan: Plan, luck: Random) -> Plan:
         return replace(objective, threshold=objective.threshold * luck.choice((0.5, 1.1)))
 
     return replace(plan, objectives=tuple(map(moved, plan.objectives)))
+
+
+EDITS: tuple[Callable[[Plan, Random], Plan], ...] = (
+    _widen,
+    _add_choice,
+    _retire,
+    _limit,
+    _move_threshold,
+)
