@@ -178,7 +178,7 @@ def _ax_matmcl(task: Task) -> Answer:
 
 
 def _by_ax(task: Task, forecaster: Forecaster) -> Answer:
-    from engine.propose.ax_adapter import ax_space
+    from engine.propose.ax_parameters import ax_space
     from engine.propose.ax_surrogate import Guide
 
     targets = [o.outcome for o in task.history.campaign.objectives if o.goal == "target"]
