@@ -204,7 +204,8 @@ def _range(parameter: Parameter) -> str:
 
 
 def _marks(parameter: Parameter) -> str:
-    marks = ["hard to change"] if parameter.hard_to_change else []
+    marks = [parameter.only_if_text] if parameter.only_if else []
+    marks += ["hard to change"] if parameter.hard_to_change else []
     if parameter.retired:
         marks.append(f"retired: {', '.join(map(str, parameter.retired))}")
     if parameter.scale == "log":

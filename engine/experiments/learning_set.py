@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from db.records import CampaignRecord, ExperimentBrief, ExperimentRecord, Status
 from db.session import Transaction
 from engine.campaign import Campaign
+from engine.campaign.applicability import without_surplus
 from engine.campaign.history import History, Run
 from engine.campaign.ranges import reaches_of
 
@@ -122,7 +123,10 @@ def history_from_records(campaign: Campaign, experiments: Sequence[ExperimentRec
     for experiment in experiments:
         results = experiment.replicates()
         run = Run(
-            conditions={k: v for k, v in experiment.conditions.items() if k in parameters},
+            conditions=without_surplus(
+                campaign.parameters,
+                {k: v for k, v in experiment.conditions.items() if k in parameters},
+            ),
             outcomes={k: v for k, v in results.items() if k in outcomes},
             id=experiment.id,
             label=experiment.label,

@@ -117,6 +117,8 @@ def parameter_configs(space: Space, history: History, units: AxUnits) -> list[An
 def is_inside(campaign: Campaign, run: Run) -> bool:
     """Whether a run lies in what Ax searches: it takes no other."""
     for parameter in campaign.controlled:
+        if parameter.only_if and parameter.name not in run.conditions:
+            continue
         value = run.conditions[parameter.name]
         if not parameter.is_inside(value):
             return False
@@ -130,7 +132,7 @@ def is_inside(campaign: Campaign, run: Run) -> bool:
 
 def conditions_with_room(space: Space, run: Run, fill: Array) -> dict[str, Value]:
     """Return a run's conditions; readings that are missing are the typical ones, ``fill`` (a,)."""
-    conditions: dict[str, Value] = {p.name: run.conditions[p.name] for p in space.controlled}
+    conditions = space.completed(run.conditions)
     for parameter, typical in zip(space.ambient, fill, strict=True):
         conditions[parameter.name] = run.conditions.get(parameter.name, float(typical))
     return conditions

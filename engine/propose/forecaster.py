@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from engine.campaign import Value
+from engine.campaign.applicability import lacking
 from engine.campaign.history import History
 from engine.compute import device_of
 from engine.errors import DataError, ModelError
@@ -178,7 +179,7 @@ class Forecaster:
         if not len(conditions):
             return []
         for place, row in enumerate(conditions):
-            missing = [p.name for p in self.space.controlled if p.name not in row]
+            missing = [p.name for p in lacking(self.space.controlled, row)]
             if missing:
                 raise DataError(
                     f"conditions {place + 1}: expected a value for {', '.join(missing)}"

@@ -97,9 +97,9 @@ def _bests(campaign: Campaign, run: Run, front: Sequence[Run]) -> str:
 def _reason(campaign: Campaign, run: Run) -> str:
     reasons = []
     for parameter in campaign.controlled:
-        value = run.conditions[parameter.name]
-        text = outside_text(parameter, value)
-        if text is not None:
+        value = run.conditions.get(parameter.name)
+        text = None if value is None else outside_text(parameter, value)
+        if value is not None and text is not None:
             number = value if isinstance(value, str) else f"{value:g}"
             reasons.append(f"{campaign.heading(parameter.name)} = {number} {text}")
     return " and ".join(reasons)

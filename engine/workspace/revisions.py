@@ -10,6 +10,7 @@ from typing import Any
 
 from db.records import CampaignRecord, ExperimentRecord
 from engine.campaign import Campaign, Parameter
+from engine.campaign.applicability import lacking
 from engine.errors import CampaignError, NotFoundError, StateError, by_voice, nearest_name
 from engine.workspace.workspace import Workspace, definition_of
 
@@ -214,7 +215,7 @@ def _new_controlled_problems(
     former = {parameter.name for parameter in old.controlled}
     problems = []
     for parameter in new.controlled:
-        n_lacking = sum(1 for e in experiments if parameter.name not in e.conditions)
+        n_lacking = sum(parameter in lacking(new.controlled, e.conditions) for e in experiments)
         if parameter.name not in former and n_lacking:
             problems.append(
                 f"parameter '{parameter.name}' is new, and {n_lacking} experiments have no value "

@@ -122,6 +122,12 @@ def _outside(campaign: Campaign, parameter: Parameter) -> str:
     return f"outside the range searched of {heading}, {low:g} … {high:g}"
 
 
+def surplus_warning(parameter: Parameter, n: int) -> str:
+    """Say of how many rows a value was left out that can be none."""
+    rows = f"{n} {'row gives' if n == 1 else 'rows give'}"
+    return f"{rows} {parameter.name}, which has a value {parameter.only_if_text}; left out there"
+
+
 def waiting_warnings(runs: tuple[ImportedRun, ...]) -> list[str]:
     """Tell how many runs bring no result and do not say why."""
     n = sum(1 for run in runs if run.status is Status.RUNNING and not run.is_stated)
