@@ -82,7 +82,7 @@ def _least(
     for exclusion in reversed(exclusions):
         fewer_exclusions = [item for item in exclusions if item is not exclusion]
         if _is_empty(space, rules, fewer_exclusions, pinned):
-            exclusions = remaining
+            exclusions = fewer_exclusions
     return rules, exclusions, pinned
 
 
