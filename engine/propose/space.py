@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, LinearConstraint, Parameter, Value
+from engine.campaign.applicability import without_surplus
 from engine.campaign.exclusions import Exclusion
 from engine.campaign.history import History, Run
 from engine.campaign.ranges import Reach, reaches_of
@@ -141,8 +142,9 @@ class Space:
 
     def completed(self, conditions: Mapping[str, Value]) -> dict[str, Value]:
         """Return all controlled conditions, stand-ins for what has no value there."""
-        (row,) = self.settings_of([conditions])
-        return {p.name: self._value(p, x) for p, x in zip(self.controlled, row, strict=True)}
+        known = without_surplus(self.controlled, conditions)
+        absent = {p.name: p.stand_in for p in self.controlled if p.only_if}
+        return {p.name: {**absent, **known}[p.name] for p in self.controlled}
 
     def _code_of(self, parameter: Parameter, conditions: Mapping[str, Value]) -> float:
         if parameter.only_if and parameter.name not in conditions:
