@@ -213,15 +213,15 @@ def _new_controlled_problems(
     old: Campaign, new: Campaign, experiments: Sequence[ExperimentRecord]
 ) -> list[str]:
     former = {parameter.name for parameter in old.controlled}
-    problems = []
-    for parameter in new.controlled:
-        n_lacking = sum(parameter in lacking(new.controlled, e.conditions) for e in experiments)
-        if parameter.name not in former and n_lacking:
-            problems.append(
-                f"parameter '{parameter.name}' is new, and {n_lacking} experiments have no value "
-                f"of it: {_EXPORT} them, add the column, and import that into a new campaign"
-            )
-    return problems
+    counts = Counter(p.name for e in experiments for p in lacking(new.controlled, e.conditions))
+    # What lacked a value before is no fault of this edit.
+    counts -= Counter(p.name for e in experiments for p in lacking(old.controlled, e.conditions))
+    return [
+        f"parameter '{name}' {'would need a value' if name in former else 'is new'}, and {n} "
+        f"experiments have no value of it: {_EXPORT} them, add the column, and import that into a "
+        "new campaign"
+        for name, n in counts.items()
+    ]
 
 
 def _outcome_problems(

@@ -289,6 +289,12 @@ def test_a_condition_may_come_later(mats: Path, engine: Engine) -> None:
     done = engine("campaign", "revise", "--file", "mats.toml")
     assert done.exit_code == 0, done.err
     assert "'brake' added" in done.out
+    everywhere = more.replace('only_if = { collector = "drum" }\n', "")
+    (mats / "mats.toml").write_text(everywhere, encoding="utf-8")
+    refused = engine("campaign", "revise", "--file", "mats.toml")
+    assert refused.exit_code != 0
+    told = " ".join(refused.err.split())
+    assert "parameter 'speed' would need a value, and 8 experiments have no value of it" in told
 
 
 # -- the model ------------------------------------------------------------------------------------
