@@ -9,7 +9,8 @@ results give them:
 .. math:: w_b \propto p(b) \int p(y \mid \theta)\, p(\theta \mid b)\, d\theta
 
 Replicates enter as their mean and their scatter, which pins the noise
-(:mod:`surrogate.kernel_fit`, with the kernel and its notation). The average over beliefs is a
+(:mod:`surrogate.kernel_fit`, with the kernel and its notation). While runs are few, a belief's
+hyperparameters are averaged over, too (:mod:`surrogate.hyperparameter_draws`). The average is a
 mixture; it is handed on as the Gaussian with its mean and covariance.
 """
 
@@ -23,25 +24,20 @@ import torch
 from botorch.models.model import Model
 from torch import Tensor
 
-from surrogate.beliefs import MATS, Belief, PlainInputs
+from surrogate.asked_points import AskedPoints, Average
+from surrogate.beliefs import Belief
 from surrogate.exclusive import exclusive
 from surrogate.kernel_fit import (
     Columns,
     Problems,
     factors,
-    fit,
     kernel,
-    maximise,
     noise_variance,
     prior_variance,
 )
 from surrogate.posteriors import as_posterior
-from surrogate.replicates import Merged, merge_replicates, sampled, standardisation
+from surrogate.replicates import Merged
 
-# Below it a belief changes no digit that anybody reads, and would cost as much as the first.
-_LEAST_WEIGHT = 0.005
-# Of a belief that was weighed on a sample: all the results will weigh it down further.
-_LEAST_ON_A_SAMPLE = 0.05
 # As many points are asked together: the covariance with the runs is kept for each.
 _POINTS_AT_ONCE = 512
 
@@ -51,7 +47,7 @@ class Members:
     """The Gaussian processes that are averaged: an outcome under a belief each, B of them.
 
     ``theta`` (B, D + 5); ``outcome`` (B,) whose; ``weight`` (B,), summing to one for an outcome;
-    ``beliefs`` (B,).
+    ``beliefs`` (B,), one of them as often as its hyperparameters were drawn.
     """
 
     theta: Tensor
@@ -61,7 +57,9 @@ class Members:
 
 
 class AveragedGP(Model):
-    """Exact Gaussian processes over m outcomes, averaged over beliefs; see :func:`fit_averaged`.
+    """Exact Gaussian processes over m outcomes, averaged over beliefs.
+
+    :func:`surrogate.averaged_fit.fit_averaged` makes them.
 
     Args:
         merged: what was measured, in work space.
@@ -95,7 +93,9 @@ class AveragedGP(Model):
         ):
             self.register_buffer(name, tensor)
         flat = torch.stack([torch.zeros_like(self.theta), torch.ones_like(self.theta)])
-        self.problems = _problems(merged, columns, (members.beliefs, self.outcome), standard, flat)
+        self.problems = problems_of(
+            merged, columns, (members.beliefs, self.outcome), standard, flat
+        )
         self._solve()
 
     def _solve(self) -> None:
@@ -133,7 +133,7 @@ class AveragedGP(Model):
         for belief, place, weight in zip(
             self.beliefs, self.outcome.tolist(), self.weight.tolist(), strict=True
         ):
-            parts[place][belief.name] = weight
+            parts[place][belief.name] = parts[place].get(belief.name, 0.0) + weight
         return parts
 
     def _averaged(self, values: Tensor) -> Tensor:
@@ -182,6 +182,18 @@ class AveragedGP(Model):
         with torch.no_grad():
             mean, covariance = self._joint(X.to(self.theta))
         return mean.to(X.device), covariance.to(X.device)
+
+    @exclusive
+    def asked(self, X: Tensor) -> AskedPoints:
+        """Return the outcomes without noise at X (p, d), jointly but column by column.
+
+        The same moments as :meth:`joint_moments`, of whose covariances most are never needed.
+        """
+        with torch.no_grad():
+            Z, mean, V, rest = self._cross(X.to(self.theta))
+        standard = torch.stack([self.shift, self.scale])
+        average = Average(self.problems, self.theta, self.outcome, self.weight, standard)
+        return AskedPoints(average, Z[0], mean, V, rest / self._precision.sqrt()[:, None])
 
     @exclusive
     def marginal_moments(
@@ -289,85 +301,22 @@ class AveragedGP(Model):
         return as_posterior(mean, covariance, posterior_transform)
 
 
-@exclusive
-def fit_averaged(
-    X: Tensor,
-    Y: Tensor,
-    *,
-    inputs: PlainInputs = MATS,
-    beliefs: Sequence[Belief] | None = None,
-    weigh_rows: int = 96,
-    fit_rows: int = 320,
-) -> AveragedGP:
-    """Fit every outcome under every belief, and weigh the beliefs by their evidence.
-
-    Args:
-        X: (n, d) conditions in the unit cube.
-        Y: (n, m) outcomes in work space, NaN where not measured; equal rows of X are replicates.
-        inputs: what is known of the campaign.
-        beliefs: what to average over; by default what ``inputs`` suggest.
-        weigh_rows: with more distinct conditions than this, beliefs are weighed on a sample of so
-            many, and those that matter fitted to more.
-        fit_rows: with more distinct conditions than this, hyperparameters are fitted to a sample of
-            so many; the posterior is exact on all all the same.
-
-    Raises:
-        FitError: a covariance that cannot be factorised.
-
-    >>> X = torch.linspace(0, 1, 8, dtype=torch.float64).unsqueeze(-1)
-    >>> model = fit_averaged(X, torch.sin(6 * X))
-    >>> means, covariances = model.joint_moments(X[:3])
-    >>> means.shape, covariances.shape
-    (torch.Size([1, 3]), torch.Size([1, 3, 3]))
-    """
-    m = Y.shape[-1]
-    columns = Columns.of(inputs.choices, X.shape[-1])
-    merged = merge_replicates(X, Y)
-    standard = standardisation(merged)
-    believed = inputs.beliefs if beliefs is None else tuple(beliefs)
-    outcome = torch.arange(m, device=X.device).repeat(len(believed))
-    members = tuple(belief for belief in believed for _ in range(m))
-    priors = _priors(members, columns, merged, outcome)
-    few = sampled(merged, weigh_rows)
-    result = fit(_problems(few, columns, (members, outcome), standard, priors))
-    odds = [0.0 if inputs.is_of_specimens else belief.log_odds_against for belief in members]
-    evidence = result.log_evidence - torch.tensor(odds).to(X)
-    weight = torch.softmax(evidence.reshape(-1, m), dim=0).reshape(-1)
-    is_sample = len(few.X) < len(merged.X)
-    least = _LEAST_ON_A_SAMPLE if is_sample else _LEAST_WEIGHT
-    rows = (weight > least).nonzero().squeeze(-1)
-    theta, weight, owner = result.theta[rows], weight[rows], outcome[rows]
-    members = tuple(members[row] for row in rows.tolist())
-    if is_sample:
-        # What is not believed on a sample is not fitted to the rest.
-        more = sampled(merged, fit_rows)
-        theta = maximise(
-            _problems(more, columns, (members, owner), standard, priors[:, rows]), start=theta
-        )
-    totals = weight.new_zeros(m).index_add(0, owner, weight)
-    return AveragedGP(
-        merged, columns, Members(theta, owner, weight / totals[owner], members), standard
-    )
-
-
-def _priors(beliefs: Sequence[Belief], columns: Columns, merged: Merged, outcome: Tensor) -> Tensor:
-    """Return locations and scales, (2, B, D + 5)."""
-    replicated = (merged.degrees > 0).tolist()
-    pairs = [
-        belief.priors(columns.n_lengthscales, has_replicates=replicated[place])
-        for belief, place in zip(beliefs, outcome.tolist(), strict=True)
-    ]
-    return torch.tensor(pairs).to(merged.X).permute(2, 0, 1)
-
-
-def _problems(
+def problems_of(
     merged: Merged,
     columns: Columns,
     owners: tuple[Sequence[Belief], Tensor],
     standard: Tensor,
     priors: Tensor,
 ) -> Problems:
-    """Return the problems of ``owners``: the belief and the outcome of each."""
+    """Return the problems of ``owners``: the belief and the outcome of each.
+
+    Args:
+        merged: what was measured, m outcomes.
+        columns: how inputs are measured by the kernel.
+        owners: B beliefs, and whose they are, (B,).
+        standard: (2, m) mean and spread of the standardisation.
+        priors: (2, B, D + 5) locations and scales.
+    """
     beliefs, outcome = owners
     shift, scale = standard
     counts = merged.count.T[outcome]

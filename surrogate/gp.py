@@ -45,7 +45,7 @@ from linear_operator.utils.errors import NanError, NotPSDError
 from linear_operator.utils.warnings import NumericalWarning
 from torch import Tensor
 
-from surrogate.averaged_gp import fit_averaged
+from surrogate.averaged_fit import fit_averaged
 from surrogate.beliefs import MATS, PlainInputs
 from surrogate.errors import FitError, InputError
 from surrogate.exclusive import exclusive

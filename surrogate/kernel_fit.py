@@ -38,7 +38,7 @@ from torch import Tensor
 from surrogate.errors import FitError
 
 # Beyond e^±9 no parameter of a standardised problem on the unit cube means anything more.
-_BOUND = 9.0
+BOUND = 9.0
 _ROOT5 = math.sqrt(5.0)
 _JITTER = 1e-8
 _ITERATIONS = 100
@@ -111,10 +111,11 @@ class Problems:
 
 @dataclass(frozen=True)
 class Fit:
-    """θ (B, D + 5) at the maximum, and the log evidence (B,) of each problem, in nats."""
+    """θ (B, P) at the maximum, the log evidence (B,) in nats, and −∂² log p / ∂θ² (B, P, P)."""
 
     theta: Tensor
     log_evidence: Tensor
+    hessian: Tensor
 
 
 def kernel(problems: Problems, theta: Tensor, A: Tensor, C: Tensor) -> Tensor:
@@ -222,7 +223,8 @@ def fit(problems: Problems) -> Fit:
         FitError: a covariance that cannot be factorised.
     """
     theta = maximise(problems)
-    return Fit(theta, laplace_evidence(problems, theta))
+    hessian = curvature(problems, theta)
+    return Fit(theta, laplace_evidence(problems, theta, hessian), hessian)
 
 
 def maximise(problems: Problems, *, start: Tensor | None = None) -> Tensor:
@@ -245,25 +247,33 @@ def maximise(problems: Problems, *, start: Tensor | None = None) -> Tensor:
         begin.reshape(-1).cpu().numpy(),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-_BOUND, _BOUND)] * begin.numel(),
+        bounds=[(-BOUND, BOUND)] * begin.numel(),
         options={"maxiter": _ITERATIONS, "ftol": 1e-7, "gtol": 2e-3},
     )
     return torch.from_numpy(result.x).reshape(shape).to(begin)
 
 
-def laplace_evidence(problems: Problems, theta: Tensor) -> Tensor:
-    """Return log ∫ p(data, θ) dθ of each problem (B,), the posterior of θ taken for a Gaussian."""
-    n_parameters = theta.shape[-1]
-    value, _ = log_posterior(problems, theta)
+def curvature(problems: Problems, theta: Tensor) -> Tensor:
+    """Return −∂² log p(data, θ) / ∂θ² of each problem (B, P, P), by differences of the gradient."""
     columns = []
-    for place in range(n_parameters):
-        step = torch.zeros(n_parameters, dtype=theta.dtype, device=theta.device)
+    for place in range(theta.shape[-1]):
+        step = torch.zeros_like(theta[0])
         step[place] = _STEP
         _, above = log_posterior(problems, theta + step)
         _, below = log_posterior(problems, theta - step)
         columns.append((below - above) / (2 * _STEP))
     hessian = torch.stack(columns, dim=-1)
-    hessian = 0.5 * (hessian + hessian.transpose(-1, -2))
+    return 0.5 * (hessian + hessian.transpose(-1, -2))
+
+
+def laplace_evidence(problems: Problems, theta: Tensor, hessian: Tensor) -> Tensor:
+    """Return log ∫ p(data, θ) dθ of each problem (B,), the posterior of θ taken for a Gaussian.
+
+    ``hessian`` (B, P, P): as :func:`curvature` returns it at ``theta``.
+    """
+    value, _ = log_posterior(problems, theta)
     # A direction that the data leave flat is held by its prior at the least.
-    curvature = torch.linalg.eigvalsh(hessian).clamp_min(1e-2)
-    return value + 0.5 * n_parameters * math.log(2 * math.pi) - 0.5 * curvature.log().sum(dim=-1)
+    eigenvalues = torch.linalg.eigvalsh(hessian).clamp_min(1e-2)
+    return (
+        value + 0.5 * theta.shape[-1] * math.log(2 * math.pi) - 0.5 * eigenvalues.log().sum(dim=-1)
+    )

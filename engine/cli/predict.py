@@ -137,7 +137,7 @@ def _show(predictions: Predictions) -> None:
     rows = [
         [
             str(place),
-            *(_cell(row.conditions.get(name)) for name in names),
+            *(_cell(row.conditions[name]) for name in names),
             *(interval(row.outcomes.get(name)) for name in outcomes),
             f"{row.p_success:.0%}",
         ]
@@ -212,9 +212,7 @@ def _ranks(campaign: Campaign) -> list[str]:
 
 
 def _strongest(campaign: Campaign, drives: Sequence[Drive]) -> list[str]:
-    cells = [_drive(campaign, drive) for drive in drives[:_MOST_DRIVES]]
-    # What has no value there, or no other that is allowed, drives nothing.
-    return cells + ["–"] * (len(_ranks(campaign)) - len(cells))
+    return [_drive(campaign, drive) for drive in drives[:_MOST_DRIVES]]
 
 
 def _drive(campaign: Campaign, drive: Drive) -> str:
@@ -224,7 +222,5 @@ def _drive(campaign: Campaign, drive: Drive) -> str:
     return f"{drive.parameter} {drive.span:.3g}, highest at {peak}"
 
 
-def _cell(value: Value | None) -> str:
-    if value is None:
-        return "–"
+def _cell(value: Value) -> str:
     return value if isinstance(value, str) else f"{value:.4g}"

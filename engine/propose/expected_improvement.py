@@ -38,6 +38,7 @@ from torch import Tensor
 
 from engine.propose.aims import Folded, Law, Straight
 from engine.propose.batch import Allowed, Choice, greedy
+from engine.propose.covariances import Covariances
 from engine.propose.improvement import NO_GAIN, Staircases
 
 Array = NDArray[np.float64]
@@ -55,21 +56,24 @@ class _Conditional:
     as ``law`` has not turned them into gains.
     """
 
-    def __init__(self, mean: Array, covariance: Array, n_runs: int, z: Array, law: Law) -> None:
-        """Condition on the first ``n_runs`` points, drawn by z (s, n_runs + picks to come)."""
-        self.law = law
-        self._covariance = covariance[n_runs:, n_runs:]
+    def __init__(self, points: Points, objective: int, z: Array) -> None:
+        """Condition on the runs, drawn by z (s, runs + picks to come)."""
+        n_runs, mean = points.n_runs, points.mean[objective]
+        self.law = law = points.law(objective)
+        self._points, self._objective = points, objective
         self._z = z
-        scale = max(float(np.mean(np.diagonal(covariance))), 1e-300)
+        variances = points.covariances.variances(objective)
+        with_runs = points.covariances.columns(objective, range(n_runs))
+        scale = max(float(np.mean(variances)), 1e-300)
         # Neighbours on the grid are nearly the same point: singular in rounding.
         self._least = 1e-9 * scale
-        runs = torch.from_numpy(covariance[:n_runs, :n_runs] + self._least * np.eye(n_runs))
+        runs = torch.from_numpy(with_runs[:n_runs] + self._least * np.eye(n_runs))
         root = psd_safe_cholesky(runs, jitter=1e-6 * scale, max_tries=6)
-        cross = torch.from_numpy(np.ascontiguousarray(covariance[:n_runs, n_runs:]))
+        cross = torch.from_numpy(np.ascontiguousarray(with_runs[n_runs:].T))
         self._V = torch.linalg.solve_triangular(root, cross, upper=False).numpy()
         self.runs = law.gains(mean[:n_runs] + z[:, :n_runs] @ root.numpy().T)
         self.mean = mean[n_runs:] + z[:, :n_runs] @ self._V
-        spread = np.diagonal(self._covariance) - (self._V**2).sum(axis=0)
+        spread = variances[n_runs:] - (self._V**2).sum(axis=0)
         self.variance = np.maximum(spread, self._least)
         self._n = n_runs
 
@@ -82,7 +86,9 @@ class _Conditional:
     def take(self, pick: int) -> Array:
         """Draw candidate ``pick``'s gain (s,), and condition all others on it."""
         z = self._z[:, self._n]
-        column = self._covariance[pick] - self._V[:, pick] @ self._V
+        f = self._points.n_runs
+        with_pick = self._points.covariances.columns(self._objective, [f + pick])[f:, 0]
+        column = with_pick - self._V[:, pick] @ self._V
         row = column / np.sqrt(self.variance[pick])
         drawn: Array = self.mean[:, pick] + np.sqrt(self.variance[pick]) * z
         self.mean = self.mean + z[:, None] * row
@@ -96,13 +102,13 @@ class _Conditional:
 class Points:
     """Joint moments of runs and candidates, of each objective by itself.
 
-    ``mean`` (k, p) beyond the reference point with maximisation signs; ``covariance`` (k, p, p);
-    the first ``n_runs`` points are finished and pending runs. ``laws``: for each objective what
-    makes gains of draws, where they are not gains already.
+    ``mean`` (k, p) beyond the reference point with maximisation signs; ``covariances`` of the p
+    points; the first ``n_runs`` points are finished and pending runs. ``laws``: for each objective
+    what makes gains of draws, where they are not gains already.
     """
 
     mean: Array
-    covariance: Array
+    covariances: Covariances
     n_runs: int
     laws: tuple[Law, ...] = ()
 
@@ -129,16 +135,7 @@ def pick_by_expectation(
     # One more than the picks: the draw that candidates share.
     width = f + n + 1
     z = draw_sobol_normal_samples(d=k * width, n=n_draws, seed=seed, dtype=torch.double).numpy()
-    parts = [
-        _Conditional(
-            points.mean[j],
-            points.covariance[j],
-            f,
-            z[:, j * width : (j + 1) * width],
-            points.law(j),
-        )
-        for j in range(k)
-    ]
+    parts = [_Conditional(points, j, z[:, j * width : (j + 1) * width]) for j in range(k)]
     target: _Best | _Front = _Best(parts[0]) if k == 1 else _Front(parts[0], parts[1])
 
     def evaluate(rows: NDArray[np.int64]) -> Array:

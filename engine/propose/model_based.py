@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from engine.campaign import Value
 from engine.campaign.history import History, Run
 from engine.errors import ModelError, field
-from engine.propose.acquisition import Goal, build_acquisition, joint_of_points
+from engine.propose.acquisition import Goal, build_acquisition
 from engine.propose.aims import Aims, draw_judged
 from engine.propose.batch import Allowed, Choice, DistinctLimits, pick_greedily
 from engine.propose.candidates import leaders_of, spread_settings
+from engine.propose.covariances import moments_of_points
 from engine.propose.expected_improvement import Points, pick_by_expectation
 from engine.propose.forecaster import Forecaster
 from engine.propose.improvement import (
@@ -330,10 +331,10 @@ class Search:
         is_straight = not self.aims.has_targets or is_one_row_each
         is_free = not self.aims.n_limits and self.shortfall is None
         if k <= 2 and is_free and is_straight and not is_worst:
-            mean, covariance = joint_of_points(self.forecaster.model, X, owners)
-            margins, laws = self.aims.shifted(mean.numpy(), self.reference)
+            mean, covariances = moments_of_points(self.forecaster.model, X, owners)
+            margins, laws = self.aims.shifted(mean, self.reference)
             return pick_by_expectation(
-                Points(margins, covariance[:k].numpy(), b + q, laws),
+                Points(margins, covariances, b + q, laws),
                 n,
                 n_draws=self.settings.mc_samples * (_DRAWS_OF_ONE if k == 1 else 1),
                 seed=seed,
@@ -388,4 +389,4 @@ class Search:
         settings = self.space.snap(self.space.settings_of(near))
         for name, value in fixed.items():
             settings[:, self.space.place_of(name)] = self.space.code_of(name, value)
-        return self.space.canonical(settings)
+        return settings

@@ -10,7 +10,7 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surrogate.averaged_gp import fit_averaged
+from surrogate.averaged_fit import fit_averaged
 from surrogate.beliefs import BELIEFS, DEFAULT, PlainInputs
 from surrogate.kernel_fit import Columns, Problems, kernel
 
@@ -78,7 +78,7 @@ def test_where_specimens_do_not_scatter_noise_has_to_prove_itself() -> None:
 
 def test_the_default_belief_is_that_of_botorch() -> None:
     X, Y, _ = data(25, 0.1)
-    model = fit_averaged(X, Y[:, :1], beliefs=[DEFAULT])
+    model = fit_averaged(X, Y[:, :1], beliefs=[DEFAULT], draws=1)
     theirs = SingleTaskGP(X, Y[:, :1])
     fit_gpytorch_mll(ExactMarginalLogLikelihood(theirs.likelihood, theirs))
     asked, _, _ = data(60, 0.1)
@@ -96,7 +96,7 @@ def test_where_replicates_agree_neighbours_may_differ_all_the_same() -> None:
     X, rough, _ = data(40, 0.6)
     generator = torch.Generator().manual_seed(1)
     again = rough + 1e-3 * torch.randn(rough.shape, generator=generator, dtype=torch.double)
-    model = fit_averaged(X.repeat(2, 1), torch.cat([rough, again]), beliefs=[DEFAULT])
+    model = fit_averaged(X.repeat(2, 1), torch.cat([rough, again]), beliefs=[DEFAULT], draws=1)
     of_measurement, of_condition = model.theta[:, -1].exp(), model.theta[:, -2].exp()
     assert (of_measurement < 1e-3).all()
     assert (of_condition > 10 * of_measurement).all()
@@ -154,7 +154,7 @@ def test_choices_are_equal_or_different() -> None:
 
 def test_leaving_out_is_fitting_without() -> None:
     X, Y, _ = data(15, 0.3)
-    model = fit_averaged(X, Y[:, :1], beliefs=BELIEFS[:1])
+    model = fit_averaged(X, Y[:, :1], beliefs=BELIEFS[:1], draws=1)
     observed, means, variances = model.leave_one_out()
     for row in (0, 7):
         rest = [place for place in range(15) if place != row]
@@ -203,3 +203,36 @@ def test_posterior_is_differentiable_and_batched() -> None:
     assert torch.isfinite(gradient).all()
     flat, _ = model.marginal_moments(points.detach().reshape(-1, 4))
     torch.testing.assert_close(posterior.mean.reshape(-1, 2), flat)
+
+
+def test_of_few_runs_no_more_is_predicted_than_they_tell() -> None:
+    """Surfaces of many lengths, ten runs: intervals of one lengthscale miss, averaged ones hold."""
+    generator = torch.Generator().manual_seed(4)
+    scores = {draws: [0.0, 0.0] for draws in (1, 12)}
+    n_surfaces = 24
+    for _ in range(n_surfaces):
+        X = torch.rand(60, 3, generator=generator, dtype=torch.double)
+        lengths = 10 ** (torch.rand(3, generator=generator, dtype=torch.double) * 1.3 - 0.7)
+        distances = torch.cdist(X / lengths, X / lengths)
+        factor = torch.linalg.cholesky(torch.exp(-0.5 * distances**2) + 1e-6 * torch.eye(60))
+        y = factor @ torch.randn(60, 1, generator=generator, dtype=torch.double)
+        for draws, score in scores.items():
+            model = fit_averaged(
+                X[:10], y[:10], inputs=PlainInputs(is_of_specimens=False), draws=draws
+            )
+            mean, variance = model.marginal_moments(X[10:])
+            errors = (y[10:] - mean) / variance.sqrt()
+            score[0] += float((errors.abs() < 1.645).double().mean()) / n_surfaces
+            score[1] += float((errors**2 + variance.log()).mean()) / n_surfaces
+    (narrow, density), (covered, better) = scores[1], scores[12]
+    assert narrow < covered
+    assert 0.8 < covered < 0.96
+    assert better < density
+
+
+def test_draws_of_a_belief_count_as_one() -> None:
+    X, Y, _ = data(12, 0.3)
+    model = fit_averaged(X, Y)
+    assert len(set(map(tuple, model.theta.tolist()))) > len({b.name for b in model.beliefs})
+    for part in model.weights:
+        assert sum(part.values()) == pytest.approx(1.0)

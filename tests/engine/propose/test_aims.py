@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from engine.propose.aims import Aims, Folded, Straight, draw_judged
+from engine.propose.covariances import Matrices
 from engine.propose.expected_improvement import Points, pick_by_expectation
 from engine.propose.improvement import Staircases
 from engine.propose.work_space import WorkSpace
@@ -84,7 +85,7 @@ def points(k: int, laws, n: int = 25) -> Points:
     x = np.sort(np.random.default_rng(0).random(n))
     covariance = 0.3 * np.exp(-0.5 * ((x[:, None] - x) / 0.15) ** 2) + 0.02 * np.eye(n)
     mean = np.stack([np.sin(5 * x), np.cos(4 * x)][:k]) + 0.5
-    return Points(mean, np.stack([covariance] * k), 5, laws)
+    return Points(mean, Matrices(np.stack([covariance] * k)), 5, laws)
 
 
 TARGET = Folded(0.6, 0.4, is_log=False, reference=-1.5)
@@ -94,6 +95,10 @@ TARGET = Folded(0.6, 0.4, is_log=False, reference=-1.5)
 def test_two_objectives_against_joint_draws(laws) -> None:
     """The formula is the mean hypervolume improvement over joint draws of everything."""
     given_points = points(2, laws)
+    matrices = [
+        given_points.covariances.columns(j, range(given_points.mean.shape[1]))
+        for j in range(len(laws))
+    ]
     choice = pick_by_expectation(
         given_points,
         1,
@@ -106,7 +111,7 @@ def test_two_objectives_against_joint_draws(laws) -> None:
     draws = np.stack(
         [
             law.gains(rng.multivariate_normal(m, c, size=40_000))
-            for law, m, c in zip(laws, given_points.mean, given_points.covariance, strict=True)
+            for law, m, c in zip(laws, given_points.mean, matrices, strict=True)
         ],
         axis=-1,
     )
@@ -125,7 +130,7 @@ def test_one_target_prefers_what_may_hit() -> None:
     mean = np.array([[0.5, 0.7, 1.0, 1.0]])
     covariance = np.diag([1e-8, 1e-8, 1e-8, 0.5])[None]
     choice = pick_by_expectation(
-        Points(mean, covariance, 1, (law,)),
+        Points(mean, Matrices(covariance), 1, (law,)),
         1,
         n_draws=512,
         seed=0,

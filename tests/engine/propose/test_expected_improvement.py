@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from engine.propose.covariances import Matrices
 from engine.propose.expected_improvement import Points, pick_by_expectation
 from engine.propose.improvement import Staircases
 
@@ -15,7 +16,13 @@ def points(k: int, n: int = 25, seed: int = 0) -> Points:
     x = np.sort(np.random.default_rng(seed).random(n))
     covariance = 0.3 * np.exp(-0.5 * ((x[:, None] - x) / 0.15) ** 2)
     mean = np.stack([np.sin(5 * x), np.cos(4 * x)][:k]) + 0.5
-    return Points(mean, np.stack([covariance + 0.02 * np.eye(n)] * k), N_RUNS)
+    return Points(mean, Matrices(np.stack([covariance + 0.02 * np.eye(n)] * k)), N_RUNS)
+
+
+def matrices(given: Points) -> NDArray[np.float64]:
+    """Return the covariances (k, p, p) as a whole."""
+    k, p = given.mean.shape
+    return np.stack([given.covariances.columns(j, range(p)) for j in range(k)])
 
 
 def pick(given: Points, n: int, n_draws: int = 256) -> tuple[list[int], NDArray[np.float64]]:
@@ -38,7 +45,7 @@ def test_two_objectives_are_the_mean_over_joint_draws() -> None:
     draws = np.stack(
         [
             rng.multivariate_normal(mean, covariance, size=20_000)
-            for mean, covariance in zip(given.mean, given.covariance, strict=True)
+            for mean, covariance in zip(given.mean, matrices(given), strict=True)
         ],
         axis=-1,
     )
@@ -63,7 +70,7 @@ def test_hopeless_candidates_are_still_told_apart(k: int) -> None:
     given = points(k)
     mean = given.mean.copy()
     mean[:, N_RUNS:] = -40.0 + 0.1 * np.arange(20)
-    _, values = pick(Points(mean, given.covariance * 1e-4, N_RUNS), 1)
+    _, values = pick(Points(mean, Matrices(matrices(given) * 1e-4), N_RUNS), 1)
     assert np.isfinite(values).all()
     assert (np.diff(values) > 0).all()
 
@@ -71,7 +78,7 @@ def test_hopeless_candidates_are_still_told_apart(k: int) -> None:
 def test_of_two_equally_uncertain_the_higher_mean_is_worth_more() -> None:
     covariance = np.diag([0.1, 1.0, 1.0, 0.2])
     mean = np.array([[0.0, -1.0, -0.5, -0.5]])
-    _, values = pick(Points(mean, covariance[None], 1), 1)
+    _, values = pick(Points(mean, Matrices(covariance[None]), 1), 1)
     assert values[1] > values[0]
     assert values[1] > values[2]  # the same mean, less to be hoped for
 
