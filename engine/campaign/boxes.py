@@ -17,8 +17,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
-from engine.campaign.exclusions import Condition, Exclusion, Interval
+from engine.campaign.applicability import Requirement, requirements
+from engine.campaign.conditions import Condition, Interval
+from engine.campaign.exclusions import Exclusion
 from engine.campaign.parameters import Parameter
 
 Span = Interval | frozenset[int]
@@ -61,7 +64,15 @@ def boxes_outside(
         TooManyCutsError: the search was given up.
     """
     places = {parameter.name: i for i, parameter in enumerate(parameters)}
-    waiting = [(whole_box(parameters, pinned or {}), 0)]
+    needs = requirements(parameters)
+    parts = [whole_box(parameters, pinned or {})]
+    for name in needs:
+        parts = _told_apart(parameters, places, parts, (name, needs[name]), pinned or {})
+    waiting = [(box, 0) for box in reversed(parts)]
+    conjunctions = [
+        [*exclusion.when.items(), *chain.from_iterable(needs.get(n, ()) for n in exclusion.when)]
+        for exclusion in exclusions
+    ]
     n_cuts = 0
     while waiting:
         box, n_kept = waiting.pop()
@@ -71,9 +82,8 @@ def boxes_outside(
         n_cuts += 1
         if n_cuts > _MOST_CUTS:
             raise TooManyCutsError
-        pieces = [
-            (piece, n_kept + 1) for piece in _cut(parameters, places, box, exclusions[n_kept])
-        ]
+        allowed, _ = _cut(parameters, places, box, conjunctions[n_kept])
+        pieces = [(piece, n_kept + 1) for piece in allowed]
         if rng is not None:
             rng.shuffle(pieces)
         waiting.extend(reversed(pieces))
@@ -139,13 +149,45 @@ def share_of(parameters: Sequence[Parameter], box: Box) -> float:
     return share
 
 
-def _cut(
-    parameters: Sequence[Parameter], places: Mapping[str, int], box: Box, exclusion: Exclusion
+def _told_apart(
+    parameters: Sequence[Parameter],
+    places: Mapping[str, int],
+    boxes: Sequence[Box],
+    need: tuple[str, Sequence[Requirement]],
+    pinned: Mapping[str, float],
 ) -> list[Box]:
-    """Return the disjoint parts of ``box`` outside ``exclusion``."""
+    """Return boxes in which a conditional parameter has a value throughout, or its stand-in."""
+    name, conjunction = need
+    place = places[name]
+    stand_in = stand_in_span(parameters[place])
+    parts: list[Box] = []
+    for box in boxes:
+        outside, inside = _cut(parameters, places, box, conjunction)
+        parts += inside
+        # Whoever holds a value wants the parameter to have one.
+        if name not in pinned:
+            parts += [(*part[:place], stand_in, *part[place + 1 :]) for part in outside]
+    return parts
+
+
+def stand_in_span(parameter: Parameter) -> Span:
+    """Return the span of what stands where a parameter has no value."""
+    value = parameter.stand_in
+    if isinstance(value, str):
+        return frozenset([list(parameter.choices or ()).index(value)])
+    return value, value
+
+
+def _cut(
+    parameters: Sequence[Parameter],
+    places: Mapping[str, int],
+    box: Box,
+    conjunction: Sequence[Requirement],
+) -> tuple[list[Box], list[Box]]:
+    """Return the disjoint parts of ``box`` outside and inside all conditions together."""
     outside: list[Box] = []
     inside = [box]
-    for name, condition in exclusion.when.items():
+    for name, condition in conjunction:
         place = places[name]
         covered: list[Box] = []
         for part in inside:
@@ -153,7 +195,7 @@ def _cut(
             outside += [(*part[:place], span, *part[place + 1 :]) for span in free]
             covered += [(*part[:place], span, *part[place + 1 :]) for span in excluded]
         inside = covered
-    return outside
+    return outside, inside
 
 
 def _split(

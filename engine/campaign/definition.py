@@ -32,16 +32,16 @@ from pydantic import (
     model_validator,
 )
 
+from engine.campaign.applicability import check_only_if
 from engine.campaign.boxes import can_hold, is_anything_left, least_contradiction
 from engine.campaign.choices import Value
-from engine.campaign.exclusions import Exclusion, check_condition
+from engine.campaign.conditions import Frozen, Number, check_condition
+from engine.campaign.exclusions import Exclusion
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
 from engine.campaign.objectives import Objective
 from engine.campaign.parameters import (
     EPSILON,
-    Frozen,
     Name,
-    Number,
     Parameter,
 )
 from engine.errors import nearest_name
@@ -192,6 +192,12 @@ class Campaign(Frozen):
                         f"parameter constraint '{constraint}': '{name}' is not a numeric "
                         f"controlled parameter.{nearest_name(name, controlled)}"
                     )
+                if controlled[name].only_if:
+                    raise ValueError(
+                        f"parameter constraint '{constraint}': '{name}' has no value everywhere "
+                        f"({controlled[name].only_if_text}), so that the sum has none either"
+                    )
+        check_only_if(self.parameters)
         self._check_exclusions()
         return self
 

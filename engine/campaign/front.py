@@ -16,7 +16,6 @@ objectives' units.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +23,9 @@ from numpy.typing import ArrayLike, NDArray
 from engine.campaign.objectives import Objective
 
 Array = NDArray[np.float64]
+
+LARGEST = 1e300
+"""The largest hypervolume that is told: a little more, and sums and axes would be infinite."""
 
 
 def gains_of(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
@@ -66,13 +68,13 @@ def hypervolume(values: ArrayLike, objectives: Sequence[Objective]) -> float:
     """Return the volume that the rows of ``values`` (runs, objectives) win beyond the thresholds.
 
     Rows with a missing objective are left out. Exact for any number of objectives
-    (Fonseca, Paquete & López-Ibáñez 2006).
+    (Fonseca, Paquete & López-Ibáñez 2006), up to :data:`LARGEST`.
 
     >>> hypervolume([[3.0], [5.0]], [Objective(outcome="q", threshold=1)])
     4.0
     """
     margins = _margins(values, objectives)
-    return float(_indicator(margins.shape[1])(-margins)) if len(margins) else 0.0
+    return _volume(margins) if len(margins) else 0.0
 
 
 def hypervolume_so_far(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
@@ -80,14 +82,13 @@ def hypervolume_so_far(values: ArrayLike, objectives: Sequence[Objective]) -> Ar
     gains = _gains(values, objectives)
     thresholds = np.array([o.reference for o in objectives])
     winning: NDArray[np.bool_] = np.all(gains > thresholds, axis=1)  # false where a value is NaN
-    indicator = _indicator(len(objectives))
     volumes = np.zeros(len(gains))
     front = np.empty((0, len(objectives)))
     for index, gain in enumerate(gains):
         volumes[index] = volumes[index - 1] if index else 0.0
         if winning[index] and not (front >= gain).all(axis=1).any():
             front = np.vstack([front[~(front <= gain).all(axis=1)], gain])
-            volumes[index] = indicator(thresholds - front)
+            volumes[index] = _volume(front - thresholds)
     return volumes
 
 
@@ -105,7 +106,11 @@ def _margins(values: ArrayLike, objectives: Sequence[Objective]) -> Array:
     return margins
 
 
-def _indicator(n_objectives: int) -> Any:
+def _volume(margins: Array) -> float:
+    """Return the volume under ``margins`` (runs, objectives), all above 0."""
     from pymoo.indicators.hv import HV
 
-    return HV(ref_point=np.zeros(n_objectives))
+    with np.errstate(over="ignore"):
+        volume = float(HV(ref_point=np.zeros(margins.shape[1]))(-margins))
+    # A number, as JSON has no infinity: three objectives of 1e150 have more than there is.
+    return min(volume, LARGEST)

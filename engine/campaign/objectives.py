@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import model_validator
 
-from engine.campaign.parameters import Frozen, Number, OutcomeName
+from engine.campaign.conditions import Frozen, Number
+from engine.campaign.parameters import OutcomeName
 
 if TYPE_CHECKING:
     import numpy as np

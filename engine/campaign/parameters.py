@@ -8,14 +8,13 @@ from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     model_validator,
 )
 
 from engine.campaign.choices import Value, check_choices, one_of
+from engine.campaign.conditions import Condition, Frozen, Number
 
 EPSILON = 2.0**-52
 
@@ -23,13 +22,6 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max
 OutcomeName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)?$", max_length=129)
 ]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class Frozen(BaseModel):
-    """What cannot change, and takes no field that it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
 class Parameter(Frozen):
@@ -40,6 +32,8 @@ class Parameter(Frozen):
     ``retired`` are choices that can no longer be had: runs with them stay and teach, none is
     proposed. ``minimum`` and ``maximum`` are what can exist at all: a result from
     outside ``low … high`` is kept, one from outside ``minimum … maximum`` is refused.
+
+    ``only_if`` names conditions on other parameters: elsewhere it has no value.
 
     ``scale = "log"`` says that what counts is the ratio of two values (a range of decades): the
     space is filled and the model learns in the logarithm; steps stay what the instrument has.
@@ -58,6 +52,7 @@ class Parameter(Frozen):
     maximum: Number | None = None
     hard_to_change: bool = False
     max_distinct: int | None = Field(default=None, ge=1)
+    only_if: dict[str, Condition] = Field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     description: str = ""
 
@@ -85,6 +80,11 @@ class Parameter(Frozen):
             raise ValueError(
                 f"parameter '{self.name}' is ambient: a reading of the room is a number; give low "
                 "and high instead of choices"
+            )
+        if self.role == "ambient" and self.only_if:
+            raise ValueError(
+                f"parameter '{self.name}' is ambient: the room is there whatever is set; only_if "
+                "means nothing"
             )
         if self.role == "ambient" and (self.hard_to_change or self.max_distinct):
             raise ValueError(
@@ -122,6 +122,23 @@ class Parameter(Frozen):
                 f"{low:g} … {high:g}: counting from low, the instrument would reach {reached:g} "
                 f"and {reached + self.step:g}, never high. Set high to one of them, or another step"
             )
+
+    def __hash__(self) -> int:
+        # Conditions lie in a dictionary, which has none.
+        return hash((self.name, self.role, self.unit, self.low, self.high, self.choices))
+
+    @property
+    def only_if_text(self) -> str:
+        """When the parameter has a value, in words: ``only if collector = drum``; else empty."""
+        parts = [condition.described(name) for name, condition in self.only_if.items()]
+        return f"only if {' and '.join(parts)}" if parts else ""
+
+    @cached_property
+    def stand_in(self) -> Value:
+        """What models read where the parameter has no value: the same everywhere."""
+        if self.is_categorical:
+            return self.settable[0]
+        return self.snap(self.value_at(0.5))
 
     @cached_property
     def is_numeric(self) -> bool:
@@ -316,8 +333,9 @@ class Parameter(Frozen):
             )
         if isinstance(value, str):
             return None
-        if not self.is_inside(value):
-            return f"expected {label} {self.range_text}"
+        low, high = self.bounds
+        if not low - self.resolution <= value <= high + self.resolution:
+            return f"expected {label} {self._range_text}"
         if self.n_levels is not None and abs(self.snap(value) - value) > self.resolution:
             nearest = f"the nearest is {self.snap(value):g}"
             return f"expected {label} on the instrument's settings; {nearest}"
@@ -327,13 +345,13 @@ class Parameter(Frozen):
         """Whether a value is within what is searched: the bounds, or a choice that can be had."""
         if isinstance(value, str):
             return value in self.settable
-        if value in self.retired:
-            return False
+        if self.choices is not None:
+            return any(abs(float(choice) - value) <= self.resolution for choice in self.settable)
         low, high = self.bounds
         return low - self.resolution <= value <= high + self.resolution
 
     @property
-    def range_text(self) -> str:
+    def _range_text(self) -> str:
         """What is searched of numbers: ``between 10 and 20``, or a constant's ``to be 15``."""
         low, high = self.bounds
         return f"to be {low:g}, the constant" if low == high else f"between {low:g} and {high:g}"

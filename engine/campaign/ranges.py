@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.campaign.choices import Value
+from engine.campaign.choices import Value, one_of
 from engine.campaign.definition import Campaign
 from engine.campaign.parameters import Parameter
 
@@ -29,6 +29,10 @@ Array = NDArray[np.float64]
 _LEAST_RUNS = 2
 _LEAST_SHARE = 0.05
 """On either side, so many runs must lie as far out as the reach goes."""
+
+
+_NOTHING = 1e-15
+"""Of the lowest value searched, on a scale of ratios."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ def outside_text(parameter: Parameter, value: Value) -> str | None:
     if value in parameter.retired or isinstance(value, str):
         return "is retired, it can no longer be had"
     low, high = parameter.bounds
+    if low < value < high:
+        return f"is not {one_of(parameter.settable)}, the choices searched"
     if low == high:
         return f"is not {low:g}, the only value searched"
     return f"lies outside the range searched, {low:g} … {high:g}"
@@ -110,10 +116,9 @@ def _reach(parameter: Parameter, values: Sequence[Value]) -> Reach:
     low, high = parameter.bounds
     numbers = [float(value) for value in values if not isinstance(value, str)]
     outside = [value for value in numbers if not parameter.is_inside(value)]
-    lower_values = sorted(value for value in outside if value < low)
-    if parameter.scale == "log":
-        # A decade lower stands for those that have no logarithm.
-        lower_values = [value if value > 0 else low / 10 for value in lower_values]
+    # What is nothing, or as good as it, has no logarithm, and stretches none.
+    floor = _NOTHING * low if parameter.scale == "log" else -math.inf
+    lower_values = sorted(value for value in outside if floor < value < low)
     upper_values = sorted((value for value in outside if value > high), reverse=True)
     # So many runs lie at the reach or beyond it.
     nth = max(_LEAST_RUNS, math.ceil(_LEAST_SHARE * len(numbers))) - 1
@@ -123,5 +128,6 @@ def _reach(parameter: Parameter, values: Sequence[Value]) -> Reach:
     if len(upper_values) > nth:
         end = upper_values[nth]
     if start == end:
-        start, end = min([low, *lower_values]), max([high, *upper_values])
+        decade = [low / 10] if any(value <= floor for value in outside) else []
+        start, end = min([low, *decade, *lower_values]), max([high, *upper_values])
     return Reach(parameter, start, end)

@@ -32,7 +32,7 @@ def show_batch(
     rows = [
         [
             "–" if id_ is None else str(id_),
-            *(_cell(s.conditions[name]) for name in settings),
+            *(_cell(s.conditions.get(name)) for name in settings),
             *(interval(s.outcomes.get(name)) for name in outcomes),
             "–" if s.nearest is None else f"{s.p_success:.0%}",
         ]
@@ -63,7 +63,7 @@ def show_batch(
         screen.print(f"meant for {room}; intervals are of one new measurement.", markup=False)
     for parameter in campaign.controlled:
         if parameter.hard_to_change:
-            values = [s.conditions[parameter.name] for s in batch.suggestions]
+            values = [s.conditions.get(parameter.name) for s in batch.suggestions]
             changes = sum(a != b for a, b in pairwise(values))
             screen.print(
                 f"{parameter.name}: {count(len(set(values)), 'value')}, "
@@ -89,7 +89,9 @@ def _share(source: SourceShare) -> str:
     return f"source {source.name}: trusted ({source.trust:.0%}), weight in the mean {weights}."
 
 
-def _cell(value: Value) -> str:
+def _cell(value: Value | None) -> str:
+    if value is None:
+        return "–"
     return value if isinstance(value, str) else f"{value:g}"
 
 
@@ -113,7 +115,9 @@ def write_worksheet(path: Path, proposed: ProposedBatch) -> None:
     for id_, s in proposed.numbered:
         settings_and_room = {**s.conditions, **s.ambient}
         row: list[Any] = [id_ or "", s.order]
-        row += [settings_and_room[p.name] for p in (*campaign.controlled, *campaign.ambient)]
+        row += [
+            settings_and_room.get(p.name, "") for p in (*campaign.controlled, *campaign.ambient)
+        ]
         row += [""] * len(to_fill)
         for name in outcomes:
             row += _triple(s.outcomes.get(name))

@@ -68,7 +68,7 @@ def revise(
 
     Refused where it contradicts recorded data: removing or renaming what has values, another unit.
     """
-    from engine.experiments.awaited import excluded_proposals
+    from engine.experiments.awaited import excluded_proposals, runs_left_outside
     from engine.workspace import Workspace
     from engine.workspace.revisions import revise as record_revision
     from engine.workspace.settings import read_campaign_file
@@ -81,6 +81,9 @@ def revise(
                 "add one, or name a file with --file"
             )
         revised = record_revision(workspace, campaign, note=note)
+    if revised.former is not None:
+        for warning in runs_left_outside(revised.former, campaign, revised.experiments):
+            warn(warning)
     for warning in excluded_proposals(campaign, revised.experiments):
         warn(warning)
     if as_json:
@@ -201,7 +204,8 @@ def _range(parameter: Parameter) -> str:
 
 
 def _marks(parameter: Parameter) -> str:
-    marks = ["hard to change"] if parameter.hard_to_change else []
+    marks = [parameter.only_if_text] if parameter.only_if else []
+    marks += ["hard to change"] if parameter.hard_to_change else []
     if parameter.retired:
         marks.append(f"retired: {', '.join(map(str, parameter.retired))}")
     if parameter.scale == "log":

@@ -137,7 +137,7 @@ def _show(predictions: Predictions) -> None:
     rows = [
         [
             str(place),
-            *(_cell(row.conditions[name]) for name in names),
+            *(_cell(row.conditions.get(name)) for name in names),
             *(interval(row.outcomes.get(name)) for name in outcomes),
             f"{row.p_success:.0%}",
         ]
@@ -212,7 +212,9 @@ def _ranks(campaign: Campaign) -> list[str]:
 
 
 def _strongest(campaign: Campaign, drives: Sequence[Drive]) -> list[str]:
-    return [_drive(campaign, drive) for drive in drives[:_MOST_DRIVES]]
+    cells = [_drive(campaign, drive) for drive in drives[:_MOST_DRIVES]]
+    # What has no value there, or no other that is allowed, drives nothing.
+    return cells + ["–"] * (len(_ranks(campaign)) - len(cells))
 
 
 def _drive(campaign: Campaign, drive: Drive) -> str:
@@ -222,5 +224,7 @@ def _drive(campaign: Campaign, drive: Drive) -> str:
     return f"{drive.parameter} {drive.span:.3g}, highest at {peak}"
 
 
-def _cell(value: Value) -> str:
+def _cell(value: Value | None) -> str:
+    if value is None:
+        return "–"
     return value if isinstance(value, str) else f"{value:.4g}"

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn, TypeVar
 
 from engine.campaign import Campaign, Parameter, Value
+from engine.campaign.applicability import lacking, surplus, surplus_text
 from engine.campaign.ranges import outside_text
 from engine.campaign.vocabulary import Kind, Vocabulary, same_unit, unit_problem
 from engine.errors import SpinneretError, UsageError, by_voice, field, nearest_name
@@ -339,17 +340,33 @@ def _text(value: Value) -> str:
 def require_controlled(
     campaign: Campaign, conditions: Mapping[str, Value], field_name: str
 ) -> None:
-    """Refuse conditions that leave out what the machine must be set to.
+    """Refuse conditions that leave out what the machine must be set to, or say too much.
 
     Raises:
-        UsageError: names what is missing.
+        UsageError: names what is missing, or what has no value beside the others.
     """
-    missing = [p for p in campaign.controlled if p.name not in conditions]
+    refuse_surplus(campaign, conditions, field_name)
+    missing = lacking(campaign.controlled, conditions)
     if missing:
         headings = ", ".join(campaign.heading(p.name) for p in missing)
         raise UsageError(
             f"expected a value of every parameter that is set on the machine; missing: {headings}. "
             f"Add {field(field_name)} {missing[0].name}=VALUE"
+        )
+
+
+def refuse_surplus(
+    campaign: Campaign, conditions: Mapping[str, Value], field_name: str | None
+) -> None:
+    """Refuse a value of a parameter that has none beside the others.
+
+    Raises:
+        UsageError: names it, and when it has one.
+    """
+    for parameter in surplus(campaign.parameters, conditions):
+        raise UsageError(
+            f"{_item(parameter.name, conditions[parameter.name])}: {surplus_text(parameter)}",
+            field=field_name,
         )
 
 
@@ -362,6 +379,10 @@ def outside_of(campaign: Campaign, conditions: Mapping[str, Value]) -> list[str]
         if value is not None and text is not None:
             warnings.append(f"{campaign.heading(parameter.name)} = {_text(value)} {text}")
     warnings += [f"{rule} is not met" for rule in campaign.broken_by(conditions)]
+    warnings += [
+        f"{parameter.name} has a value {parameter.only_if_text}; it makes no difference here"
+        for parameter in surplus(campaign.parameters, conditions)
+    ]
     warnings += [exclusion.message for exclusion in campaign.exclusions_of(conditions)]
     return warnings
 

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from db.records import CampaignRecord, ExperimentBrief, ExperimentRecord, Status
 from db.session import Transaction
 from engine.campaign import Campaign
+from engine.campaign.applicability import without_surplus
 from engine.campaign.history import History, Run
 from engine.campaign.ranges import reaches_of
 
@@ -122,7 +123,10 @@ def history_from_records(campaign: Campaign, experiments: Sequence[ExperimentRec
     for experiment in experiments:
         results = experiment.replicates()
         run = Run(
-            conditions={k: v for k, v in experiment.conditions.items() if k in parameters},
+            conditions=without_surplus(
+                campaign.parameters,
+                {k: v for k, v in experiment.conditions.items() if k in parameters},
+            ),
             outcomes={k: v for k, v in results.items() if k in outcomes},
             id=experiment.id,
             label=experiment.label,
@@ -242,7 +246,10 @@ def _of_best_cells(ranks: Array, owner: Rows, n_cells: int) -> list[int]:
     for row in range(len(owner) - 1, -1, -1):
         if len(by_cell[owner[row]]) < _PER_CELL:
             by_cell[owner[row]].append(row)
-    comparable = np.flatnonzero(np.isfinite(averages).all(axis=1))
+    is_known = np.isfinite(averages)
+    comparable = np.flatnonzero(is_known.any(axis=1))
+    # Where an objective was not measured nothing is known of it: the middle.
+    averages = np.where(is_known, averages, 0.5)
     orders = []
     for weights in _weights(ranks.shape[1]):
         loss = (weights * (1.0 - averages[comparable])).max(axis=1)

@@ -17,6 +17,7 @@ from db.records import (
 )
 from db.session import Transaction
 from engine.campaign import Campaign
+from engine.campaign.applicability import lacking, surplus, without_surplus
 from engine.campaign.ranges import outside_text
 from engine.errors import (
     DataError,
@@ -30,7 +31,12 @@ from engine.errors import (
     field,
     marked,
 )
-from engine.experiments.conditions import find_outcome, read_conditions, read_results
+from engine.experiments.conditions import (
+    find_outcome,
+    read_conditions,
+    read_results,
+    refuse_surplus,
+)
 from engine.experiments.entries import Entry, check_flags, next_status, refuse_results
 from engine.experiments.importers.cells import CellError, clean_label
 from engine.experiments.plausibility import far_from_expected
@@ -247,11 +253,12 @@ class Recorder:
 
     def _create(self, entry: Entry) -> ExperimentRecord:
         conditions = {**entry.conditions, **entry.actual}
-        lacking = [p.name for p in self.campaign.controlled if p.name not in conditions]
-        if lacking:
+        refuse_surplus(self.campaign, conditions, "conditions")
+        missing = [parameter.name for parameter in lacking(self.campaign.controlled, conditions)]
+        if missing:
             raise UsageError(
                 f"{by_voice(field('new'), field('conditions'))}: expected a value of every "
-                f"controlled parameter; missing: {', '.join(map(self.campaign.heading, lacking))}"
+                f"controlled parameter; missing: {', '.join(map(self.campaign.heading, missing))}"
             )
         if entry.label is not None:
             try:
@@ -283,10 +290,30 @@ class Recorder:
                 f"{names}: a known run's conditions are corrected with {field('actual')}"
             )
         if entry.actual:
+            self._check_actual(experiment, entry.actual)
             self.tx.experiments.set_actual(experiment.id, entry.actual)
         if entry.note is not None and not entry.correct and entry.retract is None:
             notes = [experiment.note] if experiment.note else []
             self.tx.experiments.set_note(experiment.id, "\n".join([*notes, entry.note]))
+
+    def _check_actual(self, experiment: ExperimentRecord, actual: Mapping[str, Value]) -> None:
+        """Refuse actual conditions that leave a parameter without its value, or say too much.
+
+        What was proposed and has no value beside what was really set is left aside in silence.
+        """
+        parameters = self.campaign.parameters
+        conditions = {**experiment.conditions, **actual}
+        names = {parameter.name for parameter in surplus(parameters, conditions)}
+        redundant = {name: value for name, value in actual.items() if name in names}
+        sound = without_surplus(parameters, conditions)
+        refuse_surplus(self.campaign, {**sound, **redundant}, "actual")
+        missing = [p.name for p in lacking(parameters, conditions) if p.only_if]
+        if missing:
+            raise UsageError(
+                f"{self.campaign.parameter(missing[0]).name} has a value "
+                f"{self.campaign.parameter(missing[0]).only_if_text}, as it is now: give it, too",
+                field="actual",
+            )
 
     def _measure(self, experiment: ExperimentRecord, entry: Entry) -> list[RecordedValue]:
         if entry.results:

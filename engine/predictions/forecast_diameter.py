@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.campaign import Campaign, Value
+from engine.campaign.applicability import lacking
 from engine.errors import ModelError
 from engine.predictions.predict import predict
 from engine.previews.diameter import measured_diameter
@@ -38,7 +39,7 @@ def forecast_for_preview(
 
 def not_forecast(campaign: Campaign, conditions: Mapping[str, Value]) -> str | None:
     """Return why nothing can be forecast of conditions: a parameter that nobody stated."""
-    missing = [p.name for p in campaign.controlled if p.name not in conditions]
+    missing = [parameter.name for parameter in lacking(campaign.controlled, conditions)]
     if not missing:
         return None
     return (

@@ -21,6 +21,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from engine.campaign import Campaign, Parameter, Value
+from engine.campaign.applicability import completed, without_surplus
 from engine.compute import limit_threads
 from engine.errors import UsageError, by_voice
 from engine.experiments.conditions import outside_of
@@ -145,19 +146,22 @@ def ask(
     typical = {
         p.name: float(x) for p, x in zip(campaign.ambient, forecaster.data.fill, strict=True)
     }
-    complete = [{**typical, **row} for row in conditions]
+    complete = [{**typical, **without_surplus(campaign.parameters, row)} for row in conditions]
     success = forecaster.p_success(complete)
     remote = remoteness(forecaster, complete)
     driven = drives and len(conditions) <= MAX_DRIVEN_ROWS
     drives_by_row = what_drives(forecaster, complete) if driven else [{}] * len(complete)
     rows = tuple(
         Prediction(
-            conditions={p.name: full[p.name] for p in campaign.parameters},
+            conditions={p.name: full[p.name] for p in campaign.parameters if p.name in full},
             assumed=tuple(name for name in typical if name not in stated),
             outcomes=forecast,
             p_success=p,
             remoteness=far,
-            warnings=(*_warnings(campaign, full, far), *_unknown(forecaster.space, full)),
+            warnings=(
+                *_warnings(campaign, {**typical, **stated}, far),
+                *_unknown(forecaster.space, full),
+            ),
             drives=drive,
         )
         for stated, full, forecast, p, far, drive in zip(
@@ -211,6 +215,7 @@ def what_drives(
         {
             p.name: _allowed(
                 campaign,
+                p.name,
                 constrained.get(p.name, [{**row, p.name: value} for value in _grid(p)]),
             )
             for p in campaign.parameters
@@ -231,10 +236,11 @@ def what_drives(
 
 
 def _allowed(
-    campaign: Campaign, points: Sequence[Mapping[str, Value]]
-) -> list[Mapping[str, Value]]:
-    """Return the points that the campaign does not exclude."""
-    return [point for point in points if not campaign.exclusions_of(point)]
+    campaign: Campaign, name: str, points: Sequence[Mapping[str, Value]]
+) -> list[dict[str, Value]]:
+    """Return the points that the campaign does not exclude, where ``name`` has a value at all."""
+    rows = [completed(campaign.parameters, point) for point in points]
+    return [row for row in rows if name in row and not campaign.exclusions_of(row)]
 
 
 def _constrained_points(
@@ -333,7 +339,9 @@ def _unknown(space: Space, conditions: Mapping[str, Value]) -> list[str]:
     """Say of which values the model cannot know anything, as no run differs in them."""
     warnings = []
     for parameter in space.campaign.parameters:
-        value = conditions[parameter.name]
+        value = conditions.get(parameter.name)
+        if value is None:
+            continue
         if isinstance(value, str):
             code = list(parameter.choices or ()).index(value)
             is_known = code in space.reaches[parameter.name].codes

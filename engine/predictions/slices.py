@@ -19,6 +19,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from engine.campaign import Campaign, Parameter, Value
+from engine.campaign.applicability import completed
 from engine.campaign.boxes import Box, boxes_outside
 from engine.campaign.history import History
 from engine.errors import UsageError, nearest_name
@@ -37,7 +38,8 @@ _MOST_BOXES = 256
 class Slice:
     """One parameter over its range: mean, lower and upper of the outcome at each grid value.
 
-    ``excluded`` tells which of these settings the campaign excludes.
+    ``excluded`` tells which of these settings the campaign excludes, or where the parameter has no
+    value.
     """
 
     parameter: str
@@ -78,9 +80,15 @@ def slices(
     campaign = forecaster.space.campaign
     check_outcome(forecaster, outcome)
     grids = {p.name: grid_of(p, SLICE_POINTS) for p in campaign.parameters if not p.is_constant}
-    rows = [{**conditions, name: value} for name, grid in grids.items() for value in grid]
+    pairs = [(name, {**conditions, name: value}) for name, grid in grids.items() for value in grid]
+    rows = [completed(campaign.parameters, row) for _, row in pairs]
     answers = iter(forecaster.predict(rows, level))
-    excluded = iter([bool(campaign.exclusions_of(row)) for row in rows])
+    excluded = iter(
+        [
+            name not in row or bool(campaign.exclusions_of(row))
+            for (name, _), row in zip(pairs, rows, strict=True)
+        ]
+    )
     cuts = []
     for name, grid in grids.items():
         line = [next(answers)[outcome] for _ in grid]
@@ -124,13 +132,15 @@ def surface(
     if x == y:
         raise UsageError(f"expected two parameters for a map, got '{x}' twice")
     x_grid, y_grid = (grid_of(campaign.parameter(name), MAP_POINTS) for name in (x, y))
-    rows = [{**conditions, x: a, y: b} for b in y_grid for a in x_grid]
+    rows = [
+        completed(campaign.parameters, {**conditions, x: a, y: b}) for b in y_grid for a in x_grid
+    ]
     level = 0.9
     flat = [answer[outcome] for answer in forecaster.predict(rows, level)]
     wide = len(x_grid)
     starts = range(0, len(flat), wide)
     lines = [flat[start : start + wide] for start in starts]
-    excluded = [bool(campaign.exclusions_of(row)) for row in rows]
+    excluded = [not {x, y} <= row.keys() or bool(campaign.exclusions_of(row)) for row in rows]
     return Map(
         x,
         y,

@@ -22,10 +22,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.campaign import Campaign, LinearConstraint, Value
-from engine.campaign.history import History, Run
-from engine.campaign.inequalities import format_comparison
-from engine.errors import ModelError, UsageError, field
+from engine.campaign import Value
+from engine.campaign.history import History
+from engine.errors import ModelError, SpinneretError, UsageError, field
+from engine.propose.ax_parameters import (
+    AxUnits,
+    ax_space,
+    conditions_with_room,
+    inequality,
+    is_inside,
+    parameter_configs,
+)
 from engine.propose.ax_surrogate import Guide, guided_strategy
 from engine.propose.batch import DistinctLimits
 from engine.propose.fused_kernel import without_compiling
@@ -71,10 +78,17 @@ def generate_with_ax(
     """
     with warnings.catch_warnings(), _quietly():
         warnings.simplefilter("ignore")
-        client, skipped = build_client(history, seed, guide)
+        units = AxUnits(ax_space(space.campaign, history))
         stated = {p.name: float(x) for p, x in zip(space.ambient, room.typical, strict=True)}
-        columns = ax_space(space.campaign, history).columns
-        fixed_conditions = {k: v for k, v in {**fixed, **stated}.items() if columns[k]}
+        fixed_conditions = units.scaled({**fixed, **stated})
+        try:
+            client, skipped = build_client(history, seed, guide)
+        except SpinneretError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"Ax does not take this campaign ({error}); use {field('strategy')} gp."
+            ) from error
         started = time.perf_counter()
         try:
             with MODELS, without_compiling():
@@ -95,7 +109,9 @@ def generate_with_ax(
             "searched today: it takes none."
         )
     constants = {p.name: p.settable[0] if p.choices else p.bounds[0] for p in space.controlled}
-    rows = space.settings_of([{**constants, **parameters} for parameters in trials.values()])
+    rows = space.settings_of(
+        [{**constants, **units.restored(parameters)} for parameters in trials.values()]
+    )
     settings, filled = take_then_fill(
         space,
         history,
@@ -126,12 +142,6 @@ def _quietly() -> Iterator[None]:
         logging.disable(disabled_level)
 
 
-def ax_space(campaign: Campaign, history: History) -> Space:
-    """Return the space that Ax searches: what varies, within the bounds and in the room's reach."""
-    runs = (*history.finished, *history.pending, *history.failed)
-    return Space(campaign, [run.conditions for run in runs if _inside(campaign, run)])
-
-
 def build_client(history: History, seed: int, guide: Guide | None = None) -> tuple[Any, int]:
     """Return an Ax ``Client`` that knows the campaign and its runs, and how many runs it refused.
 
@@ -140,16 +150,17 @@ def build_client(history: History, seed: int, guide: Guide | None = None) -> tup
     Raises:
         UsageError: the campaign has an equality between parameters, or a limit on an objective.
     """
-    rules = [_inequality(history.campaign, c) for c in history.campaign.parameter_constraints]
+    campaign = history.campaign
+    space = ax_space(campaign, history)
+    units = AxUnits(space)
+    rules = [inequality(campaign, c, units) for c in campaign.parameter_constraints]
     inequalities = [rule for rule in rules if rule is not None]
     from ax.api.client import Client
 
-    campaign = history.campaign
-    space = ax_space(campaign, history)
     client = Client(random_seed=seed)
     client.configure_experiment(
         name=campaign.name,
-        parameters=_parameters(space, history),
+        parameters=parameter_configs(space, history, units),
         parameter_constraints=inequalities,
     )
     metrics = {name: f"outcome_{i}" for i, name in enumerate(campaign.outcomes)}
@@ -186,11 +197,11 @@ def build_client(history: History, seed: int, guide: Guide | None = None) -> tup
     fill = typical_ambient(space, history.finished)
     skipped = 0
     for run in (*history.finished, *history.pending, *history.failed):
-        if not _inside(campaign, run):
+        if not is_inside(campaign, run):
             skipped += 1
             continue
         # A trial that is attached and not completed counts as pending for Ax.
-        index = client.attach_trial(_ax_conditions(space, run, fill))
+        index = client.attach_trial(units.scaled(conditions_with_room(space, run, fill)))
         results = {
             metrics[o]: float(np.mean(scale.scaled(o, np.array(run.outcomes[o]))))
             for o in needed
@@ -238,82 +249,6 @@ class _Scale:
         if self.units is None:
             return self.work.bound(outcome, bound)
         return bound / self.units[outcome]
-
-
-def _parameters(space: Space, history: History) -> list[Any]:
-    from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
-
-    runs = (*history.finished, *history.pending, *history.failed)
-    ruled = {name for rule in space.campaign.parameter_constraints for name in rule.terms}
-    configs: list[Any] = []
-    for parameter in (*space.controlled, *space.ambient):
-        if not space.columns[parameter.name]:
-            continue
-        if parameter.choices is not None:
-            kind = "str" if parameter.is_categorical else "float"
-            configs.append(
-                ChoiceParameterConfig(
-                    name=parameter.name,
-                    values=list(parameter.settable),
-                    parameter_type=kind,
-                    is_ordered=parameter.is_numeric,
-                )
-            )
-            continue
-        low, high = parameter.bounds
-        if parameter.role == "ambient":
-            read = [
-                float(r.conditions[parameter.name]) for r in runs if parameter.name in r.conditions
-            ]
-            low, high = min([low, *read]), max([high, *read])
-        # Ax takes no logarithm of what stands in a rule, nor of readings of 0.
-        is_log = parameter.scale == "log" and parameter.name not in ruled and low > 0
-        configs.append(
-            RangeParameterConfig(
-                name=parameter.name,
-                bounds=(low, high),
-                parameter_type="float",
-                scaling="log" if is_log else None,
-            )
-        )
-    return configs
-
-
-def _inside(campaign: Campaign, run: Run) -> bool:
-    for parameter in campaign.controlled:
-        value = run.conditions[parameter.name]
-        if not parameter.is_inside(value):
-            return False
-        # Ax's own ends are sharp.
-        if not parameter.is_constant and not isinstance(value, str):
-            low, high = parameter.bounds
-            if not low <= value <= high:
-                return False
-    return True
-
-
-def _ax_conditions(space: Space, run: Run, fill: Array) -> dict[str, Any]:
-    conditions: dict[str, Any] = {p.name: run.conditions[p.name] for p in space.controlled}
-    for parameter, typical in zip(space.ambient, fill, strict=True):
-        conditions[parameter.name] = run.conditions.get(parameter.name, float(typical))
-    return {name: value for name, value in conditions.items() if space.columns[name]}
-
-
-def _inequality(campaign: Campaign, constraint: LinearConstraint) -> str | None:
-    """Return a rule for Ax, constants put into its bound; ``None`` where it binds nothing else."""
-    if constraint.operator == "==":
-        raise UsageError(
-            f"Ax takes no equality between parameters ('{constraint}'): use {field('strategy')} "
-            "matmcl, gp, sobol or nsga2."
-        )
-    constants = {p.name: p.bounds[0] for p in campaign.controlled if p.is_constant and p.is_numeric}
-    terms = {n: factor for n, factor in constraint.terms.items() if n not in constants}
-    if not terms:
-        return None
-    if len(terms) == len(constraint.terms):
-        return str(constraint)
-    share = sum(f * constants[n] for n, f in constraint.terms.items() if n in constants)
-    return format_comparison(terms, constraint.operator, constraint.bound - share)
 
 
 def _outcome_constraints(

@@ -8,7 +8,7 @@ Columns
 -------
 Ax keeps the order of the parameters, controlled then ambient, and hands the model raw values; the
 model's input transform scales them by the reaches of the space that Ax searches
-(:func:`engine.propose.ax_adapter.ax_space`). So a column is that of
+(:func:`engine.propose.ax_parameters.ax_space`). So a column is that of
 :meth:`engine.propose.space.Space.cube` there, also for a room that was outside its range (Ax's own
 bounds are wider there) and for numeric choices. Constants are no parameters of Ax. Named choices
 are one-hot in another order in Ax and are refused.
@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 from engine.errors import UsageError, field
+from engine.propose.ax_parameters import AxUnits
 from engine.propose.space import Space
 from surrogate.sourced import Heads
 
@@ -103,9 +104,13 @@ def surrogate_spec(
 
     from surrogate.sourced_gp import SourcedGP
 
+    units = AxUnits(space)
     varying = [p.name for p in (*space.controlled, *space.ambient) if space.columns[p.name]]
     reaches = [space.reaches[name] for name in varying]
-    bounds = torch.tensor([(r.low, r.high) for r in reaches], dtype=torch.double).T
+    scales = [units.by_name.get(name, 1.0) for name in varying]
+    bounds = torch.tensor(
+        [(r.low / s, r.high / s) for r, s in zip(reaches, scales, strict=True)], dtype=torch.double
+    ).T
     heads = {metrics[name]: (guide.heads, place) for place, name in enumerate(guide.outcomes)}
     heads |= dict.fromkeys(distances, (None, 0))
     return SurrogateSpec(

@@ -54,7 +54,7 @@ def _of_rules(
     space: Space, rules: list[LinearConstraint], pinned: dict[str, Value], begin: str
 ) -> tuple[list[LinearConstraint], dict[str, Value], str]:
     """Return the rules and values that contradict each other, and how the message begins."""
-    (region,) = Regions(space, pinned).every
+    (region,) = Regions(space, pinned).listed
     if region.polytope.nearest() is not None:
         return rules, pinned, begin
     numeric = [p for p in space.controlled if p.is_numeric]
@@ -80,9 +80,9 @@ def _least(
         if _is_empty(space, remaining, exclusions, pinned):
             rules = remaining
     for exclusion in reversed(exclusions):
-        others = [item for item in exclusions if item is not exclusion]
-        if _is_empty(space, rules, others, pinned):
-            exclusions = others
+        fewer_exclusions = [item for item in exclusions if item is not exclusion]
+        if _is_empty(space, rules, fewer_exclusions, pinned):
+            exclusions = fewer_exclusions
     return rules, exclusions, pinned
 
 
@@ -99,7 +99,7 @@ def _is_empty(
     """
     changes = {"parameter_constraints": tuple(rules), "exclusions": tuple(exclusions)}
     regions = Regions(Space(space.campaign.model_copy(update=changes)), pinned)
-    if any(region.nearest(None) is not None for region in regions.every):
+    if any(region.nearest(None) is not None for region in regions.listed):
         return False
     if not regions.is_all:
         raise TimeoutError

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from engine.campaign import Value
+from engine.campaign.applicability import lacking
 from engine.campaign.history import History
 from engine.compute import device_of
 from engine.errors import DataError, ModelError
@@ -27,13 +28,18 @@ from surrogate.beliefs import PlainInputs
 from surrogate.errors import SurrogateError
 from surrogate.feasibility import Feasibility
 from surrogate.gp import marginal_moments, outcomes_of
-from surrogate.labs.gate import fit_among_labs
+from surrogate.labs.gate import fit_among_labs, is_too_ragged
 
 if TYPE_CHECKING:
     from engine.sources.knowledge import Knowledge
     from engine.workspace.settings import ProposeSettings
 
 Array = NDArray[np.float64]
+
+_TOO_RAGGED = (
+    "some outcomes were not measured on every run, and there are too many results for simulated "
+    "labs to be weighed by them: they are left aside."
+)
 
 
 class Forecaster:
@@ -101,6 +107,8 @@ class Forecaster:
             X, Y = (torch.from_numpy(part).to(device) for part in (data.X, data.Y / data.units))
             labs = knowledge.labs(names) if knowledge is not None else None
             model, use = fit_among_labs(X, Y, labs, heads, inputs=plain_inputs(space))
+            if labs is not None and is_too_ragged(Y):
+                data = replace(data, notes=(*data.notes, _TOO_RAGGED))
         except SurrogateError as error:
             raise ModelError(f"the surrogate could not be fitted: {error}") from error
         shares = [
@@ -171,7 +179,7 @@ class Forecaster:
         if not len(conditions):
             return []
         for place, row in enumerate(conditions):
-            missing = [p.name for p in self.space.controlled if p.name not in row]
+            missing = [p.name for p in lacking(self.space.controlled, row)]
             if missing:
                 raise DataError(
                     f"conditions {place + 1}: expected a value for {', '.join(missing)}"

@@ -389,4 +389,4 @@ class Search:
         settings = self.space.snap(self.space.settings_of(near))
         for name, value in fixed.items():
             settings[:, self.space.place_of(name)] = self.space.code_of(name, value)
-        return settings
+        return self.space.canonical(settings)

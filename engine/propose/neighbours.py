@@ -33,7 +33,7 @@ def neighbours(space: Space, rows: Array, fixed: Mapping[str, Value] | None = No
         moved.append(steps)
         moved.extend(_compensated(space, steps, i, fixed or {}))
         moved.extend(evaded(space, steps, {*(fixed or {}), parameter.name}))
-    candidates = np.concatenate(moved)
+    candidates = space.canonical(np.concatenate(moved))
     return space.new_among(candidates[space.is_feasible(candidates)], set(space.identities(rows)))
 
 
@@ -79,13 +79,13 @@ def _borders(space: Space, i: int) -> list[float]:
     return sorted(ends - set(parameter.bounds))
 
 
-def evaded(space: Space, settings: Array, held: Collection[str]) -> list[Array]:
+def evaded(space: Space, settings: Array, pinned: Collection[str]) -> list[Array]:
     """Return variants of excluded settings (n, c): one parameter of an exclusion leads out of it.
 
     Args:
         space: the campaign's.
         settings: those that lie in no exclusion have no variants.
-        held: parameters that stay.
+        pinned: parameters that stay.
     """
     variants = []
     for exclusion in space.campaign.exclusions:
@@ -93,7 +93,7 @@ def evaded(space: Space, settings: Array, held: Collection[str]) -> list[Array]:
         if not len(inside):
             continue
         for name, condition in exclusion.when.items():
-            if name in held:
+            if name in pinned:
                 continue
             place = space.place_of(name)
             for span in spans_outside(space.controlled[place], condition):
@@ -116,11 +116,12 @@ def nearest_allowed(space: Space, setting: Array, fixed: Mapping[str, Value]) ->
     As many parameters change as there are exclusions to leave, each as little as it can.
     """
     nowhere = np.zeros((1, len(space.ambient)))
+    setting = space.canonical(setting[None])[0]
     for _ in space.campaign.exclusions:
         variants = evaded(space, setting[None], fixed)
         if not variants:
             break
-        candidates = np.concatenate(variants)
+        candidates = space.canonical(np.concatenate(variants))
         allowed = candidates[space.is_feasible(candidates)]
         candidates = allowed if len(allowed) else candidates
         X = space.cube(candidates, np.tile(nowhere, (len(candidates), 1)))

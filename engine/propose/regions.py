@@ -154,12 +154,12 @@ class Regions:
             self.is_all = next(boxes, None) is None
         except TooManyCutsError:
             self.is_all = False
-        self.every = tuple(regions)
+        self.listed = tuple(regions)
 
     @cached_property
-    def some(self) -> tuple[Region, ...]:
+    def selected(self) -> tuple[Region, ...]:
         """Those to draw from: all, or so many by chance, the larger sooner."""
-        possible = [region for region in self.every if region.holds_points()]
+        possible = [region for region in self.listed if region.holds_points()]
         if len(possible) <= _MOST_REGIONS:
             return tuple(possible)
         # A region without any width is possible, too.

@@ -8,6 +8,7 @@ from typing import get_args
 
 from engine import errors
 from engine.campaign import Campaign, Value
+from engine.campaign.applicability import requirements
 from engine.campaign.boxes import is_anything_left, least_contradiction
 from engine.campaign.history import Run
 from engine.errors import UsageError, nearest_name
@@ -85,6 +86,7 @@ spun before the next look at the results
     fixed = read_conditions(
         campaign, request.fixed, "fixed", role="controlled", belongs="at", as_setting=True
     )
+    fixed = with_needs(campaign, fixed)
     refuse_excluded(campaign, fixed)
     return replace(
         request,
@@ -92,6 +94,29 @@ spun before the next look at the results
         fixed=fixed,
         max_distinct=read_counts(campaign, request.max_distinct, "max_distinct"),
     )
+
+
+def with_needs(campaign: Campaign, fixed: Mapping[str, Value]) -> dict[str, Value]:
+    """Return held values with what they need: a drum's speed needs the drum.
+
+    Raises:
+        UsageError: a parameter that has no value beside the others, or several choices would do.
+    """
+    needs = requirements(campaign.controlled)
+    pinned_values = dict(fixed)
+    for name in fixed:
+        parameter = campaign.parameter(name)
+        for parent, condition in needs.get(name, ()):
+            if parent not in pinned_values and len(condition.any_of) == 1:
+                pinned_values[parent] = condition.any_of[0]
+            text = f"{name} has a value {parameter.only_if_text}"
+            if parent not in pinned_values:
+                raise UsageError(f"{text}: fix {parent}, too", field="fixed")
+            if not condition.holds(campaign.parameter(parent), pinned_values[parent]):
+                raise UsageError(
+                    f"{text}, and {parent} is held at {pinned_values[parent]}", field="fixed"
+                )
+    return pinned_values
 
 
 def refuse_excluded(campaign: Campaign, fixed: Mapping[str, Value]) -> None:
@@ -110,10 +135,12 @@ def refuse_excluded(campaign: Campaign, fixed: Mapping[str, Value]) -> None:
     }
     if is_anything_left(campaign.controlled, campaign.exclusions, pinned):
         return
-    exclusions, held = least_contradiction(campaign.controlled, campaign.exclusions, pinned)
+    exclusions, pinned_values = least_contradiction(
+        campaign.controlled, campaign.exclusions, pinned
+    )
     values = ", ".join(
         f"{name}={fixed[name]}" if isinstance(fixed[name], str) else f"{name}={fixed[name]:g}"
-        for name in held
+        for name in pinned_values
     )
     reasons = " and ".join(exclusion.message for exclusion in exclusions)
     raise UsageError(f"{values} leaves no setting: {reasons}. Fix other values", field="fixed")

@@ -83,6 +83,7 @@ class Sampler:
     def _with_more(self, distinct: Array, settings: Array, fixed: Mapping[str, Value]) -> Array:
         """Add those of ``settings`` that can be set once equalities are solved for."""
         settings = self._space.repair(self._space.hold(settings, fixed), fixed)
+        settings = self._space.canonical(settings)
         good = settings[self._space.is_feasible(settings)]
         return self._space.new_among(np.concatenate([distinct, good]), ())
 
@@ -103,9 +104,9 @@ class Sampler:
         first = None if len(distinct) else self._any_setting(regions, rng, fixed)
         if not len(distinct) and first is None:
             refuse(self._space, fixed)
-        some = regions.some
+        selected = regions.selected
         for _ in range(_ROUNDS_IN_REGIONS):
-            rows = draw(some, 2 * n, rng, ends=ends)
+            rows = draw(selected, 2 * n, rng, ends=ends)
             before = len(distinct)
             distinct = self._with_more(distinct, rows, fixed)
             if len(distinct) >= n:
@@ -113,8 +114,8 @@ class Sampler:
             if len(distinct) - before < n // _PATIENCE:
                 break
         # Several equalities on a grid: the nearest settings to some points, then their neighbours.
-        for region in some[:_PROGRAMS] if self._campaign.parameter_constraints else ():
-            for target in region.polytope.points(-(-_PROGRAMS // len(some)), rng):
+        for region in selected[:_PROGRAMS] if self._campaign.parameter_constraints else ():
+            for target in region.polytope.points(-(-_PROGRAMS // len(selected)), rng):
                 row = self._nearest(region, target, rng, fixed)
                 if row is not None:
                     distinct = self._space.new_among(np.concatenate([distinct, row[None]]), ())
@@ -129,7 +130,7 @@ class Sampler:
         """Return settings (k, c) in corners of what the rules leave, as far as there are any."""
         fixed, rng = fixed or {}, np.random.default_rng(0)
         distinct = np.empty((0, len(self._controlled)))
-        parts = [region.corners(rng) for region in self._regions(fixed).some]
+        parts = [region.corners(rng) for region in self._regions(fixed).selected]
         if len(parts) > 1:
             # One corner of each region after the other: whoever takes the first has some of all.
             order = np.concatenate([rng.permutation(len(part)) for part in parts])
@@ -151,7 +152,7 @@ class Sampler:
         self, regions: Regions, rng: np.random.Generator, fixed: Mapping[str, Value]
     ) -> Array | None:
         """Return a setting (c,); ``None``: no region seems to hold one."""
-        for region in regions.every:
+        for region in regions.listed:
             row = self._nearest(region, None, rng, fixed)
             if row is not None:
                 return row
@@ -172,6 +173,7 @@ class Sampler:
         if u is None:
             return None
         row = self._space.repair(self._space.hold(region.placed(u[None], rng), fixed), fixed)
+        row = self._space.canonical(row)
         return row[0] if self._space.is_feasible(row)[0] else None
 
     def _from_unit(self, u: Array) -> Array:

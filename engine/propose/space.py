@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, LinearConstraint, Parameter, Value
+from engine.campaign.applicability import without_surplus
 from engine.campaign.exclusions import Exclusion
 from engine.campaign.history import History, Run
 from engine.campaign.ranges import Reach, reaches_of
+from engine.propose.membership import Membership
 
 Array = NDArray[np.float64]
 
@@ -51,6 +53,7 @@ class Space:
         self.controlled = campaign.controlled
         self.ambient = campaign.ambient
         self._names = [p.name for p in self.controlled]
+        self._membership = Membership(self.controlled)
         self.reaches = reaches_of(campaign, runs)
         self._columns = {name: reach.n_columns for name, reach in self.reaches.items()}
         if not any(self._columns.values()):
@@ -113,17 +116,40 @@ class Space:
     # -- conditions ⇄ settings -----------------------------------------------------------------
 
     def settings_of(self, conditions: Sequence[Mapping[str, Value]]) -> Array:
-        """Return (n, c) settings of conditions that hold every controlled parameter."""
-        return np.array(
-            [[self._code(p, c[p.name]) for p in self.controlled] for c in conditions], dtype=float
+        """Return (n, c) settings of conditions that hold every controlled parameter.
+
+        A parameter that has no value there has its stand-in.
+        """
+        settings = np.array(
+            [[self._code_of(p, c) for p in self.controlled] for c in conditions], dtype=float
         ).reshape(len(conditions), len(self.controlled))
+        return self.canonical(settings)
 
     def conditions_of(self, settings: Array) -> list[dict[str, Value]]:
-        """Return the controlled conditions of (n, c) settings."""
-        return [
+        """Return the controlled conditions of (n, c) settings, of those that have a value."""
+        conditions = [
             {p.name: self._value(p, x) for p, x in zip(self.controlled, row, strict=True)}
             for row in settings
         ]
+        for name, rows in self._membership.absent(settings).items():
+            for place in np.flatnonzero(rows):
+                del conditions[place][name]
+        return conditions
+
+    def canonical(self, settings: Array) -> Array:
+        """Return (n, c) settings with stand-ins where parameters have no value."""
+        return self._membership.canonical(settings)
+
+    def completed(self, conditions: Mapping[str, Value]) -> dict[str, Value]:
+        """Return all controlled conditions, stand-ins for what has no value there."""
+        known = without_surplus(self.controlled, conditions)
+        absent = {p.name: p.stand_in for p in self.controlled if p.only_if}
+        return {p.name: {**absent, **known}[p.name] for p in self.controlled}
+
+    def _code_of(self, parameter: Parameter, conditions: Mapping[str, Value]) -> float:
+        if parameter.only_if and parameter.name not in conditions:
+            return self._code(parameter, parameter.stand_in)
+        return self._code(parameter, conditions[parameter.name])
 
     def ambient_of(self, conditions: Sequence[Mapping[str, Value]]) -> Array:
         """Return (n, a) ambient values; NaN where a run has none."""
@@ -243,6 +269,20 @@ class Space:
             place = np.rint((values - parameter.bounds[0]) / float(parameter.step or 1.0))
         return np.clip(np.nan_to_num(place), 0, last).astype(np.int64)
 
+    def is_searched(self, settings: Array) -> NDArray[np.bool_]:
+        """Return (n,): within today's bounds and among the choices that can be had."""
+        good = np.ones(len(settings), dtype=bool)
+        for i, parameter in enumerate(self.controlled):
+            if parameter.choices is not None:
+                finest = parameter.resolution if parameter.is_numeric else 0.0
+                nearest = self.at_level(i, self.level_of(i, settings[:, i]))
+                good &= np.abs(nearest - settings[:, i]) <= finest
+                continue
+            low, high = parameter.bounds
+            finest = parameter.resolution
+            good &= (settings[:, i] >= low - finest) & (settings[:, i] <= high + finest)
+        return good
+
     def is_feasible(self, settings: Array) -> NDArray[np.bool_]:
         """Return (n,): in the bounds, on the instrument's steps, constraints met, not excluded."""
         good = np.ones(len(settings), dtype=bool)
@@ -253,27 +293,19 @@ class Space:
             good &= self._slack(constraint, settings) >= -self.campaign.tolerance_of(constraint)
         for exclusion in self.campaign.exclusions:
             good &= ~self.is_inside(exclusion, settings)
+        if self._membership.is_conditional:
+            good &= np.isclose(self.canonical(settings), settings, rtol=1e-12, atol=0).all(axis=1)
         return good
 
     @property
     def is_ruled(self) -> bool:
-        """Whether constraints or exclusions leave less than the ranges."""
-        return bool(self.campaign.parameter_constraints or self.campaign.exclusions)
+        """Whether constraints, exclusions or conditions leave less than the ranges."""
+        is_cut = self.campaign.exclusions or self._membership.is_conditional
+        return bool(self.campaign.parameter_constraints or is_cut)
 
     def is_inside(self, exclusion: Exclusion, settings: Array) -> NDArray[np.bool_]:
         """Return (n,): which settings lie in an exclusion."""
-        inside = np.ones(len(settings), dtype=bool)
-        for name, condition in exclusion.when.items():
-            i = self._names.index(name)
-            parameter, values = self.controlled[i], settings[:, i]
-            if parameter.is_categorical:
-                inside &= np.isin(np.rint(values), list(condition.codes(parameter)))
-                continue
-            limits = condition.intervals(parameter)
-            inside &= np.logical_or.reduce(
-                [(low <= values) & (values <= high) for low, high in limits]
-            )
-        return inside
+        return self._membership.is_inside(exclusion, settings)
 
     def _slack(self, constraint: LinearConstraint, settings: Array) -> Array:
         excess = self._weighted(constraint.terms, settings) - constraint.bound
@@ -307,8 +339,8 @@ class Space:
         for constraint in self.campaign.parameter_constraints:
             if constraint.operator != "==":
                 continue
-            held = {*fixed, *(p.name for p in self.controlled if p.is_constant)}
-            free = [n for n, factor in constraint.terms.items() if factor and n not in held]
+            pinned = {*fixed, *(p.name for p in self.controlled if p.is_constant)}
+            free = [n for n, factor in constraint.terms.items() if factor and n not in pinned]
             # What is continuous takes up what steps leave over.
             smooth = [n for n in free if self.campaign.parameter(n).n_levels is None]
             free = smooth or free
@@ -350,7 +382,7 @@ class Space:
                 for i, p in enumerate(self.controlled)
             ]
         )
-        return self.repair(self.hold(self.snap(row)[None], fixed), fixed)[0]
+        return self.canonical(self.repair(self.hold(self.snap(row)[None], fixed), fixed))[0]
 
     def missing_ambient(self, runs: Sequence[Run]) -> int:
         """Return how many runs lack an ambient reading."""

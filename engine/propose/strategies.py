@@ -178,7 +178,7 @@ def _ax_matmcl(task: Task) -> Answer:
 
 
 def _by_ax(task: Task, forecaster: Forecaster) -> Answer:
-    from engine.propose.ax_adapter import ax_space
+    from engine.propose.ax_parameters import ax_space
     from engine.propose.ax_surrogate import Guide
 
     targets = [o.outcome for o in task.history.campaign.objectives if o.goal == "target"]
@@ -232,6 +232,13 @@ def _nsga2(task: Task) -> Answer:
     from engine.propose.evolution import evolve
 
     task.notes += measure_reach(task.history.campaign, task.history.finished).notes()
+    rows = task.space.settings_of([run.conditions for run in task.history.finished])
+    n_outside = int((~task.space.is_searched(rows)).sum())
+    if n_outside:
+        task.notes.append(
+            f"{'1 run' if n_outside == 1 else f'{n_outside} runs'} outside of what is searched "
+            f"today {'is' if n_outside == 1 else 'are'} bred from at the nearest setting inside."
+        )
     started = time.perf_counter()
     settings = evolve(
         task.space,

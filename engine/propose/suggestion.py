@@ -10,6 +10,7 @@ from engine.campaign.history import History
 from engine.errors import ModelError, field
 from engine.propose.batch import DistinctLimits
 from engine.propose.descriptions import describe
+from engine.propose.outside import notes_on_outside
 from engine.propose.request import (
     SOURCED_STRATEGIES,
     ProposeRequest,
@@ -54,6 +55,7 @@ def suggest(
     if history.left_out is not None:
         task.notes.append(history.left_out)
     _refuse_exhausted(task)
+    task.notes += notes_on_outside(space, history)
     answer = choose(task)
     # Limits such as max_distinct may leave less than a batch among the model's candidates, which
     # lie close together, and enough of the whole space.

@@ -109,14 +109,23 @@ def model_sensitivity(
             f"{len(campaign.parameters)} parameters this starts at {needed}."
         )
     from engine.propose import Forecaster
+    from engine.propose.learnable import assess
 
-    outcomes = [
+    measured = [
         outcome
         for outcome in campaign.outcomes
-        if sum(outcome in run.outcomes for run in history.finished) >= needed
+        if sum(bool(run.outcomes.get(outcome)) for run in history.finished) >= needed
+    ]
+    if not measured:
+        return None, f"No outcome has been measured on {needed} runs yet."
+    problems = assess(history, measured).problems
+    outcomes = [outcome for outcome in measured if outcome not in problems]
+    unlearnt = [
+        f"{campaign.heading(outcome)} cannot be learnt: {problem}."
+        for outcome, problem in problems.items()
     ]
     if not outcomes:
-        return None, f"No outcome has been measured on {needed} runs yet."
+        return None, " ".join(unlearnt)
     try:
         settings = workspace.settings.propose
         knowledge = knowledge_for(campaign, settings.strategy, snapshot.checkpoint)
@@ -128,7 +137,7 @@ def model_sensitivity(
         forecasts = forecaster.predict(conditions)
         return {name: [row[name].mean for row in forecasts] for name in outcomes}
 
-    remarks = [f"The model is {history.left_out}"] if history.left_out else []
+    remarks = [*([f"The model is {history.left_out}"] if history.left_out else []), *unlearnt]
     rules = [*map(str, campaign.parameter_constraints), *(e.message for e in campaign.exclusions)]
     if rules:
         remarks.append(f"Only settings that keep these are asked: {'; '.join(rules)}.")

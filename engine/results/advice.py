@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from db.records import MeanRecord, PredictionRecord
 from engine.campaign import Campaign
-from engine.campaign.front import front_mask, hypervolume
+from engine.campaign.front import LARGEST, front_mask, hypervolume
 
 Array = NDArray[np.float64]
 
@@ -56,7 +56,8 @@ def advise(
     replicated: Sequence[MeanRecord],
     awaited: Sequence[Mapping[str, PredictionRecord]],
 ) -> Advice | None:
-    """Weigh the awaited runs; ``None`` where noise, front or predictions are not known.
+    """Weigh the awaited runs; ``None`` where noise, front or predictions are not known,
+    or where the hypervolume is larger than any number.
 
     Args:
         campaign: whose objectives.
@@ -75,6 +76,8 @@ def advise(
     is_log = np.array([campaign.property_of(name).scale == "log" for name in names])
     rng = np.random.default_rng(0)
     reached = hypervolume(front, objectives)
+    if reached >= LARGEST:
+        return None
     repeated = [hypervolume(_noisy(front, sds, is_log, rng), objectives) for _ in range(N_DRAWS)]
     mean, sd = _moments(runs, names, is_log)
     sd = np.sqrt(np.maximum(0.0, sd**2 - sds**2))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from db.records import ExperimentRecord, MeanRecord, PredictionRecord, ScoredRecord, Status
 from engine.campaign import Campaign, Parameter
+from engine.campaign.applicability import lacking
 from engine.campaign.front import front_mask, hypervolume_so_far
 from engine.results.ledger import OutcomeScore, score_rows
 from engine.results.material import Material, run_name, volume_unit
@@ -165,13 +166,18 @@ def parallel(material: Material) -> Parallel | None:
     complete = [
         (experiment, material.means(experiment))
         for experiment in material.with_status(Status.COMPLETED)
-        if all(p.name in experiment.conditions for p in campaign.parameters)
+        if not lacking(campaign.controlled, experiment.conditions)
+        and all(p.name in experiment.conditions for p in campaign.ambient)
         and all(outcome in material.means(experiment) for outcome in outcomes)
     ]
     if not complete:
         return None
     runs = [experiment for experiment, _ in complete]
-    columns = [_condition_column(campaign, p, runs) for p in campaign.parameters]
+    columns = [
+        _condition_column(campaign, p, runs)
+        for p in campaign.parameters
+        if all(p.name in experiment.conditions for experiment in runs)
+    ]
     results = [
         _column(campaign.heading(outcome), [averages[outcome] for _, averages in complete])
         for outcome in outcomes

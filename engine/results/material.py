@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from db.records import BatchRecord, ExperimentRecord, PredictionRecord, PreviewRecord, Status
 from engine.campaign import Campaign, Value
+from engine.campaign.applicability import without_surplus
 
 if TYPE_CHECKING:
     from engine.workspace import Workspace
@@ -116,8 +117,9 @@ def rounded(value: float | None, digits: int = 4) -> str:
 
 def condition_lines(campaign: Campaign, conditions: Mapping[str, Value]) -> tuple[str, ...]:
     """Return ``voltage 18 kV`` for each known condition, in the campaign's order."""
+    known = without_surplus(campaign.parameters, conditions)
     return tuple(
-        f"{p.name} {setting(conditions[p.name])} {p.unit}".rstrip()
+        f"{p.name} {setting(known[p.name])} {p.unit}".rstrip()
         for p in campaign.parameters
-        if p.name in conditions
+        if p.name in known
     )

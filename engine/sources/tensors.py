@@ -151,9 +151,11 @@ def _outcomes(data: SourceData, understood: Understood, m: int, learnt: NDArray[
         place = understood.outcomes.get(outcome.name)
         if place is None:
             continue
-        values = np.array(
-            [_mean(run.outcomes.get(outcome.name, ()), outcome.is_log) for run in data.runs]
-        )
+        measured = [run.outcomes.get(outcome.name, ()) for run in data.runs]
+        positive = [value for values in measured for value in values if value > 0]
+        # As in the engine's work space.
+        floor = min(positive, default=1.0) / 2 if outcome.is_log else None
+        values = np.array([_mean(values, floor) for values in measured])
         finite = values[learnt & np.isfinite(values)]
         # Divided by such a spread rounding errors would be taught as results.
         least = _LEAST_SPREAD if outcome.is_log else ROUNDING * np.abs(finite).max(initial=0.0)
@@ -163,9 +165,10 @@ def _outcomes(data: SourceData, understood: Understood, m: int, learnt: NDArray[
     return Y
 
 
-def _mean(values: Sequence[float], is_log: bool) -> float:
-    if is_log:
-        values = [float(np.log(value)) for value in values if value > 0]
+def _mean(values: Sequence[float], floor: float | None) -> float:
+    """Return the mean, of logarithms where there is a ``floor`` for zeros."""
+    if floor is not None:
+        values = [float(np.log(max(value, floor))) for value in values if value >= 0]
     return float(np.mean(values)) if values else float("nan")
 
 

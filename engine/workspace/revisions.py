@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from db.records import CampaignRecord, ExperimentRecord
 from engine.campaign import Campaign, Parameter
+from engine.campaign.applicability import lacking
 from engine.errors import CampaignError, NotFoundError, StateError, by_voice, nearest_name
 from engine.workspace.workspace import Workspace, definition_of
 
@@ -23,6 +26,7 @@ class Revised:
 
     record: CampaignRecord
     differences: tuple[str, ...]
+    former: Campaign | None = None
     experiments: tuple[ExperimentRecord, ...] = ()
 
 
@@ -60,6 +64,7 @@ def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None)
         return Revised(
             tx.campaigns.revise(record.id, campaign.definition(), note=note),
             tuple(changes),
+            old,
             tuple(experiments),
         )
 
@@ -184,23 +189,39 @@ def _parameter_problems(
 ) -> list[str]:
     if old.unit != new.unit:
         return [_unit_problem(subject, old.unit, new.unit, len(values))]
+    if new.is_categorical and old.is_categorical:
+        return _choice_problems(subject, new, values)
     bad = {problem for value in values if (problem := new.problem_with(value)) is not None}
     return [f"{subject}: recorded values cannot be ({problem})" for problem in sorted(bad)]
+
+
+def _choice_problems(subject: str, new: Parameter, values: Sequence[float | str]) -> list[str]:
+    problems = []
+    for choice, n in Counter(values).items():
+        if choice not in (new.choices or ()):
+            retired = [*new.retired, choice]
+            problems.append(
+                f"{subject}: {n} {'experiment has' if n == 1 else 'experiments have'} '{choice}', "
+                "which is no longer among the choices. Keep it there and retire it, retired = "
+                f"{json.dumps(retired, ensure_ascii=False)}: its runs stay and teach, and none is "
+                "proposed"
+            )
+    return sorted(problems)
 
 
 def _new_controlled_problems(
     old: Campaign, new: Campaign, experiments: Sequence[ExperimentRecord]
 ) -> list[str]:
     former = {parameter.name for parameter in old.controlled}
-    problems = []
-    for parameter in new.controlled:
-        n_lacking = sum(1 for e in experiments if parameter.name not in e.conditions)
-        if parameter.name not in former and n_lacking:
-            problems.append(
-                f"parameter '{parameter.name}' is new, and {n_lacking} experiments have no value "
-                f"of it: {_EXPORT} them, add the column, and import that into a new campaign"
-            )
-    return problems
+    counts = Counter(p.name for e in experiments for p in lacking(new.controlled, e.conditions))
+    # What lacked a value before is no fault of this edit.
+    counts -= Counter(p.name for e in experiments for p in lacking(old.controlled, e.conditions))
+    return [
+        f"parameter '{name}' {'would need a value' if name in former else 'is new'}, and {n} "
+        f"experiments have no value of it: {_EXPORT} them, add the column, and import that into a "
+        "new campaign"
+        for name, n in counts.items()
+    ]
 
 
 def _outcome_problems(

@@ -73,14 +73,15 @@ def fit_among_labs(
     sources = heads
     if heads is not None:
         sources = trusted(heads, [name != population.name for name in heads.layout.names])
-    if _is_too_ragged(Y):
+    if is_too_ragged(Y):
         plain = fit_trusting(X, Y, sources, inputs=inputs, config=config, prior=prior)
         return _aside(plain, population.name, 0.0, Y.shape[-1])
     fit = _Fit(X, Y, population, sources, beliefs or Beliefs(), prior or SourcePrior())
     return fit.run(config, inputs)
 
 
-def _is_too_ragged(Y: Tensor) -> bool:
+def is_too_ragged(Y: Tensor) -> bool:
+    """Whether values are missing and the others too many for the labs to be weighed."""
     measured = ~torch.isnan(Y)
     return not bool(measured.all()) and int(measured.sum()) > MOST_RAGGED_VALUES
 

@@ -39,7 +39,7 @@ threshold = {threshold!r}
 
 
 def table(kind: str, unit: float) -> str:
-    """Return 16 runs: ``halves``, ``constant`` strength, ``zeros`` of strength, or ``all``."""
+    """Return 16 runs: `halves`, `constant` or `huge` strength, `zeros` of it, or `all`."""
     rows = ["flow,voltage,strength,permeability"]
     for i in range(16):
         flow, voltage = (7 * i % 20) / 20, 10 + (11 * i % 20) / 2
@@ -48,6 +48,8 @@ def table(kind: str, unit: float) -> str:
         strong, porous = f"{max(strength, 0.1):.4g}", repr(permeability)
         if kind == "halves":
             strong, porous = ("", porous) if i % 2 else (strong, "")
+        elif kind == "huge":
+            strong = repr(max(strength, 0.1) * unit)
         elif kind == "constant":
             strong = "2"
         elif kind == "zeros" and voltage > 18:
@@ -79,6 +81,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine):
         ("constant", 1.0, "strength [MPa] cannot be learnt yet: it is 2 in all of 16 runs"),
         ("zeros", 1e-12, "results of 0 stand as"),
         ("all", 1e200, ""),
+        ("huge", 1e200, ""),
     ],
 )
 def test_every_command_takes_them(start, engine, kind: str, unit: float, words: str) -> None:
@@ -100,6 +103,11 @@ def test_every_command_takes_them(start, engine, kind: str, unit: float, words: 
     assert sorted(row["rank"] for row in scored.json["rows"]) == [1, 2]
     assert any(words in note for note in scored.json["notes"]) or not words
     assert engine("report", "--out", "page.html", "--png", "figures").exit_code == 0
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "could not be fitted" not in page
+    assert ("strength [MPa] cannot be learnt: it is 2 in all of 16 runs" in page) == (
+        kind == "constant"
+    )
 
 
 def test_the_front_holds_what_was_measured_whole(start, engine) -> None:

@@ -38,8 +38,7 @@ def _key(parameter: Parameter, value: Value) -> object:
         return f"{value:.9g}"
     if parameter.is_log and parameter.step is None and value > 0:
         return round(math.log(value) / 1e-8)
-    grain = 1e-8 * parameter.span if parameter.step is None else 1e-4 * float(parameter.step)
-    return round((value - parameter.low) / grain)
+    return round((value - parameter.low) / parameter.grain)
 
 
 def setting_problems(plan: Plan, setting: Mapping[str, Value]) -> list[str]:
@@ -64,7 +63,7 @@ def setting_problems(plan: Plan, setting: Mapping[str, Value]) -> list[str]:
 
 def _can_be_set(parameter: Parameter, value: Value) -> bool:
     if parameter.choices is not None:
-        return value in parameter.choices
+        return value in parameter.settable
     if isinstance(value, str) or not math.isfinite(value):
         return False
     grain = max(1e-9 * parameter.span, 1e-14 * max(abs(parameter.low), abs(parameter.high)))
@@ -219,7 +218,7 @@ def _is_held(plan: Plan, name: str, value: Value | None, held: Value) -> bool:
     if isinstance(held, str) or not isinstance(value, float):
         return value == held
     parameter = next(p for p in plan.controlled if p.name == name)
-    return abs(value - held) <= 1e-9 * (held if parameter.is_log else parameter.span)
+    return abs(value - held) <= 1e-9 * (held if parameter.is_log else parameter.span or abs(held))
 
 
 def _is_same(value: Value | None, expected: Value) -> bool:

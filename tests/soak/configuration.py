@@ -25,7 +25,8 @@ def configuration_of(plan: Plan) -> str:
         ]
         lines += [f"role = {_toml(p.role)}"]
         if p.choices is not None:
-            lines += [f"choices = {_toml(list(p.choices))}"]
+            lines += [f"choices = {_toml(p.choices)}"]
+            lines += [f"retired = {_toml(p.retired)}"] if p.retired else []
         else:
             lines += [f"low = {p.low!r}", f"high = {p.high!r}"]
         lines += [f"step = {float(p.step)!r}"] if p.step is not None else []

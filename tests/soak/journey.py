@@ -144,10 +144,9 @@ class Journey:
         return [*cheap, self.luck.choices(("gp", "matmcl", "ax"), (10, 5, 1))[0]]
 
     def _earlier(self) -> set[Key]:
-        names = {p.name for p in self.plan.controlled}
-        return {
-            key_of(self.plan, {name: run.conditions[name] for name in names}) for run in self.runs
-        }
+        """Return what was run or is to be run; an abandoned run may come again."""
+        runs = [run for run in self.runs if run.status != "abandoned"]
+        return {key_of(self.plan, run.conditions) for run in runs}
 
     def _question(self, strategy: str) -> Question:
         luck, plan = self.luck, self.plan

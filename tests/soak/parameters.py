@@ -13,6 +13,7 @@ Value = float | str
 
 KINDS = {
     "continuous": 5, "stepped": 6, "integer": 3, "log": 2, "log steps": 1, "names": 5, "numbers": 3,
+    "constant": 1,
 }  # fmt: skip
 
 
@@ -27,6 +28,7 @@ class Parameter:
     high: float = 1.0
     n_steps: int | None = None
     choices: tuple[Value, ...] | None = None
+    retired: tuple[Value, ...] = ()
     is_log: bool = False
     is_hard: bool = False
     max_distinct: int | None = None
@@ -51,7 +53,17 @@ class Parameter:
             return 0.0
         if self.step is not None:
             return 1e-4 * float(self.step)
-        return 1e-8 * (self.low if self.is_log else self.span)
+        return 1e-8 * (self.low if self.is_log else self.span or abs(self.low) or 1.0)
+
+    @property
+    def settable(self) -> tuple[Value, ...]:
+        """The choices that can be had."""
+        return tuple(choice for choice in self.choices or () if choice not in self.retired)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether there is one setting alone."""
+        return self.n_levels == 1
 
     @property
     def is_named(self) -> bool:
@@ -62,20 +74,23 @@ class Parameter:
     def n_levels(self) -> int | None:
         """How many settings there are, ``None``: a continuum."""
         if self.choices is not None:
-            return len(self.choices)
+            return len(self.settable)
+        if self.low == self.high:
+            return 1
         return None if self.n_steps is None else self.n_steps + 1
 
     @property
     def place_beyond(self) -> float:
         """A number beyond the range."""
-        top = float(self.choices[-1]) if self.choices is not None else self.high
+        top = max(map(float, self.choices)) if self.choices is not None else self.high
         return top + (abs(top) or 1.0) + self.span
 
     def level(self, index: int) -> Value:
         """Return setting number ``index``."""
         if self.choices is not None:
-            return self.choices[index]
-        assert self.step is not None
+            return self.settable[index]
+        if self.step is None:
+            return self.low
         return float(Decimal(repr(self.low)) + index * self.step)
 
     def levels(self) -> list[Value]:
@@ -87,8 +102,10 @@ class Parameter:
         """Return where a value lies, 0 … 1 (choices: by their number)."""
         if self.choices is not None:
             near = min(self.choices, key=lambda choice: _distance(choice, value))
-            return self.choices.index(near) / (len(self.choices) - 1)
+            return self.choices.index(near) / max(len(self.choices) - 1, 1)
         assert isinstance(value, float)
+        if self.low == self.high:
+            return value / self.low - 1.0 if self.low else value
         if self.is_log:
             return math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
@@ -142,11 +159,15 @@ def _draw(luck: Random, name: str, kind: str) -> Parameter:
     )  # fmt: skip
     match kind:
         case "names":
-            return replace(base, unit="", choices=tuple(luck.sample(CHOICES, luck.randint(2, 6))))
+            names = tuple(luck.sample(CHOICES, luck.randint(2, 6)))
+            retired = names[: luck.randint(0, len(names) - 1)] if luck.random() < 0.2 else ()
+            return replace(base, unit="", choices=names, retired=retired)
         case "numbers":
             scale = Decimal(10) ** luck.randint(-4, 4)
             numbers = sorted(luck.sample(range(-20, 1000), luck.randint(2, 7)))
             return replace(base, choices=tuple(float(scale * number) for number in numbers))
+        case "constant":
+            return _draw_constant(luck, base)
         case "log" | "log steps":
             lowest = Decimal(luck.choice((1, 2, 5))) * Decimal(10) ** luck.randint(-12, 2)
             decades = luck.randint(1, 7 if kind == "log" else 3)
@@ -166,3 +187,11 @@ def _draw(luck: Random, name: str, kind: str) -> Parameter:
         high=float(step * (origin + n_steps)),
         n_steps=n_steps if kind == "stepped" else None,
     )
+
+
+def _draw_constant(luck: Random, base: Parameter) -> Parameter:
+    if luck.random() < 0.3:
+        return replace(base, unit="", choices=(luck.choice(CHOICES),))
+    size = float(f"{luck.uniform(1, 10):.3g}e{luck.randint(-12, 9)}")
+    value = luck.choice((0.0, size, -size))
+    return replace(base, low=value, high=value, is_log=value > 0 and luck.random() < 0.3)

@@ -305,8 +305,9 @@ def _draw_runs(luck: Random, plan: Plan) -> list[Run]:
 
 
 def _leave_the_range(luck: Random, plan: Plan, conditions: dict[str, Value]) -> None:
-    numeric = [p for p in plan.parameters if p.choices is None and p.name in conditions]
-    if numeric:
-        parameter = luck.choice(numeric)
-        share = luck.uniform(0.0, 0.5)
-        conditions[parameter.name] = float(f"{parameter.high + share * parameter.span:.6g}")
+    parameter = luck.choice(plan.parameters)
+    if parameter.choices is not None and parameter.retired:
+        conditions[parameter.name] = luck.choice(parameter.retired)
+    elif parameter.choices is None and parameter.name in conditions:
+        beyond = luck.uniform(0.0, 0.5) * (parameter.span or abs(parameter.low) or 1.0)
+        conditions[parameter.name] = float(f"{parameter.high + beyond:.6g}")

@@ -13,8 +13,7 @@ from words import CHOICES
 
 def revise(plan: Plan, luck: Random) -> Plan:
     """Return the plan after an edit or two; what was run before stays possible."""
-    edits: list[Callable[[Plan, Random], Plan]] = [_widen, _add_choice, _limit, _move_threshold]
-    for edit in luck.sample(edits, 2):
+    for edit in luck.sample(EDITS, 2):
         plan = edit(plan, luck)
     return plan
 
@@ -26,7 +25,8 @@ def _with_parameter(plan: Plan, changed: Parameter) -> Plan:
 
 def _widen(plan: Plan, luck: Random) -> Plan:
     """Widen a range upwards, by as many steps as it has."""
-    ranges = [p for p in plan.controlled if p.choices is None and not p.name.startswith("part_")]
+    ranges = [p for p in plan.controlled if p.span > 0 and p.choices is None]
+    ranges = [p for p in ranges if not p.name.startswith("part_")]
     if not ranges:
         return plan
     p = luck.choice(ranges)
@@ -44,6 +44,15 @@ def _add_choice(plan: Plan, luck: Random) -> Plan:
     return _with_parameter(plan, replace(p, choices=(*(p.choices or ()), fresh)))
 
 
+def _retire(plan: Plan, luck: Random) -> Plan:
+    """Let a choice be out of stock, but for the anchor's."""
+    p = luck.choice(plan.controlled)
+    others = [choice for choice in p.settable if choice != plan.anchor[p.name]]
+    if not others:
+        return plan
+    return _with_parameter(plan, replace(p, retired=(*p.retired, luck.choice(others))))
+
+
 def _limit(plan: Plan, luck: Random) -> Plan:
     p = luck.choice(plan.controlled)
     return _with_parameter(plan, replace(p, max_distinct=luck.choice((None, 2, 3))))
@@ -56,3 +65,12 @@ def _move_threshold(plan: Plan, luck: Random) -> Plan:
         return replace(objective, threshold=objective.threshold * luck.choice((0.5, 1.1)))
 
     return replace(plan, objectives=tuple(map(moved, plan.objectives)))
+
+
+EDITS: tuple[Callable[[Plan, Random], Plan], ...] = (
+    _widen,
+    _add_choice,
+    _retire,
+    _limit,
+    _move_threshold,
+)

@@ -67,7 +67,10 @@ def draw_exclusions(
     """Return up to two exclusions that the settings of ``anchor`` are clear of."""
     exclusions = []
     for _ in range(luck.choices((0, 1, 2), (6, 3, 2))[0]):
-        chosen = luck.sample(parameters, min(len(parameters), luck.randint(2, 3)))
+        varying = [p for p in parameters if not p.is_constant]
+        chosen = luck.sample(varying, min(len(varying), luck.randint(2, 3)))
+        if len(chosen) < 2:
+            break
         when = {p.name: _draw_condition(luck, p) for p in chosen}
         grains = {p.name: p.grain for p in chosen}
         exclusion = Exclusion(when, grains)
@@ -93,7 +96,8 @@ def make_rule(
     parameters: Mapping[str, Parameter], terms: Mapping[str, float], operator: str, bound: float
 ) -> Rule:
     """Return a rule that may be missed by two millionths of its finest term."""
-    moves = [abs(factor) * parameters[name].span for name, factor in terms.items()]
+    spans = {name: parameters[name].span for name in terms if parameters[name].span > 0}
+    moves = [abs(terms[name]) * span for name, span in spans.items()] or [0.0]
     sizes = [
         abs(factor) * max(abs(parameters[name].low), abs(parameters[name].high))
         for name, factor in terms.items()
@@ -115,13 +119,13 @@ def draw_mixture(luck: Random) -> tuple[list[Parameter], dict[str, Value], Rule]
     components, composition = [], {}
     for index, share in enumerate(shares):
         # Half of the components are held near their share, as recipes are.
-        room = n_steps if luck.random() < 0.5 else luck.randint(1, n_steps)
+        room = n_steps if luck.random() < 0.5 else luck.randint(0, n_steps)
         least, most = max(0, share - room), min(n_steps, share + room)
         name = f"part_{'abcde'[index]}"
         components.append(
             Parameter(
                 name, unit, low=float(least * step), high=float(most * step),
-                n_steps=most - least if is_stepped else None,
+                n_steps=most - least if is_stepped and most > least else None,
             )
         )  # fmt: skip
         composition[name] = float(share * step)
@@ -143,7 +147,7 @@ def draw_rules(
     luck: Random, parameters: list[Parameter], anchor: Mapping[str, Value]
 ) -> list[Rule]:
     """Return up to three rules that the settings of ``anchor`` meet."""
-    by_name = {p.name: p for p in parameters if p.choices is None}
+    by_name = {p.name: p for p in parameters if p.choices is None and p.span > 0}
     rules = []
     for _ in range(luck.choices((0, 1, 2, 3), (5, 3, 2, 1))[0]):
         if len(by_name) < 2:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from db.words import nfc
 from engine.campaign import Campaign, Value
+from engine.campaign.applicability import lacking, surplus
 from engine.campaign.vocabulary import same_unit
 from engine.errors import DataError, ImportRefusedError, RowProblem, by_voice, nearest_name, place
 from engine.experiments.importers import cells
@@ -20,6 +22,7 @@ from engine.experiments.importers.runs import (
     contradiction,
     outside_warnings,
     status_of,
+    surplus_warning,
     waiting_warnings,
 )
 
@@ -49,8 +52,11 @@ def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable
     problems = _unit_problems(document, campaign)
     runs = []
     labels: dict[str, int] = {}
+    left_out: Counter[str] = Counter()
     for row, entry in enumerate(experiments, 1):
-        run = _Entry(row, entry, campaign, problems).read()
+        reader = _Entry(row, entry, campaign, problems)
+        run = reader.read()
+        left_out.update(reader.surplus)
         if run is None:
             continue
         if run.label is not None and labels.setdefault(nfc(run.label), row) != row:
@@ -60,7 +66,9 @@ def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable
     if problems:
         raise ImportRefusedError(str(path), problems)
     imported = tuple(runs)
-    warnings = [*notes, *outside_warnings(campaign, imported), *waiting_warnings(imported)]
+    surplus_notes = [surplus_warning(campaign.parameter(name), n) for name, n in left_out.items()]
+    warnings = [*notes, *surplus_notes]
+    warnings += [*outside_warnings(campaign, imported), *waiting_warnings(imported)]
     return ImportedTable(str(path), imported, tuple(warnings))
 
 
@@ -84,6 +92,7 @@ class _Entry:
         self._entry = entry if isinstance(entry, dict) else {}
         self._campaign = campaign
         self._problems = problems
+        self.surplus: list[str] = []
         if not isinstance(entry, dict):
             self._refuse(None, entry, "expected an experiment (an object)")
 
@@ -92,9 +101,12 @@ class _Entry:
         n_problems = len(self._problems)
         planned, actual = self._conditions("proposed"), self._conditions("actual")
         conditions = {**planned, **actual}
-        for parameter in self._campaign.controlled:
-            if parameter.name not in conditions:
-                self._refuse(parameter.name, None, f"expected a value of {parameter.name}")
+        for parameter in surplus(self._campaign.parameters, conditions):
+            self.surplus.append(parameter.name)
+            for stage in (planned, actual, conditions):
+                stage.pop(parameter.name, None)
+        for parameter in lacking(self._campaign.controlled, conditions):
+            self._refuse(parameter.name, None, f"expected a value of {parameter.name}")
         outcomes = self._outcomes()
         n_values = sum(map(len, outcomes.values()))
         label = self._word("label", cells.clean_label)

@@ -112,13 +112,20 @@ def outside_the_search(
 
 def _outside(campaign: Campaign, parameter: Parameter) -> str:
     heading = campaign.heading(parameter.name)
-    if parameter.choices is not None and parameter.retired:
+    if parameter.choices is not None:
+        which = "that can still be had" if parameter.retired else "searched"
         settable = ", ".join(map(str, parameter.settable))
-        return f"outside the choices of {heading} that can still be had, {settable}"
+        return f"outside the choices of {heading} {which}, {settable}"
     if parameter.is_constant:
         return f"off the constant {heading}, {parameter.bounds[0]:g}"
     low, high = parameter.bounds
     return f"outside the range searched of {heading}, {low:g} … {high:g}"
+
+
+def surplus_warning(parameter: Parameter, n: int) -> str:
+    """Say of how many rows a value was left out that can be none."""
+    rows = f"{n} {'row gives' if n == 1 else 'rows give'}"
+    return f"{rows} {parameter.name}, which has a value {parameter.only_if_text}; left out there"
 
 
 def waiting_warnings(runs: tuple[ImportedRun, ...]) -> list[str]:

@@ -7,12 +7,14 @@ column ``replicate`` tells them apart. Beside conditions and results a table may
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from engine.campaign import Campaign, Value
+from engine.campaign import Campaign, Parameter, Value
+from engine.campaign.applicability import applies, surplus
 from engine.campaign.vocabulary import Vocabulary
 from engine.errors import ImportRefusedError, RowProblem
 from engine.experiments.importers import cells
@@ -25,7 +27,12 @@ from engine.experiments.importers.headings import (
 )
 from engine.experiments.importers.raw import RawTable
 from engine.experiments.importers.reading import read_table
-from engine.experiments.importers.runs import ImportedTable, outside_warnings, waiting_warnings
+from engine.experiments.importers.runs import (
+    ImportedTable,
+    outside_warnings,
+    surplus_warning,
+    waiting_warnings,
+)
 
 T = TypeVar("T")
 
@@ -90,7 +97,7 @@ def read_runs(
     """
     raw = read_table(path, max_rows=max_rows, sheet=sheet)
     columns, problems = map_headings(raw.headings, Vocabulary(campaign))
-    problems += missing_columns(campaign.controlled, columns)
+    problems += missing_columns(_everywhere(campaign), columns)
     if not columns.understood:
         problems.append(_nothing_known(campaign))
     if problems:
@@ -100,11 +107,12 @@ def read_runs(
         _row(number, texts, columns, reader)
         for number, texts in zip(raw.numbers, raw.rows, strict=True)
     ]
+    left_out = _drop_surplus(rows, campaign)
     _refuse_missing_controlled(rows, columns, reader)
     runs, repeated = group_rows(rows, columns, reader.problems)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
-    warnings = [*raw.notes, *columns.conversions(campaign)]
+    warnings = [*raw.notes, *columns.conversions(campaign), *left_out]
     warnings += [*_column_warnings(campaign, columns), *repeated]
     warnings += [*outside_warnings(campaign, runs), *waiting_warnings(runs)]
     return ImportedTable(raw.source, runs, tuple(warnings))
@@ -131,7 +139,7 @@ def read_conditions(
     raw = read_table(path, max_rows=max_rows, sheet=sheet)
     columns, problems = map_headings(raw.headings, Vocabulary(campaign), kinds=("parameter",))
     if require_controlled:
-        problems += missing_columns(campaign.controlled, columns, raw.headings)
+        problems += missing_columns(_everywhere(campaign), columns, raw.headings)
     if problems:
         raise ImportRefusedError(raw.source, problems)
     reader = CellReader(campaign, uses_decimal_comma(raw, columns, campaign))
@@ -139,11 +147,12 @@ def read_conditions(
         _row(number, texts, columns, reader)
         for number, texts in zip(raw.numbers, raw.rows, strict=True)
     ]
+    left_out = _drop_surplus(rows, campaign)
     if require_controlled:
         _refuse_missing_controlled(rows, columns, reader)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
-    notes = (*raw.notes, *columns.conversions(campaign))
+    notes = (*raw.notes, *columns.conversions(campaign), *left_out)
     return replace(raw, notes=notes), [row.conditions for row in rows]
 
 
@@ -212,8 +221,46 @@ def _refuse_missing_controlled(rows: Sequence[Row], columns: Columns, reader: Ce
         reader.problems += [
             RowProblem(row.number, column.heading, None, expected)
             for row in rows
-            if column.name not in row.conditions and (row.number, column.heading) not in reported
+            if _lacks(row, column.name, reader.campaign)
+            and (row.number, column.heading) not in reported
         ]
+    present = columns.names("parameter")
+    for parameter in reader.campaign.controlled:
+        if not parameter.only_if or parameter.name in present:
+            continue
+        expected = (
+            f"this column is missing, and the row needs it: {parameter.name} has a value "
+            f"{parameter.only_if_text}"
+        )
+        reader.problems += [
+            RowProblem(row.number, reader.campaign.heading(parameter.name), None, expected)
+            for row in rows
+            if _lacks(row, parameter.name, reader.campaign)
+        ]
+
+
+def _lacks(row: Row, name: str, campaign: Campaign) -> bool:
+    """Whether a row has no value of a controlled parameter although it must have one."""
+    if name in row.conditions:
+        return False
+    return not campaign.parameter(name).only_if or bool(
+        applies(campaign.parameters, name, row.conditions)
+    )
+
+
+def _everywhere(campaign: Campaign) -> list[Parameter]:
+    """Return the controlled parameters that have a value whatever the others are."""
+    return [parameter for parameter in campaign.controlled if not parameter.only_if]
+
+
+def _drop_surplus(rows: Sequence[Row], campaign: Campaign) -> list[str]:
+    """Take values of parameters that have none out of the rows, and say of how many."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        for parameter in surplus(campaign.parameters, row.conditions):
+            del row.conditions[parameter.name]
+            counts[parameter.name] += 1
+    return [surplus_warning(campaign.parameter(name), n) for name, n in counts.items()]
 
 
 def _column_warnings(campaign: Campaign, columns: Columns) -> list[str]:

@@ -64,7 +64,7 @@ addEventListener("DOMContentLoaded", () => {
           { ...band, x: slice.grid, y: slice.lower },
           { ...band, x: slice.grid, y: slice.upper, fill: "tonexty" },
           { type: "scatter", mode: isNumeric.get(slice.parameter) ? "lines" : "markers", role: "awaited", showlegend: false, x: slice.grid, y: slice.mean, line: { width: 2.5 }, hovertemplate: "%{x:.4g}: %{y:.4g}<extra></extra>" },
-          { type: "scatter", mode: "markers", role: "front", showlegend: false, x: slice.grid.filter((_, i) => slice.excluded[i]), y: slice.mean.filter((_, i) => slice.excluded[i]), marker: { symbol: "x-thin-open", size: 8 }, hovertemplate: "%{x:.4g}: excluded<extra></extra>" },
+          { type: "scatter", mode: "markers", role: "front", showlegend: false, x: slice.grid.filter((_, i) => slice.excluded[i]), y: slice.mean.filter((_, i) => slice.excluded[i]), marker: { symbol: "x-thin-open", size: 8 }, hovertemplate: "%{x:.4g}: excluded, or no value<extra></extra>" },
         ],
         layout: {
           xaxis: { title: { text: named(heading.get(slice.parameter)) } },
@@ -86,7 +86,7 @@ addEventListener("DOMContentLoaded", () => {
           type: isNumeric.get(found.x) && isNumeric.get(found.y) ? "contour" : "heatmap", x: found.x_grid, y: found.y_grid, z,
           line: { width: 0.5 }, colorbar: { title: { text: unit, side: "top" } }, hovertemplate: "%{x:.4g}, %{y:.4g}: %{z:.4g}<extra></extra>",
         }, { type: "scatter", mode: "markers", role: "front", x: [values[found.x]], y: [values[found.y]], showlegend: false, hoverinfo: "skip", marker: { symbol: "cross", size: 12 } },
-        { type: "scatter", mode: "markers", role: "front", x: out.map((p) => p[0]), y: out.map((p) => p[1]), showlegend: false, marker: { symbol: "x-thin-open", size: 6 }, hovertemplate: "%{x:.4g}, %{y:.4g}: excluded<extra></extra>" }],
+        { type: "scatter", mode: "markers", role: "front", x: out.map((p) => p[0]), y: out.map((p) => p[1]), showlegend: false, marker: { symbol: "x-thin-open", size: 6 }, hovertemplate: "%{x:.4g}, %{y:.4g}: excluded, or no value<extra></extra>" }],
         layout: { xaxis: { title: { text: named(heading.get(found.x)) } }, yaxis: { title: { text: named(heading.get(found.y)) } } },
       });
     }

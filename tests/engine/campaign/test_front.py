@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.campaign import Objective
-from engine.campaign.front import front_mask, hypervolume, hypervolume_so_far
+from engine.campaign.front import LARGEST, front_mask, hypervolume, hypervolume_so_far
 
 STRONG_AND_CHEAP = (
     Objective(outcome="strength", threshold=0.0),
@@ -88,3 +88,13 @@ def test_a_target_wins_within_its_tolerance() -> None:
     assert hypervolume_so_far([[330.0], [315.0], [288.0]], [diameter]).tolist() == [0.0, 5.0, 8.0]
     mask = front_mask([[290, 2], [310, 2], [305, 1], [311, 1.9]], [diameter, strength])
     assert mask.tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize("power", [664, 1000])
+def test_volumes_beyond_all_numbers_are_the_largest(power: int) -> None:
+    """JSON has no infinity."""
+    objectives = [Objective(outcome=name, threshold=0) for name in ("a", "b")]
+    values = np.array([[1.0, 2.0], [2.0, 1.0]]) * 2.0**power
+    assert hypervolume(values, objectives) == LARGEST
+    assert np.isfinite(hypervolume_so_far(values, objectives)).all()
+    assert front_mask(values, objectives).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -155,3 +157,23 @@ def test_a_batch_says_so_and_replays(folder, engine, fill, monkeypatch) -> None:
     monkeypatch.setenv("SPINNERET_PROPOSE__MOST_RUNS", "1000")
     again = engine("replay", answer.json["batch"], "--json")
     assert again.json["same"], again.err
+
+
+@pytest.mark.parametrize("kind", ["halves", "never"])
+def test_best_regions_of_partly_measured_runs(nanofibre, kind: str) -> None:
+    """One objective of each run, or one of all: the best regions are learnt from all the same."""
+    names = [objective.outcome for objective in nanofibre.objectives]
+    runs = [
+        replace(run, means={name: run.means[name]})
+        for place, run in enumerate(briefs(nanofibre, 3000))
+        for name in [names[place % 2 if kind == "halves" else 0]]
+    ]
+    chosen = set(choose_runs(nanofibre, runs, 200).ids)
+    first = nanofibre.parameters[0]
+    places = [
+        (run.conditions[first.name] - first.low) / (first.high - first.low)
+        for run in runs
+        if run.id in chosen
+    ]
+    assert len(chosen) == 200
+    assert np.mean(places) > 0.55

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.campaign.history import History
+from engine.campaign import Campaign
+from engine.campaign.history import History, Run
 from engine.errors import UsageError
 from engine.propose import suggest
 from engine.propose.request import ProposeRequest
@@ -48,3 +49,40 @@ def test_a_mixture_is_refused_with_what_to_use_instead(
 ) -> None:
     with pytest.raises(UsageError, match="use strategy matmcl, gp, sobol or nsga2"):
         suggest(mixture_history, ProposeRequest(n=2, seed=1, strategy="ax"), quick)
+
+
+@pytest.mark.parametrize(("unit", "n_runs"), [(2.0**-36, 0), (2.0**33, 6)])
+def test_ax_searches_any_range_as_it_does_in_another_unit(
+    unit: float, n_runs: int, quick: ProposeSettings
+) -> None:
+    """Ax refuses ranges narrower than 1.5e-7, such as flows in m³/s."""
+
+    def propose_in(size: float) -> list[dict[str, float]]:
+        campaign = Campaign(
+            name="flows",
+            parameters=[
+                {"name": "flow", "low": 0.0, "high": size},
+                {"name": "gap", "low": 1.0, "high": 3.0},
+                {"name": "heat", "low": -size, "high": size, "role": "ambient"},
+            ],
+            properties=[{"name": "u"}],
+            objectives=[{"outcome": "u", "threshold": -9.0}],
+            parameter_constraints=[f"{1 / size!r}*flow + gap <= 3.5"],
+        )
+        rows = [(i / 7, 1 + (3 * i % 7) / 7) for i in range(n_runs)]
+        runs = tuple(
+            Run(
+                {"flow": size * x, "gap": y, "heat": size * x / 2},
+                {"u": (-((x - 0.4) ** 2) - y / 3,)},
+                id=i,
+            )
+            for i, (x, y) in enumerate(rows, 1)
+        )
+        request = ProposeRequest(n=2, seed=1, strategy="ax", fixed={}, at={"heat": size / 4})
+        batch = suggest(History(campaign, runs), request, quick)
+        assert not any("space-filling" in note for note in batch.notes)
+        return [dict(s.conditions) for s in batch.suggestions]
+
+    for setting, plain in zip(propose_in(unit), propose_in(1.0), strict=True):
+        assert setting["flow"] / unit == pytest.approx(plain["flow"], abs=1e-8)
+        assert setting["gap"] == pytest.approx(plain["gap"], abs=1e-8)

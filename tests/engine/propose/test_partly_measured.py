@@ -224,3 +224,24 @@ def test_a_prediction_says_what_it_leaves_out(
         "stretch [%] is not predicted: no finished run has a value of it" in note
         for note in predictions.notes
     )
+
+
+def test_labs_left_aside_for_missing_values_are_told(
+    quick: ProposeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("surrogate.labs.gate.MOST_RAGGED_VALUES", 10)
+    campaign = nanofibre_campaign()
+    first, second = (objective.outcome for objective in campaign.objectives)
+    rng = np.random.default_rng(0)
+    runs = [
+        Run(
+            {p.name: float(rng.uniform(*p.bounds)) for p in campaign.parameters},
+            {first if i % 2 else second: (float(rng.uniform(5, 50)),)},
+            id=i + 1,
+        )
+        for i in range(14)
+    ]
+    history = History(campaign, tuple(runs))
+    forecaster = Forecaster.fit(history, quick, knowledge=starter_knowledge(campaign))
+    assert any("too many results for simulated labs" in note for note in forecaster.data.notes)
+    assert not any("simulated labs" in n for n in Forecaster.fit(history, quick).data.notes)

@@ -1,0 +1,133 @@
+"""Where a parameter has a value at all: a drum's speed only with a drum (``only_if``).
+
+Elsewhere it is absent: not recorded, not asked for, not shown. Whatever computes with settings puts
+:attr:`~engine.campaign.parameters.Parameter.stand_in` there, the same everywhere, so that it makes
+no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from engine.campaign.choices import Value
+from engine.campaign.conditions import Condition, check_condition
+from engine.campaign.parameters import Parameter
+
+Requirement = tuple[str, Condition]
+
+
+def requirements(
+    parameters: Sequence[Parameter],
+) -> dict[str, tuple[Requirement, ...]]:
+    """Return what must hold for each conditional parameter, of those it depends on, too."""
+    by_name = {parameter.name: parameter for parameter in parameters}
+    needs: dict[str, tuple[Requirement, ...]] = {}
+    for parameter in parameters:
+        if not parameter.only_if:
+            continue
+        collected: list[Requirement] = []
+        waiting = list(parameter.only_if.items())
+        while waiting:
+            name, condition = waiting.pop(0)
+            collected.append((name, condition))
+            waiting.extend(by_name[name].only_if.items())
+        needs[parameter.name] = tuple(collected)
+    return needs
+
+
+def check_only_if(parameters: Sequence[Parameter]) -> None:
+    """Refuse conditions that cannot be, and parameters that depend on themselves.
+
+    Raises:
+        ValueError: names the parameter.
+    """
+    by_name = {parameter.name: parameter for parameter in parameters}
+    for parameter in parameters:
+        for name, condition in parameter.only_if.items():
+            try:
+                check_condition(name, condition, parameters)
+            except ValueError as error:
+                raise ValueError(
+                    f"parameter '{parameter.name}' {parameter.only_if_text}: {error}"
+                ) from None
+    for parameter in parameters:
+        visited: set[str] = set()
+        waiting = list(parameter.only_if)
+        while waiting:
+            name = waiting.pop()
+            if name == parameter.name:
+                raise ValueError(
+                    f"parameter '{parameter.name}' {parameter.only_if_text}: it depends on itself"
+                )
+            if name not in visited:
+                visited.add(name)
+                waiting.extend(by_name[name].only_if)
+
+
+def applies(
+    parameters: Sequence[Parameter], name: str, conditions: Mapping[str, Value]
+) -> bool | None:
+    """Whether parameter ``name`` has a value beside ``conditions``; ``None``: they do not tell."""
+    by_name = {parameter.name: parameter for parameter in parameters}
+    is_known = True
+    for parent, condition in requirements(parameters).get(name, ()):
+        if parent not in conditions:
+            is_known = False
+        elif not condition.holds(by_name[parent], conditions[parent]):
+            return False
+    return True if is_known else None
+
+
+def lacking(parameters: Sequence[Parameter], conditions: Mapping[str, Value]) -> list[Parameter]:
+    """Return the controlled parameters that must have a value beside ``conditions`` and have none.
+
+    >>> from engine.campaign.parameters import Parameter
+    >>> collector = Parameter(name="collector", choices=["plate", "drum"])
+    >>> speed = Parameter(name="speed", low=100, high=900, only_if={"collector": "drum"})
+    >>> [p.name for p in lacking([collector, speed], {"collector": "drum"})]
+    ['speed']
+    >>> lacking([collector, speed], {"collector": "plate"})
+    []
+    """
+    return [
+        parameter
+        for parameter in parameters
+        if parameter.role == "controlled"
+        and parameter.name not in conditions
+        and (not parameter.only_if or applies(parameters, parameter.name, conditions))
+    ]
+
+
+def surplus(parameters: Sequence[Parameter], conditions: Mapping[str, Value]) -> list[Parameter]:
+    """Return the parameters that ``conditions`` give a value although they have none there."""
+    return [
+        parameter
+        for parameter in parameters
+        if parameter.only_if
+        and parameter.name in conditions
+        and applies(parameters, parameter.name, conditions) is False
+    ]
+
+
+def without_surplus(
+    parameters: Sequence[Parameter], conditions: Mapping[str, Value]
+) -> dict[str, Value]:
+    """Return ``conditions`` without the values of parameters that have none there."""
+    names = {parameter.name for parameter in surplus(parameters, conditions)}
+    return {name: value for name, value in conditions.items() if name not in names}
+
+
+def completed(parameters: Sequence[Parameter], conditions: Mapping[str, Value]) -> dict[str, Value]:
+    """Return conditions as a model may be asked: no value too many, stand-ins for those lacking."""
+    trimmed = without_surplus(parameters, conditions)
+    for _ in parameters:
+        missing = [p for p in lacking(parameters, trimmed) if p.only_if]
+        if not missing:
+            break
+        trimmed |= {parameter.name: parameter.stand_in for parameter in missing}
+    return trimmed
+
+
+def surplus_text(parameter: Parameter) -> str:
+    """Say that a value was given where there is none."""
+    return f"{parameter.name} has a value {parameter.only_if_text}; leave it empty here"
