@@ -62,10 +62,12 @@ def weigh(forecaster: Forecaster, n_objectives: int) -> Evidence:
     members = (
         _refitted(forecaster) if is_small else zip(*leave_one_out(forecaster.model), strict=True)
     )
-    for observed, mean, variance in list(members)[:n_objectives]:
-        n = len(observed)
+    for values, expected, variance in list(members)[:n_objectives]:
+        n = len(values)
         if n < FEWEST_RUNS:
             continue
+        # About their mean, or large values of a small spread would drown in their squares.
+        observed, mean = values - values.mean(), expected - values.mean()
         mean_of_rest = (observed.sum() - observed) / (n - 1)
         spread = ((observed**2).sum() - observed**2) / (n - 1) - mean_of_rest**2
         # Relative: outcomes are not standardised everywhere.

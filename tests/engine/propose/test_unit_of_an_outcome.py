@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 from engine.predictions.predict import ask
 from engine.propose import Forecaster, choose_from_pool, rank_conditions, suggest
+from engine.propose.evidence import weigh
 from engine.propose.reach import measure_reach
 from engine.propose.request import ProposeRequest, SuggestionBatch
 from engine.workspace.settings import ProposeSettings
@@ -207,3 +209,29 @@ def test_words_differ_by_the_unit_alone() -> None:
         reach = measure_reach(history.campaign, history.finished)
         notes.append([note.split("expected")[0] for note in reach.notes()])
     assert notes[0] == notes[1] != []
+
+
+@pytest.mark.parametrize("shift", [2.0**20, -(2.0**26)])
+@pytest.mark.parametrize("n", [14, 70])
+def test_a_shift_changes_no_evidence(shift: float, n: int, quick: ProposeSettings) -> None:
+    """Degrees Celsius or kelvins, a height above ground or sea: learnt as well, proposed alike."""
+    # On a grid of 2⁻²⁰ a shift rounds nothing.
+    plain = history_in(1.0, "one", n=n)
+    runs = tuple(
+        replace(run, outcomes={"u": (round(run.outcomes["u"][0] * 2**20) / 2**20,)})
+        for run in plain.finished
+    )
+    moved = tuple(replace(run, outcomes={"u": (run.outcomes["u"][0] + shift,)}) for run in runs)
+    (wanted,) = plain.campaign.objectives
+    assert wanted.threshold is not None
+    campaign = Campaign(
+        **{
+            **plain.campaign.definition(),
+            "objectives": [{"outcome": "u", "threshold": wanted.threshold + shift}],
+        }
+    )
+    histories = History(plain.campaign, runs), History(campaign, moved)
+    first, second = (weigh(Forecaster.fit(history, quick), 1) for history in histories)
+    assert second.r2 == pytest.approx(first.r2, abs=0.01)
+    assert second.t == pytest.approx(first.t, rel=0.05)
+    assert_nearly_same(*(batch_of(history, quick) for history in histories))
