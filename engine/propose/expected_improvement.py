@@ -170,9 +170,9 @@ class _Best:
         if self._picked:
             picked = torch.stack(self._picked, dim=-1)[:, None]
             batch = [gains.unsqueeze(-1), picked.expand(-1, len(rows), -1)]
-            before = fatmax(picked, dim=-1, tau=_TAU_OF_A_BATCH)
-            after = fatmax(torch.cat(batch, dim=-1), dim=-1, tau=_TAU_OF_A_BATCH)
-            gains = after + torch.log(-torch.expm1((before - after).clamp_max(-1e-15)))
+            best_picked = fatmax(picked, dim=-1, tau=_TAU_OF_A_BATCH)
+            best = fatmax(torch.cat(batch, dim=-1), dim=-1, tau=_TAU_OF_A_BATCH)
+            gains = best + torch.log(-torch.expm1((best_picked - best).clamp_max(-1e-15)))
         average: Array = torch.logsumexp(gains, dim=0).numpy() - np.log(len(gains))
         return average + np.log(self._scale)
 

@@ -97,8 +97,10 @@ def _draws(heads: Heads, labs: Population | None, X: Tensor, n: int, seed: int) 
     if labs is None:
         return prior_draws(heads(X), heads.layout, prior, n, seed)
     draws = labs.draws(X, n, seed)
-    others = trusted(heads, [name != labs.name for name in heads.layout.names])
-    if others is None:
+    other_sources = trusted(heads, [name != labs.name for name in heads.layout.names])
+    if other_sources is None:
         return draws
     # Own campaigns come with the weight that they are expected to have, labs with what is left.
-    return (1 - prior.weight) * draws + prior_draws(others(X), others.layout, prior, n, seed)
+    return (1 - prior.weight) * draws + prior_draws(
+        other_sources(X), other_sources.layout, prior, n, seed
+    )

@@ -234,9 +234,9 @@ def _residuals(
     X = forecaster.space.encode([run.conditions for run in new], forecaster.data.fill)
     mean, variance = forecaster.moments(X)
     raw = np.full(mean.shape, np.nan)
-    seen = WorkSpace.from_runs(campaign, new)
+    new_work = WorkSpace.from_runs(campaign, new)
     # Of zeros, new or old, those stand where the model has them.
-    work = replace(seen, units={}, floors={**seen.floors, **forecaster.data.work.floors})
+    work = replace(new_work, units={}, floors={**new_work.floors, **forecaster.data.work.floors})
     for i, outcome in enumerate(outcomes):
         for row, run in enumerate(new):
             values = np.array(run.outcomes.get(outcome, ()), dtype=float)

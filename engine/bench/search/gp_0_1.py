@@ -132,10 +132,10 @@ def _leads(forecaster: Forecaster, n_objectives: int) -> bool:
     gains = []
     for observed, centre, spread in members[:n_objectives]:
         n = len(observed)
-        others = (observed.sum() - observed) / (n - 1)
-        width = ((observed**2).sum() - observed**2) / (n - 1) - others**2
+        mean_of_rest = (observed.sum() - observed) / (n - 1)
+        width = ((observed**2).sum() - observed**2) / (n - 1) - mean_of_rest**2
         width = width.clamp_min(1e-9) * n / max(1, n - 2)
-        gains.append(density(observed, centre, spread) - density(observed, others, width))
+        gains.append(density(observed, centre, spread) - density(observed, mean_of_rest, width))
     same_rows = len({len(gain) for gain in gains}) == 1
     total = torch.stack(gains).sum(dim=0) if same_rows else torch.cat(gains)
     if len(total) < 3:
