@@ -225,9 +225,10 @@ class Parameter(Frozen):
             return value
         if self.is_constant and abs(value - self.bounds[0]) <= self.resolution:
             return self.bounds[0]
-        if self.is_ratio:
-            return float(f"{value:.10g}")
-        return round(value, self._decimals)
+        rounded = float(f"{value:.10g}") if self.is_ratio else round(value, self._decimals)
+        low, high = self.bounds
+        # A bound may have more digits than that: what is inside stays inside.
+        return min(max(rounded, low), high) if low <= value <= high else rounded
 
     @property
     def is_ratio(self) -> bool:

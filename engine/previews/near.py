@@ -72,7 +72,10 @@ def distance(
             squares.append(0.0 if a == b else 1.0)
             continue
         low, high = parameter.bounds
-        squares.append(((a - b) / (high - low)) ** 2 if high > low else 0.0)
+        if high > low:
+            squares.append(((a - b) / (high - low)) ** 2)
+        else:
+            squares.append(float(abs(a - b) > parameter.resolution))
     return math.sqrt(sum(squares) / len(squares)) if squares else math.inf
 
 

@@ -275,6 +275,13 @@ class TestNarrower:
         order = np.argsort(values, kind="stable")
         assert (np.diff(places[order]) >= 0).all()
 
+    @given(st.floats(1e-6, 1e3), st.floats(1.001, 1e4), st.sampled_from(["linear", "log"]))
+    def test_what_is_written_is_inside(self, low: float, ratio: float, scale: str) -> None:
+        parameter = Parameter(name="heat", low=low, high=low * ratio, scale=scale)
+        for value in parameter.bounds:
+            assert parameter.problem_as_setting(parameter.written(value)) is None
+            assert low <= parameter.written(value) <= low * ratio
+
     def test_sources_read_the_true_values(self) -> None:
         words = Vocabulary(
             parameters=(

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine.campaign import Campaign
 from engine.experiments.entries import Entry
 from engine.experiments.record import record
 from engine.jobs.queue import BENCH, submit, work
+from engine.workspace.revisions import create
 
 STRENGTH, ELONGATION = "fracture_strength.longitudinal", "elongation.longitudinal"
 
@@ -203,3 +205,48 @@ def test_static_files_are_packed_and_known(stranger) -> None:
     assert script.headers["content-encoding"] == "gzip"
     assert stranger.get("/static/spinneret.css").headers["content-type"].startswith("text/css")
     assert stranger.get("/static/nothing.js").status_code == 404
+
+
+@pytest.fixture
+def kitchen(people):
+    """Make a campaign with a constant and a retired choice the active one."""
+    create(
+        people,
+        Campaign(
+            name="kitchen",
+            parameters=[
+                {"name": "heat", "unit": "°C", "low": 20, "high": 80},
+                {"name": "distance", "unit": "cm", "low": 15, "high": 15},
+                {"name": "solvent", "choices": ["DMF", "water", "ethanol"], "retired": ["DMF"]},
+                {"name": "polymer", "choices": ["PAN"]},
+            ],
+            properties=[{"name": "gloss"}],
+            objectives=[{"outcome": "gloss", "threshold": 0}],
+        ),
+    )
+    conditions = {"heat": 95.0, "distance": 20.0, "solvent": "DMF", "polymer": "PAN"}
+    return record(people, Entry(None, conditions=conditions, results={"gloss": 1.0})).experiment.id
+
+
+@pytest.mark.parametrize("path", ["/", "/runs", "/runs/new", "/propose", "/explore", "/changes"])
+def test_every_page_of_constants_and_retired_choices(browser, kitchen, path) -> None:
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    if path == "/runs/new":
+        assert re.search(r'name="condition:distance"[^>]*value="15"', answer.text)
+        assert '<option value="PAN" selected>PAN</option>' in answer.text
+        assert '<option value="DMF">DMF (retired)</option>' in answer.text
+
+
+def test_explore_has_no_slider_for_a_constant_and_clips_no_run(browser, kitchen) -> None:
+    page = browser.get("/explore").text
+    assert 'data-slide="distance"' not in page
+    assert re.search(r'id="slide-distance"[^>]*disabled', page)
+    assert '<option value="water">water</option><option value="ethanol" selected>' in page
+    assert 'data-slice="distance"' not in page
+    assert 'data-slice="heat"' in page
+    assert '<option value="distance">' not in page
+    at_run = browser.get(f"/explore?run={kitchen}").text
+    assert re.search(r'data-slide="heat" min="20.0" max="95.0"[^>]*value="95.0"', at_run)
+    assert re.search(r'data-slide="distance" min="15.0" max="20.0"', at_run)
+    assert '<option value="DMF" selected>DMF (retired)</option>' in at_run
