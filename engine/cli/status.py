@@ -46,14 +46,18 @@ def _print_status(overall: CampaignStatus) -> None:
     names = [parameter.name for parameter in campaign.parameters]
     headings = ["id", "label", *map(campaign.heading, names)]
     if overall.pending:
-        rows = [[*_names(e), *_values(e, names), e.status.value] for e in overall.pending]
+        rows = [[*_names(e), *_values(campaign, e, names), e.status.value] for e in overall.pending]
         _print_grid([*headings, "status"], rows, "Pending")
     outcomes = campaign.wanted_outcomes
     if overall.latest:
         from engine.results.status import mean_of
 
         rows = [
-            [*_names(e), *_values(e, names), *(_cell(mean_of(e, name)) for name in outcomes)]
+            [
+                *_names(e),
+                *_values(campaign, e, names),
+                *(_cell(mean_of(e, name)) for name in outcomes),
+            ]
             for e in overall.latest
         ]
         _print_grid([*headings, *map(campaign.heading, outcomes)], rows, "Last results")
@@ -235,8 +239,11 @@ def _names(experiment: ExperimentRecord) -> list[str]:
     return [str(experiment.id), experiment.label or "–"]
 
 
-def _values(experiment: ExperimentRecord, names: Sequence[str]) -> list[str]:
-    return [_cell(experiment.conditions.get(name)) for name in names]
+def _values(campaign: Campaign, experiment: ExperimentRecord, names: Sequence[str]) -> list[str]:
+    from engine.campaign.applicability import without_surplus
+
+    conditions = without_surplus(campaign.parameters, experiment.conditions)
+    return [_cell(conditions.get(name)) for name in names]
 
 
 def _cell(value: Value | None) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from db.records import CampaignRecord, ExperimentRecord, MeasurementRecord, Value
 from engine.campaign import Campaign
+from engine.campaign.applicability import without_surplus
 from engine.campaign.vocabulary import Vocabulary
 from engine.errors import StateError, UsageError, field, place
 from engine.workspace.files import write_aside
@@ -91,7 +92,7 @@ def export_rows(
     for experiment in experiments:
         values = {(m.outcome, m.replicate): m.value for m in experiment.measurements}
         numbers = sorted({m.replicate for m in experiment.measurements}) or [1]
-        conditions = experiment.conditions
+        conditions = without_surplus(campaign.parameters, experiment.conditions)
         rows += [
             [
                 str(experiment.id),

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 
 from db.records import Role
 from engine import __version__
+from engine.campaign.applicability import without_surplus
 from engine.errors import SpinneretError
 from engine.results.material import rounded
 from engine.web.site import Site
@@ -52,6 +53,7 @@ def environment() -> Environment:
         finalize=on_page,
     )
     templates.filters.update(
+        applicable=lambda conditions, campaign: without_surplus(campaign.parameters, conditions),
         rounded=rounded,
         setting=setting,
         moment=moment,
