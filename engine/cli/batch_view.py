@@ -51,7 +51,7 @@ def show_batch(
     for source in batch.sources:
         screen.print(_share(source), markup=False)
     for outcome, beliefs in batch.beliefs.items():
-        screen.print(f"{outcome} is taken to be {_believed(beliefs)}.", markup=False)
+        screen.print(f"model of {outcome}: {_believed(beliefs)}.", markup=False)
     if campaign.constraints:
         constraints = ", ".join(map(str, campaign.constraints))
         screen.print(f"meant to hold: {constraints}.", markup=False)
@@ -73,7 +73,7 @@ def show_batch(
 
 
 def _believed(beliefs: Mapping[str, float]) -> str:
-    """Say how an outcome is modelled, e.g. ``noisy and smooth (64%), clean, any length (36%)``."""
+    """Say how an outcome is modelled, e.g. ``noisy and smooth (64%); clean, any length (36%)``."""
     ordered = sorted(beliefs.items(), key=lambda pair: -pair[1])
     return "; ".join(f"{name} ({share:.0%})" for name, share in ordered if share >= 0.05)
 
