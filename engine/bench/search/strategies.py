@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from engine.bench.models import sources
 from engine.bench.models.knowledge import KnowledgeProvider, ignorance, keywords
 from engine.bench.search import baybe_loop, gp_0_1, plain_loop
@@ -42,11 +44,31 @@ Strategy = Callable[[History, int, int, Mapping[str, float]], Choice]
 PoolStrategy = Callable[[History, Sequence[Mapping[str, Value]], int, int], list[int]]
 """(history, settings to choose from, how many, seed) → their indices."""
 
+
+def choose_evenly(
+    history: History, pool: Sequence[Mapping[str, Value]], n: int, seed: int
+) -> list[int]:
+    """Choose the conditions nearest to settings drawn evenly all over the space.
+
+    Rows that an optimiser left crowd where results are good, so that ``random``, which draws from
+    the rows, is no fair measure of ignorance there; this is.
+    """
+    from engine.propose.pool import nearest_in_pool
+    from engine.propose.space import Space
+    from engine.propose.training_data import typical_ambient
+
+    space = Space(history.campaign)
+    X = space.encode(pool, typical_ambient(space, history.finished))
+    targets = np.random.default_rng(seed).random((min(n, len(pool)), X.shape[1]))
+    return nearest_in_pool(X, targets)
+
+
 PEERS: Mapping[str, PoolStrategy] = {
+    "even": choose_evenly,
     plain_loop.NAME: plain_loop.choose_by_botorch,
     baybe_loop.NAME: baybe_loop.choose_by_baybe,
 }
-"""What people use elsewhere; they choose from a pool only."""
+"""What people use elsewhere, and chance; they choose from a pool only."""
 
 
 def strategy(name: str, provider: KnowledgeProvider = ignorance) -> Strategy:

@@ -90,7 +90,18 @@ def test_the_plain_loop_chooses_the_same_whatever_was_drawn_before() -> None:
         assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("name", PEERS)
+def test_even_rows_are_where_few_others_are(inks: Path) -> None:
+    """Nine rows in ten crowd at one end: most rows at random lie there, few of the even ones."""
+    campaign, runs = read_finished(inks, "inks", INKS)
+    history = History(campaign, tuple(runs[:4]))
+    crowd = [{"input_1": 0.9 + place / 1000, "input_2": "red"} for place in range(90)]
+    pool = [*crowd, *({"input_1": place / 10, "input_2": "red"} for place in range(10))]
+    even = [row for seed in range(20) for row in PEERS["even"](history, pool, 5, seed)]
+    assert np.mean(np.array(even) >= 90) > 0.7
+    assert len(set(PEERS["even"](history, pool, 100, 0))) == 100
+
+
+@pytest.mark.parametrize("name", [name for name in PEERS if name != "even"])
 def test_peers_choose_what_is_best_by_far(inks: Path, name: str) -> None:
     if name == "baybe":
         pytest.importorskip("baybe", reason="the extra 'peers' is not installed")
