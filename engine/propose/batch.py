@@ -30,11 +30,13 @@ _LAZY = 48  # candidates re-evaluated before looking whether the next bound can 
 class DistinctLimits:
     """At most ``limits[i]`` different values of controlled parameter ``i`` in a batch.
 
-    Values no further apart than ``resolutions[i]`` (0 if not given) are one.
+    Values no further apart than ``resolutions[i]`` (0 if not given) are one. ``absent`` tells of
+    parameter ``i``, in which of (n, c) settings it has no value: these count for nothing.
     """
 
     limits: Mapping[int, int]
     resolutions: Mapping[int, float] = field(default_factory=dict)
+    absent: Callable[[int, Array], NDArray[np.bool_]] | None = None
 
     def moved_onto(self, settings: Array, chosen: Sequence[Array]) -> Array:
         """Return (n, c) the settings with limited parameters at values that ``chosen`` use.
@@ -44,7 +46,9 @@ class DistinctLimits:
         """
         moved = settings.copy()
         for place in self.limits:
-            used = np.array(sorted({float(row[place]) for row in chosen}))
+            used = np.array(sorted({float(row[place]) for row in self._counted(place, chosen)}))
+            if not len(used):
+                continue
             nearest = np.abs(settings[:, place, None] - used).argmin(axis=1)
             moved[:, place] = used[nearest]
         return moved
@@ -55,13 +59,21 @@ class DistinctLimits:
         for place, limit in self.limits.items():
             finest = self.resolutions.get(place, 0.0)
             used: list[float] = []
-            for row in chosen:
+            for row in self._counted(place, chosen):
                 if all(abs(row[place] - value) > finest for value in used):
                     used.append(float(row[place]))
             if len(used) >= limit:
                 apart = np.abs(settings[:, place, None] - np.array(used))
-                good &= (apart <= finest).any(axis=1)
+                fits = (apart <= finest).any(axis=1)
+                good &= fits if self.absent is None else fits | self.absent(place, settings)
         return good
+
+    def _counted(self, place: int, chosen: Sequence[Array]) -> Sequence[Array]:
+        """Return those of the chosen in which the parameter has a value."""
+        if self.absent is None or not len(chosen):
+            return chosen
+        is_absent = self.absent(place, np.stack(list(chosen)))
+        return [row for row, without in zip(chosen, is_absent, strict=True) if not without]
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,16 @@ class Space:
         """Return (n, c) settings with stand-ins where parameters have no value."""
         return self._membership.canonical(settings)
 
+    @property
+    def is_conditional(self) -> bool:
+        """Whether some parameter has no value everywhere."""
+        return self._membership.is_conditional
+
+    def absent(self, place: int, settings: Array) -> NDArray[np.bool_]:
+        """Return (n,): in which settings parameter ``place`` has no value."""
+        rows = self._membership.absent(settings).get(self._names[place])
+        return np.zeros(len(settings), dtype=bool) if rows is None else rows
+
     def completed(self, conditions: Mapping[str, Value]) -> dict[str, Value]:
         """Return all controlled conditions, stand-ins for what has no value there."""
         known = without_surplus(self.controlled, conditions)

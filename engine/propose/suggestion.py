@@ -139,4 +139,4 @@ def _limits(space: Space, requested: Mapping[str, int]) -> DistinctLimits:
     # A request's limit replaces the campaign's, wider or narrower.
     limits.update({space.place_of(name): limit for name, limit in requested.items()})
     numeric = {i: p.resolution for i, p in enumerate(space.controlled) if p.is_numeric}
-    return DistinctLimits(limits, numeric)
+    return DistinctLimits(limits, numeric, space.absent if space.is_conditional else None)

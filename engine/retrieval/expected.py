@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
+from engine.campaign.applicability import lacking
 from engine.campaign.history import Run
 from engine.errors import ModelError, by_voice
 from engine.propose.space import Space
@@ -59,10 +60,9 @@ class MeasuredRun:
 
 def measured_runs(campaign: Campaign, items: Sequence[Item]) -> list[MeasuredRun]:
     """Return the campaign's own runs among ``items`` that know every setting, by number."""
-    controlled = {parameter.name for parameter in campaign.controlled}
     grouped: dict[int, list[Item]] = {}
     for item in items:
-        if item.experiment_id is not None and controlled <= item.conditions.keys():
+        if item.experiment_id is not None and not lacking(campaign.controlled, item.conditions):
             grouped.setdefault(item.experiment_id, []).append(item)
     return [
         MeasuredRun(

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
+from engine.campaign.applicability import applies
 from engine.compute import limit_threads
 from engine.errors import ModelError, UsageError, by_voice, marked
 from engine.micrographs.opened import Opened
@@ -110,7 +111,12 @@ def by_conditions(
         expected = as_statistics(query_row[0])
         fit = matcher.fit(query_row, pictures)[0]
         score = for_conditions(matcher, query_row, pictures)[0]
-        open_ones = [p.name for p in campaign.controlled if p.name not in conditions]
+        open_ones = [
+            p.name
+            for p in campaign.controlled
+            if p.name not in conditions
+            and applies(campaign.parameters, p.name, conditions) is not False
+        ]
         if open_ones:
             notes.append(
                 f"{', '.join(open_ones)} left open: what is expected is the mean over the "

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -346,3 +347,21 @@ def test_sensitivities_are_of_what_applies() -> None:
     total = dict(zip(names, sensitivity(campaign, ["y"], predict).total[0], strict=True))
     assert total["speed"] > 0.7
     assert total["voltage"] == total["humidity"] == 0.0
+
+
+def test_mats_without_a_value_are_looked_among_too() -> None:
+    """Retrieval learns from the plate's mats as from the drum's."""
+    from engine.retrieval.expected import measured_runs
+    from engine.retrieval.gallery import Statistics
+
+    campaign = campaign_of(speed={"collector": "drum"})
+    statistics = Statistics(diameter_nm=300.0)
+    items: list[Any] = [
+        SimpleNamespace(experiment_id=i, label=None, conditions=conditions, statistics=statistics)
+        for i, conditions in enumerate([PLATE, DRUM, {**DRUM, "collector": "plate"}], 1)
+    ]
+    lame = {name: value for name, value in DRUM.items() if name != "speed"}
+    items.append(
+        SimpleNamespace(experiment_id=4, label=None, conditions=lame, statistics=statistics)
+    )
+    assert [run.experiment_id for run in measured_runs(campaign, items)] == [1, 2, 3]

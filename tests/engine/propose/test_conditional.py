@@ -12,6 +12,7 @@ from engine.campaign.boxes import boxes_outside
 from engine.campaign.history import History, Run
 from engine.errors import UsageError
 from engine.propose import Forecaster, suggest
+from engine.propose.batch import DistinctLimits
 from engine.propose.candidates import spread_settings
 from engine.propose.neighbours import neighbours
 from engine.propose.request import STRATEGIES, ProposeRequest, checked
@@ -186,3 +187,28 @@ def test_a_held_value_brings_along_what_it_needs() -> None:
     off = checked(ProposeRequest(n=4, seed=0, fixed={"collector": "plate"}), campaign)
     batch = suggest(History(campaign), off, ProposeSettings(strategy="sobol"))
     assert all("speed" not in s.conditions for s in batch.suggestions)
+
+
+@pytest.mark.parametrize("strategy", ["sobol", "gp"])
+def test_where_there_is_no_value_no_limit_counts(strategy: str, quick: ProposeSettings) -> None:
+    """One speed in a batch: mats from the plate, which have none, use none up."""
+    campaign = conditional()
+    request = ProposeRequest(n=8, seed=2, strategy=strategy, max_distinct={"speed": 1})
+    batch = suggest(history_of(campaign, 20), request, quick)
+    speeds = [s.conditions["speed"] for s in batch.suggestions if "speed" in s.conditions]
+    assert len(speeds) > 0
+    assert len(set(speeds)) == 1
+    space = Space(campaign)
+    limits = DistinctLimits({1: 1}, {}, space.absent)
+    plate, slow, fast = space.settings_of(
+        [
+            {"collector": "plate", "voltage": 15.0},
+            {"collector": "drum", "voltage": 15.0, "speed": 200.0},
+            {"collector": "drum", "voltage": 15.0, "speed": 400.0},
+        ]
+    )
+    rows = np.stack([plate, slow, fast])
+    assert limits.allowed(rows, [plate]).tolist() == [True, True, True]
+    assert limits.allowed(rows, [plate, slow]).tolist() == [True, True, False]
+    assert limits.moved_onto(rows, [plate, slow])[2, 1] == 200.0
+    assert limits.moved_onto(rows, [plate])[2, 1] == 400.0
