@@ -29,10 +29,11 @@ def refuse(space: Space, fixed: Mapping[str, Value]) -> NoReturn:
     kinds = f"{', '.join(parts[:-1])} and {parts[-1]}"
     begin = f"no setting satisfies {kinds} together"
     try:
-        if exclusions and _is_empty(space, rules, exclusions, pinned):
+        is_cut = bool(exclusions) or space.is_conditional
+        if is_cut and _is_empty(space, rules, exclusions, pinned):
             rules, exclusions, pinned = _least(space, rules, exclusions, pinned)
             begin += ", and none can"
-        elif not exclusions and rules:
+        elif rules and not is_cut:
             rules, pinned, begin = _of_rules(space, rules, pinned, begin)
     except TimeoutError:
         begin = begin.replace("no setting satisfies", "no setting was found that satisfies")

@@ -212,3 +212,11 @@ def test_where_there_is_no_value_no_limit_counts(strategy: str, quick: ProposeSe
     assert limits.allowed(rows, [plate, slow]).tolist() == [True, True, False]
     assert limits.moved_onto(rows, [plate, slow])[2, 1] == 200.0
     assert limits.moved_onto(rows, [plate])[2, 1] == 400.0
+
+
+def test_contradicting_rules_beside_conditions_are_named() -> None:
+    parameters = [*PARAMETERS, {"name": "distance", "low": 5, "high": 20}]
+    campaign = conditional(parameters, parameter_constraints=["voltage + distance <= 14"])
+    with pytest.raises(UsageError, match=r"no setting satisfies .* and none can") as refusal:
+        Sampler(Space(campaign)).sample(4, 0)
+    assert "voltage + distance <= 14" in str(refusal.value)
