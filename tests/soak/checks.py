@@ -175,6 +175,21 @@ def prediction_problems(plan: Plan, document: Mapping[str, Any], n: int) -> list
     return problems
 
 
+def learnable(plan: Plan, runs: Sequence[Run]) -> set[str]:
+    """Return the outcomes of which two settings at least have different results."""
+    names = set()
+    for outcome in plan.outcomes:
+        results = {
+            tuple(sorted(run.conditions.items())): tuple(run.measured[outcome.name])
+            for run in runs
+            if outcome.name in run.measured and run.status == "completed"
+        }
+        settings = {key_of(plan, dict(conditions)) for conditions in results}
+        if len(settings) > 1 and len({sum(row) / len(row) for row in results.values()}) > 1:
+            names.add(outcome.name)
+    return names
+
+
 def record_problems(runs: Sequence[Run], document: Mapping[str, Any]) -> list[str]:
     """Say where an exported document differs from the runs as they were entered."""
     experiments = document["experiments"]

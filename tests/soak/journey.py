@@ -307,10 +307,8 @@ class Journey:
 
     def _predict(self) -> None:
         plan, luck = self.plan, self.luck
-        n_finished = max(
-            sum(1 for run in self.runs if o.name in run.measured) for o in plan.outcomes
-        )
-        exits = {0} if n_finished >= 2 else {1}
+        learnable = checks.learnable(plan, self.runs)
+        exits = {0} if learnable else {0, 1}
         setting = {**plan.draw_setting(luck), **plan.draw_room(luck)}
         stated = [w for name, value in setting.items() for w in ("--set", f"{name}={value}")]
         document = self.ask("predict", *stated, exits=exits)
@@ -321,7 +319,10 @@ class Journey:
         rows = tuple(Run(None, {}, plan.draw_setting(luck), "running") for _ in range(3))
         path = write_table(plan, rows, self.folder, luck)
         for command in (("predict", "--file", path.name), ("score", path.name)):
-            document = self.ask(*command, exits=exits)
+            may_fail = command[0] == "score" and not learnable & {
+                o.outcome for o in plan.objectives
+            }
+            document = self.ask(*command, exits={0, 1} if may_fail else exits)
             problems = [] if document is None else checks.prediction_problems(plan, document, 3)
             self.note(" ".join(command), problems)
 

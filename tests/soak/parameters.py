@@ -113,7 +113,7 @@ class Parameter:
     def nearest(self, value: float) -> Value:
         """Return the setting nearest to a number within the range."""
         if self.n_steps is None:
-            return value
+            return float(f"{value:.12g}")  # as many digits as any file keeps
         return self.level(round((value - self.low) / self.span * self.n_steps))
 
     def draw(self, luck: Random) -> Value:

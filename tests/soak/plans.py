@@ -26,6 +26,7 @@ class Outcome:
     least: float | None
     center: float
     spread: float
+    n_values: int | None
     weights: Mapping[str, tuple[float, float]]
 
     def measure(self, place: Mapping[str, float], luck: Random) -> float:
@@ -35,7 +36,11 @@ class Outcome:
             for name, (weight, phase) in self.weights.items()
         )
         z += luck.gauss(0.0, 0.15)
+        if self.n_values is not None:
+            z = round(z * self.n_values / 4) * 4 / self.n_values
         value = self.center * math.exp(0.7 * z) if self.is_log else self.center + self.spread * z
+        if self.is_log and luck.random() < 0.03:
+            value = 0.0
         return float(f"{value if self.least is None else max(value, self.least):.6g}")
 
 
@@ -213,7 +218,9 @@ def _draw_outcomes(luck: Random, parameters: list[Parameter]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for name in luck.sample(PROPERTIES, luck.randint(1, 4)):
         is_log = luck.random() < 0.3
-        scale = 10 ** luck.uniform(-2, 4)
+        scale = 10 ** (luck.uniform(-2, 4) if luck.random() < 0.7 else luck.uniform(-15, 12))
+        # A constant, a property that is there or not, a score of few marks.
+        n_values = luck.choice((1, 2, 5)) if luck.random() < 0.12 else None
         least = 0.0 if is_log or luck.random() < 0.4 else None
         unit = luck.choice(UNITS)
         for direction in luck.choice(((), (), ("longitudinal", "transverse"), ("90", "0"))) or (
@@ -225,7 +232,7 @@ def _draw_outcomes(luck: Random, parameters: list[Parameter]) -> list[Outcome]:
                 Outcome(
                     f"{name}.{direction}" if direction else name, unit, is_log, least,
                     scale if is_log or least is not None else scale * luck.uniform(-3, 3),
-                    scale * luck.uniform(0.1, 0.4),
+                    scale * luck.uniform(0.1, 0.4), n_values,
                     {key: (weight / size, phase) for key, (weight, phase) in weights.items()},
                 )
             )  # fmt: skip
