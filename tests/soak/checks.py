@@ -28,7 +28,7 @@ class Question:
 
 def key_of(plan: Plan, setting: Mapping[str, Value]) -> Key:
     """Return what two runs of one setting share; a value off the grid is a setting of its own."""
-    return tuple(_key(p, setting[p.name]) for p in plan.controlled)
+    return tuple(_key(p, setting[p.name]) if p.name in setting else None for p in plan.controlled)
 
 
 def _key(parameter: Parameter, value: Value) -> object:
@@ -43,13 +43,14 @@ def _key(parameter: Parameter, value: Value) -> object:
 
 def setting_problems(plan: Plan, setting: Mapping[str, Value]) -> list[str]:
     """Say what the machine cannot be set to, and which rules a setting breaks."""
-    names = [p.name for p in plan.controlled]
+    full = {**plan.anchor, **setting}
+    names = list(plan.trimmed({p.name: full[p.name] for p in plan.controlled}))
     if sorted(setting) != sorted(names):
         return [f"settings {sorted(setting)}, expected {sorted(names)}"]
     problems = [
         f"{p.name} = {setting[p.name]!r} cannot be set"
         for p in plan.controlled
-        if not _can_be_set(p, setting[p.name])
+        if p.name in setting and not _can_be_set(p, setting[p.name])
     ]
     if not problems:
         problems = [
@@ -110,7 +111,8 @@ def batch_problems(
     problems += [f"was run already: {key}" for key in keys if key in earlier]
     for name, limit in limits_of(plan, question).items():
         parameter = next(p for p in plan.controlled if p.name == name)
-        values = {_key(parameter, p["conditions"][name]) for p in proposals}
+        settings = [p["conditions"] for p in proposals if name in p["conditions"]]
+        values = {_key(parameter, setting[name]) for setting in settings}
         if len(values) > limit:
             problems.append(f"{len(values)} values of {name}, at most {limit} were allowed")
     return problems

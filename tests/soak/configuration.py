@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
+from parameters import Condition
 from plans import Outcome, Plan
-from rules import Exclusion
 
 
 def configuration_of(plan: Plan) -> str:
@@ -32,10 +33,11 @@ def configuration_of(plan: Plan) -> str:
         lines += [f"step = {float(p.step)!r}"] if p.step is not None else []
         lines += ['scale = "log"'] if p.is_log else []
         lines += ["hard_to_change = true"] if p.is_hard else []
+        lines += [f"only_if = {_when([p.only_if])}"] if p.only_if else []
         lines += [f"max_distinct = {p.max_distinct}"] if p.max_distinct else []
         lines += [f"aliases = {_toml([p.alias])}"] if p.alias else []
     for exclusion in plan.exclusions:
-        lines += ["", "[[campaign.exclusions]]", f"when = {_when(exclusion)}"]
+        lines += ["", "[[campaign.exclusions]]", f"when = {_when(exclusion.when)}"]
     properties: dict[str, list[Outcome]] = {}
     for outcome in plan.outcomes:
         properties.setdefault(outcome.name.partition(".")[0], []).append(outcome)
@@ -58,12 +60,12 @@ def configuration_of(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _when(exclusion: Exclusion) -> str:
-    conditions = [
-        f"{name} = {_toml(limit) if sign == 'any' else f'{{ {sign} = {_toml(limit)} }}'}"
-        for name, (sign, limit) in exclusion.when.items()
+def _when(conditions: Iterable[Condition]) -> str:
+    parts = [
+        f"{c.name} = {_toml(c.limit) if c.sign == 'any' else f'{{ {c.sign} = {_toml(c.limit)} }}'}"
+        for c in conditions
     ]
-    return f"{{ {', '.join(conditions)} }}"
+    return f"{{ {', '.join(parts)} }}"
 
 
 def _toml(value: object) -> str:

@@ -5,25 +5,20 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import time
 import traceback
-from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import checks
 from checks import Key, Question, key_of
-from click.testing import Result
 from configuration import configuration_of
 from parameters import Value
 from plans import FAILURES, Plan, Run
 from revisions import revise
 from tables import write_table
-from typer.testing import CliRunner
+from terminal import Terminal
 from words import draw_labels, draw_note
-
-from engine.cli.app import app
 
 MISTAKES = (
     ("propose", "-n", "0"), ("propose", "-n", "101"), ("propose", "--strategy", "magic"),
@@ -38,16 +33,14 @@ FAILING = (
 )
 
 
-class Journey:
-    """What is done with one campaign; ``problems`` holds what went wrong, step by step."""
+class Journey(Terminal):
+    """What is done with one campaign."""
 
     def __init__(self, plan: Plan, folder: Path, *, is_thorough: bool = True) -> None:
+        super().__init__()
         self.plan, self.folder, self.is_thorough = plan, folder, is_thorough
         self.luck = Random(plan.seed + 1_000_000)  # noqa: S311 -- no secret
         self.runs = list(plan.runs)
-        self.problems: list[str] = []
-        self.seconds: Counter[str] = Counter()
-        self.calls: Counter[str] = Counter()
 
     def travel(self) -> None:
         """Do everything; a fault of this script is a problem, too."""
@@ -72,36 +65,6 @@ class Journey:
         self._predict()
         self._read()
         self._move()
-
-    def call(self, *words: object, exits: set[int] | None = None) -> Result | None:
-        """Run a command; return its result if it ended as it may."""
-        texts = [str(word) for word in words]
-        began = time.perf_counter()
-        result = CliRunner().invoke(app, texts)
-        self.seconds[texts[0]] += time.perf_counter() - began
-        self.calls[texts[0]] += 1
-        problem = None
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            frames = traceback.format_exception(result.exception, limit=-4)
-            problem = "traceback\n" + "".join(frames)
-        elif "Traceback" in result.stderr:
-            problem = f"traceback {result.stderr[-1500:]}"
-        elif result.exit_code not in (exits or {0}):
-            end = (result.stderr or result.stdout)[-700:].strip()
-            problem = f"exit {result.exit_code}, expected {sorted(exits or {0})}: {end}"
-        if problem is not None:
-            self.problems.append(f"engine {' '.join(texts)}: {problem}")
-            return None
-        return result
-
-    def ask(self, *words: object, exits: set[int] | None = None) -> Any:
-        """Return the JSON of a command, ``None`` where it refused or failed."""
-        result = self.call(*words, "--json", exits=exits)
-        return json.loads(result.stdout) if result is not None and result.exit_code == 0 else None
-
-    def note(self, step: str, problems: list[str]) -> None:
-        """Keep what is wrong."""
-        self.problems += [f"{step}: {problem}" for problem in problems[:6]]
 
     # -- the past, in and out ------------------------------------------------------------------
 
@@ -152,8 +115,9 @@ class Journey:
         luck, plan = self.luck, self.plan
         fixed: dict[str, Value] = {}
         if luck.random() < 0.3:
-            parameter = luck.choice(plan.controlled)
-            fixed = {parameter.name: plan.draw_setting(luck)[parameter.name]}
+            setting = plan.draw_setting(luck)
+            name = luck.choice(sorted(setting))
+            fixed = {name: setting[name]}
         room = {name: value for name, value in plan.draw_room(luck).items() if luck.random() < 0.4}
         limits = (
             {luck.choice(plan.controlled).name: luck.randint(1, 3)} if luck.random() < 0.15 else {}
@@ -212,7 +176,8 @@ class Journey:
             words += ["--running"]
         else:
             for parameter in self.plan.parameters:
-                if luck.random() < 0.1:
+                is_free = parameter.name in run.conditions.keys() - self.plan.parents
+                if is_free and luck.random() < 0.1:
                     run.actual[parameter.name] = parameter.draw(luck)
                     option = "--at" if parameter.role == "ambient" else "--actual"
                     words += [option, f"{parameter.name}={run.actual[parameter.name]}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
@@ -15,6 +16,34 @@ KINDS = {
     "continuous": 5, "stepped": 6, "integer": 3, "log": 2, "log steps": 1, "names": 5, "numbers": 3,
     "constant": 1,
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What one parameter's value is; ``grain`` is what makes no difference."""
+
+    name: str
+    sign: str
+    limit: Value | tuple[Value, ...]
+    grain: float
+
+    def holds(self, settings: Mapping[str, Value]) -> bool:
+        """Whether the settings have the parameter, and its value fulfils the condition."""
+        if self.name not in settings:
+            return False
+        value, limit = settings[self.name], self.limit
+        if self.sign in ("any", "other_than"):
+            values = limit if isinstance(limit, tuple) else (limit,)
+            return (value in values) == (self.sign == "any")
+        if isinstance(value, str):
+            return False
+        excess = value - float(limit)  # type: ignore[arg-type]
+        return {
+            "above": excess > self.grain,
+            "at_least": excess >= -self.grain,
+            "below": -excess > self.grain,
+            "at_most": -excess >= -self.grain,
+        }[self.sign]
 
 
 @dataclass(frozen=True)
@@ -32,6 +61,7 @@ class Parameter:
     is_log: bool = False
     is_hard: bool = False
     max_distinct: int | None = None
+    only_if: Condition | None = None
     alias: str | None = None
 
     @property

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from random import Random
 
 from parameters import Parameter, Value, draw_ambient, draw_parameters
-from rules import Exclusion, Rule, draw_exclusions, draw_mixture, draw_rules, draw_twins
+from rules import (
+    Exclusion,
+    Rule,
+    draw_conditional,
+    draw_exclusions,
+    draw_mixture,
+    draw_rules,
+    draw_twins,
+)
 from words import PROPERTIES, UNITS, draw_labels, draw_note
 
 FAILURES = ("beads", "drips", "no_jet", "other")
@@ -109,6 +117,11 @@ class Plan:
         return tuple(p for p in self.parameters if p.role == "controlled")
 
     @property
+    def parents(self) -> set[str]:
+        """The parameters that decide whether others have a value."""
+        return {p.only_if.name for p in self.parameters if p.only_if}
+
+    @property
     def ambient(self) -> tuple[Parameter, ...]:
         """What the room gives."""
         return tuple(p for p in self.parameters if p.role == "ambient")
@@ -127,8 +140,9 @@ class Plan:
 
     def is_possible(self, setting: Mapping[str, Value]) -> bool:
         """Whether a setting meets the rules and is not excluded."""
+        present = self.trimmed(setting)
         return all(rule.is_met(setting) for rule in self.rules) and not any(
-            exclusion.holds(setting) for exclusion in self.exclusions
+            exclusion.holds(present) for exclusion in self.exclusions
         )
 
     def draw_setting(self, luck: Random) -> dict[str, Value]:
@@ -142,7 +156,12 @@ class Plan:
                     self._settle(rule, moved, parameter.name, luck)
             if self.is_possible(moved):
                 setting = moved
-        return setting
+        return self.trimmed(setting)
+
+    def trimmed(self, setting: Mapping[str, Value]) -> dict[str, Value]:
+        """Return a setting without the parameters that have no value in it."""
+        absent = {p.name for p in self.controlled if p.only_if and not p.only_if.holds(setting)}
+        return {name: value for name, value in setting.items() if name not in absent}
 
     def _settle(self, rule: Rule, setting: dict[str, Value], moved: str, luck: Random) -> None:
         """Let one of the other terms of an equality make up for the move, if it can."""
@@ -167,7 +186,8 @@ class Plan:
         levels = [[fixed[p.name]] if p.name in fixed else p.levels() for p in self.controlled]
         grid = itertools.product(*levels)
         settings = (dict(zip(names, values, strict=True)) for values in grid)
-        return [setting for setting in settings if self.is_possible(setting)]
+        possible = [self.trimmed(setting) for setting in settings if self.is_possible(setting)]
+        return [setting for setting in possible if fixed.keys() <= setting.keys()]
 
 
 def draw_plan(seed: int) -> Plan:
@@ -182,7 +202,7 @@ def draw_plan(seed: int) -> Plan:
     n = max(luck.randint(2, luck.choice((3, 6, 12))) - len(components), 0)
     parameters = draw_twins(luck, draw_parameters(luck, n))
     anchor |= {p.name: p.draw(luck) for p in parameters}
-    controlled = [*components, *parameters]
+    controlled = draw_conditional(luck, [*components, *parameters])
     luck.shuffle(controlled)
     rules += draw_rules(luck, controlled, anchor)
     everything = [*controlled, *draw_ambient(luck)]
@@ -313,8 +333,10 @@ def _draw_runs(luck: Random, plan: Plan) -> list[Run]:
 
 def _leave_the_range(luck: Random, plan: Plan, conditions: dict[str, Value]) -> None:
     parameter = luck.choice(plan.parameters)
-    if parameter.choices is not None and parameter.retired:
+    if parameter.name not in conditions or parameter.name in plan.parents:
+        return
+    if parameter.retired:
         conditions[parameter.name] = luck.choice(parameter.retired)
-    elif parameter.choices is None and parameter.name in conditions:
+    elif parameter.choices is None:
         beyond = luck.uniform(0.0, 0.5) * (parameter.span or abs(parameter.low) or 1.0)
         conditions[parameter.name] = float(f"{parameter.high + beyond:.6g}")

@@ -47,6 +47,8 @@ def _add_choice(plan: Plan, luck: Random) -> Plan:
 def _retire(plan: Plan, luck: Random) -> Plan:
     """Let a choice be out of stock, but for the anchor's."""
     p = luck.choice(plan.controlled)
+    if p.name in plan.parents:
+        return plan
     others = [choice for choice in p.settable if choice != plan.anchor[p.name]]
     if not others:
         return plan

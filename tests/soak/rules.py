@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
 
-from parameters import Parameter, Value
+from parameters import Condition, Parameter, Value
 
 
 @dataclass(frozen=True)
@@ -37,28 +37,13 @@ class Rule:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Conditions that must not hold together; ``grains``: what is no difference, by parameter."""
+    """Conditions that must not hold together."""
 
-    when: Mapping[str, tuple[str, Value | tuple[Value, ...]]]
-    grains: Mapping[str, float]
+    when: tuple[Condition, ...]
 
     def holds(self, settings: Mapping[str, Value]) -> bool:
         """Whether the settings are excluded."""
-        return all(self._is_so(name, settings[name]) for name in self.when)
-
-    def _is_so(self, name: str, value: Value) -> bool:
-        sign, limit = self.when[name]
-        if sign in ("any", "other_than"):
-            values = limit if isinstance(limit, tuple) else (limit,)
-            return (value in values) == (sign == "any")
-        grain = self.grains[name]
-        excess = float(value) - float(limit)  # type: ignore[arg-type]
-        return {
-            "above": excess > grain,
-            "at_least": excess >= -grain,
-            "below": -excess > grain,
-            "at_most": -excess >= -grain,
-        }[sign]
+        return all(condition.holds(settings) for condition in self.when)
 
 
 def draw_exclusions(
@@ -71,25 +56,39 @@ def draw_exclusions(
         chosen = luck.sample(varying, min(len(varying), luck.randint(2, 3)))
         if len(chosen) < 2:
             break
-        when = {p.name: _draw_condition(luck, p) for p in chosen}
-        grains = {p.name: p.grain for p in chosen}
-        exclusion = Exclusion(when, grains)
+        exclusion = Exclusion(tuple(_draw_condition(luck, p) for p in chosen))
         if not exclusion.holds(anchor):
             exclusions.append(exclusion)
     return exclusions
 
 
-def _draw_condition(luck: Random, parameter: Parameter) -> tuple[str, Value | tuple[Value, ...]]:
+def draw_conditional(luck: Random, parameters: list[Parameter]) -> list[Parameter]:
+    """Let a parameter have a value only where another one's fulfils a condition."""
+    parents = [p for p in parameters if not p.is_constant and p.n_levels != 1]
+    children = [p for p in parameters if not p.name.startswith("part_")]
+    if len(parameters) < 3 or not parents or not children or luck.random() < 0.75:
+        return parameters
+    parent, child = luck.choice(parents), luck.choice(children)
+    condition = _draw_condition(luck, parent)
+    draws = {condition.holds({parent.name: parent.draw(Random(n))}) for n in range(40)}  # noqa: S311
+    if parent.name == child.name or len(draws) == 1:
+        return parameters
+    changed = replace(child, only_if=condition)
+    return [changed if p.name == child.name else p for p in parameters]
+
+
+def _draw_condition(luck: Random, parameter: Parameter) -> Condition:
+    limit: Value | tuple[Value, ...] = parameter.draw(luck)
     if parameter.is_named and parameter.choices is not None:
         n = luck.randint(1, len(parameter.choices) - 1)
         values = tuple(luck.sample(parameter.choices, n))
-        return luck.choice(("any", "other_than")), values if n > 1 else values[0]
-    limit = parameter.draw(luck)
-    ends = parameter.choices or (parameter.low, parameter.high)
-    return luck.choice(
-        ("at_least" if limit == ends[-1] else "above", "at_most" if limit == ends[0] else "below",
-         "at_least", "at_most")
-    ), limit  # fmt: skip
+        sign, limit = luck.choice(("any", "other_than")), values if n > 1 else values[0]
+    else:
+        ends = parameter.choices or (parameter.low, parameter.high)
+        first = "at_least" if limit == ends[-1] else "above"
+        last = "at_most" if limit == ends[0] else "below"
+        sign = luck.choice((first, last, "at_least", "at_most"))
+    return Condition(parameter.name, sign, limit, parameter.grain)
 
 
 def make_rule(
@@ -147,7 +146,8 @@ def draw_rules(
     luck: Random, parameters: list[Parameter], anchor: Mapping[str, Value]
 ) -> list[Rule]:
     """Return up to three rules that the settings of ``anchor`` meet."""
-    by_name = {p.name: p for p in parameters if p.choices is None and p.span > 0}
+    ruled = [p for p in parameters if p.choices is None and p.only_if is None]
+    by_name = {p.name: p for p in ruled if p.span > 0}
     rules = []
     for _ in range(luck.choices((0, 1, 2, 3), (5, 3, 2, 1))[0]):
         if len(by_name) < 2:

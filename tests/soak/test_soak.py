@@ -108,11 +108,17 @@ def test_steps_choices_and_rules_are_checked_by_their_own_arithmetic(soak) -> No
     n_rules = 0
     for seed in range(40):
         plan = plans.draw_plan(seed)
-        assert checks.setting_problems(plan, plan.anchor) == []
+        anchor = plan.trimmed(plan.anchor)
+        assert checks.setting_problems(plan, anchor) == []
         for parameter in plan.controlled:
-            off = {**plan.anchor, parameter.name: "nothing of the sort"}
+            if parameter.name not in anchor:
+                assert checks.setting_problems(plan, {**anchor, parameter.name: 1.0})
+                continue
+            off = {**anchor, parameter.name: "nothing of the sort"}
             if parameter.step is not None:
                 off[parameter.name] = plan.anchor[parameter.name] + float(parameter.step) / 3
+            assert checks.setting_problems(plan, off)
+            del off[parameter.name]
             assert checks.setting_problems(plan, off)
         for rule in plan.rules:
             n_rules += 1
