@@ -233,10 +233,13 @@ def _clearance(parameter: Parameter, span: Interval, gap: Interval) -> Interval 
     if parameter.n_levels is not None:
         return _levels_between(parameter, max(span[0], start), min(span[1], stop))
     # Where a limit itself is allowed (`above = 60`), intervals begin that far beyond it.
-    clear = 1.5 * parameter.resolution
-    low = max(span[0], start + clear)
-    high = min(span[1], stop - clear)
+    low = max(span[0], start + _clear(parameter, start))
+    high = min(span[1], stop - _clear(parameter, stop))
     return (low, high) if low <= high else None
+
+
+def _clear(parameter: Parameter, limit: float) -> float:
+    return 1.5 * parameter.resolution_at(limit) if math.isfinite(limit) else 0.0
 
 
 def _levels_between(parameter: Parameter, low: float, high: float) -> Interval | None:

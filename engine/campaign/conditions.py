@@ -47,9 +47,8 @@ class Ranged(Protocol):
     def n_levels(self) -> int | None:
         """How many settings there are; ``None`` where it is continuous."""
 
-    @property
-    def resolution(self) -> float:
-        """How near two numbers are one setting."""
+    def resolution_at(self, value: float) -> float:
+        """Return how near to ``value`` a number is the same setting."""
 
     def problem_as_setting(self, value: Value) -> str | None:
         """Say why ``value`` cannot be set, or ``None``."""
@@ -150,23 +149,24 @@ class Condition(Frozen):
 
     def intervals(self, parameter: Ranged) -> list[Interval]:
         """Return where a number fulfils the condition: closed intervals, rounding allowed for."""
-        slack = parameter.resolution
+        slack = parameter.resolution_at
         if self.any_of:
-            return [(float(value) - slack, float(value) + slack) for value in self.any_of]
+            points = [float(value) for value in self.any_of]
+            return [(point - slack(point), point + slack(point)) for point in points]
         if self.other_than:
             edges = sorted(float(value) for value in self.other_than)
-            starts = [-math.inf, *(edge + 1.5 * slack for edge in edges)]
-            stops = [*(edge - 1.5 * slack for edge in edges), math.inf]
+            starts = [-math.inf, *(edge + 1.5 * slack(edge) for edge in edges)]
+            stops = [*(edge - 1.5 * slack(edge) for edge in edges), math.inf]
             return list(zip(starts, stops, strict=True))
         first, last = -math.inf, math.inf
         if self.above is not None:
-            first = self.above + 1.5 * slack
+            first = self.above + 1.5 * slack(self.above)
         if self.at_least is not None:
-            first = self.at_least - slack
+            first = self.at_least - slack(self.at_least)
         if self.below is not None:
-            last = self.below - 1.5 * slack
+            last = self.below - 1.5 * slack(self.below)
         if self.at_most is not None:
-            last = self.at_most + slack
+            last = self.at_most + slack(self.at_most)
         return [(first, last)]
 
     def holds(self, parameter: Ranged, value: Value) -> bool:

@@ -262,6 +262,15 @@ class Parameter(Frozen):
         # Beyond double precision values of a narrow range far from 0 cannot be told apart.
         return max(finest, 8 * EPSILON * max(abs(low), abs(high)))
 
+    def resolution_at(self, value: float) -> float:
+        """Return how near to ``value`` a number is the same setting.
+
+        >>> salt = Parameter(name="salt", low=1e-12, high=1, scale="log")
+        >>> salt.resolution_at(0.25), salt.resolution_at(1.0)
+        (2.5e-10, 1e-09)
+        """
+        return max(self.resolution, 1e-9 * abs(value)) if self.is_ratio else self.resolution
+
     @cached_property
     def bounds(self) -> tuple[float, float]:
         """The range searched, in the parameter's unit (numeric parameters only)."""

@@ -20,12 +20,17 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Condition:
-    """What one parameter's value is; ``grain`` is what makes no difference."""
+    """What one parameter's value is.
+
+    A limit itself counts as it is written, on steps but for ``rounding``; a value is beyond it from
+    ``grain`` on.
+    """
 
     name: str
     sign: str
     limit: Value | tuple[Value, ...]
     grain: float
+    rounding: float
 
     def holds(self, settings: Mapping[str, Value]) -> bool:
         """Whether the settings have the parameter, and its value fulfils the condition."""
@@ -40,9 +45,9 @@ class Condition:
         excess = value - float(limit)  # type: ignore[arg-type]
         return {
             "above": excess > self.grain,
-            "at_least": excess >= -self.grain,
+            "at_least": excess >= -self.rounding,
             "below": -excess > self.grain,
-            "at_most": -excess >= -self.grain,
+            "at_most": -excess >= -self.rounding,
         }[self.sign]
 
 

@@ -88,7 +88,9 @@ def _draw_condition(luck: Random, parameter: Parameter) -> Condition:
         first = "at_least" if limit == ends[-1] else "above"
         last = "at_most" if limit == ends[0] else "below"
         sign = luck.choice((first, last, "at_least", "at_most"))
-    return Condition(parameter.name, sign, limit, parameter.grain)
+    rounding = parameter.grain if parameter.step is not None else 0.0
+    size = 1e-8 * abs(limit) if isinstance(limit, float) and parameter.is_log else 0.0
+    return Condition(parameter.name, sign, limit, max(parameter.grain, size), rounding)
 
 
 def make_rule(

@@ -140,8 +140,8 @@ def test_any_value_that_is_possible_can_be_held(name: str) -> None:
         assert {row[parameter.name] for row in rows} == {setting[parameter.name]}
         assert_kept(SPACES[name], rows)
         regions = Regions(space, held)
-        assert all(region.share > 0 for region in regions.every)
-        drawn = draw(regions.some, 16, np.random.default_rng(0))
+        assert all(region.share > 0 for region in regions.listed)
+        drawn = draw(regions.selected, 16, np.random.default_rng(0))
         assert np.isfinite(drawn).all()
 
 
@@ -160,6 +160,26 @@ def test_what_is_left_is_reached_evenly_and_at_its_borders() -> None:
     assert np.abs(np.mean(water[:, 1]) - 40.0) < 4.0
     corners = Sampler(space).corners()
     assert {60.0, 100.0, 20.0} <= set(np.round(corners[:, 1], 6))
+
+
+@pytest.mark.parametrize("sign", ["above", "at_least", "below", "at_most"])
+@pytest.mark.parametrize("limit", [2e-11, 4.42953971768e-08, 0.03])
+def test_a_border_on_a_scale_of_decades_is_kept_as_it_is_written(sign: str, limit: float) -> None:
+    """Ten digits of a value are told, so that what lies nearer to a limit would be the limit."""
+    salt = {"name": "salt", "low": 1e-12, "high": 1.0, "scale": "log"}
+    campaign = ruled([salt, {"name": "x", "low": 0, "high": 1}], [{"salt": {sign: limit}}])
+    space = Space(campaign)
+    rows = [*Sampler(space).sample(64, 1, ends=0.5), *Sampler(space).corners()]
+    values = [float(row["salt"]) for row in space.conditions_of(np.array(rows))]
+    is_excluded = {
+        "above": lambda value: value > limit * (1 + 1e-8),
+        "at_least": lambda value: value >= limit,
+        "below": lambda value: value < limit * (1 - 1e-8),
+        "at_most": lambda value: value <= limit,
+    }[sign]
+    assert not any(map(is_excluded, values))
+    edge = max(values) if sign in ("above", "at_least") else min(values)
+    assert edge == pytest.approx(limit, rel=1e-6)
 
 
 def test_a_search_sees_the_border_of_an_exclusion() -> None:
