@@ -109,6 +109,27 @@ def surplus(parameters: Sequence[Parameter], conditions: Mapping[str, Value]) ->
     ]
 
 
+def with_constants(
+    parameters: Sequence[Parameter], conditions: Mapping[str, Value]
+) -> dict[str, Value]:
+    """Return ``conditions`` with the controlled constants that nobody stated.
+
+    >>> from engine.campaign.parameters import Parameter
+    >>> distance = Parameter(name="distance", low=15, high=15)
+    >>> with_constants([distance], {}), with_constants([distance], {"distance": 12})
+    ({'distance': 15.0}, {'distance': 12})
+    """
+    stated = dict(conditions)
+    # A constant may hold only beside another one.
+    for _ in parameters:
+        missing = {p.name: p.only_value for p in lacking(parameters, stated)}
+        constants = {name: value for name, value in missing.items() if value is not None}
+        if not constants:
+            break
+        stated |= constants
+    return stated
+
+
 def without_surplus(
     parameters: Sequence[Parameter], conditions: Mapping[str, Value]
 ) -> dict[str, Value]:

@@ -176,6 +176,20 @@ class Parameter(Frozen):
         return self.low == self.high
 
     @cached_property
+    def only_value(self) -> Value | None:
+        """The one value that a run has where none is stated; ``None`` where it may have another.
+
+        Of a choice whose others are retired a run may have had any.
+
+        >>> Parameter(name="distance", unit="cm", low=15, high=15).only_value
+        15.0
+        >>> Parameter(name="solvent", choices=["water", "DMF"], retired=["DMF"]).only_value
+        """
+        if self.choices is not None:
+            return self.choices[0] if len(self.choices) == 1 else None
+        return self.low if self.is_constant else None
+
+    @cached_property
     def levels(self) -> tuple[float, ...] | tuple[str, ...] | None:
         """Every setting the instrument has, in order; ``None`` where it is continuous.
 

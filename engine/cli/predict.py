@@ -99,6 +99,7 @@ def _conditions(
     at: Sequence[str] | None,
     sheet: str | None,
 ) -> list[dict[str, Value]]:
+    from engine.campaign.applicability import with_constants
     from engine.experiments.conditions import (
         combined,
         require_controlled,
@@ -113,6 +114,7 @@ def _conditions(
         if sheet is not None:
             raise UsageError("--sheet is for an Excel --file")
         stated = read_pairs(campaign, split_pairs(settings, "set"), "set")
+        stated = with_constants(campaign.parameters, stated)
         require_controlled(campaign, stated, "set")
         return [combined(stated, room, "set")]
     limit = min(MAX_ROWS, workspace.settings.imports.max_rows)

@@ -17,7 +17,7 @@ from db.records import (
 )
 from db.session import Transaction
 from engine.campaign import Campaign
-from engine.campaign.applicability import lacking, surplus, without_surplus
+from engine.campaign.applicability import lacking, surplus, with_constants, without_surplus
 from engine.campaign.ranges import outside_text
 from engine.errors import (
     DataError,
@@ -252,7 +252,8 @@ class Recorder:
         ] + [f"{item.message}; kept" for item in self.campaign.exclusions_of(conditions)]
 
     def _create(self, entry: Entry) -> ExperimentRecord:
-        conditions = {**entry.conditions, **entry.actual}
+        stated = {**entry.conditions, **entry.actual}
+        conditions = with_constants(self.campaign.parameters, stated)
         refuse_surplus(self.campaign, conditions, "conditions")
         missing = [parameter.name for parameter in lacking(self.campaign.controlled, conditions)]
         if missing:

@@ -128,6 +128,15 @@ def surplus_warning(parameter: Parameter, n: int) -> str:
     return f"{rows} {parameter.name}, which has a value {parameter.only_if_text}; left out there"
 
 
+def constant_note(parameter: Parameter, n: int) -> str:
+    """Say in how many rows a constant was filled in."""
+    value = parameter.only_value
+    text = value if isinstance(value, str) else f"{value:g} {parameter.unit or ''}".strip()
+    return (
+        f"{n} {'row' if n == 1 else 'rows'} without {parameter.name}: the constant {text} is taken"
+    )
+
+
 def waiting_warnings(runs: tuple[ImportedRun, ...]) -> list[str]:
     """Tell how many runs bring no result and do not say why."""
     n = sum(1 for run in runs if run.status is Status.RUNNING and not run.is_stated)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from engine.campaign import Campaign, Parameter, Value
-from engine.campaign.applicability import applies, surplus
+from engine.campaign.applicability import applies, surplus, with_constants
 from engine.campaign.vocabulary import Vocabulary
 from engine.errors import ImportRefusedError, RowProblem
 from engine.experiments.importers import cells
@@ -29,6 +29,7 @@ from engine.experiments.importers.raw import RawTable
 from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.runs import (
     ImportedTable,
+    constant_note,
     outside_warnings,
     surplus_warning,
     waiting_warnings,
@@ -87,9 +88,9 @@ def read_runs(
 ) -> ImportedTable:
     """Read a table of runs.
 
-    Every controlled parameter needs a column and a value in each row. An ambient column may be
-    absent or have empty cells. Columns that mean nothing to the campaign are left aside with a
-    warning, but a heading that nearly spells a name the table lacks is refused.
+    Every controlled parameter that is no constant needs a column and a value in each row. An
+    ambient column may be absent or have empty cells. Columns that mean nothing to the campaign are
+    left aside with a warning, but a heading that nearly spells a name the table lacks is refused.
 
     Raises:
         NotFoundError, DataError: the file cannot be read as a table.
@@ -107,7 +108,7 @@ def read_runs(
         _row(number, texts, columns, reader)
         for number, texts in zip(raw.numbers, raw.rows, strict=True)
     ]
-    left_out = _drop_surplus(rows, campaign)
+    left_out = [*_drop_surplus(rows, campaign), *_fill_constants(rows, campaign)]
     _refuse_missing_controlled(rows, columns, reader)
     runs, repeated = group_rows(rows, columns, reader.problems)
     if reader.problems:
@@ -149,6 +150,7 @@ def read_conditions(
     ]
     left_out = _drop_surplus(rows, campaign)
     if require_controlled:
+        left_out += _fill_constants(rows, campaign)
         _refuse_missing_controlled(rows, columns, reader)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
@@ -249,8 +251,18 @@ def _lacks(row: Row, name: str, campaign: Campaign) -> bool:
 
 
 def _everywhere(campaign: Campaign) -> list[Parameter]:
-    """Return the controlled parameters that have a value whatever the others are."""
-    return [parameter for parameter in campaign.controlled if not parameter.only_if]
+    """Return the controlled parameters whose value a table has to tell, whatever the others are."""
+    return [p for p in campaign.controlled if not p.only_if and p.only_value is None]
+
+
+def _fill_constants(rows: Sequence[Row], campaign: Campaign) -> list[str]:
+    """Give rows the constants that they leave out, and say of how many."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        complete = with_constants(campaign.parameters, row.conditions)
+        counts.update(complete.keys() - row.conditions.keys())
+        row.conditions.update(complete)
+    return [constant_note(campaign.parameter(name), n) for name, n in counts.items()]
 
 
 def _drop_surplus(rows: Sequence[Row], campaign: Campaign) -> list[str]:
