@@ -16,15 +16,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from engine.campaign.choices import Value, one_of
 from engine.campaign.definition import Campaign
 from engine.campaign.parameters import Parameter
 
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
 
 _LEAST_RUNS = 2
 _LEAST_SHARE = 0.05
@@ -60,6 +62,9 @@ class Reach:
 
         Where the reach is one value there is one place, the middle.
         """
+        # Imported where used: logging a run asks for the words of a range only.
+        import numpy as np
+
         low, high = self.low, self.high
         if low == high:
             return np.full(values.shape, 0.5)
