@@ -258,7 +258,10 @@ def _constrained_points(
 
     feasible = FeasibleSet(campaign)
     span = np.where(feasible.span > 0, feasible.span, 1.0)
-    values = np.array([[float(row[name]) for name in feasible.names] for row in conditions])
+    # No constraint names what has no value everywhere: anything may stand there.
+    stand_ins = {name: campaign.parameter(name).stand_in for name in feasible.names}
+    rows = [{**stand_ins, **row} for row in conditions]
+    values = np.array([[float(row[name]) for name in feasible.names] for row in rows])
     places = (values - feasible.low) / span
     for name in sorted(named):
         lines = feasible.lines(places, feasible.names.index(name), POINTS)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine.campaign import Campaign, Value
+from engine.campaign import Campaign, LinearConstraint, Value
 from engine.campaign.applicability import completed, lacking, surplus, without_surplus
 from engine.predictions.predict import what_drives
 from engine.predictions.sensitivity import sensitivity
@@ -334,6 +334,21 @@ def test_drives_and_slices_where_there_is_a_value() -> None:
     assert all(cuts["speed"].excluded)
     assert not any(cuts["collector"].excluded)
     assert not any(cut.excluded[0] for cut in slices(model, DRUM, "y", 0.9))
+
+
+def test_drives_and_slices_beside_constraints() -> None:
+    """A plate has no speed to start from, whatever the constraint is that moves others."""
+    rule = LinearConstraint.model_validate("voltage <= 18")
+    campaign = campaign_of(speed={"collector": "drum"})
+    campaign = campaign.model_copy(update={"parameter_constraints": (rule,)})
+    model: Any = Spinning(campaign)
+    off, on = what_drives(model, [PLATE, DRUM])
+    assert {drive.parameter for drive in off["y"]} == {"collector", "voltage", "humidity"}
+    assert {drive.parameter for drive in on["y"]} >= {"speed", "voltage"}
+    for row in (PLATE, DRUM):
+        cuts = {cut.parameter: cut for cut in slices(model, row, "y", 0.9)}
+        assert all(cuts["speed"].excluded) == (row is PLATE)
+        assert not all(cuts["voltage"].excluded)
 
 
 def test_sensitivities_are_of_what_applies() -> None:

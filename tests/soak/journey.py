@@ -118,6 +118,9 @@ class Journey(Terminal):
             setting = plan.draw_setting(luck)
             name = luck.choice(sorted(setting))
             fixed = {name: setting[name]}
+            parent = next((p.only_if for p in plan.controlled if p.name == name), None)
+            if parent is not None:  # a value is held where there is one
+                fixed[parent.name] = setting[parent.name]
         room = {name: value for name, value in plan.draw_room(luck).items() if luck.random() < 0.4}
         limits = (
             {luck.choice(plan.controlled).name: luck.randint(1, 3)} if luck.random() < 0.15 else {}
