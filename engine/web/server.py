@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import StateError, UsageError, by_voice, field
-from engine.web.users import list_users
+from engine.web.users import is_without_admin, list_users
 from engine.workspace import Workspace
 
 NEEDED = ("fastapi", "uvicorn", "argon2", "multipart", "segno")
@@ -65,7 +65,8 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
         StateError: the port is taken.
     """
     require_packages()
-    has_users = bool(list_users(workspace))
+    users = list_users(workspace)
+    has_users = bool(users)
     if not listening.is_loopback and not has_users:
         raise UsageError(
             f"others can reach {listening.host}, so users must log in, and there are none: "
@@ -86,6 +87,9 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
     announce(f"serving {address if has_users else f'{address}login?key={app.state.site.key}'}")
     if not has_users:
         announce("there are no users: whoever has this address is in. Ctrl-C stops.")
+    if is_without_admin(users):
+        # As databases of 0.1.0 may be: nobody could let others in, or take them out.
+        announce("warning: no user is an admin; make one: `engine users role NAME admin`.")
     if not listening.is_loopback and listening.certificate is None:
         announce(
             f"warning: without {field('certificate')} passwords cross the network as they are "

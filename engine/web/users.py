@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -57,7 +58,7 @@ def add_user(workspace: Workspace, name: str, role: str, password: str) -> UserR
     """Add a user.
 
     Raises:
-        UsageError: a name, role or password that cannot be.
+        UsageError: a name, role or password that cannot be, or there would be no admin.
         ConflictError: there is a user of that name.
     """
     if not _NAME.fullmatch(name):
@@ -68,7 +69,9 @@ def add_user(workspace: Workspace, name: str, role: str, password: str) -> UserR
     checked = role_of(role)
     hashed = _hash(password, name)
     with workspace.database.write("user add", detail=f"{name} as {checked}") as tx:
-        return tx.users.put(name, checked, hashed)
+        user = tx.users.put(name, checked, hashed)
+        _require_admin(tx.users.all(), name)
+        return user
 
 
 def set_password(workspace: Workspace, name: str, password: str) -> None:
@@ -94,11 +97,9 @@ def set_role(workspace: Workspace, name: str, role: str) -> None:
     """
     checked = role_of(role)
     with workspace.database.write("user role", detail=f"{name} as {checked}") as tx:
-        users = tx.users.all()
-        user = _present(tx.users.get(name), name, [u.name for u in users])
-        if checked is not Role.ADMIN:
-            _refuse_last_admin(user, users)
+        user = _present(tx.users.get(name), name, [u.name for u in tx.users.all()])
         tx.users.change(user.id, role=checked)
+        _require_admin(tx.users.all(), name)
 
 
 def remove_user(workspace: Workspace, name: str) -> None:
@@ -109,13 +110,10 @@ def remove_user(workspace: Workspace, name: str) -> None:
         UsageError: it is the last admin.
     """
     with workspace.database.write("user remove", detail=name) as tx:
-        users = tx.users.all()
-        user = _present(tx.users.get(name), name, [u.name for u in users])
-        # The last of all may go: then the printed key lets in again.
-        if len(users) > 1:
-            _refuse_last_admin(user, users)
+        user = _present(tx.users.get(name), name, [u.name for u in tx.users.all()])
         tx.users.remove(user.id)
         tx.sessions.close_all(user.id)
+        _require_admin(tx.users.all(), name)
 
 
 def list_users(workspace: Workspace) -> list[UserRecord]:
@@ -248,12 +246,24 @@ def _present(user: UserRecord | None, name: str, names: list[str]) -> UserRecord
     return user
 
 
-def _refuse_last_admin(user: UserRecord, users: list[UserRecord]) -> None:
-    if [admin.name for admin in users if admin.role is Role.ADMIN] == [user.name]:
+def is_without_admin(users: Collection[UserRecord]) -> bool:
+    """Whether there are users and none of them may let others in."""
+    return bool(users) and all(user.role is not Role.ADMIN for user in users)
+
+
+def _require_admin(users: Collection[UserRecord], name: str) -> None:
+    # Asked of what a change leaves, inside its transaction, which the error undoes. Nobody at all
+    # is no fault: then the printed key lets in again.
+    if not is_without_admin(users):
+        return
+    if [user.name for user in users] == [name]:
         raise UsageError(
-            f"'{user.name}' is the only admin; make another one first"
-            + by_voice(": `engine users role NAME admin`", "")
+            "expected 'admin', as the first user has to let the others in", field="role"
         )
+    raise UsageError(
+        f"after this there would be no admin among {', '.join(user.name for user in users)}; make "
+        "another one first" + by_voice(": `engine users role NAME admin`", "")
+    )
 
 
 def _open(workspace: Workspace, user_id: int | None, actor: str) -> str:

@@ -65,7 +65,7 @@ def worded_for_people_and_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 @pytest.fixture
 def people(workspace: Workspace) -> Workspace:
     """Return a workspace with a user of each role."""
-    for name, role in (("vera", "viewer"), ("otto", "operator"), ("anna", "admin")):
+    for name, role in (("anna", "admin"), ("vera", "viewer"), ("otto", "operator")):
         users.add_user(workspace, name, role, PASSWORD)
     return workspace
 

@@ -334,6 +334,22 @@ def test_while_there_are_no_users_the_printed_key_lets_in(workspace) -> None:
     app.state.site.stop()
 
 
+def test_the_starter_is_not_locked_out_by_the_first_user(workspace) -> None:
+    app = create_app(workspace)
+    client = app_client(app)
+    client.get(f"/login?key={app.state.site.key}")
+    page = client.get("/people").text
+    assert "<option selected>admin</option>" in page
+    csrf = re.search(r'name="csrf" content="(\w+)"', page)[1]
+    otto = {"csrf": csrf, "what": "add", "name": "otto", "password": "correct horse"}
+    refused = client.post("/people", data={**otto, "role": "operator"})
+    assert refused.status_code == 422
+    assert "Role: expected" in refused.text
+    assert client.get("/people").status_code == 200
+    assert client.post("/people", data={**otto, "role": "admin"}).status_code == 303
+    app.state.site.stop()
+
+
 def test_who_did_what_is_in_the_trail(login, people, run_id) -> None:
     browser = login("otto")
     browser.post(f"/runs/{run_id}", {"what": "results", "result:elongation.longitudinal": "88"})

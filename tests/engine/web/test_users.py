@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from db.errors import ConflictError
 from db.records import Role
@@ -80,14 +82,73 @@ def test_another_password_ends_the_sessions(workspace: Workspace, anna: str) -> 
 
 def test_the_last_admin_stays(workspace: Workspace, anna: str) -> None:
     users.add_user(workspace, "ben", "viewer", PASSWORD)
-    with pytest.raises(UsageError, match="the only admin"):
+    with pytest.raises(UsageError, match="there would be no admin"):
         users.set_role(workspace, "anna", "viewer")
-    with pytest.raises(UsageError, match="the only admin"):
+    with pytest.raises(UsageError, match="there would be no admin"):
         users.remove_user(workspace, "anna")
     users.set_role(workspace, "ben", "admin")
     users.remove_user(workspace, "anna")
     with pytest.raises(AccessError):
         users.log_in(workspace, "anna", PASSWORD)
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_the_first_user_is_an_admin(workspace: Workspace, role: str) -> None:
+    starter = users.log_in_starter(workspace)
+    with pytest.raises(UsageError, match="expected 'admin'") as refused:
+        users.add_user(workspace, "otto", role, PASSWORD)
+    assert refused.value.field == "role"
+    assert users.list_users(workspace) == []
+    assert users.person_of_session(workspace, starter.secret) == starter
+    users.add_user(workspace, "anna", "admin", PASSWORD)
+    users.remove_user(workspace, "anna")
+    with pytest.raises(UsageError, match="expected 'admin'"):
+        users.add_user(workspace, "anna", role, PASSWORD)
+
+
+_STEPS = st.tuples(
+    st.sampled_from(["add", "role", "remove"]),
+    st.sampled_from(["anna", "ben", "cleo"]),
+    st.sampled_from([*Role]),
+)
+
+
+@given(st.lists(_STEPS, max_size=12))
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_whatever_is_done_there_is_an_admin_or_nobody(
+    workspace: Workspace, steps: list[tuple[str, str, Role]]
+) -> None:
+    for action, name, role in steps:
+        before = users.list_users(workspace)
+        try:
+            if action == "add":
+                users.add_user(workspace, name, role, PASSWORD)
+            elif action == "role":
+                users.set_role(workspace, name, role)
+            else:
+                users.remove_user(workspace, name)
+        except (UsageError, NotFoundError, ConflictError):
+            assert users.list_users(workspace) == before
+        everybody = users.list_users(workspace)
+        assert not everybody or Role.ADMIN in [user.role for user in everybody]
+
+
+def test_a_database_without_an_admin_is_mended_by_making_one(workspace: Workspace) -> None:
+    users.add_user(workspace, "anna", "admin", PASSWORD)
+    users.add_user(workspace, "otto", "viewer", PASSWORD)
+    with workspace.database.write("as 0.1.0 let happen") as tx:
+        tx.users.change(users.list_users(workspace)[0].id, role=Role.OPERATOR)
+    assert users.is_without_admin(users.list_users(workspace))
+    with pytest.raises(UsageError, match="no admin among anna, otto, vera"):
+        users.add_user(workspace, "vera", "viewer", PASSWORD)
+    with pytest.raises(UsageError, match="no admin among otto"):
+        users.remove_user(workspace, "anna")
+    users.set_role(workspace, "otto", "admin")
+    users.remove_user(workspace, "anna")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +178,9 @@ def test_names_that_are_not_there(workspace: Workspace, anna: str) -> None:
 
 
 def test_the_commands(engine) -> None:
+    first = engine("users", "add", "otto", "--password-stdin", stdin=PASSWORD + "\n")
+    assert first.exit_code == 2
+    assert "--role: expected 'admin'" in first.err
     added = engine(
         "users", "add", "anna", "--role", "admin", "--password-stdin", stdin=PASSWORD + "\n"
     )
