@@ -98,6 +98,7 @@ def _cell(value: Value | None) -> str:
 def write_worksheet(path: Path, proposed: ProposedBatch) -> None:
     """Write settings, empty cells for what becomes of each run, and what to expect of it."""
     from engine.campaign.vocabulary import Vocabulary
+    from engine.experiments.importers.formula_text import csv_text
     from engine.workspace.files import write_aside
 
     campaign = proposed.campaign
@@ -122,7 +123,7 @@ def write_worksheet(path: Path, proposed: ProposedBatch) -> None:
         for name in outcomes:
             row += _triple(s.outcomes.get(name))
         rows.append([*row, s.p_success, s.reason])
-    write_aside(path, _csv_text(headings, rows))
+    write_aside(path, csv_text(headings, rows))
 
 
 def _triple(forecast: Forecast | None) -> list[Any]:
@@ -137,6 +138,8 @@ def scored_csv(
     rank_heading: str = "rank",
 ) -> str:
     """Return a table with its forecasts and ranks, as CSV."""
+    from engine.experiments.importers.formula_text import csv_text
+
     outcomes = list(forecasts[0]) if forecasts else []
     added = [f"{name}.{part}" for name in outcomes for part in ("mean", "lower", "upper")]
     # A file that was scored before gets new scores in place of the old ones.
@@ -149,15 +152,4 @@ def scored_csv(
         ]
         for row, forecast, rank in zip(rows, forecasts, ranks, strict=True)
     ]
-    return _csv_text([*(headings[i] for i in unscored), *added, rank_heading], body)
-
-
-def _csv_text(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    import csv
-    import io
-
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(headings)
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text([*(headings[i] for i in unscored), *added, rank_heading], body)

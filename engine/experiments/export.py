@@ -6,7 +6,6 @@ experiment: proposed conditions beside actual ones, corrections, micrographs, wh
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from engine.campaign import Campaign
 from engine.campaign.applicability import without_surplus
 from engine.campaign.vocabulary import Vocabulary
 from engine.errors import StateError, UsageError, field, place
+from engine.experiments.importers.formula_text import csv_text, protect_apostrophe
 from engine.workspace.files import write_aside
 
 FORMATS = ("csv", "xlsx", "json")
@@ -164,13 +164,7 @@ def measurement_document(measurement: MeasurementRecord) -> dict[str, Any]:
 
 
 def _csv(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -> bytes:
-    text = io.StringIO(newline="")
-    # The writer's own is "\r\n", whatever the system.
-    # https://docs.python.org/3/library/csv.html#csv.Dialect.lineterminator
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(headings)
-    writer.writerows([[_text(value) for value in row] for row in rows])
-    return text.getvalue().encode()
+    return csv_text(headings, [[_text(value) for value in row] for row in rows]).encode()
 
 
 def _text(value: Value | None) -> str:
@@ -191,7 +185,7 @@ def _workbook(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -
     sheet = workbook.create_sheet("experiments")
 
     def cell(value: Value | None) -> Any:
-        written = WriteOnlyCell(sheet, _text(value) or None)
+        written = WriteOnlyCell(sheet, protect_apostrophe(_text(value)) or None)
         # A label such as "=A1" is text, never a formula; a number keeps all its digits.
         written.data_type = "s" if isinstance(value, str) else "n"
         return written

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DataError, ImportRefusedError, RowProblem, place
+from engine.experiments.importers.formula_text import unescape_formula
 
 # Read whole into memory; the 20,000 rows that [imports] allows take some megabytes.
 MAX_BYTES = 256 * 1024 * 1024
@@ -56,6 +57,7 @@ def assemble(
     """
     if not records:
         raise DataError(f"{place(path)} is empty; expected a row of headings and rows of values")
+    records = [(number, list(map(unescape_formula, record))) for number, record in records]
     headings = [cell.strip() for cell in records[0][1]]
     # Spreadsheets save empty columns at the right that somebody once touched.
     while headings and not headings[-1]:
