@@ -25,6 +25,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "spinneret_session"
+"""The cookie's name, before the port: see :func:`cookie_name`."""
 # A form or a JSON request; pictures come by the paths below.
 SMALL_BODY = 1 << 20
 UPLOADS = ("/micrographs", "/retrieve", "/api/v1/retrieval/micrograph")
@@ -109,17 +110,17 @@ class Shield:
         if _length(headers) > self._limit(scope):
             return 413, self._too_large(scope)
         # Also on open paths: the login page greets who is logged in.
-        person = await asyncio.to_thread(self._person, headers)
+        person = await asyncio.to_thread(self._person, headers, cookie_name(scope))
         scope.setdefault("state", {})["person"] = person
         return None if is_open(path) else _not_allowed(person, method, path)
 
-    def _person(self, headers: dict[str, str]) -> Person | None:
+    def _person(self, headers: dict[str, str], cookie: str) -> Person | None:
         # A token that was sent counts, or nothing does: a wrong one must not fall back on a cookie.
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind:
             is_bearer = kind.lower() == "bearer"
             return self.site.person(token.strip(), is_token=True) if is_bearer else None
-        secret = cookie_of(headers.get("cookie", ""))
+        secret = cookie_of(headers.get("cookie", ""), cookie)
         return None if secret is None else self.site.person(secret, is_token=False)
 
     def _limit(self, scope: Scope) -> int:
@@ -143,10 +144,23 @@ def _not_allowed(person: Person | None, method: str, path: str) -> tuple[int, st
     return None
 
 
-def cookie_of(header: str) -> str | None:
-    """Return the session's key from a Cookie header, if there is one."""
+def cookie_name(scope: Scope) -> str:
+    """Return what the session's cookie is called on the port that this server listens on.
+
+    >>> cookie_name({"server": ("127.0.0.1", 8765)})
+    'spinneret_session_8765'
+    """
+    # A browser keeps one jar for all ports of a host: under one name, two servers on a machine
+    # would log each other's people out.
+    # https://www.rfc-editor.org/rfc/rfc6265#section-8.5
+    server = scope.get("server")  # none on a socket without a port
+    return f"{COOKIE}_{(server[1] if server else None) or 0}"
+
+
+def cookie_of(header: str, name: str) -> str | None:
+    """Return the session's key from a Cookie header, if there is one of that name."""
     try:
-        morsel = SimpleCookie(header).get(COOKIE)
+        morsel = SimpleCookie(header).get(name)
     except CookieError:
         return None
     return None if morsel is None else morsel.value

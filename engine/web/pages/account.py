@@ -13,7 +13,7 @@ from engine.errors import AccessError, UsageError
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import environment, form_page, page, person_of, site_of
-from engine.web.shield import COOKIE
+from engine.web.shield import cookie_name
 from engine.web.statuses import EXPECTED
 from engine.web.users import (
     Person,
@@ -95,12 +95,13 @@ def _log_in(request: Request, form: FormData) -> Response:
 def _welcome(request: Request, person: Person, back: str) -> Response:
     answer = RedirectResponse(back, 303)
     answer.set_cookie(
-        COOKIE,
+        cookie_name(request.scope),
         person.secret,
         httponly=True,
-        # Not sent along by links from other sites; the login follows, and leads back.
+        # Sent along by a link from an electronic notebook, not by forms, scripts or frames of other
+        # sites: what a link may ask for changes nothing (`shield._is_from_here`, `policy.SAFE`).
         # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie
-        samesite="strict",
+        samesite="lax",
         # Over plain HTTP browsers would drop a secure cookie, and nobody could log in.
         secure=request.url.scheme == "https",
         path="/",
@@ -129,7 +130,7 @@ def post_logout(request: Request) -> Response:
     log_out(site.workspace, person)
     site.forget_people()
     answer = RedirectResponse("/login", 303)
-    answer.delete_cookie(COOKIE, path="/")
+    answer.delete_cookie(cookie_name(request.scope), path="/")
     return answer
 
 

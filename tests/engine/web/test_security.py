@@ -6,14 +6,16 @@ import re
 import time
 
 import pytest
+from starlette.testclient import TestClient
 
 from db.records import Role
 from engine.web import users
 from engine.web.app import create_app
 from engine.web.policy import is_open, needed
-from engine.web.shield import COOKIE
+from engine.web.shield import COOKIE, cookie_of
 
 SAFE = ("GET", "HEAD")
+OURS = f"{COOKIE}_80"  # starlette's test client speaks to port 80
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -81,8 +83,6 @@ def test_every_route_with_every_role(app, login, token, name) -> None:
 
 
 def app_client(app):
-    from starlette.testclient import TestClient
-
     return TestClient(app, follow_redirects=False)
 
 
@@ -143,7 +143,7 @@ def test_a_token_reaches_no_page_form(app, login, token, run_id) -> None:
 
 @pytest.mark.parametrize("secret", ["", "x", "a" * 43, "../../etc/passwd", "spin_x", "'; --"])
 def test_a_forged_session_or_token_is_nobody(app, stranger, secret) -> None:
-    stranger.cookies.set(COOKIE, secret)
+    stranger.cookies.set(OURS, secret)
     assert stranger.get("/runs").status_code == 401
     stranger.cookies.clear()
     headers = {"authorization": f"Bearer {secret}"}
@@ -155,10 +155,10 @@ def test_a_forged_session_or_token_is_nobody(app, stranger, secret) -> None:
 
 def test_a_session_ends_with_logout_and_a_token_when_revoked(app, login, people, token) -> None:
     browser = login("otto")
-    cookie = browser.client.cookies[COOKIE]
+    cookie = browser.client.cookies[OURS]
     assert browser.post("/logout").status_code == 303
     other = app_client(app)
-    other.cookies.set(COOKIE, cookie)
+    other.cookies.set(OURS, cookie)
     assert other.get("/runs").status_code == 401
     header = token("otto", "viewer")
     assert other.get("/api/v1/jobs", headers=header).status_code == 200
@@ -172,7 +172,58 @@ def test_the_cookie_is_for_this_site_and_no_script(stranger) -> None:
     answer = stranger.post("/login", data={"name": "vera", "password": "correct horse"})
     told = answer.headers["set-cookie"].lower()
     assert "httponly" in told
-    assert "samesite=strict" in told
+    assert "samesite=lax" in told
+
+
+def test_two_servers_on_one_host_log_nobody_out(people) -> None:
+    apps = {port: create_app(people) for port in (8765, 8766)}
+    clients = {
+        port: TestClient(app, base_url=f"http://127.0.0.1:{port}", follow_redirects=False)
+        for port, app in apps.items()
+    }
+    clients[8766].cookies = clients[8765].cookies  # one browser: its jar knows no ports
+    who = {8765: "anna", 8766: "vera"}
+    for port, client in clients.items():
+        answer = client.post("/login", data={"name": who[port], "password": "correct horse"})
+        assert answer.status_code == 303
+    for port, client in clients.items():
+        page = client.get("/account")
+        assert page.status_code == 200
+        assert who[port] in page.text
+    csrf = re.search(r'name="csrf" content="(\w+)"', clients[8765].get("/account").text)[1]
+    assert clients[8765].post("/logout", data={"csrf": csrf}).status_code == 303
+    assert clients[8765].get("/account").status_code == 401
+    assert clients[8766].get("/account").status_code == 200
+    for app in apps.values():
+        app.state.site.stop()
+
+
+def test_a_cookie_of_another_port_is_nobodys() -> None:
+    header = f"{COOKIE}_8765=here; {COOKIE}_87=there; {COOKIE}=former"
+    assert cookie_of(header, f"{COOKIE}_8765") == "here"
+    assert cookie_of(header, f"{COOKIE}_876") is None
+
+
+def test_a_link_from_a_notebook_shows_the_run(login, run_id) -> None:
+    browser = login("vera")
+    # What a browser sends when a link on another site is followed; under Lax with the cookie.
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "accept": "text/html"}
+    assert browser.client.get(f"/runs/{run_id}", headers=link).status_code == 200
+    form = browser.client.post(f"/runs/{run_id}", data={"csrf": browser.csrf}, headers=link)
+    assert form.status_code == 403
+
+
+@pytest.mark.parametrize("name", ["vera", "anna"])
+def test_what_a_link_can_ask_for_changes_nothing(app, login, people, name) -> None:
+    browser = login(name)
+    with people.database.read() as tx:
+        before = tx.watermark()
+    for method, path in routes(app):
+        if method == "GET" and "predict" not in path and "sensitiv" not in path:
+            browser.client.get(path)
+    with people.database.read() as tx:
+        assert tx.watermark() == before
+    assert browser.client.get("/account").status_code == 200, "still logged in"
 
 
 @pytest.mark.parametrize(
