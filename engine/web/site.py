@@ -8,16 +8,16 @@ import secrets
 import shutil
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.errors import AccessError
 from engine.results.overview import Overview, overview
 from engine.web.helpers.crew import Crew
 from engine.web.helpers.oracle import AskOracle
+from engine.web.limiter import MOST_REMEMBERED, Limiter
 from engine.web.users import Person, list_users, person_of_session, person_of_token
 from engine.workspace import Workspace
 
@@ -25,54 +25,6 @@ Worked = TypeVar("Worked")
 
 REMEMBER_S = 2.0
 """A session that was found is not looked up again for so long; one that is closed here ends now."""
-
-# Ten attempts in five minutes are 2,880 a day: nothing beside a password of ten letters.
-WINDOW_S = 300.0
-# Names and addresses come from whoever asks: without an end they would fill the memory.
-MOST_REMEMBERED = 10_000
-
-
-class Limiter:
-    """Counts wrong passwords of a name and of an address within the last minutes."""
-
-    def __init__(self, attempts: int) -> None:
-        self.attempts = attempts
-        self.failed: OrderedDict[str, deque[float]] = OrderedDict()
-        self.lock = threading.Lock()
-
-    def refuse(self, *keys: str) -> None:
-        """Refuse who has tried too often.
-
-        Raises:
-            AccessError: says how long to wait.
-        """
-        clock = time.monotonic()
-        with self.lock:
-            for key in keys:
-                times = self.failed.get(key)
-                while times and clock - times[0] > WINDOW_S:
-                    times.popleft()
-                if times and len(times) >= self.attempts:
-                    wait = WINDOW_S - (clock - times[0])
-                    raise AccessError(
-                        f"too many wrong passwords; try again in {wait:.0f} s", wait_s=wait
-                    )
-
-    def count(self, *keys: str) -> None:
-        """Remember a wrong password."""
-        with self.lock:
-            for key in keys:
-                self.failed.setdefault(key, deque()).append(time.monotonic())
-                self.failed.move_to_end(key)
-            while len(self.failed) > MOST_REMEMBERED:
-                self.failed.popitem(last=False)
-
-    def forget(self, *keys: str) -> None:
-        """Forget the failures of who logged in after all."""
-        with self.lock:
-            for key in keys:
-                self.failed.pop(key, None)
-
 
 SHARE = 5.0
 """What took a second to compute is kept for five: at most a sixth of the time goes into it."""

@@ -39,12 +39,22 @@ def login(request: Request, key: str = "", next: str = "/") -> Response:
     """Show the form; who brings the key of the server's start is logged in at once."""
     site = site_of(request)
     if key and not site.has_users():
-        address = _address(request)
-        site.limiter.refuse(address)
-        if site.is_key(key):
-            return _welcome(request, log_in_starter(site.workspace), _back(next))
-        site.limiter.count(address)
+        try:
+            person = _log_in_by_key(request, key)
+        except AccessError as error:
+            if error.wait_s:
+                raise
+            return _form(request, next)
+        return _welcome(request, person, _back(next))
     return _form(request, next)
+
+
+def _log_in_by_key(request: Request, key: str) -> Person:
+    site = site_of(request)
+    with site.limiter.attempt("", _address(request)):
+        if not site.is_key(key):
+            raise AccessError("that is not the key that was printed when the server started")
+        return log_in_starter(site.workspace)
 
 
 def _form(
@@ -58,7 +68,7 @@ def _form(
 
 @router.post("/login")
 async def post_login(request: Request) -> Response:
-    """Log in; after too many wrong passwords nobody of that name or address may try for a while."""
+    """Log in; after too many wrong passwords a name may not try from there for a while."""
     from asyncio import to_thread
 
     # Anybody may send this one: no files, and no more fields than the form has.
@@ -69,26 +79,19 @@ async def post_login(request: Request) -> Response:
 def _log_in(request: Request, form: FormData) -> Response:
     site = site_of(request)
     back, name = forms.word(form, "next") or "/", forms.word(form, "name")[:64]
-    keys = (_address(request), f"name {name}")
     try:
-        site.limiter.refuse(*keys)
         if site.has_users():
             password = form.get("password")
-            person = log_in(site.workspace, name, password if isinstance(password, str) else "")
-        elif site.is_key(forms.word(form, "key")):
-            person = log_in_starter(site.workspace)
+            with site.limiter.attempt(name, _address(request)):
+                person = log_in(site.workspace, name, password if isinstance(password, str) else "")
         else:
-            raise AccessError("that is not the key that was printed when the server started")
+            person = _log_in_by_key(request, forms.word(form, "key"))
     except AccessError as error:
         if error.wait_s:
             answer = _form(request, back, name, worded(error, "page"), 429)
             answer.headers["retry-after"] = str(int(error.wait_s) + 1)
             return answer
-        site.limiter.count(*keys)
         return _form(request, back, name, worded(error, "page"), 401)
-    # The name alone: whoever knows one password must not clear the count of an address and go on
-    # guessing.
-    site.limiter.forget(f"name {name}")
     return _welcome(request, person, _back(back))
 
 
@@ -120,7 +123,7 @@ def _back(path: str) -> str:
 
 
 def _address(request: Request) -> str:
-    return f"address {request.client.host if request.client else ''}"
+    return request.client.host if request.client else ""
 
 
 @inside.post("/logout")

@@ -1,4 +1,4 @@
-"""What the server keeps in mind: values by version, and wrong passwords by name and address."""
+"""What the server keeps in mind: values by version, and uploads for a while."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.errors import AccessError
-from engine.web.site import SHARE, Cache, Limiter, Site
+from engine.web.site import SHARE, Cache, Site
 
 
 def test_a_value_is_worked_out_once_for_each_version() -> None:
@@ -52,18 +51,6 @@ def test_what_cannot_be_worked_out_is_tried_again() -> None:
     with pytest.raises(ZeroDivisionError):
         cache.get("x", 1, lambda: 1 // 0)
     assert cache.get("x", 1, lambda: "now") == "now"
-
-
-def test_wrong_passwords_are_counted_by_name_and_address() -> None:
-    limiter = Limiter(2)
-    limiter.count("a")
-    limiter.refuse("a")
-    limiter.count("a")
-    with pytest.raises(AccessError, match="too many wrong passwords") as refused:
-        limiter.refuse("b", "a")
-    assert 0 < refused.value.wait_s <= 300
-    limiter.forget("a")
-    limiter.refuse("a")
 
 
 def test_an_upload_that_a_killed_server_left_is_swept_at_the_next_start(tmp_path) -> None:
