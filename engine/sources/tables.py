@@ -250,7 +250,7 @@ def _run(
             label = text
             continue
         try:
-            value = cells.parse_number(text, heading.name, decimal_comma=comma)
+            value = cells.parse_number(text, heading.name, decimal_comma=comma, unit=heading.unit)
         except cells.CellError as error:
             if column.kind == "parameter":
                 conditions[heading.name] = text  # a choice by name, judged column by column

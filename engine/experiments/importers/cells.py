@@ -10,10 +10,17 @@ from collections.abc import Callable
 from db.records import FailureKind, Status
 from db.words import nfc
 from engine.campaign import Parameter, Property, Value
+from engine.campaign.units import converted
+from engine.campaign.vocabulary import conversion_of
 from engine.errors import nearest_name
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
+# "45 %", "18 kV", "€ 3.20": what follows or precedes a number where a cell states its unit.
+_WITH_UNIT = re.compile(
+    r"(?P<before>[€$£¥]?)\s*(?P<number>[+-]?[0-9.,]+(?:[eE][+-]?[0-9]+)?)\s*(?P<after>[^\s\d.,:;+-].{0,30})?"
+)
+_CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 _NOT_A_NUMBER = {"nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "-infinity", "null", "none"}
 _NOT_FAILED = {"", "no", "false", "0", "_", "–"}
@@ -35,23 +42,58 @@ class CellError(ValueError):
 
 def has_decimal_comma(text: str) -> bool:
     """Whether ``text`` is a number written with a decimal comma."""
-    return _COMMA_NUMBER.fullmatch(text.strip()) is not None
+    return _COMMA_NUMBER.fullmatch(_split_unit(text)[0]) is not None
 
 
 def has_decimal_point(text: str) -> bool:
     """Whether ``text`` is a number written with a decimal point."""
-    word = text.strip().replace("−", "-")
+    word, _ = _split_unit(text)
     return "." in word and _NUMBER.fullmatch(word) is not None
 
 
-def parse_number(text: str, label: str, *, decimal_comma: bool = False) -> float:
-    """Read a finite number; ``label`` names it in the error.
-
-    Raises:
-        CellError: text, a date, NaN, infinity, or a decimal comma where points are used.
-    """
+def _split_unit(text: str) -> tuple[str, str]:
+    """Return the number in a cell and the unit that the cell states, if it is of that form."""
     # Spreadsheets and papers write the minus sign, U+2212.
     word = text.strip().replace("−", "-")
+    match = _WITH_UNIT.fullmatch(word)
+    if match is None or (match["before"] and match["after"]):
+        return word, ""
+    return match["number"], match["before"] or match["after"] or ""
+
+
+def _factor_and_offset(cell_unit: str, unit: str) -> tuple[float, float] | None:
+    """Return what turns a cell's unit into the column's, or ``None`` if nothing does."""
+    if cell_unit == "%" and unit.strip() in ("", "1", "-"):
+        return 0.01, 0.0
+    if cell_unit == "%" and "%" in unit:
+        # "45 %" in a column of vol% says no more than that it is one.
+        return 1.0, 0.0
+    if _CURRENCIES.get(cell_unit, cell_unit) == _CURRENCIES.get(unit, unit):
+        return 1.0, 0.0
+    return conversion_of(cell_unit, unit)
+
+
+def parse_number(text: str, label: str, *, decimal_comma: bool = False, unit: str = "") -> float:
+    """Read a finite number in ``unit``; ``label`` names it in the error.
+
+    A cell may state its unit (``45 %``, ``18 kV``), which is converted: ``45 %`` is 45 in a column
+    of per cent, and 0.45 in one without a unit.
+
+    >>> parse_number("45 %", "humidity", unit="%"), parse_number("45 %", "share")
+    (45.0, 0.45)
+
+    Raises:
+        CellError: text, a date, NaN, infinity, another unit, or a decimal comma where points are
+            used.
+    """
+    word, cell_unit = _split_unit(text)
+    if cell_unit:
+        change = _factor_and_offset(cell_unit, unit)
+        if change is None:
+            wording = f"in {unit}" if unit else "without a unit"
+            raise CellError(f"expected {label} to be a finite number {wording}, got '{cell_unit}'")
+        value = parse_number(word, label, decimal_comma=decimal_comma)
+        return value if change == (1.0, 0.0) else converted(value, *change)
     if decimal_comma and has_decimal_comma(word):
         word = word.replace(",", ".")
     if _NUMBER.fullmatch(word):
@@ -76,9 +118,12 @@ def parse_condition(
     parameter: Parameter,
     *,
     decimal_comma: bool = False,
+    unit: str = "",
     convert: Callable[[float], float] = float,
 ) -> Value:
-    """Read one parameter's value and check that it can exist; ``convert``: into its unit.
+    """Read one parameter's value and check that it can exist.
+
+    ``unit``: the column's, where it is not the parameter's; ``convert``: from it into that.
 
     Raises:
         CellError: not a number or choice, or beyond what is physically possible.
@@ -96,7 +141,11 @@ def parse_condition(
         if problem is not None:
             raise CellError(f"{problem}.{nearest_name(value, names)}")
         return value
-    value = convert(parse_number(text, _label(parameter), decimal_comma=decimal_comma))
+    value = convert(
+        parse_number(
+            text, _label(parameter), decimal_comma=decimal_comma, unit=unit or parameter.unit or ""
+        )
+    )
     problem = parameter.problem_with(value)
     if problem is not None:
         raise CellError(problem)
@@ -108,14 +157,19 @@ def parse_result(
     prop: Property,
     *,
     decimal_comma: bool = False,
+    unit: str = "",
     convert: Callable[[float], float] = float,
 ) -> float:
-    """Read one measurement and check that it can exist; ``convert``: into its unit.
+    """Read one measurement and check that it can exist.
+
+    ``unit``: the column's, where it is not the property's; ``convert``: from it into that.
 
     Raises:
         CellError: not a finite number, or beyond what is physically possible.
     """
-    value = convert(parse_number(text, _label(prop), decimal_comma=decimal_comma))
+    value = convert(
+        parse_number(text, _label(prop), decimal_comma=decimal_comma, unit=unit or prop.unit or "")
+    )
     problem = prop.problem_with(value)
     if problem is not None:
         raise CellError(problem)

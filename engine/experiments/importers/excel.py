@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-from datetime import date, time
+from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from engine.campaign.units import check_unit
 from engine.errors import DataError, ImportRefusedError, RowProblem, field, place
 from engine.experiments.importers.raw import MAX_BYTES, RawTable, assemble, refuse_too_many
+
+# Words in a number's format: `0.0" kV"`, `0\ "°C"`; `[Red]` and `_)` are none.
+_LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[[^\]]*\]|_.|\*.')
 
 
 def read_workbook(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTable:
@@ -105,14 +110,34 @@ def _records(worksheet: Any, max_rows: int) -> tuple[list[tuple[int, list[str]]]
 
 
 def _displayed(cell: Any) -> str:
-    """Return a cell's text, a number with the zeros that its format puts before it (``0005``)."""
-    text = _text(cell.value)
-    # Labels are what a person sees. The format is looked up only where it can matter.
-    if text.isdigit() and not isinstance(cell.value, str):
-        code = str(cell.number_format)
-        if len(code) > 1 and not code.strip("0"):
-            return text.zfill(len(code))
-    return text
+    """Return a cell's text as a person sees it, a number with all its digits.
+
+    From the number's format come the zeros before it (``0005``), the sign of per cent (``45%``)
+    and a unit (``18 kV``).
+    """
+    value = cell.value
+    text = _text(value)
+    # The format is looked up only where it can matter.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return text
+    code = str(cell.number_format)
+    if code == "General":
+        return text
+    if text.isdigit() and len(code) > 1 and not code.strip("0"):
+        return text.zfill(len(code))
+    section = code.split(";", maxsplit=1)[0]
+    if "%" in _LITERAL.sub("", section):
+        return f"{Decimal(text).scaleb(2).normalize():f}%"
+    words = "".join(quoted or escaped for quoted, escaped in _LITERAL.findall(section)).strip()
+    return f"{text} {words}" if words and _is_unit(words) else text
+
+
+def _is_unit(words: str) -> bool:
+    try:
+        check_unit(words)
+    except DataError:
+        return False
+    return True
 
 
 def _text(value: Any) -> str:
@@ -120,7 +145,9 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-    # A datetime is a date.
+    if isinstance(value, datetime):
+        # A date in a workbook is its midnight.
+        return str(value.date() if value.time() == time() else value)
     if isinstance(value, date | time):
         return value.isoformat()
     return str(value).strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from engine.experiments.importers.formula_text import unescape_formula
 
 # Read whole into memory; the 20,000 rows that [imports] allows take some megabytes.
 MAX_BYTES = 256 * 1024 * 1024
+_PERCENT = re.compile(r"[+-]?[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?\s*%")
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,21 @@ def assemble(
         headings=tuple(headings),
         rows=tuple(rows),
         numbers=tuple(number for number, _ in body),
-        notes=notes,
+        notes=(*notes, *_mixed_percent(headings, rows)),
         may_use_decimal_comma=decimal_comma,
     )
+
+
+def _mixed_percent(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Say in which columns some numbers are per cent and others are not."""
+    notes = []
+    for index, heading in enumerate(headings):
+        words = [text for row in rows if (text := row[index].strip())[-1:].isdigit() or "%" in text]
+        n_percent = sum(_PERCENT.fullmatch(word) is not None for word in words)
+        n_plain = sum(_PERCENT.fullmatch(f"{word}%") is not None for word in words)
+        if n_percent and n_plain:
+            notes.append(
+                f"column '{heading}': {n_percent} cells are per cent and {n_plain} are plain "
+                "numbers, which are taken as they stand; check them"
+            )
+    return notes

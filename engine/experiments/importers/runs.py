@@ -114,7 +114,9 @@ def _outside(campaign: Campaign, parameter: Parameter) -> str:
     heading = campaign.heading(parameter.name)
     if parameter.choices is not None:
         which = "that can still be had" if parameter.retired else "searched"
-        settable = ", ".join(map(str, parameter.settable))
+        settable = ", ".join(
+            choice if isinstance(choice, str) else f"{choice:g}" for choice in parameter.settable
+        )
         return f"outside the choices of {heading} {which}, {settable}"
     if parameter.is_constant:
         return f"off the constant {heading}, {parameter.bounds[0]:g}"

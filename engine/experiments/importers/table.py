@@ -64,7 +64,11 @@ class CellReader:
             column,
             text,
             lambda word: cells.parse_condition(
-                word, parameter, decimal_comma=self.decimal_comma, convert=column.converted
+                word,
+                parameter,
+                decimal_comma=self.decimal_comma,
+                unit=column.unit,
+                convert=column.converted,
             ),
         )
 
@@ -78,7 +82,11 @@ class CellReader:
             column,
             text,
             lambda word: cells.parse_result(
-                word, prop, decimal_comma=self.decimal_comma, convert=column.converted
+                word,
+                prop,
+                decimal_comma=self.decimal_comma,
+                unit=column.unit,
+                convert=column.converted,
             ),
         )
 
