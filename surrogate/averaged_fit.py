@@ -82,7 +82,9 @@ def fit_averaged(
         theta = maximise(
             problems_of(more, columns, (members, owner), standard, priors[:, rows]), start=theta
         )
-    else:
+    maxima = None
+    if not is_sample:
+        maxima = _members(theta, owner, weight, members)
         counts = shared_out(weight.tolist(), draws)
         theta, distances = draws_about(theta, result.hessian[rows], counts)
         theta = theta.clamp(-BOUND, BOUND)
@@ -94,10 +96,15 @@ def fit_averaged(
         kept = (weight > _LEAST_OF_A_DRAW).nonzero().squeeze(-1)
         theta, owner, weight = theta[kept], owner[kept], weight[kept]
         members = tuple(members[p] for p in kept.tolist())
-    totals = weight.new_zeros(m).index_add(0, owner, weight)
-    return AveragedGP(
-        merged, columns, Members(theta, owner, weight / totals[owner], members), standard
-    )
+    return AveragedGP(merged, columns, _members(theta, owner, weight, members), standard, maxima)
+
+
+def _members(
+    theta: Tensor, outcome: Tensor, weight: Tensor, beliefs: tuple[Belief, ...]
+) -> Members:
+    """Return members whose weights sum to one for each outcome."""
+    totals = weight.new_zeros(int(outcome.max()) + 1).index_add(0, outcome, weight)
+    return Members(theta, outcome, weight / totals[outcome], beliefs)
 
 
 def _priors(beliefs: Sequence[Belief], columns: Columns, merged: Merged, outcome: Tensor) -> Tensor:

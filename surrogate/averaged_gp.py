@@ -55,6 +55,23 @@ class Members:
     weight: Tensor
     beliefs: tuple[Belief, ...]
 
+    def of(self, places: Sequence[int]) -> Members:
+        """Return those of some outcomes, numbered in the order of ``places``."""
+        owners = self.outcome.tolist()
+        pairs = [
+            (row, place)
+            for place, outcome in enumerate(places)
+            for row, owner in enumerate(owners)
+            if owner == outcome
+        ]
+        rows = [row for row, _ in pairs]
+        return Members(
+            self.theta[rows],
+            torch.tensor([place for _, place in pairs], device=self.outcome.device),
+            self.weight[rows],
+            tuple(self.beliefs[row] for row in rows),
+        )
+
 
 class AveragedGP(Model):
     """Exact Gaussian processes over m outcomes, averaged over beliefs.
@@ -66,6 +83,7 @@ class AveragedGP(Model):
         columns: how inputs are measured by the kernel.
         members: what is averaged.
         standard: (2, m) mean and spread of the standardisation.
+        maxima: the members at their hyperparameters' maxima, if ``members`` are draws about these.
     """
 
     theta: Tensor
@@ -80,8 +98,10 @@ class AveragedGP(Model):
         columns: Columns,
         members: Members,
         standard: Tensor,
+        maxima: Members | None = None,
     ) -> None:
         super().__init__()
+        self._maxima = maxima
         self.merged, self.columns = merged, columns
         self.beliefs = members.beliefs
         for name, tensor in (
@@ -248,14 +268,6 @@ class AveragedGP(Model):
 
     def outcomes_of(self, places: Sequence[int]) -> AveragedGP:
         """Return the model of some of its outcomes, in the order of ``places``."""
-        owners = self.outcome.tolist()
-        pairs = [
-            (row, place)
-            for place, outcome in enumerate(places)
-            for row, owner in enumerate(owners)
-            if owner == outcome
-        ]
-        rows = [row for row, _ in pairs]
         chosen = list(places)
         merged = replace(
             self.merged,
@@ -264,14 +276,17 @@ class AveragedGP(Model):
             scatter=self.merged.scatter[chosen],
             degrees=self.merged.degrees[chosen],
         )
-        members = Members(
-            self.theta[rows],
-            torch.tensor([place for _, place in pairs], device=self.outcome.device),
-            self.weight[rows],
-            tuple(self.beliefs[row] for row in rows),
-        )
+        members = Members(self.theta, self.outcome, self.weight, self.beliefs).of(chosen)
+        maxima = None if self._maxima is None else self._maxima.of(chosen)
         standard = torch.stack([self.shift, self.scale])[:, chosen]
-        return AveragedGP(merged, self.columns, members, standard)
+        return AveragedGP(merged, self.columns, members, standard, maxima)
+
+    def at_maxima(self) -> AveragedGP:
+        """Return the model whose hyperparameters are taken to be the most likely ones."""
+        if self._maxima is None:
+            return self
+        standard = torch.stack([self.shift, self.scale])
+        return AveragedGP(self.merged, self.columns, self._maxima, standard)
 
     def subset_output(self, idcs: list[int]) -> AveragedGP:
         """BoTorch's name of :meth:`outcomes_of`."""

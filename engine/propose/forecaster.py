@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+_FEW_CONDITIONS = 24
+"""Up to so many a search goes by all that hyperparameters might be (docs/notes/surrogate.md)."""
 _TOO_RAGGED = (
     "some outcomes were not measured on every run, and there are too many results for simulated "
     "labs to be weighed by them: they are left aside."
@@ -135,10 +137,28 @@ class Forecaster:
         searched = history.campaign.wanted_outcomes
         if knowledge is None:
             focused = cls.fit(history, settings, outcomes=searched)
-            return focused, focused
+            return focused.for_search(), focused
         witnesses = [name for name in outcomes_with_data(history) if name not in searched]
         full = cls.fit(history, settings, outcomes=(*searched, *witnesses), knowledge=knowledge)
-        return full.restricted_to(searched), full
+        return full.restricted_to(searched).for_search(), full
+
+    def for_search(self) -> Forecaster:
+        """Return the forecaster that a search goes by: this one while runs are few.
+
+        Later the plain model's hyperparameters are taken to be the most likely ones: what they
+        might be besides keeps intervals honest, and a search exploring when it should close in.
+        """
+        model = self.model
+        if not isinstance(model, AveragedGP) or len(model.merged.X) <= _FEW_CONDITIONS:
+            return self
+        return Forecaster(
+            self.space,
+            model.at_maxima(),
+            self.data,
+            self.feasibility,
+            self.level,
+            sources=self.sources,
+        )
 
     @property
     def beliefs(self) -> dict[str, dict[str, float]]:

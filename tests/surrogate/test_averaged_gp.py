@@ -236,3 +236,16 @@ def test_draws_of_a_belief_count_as_one() -> None:
     assert len(set(map(tuple, model.theta.tolist()))) > len({b.name for b in model.beliefs})
     for part in model.weights:
         assert sum(part.values()) == pytest.approx(1.0)
+
+
+def test_the_maxima_are_kept_beside_the_draws() -> None:
+    X, Y, _ = data(14, 0.3)
+    model, single = fit_averaged(X, Y), fit_averaged(X, Y, draws=1)
+    points = X[:5] + 0.05
+    for ours, theirs in (
+        (model.at_maxima(), single),
+        (model.outcomes_of([1]).at_maxima(), single.outcomes_of([1])),
+    ):
+        for a, b in zip(ours.joint_moments(points), theirs.joint_moments(points), strict=True):
+            torch.testing.assert_close(a, b)
+    assert not torch.equal(model.joint_moments(points)[0], single.joint_moments(points)[0])

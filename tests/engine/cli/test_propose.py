@@ -164,7 +164,8 @@ def test_scoring_needs_results(engine) -> None:
     Path("candidates.csv").write_text(CANDIDATES, encoding="utf-8")
     answer = engine("score", "candidates.csv")
     assert answer.exit_code == 1
-    assert "at least 2 finished runs" in answer.err
+    assert "nothing can be learnt yet" in answer.err
+    assert "at least 2 are needed" in answer.err
 
 
 def test_the_first_batch_of_a_new_lab(engine) -> None:
