@@ -144,14 +144,15 @@ def _points(
     names = [objective.outcome for objective in campaign.objectives]
     complete, n_breaking = [], 0
     for id_, row in rows.items():
-        if not all(name in row for name in names):
-            continue
+        # As `engine status` counts them: whether or not every objective was measured.
         if any(
             constraint.terms.keys() <= row.keys()
             and not constraint.is_met({name: row[name].mean for name in constraint.terms})
             for constraint in campaign.constraints
         ):
             n_breaking += 1
+            continue
+        if not all(name in row for name in names):
             continue
         complete.append((id_, tuple(row[name] for name in names)))
     values = np.array([[mean.mean for mean in results] for _, results in complete], dtype=float)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from engine.experiments.record import record
 from engine.results.advice import advise
 from engine.results.overview import overview
 from engine.results.status import campaign_status
+from engine.workspace import Workspace
 
 STRENGTH, ELONGATION = "fracture_strength.longitudinal", "elongation.longitudinal"
 SETTINGS = {"flow_rate": 0.4, "concentration": 18, "voltage": 18}
@@ -45,6 +48,30 @@ def test_agrees_with_what_the_command_line_says(workspace) -> None:
 def test_an_empty_campaign(workspace) -> None:
     found = overview(workspace)
     assert (found.points, found.volume, found.advice) == ((), 0.0, None)
+
+
+CONSTRAINED = """
+[campaign]
+name = "inks"
+constraints = ["price <= 5"]
+parameters = [{ name = "x", low = 0, high = 1 }]
+properties = [{ name = "colour" }, { name = "price" }]
+objectives = [{ outcome = "colour", threshold = 1 }]
+"""
+
+
+def test_a_run_that_breaks_a_constraint_counts_whatever_else_was_measured(
+    tmp_path, monkeypatch, engine
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    engine("init", "--template", "blank")
+    Path("inks.toml").write_text(CONSTRAINED, encoding="utf-8")
+    assert engine("campaign", "create", "--file", "inks.toml").exit_code == 0
+    rows = ["label,x,colour,price", "a,0.1,3,4", "b,0.2,,9", "c,0.3,4,7", "d,0.4,5,"]
+    Path("runs.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    assert engine("import", "runs.csv").exit_code == 0
+    with Workspace.open(tmp_path / "config.toml") as workspace:
+        assert overview(workspace).n_breaking == campaign_status(workspace).n_breaking == 2
 
 
 def said(outcome: str, mean: float, half: float) -> PredictionRecord:
