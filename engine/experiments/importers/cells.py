@@ -40,6 +40,12 @@ class CellError(ValueError):
     """The cell cannot be taken; the message says what was expected."""
 
 
+def is_number(text: str) -> bool:
+    """Whether a cell holds a number, written in whatever way, with its unit or without."""
+    word, _ = _split_unit(text)
+    return re.fullmatch(r"[+-]?[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?", word) is not None
+
+
 def has_decimal_comma(text: str) -> bool:
     """Whether ``text`` is a number written with a decimal comma."""
     return _COMMA_NUMBER.fullmatch(_split_unit(text)[0]) is not None

@@ -128,13 +128,13 @@ def _displayed(cell: Any) -> str:
     section = code.split(";", maxsplit=1)[0]
     if "%" in _LITERAL.sub("", section):
         return f"{Decimal(text).scaleb(2).normalize():f}%"
-    words = "".join(quoted or escaped for quoted, escaped in _LITERAL.findall(section)).strip()
-    return f"{text} {words}" if words and _is_unit(words) else text
+    literals = "".join(quoted or escaped for quoted, escaped in _LITERAL.findall(section)).strip()
+    return f"{text} {literals}" if literals and _is_unit(literals) else text
 
 
-def _is_unit(words: str) -> bool:
+def _is_unit(text: str) -> bool:
     try:
-        check_unit(words)
+        check_unit(text)
     except DataError:
         return False
     return True

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.errors import DataError, ImportRefusedError, RowProblem, place
 from engine.experiments.importers.formula_text import unescape_formula
+from engine.experiments.importers.layout import counts_rows, with_units_below, without_titles
 
 # Read whole into memory; the 20,000 rows that [imports] allows take some megabytes.
 MAX_BYTES = 256 * 1024 * 1024
@@ -61,6 +62,8 @@ def assemble(
     if not records:
         raise DataError(f"{place(path)} is empty; expected a row of headings and rows of values")
     records = [(number, list(map(unescape_formula, record))) for number, record in records]
+    records, title_notes = without_titles(records)
+    records, unit_notes, problems = with_units_below(records)
     headings = [cell.strip() for cell in records[0][1]]
     # Spreadsheets save empty columns at the right that somebody once touched.
     while headings and not headings[-1]:
@@ -69,8 +72,7 @@ def assemble(
     if not body:
         raise DataError(f"{place(path)}: expected rows of values below the headings, found none")
     width = len(headings)
-    problems = []
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number, record in body:
         filled = max((i + 1 for i, cell in enumerate(record) if cell.strip()), default=0)
         if filled > width or (is_ragged_an_error and len(record) < width):
@@ -78,6 +80,10 @@ def assemble(
             expected = f"expected {width} cells as in the headings, got {got}"
             problems.append(RowProblem(number, None, None, expected))
         rows.append(tuple((record + [""] * width)[:width]))
+    index_notes = []
+    if headings[:1] == [""] and width > 1 and counts_rows([row[0] for row in rows]):
+        rows = [("", *row[1:]) for row in rows]
+        index_notes.append("the first column has no heading and counts the rows: left aside")
     for index, heading in enumerate(headings):
         if not heading and any(row[index].strip() for row in rows):
             problems.append(
@@ -90,7 +96,7 @@ def assemble(
         headings=tuple(headings),
         rows=tuple(rows),
         numbers=tuple(number for number, _ in body),
-        notes=(*notes, *_mixed_percent(headings, rows)),
+        notes=(*notes, *title_notes, *unit_notes, *index_notes, *_mixed_percent(headings, rows)),
         may_use_decimal_comma=decimal_comma,
     )
 
@@ -99,9 +105,9 @@ def _mixed_percent(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> 
     """Say in which columns some numbers are per cent and others are not."""
     notes = []
     for index, heading in enumerate(headings):
-        words = [text for row in rows if (text := row[index].strip())[-1:].isdigit() or "%" in text]
-        n_percent = sum(_PERCENT.fullmatch(word) is not None for word in words)
-        n_plain = sum(_PERCENT.fullmatch(f"{word}%") is not None for word in words)
+        cells = [text for row in rows if (text := row[index].strip())[-1:].isdigit() or "%" in text]
+        n_percent = sum(_PERCENT.fullmatch(word) is not None for word in cells)
+        n_plain = sum(_PERCENT.fullmatch(f"{word}%") is not None for word in cells)
         if n_percent and n_plain:
             notes.append(
                 f"column '{heading}': {n_percent} cells are per cent and {n_plain} are plain "

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 from engine.errors import DataError, NotFoundError, field, place
+from engine.experiments.importers.cells import is_number
 from engine.experiments.importers.excel import read_workbook
 from engine.experiments.importers.raw import MAX_BYTES, RawTable, assemble, refuse_too_many
 from engine.workspace.files import refuse_broken_name
 
 _SUFFIXES = ".csv, .tsv, .txt, .xlsx or .xlsm"
+_SEPARATOR_LINE = re.compile(
+    r"[\"']?sep=(?P<mark>[,;\t|])[\"']?[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE
+)
 _ZIP = b"PK\x03\x04"
 # OLE2's signature: .xls, and any workbook with a password.
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
@@ -132,7 +137,11 @@ def _decode_western(path: Path, content: bytes, error: UnicodeDecodeError) -> st
 
 
 def _parse(path: Path, text: str, notes: tuple[str, ...], max_rows: int) -> RawTable:
-    delimiter = _delimiter(text)
+    separator = _SEPARATOR_LINE.match(text)
+    if separator is not None:
+        # Excel's own hint to itself; it shows the rows below as if the line were not there.
+        text = text[separator.end() :]
+    delimiter = separator["mark"] if separator is not None else _delimiter(text)
     records: list[tuple[int, list[str]]] = []
     n_rows = -1
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -151,7 +160,26 @@ def _parse(path: Path, text: str, notes: tuple[str, ...], max_rows: int) -> RawT
 
 
 def _delimiter(text: str) -> str:
-    """Return what separates the headings: the most frequent of comma, semicolon and tab."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    outside_quotes = "".join(first.split('"')[::2])
-    return max(",;\t", key=outside_quotes.count)
+    """Return what separates the headings: the most frequent of comma, semicolon and tab.
+
+    Where the first line says nothing, or the next is not of its kind, it is a title: then the line
+    of words that has most of one of the three is taken for the headings.
+    """
+    lines = ["".join(line.split('"')[::2]) for line in text.splitlines() if line.strip()][:30]
+    first, following = (*lines, "", "")[:2]
+    mark = _most_frequent(first)
+    if first.count(mark) <= following.count(mark) and mark in first:
+        return mark
+    headlines = [line for line in lines if not any(map(is_number, re.split(r"[,;\t]", line)))]
+    likely = [line for line in headlines if line.count(_most_frequent(line))]
+    best = max(likely, key=lambda line: line.count(_most_frequent(line)), default=first)
+    is_title = best is not first and 2 * (first.count(mark) + 1) <= _n_cells(best)
+    return _most_frequent(best) if is_title else mark
+
+
+def _most_frequent(line: str) -> str:
+    return max(",;\t", key=line.count)
+
+
+def _n_cells(line: str) -> int:
+    return line.count(_most_frequent(line)) + 1
