@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, NoReturn, TypeVar
 
 from engine.campaign import Campaign, Parameter, Value
@@ -97,6 +98,31 @@ def read_conditions(
         reader.refuse_twice(parameter.name, item, spellings)
         conditions[parameter.name] = reader.condition(parameter, value, item, typed, as_setting)
     return conditions
+
+
+def check_conditions(
+    campaign: Campaign, conditions: Mapping[str, Value], field_name: str | None = None
+) -> dict[str, Value]:
+    """Read conditions that a function was given, most often read already: quick where they were.
+
+    Raises:
+        UsageError: as of :func:`read_conditions`, or what is neither number nor text.
+    """
+    parameters = {p.name: p for p in campaign.parameters}
+    for name, value in conditions.items():
+        if isinstance(value, bool) or not isinstance(value, str | Real):
+            raise UsageError(
+                f"{name}: expected a number or a choice, got {type(value).__name__}",
+                field=field_name,
+            )
+    if all(
+        name in parameters
+        and isinstance(value, str) is not parameters[name].is_numeric
+        and parameters[name].problem_with(value) is None
+        for name, value in conditions.items()
+    ):
+        return dict(conditions)
+    return read_conditions(campaign, conditions, field_name)
 
 
 def read_results(

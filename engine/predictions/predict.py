@@ -24,7 +24,7 @@ from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.applicability import completed, without_surplus
 from engine.compute import limit_threads
 from engine.errors import UsageError, by_voice
-from engine.experiments.conditions import outside_of
+from engine.experiments.conditions import check_conditions, outside_of
 from engine.loop import knowledge_for, read_snapshot
 from engine.propose.request import Forecast
 from engine.workspace import Workspace
@@ -112,7 +112,7 @@ def predict(
         progress: called at each part of the work.
 
     Raises:
-        UsageError: no row, more than :data:`MAX_ROWS`, or a level that cannot be.
+        UsageError: no row, more than :data:`MAX_ROWS`, a level, name or value that cannot be.
         DataError: a controlled parameter is missing.
         ModelError: too few results to learn from.
     """
@@ -121,6 +121,8 @@ def predict(
     snapshot = read_snapshot(workspace)
     history = snapshot.history
     settings = workspace.settings.propose
+    # Before the model is fitted; a misspelt name would be averaged over like one not stated.
+    conditions = [check_conditions(snapshot.campaign, row) for row in conditions]
     progress("loading the numerical libraries")
     limit_threads(workspace.settings.compute.threads)
     from engine.propose.forecaster import Forecaster
@@ -142,6 +144,7 @@ def ask(
 ) -> Predictions:
     """Ask a fitted forecaster; see :func:`predict`."""
     campaign = history.campaign
+    conditions = [check_conditions(campaign, row) for row in conditions]
     forecasts = forecaster.predict(conditions, level)
     typical = {
         p.name: float(x) for p, x in zip(campaign.ambient, forecaster.data.fill, strict=True)

@@ -23,6 +23,7 @@ from engine.campaign.applicability import completed
 from engine.campaign.boxes import Box, boxes_outside
 from engine.campaign.history import History
 from engine.errors import UsageError, nearest_name
+from engine.experiments.conditions import check_conditions
 
 if TYPE_CHECKING:
     from engine.predictions.sensitivity import Sensitivity
@@ -74,11 +75,12 @@ def slices(
     A slice holds, at each value of its grid, mean and bounds in the outcome's unit.
 
     Raises:
-        UsageError: the model does not know the outcome.
+        UsageError: the model does not know the outcome, or a name or value cannot be.
         DataError: a controlled parameter is missing.
     """
     campaign = forecaster.space.campaign
     check_outcome(forecaster, outcome)
+    conditions = check_conditions(campaign, conditions)
     grids = {p.name: grid_of(p, SLICE_POINTS) for p in campaign.parameters if not p.is_constant}
     pairs = [(name, {**conditions, name: value}) for name, grid in grids.items() for value in grid]
     rows = [completed(campaign.parameters, row) for _, row in pairs]
@@ -117,6 +119,7 @@ def surface(
     """
     campaign = forecaster.space.campaign
     check_outcome(forecaster, outcome)
+    conditions = check_conditions(campaign, conditions)
     names = [p.name for p in campaign.parameters]
     for name in (x, y):
         if name not in names:

@@ -17,7 +17,7 @@ from db.records import NewPreview
 from engine.campaign import Campaign, Value
 from engine.compute import limit_threads, usable_cores
 from engine.errors import ModelError, UsageError, by_voice
-from engine.experiments.conditions import outside_of
+from engine.experiments.conditions import check_conditions, outside_of
 from engine.previews.diameter import Forecast, measured_diameter, note_of, scale_factor, scaled
 from engine.previews.expected_statistics import Interval, intervals, measured, statistics_document
 from engine.previews.near import NearMicrograph, nearest_micrographs, remote
@@ -86,7 +86,8 @@ def preview_conditions(
         strict: refuse conditions outside the ranges searched.
 
     Raises:
-        UsageError: no condition, one out of range, or a number of pictures that cannot be.
+        UsageError: no condition, one that cannot be or is out of range, or a number of pictures
+            that cannot be.
         ModelError: the campaign does not spin; no generator, or one that cannot be loaded or knows
             none of the conditions.
     """
@@ -98,6 +99,7 @@ def preview_conditions(
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         serving = serving_generator(workspace, tx, record.id)
+    conditions = [check_conditions(campaign, row) for row in conditions]
     outside = [line for row in conditions for line in outside_of(campaign, row)]
     if strict and outside:
         raise UsageError(f"{outside[0]}; a preview there would be a guess")

@@ -19,6 +19,7 @@ from engine.campaign import Campaign, Value
 from engine.campaign.applicability import applies
 from engine.compute import limit_threads
 from engine.errors import ModelError, UsageError, by_voice, marked
+from engine.experiments.conditions import check_conditions
 from engine.micrographs.opened import Opened
 from engine.retrieval.encoder import Encoder, open_encoder
 from engine.retrieval.expected import StatisticsModel, as_statistics, measured_runs, row
@@ -93,7 +94,7 @@ def by_conditions(
     mean over those of the campaign's runs.
 
     Raises:
-        UsageError: no condition, or k that cannot be.
+        UsageError: no condition, one or a k that cannot be.
         ModelError: no model, or one that knows none of the parameters.
         NotFoundError: no micrograph in the gallery.
     """
@@ -101,6 +102,7 @@ def by_conditions(
         example = by_voice("--set voltage=18", "voltage=18")
         raise UsageError(f"expected conditions such as {example}, got none")
     encoder, items, campaign, left_out = _opened(workspace, k, scope)
+    conditions = check_conditions(campaign, conditions)
     query = encoder.of_conditions(axes_of(campaign), [conditions])[0]
     gallery = embed(workspace, encoder, items, progress)
     matcher, notes = _matcher(workspace, campaign, items, scope)

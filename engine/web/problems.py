@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from engine.errors import Voice, field
+from engine.errors import Voice, field, nearest_name
 from engine.web.rendering import page
 from engine.web.statuses import EXPECTED, status_of, title_of
 from engine.web.wording import spelled, worded
@@ -40,18 +41,39 @@ def problem(
 def fields_of(error: RequestValidationError) -> list[str]:
     """Return the field of each finding, as the request names it: ``conditions.voltage``."""
     return [
-        ".".join(str(part) for part in finding["loc"][1:]) or str(finding["loc"][0])
+        ".".join(str(part) for part in finding["loc"][1:] if not _is_tag(part))
+        or str(finding["loc"][0])
         for finding in error.errors()
     ]
 
 
-def explain(error: RequestValidationError, voice: Voice = "api") -> str:
-    """Return what is wrong with a body or query, one finding a line."""
-    lines = [
-        f"{field(name)}: {finding['msg'].removeprefix('Value error, ')}"
-        for name, finding in zip(fields_of(error), error.errors(), strict=True)
-    ]
+def _is_tag(part: object) -> bool:
+    # Pydantic names which member of a union refused a value: no part of what was sent.
+    return str(part) in ("constrained-float", "constrained-str") or str(part).startswith("list[")
+
+
+def explain(
+    error: RequestValidationError, voice: Voice = "api", known: Collection[str] = ()
+) -> str:
+    """Return what is wrong with a body or query, one field a line.
+
+    ``known``: the names that a body may have, to tell the nearest of one that it may not.
+    """
+    messages: dict[str, list[str]] = {}
+    for name, finding in zip(fields_of(error), error.errors(), strict=True):
+        message = finding["msg"].removeprefix("Value error, ")
+        if finding["type"] == "extra_forbidden":
+            message = f"unknown name.{nearest_name(name, known)} Known: {', '.join(known)}"
+        messages.setdefault(name, []).append(message)
+    lines = [f"{field(name)}: {' or: '.join(texts)}" for name, texts in messages.items()]
     return str(spelled("\n".join(lines), voice))
+
+
+def _known_to(request: Request) -> list[str]:
+    """Return the names of the fields of the body that a route takes."""
+    bodies = getattr(getattr(request.scope.get("route"), "dependant", None), "body_params", [])
+    models = [body.field_info.annotation for body in bodies]
+    return [name for model in models for name in getattr(model, "model_fields", {})]
 
 
 def install(app: FastAPI) -> None:
@@ -69,7 +91,7 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 -- installed for it
-        detail, names = explain(error, _voice_of(request)), fields_of(error)
+        detail, names = explain(error, _voice_of(request), _known_to(request)), fields_of(error)
         return _answer(request, 422, detail, field_name=names[0] if names else None)
 
     async def http(request: Request, error: Exception) -> Response:

@@ -57,7 +57,11 @@ async def _answered(request: Request, question: str, params: dict[str, Any]) -> 
 async def predict(request: Request, body: schemas.Ask) -> Response:
     """Mean and interval of a new measurement of every outcome, at each row of conditions."""
     campaign = await _campaign(request)
-    rows = [read_conditions(campaign, row, "conditions") for row in body.conditions]
+    several = len(body.conditions) > 1
+    rows = [
+        read_conditions(campaign, row, f"conditions.{place}" if several else "conditions")
+        for place, row in enumerate(body.conditions)
+    ]
     return await _answered(request, "predict", {**body.model_dump(), "conditions": rows})
 
 

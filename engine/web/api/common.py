@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from db.errors import ConflictError
 from db.records import AnswerRecord
 from engine.documents import plain
-from engine.errors import StateError, UsageError
+from engine.errors import StateError, UsageError, nearest_name
 from engine.web.forms import check_csrf
 from engine.web.policy import SAFE
 from engine.web.problems import problem
@@ -104,6 +104,29 @@ def checked(request: Request) -> None:
     person = person_of(request)
     if request.method not in SAFE and not person.is_program:
         check_csrf(person, request.headers.get("x-csrf-token"))
+
+
+async def known_names(request: Request) -> None:
+    """Refuse a parameter of the query, or a field of a form, that the route does not know.
+
+    Raises:
+        UsageError: names it, and the nearest that there is.
+    """
+    # FastAPI drops them: `?stauts=failed` would answer with all runs.
+    route = request.scope["route"].dependant
+    form = await request.form() if _is_form(request) else {}
+    for sent, known in ((request.query_params, route.query_params), (form, route.body_params)):
+        names = [parameter.alias for parameter in known]
+        for name in sent:
+            if name not in names:
+                listed = ", ".join(names) or "none"
+                raise UsageError(
+                    f"unknown name.{nearest_name(name, names)} Known: {listed}", field=name
+                )
+
+
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").startswith("multipart/form-data")
 
 
 def acting(request: Request) -> Workspace:
