@@ -29,6 +29,7 @@ from generator.drawing import Drawer
 from generator.errors import CheckpointError, InputError
 from generator.prior import Prior
 from generator.unet import DrawingUNet
+from surrogate.private_files import make_folder
 from surrogate.tensor_files import TensorFiles, seal_of
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def save_generator(
             nm_per_pixel=config.nm_per_pixel,
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         copied.save_pretrained(folder, safe_serialization=True)
         (folder / README).write_text(readme, encoding="utf-8")
     except Exception as error:  # diffusers and safetensors raise what their parts raise

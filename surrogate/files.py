@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
+from surrogate.private_files import mode_at, protect, touch
+
 _DRAFT = ".draft-"
 _FORMER_DRAFT = ".new-"  # how 0.1.0 called the drafts of databases
 # A draft is written in minutes at most.
@@ -38,12 +40,13 @@ def draft_of(path: Path) -> Path:
 
 
 @contextmanager
-def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+def whole_file(path: Path, *, overwrite: bool = True, mode: int | None = None) -> Iterator[Path]:
     """Give a draft's path to write to; at the end put it in place, unless anything was raised.
 
     Args:
         path: where the file is to be. Its folder must be there.
         overwrite: take the place of a file that is there; else one that came meanwhile stays.
+        mode: its permissions; ``None``: those of its place (:mod:`surrogate.private_files`).
 
     Raises:
         FileExistsError: ``overwrite`` is off and something is at ``path``; it was not touched.
@@ -59,8 +62,11 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     >>> path.unlink()
     """
     draft = draft_of(path)
+    mode = mode_at(path) if mode is None else mode
     try:
+        touch(draft, mode)
         yield draft
+        protect(draft, mode)  # again: the draft may be a copy that brought its own
         # Before the rename: else a power cut may leave the new name with none of the content.
         # https://lwn.net/Articles/457667/
         sync(draft)
@@ -75,13 +81,13 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
             draft.with_name(draft.name + companion).unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file whole; text becomes UTF-8.
+def write_whole(path: Path, content: bytes | str, *, mode: int | None = None) -> None:
+    """Write a file whole; text becomes UTF-8. ``mode`` is that of :func:`whole_file`.
 
     Raises:
         OSError: as of :func:`whole_file`.
     """
-    with whole_file(path) as draft:
+    with whole_file(path, mode=mode) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
@@ -96,6 +102,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     draft = draft_of(path)
     draft.mkdir()
+    protect(draft, at=path)
     try:
         yield draft
         place_folder(draft, path)
@@ -109,6 +116,7 @@ def place_folder(draft: Path, path: Path) -> None:
     Raises:
         OSError: as of :func:`whole_folder`; the draft is left to the caller.
     """
+    protect(draft, at=path)
     for inner in sorted(draft.rglob("*")):
         sync(inner)
     sync(draft)

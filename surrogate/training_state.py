@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from surrogate.files import draft_of, sync, whole_folder
+from surrogate.private_files import make_folder
 
 STATE = "training.json"
 """The file of a step's folder without which it is no whole step."""
@@ -56,7 +57,7 @@ def new_step(folder: Path, step: int, error: type[Exception]) -> Iterator[Path]:
     # Padded, so that names sort as numbers do.
     path = folder / f"{_PREFIX}{step:07d}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with whole_folder(path) as draft:
             yield draft
             if path.exists():

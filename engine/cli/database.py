@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import print_json, say
+
+if TYPE_CHECKING:
+    from engine.workspace.settings import Settings
 
 _HELP = "The database: its place, revision, soundness and copies."
 
@@ -117,8 +120,8 @@ def backup(
     from db.urls import display_name
     from engine.workspace.databases import back_up
 
-    url = _url(config)
-    copy = back_up(url, target)
+    url, settings = _located(config)
+    copy = back_up(url, target, group_readable=settings.storage.group_readable)
     if as_json:
         n_bytes = copy.stat().st_size
         print_json({"database": display_name(url), "backup": str(copy), "n_bytes": n_bytes})
@@ -157,7 +160,12 @@ def copy(
     with Workspace.open(config) as workspace:
         data_dir = workspace.data_dir
         target = resolve_url(target_url, Path.cwd())
-        copied = copy_database(workspace.database.url, target, campaign=campaign)
+        copied = copy_database(
+            workspace.database.url,
+            target,
+            campaign=campaign,
+            group_readable=workspace.settings.storage.group_readable,
+        )
         with workspace.database.read() as tx:
             n_files = tx.overviews.n_files(campaign)
     if as_json:
@@ -188,8 +196,13 @@ def copy(
 
 def _url(config: Path | None) -> str:
     """Return the database's URL without opening it: it may be missing, old or damaged."""
+    return _located(config)[0]
+
+
+def _located(config: Path | None) -> tuple[str, Settings]:
     from db.urls import resolve_url
     from engine.workspace.settings import find_config, load_settings
 
     config_path = find_config(config)
-    return resolve_url(load_settings(config_path).database.url, config_path.parent)
+    settings = load_settings(config_path)
+    return resolve_url(settings.database.url, config_path.parent), settings

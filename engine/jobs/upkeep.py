@@ -22,6 +22,7 @@ from engine.jobs.queue import (
 )
 from engine.workspace import Workspace
 from engine.workspace.leases import now
+from surrogate.private_files import make_folder
 from surrogate.progress import Progress
 
 KEPT_RECORDS = 200
@@ -154,8 +155,9 @@ def backup(
         return _summary("left to the server: a PostgreSQL database is backed up with pg_dump")
     folder = workspace.data_dir / "backups"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        newest = back_up(workspace.database.url, folder)
+        make_folder(folder)
+        group_readable = workspace.settings.storage.group_readable
+        newest = back_up(workspace.database.url, folder, group_readable=group_readable)
         # By time of writing, not by name: a database that was renamed would sort before its older
         # copies.
         copies = sorted(

@@ -14,6 +14,7 @@ from engine.micrographs.lookup import file_of, find_micrograph
 from engine.micrographs.scale import HowTaken
 from engine.workspace import Workspace
 from surrogate.files import whole_file
+from surrogate.private_files import make_folder
 from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def show(workspace: Workspace, id_: int, out: Path | None = None) -> DrawnOverla
     measured = open_kept(workspace, record).measure()
     path = out or workspace.data_dir / OVERLAYS / f"{record.id}.png"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with whole_file(path) as draft:
             Image.fromarray(overlay(measured)).save(draft, format="PNG")
     except OSError as error:

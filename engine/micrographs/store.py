@@ -17,6 +17,7 @@ from pathlib import Path
 from engine.errors import DataError, NotFoundError, place
 from engine.workspace.files import refuse_broken_name
 from surrogate.files import draft_of, whole_file
+from surrogate.private_files import make_folder, mode_at, touch
 
 FOLDER = "micrographs"
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp"}
@@ -46,7 +47,7 @@ def store_micrograph(source: Path, data_dir: Path, *, max_megapixels: float) -> 
     check_is_picture_file(source)
     folder = data_dir / FOLDER
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         stored = _already_stored(source, folder, max_megapixels)
         if stored is not None:
             return replace(stored, original_name=source.name)
@@ -54,7 +55,7 @@ def store_micrograph(source: Path, data_dir: Path, *, max_megapixels: float) -> 
         with _copy(source, folder) as (copy, sha256, n_bytes):
             kind, width, height = inspect_picture(copy, max_megapixels, name=place(source))
             path = folder / sha256[:2] / f"{sha256}{_SUFFIXES[kind]}"
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             with whole_file(path) as draft:
                 # Within one folder, so it is a rename and no second copy.
                 copy.replace(draft)
@@ -145,6 +146,7 @@ def _copy(source: Path, folder: Path) -> Iterator[tuple[Path, str, int]]:
     digest, n_bytes = hashlib.sha256(), 0
     copy = draft_of(folder / "incoming")
     try:
+        touch(copy, mode_at(copy))
         with copy.open("wb") as target, source.open("rb") as content:
             # Hashed while it is copied: what lies in the folder is what the hash is of, even if the
             # source changes meanwhile.

@@ -11,6 +11,7 @@ from engine.micrographs.lookup import file_of, find_micrograph
 from engine.micrographs.overlay import show
 from engine.workspace import Workspace
 from surrogate.files import whole_file
+from surrogate.private_files import make_folder
 
 RENDITIONS = "renditions"
 # A table's cell, a page, a wide screen. Fixed sizes, or anybody could fill the disk with
@@ -55,7 +56,7 @@ def rendition(workspace: Workspace, id_: int, size: int) -> Path:
     scaled = np.clip(255 * (grey - low) / max(float(high - low), 1e-9), 0, 255).astype(np.uint8)
     image = Image.fromarray(scaled)
     image.thumbnail((size, size))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with whole_file(path) as draft:
         image.save(draft, format="PNG")
     return path

@@ -13,6 +13,7 @@ from PIL import Image
 
 from engine.errors import DataError, place
 from surrogate.files import write_whole
+from surrogate.private_files import make_folder
 
 FOLDER = "previews"
 
@@ -49,7 +50,7 @@ def write_png(path: Path, data: bytes) -> None:
         DataError: it cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_whole(path, data)
     except OSError as error:
         raise DataError(f"{place(path)} cannot be written: {error.strerror or error}") from error

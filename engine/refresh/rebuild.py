@@ -25,6 +25,7 @@ from engine.registry.versions import version_of
 from engine.workspace import Workspace, definition_of
 from engine.workspace.leases import TRAINING, held
 from surrogate.files import whole_folder
+from surrogate.private_files import make_folder
 from surrogate.progress import Progress, silent
 
 
@@ -166,7 +167,7 @@ def _put_back(data_dir: Path, rebuilt: Path, version: ModelVersionRecord) -> boo
     if hashes(rebuilt) != dict((version.config or {}).get(FILES, {})):
         return False
     folder = data_dir / version.artifact_path
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with whole_folder(folder) as draft:
         shutil.copytree(rebuilt, draft, dirs_exist_ok=True)
         # Last, once the draft is complete: an altered folder is better than none.

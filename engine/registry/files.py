@@ -18,6 +18,7 @@ from pathlib import Path
 from db.records import ModelKind, ModelVersionRecord
 from engine.errors import DataError, by_voice, place
 from surrogate.files import draft_of, place_folder
+from surrogate.private_files import make_folder
 
 FOLDER = "models"
 """Below the data folder."""
@@ -58,7 +59,7 @@ def keep(data_dir: Path, kind: ModelKind, fill: Callable[[Path], None]) -> Kept:
     home = data_dir / FOLDER
     draft = draft_of(home / kind)
     try:
-        draft.mkdir(parents=True)
+        make_folder(draft)
         fill(draft)
         files = hashes(draft)
         digest = tree_digest(files)

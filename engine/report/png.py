@@ -18,6 +18,7 @@ from engine.results.fronts import Front, fronts
 from engine.results.ledger import OutcomeScore
 from engine.results.material import Material
 from engine.results.plots import FAILED, FRONT, PENDING, QUIET, SCALE
+from surrogate.private_files import make_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +54,7 @@ def write_pictures(
     """Write every figure there is data for into ``folder`` (made if need be); return the files."""
     import matplotlib as mpl
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with mpl.rc_context(_STYLE):
         drawn: dict[str, Figure] = {
             f"front-{place}" if place > 1 else "front": draw_front(front)

@@ -12,6 +12,7 @@ from engine.campaign import Value
 from engine.errors import DataError, ModelError, by_voice, marked
 from engine.predictions.sensitivity import Sensitivity, sensitivity
 from engine.results.material import Material, gather
+from surrogate.private_files import make_folder
 from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def write_report(
     html = render_page(material, sensitivity=indices, remark=remark, previews=section)
     files: list[Path] = []
     try:
-        page.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(page.parent)
         write_aside(page, html)
         if pictures is not None:
             from engine.report.png import write_pictures

@@ -39,6 +39,7 @@ from surrogate.matmcl.growing import grown
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.train import train
 from surrogate.matmcl.vocabulary import ParameterSpec, Vocabulary
+from surrogate.private_files import make_folder
 from surrogate.progress import Progress, silent
 
 STARTS = ("starter", "scratch")
@@ -343,7 +344,7 @@ def fit_model(
     if resume and not folder.is_dir():
         raise UsageError("there is no interrupted training; leave it out", field="resume")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise DataError(f"{place(folder)} cannot be made: {error.strerror}") from error
     try:

@@ -26,6 +26,7 @@ from engine.experiments.importers.cells import (
 from engine.web.policy import SAFE
 from engine.web.rendering import person_of, site_of
 from engine.web.users import Person
+from surrogate.private_files import make_folder
 
 MOST_FILES = 40
 _FIELDS = {"condition": "conditions", "distinct": "max_distinct"}
@@ -205,7 +206,7 @@ def uploaded(request: Request, files: list[Any]) -> Iterator[list[Path]]:
     # Not the name that was sent: two people may send the same one, and a sidecar has to lie beside
     # its picture.
     folder = site_of(request).uploads / secrets.token_hex(8)
-    folder.mkdir(parents=True)
+    make_folder(folder)
     try:
         paths = []
         for file in chosen:

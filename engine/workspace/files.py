@@ -22,14 +22,14 @@ def refuse_broken_name(path: Path) -> None:
         raise DataError(f"{place(printable)}: the file's name is no UTF-8; rename it")
 
 
-def write_aside(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all.
+def write_aside(path: Path, content: str | bytes, *, mode: int | None = None) -> None:
+    """Write a file whole or not at all; ``mode`` is that of :func:`surrogate.files.whole_file`.
 
     Raises:
         StateError: its folder cannot be written.
     """
     try:
-        write_whole(path, content)
+        write_whole(path, content, mode=mode)
     except OSError as error:
         if not os.access(path.parent, os.W_OK | os.X_OK):
             folder = place(path.resolve().parent)

@@ -17,6 +17,7 @@ from engine.errors import ConfigError, StateError, UsageError, by_voice, field, 
 from engine.workspace.databases import create_database
 from engine.workspace.files import write_aside
 from engine.workspace.settings import Settings, load_settings, parse_campaign
+from surrogate.private_files import file_mode, protect
 
 TEMPLATES = ("nanofibre", "blank", "mixture")
 
@@ -93,9 +94,13 @@ def initialise(
     if is_new:
         text = template_text(template or "nanofibre", name)
         former = _keep(config_path) if is_there else None
-        write_aside(config_path, text)
+        # A URL of [database] may hold a password. The settings may let the group read it; they are
+        # known once it is there.
+        write_aside(config_path, text, mode=file_mode(group_readable=False))
     try:
         settings = load_settings(config_path)
+        if is_new:
+            protect(config_path, file_mode(group_readable=settings.storage.group_readable))
         campaign = _campaign(settings, config_path)
         url = resolve_url(settings.database.url, config_path.parent)
         record, is_new_database = _record(url, settings, campaign, force=force)
@@ -126,7 +131,7 @@ def _record(
         def fill(database: Database) -> None:
             _create_campaign(database, campaign)
 
-        create_database(url, fill=fill)
+        create_database(url, fill=fill, group_readable=settings.storage.group_readable)
         with Database.open(url) as database, database.read() as tx:
             record = tx.campaigns.get(campaign.name)
         assert record is not None  # noqa: S101 -- written above
@@ -164,5 +169,5 @@ def _keep(path: Path) -> Path:
     n = 1
     while (former := path.with_name(f"{path.name}.{n}")).exists():
         n += 1
-    write_aside(former, path.read_text(encoding="utf-8"))
+    write_aside(former, path.read_text(encoding="utf-8"), mode=file_mode(group_readable=False))
     return former

@@ -60,6 +60,7 @@ class StorageSettings(_Section):
     data_dir: Path = Path("spinneret-data")
     # Bounds a decompression bomb: 100 MP are 400 MB of grey values in single precision.
     max_image_megapixels: float = Field(100.0, gt=0)
+    group_readable: bool = False
 
 
 class ImportSettings(_Section):

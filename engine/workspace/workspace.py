@@ -14,6 +14,7 @@ from db.urls import resolve_url
 from engine.campaign import Campaign
 from engine.errors import NotFoundError, by_voice
 from engine.workspace.settings import Settings, find_config, load_settings, parse_campaign
+from surrogate.private_files import guard
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Workspace:
             busy_timeout_s=settings.database.busy_timeout_s,
             wait_s=settings.database.wait_s,
         )
-        return cls(root, config_path, settings, database)
+        workspace = cls(root, config_path, settings, database)
+        guard(workspace.data_dir, group_readable=settings.storage.group_readable)
+        return workspace
 
     @property
     def data_dir(self) -> Path:

@@ -19,6 +19,7 @@ from surrogate.errors import CheckpointError, InputError
 from surrogate.matmcl.config import MatMCLConfig
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.vocabulary import Vocabulary
+from surrogate.private_files import make_folder
 from surrogate.tensor_files import PICKLE_SUFFIXES, TensorFiles, seal_of, tensors_to_bytes
 
 WEIGHTS = "model.safetensors"
@@ -115,7 +116,7 @@ def save_checkpoint(
     }
     text = FILES.to_json(card)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be made: {error.strerror}") from error
     # The card last: it vouches for weights that are there.
