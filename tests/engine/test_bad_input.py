@@ -191,6 +191,7 @@ def test_a_read_only_database(folder) -> None:
     with tempfile.TemporaryDirectory(prefix="spinneret-test-") as name:
         place = Path(name)
         shutil.copytree(folder, place, dirs_exist_ok=True)
+        (place / "config.toml").chmod(0o644)
         (place / "spinneret.db").chmod(0o444)
         place.chmod(0o777)
         content = (place / "spinneret.db").read_bytes()
