@@ -11,8 +11,9 @@ from engine.errors import ImportRefusedError, RowProblem
 from engine.experiments.entries import Entry
 from engine.experiments.importers import cells
 from engine.experiments.importers.headings import Column, Columns, map_headings
+from engine.experiments.importers.number_styles import plain_numbers
 from engine.experiments.importers.reading import read_table
-from engine.experiments.importers.table import CellReader, uses_decimal_comma
+from engine.experiments.importers.table import CellReader
 from engine.workspace.lookup import ID, is_number
 
 _RESERVED: dict[str, Kind] = {
@@ -68,7 +69,9 @@ def read_entries(
         problems.append(RowProblem(1, None, None, f"no column holds a result; expected {names}"))
     if problems:
         raise ImportRefusedError(raw.source, problems)
-    reader = CellReader(campaign, uses_decimal_comma(raw, columns, campaign))
+    numbers = plain_numbers(raw, columns, campaign)
+    raw = numbers.raw
+    reader = CellReader(campaign, numbers.decimal_comma, list(numbers.problems))
     entries: dict[int, Entry] = {}
     n_silent = 0
     awaits_results = bool(columns.of_kind("outcome", "failed"))
@@ -81,7 +84,7 @@ def read_entries(
             n_silent += 1
     if reader.problems:
         raise ImportRefusedError(raw.source, reader.problems)
-    warnings = [*raw.notes, *columns.conversions(campaign)]
+    warnings = [*raw.notes, *reader.notes, *columns.conversions(campaign)]
     ours = {*WORKSHEET, *map(vocabulary.unclaimed, WORKSHEET)}
     ignored = [heading for heading in columns.ignored if heading not in ours]
     if ignored:

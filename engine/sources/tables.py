@@ -17,8 +17,8 @@ from engine.campaign.vocabulary import Kind, Vocabulary, split_heading
 from engine.errors import ImportRefusedError, RowProblem, UsageError, field, nearest_name
 from engine.experiments.importers import cells, matmcl
 from engine.experiments.importers.headings import Column, Columns
+from engine.experiments.importers.number_styles import plain_numbers
 from engine.experiments.importers.reading import read_table
-from engine.experiments.importers.table import uses_decimal_comma
 from engine.sources.axes import Axis, axes_of, match_axes, match_outcomes
 from engine.sources.base import Words, base_words
 from engine.sources.definition import SourceDefinition
@@ -54,8 +54,9 @@ def read_table_source(
     meanings = _Meanings(campaign, base_words(), definition)
     headings = meanings.of(raw.headings)
     columns = Columns(tuple(heading.column for heading in headings))
-    comma = uses_decimal_comma(raw, columns, campaign)
-    problems: list[RowProblem] = []
+    numbers = plain_numbers(raw, columns, campaign)
+    raw, comma = numbers.raw, numbers.decimal_comma
+    problems = list(numbers.problems)
     every = [
         _run(number, texts, headings, comma, problems)
         for number, texts in zip(raw.numbers, raw.rows, strict=True)
@@ -244,7 +245,7 @@ def _run(
     for heading in headings:
         text, column = texts[heading.column.index].strip(), heading.column
         # What spreadsheets and lab books write where there is nothing.
-        if not text or text.casefold() in ("nan", "na", "n/a", "-", "–"):
+        if cells.is_missing(text):
             continue
         if column.kind == "label":
             label = text

@@ -35,7 +35,7 @@ def cell(column: int, text: str) -> list[str]:
     [
         ([GOOD[:3] + GOOD[4:]], HEADINGS[:3] + HEADINGS[4:], "column 'voltage [kV]': this column"),
         ([cell(3, "high")], HEADINGS, "row 2, column 'voltage': 'high' — expected"),
-        ([cell(5, "NaN")], HEADINGS, "'NaN' — expected"),
+        ([cell(3, "NaN")], HEADINGS, "'NaN' — expected"),
         ([cell(5, "inf")], HEADINGS, "'inf' — expected"),
         ([cell(5, "-Infinity")], HEADINGS, "'-Infinity' — expected"),
         ([cell(2, "-18")], HEADINGS, "'-18' — expected concentration [%] to be at least 0"),

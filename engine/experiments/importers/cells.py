@@ -23,6 +23,9 @@ _WITH_UNIT = re.compile(
 _CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 _NOT_A_NUMBER = {"nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "-infinity", "null", "none"}
+_MISSING = {"", "nan", "na", "n/a", "#n/a", "n.a.", "n.d.", "nd", "null", "none"} | {
+    "-", "--", "–", "—",
+}  # fmt: skip
 _NOT_FAILED = {"", "no", "false", "0", "_", "–"}
 # Half a surrogate pair: no database stores it.
 _BROKEN = re.compile(r"[\ud800-\udfff]")
@@ -38,6 +41,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 class CellError(ValueError):
     """The cell cannot be taken; the message says what was expected."""
+
+
+def number_part(text: str) -> str:
+    """Return a cell's text without the unit that it states."""
+    return _split_unit(text)[0]
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell says, empty or by a word such as ``n.d.``, that nothing is known."""
+    return text.strip().casefold() in _MISSING
 
 
 def is_number(text: str) -> bool:
@@ -107,7 +120,7 @@ def parse_number(text: str, label: str, *, decimal_comma: bool = False, unit: st
         if math.isfinite(value):
             return value
     expected = f"expected {label} to be a finite number"
-    if word.casefold() in _NOT_A_NUMBER:
+    if word.casefold() in _NOT_A_NUMBER or is_missing(word):
         raise CellError(f"{expected}; leave the cell empty where nothing is known")
     if has_decimal_comma(word):
         raise CellError(

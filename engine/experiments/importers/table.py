@@ -25,6 +25,7 @@ from engine.experiments.importers.headings import (
     map_headings,
     missing_columns,
 )
+from engine.experiments.importers.number_styles import plain_numbers
 from engine.experiments.importers.raw import RawTable
 from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.runs import (
@@ -45,6 +46,22 @@ class CellReader:
     campaign: Campaign
     decimal_comma: bool = False
     problems: list[RowProblem] = field(default_factory=list)
+    missing: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def notes(self) -> list[str]:
+        """Say which words were taken for cells without a value."""
+        return [
+            f"column '{heading}': '{word}' in {n} cell{'s' * (n > 1)} is taken for not known"
+            for (heading, word), n in self.missing.items()
+        ]
+
+    def _is_missing(self, column: Column, text: str) -> bool:
+        if not cells.is_missing(text):
+            return False
+        if text.strip():
+            self.missing[column.heading, text.strip()] += 1
+        return True
 
     def read(self, number: int, column: Column, text: str, parse: Callable[[str], T]) -> T | None:
         """Return the cell's content, or ``None`` with a problem noted."""
@@ -57,7 +74,10 @@ class CellReader:
     def condition(self, number: int, column: Column, text: str) -> Value | None:
         """Return a parameter's value; an empty cell is ``None``."""
         parameter = self.campaign.parameter(column.name)
-        if not text.strip():
+        # What every run must have is better refused by the word that stands there.
+        may_be_absent = parameter.role == "ambient" or bool(parameter.only_if)
+        is_choice = text.strip() in map(str, parameter.choices or ())
+        if not text.strip() or (may_be_absent and not is_choice and self._is_missing(column, text)):
             return None
         return self.read(
             number,
@@ -75,7 +95,7 @@ class CellReader:
     def result(self, number: int, column: Column, text: str) -> float | None:
         """Return a measurement; an empty cell is ``None``."""
         prop = self.campaign.property_of(column.name)
-        if not text.strip():
+        if self._is_missing(column, text):
             return None
         return self.read(
             number,
@@ -111,7 +131,9 @@ def read_runs(
         problems.append(_nothing_known(campaign))
     if problems:
         raise ImportRefusedError(raw.source, problems)
-    reader = CellReader(campaign, uses_decimal_comma(raw, columns, campaign))
+    numbers = plain_numbers(raw, columns, campaign)
+    raw = numbers.raw
+    reader = CellReader(campaign, numbers.decimal_comma, list(numbers.problems))
     rows = [
         _row(number, texts, columns, reader)
         for number, texts in zip(raw.numbers, raw.rows, strict=True)
@@ -121,7 +143,7 @@ def read_runs(
     runs, repeated = group_rows(rows, columns, reader.problems)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
-    warnings = [*raw.notes, *columns.conversions(campaign), *left_out]
+    warnings = [*raw.notes, *reader.notes, *columns.conversions(campaign), *left_out]
     warnings += [*_column_warnings(campaign, columns), *repeated]
     warnings += [*outside_warnings(campaign, runs), *waiting_warnings(runs)]
     return ImportedTable(raw.source, runs, tuple(warnings))
@@ -151,7 +173,9 @@ def read_conditions(
         problems += missing_columns(_everywhere(campaign), columns, raw.headings)
     if problems:
         raise ImportRefusedError(raw.source, problems)
-    reader = CellReader(campaign, uses_decimal_comma(raw, columns, campaign))
+    numbers = plain_numbers(raw, columns, campaign)
+    raw = numbers.raw
+    reader = CellReader(campaign, numbers.decimal_comma, list(numbers.problems))
     rows = [
         _row(number, texts, columns, reader)
         for number, texts in zip(raw.numbers, raw.rows, strict=True)
@@ -162,24 +186,8 @@ def read_conditions(
         _refuse_missing_controlled(rows, columns, reader)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
-    notes = (*raw.notes, *columns.conversions(campaign), *left_out)
+    notes = (*raw.notes, *reader.notes, *columns.conversions(campaign), *left_out)
     return replace(raw, notes=notes), [row.conditions for row in rows]
-
-
-def uses_decimal_comma(raw: RawTable, columns: Columns, campaign: Campaign) -> bool:
-    """Whether the numbers of the table are written with decimal commas throughout."""
-    if not raw.may_use_decimal_comma:
-        return False
-    named = {parameter.name for parameter in campaign.parameters if parameter.is_categorical}
-    indices = [
-        column.index
-        for column in columns.of_kind("parameter", "outcome")
-        if column.name not in named
-    ]
-    texts = [row[index] for row in raw.rows for index in indices]
-    # One number with a point settles it: then commas are no decimal ones.
-    has_point = any(cells.has_decimal_point(text) for text in texts)
-    return not has_point and any(cells.has_decimal_comma(text) for text in texts)
 
 
 def _row(number: int, texts: Sequence[str], columns: Columns, reader: CellReader) -> Row:
