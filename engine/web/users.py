@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from db.records import Role, TokenRecord, UserRecord
 from db.session import login_name
 from engine.errors import AccessError, NotFoundError, UsageError, by_voice, nearest_name
+from engine.web.passwords import is_guessable
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -315,8 +316,14 @@ def _hash(password: str, name: str) -> str:
     if not LEAST_LETTERS <= len(password) <= MOST_LETTERS:
         raise UsageError(
             f"expected a password of at least {LEAST_LETTERS} and at most {MOST_LETTERS} letters, "
-            f"got {len(password)}"
+            f"got {len(password)}",
+            field="password",
         )
-    if password.casefold() == name.casefold() or len(set(password)) < 4:
-        raise UsageError("expected a password that is not the name, and not one letter repeated")
+    if is_guessable(password, name):
+        raise UsageError(
+            "expected a password that is hard to guess, not the name, a common word, a row of "
+            "keys, a year or a repetition with a few letters more; some words that have nothing "
+            "to do with one another are easy to keep",
+            field="password",
+        )
     return _hasher().hash(password)
