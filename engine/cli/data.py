@@ -11,7 +11,7 @@ import typer
 
 from engine.cli import log, status
 from engine.cli.output import count
-from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import console, print_json, print_table, say, warn
 from surrogate.progress import Progress, silent
 
@@ -88,6 +88,8 @@ def import_(
         typer.Option("--format", help="table: headings as the campaign names them; matmcl."),
     ] = "table",
     sheet: Annotated[str | None, typer.Option(help="A workbook's sheet.")] = None,
+    encoding: EncodingOption = None,
+    hidden: HiddenOption = False,
     update: Annotated[
         bool,
         typer.Option("--update", help="Where the file differs from the database, correct that."),
@@ -114,6 +116,8 @@ def import_(
             file,
             file_format=file_format,
             sheet=sheet,
+            encoding=encoding,
+            hidden=hidden,
             update=update,
             dry_run=dry_run,
             progress=_progress(),

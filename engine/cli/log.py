@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 from db.records import FailureKind
 from engine.cli.output import count
 from engine.errors import DataError, UsageError
-from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import print_json, say, warn
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def log(
         typer.Option(help="A table of results: `experiment` (or `label`), then outcomes."),
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="With --file: a workbook's sheet.")] = None,
+    encoding: EncodingOption = None,
+    hidden: HiddenOption = False,
     replicate: Annotated[
         bool, typer.Option("--replicate", help="Add further values to those that are there.")
     ] = False,
@@ -111,10 +113,12 @@ def log(
     with Workspace.open(config) as workspace:
         if file is not None:
             entry_of.refuse_beside_file()
-            recorded, warnings = _log_file(workspace, file, sheet, replicate, correct)
+            form = {"sheet": sheet, "encoding": encoding, "hidden": hidden}
+            recorded, warnings = _log_file(workspace, file, form, replicate, correct)
         else:
-            if sheet is not None:
-                raise UsageError("--sheet is for --file")
+            for name, value in (("sheet", sheet), ("encoding", encoding), ("hidden", hidden)):
+                if value:
+                    raise UsageError(f"--{name} is for --file")
             recorded, warnings = [_log_one(workspace, entry_of)], []
         campaign = _campaign(workspace)
         due = _due(workspace)
@@ -249,7 +253,7 @@ def _log_one(workspace: Workspace, arguments: _LogArguments) -> Recorded:
 
 
 def _log_file(
-    workspace: Workspace, file: Path, sheet: str | None, replicate: bool, correct: bool
+    workspace: Workspace, file: Path, form: Mapping[str, Any], replicate: bool, correct: bool
 ) -> tuple[list[Recorded], list[str]]:
     from engine.experiments.record import record_all
     from engine.experiments.results_file import read_entries
@@ -260,7 +264,7 @@ def _log_file(
         file,
         campaign,
         max_rows=workspace.settings.imports.max_rows,
-        sheet=sheet,
+        **form,
         replicate=replicate,
         correct=correct,
     )

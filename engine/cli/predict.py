@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.cli.output import count, interval
 from engine.cli.progress import progress_line
 from engine.errors import UsageError
-from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import console, grid, print_json, say, warn
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def predict(
             "--level", help="Share of measurements inside the interval.", show_default="settings"
         ),
     ] = None,
-    sheet: Annotated[
-        str | None, typer.Option(help="Sheet of an Excel file.", show_default="the first")
-    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.")] = None,
+    encoding: EncodingOption = None,
+    hidden: HiddenOption = False,
     drives: Annotated[
         bool, typer.Option("--drives/--no-drives", help="Tell what drives each outcome.")
     ] = True,
@@ -73,10 +73,11 @@ def predict(
 
     if (settings is None) == (file is None):
         raise UsageError("expected conditions: --set NAME=VALUE …, or --file FILE; one of the two")
+    form = {"sheet": sheet, "encoding": encoding, "hidden": hidden}
     with Workspace.open(config) as workspace:
         with workspace.database.read() as tx:
             _, campaign = workspace.active_campaign(tx)
-        conditions = _conditions(workspace, campaign, settings, file, at, sheet)
+        conditions = _conditions(workspace, campaign, settings, file, at, form)
         with progress_line() as progress:
             predictions = predict_conditions(
                 workspace, conditions, level=level, drives=drives, progress=progress
@@ -97,7 +98,7 @@ def _conditions(
     settings: Sequence[str] | None,
     file: Path | None,
     at: Sequence[str] | None,
-    sheet: str | None,
+    form: Mapping[str, Any],
 ) -> list[dict[str, Value]]:
     from engine.campaign.applicability import with_constants
     from engine.experiments.conditions import (
@@ -111,14 +112,15 @@ def _conditions(
 
     room = read_pairs(campaign, split_pairs(at, "at"), "at", role="ambient", belongs="set")
     if file is None:
-        if sheet is not None:
-            raise UsageError("--sheet is for an Excel --file")
+        for name, value in form.items():
+            if value:
+                raise UsageError(f"--{name} is for a --file")
         stated = read_pairs(campaign, split_pairs(settings, "set"), "set")
         stated = with_constants(campaign.parameters, stated)
         require_controlled(campaign, stated, "set")
         return [combined(stated, room, "set")]
     limit = min(MAX_ROWS, workspace.settings.imports.max_rows)
-    table, rows = read_conditions(file, campaign, max_rows=limit, sheet=sheet)
+    table, rows = read_conditions(file, campaign, max_rows=limit, **form)
     for note in table.notes:
         warn(note)
     if not rows:

@@ -18,7 +18,7 @@ from engine.cli.batch_view import (
 from engine.cli.preview_view import refuse_sheet, show_batch_previews, written
 from engine.cli.progress import progress_line
 from engine.errors import UsageError
-from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import print_json, print_table, say, warn
 
 if TYPE_CHECKING:
@@ -229,9 +229,9 @@ def score(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write here instead of standard output.")
     ] = None,
-    sheet: Annotated[
-        str | None, typer.Option(help="Sheet of an Excel file.", show_default="the first")
-    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.")] = None,
+    encoding: EncodingOption = None,
+    hidden: HiddenOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the ranking's Monte-Carlo draws.")] = 0,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -255,7 +255,12 @@ def score(
         with workspace.database.read() as tx:
             _, campaign = workspace.active_campaign(tx)
         table, conditions = read_conditions(
-            file, campaign, max_rows=workspace.settings.imports.max_rows, sheet=sheet
+            file,
+            campaign,
+            max_rows=workspace.settings.imports.max_rows,
+            sheet=sheet,
+            encoding=encoding,
+            hidden=hidden,
         )
         outside = outside_the_search(
             campaign, conditions, "candidate", consequence="scored all the same"

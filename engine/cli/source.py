@@ -9,7 +9,7 @@ import typer
 
 from engine.cli.output import count, split_assignments
 from engine.errors import UsageError
-from engine.terminal.options import ConfigOption, JsonOption
+from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import console, grid, print_json, warn
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def add(
         int | None, typer.Option(help="Seed of the first simulated lab.", show_default="0")
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="A workbook's sheet.")] = None,
+    encoding: EncodingOption = None,
+    hidden: HiddenOption = False,
     mapping: Annotated[
         Path | None,
         typer.Option(help="A TOML file: [names] ours = theirs, [units] name = unit."),
@@ -101,7 +103,8 @@ def add(
     mapped = managing.read_mapping(mapping) if mapping is not None else {}
     mapped["names"] = {**mapped.get("names", {}), **split_assignments(map_, "map")}
     mapped["units"] = {**mapped.get("units", {}), **split_assignments(unit, "unit")}
-    for key, value in (("sheet", sheet), ("nm_per_pixel", nm_per_pixel)):
+    form = {"sheet": sheet, "encoding": encoding, "hidden": hidden or None}
+    for key, value in {**form, "nm_per_pixel": nm_per_pixel}.items():
         if value is not None:
             mapped[key] = value
     with Workspace.open(config) as workspace:

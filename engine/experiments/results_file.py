@@ -41,6 +41,8 @@ def read_entries(
     *,
     max_rows: int,
     sheet: str | None = None,
+    encoding: str | None = None,
+    hidden: bool = False,
     replicate: bool = False,
     correct: bool = False,
 ) -> tuple[dict[int, Entry], list[str]]:
@@ -57,7 +59,7 @@ def read_entries(
         NotFoundError, DataError: the file cannot be read as a table.
         ImportRefusedError: something in it is wrong; carries every problem found.
     """
-    raw = read_table(path, max_rows=max_rows, sheet=sheet)
+    raw = read_table(path, max_rows=max_rows, sheet=sheet, encoding=encoding, hidden=hidden)
     vocabulary = Vocabulary(campaign, _RESERVED)
     columns, problems = map_headings(raw.headings, vocabulary)
     if not columns.of_kind("experiment", "label"):

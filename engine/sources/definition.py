@@ -35,6 +35,8 @@ class SourceDefinition(BaseModel):
         path: of a table, or of MatMCL's published folder. Relative paths count from the folder of
             config.toml, so that a workspace may be moved.
         sheet: of a workbook.
+        encoding: of a text that is not UTF-8; guessed where nothing is said.
+        hidden: whether a workbook's hidden, filtered and struck-out rows count.
         labs, seed: how many simulated labs, and the first one's seed.
         names: our parameter, property or outcome → what the source calls it.
         units: the source's name (or ours) → its unit, where the source does not tell.
@@ -48,6 +50,8 @@ class SourceDefinition(BaseModel):
     database: str | None = None
     path: str | None = None
     sheet: str | None = None
+    encoding: str | None = None
+    hidden: bool = False
     labs: int | None = Field(None, ge=1, le=MAX_LABS)
     seed: int | None = Field(None, ge=0, lt=MOST_SEEDS)
     names: dict[str, str] = {}

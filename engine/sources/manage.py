@@ -29,7 +29,7 @@ from engine.sources.matching import Language, Understood, common_language, refus
 from engine.sources.reading import SourceData, read_definition, read_source, refuse_own_runs
 from engine.workspace import Workspace
 
-_MAPPING_KEYS = {"names", "units", "nm_per_pixel", "sheet"}
+_MAPPING_KEYS = {"names", "units", "nm_per_pixel", "sheet", "encoding", "hidden"}
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,9 @@ def definition_of(
     if (labs is not None or seed is not None) and kind is not SourceKind.SIMULATED:
         raise UsageError(f"{field('labs')} and {field('seed')}: are for {field('simulated')} labs")
     values: dict[str, Any] = {"kind": kind, **(mapping or {})}
-    if values.get("sheet") is not None and kind is not SourceKind.TABLE:
-        raise UsageError(f"is for {field('table')}", field="sheet")
+    for name in ("sheet", "encoding", "hidden"):
+        if values.get(name) and kind is not SourceKind.TABLE:
+            raise UsageError(f"is for {field('table')}", field=name)
     if kind is SourceKind.SIMULATED:
         values |= {"labs": 256 if labs is None else labs, "seed": 0 if seed is None else seed}
     elif kind in (SourceKind.TABLE, SourceKind.MATMCL):

@@ -50,7 +50,13 @@ def read_table_source(
         ImportRefusedError: cells that are no numbers; carries every problem found.
         UsageError: the mapping names a heading that is not there.
     """
-    raw = read_table(path, max_rows=max_rows, sheet=definition.sheet)
+    raw = read_table(
+        path,
+        max_rows=max_rows,
+        sheet=definition.sheet,
+        encoding=definition.encoding,
+        hidden=definition.hidden,
+    )
     meanings = _Meanings(campaign, base_words(), definition)
     headings = meanings.of(raw.headings)
     columns = Columns(tuple(heading.column for heading in headings))

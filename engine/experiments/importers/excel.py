@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -12,14 +13,19 @@ from typing import Any
 
 from engine.campaign.units import check_unit
 from engine.errors import DataError, ImportRefusedError, RowProblem, field, place
+from engine.experiments.importers.layout import listed_rows
 from engine.experiments.importers.raw import MAX_BYTES, RawTable, assemble, refuse_too_many
 
 # Words in a number's format: `0.0" kV"`, `0\ "°C"`; `[Red]` and `_)` are none.
 _LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[[^\]]*\]|_.|\*.')
 
 
-def read_workbook(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTable:
+def read_workbook(
+    path: Path, *, max_rows: int, sheet: str | None = None, hidden: bool = False
+) -> RawTable:
     """Read one sheet: the values that were saved, formulas included.
+
+    Rows that are hidden, filtered out or struck out are taken with ``hidden`` only, and told.
 
     Raises:
         DataError: damaged, encrypted, too large; no such sheet, or several and none named.
@@ -29,7 +35,7 @@ def read_workbook(path: Path, *, max_rows: int, sheet: str | None = None) -> Raw
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl tells of styles and extensions it leaves out
         try:
-            return _read(path, max_rows, sheet)
+            return _read(path, max_rows, sheet, hidden)
         except DataError:
             raise
         except Exception as error:
@@ -51,7 +57,7 @@ def _refuse_damage(path: Path) -> None:
         )
 
 
-def _read(path: Path, max_rows: int, sheet: str | None) -> RawTable:
+def _read(path: Path, max_rows: int, sheet: str | None, hidden: bool) -> RawTable:
     import openpyxl
 
     # `data_only`: the values that were saved beside the formulas; openpyxl computes none.
@@ -59,12 +65,18 @@ def _read(path: Path, max_rows: int, sheet: str | None) -> RawTable:
     values = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     try:
         worksheet = _choose(path, values, sheet)
-        formulas = _check_layout(path, worksheet.title)
-        records, n_rows = _records(worksheet, max_rows)
+        layout = _check_layout(path, worksheet.title)
+        records, n_rows, struck = _records(worksheet, max_rows, _has_strikes(path))
     finally:
         values.close()
     refuse_too_many(path, n_rows, max_rows)
     cells = dict(records)
+    withdrawn = {
+        "hidden or filtered out": layout.hidden_rows & cells.keys(),
+        "struck out": struck - layout.hidden_rows,
+    }
+    aside = set() if hidden else set().union(*withdrawn.values())
+    formulas = [(r, c) for r, c in layout.formulas if r not in aside]
     unsaved = [(r, c) for r, c in formulas if not "".join(cells.get(r, [])[c : c + 1])]
     if unsaved:
         headings = records[0][1] if records else []
@@ -80,7 +92,14 @@ def _read(path: Path, max_rows: int, sheet: str | None) -> RawTable:
                 for row, column in unsaved
             ],
         )
-    return assemble(path, records, (), decimal_comma=False, is_ragged_an_error=False)
+    consequence = "taken" if hidden else f"left aside ({field('hidden')} takes them)"
+    notes = [
+        f"{listed_rows(sorted(rows))} of the workbook, {state}: {consequence}"
+        for state, rows in withdrawn.items()
+        if rows
+    ]
+    records = [record for record in records if record[0] not in aside]
+    return assemble(path, records, tuple(notes), decimal_comma=False, is_ragged_an_error=False)
 
 
 def _choose(path: Path, workbook: Any, sheet: str | None) -> Any:
@@ -96,8 +115,12 @@ def _choose(path: Path, workbook: Any, sheet: str | None) -> Any:
     return workbook.worksheets[0]
 
 
-def _records(worksheet: Any, max_rows: int) -> tuple[list[tuple[int, list[str]]], int]:
+def _records(
+    worksheet: Any, max_rows: int, has_strikes: bool
+) -> tuple[list[tuple[int, list[str]]], int, set[int]]:
+    """Return the rows that hold anything, how many they are, and which are struck out."""
     records: list[tuple[int, list[str]]] = []
+    struck: set[int] = set()
     n_rows = -1
     worksheet.reset_dimensions()  # what the file claims of its size may be wrong
     for number, cells in enumerate(worksheet.iter_rows(), 1):
@@ -106,7 +129,10 @@ def _records(worksheet: Any, max_rows: int) -> tuple[list[tuple[int, list[str]]]
             n_rows += 1
             if n_rows <= max_rows:
                 records.append((number, record))
-    return records, n_rows
+                filled = [cell for cell, text in zip(cells, record, strict=True) if text]
+                if has_strikes and all(cell.font.strike for cell in filled):
+                    struck.add(number)
+    return records, n_rows, struck
 
 
 def _displayed(cell: Any) -> str:
@@ -153,14 +179,22 @@ def _text(value: Any) -> str:
     return str(value).strip()
 
 
-def _check_layout(path: Path, title: str) -> list[tuple[int, int]]:
-    """Return the places (row, column index) of formulas; refuse merged cells."""
+@dataclass(frozen=True)
+class _Layout:
+    """Places (row, column index) of formulas, and the rows that are hidden."""
+
+    formulas: tuple[tuple[int, int], ...] = ()
+    hidden_rows: frozenset[int] = frozenset()
+
+
+def _check_layout(path: Path, title: str) -> _Layout:
+    """Return what is not to be seen in read-only mode; refuse merged cells."""
     import openpyxl
 
-    # The whole workbook is loaded a second time only where it has any: merged cells and formulas
-    # are not to be seen in read-only mode.
-    if not re.search(rb"<(\w+:)?(f|mergeCell)[ >/]", _sheet_bytes(path)):
-        return []
+    # The whole workbook is loaded a second time only where it has any.
+    pattern = rb"<(\w+:)?(f|mergeCell)[ >/]|<(\w+:)?row [^>]*hidden="
+    if not re.search(pattern, _bytes_of(path, "worksheets/")):
+        return _Layout()
     workbook = openpyxl.load_workbook(path, keep_links=False)
     try:
         worksheet = workbook[title]
@@ -170,17 +204,23 @@ def _check_layout(path: Path, title: str) -> list[tuple[int, int]]:
                 f"{place(path)}: merged cells at {', '.join(sorted(merged)[:10])}; a value "
                 "there belongs to no single row and column: unmerge them and fill each cell"
             )
-        return [
+        formulas = tuple(
             (cell.row, cell.column - 1)
             for row in worksheet.iter_rows()
             for cell in row
             if cell.data_type == "f" and cell.row is not None and cell.column is not None
-        ]
+        )
+        dimensions = worksheet.row_dimensions.items()
+        return _Layout(formulas, frozenset(number for number, row in dimensions if row.hidden))
     finally:
         workbook.close()
 
 
-def _sheet_bytes(path: Path) -> bytes:
+def _has_strikes(path: Path) -> bool:
+    return re.search(rb"<(\w+:)?strike[ />]", _bytes_of(path, "styles.xml")) is not None
+
+
+def _bytes_of(path: Path, part: str) -> bytes:
     with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if "worksheets/" in name]
+        names = [name for name in archive.namelist() if part in name]
         return b"".join(archive.read(name) for name in names)

@@ -10,7 +10,6 @@ from pathlib import Path
 from db.records import CampaignRecord, ExperimentRecord, NewExperiment, Origin, Status
 from db.session import Transaction
 from db.words import nfc
-from engine.campaign import Campaign
 from engine.errors import (
     DataError,
     ImportRefusedError,
@@ -21,14 +20,13 @@ from engine.errors import (
     field,
     marked,
 )
+from engine.experiments.importers.formats import FORMATS, read_file
 from engine.experiments.importers.planning import Extension, ImportPlan, plan_import
 from engine.experiments.importers.runs import ImportedRun, ImportedTable
 from engine.micrographs.add import PreparedMicrograph, fields_of
 from engine.micrographs.store import StoredMicrograph, inspect_picture, store_micrograph
 from engine.workspace import Workspace
 from surrogate.progress import Progress, silent
-
-FORMATS = ("table", "matmcl")
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,8 @@ def import_file(
     *,
     file_format: str = "table",
     sheet: str | None = None,
+    encoding: str | None = None,
+    hidden: bool = False,
     update: bool = False,
     dry_run: bool = False,
     progress: Progress = silent,
@@ -87,6 +87,8 @@ def import_file(
             campaign,
             file_format=file_format,
             sheet=sheet,
+            encoding=encoding,
+            hidden=hidden,
             max_rows=workspace.settings.imports.max_rows,
         )
     except ImportRefusedError as error:
@@ -117,19 +119,6 @@ def import_file(
         return _Writer(tx, record, pictures).write(table, plan)
 
     return workspace.database.transact("import", work, detail=str(path))
-
-
-def read_file(
-    path: Path, campaign: Campaign, *, file_format: str, sheet: str | None, max_rows: int
-) -> ImportedTable:
-    """Read a file's runs in one of :data:`FORMATS`; ``.json`` is what ``engine export`` writes."""
-    from engine.experiments.importers import document, matmcl, table
-
-    if file_format == "matmcl":
-        return matmcl.read_runs(path, campaign, max_rows=max_rows)
-    if path.suffix.casefold() == ".json":
-        return document.read_runs(path, campaign, max_rows=max_rows)
-    return table.read_runs(path, campaign, max_rows=max_rows, sheet=sheet)
 
 
 def _problems(plan: ImportPlan, update: bool) -> list[RowProblem]:
@@ -336,9 +325,7 @@ def _is_gapless(replicates: Mapping[int, float]) -> bool:
 
 
 __all__ = [
-    "FORMATS",
     "ImportReport",
     "import_file",
-    "read_file",
     "register_micrograph",
 ]

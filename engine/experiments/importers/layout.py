@@ -32,7 +32,7 @@ def without_titles(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
     table = list(records[start:])
     notes = []
     if start:
-        rows = _listed([number for number, _ in records[:start]])
+        rows = listed_rows([number for number, _ in records[:start]])
         notes.append(f"{rows} above the headings left aside: '{_title_text(records[0][1])}'")
     if table and table[0][1][0].lstrip().startswith("#") and table[0][1][0].strip("# "):
         table[0] = (table[0][0], [table[0][1][0].lstrip("# "), *table[0][1][1:]])
@@ -40,7 +40,7 @@ def without_titles(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
     if len(body) < len(table) - 1:
         numbers = [number for number, _ in body]
         comments = [number for number, _ in table[1:] if number not in set(numbers)]
-        notes.append(f"{_listed(comments)} left aside: comments that begin with '#'")
+        notes.append(f"{listed_rows(comments)} left aside: comments that begin with '#'")
     return [*table[:1], *body], notes
 
 
@@ -78,6 +78,12 @@ def counts_rows(values: Sequence[str]) -> bool:
         list(values) == [str(number) for number in range(first, first + len(values))]
         for first in (0, 1)
     )
+
+
+def listed_rows(numbers: Sequence[int]) -> str:
+    """Return ``row 3``, or ``rows 3, 4, 5, 6, 7 …``."""
+    listed = ", ".join(map(str, numbers[:5])) + (" …" if len(numbers) > 5 else "")
+    return f"row {listed}" if len(numbers) == 1 else f"rows {listed}"
 
 
 def _heading_row(records: Sequence[Record]) -> int:
@@ -161,8 +167,3 @@ def _starts_with_hash(cells: Sequence[str]) -> bool:
 def _title_text(cells: Sequence[str]) -> str:
     title = " ".join(cell.strip() for cell in cells if cell.strip())
     return title if len(title) <= 60 else f"{title[:59]}…"
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    listed = ", ".join(map(str, numbers[:5])) + (" …" if len(numbers) > 5 else "")
-    return f"row {listed}" if len(numbers) == 1 else f"rows {listed}"

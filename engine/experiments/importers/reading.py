@@ -7,6 +7,7 @@ import io
 import re
 from pathlib import Path
 
+from engine.curves.reading.decoding import decode
 from engine.errors import DataError, NotFoundError, field, place
 from engine.experiments.importers.cells import is_number
 from engine.experiments.importers.excel import read_workbook
@@ -22,10 +23,19 @@ _ZIP = b"PK\x03\x04"
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
-def read_table(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTable:
+def read_table(
+    path: Path,
+    *,
+    max_rows: int,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    hidden: bool = False,
+) -> RawTable:
     """Read a CSV, TSV or Excel file as text.
 
-    Blank rows are skipped. ``sheet`` names a workbook's sheet, where it has several.
+    Blank rows are skipped. ``sheet`` names a workbook's sheet, where it has several; ``hidden``:
+    its hidden, filtered and struck-out rows are taken, too. ``encoding`` is that of a text, guessed
+    (and told) where it is not UTF-8.
 
     Raises:
         NotFoundError: no such file.
@@ -45,17 +55,23 @@ def read_table(path: Path, *, max_rows: int, sheet: str | None = None) -> RawTab
             raise DataError(
                 f"{place(path)}: expected an Excel workbook, got something else named so"
             )
-        return read_workbook(path, max_rows=max_rows, sheet=sheet)
+        if encoding is not None:
+            raise DataError(f"{place(path)}: {field('encoding')} is for text; this is a workbook")
+        return read_workbook(path, max_rows=max_rows, sheet=sheet, hidden=hidden)
     if sheet is not None:
         raise DataError(
             f"{place(path)}: {field('sheet')} is for Excel workbooks; this file has no sheets"
+        )
+    if hidden:
+        raise DataError(
+            f"{place(path)}: {field('hidden')} is for Excel workbooks; a text hides no rows"
         )
     if head.startswith(_ZIP):
         raise DataError(
             f"{place(path)}: expected text, got a ZIP archive such as an Excel workbook; "
             "if it is one, name it .xlsx"
         )
-    text, notes = _decode(path)
+    text, notes = _decode(path, encoding)
     return _parse(path, text, notes, max_rows)
 
 
@@ -98,24 +114,30 @@ def decode_text(path: Path) -> tuple[str, tuple[str, ...]]:
     return _decode(path)
 
 
-def _decode(path: Path) -> tuple[str, tuple[str, ...]]:
+def _decode(path: Path, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
     content = path.read_bytes()
     if not content.strip():
         raise DataError(f"{place(path)} is empty; expected a row of headings and rows of values")
     notes: tuple[str, ...] = ()
     try:
+        if encoding is not None:
+            text, _ = decode(content, encoding)
         # Excel's "Unicode text".
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
             text = content.decode("utf-16")
         else:
             # With or without the mark that Excel puts in front, which would else stick to the first
             # heading.
             text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # Western Excel's plain "CSV"; 1252 leaves five bytes undefined, so that it can still
-        # refuse.
-        text = _decode_western(path, content, error)
-        notes = ("not UTF-8: read as Windows-1252; check the letters in labels and notes",)
+        # Excel's plain "CSV" is in the encoding of its edition.
+        is_chinese = _is_chinese(content)
+        text = content.decode("gb18030") if is_chinese else _decode_western(path, content, error)
+        name = "GB18030 (Chinese)" if is_chinese else "Windows-1252"
+        notes = (
+            f"not UTF-8: read as {name}; check the letters in labels and notes, or name the "
+            f"encoding with {field('encoding')}",
+        )
     bad = next((c for c in text if (c < " " and c not in "\t\r\n\f") or c == "\x7f"), None)
     if bad is not None:
         raise DataError(
@@ -125,9 +147,24 @@ def _decode(path: Path) -> tuple[str, tuple[str, ...]]:
     return text, notes
 
 
+def _is_chinese(content: bytes) -> bool:
+    """Whether all that is not ASCII are Chinese letters, nearly all of them frequent ones."""
+    try:
+        letters = [letter for letter in content.decode("gb2312") if letter > "\x7f"]
+    except UnicodeDecodeError:
+        return False
+    ideographs = [letter for letter in letters if "\u4e00" <= letter <= "\u9fff"]
+    # GB 2312's first level, by frequency: "für" and "Größe" give none of its letters.
+    n_frequent = sum(letter.encode("gb2312") < b"\xd8" for letter in ideographs)
+    return n_frequent > 0 and n_frequent >= 0.8 * len(ideographs)
+
+
 def _decode_western(path: Path, content: bytes, error: UnicodeDecodeError) -> str:
     line = content.count(b"\n", 0, error.start) + 1
-    unreadable = f"{place(path)}: line {line} is neither UTF-8 nor Windows-1252; save it as UTF-8"
+    unreadable = (
+        f"{place(path)}: line {line} is neither UTF-8 nor Windows-1252; save it as UTF-8, "
+        f"or name its encoding with {field('encoding')}"
+    )
     if b"\0" in content:
         raise DataError(f"{place(path)} is a binary file, not a table; expected {_SUFFIXES}")
     try:

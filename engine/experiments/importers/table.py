@@ -112,9 +112,15 @@ class CellReader:
 
 
 def read_runs(
-    path: Path, campaign: Campaign, *, max_rows: int, sheet: str | None = None
+    path: Path,
+    campaign: Campaign,
+    *,
+    max_rows: int,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    hidden: bool = False,
 ) -> ImportedTable:
-    """Read a table of runs.
+    """Read a table of runs; ``sheet``, ``encoding``, ``hidden`` as of :func:`read_table`.
 
     Every controlled parameter that is no constant needs a column and a value in each row. An
     ambient column may be absent or have empty cells. Columns that mean nothing to the campaign are
@@ -124,7 +130,7 @@ def read_runs(
         NotFoundError, DataError: the file cannot be read as a table.
         ImportRefusedError: something in it is wrong; carries every problem found.
     """
-    raw = read_table(path, max_rows=max_rows, sheet=sheet)
+    raw = read_table(path, max_rows=max_rows, sheet=sheet, encoding=encoding, hidden=hidden)
     columns, problems = map_headings(raw.headings, Vocabulary(campaign))
     problems += missing_columns(_everywhere(campaign), columns)
     if not columns.understood:
@@ -156,6 +162,8 @@ def read_conditions(
     max_rows: int,
     require_controlled: bool = True,
     sheet: str | None = None,
+    encoding: str | None = None,
+    hidden: bool = False,
 ) -> tuple[RawTable, list[dict[str, Value]]]:
     """Read the conditions of a table of candidates; all its columns are kept as text.
 
@@ -167,7 +175,7 @@ def read_conditions(
         ImportRefusedError: a controlled parameter is missing (with ``require_controlled``), or a
             condition cannot be; carries every problem found.
     """
-    raw = read_table(path, max_rows=max_rows, sheet=sheet)
+    raw = read_table(path, max_rows=max_rows, sheet=sheet, encoding=encoding, hidden=hidden)
     columns, problems = map_headings(raw.headings, Vocabulary(campaign), kinds=("parameter",))
     if require_controlled:
         problems += missing_columns(_everywhere(campaign), columns, raw.headings)
