@@ -87,6 +87,10 @@ class Transaction:
         self.answers = Answers(self._scope)
         self.embeddings = Embeddings(self._scope)
 
+    def note(self) -> None:
+        """Write the change itself to the audit trail, though no other row names it."""
+        _ = self._scope.change_id
+
     def watermark(self) -> int:
         """Return the highest change id but the one being written; 0 when there is none."""
         return self._scope.watermark()

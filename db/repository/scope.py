@@ -15,6 +15,12 @@ from db.tables import changes
 
 _COPIED_FROM = 500  # rows
 
+AT_THE_DOOR = ("log in", "log out", "log in refused")
+"""Changes that record nothing of a run: in the trail, and no watermark.
+
+A proposal that is being chosen would begin again with each login.
+"""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -88,8 +94,13 @@ class Scope:
                 copy.write_row([row[name] for name in names])
 
     def watermark(self) -> int:
-        """Return the highest change id but the one being written; 0 when there is none."""
-        statement = select(func.coalesce(func.max(changes.c.id), 0))
+        """Return the highest change id but the one being written; 0 when there is none.
+
+        Logins do not count.
+        """
+        statement = select(func.coalesce(func.max(changes.c.id), 0)).where(
+            changes.c.action.not_in(AT_THE_DOOR)
+        )
         if self._change_id is not None:
             # What is being written is no result that was known when it was written.
             statement = statement.where(changes.c.id < self._change_id)

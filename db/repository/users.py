@@ -101,7 +101,7 @@ class Users:
 
 
 class Sessions:
-    """Who is logged in. No changes: they would move the watermark, and record nothing of a run."""
+    """Who is logged in. The rows name no change: who came and went is in the trail beside them."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope

@@ -34,8 +34,10 @@ class Limiter:
         self.lock = threading.Lock()
 
     @contextmanager
-    def attempt(self, name: str, address: str) -> Iterator[None]:
+    def attempt(self, name: str, address: str) -> Iterator[bool]:
         """Let somebody try within the block, which raises an ``AccessError`` if they fail.
+
+        Yields whether it is their last attempt for a while, which one of many at once is told.
 
         Raises:
             AccessError: they tried too often; it says how long to wait.
@@ -43,9 +45,9 @@ class Limiter:
         limits = self._limits(name, address)
         # Counted before it is checked, or all that come at once would pass before the first one's
         # password is found to be wrong.
-        self._claim(limits)
+        is_last = self._claim(limits)
         try:
-            yield
+            yield is_last
         except AccessError:
             raise
         except BaseException:  # a busy database is nobody's mistake
@@ -65,7 +67,7 @@ class Limiter:
             f"address {network}": ROOM * self.attempts,
         }
 
-    def _claim(self, limits: dict[str, int]) -> None:
+    def _claim(self, limits: dict[str, int]) -> bool:
         with self.lock:
             clock = time.monotonic()
             for key, limit in limits.items():
@@ -82,6 +84,7 @@ class Limiter:
                 self.failed.move_to_end(key)
             while len(self.failed) > MOST_REMEMBERED:
                 self.failed.popitem(last=False)
+            return any(len(self.failed.get(key, ())) == limit for key, limit in limits.items())
 
     def _take_back(self, limits: dict[str, int]) -> None:
         with self.lock:

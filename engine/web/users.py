@@ -123,8 +123,8 @@ def list_users(workspace: Workspace) -> list[UserRecord]:
         return tx.users.all()
 
 
-def log_in(workspace: Workspace, name: str, password: str) -> Person:
-    """Open a session for who knows the password.
+def log_in(workspace: Workspace, name: str, password: str, address: str = "") -> Person:
+    """Open a session for who knows the password; the trail tells from which ``address``.
 
     Raises:
         AccessError: the name or the password is wrong; the message does not say which.
@@ -136,19 +136,32 @@ def log_in(workspace: Workspace, name: str, password: str) -> Person:
     is_right = len(password) <= MOST_LETTERS and _verify(hashed, password)
     if not is_right or user is None or user.is_removed:
         raise AccessError("the name or the password is wrong")
-    secret = _open(workspace, user.id, user.name)
+    secret = _open(workspace, user.id, user.name, _from(address))
     return Person(user.name, user.role, secret, user.id)
 
 
-def log_in_starter(workspace: Workspace) -> Person:
+def log_in_starter(workspace: Workspace, address: str = "") -> Person:
     """Open a session for who started the server, while there are no users."""
-    name = login_name()
-    return Person(name, Role.ADMIN, _open(workspace, None, name))
+    name, detail = login_name(), f"by the server's key{_from(address)}"
+    return Person(name, Role.ADMIN, _open(workspace, None, name, detail))
+
+
+def note_refusal(workspace: Workspace, name: str, address: str) -> None:
+    """Tell the audit trail that nobody of that name is let in from there for a while."""
+    # The name is whatever a stranger typed: it did nothing here, and may hold anything.
+    detail = f"too many wrong passwords for {name!r}{_from(address)}"
+    with workspace.database.write("log in refused", detail=detail) as tx:
+        tx.note()
+
+
+def _from(address: str) -> str:
+    return f" from {address}" if address else ""
 
 
 def log_out(workspace: Workspace, person: Person) -> None:
     """Close a session."""
-    with workspace.database.write("log out") as tx:
+    with workspace.database.write("log out", actor=person.name) as tx:
+        tx.note()
         tx.sessions.close(_digest(person.secret))
 
 
@@ -267,9 +280,10 @@ def _require_admin(users: Collection[UserRecord], name: str) -> None:
     )
 
 
-def _open(workspace: Workspace, user_id: int | None, actor: str) -> str:
+def _open(workspace: Workspace, user_id: int | None, actor: str, detail: str) -> str:
     secret, opened_at = secrets.token_urlsafe(32), datetime.now(UTC)
-    with workspace.database.write("log in") as tx:
+    with workspace.database.write("log in", actor=actor, detail=detail.strip() or None) as tx:
+        tx.note()
         tx.sessions.open(
             _digest(secret),
             user_id=user_id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
@@ -24,6 +26,7 @@ from engine.web.users import (
     log_in_starter,
     log_out,
     make_token,
+    note_refusal,
     remove_user,
     revoke_token,
     set_role,
@@ -51,10 +54,23 @@ def login(request: Request, key: str = "", next: str = "/") -> Response:
 
 def _log_in_by_key(request: Request, key: str) -> Person:
     site = site_of(request)
-    with site.limiter.attempt("", _address(request)):
+    with _counted(request, "") as address:
         if not site.is_key(key):
             raise AccessError("that is not the key that was printed when the server started")
-        return log_in_starter(site.workspace)
+        return log_in_starter(site.workspace, address)
+
+
+@contextmanager
+def _counted(request: Request, name: str) -> Iterator[str]:
+    """Count an attempt to log in; give the address that it came from."""
+    site, address = site_of(request), request.client.host if request.client else ""
+    with site.limiter.attempt(name, address) as is_last:
+        try:
+            yield address
+        except AccessError:
+            if is_last:
+                note_refusal(site.workspace, name, address)
+            raise
 
 
 def _form(
@@ -82,8 +98,9 @@ def _log_in(request: Request, form: FormData) -> Response:
     try:
         if site.has_users():
             password = form.get("password")
-            with site.limiter.attempt(name, _address(request)):
-                person = log_in(site.workspace, name, password if isinstance(password, str) else "")
+            password = password if isinstance(password, str) else ""
+            with _counted(request, name) as address:
+                person = log_in(site.workspace, name, password, address)
         else:
             person = _log_in_by_key(request, forms.word(form, "key"))
     except AccessError as error:
@@ -120,10 +137,6 @@ def _back(path: str) -> str:
     # Browsers read a backslash as a slash, and "//host" as another host.
     # https://url.spec.whatwg.org/#relative-slash-state
     return path if is_ours and not path.startswith(("//", "/\\")) else "/"
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 @inside.post("/logout")

@@ -113,10 +113,10 @@ def test_what_is_remembered_has_an_end(monkeypatch) -> None:
 def test_of_sixty_guesses_at_once_ten_are_checked(app, monkeypatch) -> None:
     checked, log_in, go = [], account.log_in, threading.Event()
 
-    def slow(workspace, name, password):
+    def slow(workspace, name, password, address):
         checked.append(password)
         go.wait(2)  # as if hashing took long: all sixty are there before the first is done
-        return log_in(workspace, name, password)
+        return log_in(workspace, name, password, address)
 
     monkeypatch.setattr(account, "log_in", slow)
 

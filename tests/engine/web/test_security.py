@@ -410,6 +410,41 @@ def test_who_did_what_is_in_the_trail(login, people, run_id) -> None:
     assert "otto" in login("anna").get("/changes").text
 
 
+def test_who_came_and_went_is_in_the_trail_and_no_watermark(login, people) -> None:
+    with people.database.read() as tx:
+        before = tx.watermark()
+    login("otto").post("/logout")
+    with people.database.read() as tx:
+        went, came = tx.changes(limit=2)
+        assert tx.watermark() == before
+    assert (came.actor, came.action, came.detail) == ("otto", "log in", "from testclient")
+    assert (went.actor, went.action) == ("otto", "log out")
+    page = login("anna").get("/changes").text
+    assert "log in" in page
+    with people.database.write("test") as tx:
+        tx.note()
+    with people.database.read() as tx:
+        assert tx.watermark() == tx.changes(limit=1)[0].id > came.id
+
+
+def test_a_name_that_is_shut_out_is_in_the_trail_once(stranger, people) -> None:
+    wrong = {"name": "vera\x1b[2J", "password": "wrong horse"}
+    for _ in range(15):
+        stranger.post("/login", data=wrong)
+    with people.database.read() as tx:
+        (refused,) = [c for c in tx.changes() if c.action == "log in refused"]
+    assert refused.detail == "too many wrong passwords for 'vera\\x1b[2J' from testclient"
+
+
+def test_the_servers_key_is_in_the_trail(workspace) -> None:
+    app = create_app(workspace)
+    app_client(app).get(f"/login?key={app.state.site.key}")
+    with workspace.database.read() as tx:
+        (change,) = tx.changes(limit=1)
+    assert (change.action, change.detail) == ("log in", "by the server's key from testclient")
+    app.state.site.stop()
+
+
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(people) -> None:
     def seconds(name: str) -> float:
         start = time.perf_counter()
