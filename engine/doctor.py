@@ -32,6 +32,7 @@ from engine.sources.serving_surrogate import starter_sha256
 from engine.workspace import Workspace, definition_of
 from engine.workspace.leases import SCHEDULER, TRAINING, is_gone, now
 from engine.workspace.settings import find_config, load_settings
+from surrogate.private_files import file_mode, folder_mode
 
 LITTLE_SPACE = 1 << 30
 STALE_S = 600.0
@@ -94,7 +95,7 @@ def examine(
             if not quick:
                 findings += _pages(url)
             looks = (
-                _data_folder, _disk, _champions, _files, _leases, _dead_runs, _schedule,
+                _data_folder, _disk, _champions, _files, _readers, _leases, _dead_runs, _schedule,
                 _embeddings, _sources, _proposals,
             )  # fmt: skip
             for look in looks if not quick else (*looks[:3], *looks[4:]):
@@ -152,6 +153,22 @@ def _data_folder(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Fi
         )  # fmt: skip
         return
     yield Finding("data folder", Level.FINE, str(folder))
+
+
+def _readers(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    """Look who may read what is kept: files of earlier versions, or of before the setting."""
+    if os.name == "nt":
+        return
+    is_shared = workspace.settings.storage.group_readable
+    allowed = folder_mode(file_mode(group_readable=is_shared))
+    places = [workspace.config_path, workspace.data_dir, sqlite_path(workspace.database.url)]
+    present = [place for place in places if place is not None and place.exists()]
+    if open_places := [str(place) for place in present if place.stat().st_mode & 0o077 & ~allowed]:
+        yield Finding(
+            "readers", Level.LOOK,
+            f"others on this machine may read {', '.join(open_places)}: "
+            f"`chmod -R {'g-w,o=' if is_shared else 'go='}` closes them",
+        )  # fmt: skip
 
 
 def _can_write(folder: Path) -> bool:

@@ -86,3 +86,21 @@ def test_a_configuration_that_was_there_stays_as_it_was(engine, tmp_path, monkey
     assert engine("init").exit_code == 0
     assert mode_of(tmp_path / "config.toml") == 0o644
     assert mode_of(tmp_path / "spinneret.db") == 0o600
+
+
+@pytest.mark.parametrize(("group", "opened", "is_told"), [
+    (False, 0o644, True), (False, 0o640, True), (True, 0o640, False), (True, 0o644, True),
+    (True, 0o660, True),
+])  # fmt: skip
+def test_doctor_tells_who_else_may_read(
+    engine, folder, monkeypatch, group, opened, is_told
+) -> None:
+    monkeypatch.setenv("SPINNERET_STORAGE__GROUP_READABLE", str(group).lower())
+    (folder / "spinneret.db").chmod(opened)
+    answer = engine("doctor", "--json")
+    texts = [str(f) for f in answer.json["findings"] if f["what"] == "readers"]
+    assert bool(texts) is is_told
+    if is_told:
+        assert str(folder / "spinneret.db") in texts[0]
+        assert "config.toml" not in texts[0]
+    assert answer.exit_code == 0
