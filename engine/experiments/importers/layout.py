@@ -110,9 +110,10 @@ def _is_hashed_heading(head: Sequence[Sequence[str]], place: int, width: int) ->
 
 
 def _is_comment(cells: Sequence[str], width: int) -> bool:
+    if width == 1 or not _starts_with_hash(cells):
+        return False
     # A row as wide as the table is one: "#1" is a sample's number.
-    is_short = len(cells) < width or _filled(cells) == 1
-    return width > 1 and is_short and _starts_with_hash(cells)
+    return len(cells) < width or _filled(cells) == 1
 
 
 def _is_unit_row(records: Sequence[Record]) -> bool:

@@ -61,7 +61,10 @@ def assemble(
     """
     if not records:
         raise DataError(f"{place(path)} is empty; expected a row of headings and rows of values")
-    records = [(number, list(map(unescape_formula, record))) for number, record in records]
+    records = [
+        (number, [unescape_formula(cell) if cell[:1] == "'" else cell for cell in record])
+        for number, record in records
+    ]
     records, title_notes = without_titles(records)
     records, unit_notes, problems = with_units_below(records)
     headings = [cell.strip() for cell in records[0][1]]
@@ -105,7 +108,9 @@ def _mixed_percent(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> 
     """Say in which columns some numbers are per cent and others are not."""
     notes = []
     for index, heading in enumerate(headings):
-        cells = [text for row in rows if (text := row[index].strip())[-1:].isdigit() or "%" in text]
+        cells = [row[index].strip() for row in rows]
+        if not any(text.endswith("%") for text in cells):
+            continue
         n_percent = sum(_PERCENT.fullmatch(word) is not None for word in cells)
         n_plain = sum(_PERCENT.fullmatch(f"{word}%") is not None for word in cells)
         if n_percent and n_plain:
