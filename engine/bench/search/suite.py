@@ -21,7 +21,7 @@ from engine.bench.search.replay import ReplayConfig, replay
 from engine.errors import UsageError
 from surrogate.progress import Progress, silent
 
-READ_AT = (20, 30, 40)
+_READ_AT = (20, 30, 40)
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,15 @@ class SuiteConfig:
                 f"expected one of {', '.join(self.strategies)}, got '{self.reference}'",
                 field="reference",
             )
+
+    @property
+    def read_at(self) -> tuple[int, ...]:
+        """After how many runs scores are told: the budget, and what comes before it.
+
+        >>> SuiteConfig().read_at, SuiteConfig(budget=15).read_at
+        ((20, 30, 40), (15,))
+        """
+        return (*(n for n in _READ_AT if n < self.budget), self.budget)
 
     def of(self, name: str, n_runs: int) -> ReplayConfig:
         """Return the replay of one table of ``n_runs`` runs."""
@@ -122,9 +131,11 @@ def suite(
         "seeds": [config.first_seed, config.first_seed + config.n_seeds - 1],
         "environment": first["environment"],
         "tables": {name: document["summary"] for name, document in documents.items()},
+        "read_at": list(config.read_at),
         "mean": mean_over_tables(
             {name: document["summary"] for name, document in documents.items()},
             config.strategies,
+            config.read_at,
         ),
     }
 
@@ -143,13 +154,13 @@ def score_after(summary: Mapping[str, Any], strategy: str, n: int) -> float | No
 
 
 def mean_over_tables(
-    summaries: Mapping[str, Mapping[str, Any]], strategies: Sequence[str]
+    summaries: Mapping[str, Mapping[str, Any]], strategies: Sequence[str], read_at: Sequence[int]
 ) -> dict[str, dict[str, float]]:
     """Return each strategy's mean score over the tables, after so many runs."""
     mean_scores: dict[str, dict[str, float]] = {}
     for strategy in strategies:
         mean_scores[strategy] = {}
-        for n in READ_AT:
+        for n in read_at:
             scores = [score_after(summary, strategy, n) for summary in summaries.values()]
             values = [score for score in scores if score is not None]
             if values:

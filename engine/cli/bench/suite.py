@@ -106,15 +106,15 @@ def suite(
 
 
 def print_suite(document: Mapping[str, Any], jobs: int) -> None:
-    """Print a suite: scores after 20, 30 and 40 runs, table by table, then the mean of all."""
+    """Print a suite: scores after so many runs, table by table, then the mean of all."""
     from engine.bench.harness.screen import jobs_text
-    from engine.bench.search.suite import READ_AT, score_after
+    from engine.bench.search.suite import score_after
 
-    screen = report_screen()
+    screen, read_at = report_screen(), document["read_at"]
     first, last = document["seeds"]
     print_line(
         screen,
-        f"table's hypervolume [%] after {', '.join(map(str, READ_AT))} runs, mean of seeds "
+        f"table's hypervolume [%] after {', '.join(map(str, read_at))} runs, mean of seeds "
         f"{first}–{last}; in brackets the runs it takes to have what {document['reference']} has "
         "in the end",
     )
@@ -123,7 +123,7 @@ def print_suite(document: Mapping[str, Any], jobs: int) -> None:
     for table, summary in document["tables"].items():
         cells = []
         for strategy in strategies:
-            scores = [score_after(summary, strategy, n) for n in READ_AT]
+            scores = [score_after(summary, strategy, n) for n in read_at]
             text = " ".join("–" if score is None else f"{100 * score:.1f}" for score in scores)
             reach = summary["strategies"][strategy]["reach"]
             if reach is not None and strategy != document["reference"]:

@@ -157,7 +157,9 @@ def test_a_mean_is_over_the_tables_that_go_so_far() -> None:
         "short": {"checkpoints": [10, 20], "strategies": {"gp": {"mean": [0.1, 0.2]}}},
         "long": {"checkpoints": [10, 20, 30], "strategies": {"gp": {"mean": [0.3, 0.4, 0.9]}}},
     }
-    assert mean_over_tables(summaries, ["gp"]) == {"gp": {"20": pytest.approx(0.3), "30": 0.9}}
+    assert mean_over_tables(summaries, ["gp"], [20, 30, 40]) == {
+        "gp": {"20": pytest.approx(0.3), "30": 0.9}
+    }
 
 
 def test_a_reference_that_does_not_run_is_refused() -> None:
