@@ -145,6 +145,7 @@ def _runs(raw: RawTable, campaign: Campaign, warnings: list[str]) -> list[Import
                 problems.append(RowProblem(number, layout.id.heading, label, expected))
     if problems:
         raise ImportRefusedError(raw.source, sorted(problems, key=lambda p: p.row or 0))
+    warnings += reader.notes
     return _collect(first_rows, directions)
 
 

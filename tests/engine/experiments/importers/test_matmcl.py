@@ -70,6 +70,12 @@ def test_both_directions_make_one_run(tmp_path, nanofibre) -> None:
     assert (first.n_values, second.n_values) == (10, 5)
 
 
+def test_words_for_nothing_are_told(tmp_path, nanofibre) -> None:
+    table = read_runs(write(tmp_path / "t.csv", row(elongation="nan")), nanofibre, max_rows=10)
+    assert "elongation.longitudinal" not in table.runs[0].outcomes
+    assert "column 'elongation': 'nan' in 1 cell is taken for not known" in table.warnings
+
+
 @pytest.mark.parametrize(
     ("rows", "place", "told"),
     [
