@@ -21,7 +21,8 @@ ELSEWHERE = ("bench", "cli/bench", "web/api", "web/pages", "web/forms.py", "web/
 # Fields of requests that no command makes.
 # Curves are read from Python only, so far.
 OF_CURVES = {"encoding", "units", "columns"}
-NO_COMMAND = {"size", "variant"}
+# A password is asked for, never an option.
+NO_COMMAND = {"size", "variant", "password"}
 
 
 def commands(command: Any) -> Iterator[Any]:
