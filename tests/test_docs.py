@@ -13,6 +13,9 @@ import typer
 from typer.cli import get_docs_for_click
 
 from engine.cli.app import app
+from engine.propose.sampling import Sampler
+from engine.propose.space import Space
+from engine.workspace.settings import read_campaign_file
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -50,6 +53,19 @@ def run_shell_blocks(document: Path, folder: Path) -> str:
     )
     assert done.returncode == 0, f"{document.name}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def test_campaigns_that_the_readme_shows_can_be_searched(tmp_path: Path) -> None:
+    bodies = [
+        body for language, body in BLOCK.findall(README.read_text("utf-8")) if language == "toml"
+    ]
+    assert bodies
+    for body in bodies:
+        (tmp_path / "shown.toml").write_text(body, encoding="utf-8")
+        campaign = read_campaign_file(tmp_path / "shown.toml")
+        settings = Sampler(Space(campaign)).sample(20, seed=0)
+        assert len(settings) == 20
+        assert Space(campaign).is_searched(settings).all()
 
 
 def test_a_day_at_the_bench_goes_as_the_readme_says(tmp_path: Path) -> None:

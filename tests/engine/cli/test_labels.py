@@ -18,10 +18,9 @@ ENGINE = Path(__file__).resolve().parents[3] / "engine"
 # What only pages, the API and the studies (with options of their own) answer.
 ELSEWHERE = ("bench", "cli/bench", "web/api", "web/pages", "web/forms.py", "web/wording.py")
 
-# Fields of requests that no command makes.
 # Curves are read from Python only, so far.
 OF_CURVES = {"encoding", "units", "columns"}
-# A password is asked for, never an option.
+# Fields of requests that no command makes; a password is asked for, never an option.
 NO_COMMAND = {"size", "variant", "password"}
 
 
