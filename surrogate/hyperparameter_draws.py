@@ -50,10 +50,12 @@ def draws_about(theta: Tensor, hessian: Tensor, counts: Sequence[int]) -> tuple[
     """
     curvature, directions = torch.linalg.eigh(hessian)
     spread = curvature.clamp_min(_LEAST_CURVATURE) ** -0.5
+    # The symmetric root: it moves little where H does, whatever basis its eigenvectors come in.
+    roots = directions * spread.unsqueeze(-2) @ directions.transpose(-1, -2)
     draws, distances = [], []
     for place, count in enumerate(counts):
         z = torch.from_numpy(_normals(count, theta.shape[-1])).to(theta)
-        draws.append(theta[place] + (z * spread[place]) @ directions[place].T)
+        draws.append(theta[place] + z @ roots[place])
         distances.append(0.5 * (z * z).sum(-1))
     return torch.cat(draws), torch.cat(distances)
 

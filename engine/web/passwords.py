@@ -48,14 +48,18 @@ _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 
 def is_guessable(password: str, name: str) -> bool:
     """Whether a password is little more than common words, rows of keys, years or the name."""
-    text = _REPEATED.sub(lambda match: match[1] or match[2], password.casefold())
+    text = _without_repetitions(password)
     # The longest first: "administrator" is one piece, not "admin" and nine letters.
-    words = sorted((*_COMMON.split(), name.casefold()), key=len, reverse=True)
+    words = sorted((*_COMMON.split(), _without_repetitions(name)), key=len, reverse=True)
     pieces, place = 0, 0
     while place < len(text) and pieces < LEAST_PIECES:
         place += _length_of_piece(text, place, [word for word in words if len(word) > 2])
         pieces += 1
     return pieces < LEAST_PIECES
+
+
+def _without_repetitions(text: str) -> str:
+    return _REPEATED.sub(lambda match: match[1] or match[2], text.casefold())
 
 
 def _length_of_piece(text: str, place: int, words: list[str]) -> int:

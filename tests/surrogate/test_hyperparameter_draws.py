@@ -27,6 +27,17 @@ def test_draws_have_the_covariance_of_laplaces_approximation() -> None:
     torch.testing.assert_close(torch.cov(draws[1:1025].T), expected, atol=0.03, rtol=0.06)
 
 
+def test_rounding_of_the_curvature_moves_no_draw() -> None:
+    """Where two directions are equally curved their eigenvectors are any two across."""
+    theta = torch.zeros(1, 4, dtype=torch.double)
+    hessian = torch.diag(torch.tensor([2.0, 2.0, 2.0, 0.5], dtype=torch.double))[None]
+    generator = torch.Generator().manual_seed(0)
+    nudge = 1e-9 * torch.randn(4, 4, generator=generator, dtype=torch.double)
+    plain, _ = draws_about(theta, hessian, [12])
+    moved, _ = draws_about(theta, hessian + nudge + nudge.T, [12])
+    torch.testing.assert_close(plain, moved, atol=1e-7, rtol=0)
+
+
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=2))
 def test_draws_of_a_gaussian_weigh_the_same(counts: list[int]) -> None:
     theta, hessian = curved(4)

@@ -23,7 +23,7 @@ WRONG = {
     "another word for it": ({"wetness": 50}, "'wetness' is no parameter"),
     "text for a number": ({"voltage": "abc"}, "expected voltage [kV] to be a finite number"),
     "nothing": ({"voltage": ""}, "expected voltage [kV] to be a finite number"),
-    "a unit": ({"voltage": "18 kV"}, "expected voltage [kV] to be a finite number"),
+    "a unit of another kind": ({"voltage": "18 mm"}, "18 mm"),
     "beyond all numbers": ({"voltage": "1e400"}, "expected voltage [kV] to be a finite number"),
     "what cannot exist": ({"voltage": -5}, "expected voltage [kV] to be at least 0"),
     "twice": ({"Voltage (kV)": 18}, "voltage is given twice"),
