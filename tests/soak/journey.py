@@ -198,8 +198,10 @@ class Journey(Terminal):
         with Path("sheet.csv").open(encoding="utf-8", newline="") as file:
             headings, *rows = csv.reader(file)
         units = {o.name: f"{o.name} [{o.unit}]" if o.unit else o.name for o in self.plan.outcomes}
+        # Where a parameter is called `experiment`, the file's own column is not.
+        own = "run experiment" if "run experiment" in headings else "experiment"
         for row in rows:
-            run = self.runs[int(row[headings.index("experiment")]) - 1]
+            run = self.runs[int(row[headings.index(own)]) - 1]
             self._results(run)
             for name, (value,) in run.measured.items():
                 row[headings.index(units[name])] = repr(value)
