@@ -19,6 +19,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from engine.campaign import Campaign, LinearConstraint, Parameter, Value
 from engine.campaign.applicability import without_surplus
@@ -233,11 +234,25 @@ class Space:
         return np.clip(number, -9e18, 9e18).astype(np.int64)
 
     def new_among(self, settings: Array, excluded: Collection[tuple[int, ...]]) -> Array:
-        """Return the distinct ones of (n, c) settings that are not among ``excluded``, in order."""
+        """Return the distinct ones of (n, c) settings that are not among ``excluded``, in order.
+
+        Values that differ by rounding may stand on two sides of an identity's edge, so what is next
+        to an excluded one is excluded, too.
+        """
+        if not len(settings):
+            return settings
+        identities = self.identities(settings)
+        is_new = np.ones(len(settings), dtype=bool)
+        if excluded:
+            nearest = cKDTree(np.array(list(excluded), dtype=float))
+            distance, _ = nearest.query(
+                np.array(identities, dtype=float), p=np.inf, distance_upper_bound=1.5
+            )
+            is_new = np.isinf(distance)
         visited: set[tuple[int, ...]] = set()
         rows = []
-        for row, identity in enumerate(self.identities(settings) if len(settings) else ()):
-            if identity not in excluded and identity not in visited:
+        for row, identity in enumerate(identities):
+            if is_new[row] and identity not in visited:
                 visited.add(identity)
                 rows.append(row)
         return settings[rows]

@@ -82,7 +82,7 @@ def take_then_fill(
     unavailable = set(excluded)
     for setting in candidates:
         if (
-            space.key(setting) not in unavailable
+            len(space.new_among(setting[None], unavailable))
             and space.is_feasible(setting[None])[0]
             and limits.allowed(setting[None], chosen)[0]
         ):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from engine.campaign import Campaign, Parameter
@@ -185,3 +187,29 @@ def test_twelve_decades_keep_their_digits(strategy, low, high) -> None:
 def test_numeric_choices_of_many_decades_stay_what_they_are() -> None:
     load = Parameter(name="load", choices=(1e-13, 3e-9, 2.0, 1e6))
     assert [load.written(choice) for choice in load.choices] == list(load.choices)
+
+
+@given(
+    value=st.floats(0.0051, 499.0),
+    digits=st.integers(10, 13),
+    log=st.booleans(),
+)
+@example(value=0.308339168609, digits=12, log=True)
+def test_a_run_with_more_digits_than_are_written_is_no_new_setting(
+    value: float, digits: int, log: bool
+) -> None:
+    scale = {"scale": "log"} if log else {}
+    voltage = {"name": "voltage", "low": 0.005, "high": 500.0, **scale}
+    campaign = Campaign(
+        name="toy",
+        parameters=(voltage, {"name": "b", "low": 0, "high": 1, "step": 0.25}),
+        properties=({"name": "y"},),
+        objectives=({"outcome": "y", "threshold": 0},),
+    )
+    space = Space(campaign)
+    was_run = {"voltage": float(f"{value:.{digits}g}"), "b": 0.5}
+    written = {"voltage": campaign.parameters[0].written(was_run["voltage"]), "b": 0.5}
+    apart = {"voltage": written["voltage"] * (1 + 1e-6) + 1e-5, "b": 0.5}
+    settings = space.settings_of([written, apart, {**written, "b": 0.75}])
+    others = space.new_among(settings, space.keys([was_run]))
+    assert others.tolist() == settings[1:].tolist()
