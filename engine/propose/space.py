@@ -244,9 +244,11 @@ class Space:
         identities = self.identities(settings)
         is_new = np.ones(len(settings), dtype=bool)
         if excluded:
-            nearest = cKDTree(np.array(list(excluded), dtype=float))
-            distance, _ = nearest.query(
-                np.array(identities, dtype=float), p=np.inf, distance_upper_bound=1.5
+            # Steps and choices are one or another: there the next number is another setting.
+            apart = np.array([1.0 if p.n_levels is None else 4.0 for p in self.controlled])
+            tree = cKDTree(np.array(list(excluded), dtype=float) * apart)
+            distance, _ = tree.query(
+                np.array(identities, dtype=float) * apart, p=np.inf, distance_upper_bound=1.5
             )
             is_new = np.isinf(distance)
         visited: set[tuple[int, ...]] = set()

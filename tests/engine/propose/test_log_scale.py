@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine.campaign import Campaign, Parameter
+from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.history import History, Run
 from engine.errors import UsageError
 from engine.propose import suggest
@@ -202,14 +202,21 @@ def test_a_run_with_more_digits_than_are_written_is_no_new_setting(
     voltage = {"name": "voltage", "low": 0.005, "high": 500.0, **scale}
     campaign = Campaign(
         name="toy",
-        parameters=(voltage, {"name": "b", "low": 0, "high": 1, "step": 0.25}),
+        parameters=(
+            voltage,
+            {"name": "b", "low": 0, "high": 1, "step": 0.25},
+            {"name": "c", "choices": ["x", "y"]},
+        ),
         properties=({"name": "y"},),
         objectives=({"outcome": "y", "threshold": 0},),
     )
     space = Space(campaign)
-    was_run = {"voltage": float(f"{value:.{digits}g}"), "b": 0.5}
-    written = {"voltage": campaign.parameters[0].written(was_run["voltage"]), "b": 0.5}
-    apart = {"voltage": written["voltage"] * (1 + 1e-6) + 1e-5, "b": 0.5}
-    settings = space.settings_of([written, apart, {**written, "b": 0.75}])
+    rest: dict[str, Value] = {"b": 0.5, "c": "x"}
+    measured = float(f"{value:.{digits}g}")
+    written = campaign.parameters[0].written(measured)
+    was_run = {"voltage": measured, **rest}
+    proposed = {"voltage": written, **rest}
+    apart = {"voltage": written * (1 + 1e-6) + 1e-5, **rest}
+    settings = space.settings_of([proposed, apart, {**proposed, "b": 0.75}, {**proposed, "c": "y"}])
     others = space.new_among(settings, space.keys([was_run]))
     assert others.tolist() == settings[1:].tolist()
