@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import unicodedata
 from collections import Counter
@@ -11,8 +12,10 @@ from typing import Any
 
 from parameters import Parameter, Value
 from plans import Plan, Run
+from scipy.optimize import linprog
 
 Key = tuple[object, ...]
+MOST_PROGRAMS = 500
 
 
 @dataclass(frozen=True)
@@ -134,11 +137,57 @@ def exit_codes(plan: Plan, question: Question, earlier: set[Key]) -> set[int]:
         n_left = len({key_of(plan, setting) for setting in settings} - earlier)
     if n_left < question.n:
         return {1}
-    smooth = [p for p in plan.controlled if p.n_levels is None and p.name not in question.fixed]
-    n_equalities = sum(rule.operator == "==" for rule in plan.rules)
-    if settings is None and n_equalities and len(smooth) <= n_equalities:
-        return {0, 1}  # equalities may leave a point
+    if settings is None and are_points(plan, question.fixed):
+        return {0, 1}  # they may all have been run
     return {0, 1} if limits_of(plan, question) else {0}
+
+
+def are_points(plan: Plan, fixed: Mapping[str, Value]) -> bool:
+    """Whether the rules tie each continuous parameter, whatever the others are set to.
+
+    Linear programs over the continuous parameters, one for each combination of the others that the
+    rules name; where these are too many, the rules are taken to leave a continuum.
+    """
+    smooth = [p for p in plan.controlled if p.n_levels is None and p.name not in fixed]
+    ruled = {name for rule in plan.rules for name in rule.terms}
+    if not smooth or any(p.name not in ruled or p.only_if for p in smooth):
+        return False
+    others = [p for p in plan.controlled if p.name in ruled and p not in smooth]
+    if math.prod(1 if p.name in fixed else p.n_levels or 1 for p in others) > MOST_PROGRAMS:
+        return False
+    levels = [[fixed[p.name]] if p.name in fixed else p.levels() for p in others]
+    return all(
+        _is_tied(plan, smooth, dict(zip((p.name for p in others), values, strict=True)))
+        for values in itertools.product(*levels)
+    )
+
+
+def _is_tied(plan: Plan, smooth: Sequence[Parameter], held: Mapping[str, Value]) -> bool:
+    rows: dict[str, list[tuple[list[float], float]]] = {"<=": [], "==": []}
+    for rule in plan.rules:
+        # In parts of each parameter's range, so that no span is lost beside another.
+        factors = [rule.terms.get(p.name, 0.0) * p.span for p in smooth]
+        lows = math.fsum(rule.terms.get(p.name, 0.0) * p.low for p in smooth)
+        rest = math.fsum(f * float(held[name]) for name, f in rule.terms.items() if name in held)
+        sign = -1.0 if rule.operator == ">=" else 1.0
+        size = max(map(abs, factors))
+        if not size:
+            continue
+        row = [sign * factor / size for factor in factors]
+        bound = sign * (rule.bound - lows - rest) / size
+        rows["==" if rule.operator == "==" else "<="].append((row, bound))
+    limits: dict[str, Any] = {"bounds": (0.0, 1.0)}
+    for operator, (left, right) in {"<=": ("A_ub", "b_ub"), "==": ("A_eq", "b_eq")}.items():
+        if rows[operator]:
+            limits[left] = [row for row, _ in rows[operator]]
+            limits[right] = [bound for _, bound in rows[operator]]
+    for index in range(len(smooth)):
+        costs = [float(index == other) for other in range(len(smooth))]
+        least = linprog(costs, **limits)
+        most = linprog([-cost for cost in costs], **limits)
+        if least.status == 0 and most.status == 0 and -most.fun - least.fun > 1e-6:
+            return False
+    return True
 
 
 def forecast_problems(plan: Plan, outcomes: Mapping[str, Mapping[str, float | None]]) -> list[str]:

@@ -103,6 +103,37 @@ def test_what_was_run_what_is_held_and_what_is_limited(soak) -> None:
     assert checks.batch_problems(plan, document, checks.Question(3, "sobol"), earlier)
 
 
+@pytest.mark.parametrize(
+    ("bounds", "fixed", "are_points"),
+    [
+        ([("==", {"a": 1.0, "b": 1.0}, 1.0)], {}, False),
+        ([("==", {"a": 1.0, "b": 1.0}, 1.0)], {"b": 0.25}, True),
+        ([("==", {"a": 1.0, "b": 1.0}, 2.0)], {}, True),  # both at their ends
+        ([("==", {"a": 1.0, "b": 1.0}, 1.0), ("==", {"a": 1.0, "b": -1.0}, 0.0)], {}, True),
+        ([("==", {"a": 1.0, "n": 0.1}, 0.4), ("==", {"b": 1.0, "n": -0.1}, 0.0)], {}, True),
+        ([("==", {"a": 1.0, "n": 0.1}, 0.4), ("<=", {"b": 1.0, "n": 0.1}, 0.4)], {}, False),
+        ([("==", {"a": 1.0, "n": 0.1}, 0.4)], {}, False),  # nothing rules b
+    ],
+)
+def test_rules_that_tie_every_continuous_parameter(soak, bounds, fixed, are_points) -> None:
+    plans, checks = soak
+    from parameters import Parameter
+    from rules import make_rule
+
+    names = {
+        "a": Parameter("a"),
+        "b": Parameter("b"),
+        "n": Parameter("n", low=0.0, high=4.0, n_steps=4),
+        "other": Parameter("other", choices=("x", "y")),
+    }
+    rules = tuple(make_rule(names, terms, operator, bound) for operator, terms, bound in bounds)
+    plan = plans.draw_plan(3)
+    plan = plans.Plan(
+        **{**plan.__dict__, "parameters": tuple(names.values()), "rules": rules, "exclusions": ()}
+    )
+    assert checks.are_points(plan, fixed) is are_points
+
+
 def test_steps_choices_and_rules_are_checked_by_their_own_arithmetic(soak) -> None:
     plans, checks = soak
     n_rules = 0
