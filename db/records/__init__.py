@@ -48,11 +48,13 @@ from db.records.proposals import (
     PreviewRecord,
     ProposalRecord,
 )
+from db.records.readings import Bound, Reading, details, is_censored, reading
 from db.records.users import Role, SessionRecord, TokenRecord, UserRecord
 
 __all__ = [
     "AnswerRecord",
     "BatchRecord",
+    "Bound",
     "CampaignRecord",
     "ChangeRecord",
     "ExperimentBrief",
@@ -79,6 +81,7 @@ __all__ = [
     "PreviewRecord",
     "PromotionRecord",
     "ProposalRecord",
+    "Reading",
     "RefreshOutcome",
     "RefreshRunRecord",
     "Role",
@@ -95,4 +98,7 @@ __all__ = [
     "TrailRecord",
     "UserRecord",
     "Value",
+    "details",
+    "is_censored",
+    "reading",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from db.records.conditions import Value
 from db.records.proposals import ProposalRecord
+from db.records.readings import Bound, details, is_censored
 
 
 class Origin(StrEnum):
@@ -49,7 +50,8 @@ class FailureKind(StrEnum):
 class MeasurementRecord:
     """One value of one outcome; ``revision`` > 1 is a correction of an earlier row.
 
-    NaN takes the earlier row's value back: the run then has none.
+    ``value`` may be a :class:`~db.records.readings.Reading`: beyond a limit, or a mean with its
+    scatter. NaN takes the earlier row's value back: the run then has none.
     """
 
     id: int
@@ -67,6 +69,21 @@ class MeasurementRecord:
     def is_retraction(self) -> bool:
         """Whether it takes a value back and holds none."""
         return math.isnan(self.value)
+
+    @property
+    def bound(self) -> Bound | None:
+        """Whether the value lies ``below`` or ``above`` the number, which is a limit."""
+        return details(self.value)[0]
+
+    @property
+    def sd(self) -> float | None:
+        """The scatter of the specimens whose mean the value is."""
+        return details(self.value)[1]
+
+    @property
+    def n(self) -> int | None:
+        """How many specimens the value is the mean of."""
+        return details(self.value)[2]
 
 
 @dataclass(frozen=True)
@@ -130,10 +147,15 @@ class ExperimentRecord:
         """Conditions as really run where known, as proposed otherwise."""
         return {**self.proposed, **self.actual}
 
-    def replicates(self) -> dict[str, tuple[float, ...]]:
-        """Current values by outcome, replicates in order (``measurements`` holds current rows)."""
+    def replicates(self, *, with_censored: bool = False) -> dict[str, tuple[float, ...]]:
+        """Current values by outcome, replicates in order (``measurements`` holds current rows).
+
+        ``with_censored``: those beyond a limit, whose number is no measurement, too.
+        """
         values: dict[str, list[float]] = {}
         for measurement in sorted(self.measurements, key=lambda m: (m.outcome, m.replicate)):
+            if is_censored(measurement.value) and not with_censored:
+                continue
             values.setdefault(measurement.outcome, []).append(measurement.value)
         return {outcome: tuple(numbers) for outcome, numbers in values.items()}
 

@@ -27,6 +27,7 @@ from db.records import (
     Stage,
     Status,
     Value,
+    reading,
 )
 from db.tables import changes, condition_values, measurements, micrographs, proposals
 from db.tables import experiments as e
@@ -106,7 +107,12 @@ def read_briefs(
     statement: _AnySelect = (
         select(m.c.experiment_id, m.c.outcome, func.avg(m.c.value))
         # `superseded` has no NULL among it: NOT IN would then hold for no row at all.
-        .where(m.c.outcome.in_(outcomes), m.c.id.not_in(superseded), m.c.value.is_not(None))
+        .where(
+            m.c.outcome.in_(outcomes),
+            m.c.id.not_in(superseded),
+            m.c.value.is_not(None),
+            m.c.bound.is_(None),
+        )
         .group_by(m.c.experiment_id, m.c.outcome)
     )
     mean_values: dict[int, dict[str, float]] = defaultdict(dict)
@@ -195,14 +201,17 @@ def select_measurements() -> _AnySelect:
         changes.c.at,
         changes.c.actor,
         m.c.note,
+        m.c.bound,
+        m.c.sd,
+        m.c.n,
     ).join(changes, changes.c.id == m.c.change_id)
 
 
 def measurement_record(row: _AnyRow) -> MeasurementRecord:
     """Return the record of a row of :func:`select_measurements`."""
-    id_, experiment, outcome, replicate, revision, value, *remainder = row
-    if value is None:  # taken back
-        value = math.nan
+    id_, experiment, outcome, replicate, revision, number, *remainder, bound, sd, n = row
+    # Without a number it was taken back.
+    value = math.nan if number is None else reading(number, bound, sd, n)
     return MeasurementRecord(id_, experiment, outcome, replicate, revision, value, *remainder)
 
 

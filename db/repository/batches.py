@@ -157,6 +157,7 @@ class Batches:
                 e.c.status == Status.COMPLETED,
                 later.c.id.is_(None),
                 m.c.value.is_not(None),
+                m.c.bound.is_(None),
                 # The first of each run and outcome: what was said with the result at hand proves
                 # nothing.
                 p.c.id == earliest,

@@ -23,6 +23,7 @@ from db.records import (
     Value,
 )
 from db.repository.assembly import Query, read_briefs, read_experiments
+from db.repository.measurements import columns_of
 from db.repository.scope import Scope
 from db.repository.touched import last_change_of, touched_by, undone_by
 from db.repository.trail import trail_of, version_of
@@ -83,7 +84,7 @@ class Experiments:
                     "outcome": outcome,
                     "replicate": replicate,
                     "revision": 1,
-                    "value": value,
+                    **columns_of(value),
                     "change_id": change_id,
                 }
                 for id_, item in pairs

@@ -9,12 +9,18 @@ from typing import Any
 from sqlalchemy import exists, func, insert, select
 
 from db.errors import ConflictError
-from db.records import MeanRecord, MeasurementRecord, Status
+from db.records import MeanRecord, MeasurementRecord, Status, details
 from db.repository.assembly import measurement_record, select_measurements
-from db.repository.overview import present
+from db.repository.overview import present, usable
 from db.repository.scope import Scope
 from db.tables import experiments as e
 from db.tables import measurements as m
+
+
+def columns_of(value: float | None) -> dict[str, Any]:
+    """Return the columns that hold a value: its number, and what is known beside it."""
+    bound, sd, n = details(value)
+    return {"value": None if value is None else float(value), "bound": bound, "sd": sd, "n": n}
 
 
 class Measurements:
@@ -60,7 +66,7 @@ class Measurements:
                     "outcome": outcome,
                     "replicate": replicate,
                     "revision": 1 if former is None else former.revision + 1,
-                    "value": value,
+                    **columns_of(value),
                     "supersedes_id": None if former is None else former.id,
                     "note": note,
                     "change_id": self._scope.change_id,
@@ -126,7 +132,7 @@ class Measurements:
             "outcome": outcome,
             "replicate": row.replicate,
             "revision": row.revision + 1,
-            "value": value,
+            **columns_of(value),
             "supersedes_id": row.id,
             "note": note,
             "change_id": self._scope.change_id,
@@ -160,7 +166,8 @@ class Measurements:
     ) -> list[MeanRecord]:
         """Return the current replicates of each outcome in a few numbers, run by run.
 
-        Of the experiments of that status only; the database does the sums.
+        Of the experiments of that status only; the database does the sums. Values beyond a limit
+        are none.
         """
         later = m.alias("later")
         statement = (
@@ -182,6 +189,7 @@ class Measurements:
                 m.c.outcome.in_(list(outcomes)),
                 later.c.id.is_(None),
                 m.c.value.is_not(None),
+                m.c.bound.is_(None),
             )
             .group_by(m.c.experiment_id, m.c.outcome)
             .order_by(m.c.experiment_id)
@@ -192,7 +200,7 @@ class Measurements:
         """Return the newest ``n`` present values of an outcome, each with its experiment's id."""
         statement = (
             select(m.c.experiment_id, m.c.value)
-            .where(m.c.outcome == outcome, present())
+            .where(m.c.outcome == outcome, usable())
             # A question for each row: the newest come first, and few are asked.
             .where(exists().where(e.c.id == m.c.experiment_id, e.c.campaign_id == campaign_id))
             .order_by(m.c.id.desc())

@@ -106,6 +106,11 @@ def present() -> ColumnElement[bool]:
     return and_(m.c.id.not_in(superseded), m.c.value.is_not(None))
 
 
+def usable() -> ColumnElement[bool]:
+    """Say that a measurement is present and a number, not a limit that the value lies beyond."""
+    return and_(present(), m.c.bound.is_(None))
+
+
 def _mean_values(campaign_id: int, outcomes: Sequence[str]) -> CTE:
     """Select id and the means y0, y1, … of ``outcomes``, one row an experiment with any of them."""
     columns = [
@@ -114,7 +119,7 @@ def _mean_values(campaign_id: int, outcomes: Sequence[str]) -> CTE:
     ]
     grouped = (
         select(m.c.experiment_id.label("id"), *columns)
-        .where(m.c.outcome.in_(outcomes), present())
+        .where(m.c.outcome.in_(outcomes), usable())
         .group_by(m.c.experiment_id)
         .subquery()
     )

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.engine import Connection
 
-from db.records import ChangeRecord, FailureKind, Stage, Status, TouchedRecord
+from db.records import ChangeRecord, FailureKind, Stage, Status, TouchedRecord, reading
 from db.tables import changes
 from db.tables import condition_values as v
 from db.tables import experiments as e
@@ -40,16 +40,39 @@ def _measurements(connection: Connection, change_id: int) -> list[TouchedRecord]
         .scalar_subquery()
     )
     statement = (
-        select(m.c.experiment_id, m.c.outcome, m.c.replicate, m.c.value, former.c.value, newest)
+        select(
+            m.c.experiment_id,
+            m.c.outcome,
+            m.c.replicate,
+            m.c.value,
+            newest,
+            former.c.value,
+            former.c.bound,
+            former.c.sd,
+            former.c.n,
+        )
         .outerjoin(former, former.c.id == m.c.supersedes_id)
         .where(m.c.change_id == change_id)
         .order_by(m.c.id)
     )
     return [
-        TouchedRecord(id_, "measurement", outcome, replicate, former_value, newest_value == value)
-        for id_, outcome, replicate, value, former_value, newest_value in connection.execute(
-            statement
+        TouchedRecord(
+            id_,
+            "measurement",
+            outcome,
+            replicate,
+            None if former_value is None else reading(former_value, *extras),
+            newest_value == value,
         )
+        for (
+            id_,
+            outcome,
+            replicate,
+            value,
+            newest_value,
+            former_value,
+            *extras,
+        ) in connection.execute(statement)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select, union_all
 from sqlalchemy.engine import Connection
 
-from db.records import Stage, TrailRecord
+from db.records import Stage, TrailRecord, reading
 from db.tables import changes
 from db.tables import condition_values as v
 from db.tables import measurements as m
@@ -56,8 +56,30 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
         )
     ]
     entries += [
-        TrailRecord(at, actor, change, "measurement", name, value, revision, replicate, note)
-        for at, actor, change, name, value, revision, replicate, note in connection.execute(
+        TrailRecord(
+            at,
+            actor,
+            change,
+            "measurement",
+            name,
+            None if value is None else reading(value, bound, sd, n),
+            revision,
+            replicate,
+            note,
+        )
+        for (
+            at,
+            actor,
+            change,
+            name,
+            value,
+            revision,
+            replicate,
+            note,
+            bound,
+            sd,
+            n,
+        ) in connection.execute(
             select(
                 changes.c.at,
                 changes.c.actor,
@@ -67,6 +89,9 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
                 m.c.revision,
                 m.c.replicate,
                 m.c.note,
+                m.c.bound,
+                m.c.sd,
+                m.c.n,
             )
             .join(changes, changes.c.id == m.c.change_id)
             .where(m.c.experiment_id == experiment_id)

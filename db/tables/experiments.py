@@ -62,7 +62,11 @@ class ConditionValueColumns(TypedColumns):
 
 
 class MeasurementColumns(WithChange):
-    """One value of one outcome, in the outcome's unit; none where it was taken back."""
+    """One value of one outcome, in the outcome's unit; none where it was taken back.
+
+    With a ``bound`` the value is a limit that it lies below or above; with ``sd`` and ``n`` it is
+    the mean of so many specimens that scatter by so much.
+    """
 
     experiment_id: Named[int] = Column(ForeignKey("experiments.id"))
     outcome: Named[str] = Column(String)
@@ -72,6 +76,9 @@ class MeasurementColumns(WithChange):
     # Unique: a value can be corrected once, and then its correction; history has no branches.
     supersedes_id: Named[int | None] = Column(ForeignKey("measurements.id"), unique=True)
     note: Named[str | None] = Column(Text)
+    bound: Named[str | None] = Column(String)
+    sd: Named[float | None] = Column(Double)
+    n: Named[int | None]
 
 
 class MicrographColumns(WithChange):
@@ -154,6 +161,10 @@ measurements = Table(
     check("first_supersedes_nothing", "(revision = 1) = (supersedes_id IS NULL)"),
     finite("value"),
     check("value_or_retraction", "value IS NOT NULL OR revision > 1"),
+    one_of("bound", ("below", "above")),
+    finite("sd"),
+    check("sd_not_negative", "sd >= 0"),
+    check("n_positive", "n >= 1"),
 )
 
 

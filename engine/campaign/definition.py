@@ -52,6 +52,9 @@ class Property(Frozen):
 
     ``scale = "log"`` says that the noise grows with the value (strengths, moduli): the surrogate
     then works on the logarithm, where a measured 0 stands as half of the smallest number above 0.
+
+    ``censored``: what a model makes of a result such as ``<0.5``, which is a limit: nothing
+    (``leave out``), or it learns the limit itself (``limit``). The record keeps it as such.
     """
 
     name: Name
@@ -60,6 +63,7 @@ class Property(Frozen):
     minimum: Number | None = None
     maximum: Number | None = None
     scale: Literal["linear", "log"] = "linear"
+    censored: Literal["leave out", "limit"] = "leave out"
     aliases: tuple[str, ...] = ()
     description: str = ""
 

@@ -15,7 +15,16 @@ from engine.campaign.definition import Campaign
 from engine.campaign.units import UnitError, conversion
 
 Kind = Literal[
-    "parameter", "outcome", "label", "experiment", "status", "failed", "note", "replicate"
+    "parameter",
+    "outcome",
+    "label",
+    "experiment",
+    "status",
+    "failed",
+    "note",
+    "replicate",
+    "scatter",
+    "specimens",
 ]
 
 RESERVED: dict[str, Kind] = {
@@ -131,7 +140,8 @@ class Vocabulary:
 
     def unit_of(self, kind: Kind, name: str) -> str | None:
         """Return the unit a heading of this meaning may state (``None``: none is kept)."""
-        return self.campaign.unit_of(name) if kind in ("parameter", "outcome") else None
+        has_unit = kind in ("parameter", "outcome", "scatter")
+        return self.campaign.unit_of(name) if has_unit else None
 
 
 def split_heading(heading: str) -> tuple[str, str | None]:

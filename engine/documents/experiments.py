@@ -19,11 +19,18 @@ Replicates = Annotated[dict[str, tuple[float, ...]], Called]
 
 
 class MeasurementOut(Document):
-    """One value of one outcome and replicate, in the outcome's unit."""
+    """One value of one outcome and replicate, in the outcome's unit.
+
+    With ``bound`` the value lies below or above the number; with ``sd`` it is the mean of ``n``
+    specimens that scatter by so much.
+    """
 
     outcome: str
     replicate: int
     value: float
+    bound: Literal["below", "above"] | None = None
+    sd: float | None = None
+    n: int | None = None
     revision: int
     recorded_at: Moment
     recorded_by: str

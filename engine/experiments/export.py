@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from db.records import CampaignRecord, ExperimentRecord, MeasurementRecord, Value
+from db.records import CampaignRecord, ExperimentRecord, MeasurementRecord, Reading, Value
 from engine.campaign import Campaign
 from engine.campaign.applicability import without_surplus
 from engine.campaign.vocabulary import Vocabulary
@@ -156,6 +156,9 @@ def measurement_document(measurement: MeasurementRecord) -> dict[str, Any]:
         "outcome": measurement.outcome,
         "replicate": measurement.replicate,
         "value": measurement.value,
+        "bound": measurement.bound,
+        "sd": measurement.sd,
+        "n": measurement.n,
         "revision": measurement.revision,
         "recorded_at": measurement.recorded_at.isoformat(),
         "recorded_by": measurement.recorded_by,
@@ -168,11 +171,22 @@ def _csv(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -> byt
 
 
 def _text(value: Value | None) -> str:
+    if isinstance(value, Reading):
+        return _reading_text(value)
     if isinstance(value, float):
         # 18 and not 18.0, as people write it; `repr` gives back the very same number when it is
         # read.
         return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return value or ""
+
+
+def _reading_text(value: Reading) -> str:
+    """Return ``<0.5`` or ``12 ± 0.5 (n = 4)``, each number with all its digits."""
+    number = _text(float(value))
+    if value.bound is not None:
+        return f"{'<' if value.bound == 'below' else '>'}{number}"
+    spread = "" if value.sd is None else f" ± {_text(value.sd)}"
+    return number + spread + ("" if value.n is None else f" (n = {value.n})")
 
 
 def _workbook(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -> bytes:
@@ -187,7 +201,7 @@ def _workbook(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -
     def cell(value: Value | None) -> Any:
         written = WriteOnlyCell(sheet, protect_apostrophe(_text(value)) or None)
         # A label such as "=A1" is text, never a formula; a number keeps all its digits.
-        written.data_type = "s" if isinstance(value, str) else "n"
+        written.data_type = "s" if isinstance(value, str | Reading) else "n"
         return written
 
     sheet.append([cell(heading) for heading in headings])

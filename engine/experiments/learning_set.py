@@ -30,9 +30,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import CampaignRecord, ExperimentBrief, ExperimentRecord, Status
+from db.records import CampaignRecord, ExperimentBrief, ExperimentRecord, Reading, Status
 from db.session import Transaction
-from engine.campaign import Campaign
+from engine.campaign import Campaign, Property
 from engine.campaign.applicability import without_surplus
 from engine.campaign.history import History, Run
 from engine.campaign.ranges import reaches_of
@@ -121,13 +121,18 @@ def history_from_records(campaign: Campaign, experiments: Sequence[ExperimentRec
     outcomes = set(campaign.outcomes)
     finished, pending, failed = [], [], []
     for experiment in experiments:
-        results = experiment.replicates()
+        results = experiment.replicates(with_censored=True)
         run = Run(
             conditions=without_surplus(
                 campaign.parameters,
                 {k: v for k, v in experiment.conditions.items() if k in parameters},
             ),
-            outcomes={k: v for k, v in results.items() if k in outcomes},
+            outcomes={
+                outcome: learnt
+                for outcome, values in results.items()
+                if outcome in outcomes
+                and (learnt := _specimens(campaign.property_of(outcome), values))
+            },
             id=experiment.id,
             label=experiment.label,
         )
@@ -138,6 +143,22 @@ def history_from_records(campaign: Campaign, experiments: Sequence[ExperimentRec
         elif experiment.status is Status.COMPLETED and run.outcomes:
             finished.append(run)
     return History(campaign, tuple(finished), tuple(pending), tuple(failed))
+
+
+def _specimens(prop: Property, values: Sequence[float]) -> tuple[float, ...]:
+    """Return what a model reads: means as specimens of their scatter, limits as the property says.
+
+    A result with a known scatter thus has its own weight and says how large the noise is.
+    """
+    specimens: list[float] = []
+    for value in values:
+        if not isinstance(value, Reading):
+            specimens.append(value)
+        elif value.bound is None:
+            specimens += value.specimens(is_ratio=prop.scale == "log")
+        elif prop.censored == "limit":
+            specimens.append(float(value))
+    return tuple(specimens)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from engine.campaign.vocabulary import Kind, Vocabulary, loosely
 from engine.errors import ImportRefusedError, RowProblem
 from engine.experiments.entries import Entry
 from engine.experiments.importers import cells
+from engine.experiments.importers.cell_reader import CellReader
 from engine.experiments.importers.headings import Column, Columns, map_headings
 from engine.experiments.importers.number_styles import plain_numbers
 from engine.experiments.importers.reading import read_table
-from engine.experiments.importers.table import CellReader
 from engine.workspace.lookup import ID, is_number
 
 _RESERVED: dict[str, Kind] = {
@@ -69,6 +69,11 @@ def read_entries(
     if not columns.of_kind("outcome", "failed", "note", "parameter") and not problems:
         names = ", ".join(campaign.heading(outcome) for outcome in campaign.outcomes)
         problems.append(RowProblem(1, None, None, f"no column holds a result; expected {names}"))
+    problems += [
+        RowProblem(1, column.heading, None, "is for `engine import`; here a row is one value")
+        for column in columns.understood
+        if column.replicate is not None or column.kind in ("scatter", "specimens")
+    ]
     if problems:
         raise ImportRefusedError(raw.source, problems)
     numbers = plain_numbers(raw, columns, campaign)

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from db.records import BatchRecord, ExperimentRecord, PredictionRecord, PreviewRecord, Status
+from db.records import (
+    BatchRecord,
+    ExperimentRecord,
+    PredictionRecord,
+    PreviewRecord,
+    Reading,
+    Status,
+)
 from engine.campaign import Campaign, Value
 from engine.campaign.applicability import without_surplus
 
@@ -110,6 +117,8 @@ def rounded(value: float | None, digits: int = 4) -> str:
 
     if value is None or not np.isfinite(value):
         return "–"
+    if isinstance(value, Reading):
+        return format(value, f".{digits}g")
     return np.format_float_positional(
         value, precision=digits, unique=False, fractional=False, trim="-"
     )

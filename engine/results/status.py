@@ -75,7 +75,7 @@ def campaign_status(workspace: Workspace, *, n_latest: int = 5) -> CampaignStatu
 
 def mean_of(experiment: ExperimentRecord, outcome: str) -> float | None:
     """Return the mean of an outcome's replicates, ``None`` where it was not measured."""
-    values = [m.value for m in experiment.measurements if m.outcome == outcome]
+    values = experiment.replicates().get(outcome, ())
     return sum(values) / len(values) if values else None
 
 

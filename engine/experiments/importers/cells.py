@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from db.records import FailureKind, Status
+from db.records import FailureKind, Status, reading
 from db.words import nfc
 from engine.campaign import Parameter, Property, Value
 from engine.campaign.units import converted
@@ -19,6 +19,12 @@ _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 # "45 %", "18 kV", "€ 3.20": what follows or precedes a number where a cell states its unit.
 _WITH_UNIT = re.compile(
     r"(?P<before>[€$£¥]?)\s*(?P<number>[+-]?[0-9.,]+(?:[eE][+-]?[0-9]+)?)\s*(?P<after>[^\s\d.,:;+-].{0,30})?"
+)
+# "<0.5", "> 1000 MPa", "12.3 ± 0.4", "12.3 +/- 0.4 MPa (n = 5)".
+_READING = re.compile(
+    r"(?P<bound><=?|>=?|≤|≥|＜|＞)?\s*(?P<value>[^±<>]*?)"
+    r"(?:\s*(?:±|\+/-|\+-)\s*(?P<sd>[0-9.,]+(?:[eE][+-]?[0-9]+)?)\s*(?P<unit>[^()±]*?))?"
+    r"(?:\s*\(\s*[nN]\s*=\s*(?P<n>[0-9]{1,6})\s*\))?"
 )
 _CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
@@ -44,8 +50,9 @@ class CellError(ValueError):
 
 
 def number_part(text: str) -> str:
-    """Return a cell's text without the unit that it states."""
-    return _split_unit(text)[0]
+    """Return a cell's number without its unit, the limit's mark before and the scatter after it."""
+    match = _READING.fullmatch(text.strip())
+    return _split_unit(text if match is None else match["value"])[0]
 
 
 def is_missing(text: str) -> bool:
@@ -55,18 +62,18 @@ def is_missing(text: str) -> bool:
 
 def is_number(text: str) -> bool:
     """Whether a cell holds a number, written in whatever way, with its unit or without."""
-    word, _ = _split_unit(text)
+    word = number_part(text)
     return re.fullmatch(r"[+-]?[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?", word) is not None
 
 
 def has_decimal_comma(text: str) -> bool:
     """Whether ``text`` is a number written with a decimal comma."""
-    return _COMMA_NUMBER.fullmatch(_split_unit(text)[0]) is not None
+    return _COMMA_NUMBER.fullmatch(number_part(text)) is not None
 
 
 def has_decimal_point(text: str) -> bool:
     """Whether ``text`` is a number written with a decimal point."""
-    word, _ = _split_unit(text)
+    word = number_part(text)
     return "." in word and _NUMBER.fullmatch(word) is not None
 
 
@@ -183,16 +190,71 @@ def parse_result(
 
     ``unit``: the column's, where it is not the property's; ``convert``: from it into that.
 
+    A cell may say that the value lies beyond a limit (``<0.5``), or how specimens scattered
+    (``12.3 ± 0.4 (n = 5)``).
+
     Raises:
         CellError: not a finite number, or beyond what is physically possible.
     """
-    value = convert(
-        parse_number(text, _label(prop), decimal_comma=decimal_comma, unit=unit or prop.unit or "")
-    )
-    problem = prop.problem_with(value)
+    match = _READING.fullmatch(text.strip().replace("−", "-"))
+    parts = {} if match is None else match.groupdict()
+    own_unit = unit or prop.unit or ""
+
+    def number(word: str) -> float:
+        return parse_number(word, _label(prop), decimal_comma=decimal_comma, unit=own_unit)
+
+    if parts.get("bound") is None and parts.get("sd") is None and parts.get("n") is None:
+        value = convert(number(text))
+    elif parts["bound"] and parts["sd"]:
+        raise CellError(f"expected {_label(prop)} as a limit or with its scatter, got both")
+    else:
+        tail = parts["unit"] or ""
+        first = number(f"{parts['value']} {tail}".strip())
+        sd = None
+        if parts["sd"]:
+            # Not a value: an offset between units (°C, °F) does not move it.
+            low, high = (
+                convert(first),
+                convert(first + _spread(parts["sd"], decimal_comma, tail, number)),
+            )
+            sd = abs(high - low)
+        bound = None if not parts["bound"] else "below" if parts["bound"][0] in "<≤＜" else "above"
+        value = reading(convert(first), bound, sd, int(parts["n"]) if parts["n"] else None)
+    problem = prop.problem_with(float(value))
     if problem is not None:
         raise CellError(problem)
     return value
+
+
+def _spread(word: str, decimal_comma: bool, tail: str, number: Callable[[str], float]) -> float:
+    """Return the number behind ``±``; a comma in it is a decimal one."""
+    plain = word if "." in word else word.replace(",", ".")
+    return number(f"{plain} {tail}".strip()) - (number(f"0 {tail}") if tail else 0.0)
+
+
+def parse_scatter(text: str, label: str) -> float:
+    """Read a standard deviation: a number, 0 or more.
+
+    Raises:
+        CellError: anything else.
+    """
+    word = text.strip().removeprefix("±").strip()
+    value = parse_number(word if "." in word else word.replace(",", "."), label)
+    if value < 0:
+        raise CellError(f"expected {label} to be 0 or more")
+    return value
+
+
+def parse_count(text: str) -> int:
+    """Read how many specimens a mean is of: a whole number, 1 or more.
+
+    Raises:
+        CellError: anything else.
+    """
+    word = text.strip()
+    if not re.fullmatch(r"[0-9]{1,6}(\.0*)?", word) or int(float(word)) < 1:
+        raise CellError("expected how many specimens the mean is of: 1, 2, 3 …")
+    return int(float(word))
 
 
 def parse_replicate(text: str) -> int:

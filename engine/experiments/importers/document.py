@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from db.records import reading
 from db.words import nfc
 from engine.campaign import Campaign, Value
 from engine.campaign.applicability import lacking, surplus
@@ -178,8 +179,23 @@ class _Entry:
                 problem = self._campaign.property_of(str(name)).problem_with(result)
                 if problem is not None:
                     self._refuse(str(name), value, problem)
-                outcomes.setdefault(str(name), {})[replicate] = result
+                outcomes.setdefault(str(name), {})[replicate] = self._reading(item, result)
         return outcomes
+
+    def _reading(self, item: Mapping[str, Any], value: float) -> float:
+        """Return a value with what the document says of it besides."""
+        bound, sd, n = item.get("bound"), _number(item.get("sd")), item.get("n")
+        try:
+            if bound not in (None, "below", "above"):
+                raise ValueError
+            return reading(value, bound, sd, n if isinstance(n, int) else None)
+        except ValueError:
+            self._refuse(
+                str(item.get("outcome")),
+                f"bound {bound}, sd {sd}, n {n}",
+                "expected bound to be below or above, sd 0 or more, n 1 or more",
+            )
+            return value
 
     def _word(self, key: str, parse: Any) -> Any:
         value = self._entry.get(key)

@@ -15,7 +15,11 @@ from engine.experiments.importers.runs import ImportedRun, contradiction, status
 
 @dataclass
 class Row:
-    """What the cells of one row say. ``is_sound``: none of them had to be refused."""
+    """What the cells of one row say. ``is_sound``: none of them had to be refused.
+
+    ``series``: replicates that stand in columns of their own, by outcome and number. ``scatter``,
+    ``errors``, ``counts``: of the results, standard deviations, standard errors, specimens.
+    """
 
     number: int
     label: str | None = None
@@ -23,6 +27,10 @@ class Row:
     replicate: int = 1
     conditions: dict[str, Value] = field(default_factory=dict)
     results: dict[str, float] = field(default_factory=dict)
+    series: dict[str, dict[int, float]] = field(default_factory=dict)
+    scatter: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     status: Status | None = None
     failure: FailureKind | None = None
     note: str | None = None
@@ -32,7 +40,15 @@ class Row:
         """Whether both rows hold the same, wherever they stand in the file."""
         return all(
             getattr(self, name) == getattr(peer, name)
-            for name in ("replicate", "conditions", "results", "status", "failure", "note")
+            for name in (
+                "replicate",
+                "conditions",
+                "results",
+                "series",
+                "status",
+                "failure",
+                "note",
+            )
         )
 
 
@@ -123,6 +139,11 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
                 problems.append(RowProblem(row.number, heading, str(value), expected))
         for outcome, result in row.results.items():
             outcomes.setdefault(outcome, {})[row.replicate] = result
+        for outcome, replicates in row.series.items():
+            present = outcomes.setdefault(outcome, {})
+            # A row of a further replicate goes on counting.
+            shift = max(present, default=0)
+            present.update({shift + number: value for number, value in replicates.items()})
         if (row.status, row.failure) != (status, failure):
             problems.append(
                 RowProblem(row.number, None, None, f"expected the status of row {first.number}")

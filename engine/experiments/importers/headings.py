@@ -7,7 +7,7 @@ become the campaign's is refused, and so is a heading that nearly says a name th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.campaign import Campaign, Parameter
 from engine.campaign.units import converted
@@ -19,6 +19,7 @@ from engine.campaign.vocabulary import (
     unit_problem,
 )
 from engine.errors import RowProblem, by_voice, nearest_name
+from engine.experiments.importers.facets import Facet, Part, facets_of
 
 FORECAST = ("mean", "lower", "upper")
 """What follows an outcome's name and a dot in the headings of a forecast."""
@@ -35,6 +36,8 @@ class Column:
     unit: str = ""
     factor: float = 1.0
     offset: float = 0.0
+    replicate: int | None = None
+    part: Part = "value"
 
     def converted(self, value: float) -> float:
         """Return a cell's number in the campaign's unit."""
@@ -50,6 +53,7 @@ class Columns:
     understood: tuple[Column, ...]
     ignored: tuple[str, ...] = ()
     disputed: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
     def of_kind(self, *kinds: Kind) -> tuple[Column, ...]:
         """The columns of these kinds, in the file's order."""
@@ -57,8 +61,8 @@ class Columns:
 
     def conversions(self, campaign: Campaign) -> list[str]:
         """Say which columns are converted, and how."""
-        notes = []
-        for column in self.understood:
+        notes = list(self.notes)
+        for column in self.of_kind("parameter", "outcome"):
             if (column.factor, column.offset) != (1.0, 0.0):
                 offset = f" {column.offset:+.6g}" if column.offset else ""
                 notes.append(
@@ -81,50 +85,128 @@ def map_headings(
     the forecasts that `engine propose --csv` and `engine score` write.
     """
     chosen = set(kinds) if kinds is not None else None
-    understood: list[Column] = []
-    problems: list[RowProblem] = []
-    unknown: list[str] = []
-    disputed: set[str] = set()
-    problem: str | None
+    # A table of conditions alone has no use for results.
+    reader = _Headings(headings, vocabulary, chosen, chosen is None or "outcome" in chosen)
     for index, heading in enumerate(headings):
-        if not heading:
-            continue
-        meaning, unit = vocabulary.meaning(heading)
+        if heading:
+            reader.read(index, heading)
+    if chosen is None:
+        reader.judge_unknown()
+    columns = _with_units_of_means(reader.understood)
+    notes = _facet_notes(columns, reader.averages, vocabulary)
+    disputed = frozenset(reader.disputed)
+    return Columns(tuple(columns), tuple(reader.ignored), disputed, notes), reader.problems
+
+
+class _Headings:
+    """Reads one heading after another."""
+
+    def __init__(
+        self,
+        headings: Sequence[str],
+        vocabulary: Vocabulary,
+        chosen: set[Kind] | None,
+        has_results: bool,
+    ) -> None:
+        self._vocabulary, self._chosen = vocabulary, chosen
+        self._forecasts = _forecasts(headings, vocabulary)
+        facets = facets_of(headings, vocabulary) if has_results else {}
+        self._facets = {i: f for i, f in facets.items() if headings[i] not in self._forecasts}
+        self._series = {f.outcome for f in self._facets.values() if f.replicate is not None}
+        self._unknown: list[str] = []
+        self.understood: list[Column] = []
+        self.problems: list[RowProblem] = []
+        self.ignored: list[str] = []
+        self.averages: list[str] = []
+        self.disputed: set[str] = set()
+
+    def read(self, index: int, heading: str) -> None:
+        """Put a heading where it belongs."""
+        facet = self._facets.get(index)
+        meaning: tuple[Kind, str] | None
+        if facet is not None:
+            meaning, unit = _meaning_of(facet), facet.unit
+        else:
+            meaning, unit = self._vocabulary.meaning(heading)
         if meaning is None:
-            unknown.append(heading)
-            continue
+            self._unknown.append(heading)
+            return
         kind, name = meaning
-        if chosen is not None and kind not in chosen:
-            continue
-        twin = next(
-            (column for column in understood if (column.kind, column.name) == meaning), None
-        )
-        expected = vocabulary.unit_of(kind, name)
+        if self._chosen is not None and kind not in self._chosen:
+            return
+        replicate = None if facet is None else facet.replicate
+        if kind == "outcome" and name in self._series and replicate is None:
+            self.averages.append(heading)
+            return
+        place = (kind, name, replicate)
+        twin = next((c for c in self.understood if (c.kind, c.name, c.replicate) == place), None)
+        expected = self._vocabulary.unit_of(kind, name)
         if twin is not None:
             problem = f"means {name}, as does the column '{twin.heading}'; keep one of them"
         elif (change := _change(unit, expected)) is not None:
-            understood.append(Column(index, heading, kind, name, unit or "", *change))
-            continue
+            part: Part = "value" if facet is None else facet.part
+            column = Column(index, heading, kind, name, unit or "", *change, replicate, part)
+            self.understood.append(column)
+            return
         else:
             problem = unit_problem(name, str(unit), expected)
             problem += f" and head the column '{name} [{expected}]'" if expected else ""
-        disputed.add(name)
-        problems.append(RowProblem(1, heading, None, problem))
-    if chosen is not None:
-        return Columns(tuple(understood), disputed=frozenset(disputed)), problems
-    ignored = []
-    assigned = {column.name for column in understood} | disputed
-    forecasts = _forecasts(unknown, vocabulary)
-    for heading in unknown:
-        if heading in forecasts:
-            continue
-        problem, candidates = _judge_unknown(heading, vocabulary, assigned)
-        if problem is None:
-            ignored.append(heading)
-            continue
-        disputed |= candidates
-        problems.append(RowProblem(1, heading, None, problem))
-    return Columns(tuple(understood), tuple(ignored), frozenset(disputed)), problems
+        self.disputed.add(name)
+        self.problems.append(RowProblem(1, heading, None, problem))
+
+    def judge_unknown(self) -> None:
+        """Leave unknown headings aside, or refuse those that nearly say a name."""
+        assigned = {column.name for column in self.understood} | self.disputed
+        for heading in self._unknown:
+            if heading in self._forecasts:
+                continue
+            problem, candidates = _judge_unknown(heading, self._vocabulary, assigned)
+            if problem is None:
+                self.ignored.append(heading)
+                continue
+            self.disputed |= candidates
+            self.problems.append(RowProblem(1, heading, None, problem))
+
+
+def _meaning_of(facet: Facet) -> tuple[Kind, str]:
+    if facet.part == "value":
+        return "outcome", facet.outcome
+    return ("specimens" if facet.part == "n" else "scatter"), facet.outcome
+
+
+def _with_units_of_means(columns: Sequence[Column]) -> list[Column]:
+    """Give a scatter without a unit that of its mean; no offset moves it."""
+    factors = {column.name: column.factor for column in columns if column.kind == "outcome"}
+    return [
+        column
+        if column.kind != "scatter"
+        else replace(
+            column,
+            factor=column.factor if column.unit else factors.get(column.name, 1.0),
+            offset=0.0,
+        )
+        for column in columns
+    ]
+
+
+def _facet_notes(
+    columns: Sequence[Column], averages: Sequence[str], vocabulary: Vocabulary
+) -> tuple[str, ...]:
+    """Say which columns are replicates, scatter or counts of an outcome."""
+    notes = []
+    for outcome in vocabulary.campaign.outcomes:
+        series = [c for c in columns if c.name == outcome and c.replicate is not None]
+        if series:
+            listed = ", ".join(f"'{column.heading}'" for column in series)
+            notes.append(f"columns {listed} are replicates of {outcome}")
+    for heading in averages:
+        notes.append(f"column '{heading}' left aside: its replicates stand in columns of their own")
+    nouns = {"sd": "the scatter (SD)", "sem": "the standard error", "n": "the number of specimens"}
+    for column in columns:
+        if column.kind in ("scatter", "specimens"):
+            subject = f" of {column.name}" if column.name else ""
+            notes.append(f"column '{column.heading}' is {nouns[column.part]}{subject}")
+    return tuple(notes)
 
 
 def _change(unit: str | None, expected: str | None) -> tuple[float, float] | None:

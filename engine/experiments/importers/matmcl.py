@@ -27,6 +27,7 @@ from engine.errors import (
     place,
 )
 from engine.experiments.importers import cells
+from engine.experiments.importers.cell_reader import CellReader
 from engine.experiments.importers.headings import Column
 from engine.experiments.importers.raw import RawTable, refuse_too_many
 from engine.experiments.importers.reading import read_table
@@ -37,7 +38,6 @@ from engine.experiments.importers.runs import (
     status_of,
     waiting_warnings,
 )
-from engine.experiments.importers.table import CellReader
 
 CONDITIONS = ("f", "c", "v", "r", "t", "w")
 RESULTS = ("fracture", "elongation", "elastic modulus", "tangent modulus", "yield")

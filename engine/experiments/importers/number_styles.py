@@ -94,7 +94,7 @@ def uses_decimal_comma(raw: RawTable, columns: Columns, campaign: Campaign) -> b
 def numeric_columns(columns: Columns, campaign: Campaign) -> list[Column]:
     """Return the columns of numbers: outcomes, and parameters whose choices are no names."""
     names = {parameter.name for parameter in campaign.parameters if parameter.is_categorical}
-    return [c for c in columns.of_kind("parameter", "outcome") if c.name not in names]
+    return [c for c in columns.of_kind("parameter", "outcome", "scatter") if c.name not in names]
 
 
 def _styles(columns: Mapping[int, Sequence[str]]) -> dict[int, Style | None]:

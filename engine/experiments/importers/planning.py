@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from db.records import ExperimentRecord, FailureKind, Status
+from db.records import ExperimentRecord, FailureKind, Status, details
 from db.words import nfc
 from engine.campaign import Campaign, Value
 from engine.errors import RowProblem, by_voice
@@ -91,7 +91,7 @@ def plan_import(
     by_signature: dict[Hashable, list[int]] = {}
     if any(run.label is None for run in runs):
         for experiment in recorded:
-            results = {o: list(v) for o, v in experiment.replicates().items()}
+            results = {o: list(v) for o, v in experiment.replicates(with_censored=True).items()}
             key = _signature(experiment.conditions, results, experiment.failure)
             by_signature.setdefault(key, []).append(experiment.id)
     counts: Counter[Hashable] = Counter()
@@ -228,6 +228,8 @@ def _rounded(value: Value) -> str:
 def _are_equal(first: Value, second: Value) -> bool:
     if isinstance(first, str) or isinstance(second, str):
         return first == second
+    if details(first) != details(second):
+        return str(first) == str(second)
     # Twelve digits: a number that went through a spreadsheet is the same number.
     return math.isclose(first, second, rel_tol=1e-12, abs_tol=0.0)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from db.records import FailureKind, Status
+from db.records import FailureKind, Status, is_censored
 from engine.campaign import Campaign, Parameter, Value
 
 
@@ -137,6 +137,31 @@ def constant_note(parameter: Parameter, n: int) -> str:
     return (
         f"{n} {'row' if n == 1 else 'rows'} without {parameter.name}: the constant {text} is taken"
     )
+
+
+def censored_notes(campaign: Campaign, runs: tuple[ImportedRun, ...]) -> list[str]:
+    """Tell of each outcome how many results are limits, and what becomes of them."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for run in runs:
+        for outcome, replicates in run.outcomes.items():
+            for value in filter(is_censored, replicates.values()):
+                counts[outcome] += 1
+                examples.setdefault(outcome, f"{value:.6g}")
+    notes = []
+    for outcome, n in counts.items():
+        prop = campaign.property_of(outcome)
+        consequence = (
+            "models learn the limit"
+            if prop.censored == "limit"
+            else f'no model learns from {"it" if n == 1 else "them"} (censored = "limit" of '
+            f"{prop.name} in the campaign lets it learn the limit)"
+        )
+        notes.append(
+            f"{campaign.heading(outcome)}: {n} {'result lies' if n == 1 else 'results lie'} beyond "
+            f"a limit, such as {examples[outcome]}; kept as such, {consequence}"
+        )
+    return notes
 
 
 def waiting_warnings(runs: tuple[ImportedRun, ...]) -> list[str]:

@@ -8,16 +8,16 @@ column ``replicate`` tells them apart. Beside conditions and results a table may
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.applicability import applies, surplus, with_constants
 from engine.campaign.vocabulary import Vocabulary
 from engine.errors import ImportRefusedError, RowProblem
 from engine.experiments.importers import cells
+from engine.experiments.importers.cell_reader import CellReader
 from engine.experiments.importers.grouping import Row, group_rows
 from engine.experiments.importers.headings import (
     Column,
@@ -30,85 +30,13 @@ from engine.experiments.importers.raw import RawTable
 from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.runs import (
     ImportedTable,
+    censored_notes,
     constant_note,
     outside_warnings,
     surplus_warning,
     waiting_warnings,
 )
-
-T = TypeVar("T")
-
-
-@dataclass
-class CellReader:
-    """Reads the cells of one row after another, and collects what is wrong with them."""
-
-    campaign: Campaign
-    decimal_comma: bool = False
-    problems: list[RowProblem] = field(default_factory=list)
-    missing: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    @property
-    def notes(self) -> list[str]:
-        """Say which words were taken for cells without a value."""
-        return [
-            f"column '{heading}': '{word}' in {n} cell{'s' * (n > 1)} is taken for not known"
-            for (heading, word), n in self.missing.items()
-        ]
-
-    def _is_missing(self, column: Column, text: str) -> bool:
-        if not cells.is_missing(text):
-            return False
-        if text.strip():
-            self.missing[column.heading, text.strip()] += 1
-        return True
-
-    def read(self, number: int, column: Column, text: str, parse: Callable[[str], T]) -> T | None:
-        """Return the cell's content, or ``None`` with a problem noted."""
-        try:
-            return parse(text)
-        except cells.CellError as error:
-            self.problems.append(RowProblem(number, column.heading, text.strip(), str(error)))
-            return None
-
-    def condition(self, number: int, column: Column, text: str) -> Value | None:
-        """Return a parameter's value; an empty cell is ``None``."""
-        parameter = self.campaign.parameter(column.name)
-        # What every run must have is better refused by the word that stands there.
-        may_be_absent = parameter.role == "ambient" or bool(parameter.only_if)
-        is_choice = text.strip() in map(str, parameter.choices or ())
-        if not text.strip() or (may_be_absent and not is_choice and self._is_missing(column, text)):
-            return None
-        return self.read(
-            number,
-            column,
-            text,
-            lambda word: cells.parse_condition(
-                word,
-                parameter,
-                decimal_comma=self.decimal_comma,
-                unit=column.unit,
-                convert=column.converted,
-            ),
-        )
-
-    def result(self, number: int, column: Column, text: str) -> float | None:
-        """Return a measurement; an empty cell is ``None``."""
-        prop = self.campaign.property_of(column.name)
-        if self._is_missing(column, text):
-            return None
-        return self.read(
-            number,
-            column,
-            text,
-            lambda word: cells.parse_result(
-                word,
-                prop,
-                decimal_comma=self.decimal_comma,
-                unit=column.unit,
-                convert=column.converted,
-            ),
-        )
+from engine.experiments.importers.scatter import join_scatter, read_scatter
 
 
 def read_runs(
@@ -146,12 +74,14 @@ def read_runs(
     ]
     left_out = [*_drop_surplus(rows, campaign), *_fill_constants(rows, campaign)]
     _refuse_missing_controlled(rows, columns, reader)
+    left_out += join_scatter(rows, columns, reader)
     runs, repeated = group_rows(rows, columns, reader.problems)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
     warnings = [*raw.notes, *reader.notes, *columns.conversions(campaign), *left_out]
     warnings += [*_column_warnings(campaign, columns), *repeated]
     warnings += [*outside_warnings(campaign, runs), *waiting_warnings(runs)]
+    warnings += censored_notes(campaign, runs)
     return ImportedTable(raw.source, runs, tuple(warnings))
 
 
@@ -209,8 +139,12 @@ def _row(number: int, texts: Sequence[str], columns: Columns, reader: CellReader
                 row.conditions[column.name] = condition
         elif column.kind == "outcome":
             result = reader.result(number, column, text)
-            if result is not None:
+            if result is not None and column.replicate is not None:
+                row.series.setdefault(column.name, {})[column.replicate] = result
+            elif result is not None:
                 row.results[column.name] = result
+        elif column.kind in ("scatter", "specimens"):
+            read_scatter(row, column, text, reader)
         else:
             _word(row, column, text, reader)
     row.is_sound = len(reader.problems) == n_problems

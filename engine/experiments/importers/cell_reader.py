@@ -1,0 +1,87 @@
+"""Reads a table's cells, row after row, and collects what is wrong with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from engine.campaign import Campaign, Value
+from engine.errors import RowProblem
+from engine.experiments.importers import cells
+from engine.experiments.importers.headings import Column
+
+T = TypeVar("T")
+
+
+@dataclass
+class CellReader:
+    """Reads the cells of one row after another, and collects what is wrong with them."""
+
+    campaign: Campaign
+    decimal_comma: bool = False
+    problems: list[RowProblem] = field(default_factory=list)
+    missing: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def notes(self) -> list[str]:
+        """Say which words were taken for cells without a value."""
+        return [
+            f"column '{heading}': '{word}' in {n} cell{'s' * (n > 1)} is taken for not known"
+            for (heading, word), n in self.missing.items()
+        ]
+
+    def _is_missing(self, column: Column, text: str) -> bool:
+        if not cells.is_missing(text):
+            return False
+        if text.strip():
+            self.missing[column.heading, text.strip()] += 1
+        return True
+
+    def read(self, number: int, column: Column, text: str, parse: Callable[[str], T]) -> T | None:
+        """Return the cell's content, or ``None`` with a problem noted."""
+        try:
+            return parse(text)
+        except cells.CellError as error:
+            self.problems.append(RowProblem(number, column.heading, text.strip(), str(error)))
+            return None
+
+    def condition(self, number: int, column: Column, text: str) -> Value | None:
+        """Return a parameter's value; an empty cell is ``None``."""
+        parameter = self.campaign.parameter(column.name)
+        # What every run must have is better refused by the word that stands there.
+        may_be_absent = parameter.role == "ambient" or bool(parameter.only_if)
+        is_choice = text.strip() in map(str, parameter.choices or ())
+        if not text.strip() or (may_be_absent and not is_choice and self._is_missing(column, text)):
+            return None
+        return self.read(
+            number,
+            column,
+            text,
+            lambda word: cells.parse_condition(
+                word,
+                parameter,
+                decimal_comma=self.decimal_comma,
+                unit=column.unit,
+                convert=column.converted,
+            ),
+        )
+
+    def result(self, number: int, column: Column, text: str) -> float | None:
+        """Return a measurement; an empty cell is ``None``."""
+        prop = self.campaign.property_of(column.name)
+        if self._is_missing(column, text):
+            return None
+        return self.read(
+            number,
+            column,
+            text,
+            lambda word: cells.parse_result(
+                word,
+                prop,
+                decimal_comma=self.decimal_comma,
+                unit=column.unit,
+                convert=column.converted,
+            ),
+        )
