@@ -75,6 +75,23 @@ def test_a_day_at_the_bench_goes_as_the_readme_says(tmp_path: Path) -> None:
     assert list(tmp_path.glob("spinneret-data/reports/*.html"))
 
 
+def test_what_is_said_of_python_runs_as_it_stands(tmp_path: Path) -> None:
+    bodies = BLOCK.findall((DOCS / "python.md").read_text(encoding="utf-8"))
+    script = "\n".join(body for language, body in bodies if language == "python")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SPINNERET_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning:engine", "-c", script],
+        cwd=tmp_path,
+        env={**environment, **TOY, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").is_file()
+
+
 def test_the_lab_in_the_documents_runs(tmp_path: Path) -> None:
     assert "hypervolume" in run_shell_blocks(DOCS / "labs.md", tmp_path)
 

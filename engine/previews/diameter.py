@@ -76,14 +76,14 @@ def measured_diameter(campaign: Campaign) -> MeasuredDiameter | None:
     return None
 
 
-def scale_factor(shown: Interval | None, forecast: Interval | None) -> float:
+def scale_factor(preview: Interval | None, forecast: Interval | None) -> float:
     """Return by how much a preview is magnified so that its fibres are as thick as forecast.
 
     1 without a forecast, or where no fibre is shown.
     """
-    if forecast is None or shown is None or not shown.mean > 0.0:
+    if forecast is None or preview is None or not preview.mean > 0.0:
         return 1.0
-    return forecast.mean / shown.mean
+    return forecast.mean / preview.mean
 
 
 def scaled(row: Mapping[str, float | None], factor: float) -> dict[str, float | None]:

@@ -57,8 +57,8 @@ def measured(
     ``workers``: threads; filters and matrix products of numpy and scipy run beside one another.
     """
     with ThreadPoolExecutor(workers) as pool:
-        shown = list(pool.map(lambda picture: glance(picture, nm_per_pixel), pictures))
-    return [asdict(one) for one in shown]
+        statistics = list(pool.map(lambda picture: glance(picture, nm_per_pixel), pictures))
+    return [asdict(picture) for picture in statistics]
 
 
 def intervals(

@@ -62,13 +62,15 @@ def import_file(
     hidden: bool = False,
     update: bool = False,
     dry_run: bool = False,
+    detail: str | None = None,
     progress: Progress = silent,
 ) -> ImportReport:
     """Bring a file's runs into the active campaign.
 
     Runs recorded already are recognised (by label, else by equal values), so that a second import
     adds nothing; what a recorded run lacks is added to it. Where the file contradicts what is
-    recorded it is refused, or with ``update`` recorded as corrections.
+    recorded it is refused, or with ``update`` recorded as corrections. ``detail``: what the trail
+    calls the file; its path if left out.
 
     Raises:
         NotFoundError, DataError: the file (or a micrograph of it) cannot be read.
@@ -118,7 +120,7 @@ def import_file(
             raise ImportRefusedError(table.source, problems)
         return _Writer(tx, record, pictures).write(table, plan)
 
-    return workspace.database.transact("import", work, detail=str(path))
+    return workspace.database.transact("import", work, detail=detail or str(path))
 
 
 def _problems(plan: ImportPlan, update: bool) -> list[RowProblem]:
