@@ -64,8 +64,13 @@ _LOG_PATIENCE_MS = 200  # with readers and writers, when the log is emptied at t
 class Transaction:
     """The repositories, over one consistent state. Made by :meth:`Database.read` and ``write``."""
 
-    def __init__(self, connection: Connection, change: Change | None = None) -> None:
-        self._scope = Scope(connection, change)
+    def __init__(
+        self,
+        connection: Connection,
+        change: Change | None = None,
+        campaign_id: int | None = None,
+    ) -> None:
+        self._scope = Scope(connection, change, campaign_id)
         self.campaigns = Campaigns(self._scope)
         self.measurements = Measurements(self._scope)
         self.micrographs = Micrographs(self._scope)
@@ -122,6 +127,7 @@ class Database:
         self._actor: str | None = None
         self._detail: str | None = None
         self._before_commit: Callable[[Transaction], None] | None = None
+        self._campaign_id: int | None = None
 
     def acting(
         self,
@@ -138,10 +144,30 @@ class Database:
             before_commit: called at the end of every write, inside its transaction; what it raises
                 undoes the write.
         """
-        # The same engine and pool: acting for somebody opens no connection.
-        mine = Database(self._engine, self.url, self.busy_timeout_s, self.wait_s)
+        mine = self._twin()
         mine._actor, mine._detail, mine._before_commit = actor, detail, before_commit
         return mine
+
+    def in_campaign(self, campaign_id: int) -> Database:
+        """Return this database for one campaign: what would be another's is refused.
+
+        Raises:
+            ConflictError: later, by whatever writes for another campaign.
+        """
+        mine = self._twin()
+        mine._campaign_id = campaign_id
+        return mine
+
+    def _twin(self) -> Database:
+        # The same engine and pool: acting for somebody opens no connection.
+        twin = Database(self._engine, self.url, self.busy_timeout_s, self.wait_s)
+        twin._actor, twin._detail, twin._before_commit = (
+            self._actor,
+            self._detail,
+            self._before_commit,
+        )
+        twin._campaign_id = self._campaign_id
+        return twin
 
     @classmethod
     def open(cls, url: str, *, busy_timeout_s: float = 30.0, wait_s: float = 10.0) -> Database:
@@ -199,7 +225,7 @@ class Database:
         name = actor or self._actor or login_name()
         change = Change(name, action, detail or self._detail)
         with self._begin(action, write=True) as connection:
-            transaction = Transaction(connection, change)
+            transaction = Transaction(connection, change, self._campaign_id)
             yield transaction
             # Last, inside the transaction: the key of a request is kept with what the request
             # wrote, or neither is.

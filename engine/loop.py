@@ -129,6 +129,7 @@ def propose(
         DatabaseError: the database cannot be written.
     """
     settings = workspace.settings.propose
+    workspace = workspace.settled()
     for _ in range(_ATTEMPTS):
         progress("reading the campaign")
         snapshot = read_snapshot(workspace)
@@ -280,7 +281,7 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress = silent) 
         if batch_record is None:
             batches = [b.id for b in tx.batches.all_of(workspace.active_campaign(tx)[0].id)]
             span = f"batches {batches[0]} to {batches[-1]}" if batches else "no batch yet"
-            raise NotFoundError(f"there is no batch {batch_id}; the active campaign has {span}")
+            raise NotFoundError(f"there is no batch {batch_id}; the campaign has {span}")
         record = tx.campaigns.at_revision(batch_record.revision_id)
         campaign = definition_of(record)
         request, settings = _from_json(batch_record)
@@ -334,7 +335,7 @@ def score(
 
 
 def read_snapshot(workspace: Workspace) -> Snapshot:
-    """Read the active campaign and all its experiments, consistently."""
+    """Read the campaign and all its experiments, consistently."""
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         checkpoint = knowing_folder(workspace, tx, record.id, campaign)

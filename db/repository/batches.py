@@ -66,6 +66,7 @@ class Batches:
         Raises:
             ConflictError: two proposals of one place in the order, or a number that cannot be.
         """
+        self._scope.require_campaign(campaign.id)
         batch = {
             "campaign_id": campaign.id,
             "revision_id": campaign.revision_id,

@@ -50,6 +50,7 @@ class Campaigns:
         Raises:
             ConflictError: there is no such campaign.
         """
+        self._scope.require_campaign(campaign_id)
         newest = select(func.max(r.c.revision)).where(r.c.campaign_id == campaign_id)
         revision = self._scope.connection.execute(newest).scalar_one()
         if revision is None:

@@ -51,6 +51,7 @@ class Experiments:
         """
         if not new:
             return []
+        self._scope.require_campaign(campaign.id)
         change_id = self._scope.change_id
         ids = self._insert_experiments(campaign, new, change_id)
         pairs = tuple(zip(ids, new, strict=True))
@@ -281,6 +282,7 @@ class Experiments:
         Raises:
             ConflictError: nothing was recorded of it.
         """
+        self._scope.require_run(experiment_id)
         statement = select(func.max(v.c.revision)).where(
             v.c.experiment_id == experiment_id,
             v.c.parameter == parameter,
@@ -345,6 +347,7 @@ class Experiments:
         self._scope.insert_many(table, rows)
 
     def _state(self, experiment_id: int) -> tuple[Status, FailureKind | None, str | None]:
+        self._scope.require_run(experiment_id)
         statement = select(e.c.status, e.c.failure, e.c.note).where(e.c.id == experiment_id)
         row = self._scope.connection.execute(statement).one_or_none()
         if row is None:

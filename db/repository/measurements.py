@@ -116,6 +116,7 @@ class Measurements:
 
     def _newest_of(self, experiment_id: int, outcome: str) -> dict[int, Any]:
         """Return id, revision and value of each replicate's newest row, by replicate."""
+        self._scope.require_run(experiment_id)
         statement = (
             select(m.c.id, m.c.replicate, m.c.revision, m.c.value)
             .where(m.c.experiment_id == experiment_id, m.c.outcome == outcome)

@@ -59,6 +59,7 @@ class Micrographs:
         Raises:
             ConflictError: the experiment has that picture already, or a size that cannot be.
         """
+        self._scope.require_run(experiment_id)
         left_px, top_px, right_px, bottom_px = crop or (None, None, None, None)
         values = {
             "experiment_id": experiment_id,
@@ -98,6 +99,7 @@ class Micrographs:
         Raises:
             ConflictError: a scale, axis or crop that cannot be.
         """
+        self._scope.require_run(record.experiment_id)
         assert self._scope.change_id  # noqa: S101 -- who measured it anew, and when
         left_px, top_px, right_px, bottom_px = record.crop or (None, None, None, None)
         values = {

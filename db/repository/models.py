@@ -56,6 +56,7 @@ class Models:
         Raises:
             ConflictError: a second champion of its kind, or a campaign that does not exist.
         """
+        self._scope.require_campaign(campaign_id)
         values = {
             "campaign_id": campaign_id,
             "kind": kind,
@@ -148,6 +149,7 @@ class Models:
     def _note_serving(
         self, campaign_id: int, kind: ModelKind, id_: int | None, reason: str | None
     ) -> None:
+        self._scope.require_campaign(campaign_id)
         values = {
             "campaign_id": campaign_id,
             "kind": kind,

@@ -37,6 +37,7 @@ class Previews:
         Raises:
             ConflictError: a number that cannot be, or a run that does not exist.
         """
+        self._scope.require_campaign(campaign_id)
         values = {
             "campaign_id": campaign_id,
             "experiment_id": experiment_id,

@@ -33,6 +33,7 @@ class Refreshes:
             watermark: the change up to which results are known to it.
             at: now.
         """
+        self._scope.require_campaign(campaign_id)
         values = {
             "campaign_id": campaign_id,
             "kind": kind,

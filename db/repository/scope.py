@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.engine import Connection
 
-from db.errors import DatabaseError
-from db.tables import changes
+from db.errors import ConflictError, DatabaseError
+from db.tables import changes, experiments
 
 _COPIED_FROM = 500  # rows
 
@@ -35,10 +35,13 @@ class Change:
 class Scope:
     """One transaction as its repositories see it."""
 
-    def __init__(self, connection: Connection, change: Change | None) -> None:
+    def __init__(
+        self, connection: Connection, change: Change | None, campaign_id: int | None = None
+    ) -> None:
         self.connection = connection
         self._change = change
         self._change_id: int | None = None
+        self._campaign_id = campaign_id
 
     @property
     def change(self) -> Change:
@@ -73,6 +76,31 @@ class Scope:
                 },
             ).scalar_one()
         return self._change_id
+
+    def require_campaign(self, campaign_id: int | None) -> None:
+        """Refuse to write for another campaign than the one that this is done for.
+
+        Raises:
+            ConflictError: it is another one's.
+        """
+        if self._campaign_id is not None and campaign_id != self._campaign_id:
+            other = "none" if campaign_id is None else f"campaign {campaign_id}"
+            raise ConflictError(
+                f"this is done for campaign {self._campaign_id}, and was about to be recorded for "
+                f"{other}; nothing was written"
+            )
+
+    def require_run(self, experiment_id: int) -> None:
+        """Refuse to write to a run of another campaign than the one that this is done for.
+
+        Raises:
+            ConflictError: it is another one's.
+        """
+        if self._campaign_id is not None:
+            owner = select(experiments.c.campaign_id).where(experiments.c.id == experiment_id)
+            campaign_id: int | None = self.connection.execute(owner).scalar()
+            if campaign_id is not None:  # a run that is not there is refused where it is looked up
+                self.require_campaign(campaign_id)
 
     def insert_many(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows that name the same columns: numbers, texts and nothing else.

@@ -33,6 +33,7 @@ class Tasks:
         rerun_of: int | None = None,
     ) -> TaskRecord:
         """Put a task into the queue."""
+        self._scope.require_campaign(campaign_id)
         values = {
             "campaign_id": campaign_id,
             "kind": kind,

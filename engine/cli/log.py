@@ -244,6 +244,7 @@ def _campaign(workspace: Workspace) -> Campaign:
 def _log_one(workspace: Workspace, arguments: _LogArguments) -> Recorded:
     from engine.experiments.record import record
 
+    workspace = workspace.settled()
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)
     entry = arguments.entry(campaign)
@@ -258,6 +259,7 @@ def _log_file(
     from engine.experiments.record import record_all
     from engine.experiments.results_file import read_entries
 
+    workspace = workspace.settled()
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)
     entries, warnings = read_entries(

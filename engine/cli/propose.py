@@ -133,8 +133,8 @@ def propose(
         from engine.propose.request import ProposeRequest
         from engine.workspace import Workspace
 
-    with Workspace.open(config) as workspace:
-        settings = workspace.settings.propose
+    with Workspace.open(config) as opened:
+        workspace, settings = opened.settled(), opened.settings.propose
         with workspace.database.read() as tx:
             record, campaign = workspace.active_campaign(tx)
         drift = workspace.drift(record)

@@ -36,6 +36,7 @@ def undo(workspace: Workspace, actor: str, *, is_dry_run: bool = False) -> Undon
         NotFoundError: ``actor`` has changed nothing that is left to be undone.
         StateError: something else was recorded of the same since.
     """
+    workspace = workspace.settled()
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         change = _last(tx, record, actor)

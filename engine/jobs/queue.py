@@ -81,7 +81,7 @@ def submit(
     actor: str,
     rerun_of: int | None = None,
 ) -> TaskRecord:
-    """Put a task into the queue, for the active campaign.
+    """Put a task into the queue, for the campaign that the workspace is at.
 
     Raises:
         UsageError: there is no such kind.
@@ -118,7 +118,7 @@ def submit_scheduled(
     run_id = tx.schedule.claim(job_id, due_at, owner=owner, at=now())
     if run_id is None:
         return None
-    # A task belongs to a campaign; a job acts on whichever is active when it is done.
+    # The command line's own campaign, as it is now: the task stays with it.
     campaign = tx.campaigns.active() or next(iter(tx.campaigns.all()), None)
     if campaign is None:
         detail = "no campaign is recorded: there is nothing to do"
@@ -132,13 +132,16 @@ def submit_scheduled(
 
 
 def get(workspace: Workspace, id_: int) -> TaskRecord:
-    """Return a task that somebody asked for.
+    """Return a task that somebody asked for; in a workspace of one campaign, one of its own.
 
     Raises:
         NotFoundError: there is none of that number.
     """
     with workspace.database.read() as tx:
         task = tx.tasks.get(id_)
+        if task is not None and workspace.campaign_id not in (None, task.campaign_id):
+            name = workspace.active_campaign(tx)[0].name
+            raise NotFoundError(f"there is no job {id_} in the campaign '{name}'")
     # The schedule's tasks have their own list (`engine schedule`), and are not for people to
     # cancel.
     if task is None or _run_id(task) is not None:
@@ -153,7 +156,7 @@ def newest(
     before_id: int | None = None,
     n: int = 50,
 ) -> list[TaskRecord]:
-    """Return the active campaign's tasks that people asked for, newest first."""
+    """Return the campaign's tasks that people asked for, newest first."""
     with workspace.database.read() as tx:
         campaign, _ = workspace.active_campaign(tx)
         return tx.tasks.find(campaign.id, kinds=kinds, before_id=before_id, newest=n)
@@ -175,20 +178,18 @@ def cancel(workspace: Workspace, id_: int) -> TaskRecord:
 
 
 def rerun(workspace: Workspace, id_: int, *, actor: str) -> TaskRecord:
-    """Queue what a task asked for once more.
+    """Queue what a task asked for once more, for the same campaign.
 
     Raises:
         NotFoundError: there is none of that number.
-        StateError: it is not over, or it was of another campaign.
+        StateError: it is not over.
     """
     task = get(workspace, id_)
     if not task.status.is_over:
         raise StateError(f"job {id_} is {task.status}: cancel it before running it again")
-    with workspace.database.read() as tx:
-        campaign, _ = workspace.active_campaign(tx)
-    if campaign.id != task.campaign_id:
-        raise StateError(f"job {id_} was of another campaign than '{campaign.name}'")
-    return submit(workspace, task.kind, task.params, actor=actor, rerun_of=id_)
+    return submit(
+        workspace.in_campaign(task.campaign_id), task.kind, task.params, actor=actor, rerun_of=id_
+    )
 
 
 # -- orphans and outcomes --------------------------------------------------------------------------
@@ -329,16 +330,13 @@ class Worker:
             # In the claim's own transaction: asked before it, the lease could be lost in between.
             self.require(tx)
             task = tx.tasks.claim(self.kinds, worker_name(), now())
-            # Read with the claim, as somebody may switch campaigns while the task runs.
-            active = tx.campaigns.active()
             if task is not None and _run_id(task) is not None:
                 tx.schedule.start(int(task.params["run"]), owner=process_identity(), at=now())
         if task is None:
             return None
         self.task = task
         try:
-            is_current = active is not None and active.id == task.campaign_id
-            self._finish(task, *self._outcome_of(task, is_current=is_current))
+            self._finish(task, *self._outcome_of(task))
         finally:
             self.task = None
         with self.workspace.database.read() as tx:
@@ -362,20 +360,16 @@ class Worker:
             else:
                 return
 
-    def _outcome_of(
-        self, task: TaskRecord, *, is_current: bool
-    ) -> tuple[TaskStatus, dict[str, Any] | None, str | None]:
+    def _outcome_of(self, task: TaskRecord) -> tuple[TaskStatus, dict[str, Any] | None, str | None]:
         """Return what came of a task: its status, its result or the error."""
         is_scheduled = _run_id(task) is not None
         reporter = _Reporter(self.workspace, task, self.should_stop)
         params = task.params["args"] if is_scheduled else task.params
-        # A job of the schedule acts for the lab, on whichever campaign is active.
-        acting = self.workspace
+        # Its own campaign, whichever people look at or the command line uses by now.
+        acting = self.workspace.in_campaign(task.campaign_id)
         try:
-            if not is_scheduled:
-                if not is_current:
-                    raise StateError("another campaign is active now; switch back and run it again")
-                acting = self.workspace.acting(task.actor, detail=detail_of(task))
+            if not is_scheduled:  # a job of the schedule acts for the lab
+                acting = acting.acting(task.actor, detail=detail_of(task))
             with _beating(reporter):
                 handler = self.handlers[task.kind]
                 return TaskStatus.DONE, handler(acting, params, reporter, reporter.is_to_stop), None

@@ -148,6 +148,7 @@ def add(
         DataError: a picture that cannot be read.
         StateError: a picture that is recorded already.
     """
+    workspace = workspace.settled()
     with workspace.database.read() as tx:
         # Asked before the pictures are measured, a second each, and again in the transaction that
         # writes.
@@ -177,6 +178,7 @@ def import_folder(
     from engine.micrographs.layout import named_pictures
 
     pictures = named_pictures(folder)
+    workspace = workspace.settled()
     with workspace.database.read() as tx:
         record = workspace.active_campaign(tx)[0]
         ids = _experiments_of(tx, record, folder, {word for word, _ in pictures})

@@ -61,7 +61,7 @@ def rebuild(
     """
     limit_threads(workspace.settings.compute.threads)
     with held(workspace.database, TRAINING):
-        return _rebuild(workspace, model_id, progress, should_stop)
+        return _rebuild(workspace.settled(), model_id, progress, should_stop)
 
 
 def _rebuild(

@@ -52,7 +52,7 @@ def refresh(
     """Train a candidate, judge it, and promote it only if it is not worse than model and plain GP.
 
     Args:
-        workspace: whose active campaign.
+        workspace: whose campaign.
         request: what to train, and how.
         progress: hears how far it is; may be called from this thread only.
         should_stop: asked between steps (cooperative cancellation, from any thread): once it says
@@ -68,6 +68,7 @@ def refresh(
         KeyboardInterrupt: Ctrl-C; recorded as interrupted.
     """
     limit_threads(workspace.settings.compute.threads)
+    workspace = workspace.settled()
     with held(workspace.database, TRAINING) as lease:
         with workspace.database.read() as tx:
             # Read under the lease: before it, another training might change what serves.

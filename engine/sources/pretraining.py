@@ -86,6 +86,7 @@ def pretrain(
         StateError: another process is training.
     """
     limit_threads(workspace.settings.compute.threads)
+    workspace = workspace.settled()
     # Of processes that train together, the first takes the lease and records what came of it.
     lease = held(workspace.database, TRAINING) if is_first_process() else nullcontext()
     with lease:

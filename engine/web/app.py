@@ -11,22 +11,29 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from engine import __version__
 from engine.web import problems
+from engine.web.addresses import CAMPAIGNS
 from engine.web.api import routes
 from engine.web.api.common import Problem
-from engine.web.pages import account, campaign, explore, models, propose, run
+from engine.web.campaigns import require_campaign
+from engine.web.pages import account, campaign, campaigns, explore, models, propose, run
 from engine.web.rendering import FOLDER
 from engine.web.shield import Shield
 from engine.web.site import Site
 from engine.workspace import Workspace
 
 DESCRIPTION = """Everything that the page and the command line do, for programs.
+
+Everything of a campaign stands under its number, `/api/v1/campaigns/{campaign}/…`. An address
+without one, as earlier versions had them, is answered for the campaign of what it names by a
+number; else reading is answered for the command line's own campaign, and writing if there is but
+one.
 
 Send a token (made under your name on the page) as `Authorization: Bearer …`. Errors are
 problem+json (RFC 9457) and name the `field` that is wrong. Writes take an `Idempotency-Key`: the
@@ -67,8 +74,15 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     problems.install(app)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.include_router(routes.router)
-    for module in (campaign, run, propose, explore, models, account):
+    for module in (campaigns, account):
         app.include_router(module.router, include_in_schema=False)
+    for module in (campaign, run, propose, explore, models):
+        app.include_router(
+            module.router,
+            prefix=f"{CAMPAIGNS}/{{campaign}}",
+            dependencies=[Depends(require_campaign)],
+            include_in_schema=False,
+        )
     app.add_api_route("/health", health, include_in_schema=False)
     app.add_api_route("/static/{name}", static, include_in_schema=False)
     # Added last, so outermost: nothing is answered before it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from db.records import Role
+from engine.web.addresses import bare
 
 OPEN = frozenset({"/login", "/health"})
 """Answered without a session: the way in, and whether the server lives."""
@@ -27,7 +28,10 @@ ASKS = frozenset(
         "/api/v1/retrieval/micrograph",
     }
 )
-"""Requests with a body that record nothing: a viewer may make them."""
+"""Requests with a body that record nothing: a viewer may make them.
+
+All paths here are without the campaign that they name.
+"""
 
 _ADMINS = (
     re.compile(r"/people(/.*)?"),
@@ -41,7 +45,7 @@ _ADMINS_WRITES = (
     re.compile(r"/models/(?!refresh$).+"),
     re.compile(r"/api/v1/models/.+"),
     re.compile(r"/api/v1/rollbacks"),
-    re.compile(r"/api/v1/campaigns/[^/]+/use"),
+    re.compile(r"/api/v1/use"),
 )
 _FOR_THEMSELVES = (re.compile(r"/account/tokens(/.*)?"),)
 """What everybody may change for themselves: their own tokens, at most as strong as they are."""
@@ -63,9 +67,12 @@ def is_open(path: str) -> bool:
 def needed(method: str, path: str) -> Role:
     """Return the least role that may make a request.
 
-    >>> needed("GET", "/runs/7").value, needed("POST", "/runs/7").value
+    >>> needed("GET", "/campaigns/3/runs/7").value, needed("POST", "/campaigns/3/runs/7").value
     ('viewer', 'operator')
+    >>> needed("POST", "/campaigns/3/models/7/promote").value
+    'admin'
     """
+    path = bare(path)
     # The stricter rules come first: a path that two of them match is an admin's.
     if any(rule.fullmatch(path) for rule in _ADMINS):
         return Role.ADMIN

@@ -17,8 +17,8 @@ from starlette.responses import HTMLResponse
 from db.records import Role
 from engine import __version__
 from engine.campaign.applicability import without_surplus
-from engine.errors import SpinneretError
 from engine.results.material import rounded
+from engine.web.addresses import Address, address_of
 from engine.web.site import Site
 from engine.web.statuses import status_of
 from engine.web.users import Person
@@ -27,14 +27,14 @@ from engine.web.wording import LABELS, on_page, spelled, worded
 FOLDER = Path(__file__).parent
 
 PLACES = (
-    ("campaign", "/", "Campaign"),
+    ("campaign", "", "Campaign"),
     ("runs", "/runs", "Runs"),
     ("propose", "/propose", "Propose"),
     ("explore", "/explore", "Explore"),
     ("retrieve", "/retrieve", "Retrieve"),
     ("models", "/models", "Models"),
 )
-"""Where one can go from every page: a word for it, its path, its name."""
+"""Where one can go from every page of a campaign: a word for it, its path, its name."""
 
 
 @cache
@@ -67,9 +67,10 @@ def environment() -> Environment:
 
 
 def site_of(request: Request) -> Site:
-    """Return the server's state."""
+    """Return the server's state, for the campaign that a request is in."""
     site: Site = request.app.state.site
-    return site
+    campaign_id = address_of(request).campaign_id
+    return site if campaign_id is None else site.in_campaign(campaign_id)
 
 
 def person_of(request: Request) -> Person:
@@ -81,8 +82,8 @@ def person_of(request: Request) -> Person:
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """Return a page, with what every page shows."""
     site, person = site_of(request), person_of(request)
-    values.setdefault("campaign_name", _campaign_name(site))
     values.setdefault("place", "")
+    address, name = _home(request)
     return HTMLResponse(
         environment()
         .get_template(template)
@@ -91,11 +92,31 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
             may_record=person.is_allowed(Role.OPERATOR),
             is_admin=person.is_allowed(Role.ADMIN),
             messages=site.take_messages(person),
-            path=request.url.path,
+            campaign_name=name,
+            **links(address),
             **values,
         ),
         status_code=status,
     )
+
+
+def links(address: Address) -> dict[str, Any]:
+    """Return what templates make links with: ``to(…)`` in the campaign, ``top(…)`` beside it."""
+    return {"address": address, "to": address.link, "top": address.top, "api": address.api}
+
+
+def _home(request: Request) -> tuple[Address, str]:
+    """Return the address that a page's links start from, and its campaign's name.
+
+    What belongs to no campaign leads back into the only one, where there is but one.
+    """
+    site, address = site_of(request), address_of(request)
+    names = site.campaign_names()
+    if address.campaign_id is None and len(names) == 1:
+        address = address.in_campaign(next(iter(names)))
+    if address.campaign_id not in names:
+        return address.outside(), ""
+    return address, names[address.campaign_id]
 
 
 def form_page(
@@ -125,19 +146,13 @@ def part(request: Request, template: str, **values: Any) -> HTMLResponse:
     return HTMLResponse(
         environment()
         .get_template(template)
-        .render(person=person, may_record=person.is_allowed(Role.OPERATOR), **values)
+        .render(
+            person=person,
+            may_record=person.is_allowed(Role.OPERATOR),
+            **links(address_of(request)),
+            **values,
+        )
     )
-
-
-def _campaign_name(site: Site) -> str:
-    def read() -> str:
-        with site.workspace.database.read() as tx:
-            return site.workspace.active_campaign(tx)[0].name
-
-    try:
-        return site.cache.get("campaign name", site.watermark(), read)
-    except SpinneretError:
-        return ""
 
 
 def setting(value: float | str | None) -> str:

@@ -13,6 +13,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from db.errors import DatabaseError
+from engine.errors import StateError
+from engine.web.addresses import Address, campaign_in
+from engine.web.campaigns import moved
 from engine.web.policy import SAFE, is_open, needed
 from engine.web.site import Site
 from engine.web.statuses import title_of
@@ -83,8 +86,13 @@ class Shield:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         answer = _Answer(send)
+        scope.setdefault("state", {})["address"] = Address(campaign_in(scope["path"]))
         try:
             refusal = await self._refusal(scope, headers)
+            if refusal is None and await self._leads_elsewhere(scope, headers, answer):
+                return
+        except StateError as error:
+            refusal = (409, worded(error, "api"))
         except DatabaseError as error:
             # Sessions are rows: without the database nobody can be known.
             refusal = (503, worded(error, "api"))
@@ -111,8 +119,32 @@ class Shield:
             return 413, self._too_large(scope)
         # Also on open paths: the login page greets who is logged in.
         person = await asyncio.to_thread(self._person, headers, cookie_name(scope))
-        scope.setdefault("state", {})["person"] = person
+        scope["state"]["person"] = person
         return None if is_open(path) else _not_allowed(person, method, path)
+
+    async def _leads_elsewhere(
+        self, scope: Scope, headers: dict[str, str], answer: _Answer
+    ) -> bool:
+        """Lead an address that names no campaign to what it means; return whether that is all.
+
+        Raises:
+            StateError: it is not safe to choose a campaign.
+        """
+        path, method = scope["path"], scope["method"]
+        target = await asyncio.to_thread(moved, self.site, method, path)
+        if target is None:
+            return False
+        scope["state"]["address"] = Address(target.campaign_id)
+        if method in SAFE and _wants_page(path, headers):
+            query = scope.get("query_string", b"").decode("latin-1")
+            location = target.path + (f"?{query}" if query else "")
+            # Temporary: what a list leads to may be another campaign tomorrow.
+            await _send(answer, 307, b"", "text/plain", [(b"location", location.encode())])
+            return True
+        # A program, or a form of a page from before: answered here, and told where it stands.
+        answer.extra["content-location"] = target.path
+        scope["path"], scope["raw_path"] = target.path, target.path.encode()
+        return False
 
     def _person(self, headers: dict[str, str], cookie: str) -> Person | None:
         # A token that was sent counts, or nothing does: a wrong one must not fall back on a cookie.
@@ -203,13 +235,14 @@ class _Answer:
     def __init__(self, send: Send) -> None:
         self.send = send
         self.has_begun = False
+        self.extra: dict[str, str] = {}
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.has_begun = True
             present = {name.lower() for name, _ in message.get("headers", ())}
             # Pages hold a lab's results; static files set their own.
-            extra = {**HEADERS, "cache-control": "no-store"}
+            extra = {**HEADERS, "cache-control": "no-store", **self.extra}
             message["headers"] = [
                 *message.get("headers", ()),
                 *(
@@ -225,7 +258,7 @@ async def _refuse(
     scope: Scope, headers: dict[str, str], send: Send, status: int, detail: str
 ) -> None:
     path = scope["path"]
-    wants_page = not path.startswith("/api/") and "text/html" in headers.get("accept", "")
+    wants_page = _wants_page(path, headers)
     # Only what was to be read: after the login a form would be lost anyway.
     if status == 401 and wants_page and scope["method"] == "GET":
         query = scope.get("query_string", b"").decode("latin-1")
@@ -239,6 +272,11 @@ async def _refuse(
     extra = [(b"www-authenticate", b"Bearer")] if status == 401 else []
     body = json.dumps(document).encode()
     await _send(send, status, body, "application/problem+json", extra)
+
+
+def _wants_page(path: str, headers: dict[str, str]) -> bool:
+    """Whether a person at a browser asks, and not a program."""
+    return not path.startswith("/api/") and "text/html" in headers.get("accept", "")
 
 
 async def _send(

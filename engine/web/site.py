@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import secrets
@@ -9,7 +10,7 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,7 +67,7 @@ class Cache:
                 self.values[name] = (version, value)
                 self.until[name] = end + SHARE * (end - start)
                 self.values.move_to_end(name)
-                while len(self.values) > 64:
+                while len(self.values) > 256:
                     self.busy.pop(self.values.popitem(last=False)[0], None)
             return value
         finally:
@@ -81,13 +82,36 @@ class Site:
     is_loopback: bool = True
     key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     cache: Cache = field(default_factory=Cache)
-    messages: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    messages: dict[tuple[str, int | None], list[tuple[str, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.limiter = Limiter(self.workspace.settings.web.login_attempts)
         self.crew = Crew(self.workspace)
         self.oracle = AskOracle(self.workspace)
         self._people: dict[str, tuple[float, Person | None]] = {}
+        self._campaigns: set[int] = set()
+
+    def in_campaign(self, campaign_id: int) -> Site:
+        """Return this server's state for one campaign: its own workspace, and all else shared."""
+        inside = copy.copy(self)
+        inside.workspace = self.workspace.in_campaign(campaign_id)
+        return inside
+
+    def campaign_names(self) -> dict[int, str]:
+        """Return the campaigns' names by their numbers, in the order of their creation."""
+
+        def read() -> dict[int, str]:
+            with self.workspace.database.read() as tx:
+                return {record.id: record.name for record in tx.campaigns.all()}
+
+        return self.cache.get("campaigns", self.watermark(), read)
+
+    def has_campaign(self, campaign_id: int) -> bool:
+        """Whether there is a campaign of that number."""
+        if campaign_id not in self._campaigns:  # none is ever removed
+            with self.workspace.database.read() as tx:
+                self._campaigns.update(record.id for record in tx.campaigns.all())
+        return campaign_id in self._campaigns
 
     @property
     def uploads(self) -> Path:
@@ -114,9 +138,20 @@ class Site:
         with self.workspace.database.read() as tx:
             return tx.watermark()
 
+    def cached(
+        self, name: str, make: Callable[[], Worked], *, watermark: int | None = None
+    ) -> Worked:
+        """Return a value of the campaign; computed once for each change, or each ``watermark``."""
+        version = self.watermark() if watermark is None else watermark
+        return self.cache.get(f"{name} of {self.workspace.campaign_id}", version, make)
+
     def overview(self) -> Overview:
         """Return where the campaign stands; computed once for each change."""
-        return self.cache.get("overview", self.watermark(), lambda: overview(self.workspace))
+        return self.cached("overview", lambda: overview(self.workspace))
+
+    async def ask(self, question: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the campaign's model; see :meth:`engine.web.helpers.oracle.AskOracle.ask`."""
+        return await self.oracle.ask(question, params, self.workspace.campaign_id)
 
     def has_users(self) -> bool:
         """Whether there is anybody who can log in by a password."""
@@ -149,9 +184,10 @@ class Site:
         self._people.clear()
 
     def leave_message(self, person: Person, kind: str, message: str) -> None:
-        """Keep a message for the next page that somebody opens."""
-        self.messages.setdefault(person.secret, []).append((kind, message))
+        """Keep a message for the next page of this campaign that somebody opens."""
+        key = (person.secret, self.workspace.campaign_id)
+        self.messages.setdefault(key, []).append((kind, message))
 
     def take_messages(self, person: Person) -> list[tuple[str, str]]:
         """Return the messages that were kept, once."""
-        return self.messages.pop(person.secret, [])
+        return self.messages.pop((person.secret, self.workspace.campaign_id), [])

@@ -1,4 +1,4 @@
-"""One folder of work: configuration, database, data folder, active campaign.
+"""One folder of work: configuration, database, data folder, campaigns.
 
 ``Workspace`` and ``definition_of`` load the database layer when they are first asked for;
 ``engine.workspace.settings`` alone never does.

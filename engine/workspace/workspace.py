@@ -1,8 +1,8 @@
-"""One folder of work: its config.toml, its database, its data folder, its active campaign."""
+"""One folder of work: its config.toml, its database, its data folder, its campaigns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,8 @@ class Workspace:
     config_path: Path
     settings: Settings
     database: Database
+    campaign_id: int | None = None
+    """The campaign that is worked in; ``None``: the command line's own (`engine campaign use`)."""
 
     @classmethod
     def open(cls, config: Path | None = None) -> Workspace:
@@ -70,12 +72,38 @@ class Workspace:
         database = self.database.acting(actor, detail=detail, before_commit=before_commit)
         return replace(self, database=database)
 
+    def in_campaign(self, campaign_id: int) -> Workspace:
+        """Return this workspace for one campaign, whichever the command line uses meanwhile.
+
+        What would be written for another one is refused by the transaction.
+        """
+        database = self.database.in_campaign(campaign_id)
+        return replace(self, database=database, campaign_id=campaign_id)
+
+    def settled(self) -> Workspace:
+        """Return this workspace for the campaign that it is at now.
+
+        For what takes more than one transaction: somebody may switch meanwhile.
+
+        Raises:
+            NotFoundError: there is no campaign.
+        """
+        if self.campaign_id is not None:
+            return self
+        with self.database.read() as tx:
+            return self.in_campaign(self.active_campaign(tx)[0].id)
+
     def active_campaign(self, tx: Transaction) -> tuple[CampaignRecord, Campaign]:
-        """Return the active campaign: its row and its definition.
+        """Return the campaign that is worked in: its row and its definition.
 
         Raises:
             NotFoundError: there is none; the message tells what to run.
         """
+        if self.campaign_id is not None:
+            record = tx.campaigns.by_id(self.campaign_id)
+            if record is None:
+                raise NotFoundError(no_campaign(self.campaign_id, tx.campaigns.all()))
+            return record, definition_of(record)
         record = tx.campaigns.active()
         if record is None:
             names = ", ".join(campaign.name for campaign in tx.campaigns.all())
@@ -122,6 +150,12 @@ class Workspace:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def no_campaign(id_: int, campaigns: Iterable[CampaignRecord]) -> str:
+    """Say that there is no campaign of a number, and which there are."""
+    listed = ", ".join(f"{record.id} ({record.name})" for record in campaigns)
+    return f"there is no campaign {id_}; recorded: {listed or 'none'}"
 
 
 def definition_of(record: CampaignRecord) -> Campaign:

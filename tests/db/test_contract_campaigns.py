@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from rows import OUTCOME
 
 from db.errors import ConflictError
-from db.records import CampaignRecord
-from db.session import Database
+from db.records import CampaignRecord, NewExperiment, Origin, Status
+from db.session import Database, Transaction
+
+RUN = NewExperiment(Origin.MANUAL, Status.COMPLETED, actual={"voltage": 17.0})
 
 
 class TestCampaigns:
@@ -59,3 +63,50 @@ class TestCampaigns:
             tx.campaigns.create("nanofibre", {})
         with database.read() as tx:
             assert tx.campaigns.active() == campaign
+
+
+def _twin(database: Database) -> CampaignRecord:
+    with database.write("init") as tx:
+        return tx.campaigns.create("other", {"name": "other"})
+
+
+class TestOneCampaign:
+    """What is done for one campaign is recorded for no other."""
+
+    def test_runs_and_batches_of_another_are_refused(
+        self, database: Database, campaign: CampaignRecord
+    ) -> None:
+        other = _twin(database)
+        own = database.in_campaign(campaign.id)
+        with own.write("log") as tx:
+            assert tx.experiments.add(campaign, [RUN]) != []
+        with (
+            pytest.raises(ConflictError, match=rf"for campaign {campaign.id}, and was about"),
+            own.write("log") as tx,
+        ):
+            tx.experiments.add(other, [RUN])
+        with pytest.raises(ConflictError, match="nothing was written"), own.write("propose") as tx:
+            tx.batches.add(
+                other, strategy="sobol", seed=1, request={}, watermark=0, versions={}, proposals=[]
+            )
+        with pytest.raises(ConflictError), own.write("revise") as tx:
+            tx.campaigns.revise(other.id, {"name": "other"})
+
+    def test_a_run_of_another_is_not_changed(
+        self, database: Database, campaign: CampaignRecord
+    ) -> None:
+        other = _twin(database)
+        with database.write("log") as tx:
+            (run,) = tx.experiments.add(other, [RUN])
+        own = database.in_campaign(campaign.id).acting("anna")
+        changes: list[Callable[[Transaction], object]] = [
+            lambda tx: tx.experiments.set_note(run, "x"),
+            lambda tx: tx.experiments.set_actual(run, {"voltage": 18.0}),
+            lambda tx: tx.measurements.add(run, OUTCOME, [1.0]),
+        ]
+        for change in changes:
+            with pytest.raises(ConflictError, match="nothing was written"), own.write("log") as tx:
+                change(tx)
+        with database.in_campaign(other.id).write("log") as tx:
+            for change in changes:
+                change(tx)

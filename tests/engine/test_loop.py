@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from db.records import Origin, Status
+from engine.campaign import Campaign
 from engine.errors import NotFoundError
 from engine.loop import propose, replay, score
 from engine.propose.request import ProposeRequest
 from engine.workspace import Workspace
+from engine.workspace.revisions import create
 
 ROOT = Path(__file__).resolve().parents[2]
 N_KILLS = 7
@@ -147,3 +149,27 @@ def test_killed_at_any_moment_a_batch_is_there_or_not(folder: Path, filled: Work
                 assert len(tx.batches.proposals(batch.id)) == 3
             assert len(found) - batches in (0, 1)
             batches = len(found)
+
+
+def test_a_batch_is_recorded_in_the_campaign_that_it_was_asked_for(filled: Workspace) -> None:
+    other = Campaign(
+        name="other",
+        parameters=[{"name": "heat", "low": 20, "high": 80}],
+        properties=[{"name": "gloss"}],
+        objectives=[{"outcome": "gloss", "threshold": 0}],
+    )
+
+    def switch(stage: str, *_: object) -> None:
+        if stage.startswith("choosing"):
+            with filled.database.read() as tx:
+                is_there = tx.campaigns.get("other") is not None
+            if not is_there:
+                create(filled, other)
+
+    proposed = propose(filled, ProposeRequest(n=2, seed=1, strategy="sobol"), progress=switch)
+    assert proposed.batch_id is not None
+    with filled.database.read() as tx:
+        assert filled.active_campaign(tx)[0].name == "other"
+        batch = tx.batches.get(proposed.batch_id)
+        assert batch is not None
+        assert batch.campaign_id == 1

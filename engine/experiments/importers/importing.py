@@ -81,6 +81,7 @@ def import_file(
     """
     if file_format not in FORMATS:
         raise UsageError(f"expected {' or '.join(FORMATS)}, got '{file_format}'", field="format")
+    workspace = workspace.settled()
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
     try:
@@ -111,7 +112,7 @@ def import_file(
 
     def work(tx: Transaction) -> ImportReport:
         # Headings and units were read by that revision.
-        if tx.campaigns.active() != record:
+        if workspace.active_campaign(tx)[0].revision_id != record.revision_id:
             raise StateError("the campaign was revised while the file was read; import it again")
         # Planned inside the transaction, and again at each try: somebody may have logged meanwhile.
         plan = plan_import(table.runs, tx.experiments.find(record.id), campaign)

@@ -43,7 +43,7 @@ async def _campaign(request: Request) -> Campaign:
 
 
 async def _answered(request: Request, question: str, params: dict[str, Any]) -> Response:
-    document = await site_of(request).oracle.ask(question, params)
+    document = await site_of(request).ask(question, params)
     if document.get("fitting"):
         return answer(document, 202, {"retry-after": "1"})
     return answer(document)
@@ -101,7 +101,7 @@ async def preview(request: Request, body: schemas.AskPreview) -> Response:
     """Pictures of the mat to expect, side by side in one PNG (`png`, base64)."""
     conditions = read_conditions(await _campaign(request), body.conditions, "conditions")
     params = {**body.model_dump(), "conditions": conditions}
-    return answer(await site_of(request).oracle.ask("preview", params))
+    return answer(await site_of(request).ask("preview", params))
 
 
 @router.get(
@@ -119,7 +119,7 @@ async def retrieve(request: Request, body: schemas.Look) -> Response:
     """Micrographs of finished runs that look as these conditions should."""
     conditions = read_conditions(await _campaign(request), body.conditions, "conditions")
     params = {**body.model_dump(), "conditions": conditions}
-    return answer(await site_of(request).oracle.ask("retrieve", params))
+    return answer(await site_of(request).ask("retrieve", params))
 
 
 @router.post("/retrieval/micrograph", response_model=RetrievedOut, responses=answers(404, 409))
@@ -141,4 +141,4 @@ async def retrieve_by_picture(
             "k": k,
             "gallery": gallery,
         }
-        return answer(await site_of(request).oracle.ask("retrieve", params))
+        return answer(await site_of(request).ask("retrieve", params))

@@ -55,7 +55,7 @@ StatusQuery = Annotated[Status | None, Query(description="Only runs that stand s
 def list_experiments(
     request: Request, status: StatusQuery = None, limit: Limit = 50, before_id: BeforeId = None
 ) -> Response:
-    """Runs of the active campaign, newest first."""
+    """Runs of the campaign, newest first."""
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
@@ -196,7 +196,7 @@ def retract_results(
 
 @router.post("/undo", response_model=UndoneOut, responses=answers(404, 409))
 def undo_last(request: Request, key: Key = None) -> Response:
-    """Take back the last change of one's own to runs of the active campaign."""
+    """Take back the last change of one's own to runs of the campaign."""
 
     def carry_out(workspace: Workspace) -> Outcome:
         return UndoneOut.model_validate(undo(workspace, request.state.person.name)), 200, {}

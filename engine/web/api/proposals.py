@@ -1,4 +1,4 @@
-"""``/proposals``, ``/jobs``, ``/campaigns``, ``/models``, ``/changes``."""
+"""``/overview``, ``/proposals``, ``/jobs``, ``/models``, ``/ledger`` of a campaign."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from db.records import TaskRecord
-from engine.documents.campaigns import CampaignOut, CampaignsOut, OverviewOut
-from engine.documents.jobs import ChangeOut, ChangesOut, JobOut, JobsOut
+from engine.documents.campaigns import OverviewOut
+from engine.documents.jobs import JobOut, JobsOut
 from engine.documents.models import ModelOut, ModelsOut, ServedOut
 from engine.documents.predictions import LedgerOut, ScoreOut
 from engine.documents.proposals import BatchBriefOut, BatchesOut, BatchOut, recorded_batch
@@ -16,6 +16,7 @@ from engine.jobs.kinds import request_of
 from engine.jobs.queue import cancel, get, newest, rerun, submit
 from engine.registry.versions import promote, rollback
 from engine.results.ledger import scores
+from engine.web.addresses import address_of
 from engine.web.api import schemas
 from engine.web.api.common import (
     BeforeId,
@@ -29,54 +30,14 @@ from engine.web.api.common import (
 )
 from engine.web.rendering import person_of, site_of
 from engine.workspace import Workspace
-from engine.workspace.revisions import use
 
 router = APIRouter()
 
 
 @router.get("/overview", tags=["campaigns"], response_model=OverviewOut, responses=answers(404))
 def get_overview(request: Request) -> Response:
-    """Where the active campaign stands: front, hypervolume, what is awaited, what is due."""
+    """Where the campaign stands: front, hypervolume, what is awaited, what is due."""
     return answer(OverviewOut.build(site_of(request).overview()))
-
-
-@router.get("/campaigns", tags=["campaigns"], response_model=CampaignsOut, responses=answers())
-def list_campaigns(request: Request) -> Response:
-    """Every campaign; one of them is active."""
-    with site_of(request).workspace.database.read() as tx:
-        records = tx.campaigns.all()
-    return answer(CampaignsOut(items=tuple(map(CampaignOut.model_validate, records))))
-
-
-@router.get(
-    "/campaigns/{id}", tags=["campaigns"], response_model=CampaignOut, responses=answers(404)
-)
-def get_campaign(request: Request, id: Id) -> Response:
-    """One campaign, in its newest revision."""
-    with site_of(request).workspace.database.read() as tx:
-        record = tx.campaigns.by_id(id)
-    if record is None:
-        raise NotFoundError(f"there is no campaign {id}")
-    return answer(CampaignOut.model_validate(record))
-
-
-@router.post(
-    "/campaigns/{id}/use",
-    tags=["campaigns"],
-    response_model=CampaignOut,
-    responses=answers(404, 409),
-)
-def use_campaign(request: Request, id: Id, key: Key = None) -> Response:
-    """Make a campaign the active one."""
-
-    def carry_out(workspace: Workspace) -> Outcome:
-        with workspace.database.read() as tx:
-            record = tx.campaigns.by_id(id)
-        if record is None:
-            raise NotFoundError(f"there is no campaign {id}")
-        return CampaignOut.model_validate(use(workspace, record.name)), 200, {}
-
-    return at_most_once(request, key, None, carry_out)
 
 
 # -- proposals ------------------------------------------------------------------------------------
@@ -111,7 +72,7 @@ def propose(request: Request, body: schemas.NewProposal, key: Key = None) -> Res
         request_of(body.model_dump(), campaign, workspace.settings.propose)
         task = submit(workspace, "propose", body.model_dump(), actor=person.name)
         site.crew.wake()
-        return _accepted(task)
+        return _accepted(request, task)
 
     return at_most_once(request, key, body.model_dump(), carry_out)
 
@@ -128,8 +89,9 @@ def get_proposal(request: Request, id: Id) -> Response:
 # -- jobs -----------------------------------------------------------------------------------------
 
 
-def _accepted(task: TaskRecord) -> Outcome:
-    return JobOut.model_validate(task), 202, {"location": f"/api/v1/jobs/{task.id}"}
+def _accepted(request: Request, task: TaskRecord) -> Outcome:
+    location = address_of(request).api(f"/jobs/{task.id}")
+    return JobOut.model_validate(task), 202, {"location": location}
 
 
 @router.get("/jobs", tags=["jobs"], response_model=JobsOut, responses=answers(404))
@@ -166,7 +128,7 @@ def run_again(request: Request, id: Id, key: Key = None) -> Response:
     def carry_out(workspace: Workspace) -> Outcome:
         task = rerun(workspace, id, actor=person.name)
         site.crew.wake()
-        return _accepted(task)
+        return _accepted(request, task)
 
     return at_most_once(request, key, None, carry_out)
 
@@ -176,7 +138,7 @@ def run_again(request: Request, id: Id, key: Key = None) -> Response:
 
 @router.get("/models", tags=["models"], response_model=ModelsOut, responses=answers(404))
 def list_models(request: Request) -> Response:
-    """Trained models of the active campaign, newest first."""
+    """Trained models of the campaign, newest first."""
     workspace = site_of(request).workspace
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
@@ -201,7 +163,7 @@ def refresh(request: Request, body: schemas.NewRefresh, key: Key = None) -> Resp
     def carry_out(workspace: Workspace) -> Outcome:
         task = submit(workspace, "refresh", body.model_dump(), actor=person.name)
         site.crew.wake()
-        return _accepted(task)
+        return _accepted(request, task)
 
     return at_most_once(request, key, body.model_dump(), carry_out)
 
@@ -259,15 +221,7 @@ def get_ledger(request: Request) -> Response:
     site = site_of(request)
     with site.workspace.database.read() as tx:
         _, campaign = site.workspace.active_campaign(tx)
-    outcome_scores = site.cache.get("scores", site.watermark(), lambda: scores(site.workspace))
+    outcome_scores = site.cached("scores", lambda: scores(site.workspace))
     return answer(
         LedgerOut(items=tuple(ScoreOut.build(score, campaign) for score in outcome_scores))
     )
-
-
-@router.get("/changes", tags=["who did what"], response_model=ChangesOut, responses=answers())
-def list_changes(request: Request, limit: Limit = 50) -> Response:
-    """The audit trail, newest first; for admins."""
-    with site_of(request).workspace.database.read() as tx:
-        changes = tx.changes(limit=limit)
-    return answer(ChangesOut(items=tuple(map(ChangeOut.model_validate, changes))))

@@ -1,7 +1,8 @@
 """Answers questions about the model: ``python -m engine.web.helpers.answering CONFIG``.
 
-It holds a forecaster fitted to everything known. When more becomes known the old one goes on
-answering while the next is fitted, and each answer says how many runs it has learned from.
+For each campaign it holds a forecaster fitted to everything known. When more becomes known the old
+one goes on answering while the next is fitted, and each answer says how many runs it has learned
+from.
 
 Lines of JSON in, lines of JSON out; it ends with the server, whose pipe its standard input is.
 """
@@ -12,6 +13,7 @@ import json
 import os
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,11 +41,21 @@ class Fitted:
     key: str
 
 
-class Oracle:
-    """Answers one question at a time in each thread; fits in one of its own."""
+MOST_CAMPAIGNS = 4
+"""Of so many campaigns a fit is held in memory: those that were asked about last."""
 
-    def __init__(self, workspace: Workspace) -> None:
+
+class Oracle:
+    """Answers one question about a campaign at a time in each thread; fits in one of its own.
+
+    Args:
+        workspace: at the campaign.
+        fits: held while one fits: several campaigns' fits at once would only slow each other down.
+    """
+
+    def __init__(self, workspace: Workspace, fits: threading.Lock) -> None:
         self.workspace = workspace
+        self.fits = fits
         self.fitted: Fitted | None = None
         self.problem: tuple[str, Exception] | None = None
         self.watermark: tuple[int, str] | None = None
@@ -103,6 +115,10 @@ class Oracle:
         return None if self.watermark is None else self.watermark[1]
 
     def _fit(self, snapshot: Snapshot, key: str) -> None:
+        with self.fits:
+            self._fit_now(snapshot, key)
+
+    def _fit_now(self, snapshot: Snapshot, key: str) -> None:
         try:
             from engine.compute import limit_threads
             from engine.propose.forecaster import Forecaster
@@ -200,6 +216,29 @@ class Oracle:
         return document
 
 
+class Oracles:
+    """One for each campaign that is asked about."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.oracles: OrderedDict[int | None, Oracle] = OrderedDict()
+        self.lock, self.fits = threading.Lock(), threading.Lock()
+
+    def find(self, campaign_id: int | None) -> Oracle:
+        """Return the one that answers about a campaign."""
+        with self.lock:
+            oracle = self.oracles.get(campaign_id)
+            if oracle is None:
+                workspace = self.workspace
+                if campaign_id is not None:
+                    workspace = workspace.in_campaign(campaign_id)
+                oracle = self.oracles[campaign_id] = Oracle(workspace, self.fits)
+            self.oracles.move_to_end(campaign_id)
+            while len(self.oracles) > MOST_CAMPAIGNS:
+                self.oracles.popitem(last=False)
+            return oracle
+
+
 def main(config: str) -> None:
     """Answer until the server is gone."""
     # The pipe under another number, before anything else can write to number 1.
@@ -210,6 +249,7 @@ def main(config: str) -> None:
         question = json.loads(line)
         document: dict[str, Any]
         try:
+            oracle = oracles.find(question["campaign"])
             document = {"answer": finite(oracle.answer(question["ask"], question["params"]))}
         except (SpinneretError, DatabaseError) as error:
             document = error_document(error)
@@ -220,7 +260,7 @@ def main(config: str) -> None:
             out.flush()
 
     with Workspace.open(Path(config)) as workspace:
-        oracle = Oracle(workspace)
+        oracles = Oracles(workspace)
         pool = ThreadPoolExecutor(2)  # a preview takes seconds; the sliders go on meanwhile
         for line in sys.stdin:
             pool.submit(reply, line)

@@ -34,15 +34,17 @@ class AskOracle:
         self.lock = threading.Lock()
         self.last = 0
 
-    async def ask(self, question: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask, and wait for the answer without blocking the event loop.
+    async def ask(
+        self, question: str, params: Mapping[str, Any], campaign_id: int | None
+    ) -> dict[str, Any]:
+        """Ask about a campaign, and wait for the answer without blocking the event loop.
 
         Raises:
             OracleBusyError: no answer in time.
             SpinneretError, DatabaseError: what the function asked raised.
         """
         # Starting a process and writing to a full pipe both block.
-        future = await asyncio.to_thread(self._send, question, params)
+        future = await asyncio.to_thread(self._send, question, params, campaign_id)
         try:
             answer = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE_S)
         except TimeoutError:
@@ -58,7 +60,9 @@ class AskOracle:
                 end(self.process, 1.0)
                 self.process = None
 
-    def _send(self, question: str, params: Mapping[str, Any]) -> Future[Any]:
+    def _send(
+        self, question: str, params: Mapping[str, Any], campaign_id: int | None
+    ) -> Future[Any]:
         future: Future[Any] = Future()
         with self.lock:
             if self.process is None or self.process.poll() is not None:
@@ -67,7 +71,14 @@ class AskOracle:
             assert self.process.stdin is not None  # noqa: S101 -- a pipe, by construction
             self.last += 1
             self.waiting[self.last] = future
-            line = json.dumps({"id": self.last, "ask": question, "params": dict(params)})
+            line = json.dumps(
+                {
+                    "id": self.last,
+                    "campaign": campaign_id,
+                    "ask": question,
+                    "params": dict(params),
+                }
+            )
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
         return future

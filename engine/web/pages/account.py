@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from db.records import Role
 from engine.errors import AccessError, UsageError
 from engine.web import forms
+from engine.web.addresses import address_of, redirect_top
 from engine.web.forms import Sent, checked_form
-from engine.web.rendering import environment, form_page, page, person_of, site_of
+from engine.web.rendering import environment, form_page, links, page, person_of, site_of
 from engine.web.shield import cookie_name
 from engine.web.statuses import EXPECTED
 from engine.web.users import (
@@ -78,7 +79,13 @@ def _form(
 ) -> Response:
     template = environment().get_template("login.html")
     has_users = site_of(request).has_users()
-    html = template.render(next=_back(back), name=name, error=error, has_users=has_users)
+    html = template.render(
+        next=_back(back),
+        name=name,
+        error=error,
+        has_users=has_users,
+        **links(address_of(request)),
+    )
     return HTMLResponse(html, status)
 
 
@@ -113,7 +120,7 @@ def _log_in(request: Request, form: FormData) -> Response:
 
 
 def _welcome(request: Request, person: Person, back: str) -> Response:
-    answer = RedirectResponse(back, 303)
+    answer = redirect_top(request, back)
     answer.set_cookie(
         cookie_name(request.scope),
         person.secret,
@@ -145,7 +152,7 @@ def post_logout(request: Request) -> Response:
     site, person = site_of(request), person_of(request)
     log_out(site.workspace, person)
     site.forget_people()
-    answer = RedirectResponse("/login", 303)
+    answer = redirect_top(request, "/login")
     answer.delete_cookie(cookie_name(request.scope), path="/")
     return answer
 
@@ -193,7 +200,7 @@ def revoke_own_token(request: Request, id_: int) -> Response:
     # 0 is nobody's: without a user there are no tokens of one's own.
     revoke_token(site.workspace.acting(person.name), id_, user_id=person.user_id or 0)
     site.forget_people()
-    return RedirectResponse("/account", 303)
+    return redirect_top(request, "/account")
 
 
 @inside.get("/people")
@@ -232,7 +239,7 @@ def save_user(request: Request, form: Sent) -> Response:
     except EXPECTED as error:
         return _people(request, {"name": name}, error)
     site.forget_people()
-    return RedirectResponse("/people", 303)
+    return redirect_top(request, "/people")
 
 
 @inside.post("/people/tokens/{id_}/revoke")
@@ -241,7 +248,7 @@ def revoke_any_token(request: Request, id_: int) -> Response:
     site = site_of(request)
     revoke_token(site.workspace.acting(person_of(request).name), id_)
     site.forget_people()
-    return RedirectResponse("/people", 303)
+    return redirect_top(request, "/people")
 
 
 @inside.get("/changes")

@@ -22,7 +22,7 @@ router = APIRouter(dependencies=[Depends(checked_form)])
 PER_PAGE = 50
 
 
-@router.get("/")
+@router.get("")
 def campaign(request: Request) -> Response:
     """Show where the campaign stands."""
     site = site_of(request)
@@ -75,7 +75,7 @@ def _figures(request: Request) -> dict[str, Any]:
             "progress": json.dumps(progress_plot(overview_growth(overview), "page")).encode(),
         }
 
-    return site.cache.get("figures", overview.watermark, draw)
+    return site.cached("figures", draw, watermark=overview.watermark)
 
 
 def _json(request: Request, body: bytes) -> Response:

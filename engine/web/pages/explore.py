@@ -101,7 +101,7 @@ async def ask_model(request: Request, form: FormData) -> dict[str, Any]:
     params: dict[str, Any] = {"k": forms.integer(form, "k") or 6}
     if forms.word(form, "by") == "conditions":
         params["conditions"] = await asyncio.to_thread(_conditions, request, form)
-        return await site.oracle.ask("retrieve", params)
+        return await site.ask("retrieve", params)
     params |= {
         "nm_per_pixel": forms.number(form, "nm_per_pixel"),
         "rotation_axis": forms.word(form, "rotation_axis") or None,
@@ -110,7 +110,7 @@ async def ask_model(request: Request, form: FormData) -> dict[str, Any]:
         if len(paths) != 1:
             raise UsageError(f"expected one picture, got {len(paths)}")
         params["file"] = str(paths[0])
-        return await site.oracle.ask("retrieve", params)
+        return await site.ask("retrieve", params)
 
 
 def _conditions(request: Request, form: FormData) -> dict[str, Any]:

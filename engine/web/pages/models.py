@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from db.records import ModelKind
 from engine.jobs.queue import newest, submit
@@ -15,6 +15,7 @@ from engine.results.figures import wilson
 from engine.results.ledger import scores
 from engine.results.plots import calibration_plot
 from engine.web import forms
+from engine.web.addresses import redirect
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import page, person_of, site_of
 
@@ -28,14 +29,13 @@ MOST_FIGURES = 4
 def models(request: Request) -> Response:
     """Show the versions, the trainings, and the ledger's verdict."""
     site = site_of(request)
-    watermark = site.watermark()
     with site.workspace.database.read() as tx:
         record, campaign = site.workspace.active_campaign(tx)
         waiting = due(tx, record.id, site.workspace.settings.refresh)
         runs = tx.refreshes.find(record.id, limit=20)
-    outcome_scores = site.cache.get("scores", watermark, lambda: scores(site.workspace))
+    outcome_scores = site.cached("scores", lambda: scores(site.workspace))
     # Every file is hashed to see that it is sound: once for each change is enough.
-    entries = site.cache.get("models", watermark, lambda: list_models(site.workspace))
+    entries = site.cached("models", lambda: list_models(site.workspace))
     tasks = newest(site.workspace, kinds=["refresh"], n=3)
     return page(
         request,
@@ -97,7 +97,7 @@ def refresh_now(request: Request, form: Sent) -> Response:
     }
     task = submit(site.workspace, "refresh", params, actor=person.name)
     site.crew.wake()
-    return RedirectResponse(f"/jobs/{task.id}", 303)
+    return redirect(request, f"/jobs/{task.id}")
 
 
 @router.post("/models/rollback")
@@ -105,7 +105,7 @@ def roll_back(request: Request) -> Response:
     """Let what served before serve again."""
     site, person = site_of(request), person_of(request)
     _announce(request, rollback(site.workspace.acting(person.name)))
-    return RedirectResponse("/models", 303)
+    return redirect(request, "/models")
 
 
 @router.post("/models/{id_}/promote")
@@ -114,7 +114,7 @@ def promote_model(request: Request, id_: int, form: Sent) -> Response:
     site, person = site_of(request), person_of(request)
     reason = forms.text(form, "reason") or "by hand"
     _announce(request, promote(site.workspace.acting(person.name), id_, reason=reason))
-    return RedirectResponse("/models", 303)
+    return redirect(request, "/models")
 
 
 def _announce(request: Request, change: Promoted) -> None:

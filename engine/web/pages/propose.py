@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from markupsafe import Markup
 from starlette.datastructures import FormData
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, Response
 
 from db.records import BatchRecord, ExperimentRecord
 from engine.campaign import Campaign
@@ -17,6 +17,7 @@ from engine.jobs.queue import cancel, get, newest, rerun, submit
 from engine.previews.on_demand import preview_file, previews_of
 from engine.propose.request import STRATEGIES
 from engine.web import forms
+from engine.web.addresses import public, redirect
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import form_page, page, part, person_of, site_of
 from engine.web.statuses import EXPECTED
@@ -65,7 +66,7 @@ def submit_proposal(request: Request, form: Sent) -> Response:
     except EXPECTED as error:
         return _form(request, forms.typed(form), error)
     site.crew.wake()
-    return RedirectResponse(f"/jobs/{task.id}", 303)
+    return redirect(request, f"/jobs/{task.id}")
 
 
 def _params(form: FormData, campaign: Campaign) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def job(request: Request, id_: int) -> Response:
     """Show how a job stands; a batch that was proposed is shown itself."""
     task = get(site_of(request).workspace, id_)
     if task.result is not None and task.result.get("batch"):
-        return RedirectResponse(f"/batches/{task.result['batch']}", 303)
+        return redirect(request, f"/batches/{task.result['batch']}")
     return page(request, "job.html", place="jobs", task=task)
 
 
@@ -117,7 +118,7 @@ def job_card(request: Request, id_: int) -> Response:
 def cancel_job(request: Request, id_: int) -> Response:
     """Ask a job to stop."""
     cancel(site_of(request).workspace, id_)
-    return RedirectResponse(f"/jobs/{id_}", 303)
+    return redirect(request, f"/jobs/{id_}")
 
 
 @router.post("/jobs/{id_}/again")
@@ -126,7 +127,7 @@ def job_again(request: Request, id_: int) -> Response:
     site = site_of(request)
     task = rerun(site.workspace, id_, actor=person_of(request).name)
     site.crew.wake()
-    return RedirectResponse(f"/jobs/{task.id}", 303)
+    return redirect(request, f"/jobs/{task.id}")
 
 
 @router.get("/previews/{id_}/picture")
@@ -168,7 +169,6 @@ def worksheet(request: Request, id_: int) -> Response:
     """Show a batch as one page to print, a code on each run."""
     record, campaign, runs, _, predictions = _batch(request, id_)
     printed = [run for run in runs if run.status.is_pending] or runs
-    base = str(request.base_url).rstrip("/")
     return page(
         request,
         "worksheet.html",
@@ -177,7 +177,7 @@ def worksheet(request: Request, id_: int) -> Response:
         definition=campaign,
         runs=printed,
         predictions=predictions,
-        codes={run.id: _code(f"{base}/runs/{run.id}") for run in printed},
+        codes={run.id: _code(public(request, f"/runs/{run.id}")) for run in printed},
     )
 
 

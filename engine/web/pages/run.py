@@ -19,6 +19,7 @@ from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.previews.on_demand import previews_of
 from engine.results.status import mean_of
 from engine.web import forms
+from engine.web.addresses import redirect
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import form_page, part, person_of, site_of
 from engine.web.statuses import EXPECTED
@@ -52,7 +53,7 @@ def create_run(request: Request, form: Sent) -> Response:
     except EXPECTED as error:
         return _new(request, forms.typed(form), error)
     _announce(request, [recorded])
-    return RedirectResponse(f"/runs/{recorded.experiment.id}", 303)
+    return redirect(request, f"/runs/{recorded.experiment.id}")
 
 
 def _new(request: Request, typed: Any, error: Exception | None) -> Response:
@@ -134,7 +135,9 @@ def log(request: Request, id_: int, form: Sent) -> Response:
             typed = {k: v for k, v in forms.typed(form).items() if k != "version"}
         return _run_page(request, id_, typed, error)
     _announce(request, recorded)
-    return RedirectResponse(forms.word(form, "back") if _is_ours(form) else f"/runs/{id_}", 303)
+    if _is_ours(form):
+        return RedirectResponse(forms.word(form, "back"), 303)
+    return redirect(request, f"/runs/{id_}")
 
 
 def _is_ours(form: FormData) -> bool:
@@ -207,7 +210,7 @@ def add_pictures(request: Request, id_: int, form: Sent) -> Response:
     site_of(request).leave_message(
         person_of(request), "good", f"{n} picture{'s' if n != 1 else ''} kept; being measured."
     )
-    return RedirectResponse(f"/runs/{id_}#pictures", 303)
+    return redirect(request, f"/runs/{id_}#pictures")
 
 
 def keep_pictures(request: Request, id_: int, form: FormData) -> Recorded:
@@ -246,7 +249,7 @@ def measure_all(request: Request) -> Response:
         raise StateError("every picture is measured already")
     task = submit(site.workspace, "measure", {"micrographs": list(ids)}, actor=person.name)
     site.crew.wake()
-    return RedirectResponse(f"/jobs/{task.id}", 303)
+    return redirect(request, f"/jobs/{task.id}")
 
 
 @router.get("/micrographs/{id_}/picture")

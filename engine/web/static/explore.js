@@ -1,7 +1,7 @@
 "use strict";
 // Explore: as the sliders move, the model is asked; what is late is dropped.
 addEventListener("DOMContentLoaded", () => {
-  const { draw, token, shown } = window.spinneret;
+  const { draw, token, shown, api } = window.spinneret;
   const start = JSON.parse(document.getElementById("explore-start").textContent);
   const values = { ...start.values };
   const heading = new Map([...start.parameters, ...start.outcomes].map((one) => [one.name, one.heading]));
@@ -22,7 +22,7 @@ addEventListener("DOMContentLoaded", () => {
   async function ask(kind, path, body) {
     const mine = ++rounds[kind];
     for (;;) {
-      const answer = await fetch(`/api/v1${path}`, body === undefined ? {} : {
+      const answer = await fetch(`${api}${path}`, body === undefined ? {} : {
         method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": token }, body: JSON.stringify(body),
       });
       if (mine !== rounds[kind]) return null;
@@ -121,7 +121,7 @@ addEventListener("DOMContentLoaded", () => {
     if (!start.draws) return;
     const mine = ++rounds.preview;
     const place = document.getElementById("previews");
-    const answer = await fetch("/api/v1/previews", {
+    const answer = await fetch(`${api}/previews`, {
       method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": token }, body: JSON.stringify({ conditions: values }),
     });
     if (mine !== rounds.preview) return;

@@ -3,6 +3,9 @@
 (() => {
   const root = document.documentElement;
   const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
+  const here = document.querySelector('meta[name="address"]');
+  const base = here?.content ?? "";
+  const api = here?.dataset.api ?? "";
   const system = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
 
@@ -77,7 +80,7 @@
       node.dataset.links = "yes";
       node.on("plotly_click", (event) => {
         const target = event.points[0]?.customdata;
-        if (typeof target === "string" && target.startsWith("/runs/")) location.assign(target);
+        if (typeof target === "string" && target.startsWith("/runs/")) location.assign(base + target);
       });
     });
   }
@@ -153,5 +156,5 @@
       button.prepend(Object.assign(document.createElement("span"), { className: "spin" }));
     });
   }
-  window.spinneret = { draw, token, shown };
+  window.spinneret = { draw, token, shown, api };
 })();

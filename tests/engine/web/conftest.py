@@ -78,19 +78,32 @@ def app(people: Workspace) -> Iterator[FastAPI]:
     application.state.site.stop()
 
 
+AT_THE_TOP = re.compile(r"/(api|login|logout|account|people|changes|campaigns|static|health)\b")
+
+
 @dataclass
 class Browser:
-    """A client that is logged in, with the key that its pages carry."""
+    """A client that is logged in, with the key that its pages carry; it is in one campaign."""
 
     client: TestClient
     csrf: str
+    campaign: int = 1
+
+    def at(self, path: str) -> str:
+        """Return where a page stands: ``/runs`` in the campaign, ``/people`` beside it."""
+        if AT_THE_TOP.match(path):
+            return path
+        return f"/campaigns/{self.campaign}{path}".removesuffix("/")
 
     def get(self, path: str, **more: Any) -> Any:
-        return self.client.get(path, headers={"accept": "text/html"}, **more)
+        return self.client.get(self.at(path), headers={"accept": "text/html"}, **more)
 
     def post(self, path: str, data: dict[str, Any] | None = None, **more: Any) -> Any:
         return self.client.post(
-            path, data={"csrf": self.csrf, **(data or {})}, headers={"accept": "text/html"}, **more
+            self.at(path),
+            data={"csrf": self.csrf, **(data or {})},
+            headers={"accept": "text/html"},
+            **more,
         )
 
 

@@ -16,7 +16,7 @@ STRENGTH, ELONGATION = "fracture_strength.longitudinal", "elongation.longitudina
 @pytest.fixture
 def api(app, token) -> TestClient:
     """Return a client with an operator's token."""
-    client = TestClient(app, base_url="http://testserver/api/v1")
+    client = TestClient(app, base_url="http://testserver/api/v1/campaigns/1")
     client.headers.update(token("otto", "operator"))
     return client
 
@@ -197,7 +197,7 @@ def test_a_proposal_is_a_job(api) -> None:
     answer = api.post("/proposals", json=body)
     assert answer.status_code == 202
     job = answer.json()
-    assert answer.headers["location"] == f"/api/v1/jobs/{job['id']}"
+    assert answer.headers["location"] == f"/api/v1/campaigns/1/jobs/{job['id']}"
     assert (job["status"], job["asked_by"]) == ("queued", "otto")
     cancelled = api.post(f"/jobs/{job['id']}/cancel")
     if cancelled.status_code == 200:
@@ -217,9 +217,9 @@ def test_where_the_campaign_stands(api) -> None:
     assert found["front"][0]["experiment"] == id_
     assert api.get("/ledger").json() == {"items": []}
     assert api.get("/models").json() == {"items": []}
-    assert api.get("/campaigns").json()["items"][0]["is_active"]
-    assert api.get("/campaigns/1").json()["name"] == "nanofibre"
-    assert api.get("/campaigns/7").status_code == 404
+    assert api.get("http://testserver/api/v1/campaigns").json()["items"][0]["is_active"]
+    assert api.get("http://testserver/api/v1/campaigns/1").json()["name"] == "nanofibre"
+    assert api.get("http://testserver/api/v1/campaigns/7").status_code == 404
 
 
 def test_what_is_not_there_and_not_this_way(api) -> None:

@@ -56,7 +56,7 @@ def bodies(row: object) -> dict[str, dict[str, object]]:
 def test_conditions_that_cannot_be(api, kind) -> None:
     change, told = WRONG[kind]
     for path, body in bodies({**SETTINGS, **change}).items():
-        answer = api.post(f"/api/v1{path}", json=body)
+        answer = api.post(f"/api/v1/campaigns/1{path}", json=body)
         assert answer.status_code == 422, f"{path}: {answer.text}"
         assert told in answer.json()["detail"], path
         assert answer.json()["field"] == "conditions"
@@ -65,7 +65,7 @@ def test_conditions_that_cannot_be(api, kind) -> None:
 @pytest.mark.parametrize("kind", TYPES)
 def test_conditions_of_another_type(api, kind) -> None:
     for path, body in bodies({**SETTINGS, "voltage": TYPES[kind]}).items():
-        answer = api.post(f"/api/v1{path}", json=body)
+        answer = api.post(f"/api/v1/campaigns/1{path}", json=body)
         assert answer.status_code == 422, path
         place = "conditions.0.voltage" if path == "/predictions" else "conditions.voltage"
         assert answer.json()["field"] == place
@@ -74,7 +74,7 @@ def test_conditions_of_another_type(api, kind) -> None:
 
 def test_the_row_of_many_is_named(api) -> None:
     rows = [SETTINGS, SETTINGS, {**SETTINGS, "humidty": 50}]
-    answer = api.post("/api/v1/predictions", json={"conditions": rows}).json()
+    answer = api.post("/api/v1/campaigns/1/predictions", json={"conditions": rows}).json()
     assert answer["field"] == "conditions.2"
     assert answer["detail"].startswith("conditions.2 humidty=50")
 
@@ -85,7 +85,7 @@ def test_a_number_as_text_is_that_number(api, people, fill_two) -> None:
     def ask(voltage: object) -> dict[str, object]:
         body = {"conditions": [{**SETTINGS, "voltage": voltage}]}
         deadline = time.monotonic() + 60
-        while (answer := api.post("/api/v1/predictions", json=body)).status_code == 202:
+        while (answer := api.post("/api/v1/campaigns/1/predictions", json=body)).status_code == 202:
             assert time.monotonic() < deadline
             time.sleep(0.2)
         assert answer.status_code == 200, answer.text
@@ -104,7 +104,7 @@ def test_a_number_as_text_is_that_number(api, people, fill_two) -> None:
     ],
 )
 def test_a_misspelt_name_of_a_body(api, path, sent, nearest) -> None:
-    answer = api.post(f"/api/v1{path}", json=sent)
+    answer = api.post(f"/api/v1/campaigns/1{path}", json=sent)
     assert answer.status_code == 422
     assert f"unknown name. Did you mean '{nearest}'?" in answer.json()["detail"]
 
@@ -119,7 +119,7 @@ def test_a_misspelt_name_of_a_body(api, path, sent, nearest) -> None:
     ],
 )
 def test_a_misspelt_name_of_a_query(api, path, nearest) -> None:
-    answer = api.get(f"/api/v1{path}")
+    answer = api.get(f"/api/v1/campaigns/1{path}")
     assert answer.status_code == 422, answer.text
     told = "Known: none" if nearest is None else f"Did you mean '{nearest}'?"
     assert told in answer.json()["detail"]
@@ -129,7 +129,9 @@ def test_a_misspelt_name_of_a_query(api, path, nearest) -> None:
 def test_a_misspelt_name_of_a_form(api, png, run_id) -> None:
     for path in ("/retrieval/micrograph", f"/experiments/{run_id}/micrographs"):
         answer = api.post(
-            f"/api/v1{path}", data={"nm_per_pixl": "25"}, files={"file": ("mat.png", png())}
+            f"/api/v1/campaigns/1{path}",
+            data={"nm_per_pixl": "25"},
+            files={"file": ("mat.png", png())},
         )
         assert answer.status_code == 422, answer.text
         assert "nm_per_pixl: unknown name. Did you mean 'nm_per_pixel'?" in answer.json()["detail"]

@@ -37,20 +37,20 @@ pytestmark = [
 
 PAGES = (
     "/health",
-    "/",
-    "/runs",
-    "/propose",
-    "/models",
-    "/jobs",
-    "/explore",
-    "/figures/front-0.json",
-    "/figures/progress.json",
-    "/api/v1/overview",
-    "/api/v1/experiments?limit=50",
-    "/api/v1/jobs",
-    "/api/v1/proposals",
-    "/runs/{id}",
-    "/api/v1/experiments/{id}",
+    "/campaigns/1",
+    "/campaigns/1/runs",
+    "/campaigns/1/propose",
+    "/campaigns/1/models",
+    "/campaigns/1/jobs",
+    "/campaigns/1/explore",
+    "/campaigns/1/figures/front-0.json",
+    "/campaigns/1/figures/progress.json",
+    "/api/v1/campaigns/1/overview",
+    "/api/v1/campaigns/1/experiments?limit=50",
+    "/api/v1/campaigns/1/jobs",
+    "/api/v1/campaigns/1/proposals",
+    "/campaigns/1/runs/{id}",
+    "/api/v1/campaigns/1/experiments/{id}",
 )
 
 
@@ -95,7 +95,7 @@ class Crowd:
             id_ = luck.randint(1, RUNS)
             method, body = "GET", None
             if luck.random() < 0.02:
-                method, path = "PATCH", "/api/v1/experiments/{id}"
+                method, path = "PATCH", "/api/v1/campaigns/1/experiments/{id}"
                 body = json.dumps({"note": f"seen by {number}"})
             start = time.perf_counter()
             headers = {**self.headers, "Content-Type": "application/json"}

@@ -107,7 +107,7 @@ def bodies(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
             name = body["schema"]["$ref"].rpartition("/")[2]
             for key, schema in document["components"]["schemas"][name]["properties"].items():
                 if "additionalProperties" in schema.get("items", schema):
-                    yield f"{method} {path.removeprefix('/api/v1')}", key
+                    yield f"{method} {path.removeprefix('/api/v1/campaigns/{campaign}')}", key
 
 
 def pair(problem: str) -> tuple[str, str]:
@@ -221,7 +221,7 @@ class TestPages:
 class TestRequests:
     @pytest.fixture
     def api(self, app, token) -> TestClient:
-        client = TestClient(app, base_url="http://testserver/api/v1")
+        client = TestClient(app, base_url="http://testserver/api/v1/campaigns/1")
         client.headers.update(token("otto", "operator"))
         return client
 

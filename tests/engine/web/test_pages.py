@@ -168,7 +168,7 @@ def test_a_batch_is_proposed_decided_and_printed(browser, people, app) -> None:
     assert browser.post(f"/runs/{ids[2]}", {"what": "abandon", "note": "no"}).status_code == 303
     assert [one(people, id_).status.value for id_ in ids] == ["running", "running", "abandoned"]
     off = browser.post(f"/runs/{ids[0]}", {"what": "note", "note": "x", "back": "//evil.example"})
-    assert off.headers["location"] == f"/runs/{ids[0]}"
+    assert off.headers["location"] == f"/campaigns/1/runs/{ids[0]}"
     assert browser.get("/batches/99").status_code == 404
 
 
@@ -209,7 +209,7 @@ def test_static_files_are_packed_and_known(stranger) -> None:
 
 @pytest.fixture
 def kitchen(people):
-    """Make a campaign with a constant and a retired choice the active one."""
+    """Record a second campaign, with a constant and a retired choice, and a run of it."""
     create(
         people,
         Campaign(
@@ -230,6 +230,7 @@ def kitchen(people):
 
 @pytest.mark.parametrize("path", ["/", "/runs", "/runs/new", "/propose", "/explore", "/changes"])
 def test_every_page_of_constants_and_retired_choices(browser, kitchen, path) -> None:
+    browser.campaign = 2
     answer = browser.get(path)
     assert answer.status_code == 200
     if path == "/runs/new":
@@ -239,6 +240,7 @@ def test_every_page_of_constants_and_retired_choices(browser, kitchen, path) -> 
 
 
 def test_explore_has_no_slider_for_a_constant_and_clips_no_run(browser, kitchen) -> None:
+    browser.campaign = 2
     page = browser.get("/explore").text
     assert 'data-slide="distance"' not in page
     assert re.search(r'id="slide-distance"[^>]*disabled', page)

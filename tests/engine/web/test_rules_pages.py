@@ -43,6 +43,7 @@ def test_pages_say_what_is_excluded_and_when_there_is_a_value(
     mats: Workspace, login: Callable[[str], Any]
 ) -> None:
     browser = login("anna")
+    browser.campaign = 2
     explore = browser.get("/explore").text
     assert ONLY in explore
     assert "it arcs over" in explore
@@ -57,6 +58,7 @@ def test_runs_without_a_value_are_logged_and_listed(
     mats: Workspace, login: Callable[[str], Any]
 ) -> None:
     browser = login("anna")
+    browser.campaign = 2
     made = record(mats, Entry(conditions={"collector": "drum", "speed": 300.0, "voltage": 12.0}))
     plate = {"condition:collector": "plate", "condition:voltage": "18"}
     sent = browser.post("/runs/new", plate)
@@ -77,6 +79,7 @@ def test_held_values_are_refused_with_the_reason(
     mats: Workspace, login: Callable[[str], Any]
 ) -> None:
     browser = login("anna")
+    browser.campaign = 2
     held = {"n": "2", "strategy": "sobol", "fixed:collector": "plate", "fixed:voltage": "18"}
     refused = browser.post("/propose", held)
     assert refused.status_code >= 400

@@ -42,7 +42,12 @@ def paths_of_openapi(app) -> set[tuple[str, str]]:
 def test_the_walk_sees_every_route(app) -> None:
     found = set(routes(app))
     assert paths_of_openapi(app) <= found
-    pages = {("GET", "/"), ("POST", "/runs/1"), ("POST", "/people"), ("GET", "/static/x")}
+    pages = {
+        ("GET", "/campaigns/1"),
+        ("POST", "/campaigns/1/runs/1"),
+        ("POST", "/people"),
+        ("GET", "/static/x"),
+    }
     assert pages <= found
     assert len(found) >= 70
 
@@ -103,7 +108,7 @@ def test_a_viewer_changes_nothing(app, login, token, people, run_id, state) -> N
 
 def test_a_form_of_another_site_is_refused(login, run_id) -> None:
     browser = login("otto")
-    path, data = f"/runs/{run_id}", {"what": "note", "note": "x"}
+    path, data = f"/campaigns/1/runs/{run_id}", {"what": "note", "note": "x"}
     assert browser.client.post(path, data=data).status_code == 403
     assert browser.client.post(path, data={**data, "csrf": "0" * 64}).status_code == 403
     right = {**data, "csrf": browser.csrf}
@@ -128,7 +133,7 @@ def test_every_form_of_every_page_needs_its_key(app, login, run_id) -> None:
 
 def test_a_browsers_session_writes_by_the_api_only_with_its_key(login, run_id) -> None:
     browser = login("otto")
-    path, body = f"/api/v1/experiments/{run_id}", {"note": "by script"}
+    path, body = f"/api/v1/campaigns/1/experiments/{run_id}", {"note": "by script"}
     assert browser.client.patch(path, json=body).status_code == 403
     headers = {"x-csrf-token": browser.csrf}
     assert browser.client.patch(path, json=body, headers=headers).status_code == 200
@@ -136,7 +141,9 @@ def test_a_browsers_session_writes_by_the_api_only_with_its_key(login, run_id) -
 
 def test_a_token_reaches_no_page_form(app, login, token, run_id) -> None:
     answer = app_client(app).post(
-        f"/runs/{run_id}", data={"what": "note", "note": "x"}, headers=token("otto", "operator")
+        f"/campaigns/1/runs/{run_id}",
+        data={"what": "note", "note": "x"},
+        headers=token("otto", "operator"),
     )
     assert answer.status_code == 403
 
@@ -147,9 +154,12 @@ def test_a_forged_session_or_token_is_nobody(app, stranger, secret) -> None:
     assert stranger.get("/runs").status_code == 401
     stranger.cookies.clear()
     headers = {"authorization": f"Bearer {secret}"}
-    assert stranger.get("/api/v1/overview", headers=headers).status_code == 401
+    assert stranger.get("/api/v1/campaigns/1/overview", headers=headers).status_code == 401
     assert (
-        stranger.get("/api/v1/overview", headers={"authorization": "Basic eDp5"}).status_code == 401
+        stranger.get(
+            "/api/v1/campaigns/1/overview", headers={"authorization": "Basic eDp5"}
+        ).status_code
+        == 401
     )
 
 
@@ -161,11 +171,11 @@ def test_a_session_ends_with_logout_and_a_token_when_revoked(app, login, people,
     other.cookies.set(OURS, cookie)
     assert other.get("/runs").status_code == 401
     header = token("otto", "viewer")
-    assert other.get("/api/v1/jobs", headers=header).status_code == 200
+    assert other.get("/api/v1/campaigns/1/jobs", headers=header).status_code == 200
     users.revoke_token(people, users.list_tokens(people)[0].id)
     app.state.site.forget_people()
     other.cookies.clear()
-    assert other.get("/api/v1/jobs", headers=header).status_code == 401
+    assert other.get("/api/v1/campaigns/1/jobs", headers=header).status_code == 401
 
 
 def test_the_cookie_is_for_this_site_and_no_script(stranger) -> None:
@@ -208,8 +218,10 @@ def test_a_link_from_a_notebook_shows_the_run(login, run_id) -> None:
     browser = login("vera")
     # What a browser sends when a link on another site is followed; under Lax with the cookie.
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "accept": "text/html"}
-    assert browser.client.get(f"/runs/{run_id}", headers=link).status_code == 200
-    form = browser.client.post(f"/runs/{run_id}", data={"csrf": browser.csrf}, headers=link)
+    assert browser.client.get(f"/campaigns/1/runs/{run_id}", headers=link).status_code == 200
+    form = browser.client.post(
+        f"/campaigns/1/runs/{run_id}", data={"csrf": browser.csrf}, headers=link
+    )
     assert form.status_code == 403
 
 
@@ -244,7 +256,7 @@ def test_after_too_many_wrong_passwords_one_has_to_wait(app, stranger) -> None:
 
 
 def test_security_headers_are_on_every_answer(stranger, login) -> None:
-    for answer in (stranger.get("/health"), stranger.get("/runs"), login("vera").get("/")):
+    for answer in (stranger.get("/health"), stranger.get("/runs"), login("vera").get("")):
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "script-src 'self';" in policy
@@ -257,10 +269,12 @@ def test_security_headers_are_on_every_answer(stranger, login) -> None:
 def test_what_somebody_wrote_shows_as_text(login, people, run_id, token, app) -> None:
     browser, header = login("otto"), token("otto", "operator")
     client = app_client(app)
-    noted = client.patch(f"/api/v1/experiments/{run_id}", json={"note": SCRIPT}, headers=header)
+    noted = client.patch(
+        f"/api/v1/campaigns/1/experiments/{run_id}", json={"note": SCRIPT}, headers=header
+    )
     assert noted.status_code == 200
     labelled = client.post(
-        "/api/v1/experiments",
+        "/api/v1/campaigns/1/experiments",
         json={
             "conditions": {"flow_rate": 0.4, "concentration": 18, "voltage": 18,
                            "collector_speed": 0},
@@ -271,18 +285,25 @@ def test_what_somebody_wrote_shows_as_text(login, people, run_id, token, app) ->
     assert labelled.status_code == 201, labelled.text
     other = labelled.json()["experiment"]["id"]
     assert client.post(
-        f"/api/v1/experiments/{other}/results",
+        f"/api/v1/campaigns/1/experiments/{other}/results",
         json={"results": {"elongation.longitudinal": 90, "fracture_strength.longitudinal": 9}},
         headers=header,
     ).status_code == 200  # fmt: skip
-    for path in ("/", "/runs", f"/runs/{run_id}", f"/runs/{other}", "/explore", "/propose"):
+    for path in (
+        "/",
+        "/runs",
+        f"/campaigns/1/runs/{run_id}",
+        f"/runs/{other}",
+        "/explore",
+        "/propose",
+    ):
         page = browser.get(path)
         assert page.status_code == 200
         assert SCRIPT not in page.text, path
-    assert "&lt;script&gt;" in browser.get(f"/runs/{run_id}").text
+    assert "&lt;script&gt;" in browser.get(f"/campaigns/1/runs/{run_id}").text
     assert "&lt;script&gt;" in browser.get("/figures/front-0.json").text
-    refused = browser.post(f"/runs/{run_id}", {"what": "correct", "replicate": SCRIPT + "#1",
-                                               "value": "1"})  # fmt: skip
+    wrong = {"what": "correct", "replicate": SCRIPT + "#1", "value": "1"}
+    refused = browser.post(f"/campaigns/1/runs/{run_id}", wrong)
     assert SCRIPT not in refused.text
 
 
@@ -294,11 +315,11 @@ def test_what_somebody_wrote_shows_as_text(login, people, run_id, token, app) ->
         "/static/%2e%2e/app.py",
         "/static/....//app.py",
         "/static//etc/passwd",
-        "/micrographs/..%2F..%2Fconfig.toml/picture",
-        "/micrographs/0/picture",
-        "/micrographs/-1/picture",
-        "/micrographs/99999999999999999999/picture",
-        "/api/v1/micrographs/..%2F1/picture",
+        "/campaigns/1/micrographs/..%2F..%2Fconfig.toml/picture",
+        "/campaigns/1/micrographs/0/picture",
+        "/campaigns/1/micrographs/-1/picture",
+        "/campaigns/1/micrographs/99999999999999999999/picture",
+        "/api/v1/campaigns/1/micrographs/..%2F1/picture",
     ],
 )
 def test_files_are_served_by_number_only(login, path) -> None:
@@ -311,7 +332,7 @@ def test_a_page_named_as_a_picture_is_refused(login, run_id, people) -> None:
     browser = login("otto")
     page = b"<!DOCTYPE html><script>alert(1)</script>"
     answer = browser.client.post(
-        f"/runs/{run_id}/micrographs",
+        f"/campaigns/1/runs/{run_id}/micrographs",
         data={"csrf": browser.csrf},
         files={"file": ("mat.png", page, "image/png")},
         headers={"accept": "text/html"},
@@ -327,7 +348,7 @@ def test_a_page_named_as_a_picture_is_refused(login, run_id, people) -> None:
 def test_a_files_name_leads_nowhere(login, run_id, people, png, name) -> None:
     browser = login("otto")
     answer = browser.client.post(
-        f"/runs/{run_id}/micrographs",
+        f"/campaigns/1/runs/{run_id}/micrographs",
         data={"csrf": browser.csrf},
         files={"file": (name, png(), "image/png")},
     )
@@ -339,7 +360,9 @@ def test_a_files_name_leads_nowhere(login, run_id, people, png, name) -> None:
 def test_two_gigabytes_are_refused_before_they_are_sent(login, run_id) -> None:
     browser = login("otto")
     head = {"content-length": str(2 * 1024**3), "content-type": "multipart/form-data; boundary=x"}
-    answer = browser.client.post(f"/runs/{run_id}/micrographs", content=b"", headers=head)
+    answer = browser.client.post(
+        f"/campaigns/1/runs/{run_id}/micrographs", content=b"", headers=head
+    )
     assert answer.status_code == 413
     assert "max_upload_mb" in answer.json()["detail"]
 
@@ -357,7 +380,7 @@ def test_who_does_not_say_how_much_is_stopped_at_the_limit(login, run_id, people
         yield b"\r\n--x--\r\n"
 
     head = {"content-type": "multipart/form-data; boundary=x", "x-csrf-token": browser.csrf}
-    answer = browser.client.post(f"/runs/{run_id}", content=body(), headers=head)
+    answer = browser.client.post(f"/campaigns/1/runs/{run_id}", content=body(), headers=head)
     assert answer.status_code in (400, 413)
 
 
@@ -377,7 +400,7 @@ def test_while_there_are_no_users_the_printed_key_lets_in(workspace) -> None:
     assert client.get("/").status_code == 401
     key = app.state.site.key
     assert client.get(f"/login?key={key}").status_code == 303
-    assert client.get("/").status_code == 200
+    assert client.get("/account").status_code == 200
     users.add_user(workspace, "anna", "admin", "correct horse")
     app.state.site.forget_people()
     assert client.get("/").status_code == 401
@@ -403,7 +426,9 @@ def test_the_starter_is_not_locked_out_by_the_first_user(workspace) -> None:
 
 def test_who_did_what_is_in_the_trail(login, people, run_id) -> None:
     browser = login("otto")
-    browser.post(f"/runs/{run_id}", {"what": "results", "result:elongation.longitudinal": "88"})
+    browser.post(
+        f"/campaigns/1/runs/{run_id}", {"what": "results", "result:elongation.longitudinal": "88"}
+    )
     with people.database.read() as tx:
         (change,) = tx.changes(limit=1)
     assert (change.actor, change.action, change.detail) == ("otto", "log", f"experiment {run_id}")

@@ -26,7 +26,9 @@ def test_a_page_says_the_label_of_the_input_that_is_wrong(login) -> None:
 def test_a_program_is_told_the_field(app, token, run_id) -> None:
     from starlette.testclient import TestClient
 
-    api = TestClient(app, base_url="http://testserver/api/v1", headers=token("otto", "operator"))
+    api = TestClient(
+        app, base_url="http://testserver/api/v1/campaigns/1", headers=token("otto", "operator")
+    )
     failed = api.patch(f"/experiments/{run_id}", json={"status": "failed"}).json()
     assert failed["field"] == "failure"
     assert failed["detail"] == "failure: a failed run needs its kind of failure"
