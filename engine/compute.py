@@ -74,15 +74,20 @@ def loading() -> Iterator[None]:
 
     Nothing of a module is garbage, but the collector looks at all of it again and again: a quarter
     of the time that torch and BoTorch take to load. What was loaded it never looks at again.
+
+    Where everything had been loaded before, nothing is set aside: a server and a notebook come by
+    here with every batch, and cyclic garbage that is set aside is never freed.
     """
     was_enabled = gc.isenabled()
+    n_modules = len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
             gc.enable()
-        gc.freeze()
+        if len(sys.modules) > n_modules:
+            gc.freeze()
 
 
 def limit_threads(configured: int) -> int:

@@ -6,6 +6,8 @@ import contextlib
 import ctypes
 import gc
 import platform
+import sys
+import weakref
 
 import pytest
 
@@ -32,6 +34,29 @@ def test_the_collector_is_as_it_was_after_loading(is_on: bool) -> None:
         assert gc.isenabled() is is_on
     finally:
         gc.enable()
+        gc.unfreeze()
+
+
+def test_what_is_loaded_is_set_aside_once_and_garbage_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ring:
+        def __init__(self) -> None:
+            self.itself = self
+
+    try:
+        gc.unfreeze()
+        with loading():
+            monkeypatch.setitem(sys.modules, "a_module_that_was_loaded", sys)
+        assert gc.get_freeze_count() > 0
+        gc.unfreeze()
+        ring = weakref.ref(Ring())
+        with loading():
+            pass  # everything had been loaded before: a server's next batch
+        assert gc.get_freeze_count() == 0
+        gc.collect()
+        assert ring() is None
+    finally:
         gc.unfreeze()
 
 
