@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, String, Table, func, or_, select, union
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    func,
+    or_,
+    select,
+    union,
+)
 from sqlalchemy.engine import Connection
 
 from db.compatibility import require_head
@@ -21,7 +32,7 @@ from db.errors import ConflictError, DatabaseError, NotADatabaseError
 from db.repository.scope import Scope
 from db.schema import create, exists, sqlite_path
 from db.session import begin_read, begin_write
-from db.tables import campaigns, changes, experiments, metadata
+from db.tables import campaigns, changes, curve_arrays, curves, experiments, metadata
 from db.translate import translated
 from db.types import Json, UtcDateTime
 from db.urls import display_name, parse_url
@@ -175,13 +186,14 @@ def _of_campaign(table: Table, id_: int) -> ColumnElement[bool] | None:
     if table.name == "sources":
         # Without a campaign a source serves all of them.
         return or_(table.c.campaign_id == id_, table.c.campaign_id.is_(None))
-    # They have a `campaign_id`, but are work of this machine's queue.
-    if table.name == "tasks":
-        return None
-    if "campaign_id" in table.c:
+    its = select(experiments.c.id).where(experiments.c.campaign_id == id_)
+    if table is curve_arrays:
+        hashes = select(curves.c.array_sha256).where(curves.c.experiment_id.in_(its))
+        return table.c.sha256.in_(hashes)
+    # Tasks have a `campaign_id`, but are work of this machine's queue.
+    if "campaign_id" in table.c and table.name != "tasks":
         return table.c.campaign_id == id_
     if "experiment_id" in table.c:
-        its = select(experiments.c.id).where(experiments.c.campaign_id == id_)
         return table.c.experiment_id.in_(its)
     return None
 
@@ -216,7 +228,9 @@ def _write(
 ) -> int:
     scope, n_rows = Scope(target, None), 0
     # Bulk loading takes values as they are, past the column types that turn JSON and moments.
-    is_plain = not any(isinstance(column.type, Json | UtcDateTime) for column in table.c)
+    is_plain = not any(
+        isinstance(column.type, Json | UtcDateTime | LargeBinary) for column in table.c
+    )
     for chunk in _chunks(source, query):
         rows = [dict(row) for row in chunk]
         if is_plain:

@@ -33,6 +33,7 @@ from db.repository import (
     Answers,
     Batches,
     Campaigns,
+    Curves,
     Embeddings,
     Experiments,
     Leases,
@@ -74,6 +75,7 @@ class Transaction:
         self.campaigns = Campaigns(self._scope)
         self.measurements = Measurements(self._scope)
         self.micrographs = Micrographs(self._scope)
+        self.curves = Curves(self._scope)
         self.experiments = Experiments(self._scope)
         self.previews = Previews(self._scope)
         # A batch is written with its experiments and their previews, hence the repositories it is

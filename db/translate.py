@@ -27,6 +27,7 @@ _MEANINGS = {
         "that replicate of the outcome is recorded already"
     ),
     "uq_micrographs_experiment_id_sha256": "the experiment has that micrograph already",
+    "uq_curves_experiment_id_array_sha256": "the experiment has that curve already",
     "uq_proposals_batch_id_run_order": "two proposals have one place in the order to run them",
     "ck_condition_values_number_or_text": "a condition is neither a number nor a text",
     "ck_condition_values_number_finite": "a condition is infinite or not a number",

@@ -21,7 +21,9 @@ from db.files import log_bytes
 from db.records import JobOutcome, Status
 from db.urls import display_name, resolve_url, sqlite_path
 from engine.compute import versions
-from engine.errors import SpinneretError, spell
+from engine.curves.samples import expand
+from engine.curves.store import FOLDER as CURVES
+from engine.errors import DataError, SpinneretError, spell
 from engine.experiments.awaited import excluded_proposals
 from engine.micrographs.store import FOLDER as PICTURES
 from engine.registry.files import problems
@@ -35,6 +37,7 @@ from engine.workspace.settings import find_config, load_settings
 from surrogate.private_files import file_mode, folder_mode
 
 LITTLE_SPACE = 1 << 30
+_NOUNS = {PICTURES: "pictures", CURVES: "curves"}
 STALE_S = 600.0
 """Leftovers younger than this may belong to a command that is just running."""
 
@@ -95,10 +98,10 @@ def examine(
             if not quick:
                 findings += _pages(url)
             looks = (
-                _data_folder, _disk, _champions, _files, _readers, _leases, _dead_runs, _schedule,
-                _embeddings, _sources, _proposals,
+                _data_folder, _disk, _champions, _files, _curves, _readers, _leases, _dead_runs,
+                _schedule, _embeddings, _sources, _proposals,
             )  # fmt: skip
-            for look in looks if not quick else (*looks[:3], *looks[4:]):
+            for look in looks if not quick else (*looks[:3], *looks[5:]):
                 findings += _findings_of(look, workspace, fix, stale_s)
     except SchemaMismatchError as error:
         findings.append(Finding("revision", Level.WRONG, error.worded("cli")))
@@ -223,15 +226,39 @@ def _champions(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Find
 
 def _files(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
     yield from _leftovers("models' leftovers", orphans(workspace), workspace, fix, stale_s)
-    yield from _leftovers("pictures' leftovers", _stray(workspace), workspace, fix, stale_s)
-    missing = _missing(workspace)
-    if missing:
-        named = ", ".join(missing[:5])
+    for subject in (PICTURES, CURVES):
+        leftovers = f"{_NOUNS[subject]}' leftovers"
+        yield from _leftovers(leftovers, _stray(workspace, subject), workspace, fix, stale_s)
+        missing = _missing(workspace, subject)
+        if missing:
+            named = ", ".join(missing[:5])
+            yield Finding(
+                _NOUNS[subject], Level.WRONG,
+                f"{len(missing)} files that are recorded are not there, such as {named}: restore "
+                "them from a backup",
+            )  # fmt: skip
+
+
+def _curves(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
+    """Look whether the samples of every tensile curve are what was recorded."""
+    damaged = []
+    with workspace.database.read() as tx:
+        hashes = tx.curves.array_hashes()
+        for sha256 in hashes:
+            array = tx.curves.array(sha256)
+            assert array is not None  # noqa: S101 -- listed in this transaction
+            try:
+                expand(array)
+            except DataError:
+                damaged.append(sha256)
+    if damaged:
         yield Finding(
-            "pictures", Level.WRONG,
-            f"{len(missing)} files that are recorded are not there, such as {named}: restore them "
-            "from a backup",
+            "curves", Level.WRONG,
+            f"the samples of {len(damaged)} curves are not what was recorded, such as "
+            f"{damaged[0][:12]}: restore the database from a backup",
         )  # fmt: skip
+    elif hashes:
+        yield Finding("curves", Level.FINE, f"{len(hashes)}, all samples as recorded")
 
 
 def _embeddings(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Finding]:
@@ -294,27 +321,27 @@ def _proposals(workspace: Workspace, fix: bool, stale_s: float) -> Iterator[Find
         yield Finding("proposals", Level.LOOK, text)
 
 
-def _recorded_pictures(workspace: Workspace) -> set[str]:
+def _recorded(workspace: Workspace, folder: str) -> set[str]:
     with workspace.database.read() as tx:
-        return tx.micrographs.paths()
+        return tx.micrographs.paths() if folder == PICTURES else tx.curves.paths()
 
 
-def _stray(workspace: Workspace) -> list[Path]:
-    """Return files below the folder of pictures that no row names."""
-    home = workspace.data_dir / PICTURES
+def _stray(workspace: Workspace, folder: str) -> list[Path]:
+    """Return files below the folder of pictures, or of curves, that no row names."""
+    home = workspace.data_dir / folder
     if not home.is_dir():
         return []
     # First the files, then the rows: what comes meanwhile has its file first, and counts as young.
     files = [path for path in sorted(home.rglob("*")) if path.is_file()]
-    recorded = _recorded_pictures(workspace)
+    recorded = _recorded(workspace, folder)
     return [
         path for path in files if path.relative_to(workspace.data_dir).as_posix() not in recorded
     ]
 
 
-def _missing(workspace: Workspace) -> list[str]:
+def _missing(workspace: Workspace, folder: str) -> list[str]:
     return [
-        path for path in sorted(_recorded_pictures(workspace))
+        path for path in sorted(_recorded(workspace, folder))
         if not (workspace.data_dir / path).is_file()
     ]  # fmt: skip
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from db.records.campaigns import CampaignRecord, ChangeRecord
 from db.records.conditions import Stage, Value
+from db.records.curves import CurveArrayRecord, CurveFitRecord, CurveRecord
 from db.records.experiments import (
     ExperimentRecord,
     FailureKind,
@@ -57,6 +58,9 @@ __all__ = [
     "Bound",
     "CampaignRecord",
     "ChangeRecord",
+    "CurveArrayRecord",
+    "CurveFitRecord",
+    "CurveRecord",
     "ExperimentBrief",
     "ExperimentRecord",
     "FailureKind",

@@ -91,7 +91,8 @@ class TouchedRecord:
     """One thing that a change recorded of an experiment, and what was there before.
 
     ``kind`` as of :class:`TrailRecord`, or ``micrograph``. ``former`` is ``None`` where there was
-    nothing; of a status it is ``(status, failure, note)``. ``is_current``: what the change recorded
+    nothing; of a status it is ``(status, failure, note)``, of a curve its reading. A curve is
+    named ``curve 3``. ``is_current``: what the change recorded
     is what there is now.
     """
 
@@ -178,8 +179,9 @@ class NewExperiment:
 class TrailRecord:
     """One thing that was recorded of an experiment: when, by whom, what.
 
-    ``kind``: ``status``, ``condition`` or ``measurement``; ``revision`` > 1 is a correction, and
-    without a value takes back what was there.
+    ``kind``: ``status``, ``condition``, ``measurement`` or ``curve`` (a reading of one, its note
+    the definitions); ``revision`` > 1 is a correction, and without a value takes back what was
+    there.
     """
 
     at: datetime

@@ -2,6 +2,7 @@
 
 from db.repository.batches import Batches
 from db.repository.campaigns import Campaigns
+from db.repository.curves import Curves
 from db.repository.embeddings import Embeddings
 from db.repository.experiments import Experiments
 from db.repository.leases import Leases
@@ -20,6 +21,7 @@ __all__ = [
     "Answers",
     "Batches",
     "Campaigns",
+    "Curves",
     "Embeddings",
     "Experiments",
     "Leases",

@@ -9,8 +9,10 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.engine import Connection
 
 from db.records import ChangeRecord, FailureKind, Stage, Status, TouchedRecord, reading
+from db.repository.curves import content_of, fits_of
 from db.tables import changes
 from db.tables import condition_values as v
+from db.tables import curve_fits as f
 from db.tables import experiments as e
 from db.tables import measurements as m
 from db.tables import micrographs as p
@@ -26,6 +28,7 @@ def touched_by(connection: Connection, change_id: int) -> list[TouchedRecord]:
         *_measurements(connection, change_id),
         *_conditions(connection, change_id),
         *_micrographs(connection, change_id),
+        *_curves(connection, change_id),
         *_statuses(connection, change_id),
     ]
 
@@ -102,6 +105,22 @@ def _micrographs(connection: Connection, change_id: int) -> list[TouchedRecord]:
     ]
 
 
+def _curves(connection: Connection, change_id: int) -> list[TouchedRecord]:
+    statement = select(f.c.experiment_id, f.c.curve_id, func.min(f.c.revision))
+    statement = statement.where(f.c.change_id == change_id)
+    records = []
+    for id_, curve_id, revision in connection.execute(
+        statement.group_by(f.c.experiment_id, f.c.curve_id).order_by(f.c.curve_id)
+    ).all():
+        fits = fits_of(connection, curve_id)
+        former = next((fit for fit in fits if fit.revision == revision - 1), None)
+        last = [fit for fit in fits if fit.change_id == change_id][-1]
+        # By what it says, not by its number: an undoing repeats an earlier reading.
+        is_current = content_of(fits[-1]) == content_of(last)
+        records.append(TouchedRecord(id_, "curve", f"curve {curve_id}", None, former, is_current))
+    return records
+
+
 def _statuses(connection: Connection, change_id: int) -> list[TouchedRecord]:
     # A change may write several: its note, then its status. What counts is what was before all.
     statement = (
@@ -143,7 +162,7 @@ def last_change_of(
                     exists().where(
                         table.c.change_id == changes.c.id, table.c.experiment_id.in_(its)
                     )
-                    for table in (s, v, m, p)
+                    for table in (s, v, m, p, f)
                 )
             ),
         )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import func, select, union_all
 from sqlalchemy.engine import Connection
 
 from db.records import Stage, TrailRecord, reading
 from db.tables import changes
 from db.tables import condition_values as v
+from db.tables import curve_fits as f
+from db.tables import curves as c
 from db.tables import measurements as m
 from db.tables import micrographs as p
 from db.tables import status_changes as s
@@ -19,7 +23,7 @@ def version_of(connection: Connection, experiment_id: int) -> int:
         select(func.max(table.c.change_id).label("change_id")).where(
             table.c.experiment_id == experiment_id
         )
-        for table in (s, v, m, p)
+        for table in (s, v, m, p, f)
     ]
     newest = union_all(*parts).subquery("newest")
     newest_id = connection.execute(select(func.max(newest.c.change_id))).scalar_one()
@@ -97,7 +101,36 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
             .where(m.c.experiment_id == experiment_id)
         )
     ]
-    kinds = ("status", "condition", "measurement")
+    entries += _curves(connection, experiment_id)
+    kinds = ("status", "condition", "curve", "measurement")
     return sorted(
         entries, key=lambda r: (r.change_id, kinds.index(r.kind), r.name, r.replicate or 0)
     )
+
+
+def _curves(connection: Connection, experiment_id: int) -> list[TrailRecord]:
+    statement = (
+        select(
+            changes.c.at,
+            changes.c.actor,
+            changes.c.id,
+            c.c.original_name,
+            f.c.revision,
+            c.c.replicate,
+            f.c.definitions,
+            f.c.results,
+        )
+        .join(changes, changes.c.id == f.c.change_id)
+        .join(c, c.c.id == f.c.curve_id)
+        .where(f.c.experiment_id == experiment_id)
+    )
+    return [
+        TrailRecord(at, actor, change, "curve", name, None, revision, replicate, _reading(*fit))
+        for at, actor, change, name, revision, replicate, *fit in connection.execute(statement)
+    ]
+
+
+def _reading(definitions: Mapping[str, str], results: object) -> str:
+    if results is None:
+        return "taken back"
+    return ", ".join(f"{name}: {text}" for name, text in definitions.items())

@@ -12,6 +12,9 @@ status_changes       every status, failure and note an experiment ever had
 condition_values     number or text of one parameter, as proposed or as really run
 measurements         one value of one outcome and replicate; a correction names what it supersedes
 micrographs          one picture each, by content hash
+curve_arrays         samples of tensile curves, compressed, by content hash
+curves               one specimen's tensile curve each, with the file it came in
+curve_fits           what was read off a curve, with geometry and definitions; newest row counts
 batches              one call of ``engine propose`` each, with all it takes to replay it
 proposals            why an experiment was proposed, and its place in the batch
 predictions          what was said of an experiment before it was run
@@ -40,6 +43,7 @@ from __future__ import annotations
 
 from db.tables.campaigns import campaign_revisions, campaigns, changes
 from db.tables.common import metadata
+from db.tables.curves import curve_arrays, curve_fits, curves
 from db.tables.experiments import (
     condition_values,
     experiments,
@@ -59,6 +63,9 @@ __all__ = [
     "campaigns",
     "changes",
     "condition_values",
+    "curve_arrays",
+    "curve_fits",
+    "curves",
     "embeddings",
     "experiments",
     "job_runs",

@@ -36,6 +36,7 @@ from engine.campaign.applicability import check_only_if
 from engine.campaign.boxes import can_hold, is_anything_left, least_contradiction
 from engine.campaign.choices import Value
 from engine.campaign.conditions import Frozen, Number, check_condition
+from engine.campaign.curves import CurveSettings
 from engine.campaign.exclusions import Exclusion
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
 from engine.campaign.objectives import Objective
@@ -153,6 +154,7 @@ class Campaign(Frozen):
     constraints: tuple[LinearConstraint, ...] = ()
     parameter_constraints: tuple[LinearConstraint, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+    curves: CurveSettings = CurveSettings()
 
     @field_validator("parameters", "properties")
     @classmethod
@@ -203,7 +205,17 @@ class Campaign(Frozen):
                     )
         check_only_if(self.parameters)
         self._check_exclusions()
+        self._check_curves()
         return self
+
+    def _check_curves(self) -> None:
+        names = [prop.name for prop in self.properties]
+        for name in self.curves.properties:
+            if name not in names:
+                raise ValueError(
+                    f"curves: properties: unknown property '{name}'.{nearest_name(name, names)} "
+                    f"Known: {', '.join(names)}"
+                )
 
     def _check_exclusions(self) -> None:
         for exclusion in self.exclusions:

@@ -9,6 +9,7 @@ import typer
 from engine import __version__, logs
 from engine.cli import (
     campaign,
+    curve,
     data,
     database,
     demo,
@@ -59,7 +60,7 @@ def _root(
 
 
 for _module in (
-    data, undo, micrograph, campaign, database, source, pretrain, refresh, models, schedule,
+    data, undo, micrograph, curve, campaign, database, source, pretrain, refresh, models, schedule,
     propose, preview, predict, retrieve, report, serve, users, doctor, demo, bench,
 ):  # fmt: skip
     _module.register(app)

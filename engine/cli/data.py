@@ -229,7 +229,8 @@ def export(
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         experiments = tx.experiments.find(record.id)
-    content = render(chosen, record, campaign, experiments)
+        curves = tx.curves.find(record.id) if chosen == "json" else ()
+    content = render(chosen, record, campaign, experiments, curves)
     if out is None:
         print_table(content.decode())
         return

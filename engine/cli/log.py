@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db.records import FailureKind
+from engine.cli.curve import (
+    ColumnsOption,
+    DirectionOption,
+    GaugeOption,
+    ThicknessOption,
+    UnitsOption,
+    WidthOption,
+    print_curves,
+)
 from engine.cli.output import count
 from engine.errors import DataError, UsageError
 from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
@@ -59,6 +68,16 @@ def log(
     ] = None,
     at: Annotated[list[str] | None, typer.Option(help="What the room gave: humidity=61.")] = None,
     micrograph: Annotated[list[Path] | None, typer.Option(help="A picture of the mat.")] = None,
+    curve: Annotated[
+        list[Path] | None,
+        typer.Option(help="A tensile curve, as the tester exported it; each specimen a replicate."),
+    ] = None,
+    direction: DirectionOption = None,
+    width: WidthOption = None,
+    thickness: ThicknessOption = None,
+    gauge_length: GaugeOption = None,
+    units: UnitsOption = None,
+    columns: ColumnsOption = None,
     failed: Annotated[FailureKind | None, typer.Option(help="The run gave no mat: why.")] = None,
     abandon: Annotated[
         bool, typer.Option("--abandon", help="Leave the run out; what is recorded of it is kept.")
@@ -82,6 +101,8 @@ def log(
 
     engine log 41 fracture_strength.longitudinal=12.3 elongation.longitudinal=88 --at humidity=61
 
+    engine log 41 --curve tensile.csv --direction longitudinal --width '5 mm' --thickness '80 µm'
+
     engine log 41 --failed beads
 
     engine log 41 --retract elongation.longitudinal
@@ -90,8 +111,16 @@ def log(
 
     engine log --file results.csv
     """
+    from engine.curves.tested import HowTested
     from engine.workspace import Workspace
 
+    tested = HowTested(
+        width, thickness, gauge_length, tuple(direction or ()), encoding if curve else None,
+        tuple(units or ()), columns,
+    )  # fmt: skip
+    if tested != HowTested() and not curve:
+        stated = [n for n, v in vars(tested).items() if v]
+        raise UsageError(f"--{stated[0].replace('_', '-')} is for --curve")
     entry_of = _LogArguments(
         arguments=arguments or [],
         new=new,
@@ -108,6 +137,8 @@ def log(
             "note": _clean(note, "--note"),
             "label": _clean(label, "--label"),
             "micrographs": tuple(micrograph or ()),
+            "curves": tuple(curve or ()),
+            "tested": tested,
         },
     )
     with Workspace.open(config) as workspace:
@@ -117,7 +148,7 @@ def log(
             recorded, warnings = _log_file(workspace, file, form, replicate, correct)
         else:
             for name, value in (("sheet", sheet), ("encoding", encoding), ("hidden", hidden)):
-                if value:
+                if value and not (name == "encoding" and curve):
                     raise UsageError(f"--{name} is for --file")
             recorded, warnings = [_log_one(workspace, entry_of)], []
         campaign = _campaign(workspace)
@@ -133,6 +164,7 @@ def log(
         print_json({**plain(answer), "refresh_due": list(due)})
         return
     for item in recorded:
+        print_curves(item.curves, campaign)
         typer.echo(_sentence(item, campaign))
     for reason in due[:1]:
         say(f"a refresh is due ({reason}): run `engine refresh`, or let the scheduler do it")
@@ -176,6 +208,7 @@ class _LogArguments:
             "note",
             "label",
             "micrographs",
+            "curves",
         )
         is_single_run = [name for name in single_run_options if self.fixed[name]]
         if self.retract is not None or self.id or self.pairs or self.new:
@@ -276,8 +309,15 @@ def _log_file(
 def _sentence(item: Recorded, campaign: Campaign) -> str:
     experiment = item.experiment
     name = f"experiment {experiment.id}" + (f" ('{experiment.label}')" if experiment.label else "")
-    parts = []
+    parts = [count(len(item.curves), "curve")] if item.curves else []
+    of_curves = {
+        (v["outcome"], curve.replicate)
+        for curve in item.curves
+        for v in (curve.fit.results or {}).get("values", ())
+    }
     for value in item.values:
+        if (value.outcome, value.replicate) in of_curves:
+            continue
         replicate = f" (replicate {value.replicate})" if value.replicate > 1 else ""
         if value.value is None:
             parts.append(

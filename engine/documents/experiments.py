@@ -9,6 +9,7 @@ from pydantic import AliasPath, Field
 
 from db.records import FailureKind, Origin, Status
 from engine.documents import Called, Document, Moment, Value
+from engine.documents.curves import CurveOut
 
 if TYPE_CHECKING:
     from db.records import ExperimentRecord, MeasurementRecord, PredictionRecord
@@ -225,6 +226,7 @@ class LoggedOut(Document):
     conditions: dict[str, Value] = Field(validation_alias=AliasPath("experiment", "conditions"))
     values: tuple[RecordedValueOut, ...]
     micrographs: int = Field(validation_alias="n_micrographs")
+    curves: tuple[CurveOut, ...] = ()
     note: str | None = Field(validation_alias=AliasPath("experiment", "note"))
     warnings: tuple[str, ...]
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.records import ExperimentRecord, FailureKind, Status, Value
+from engine.curves.tested import HowTested
 from engine.errors import StateError, UsageError, by_voice, field
 
 
@@ -28,7 +29,8 @@ class Entry:
     nobody proposed: then ``conditions`` are its settings. ``actual`` corrects conditions of a known
     run. ``replicate`` adds to values that are there, ``correct`` supersedes them (``which``: the
     replicate meant). ``retract`` takes results back: those of the outcomes that it names, or all
-    if it names none; ``None`` takes none back.
+    if it names none; ``None`` takes none back. ``curves`` are testers' files, each specimen in
+    them a replicate, and ``tested`` what is said of them.
     """
 
     experiment: str | None = None
@@ -46,6 +48,8 @@ class Entry:
     retract: tuple[str, ...] | None = None
     note: str | None = None
     micrographs: tuple[Path, ...] = ()
+    curves: tuple[Path, ...] = ()
+    tested: HowTested = dataclasses.field(default_factory=HowTested)
 
 
 def check_flags(entry: Entry) -> None:
@@ -63,6 +67,11 @@ def check_flags(entry: Entry) -> None:
     endings = [name for name, is_given in flags.items() if is_given]
     if len(endings) > 1:
         raise UsageError(f"{' and '.join(map(field, endings))} contradict one another; keep one")
+    if entry.curves and (endings or entry.correct):
+        flag = endings[0] if endings else "correct"
+        raise UsageError(
+            f"{field(flag)} and {field('curve')}: a curve is results; keep one of them"
+        )
     if entry.results and endings:
         reason = {
             "failed": "a failed run gave no mat to test. If it could be tested it is no failed "
@@ -75,7 +84,7 @@ def check_flags(entry: Entry) -> None:
     replicate, correct = field("replicate"), field("correct")
     if entry.replicate and entry.correct:
         raise UsageError(f"{replicate} adds a value, {correct} replaces one; keep one of them")
-    if (entry.replicate or entry.correct) and not entry.results:
+    if (entry.replicate or entry.correct) and not (entry.results or entry.curves):
         flag = replicate if entry.replicate else correct
         raise UsageError(f"{flag} needs a result, such as elongation.longitudinal=88")
     if entry.which is not None and not entry.correct and entry.retract is None:
@@ -94,6 +103,7 @@ def check_flags(entry: Entry) -> None:
         or entry.actual
         or entry.note is not None
         or entry.micrographs
+        or entry.curves
         or entry.experiment is None
     )
     if not says_something:

@@ -12,7 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from db.records import CampaignRecord, ExperimentRecord, MeasurementRecord, Reading, Value
+from db.records import (
+    CampaignRecord,
+    CurveRecord,
+    ExperimentRecord,
+    MeasurementRecord,
+    Reading,
+    Value,
+)
 from engine.campaign import Campaign
 from engine.campaign.applicability import without_surplus
 from engine.campaign.vocabulary import Vocabulary
@@ -50,10 +57,11 @@ def render(
     record: CampaignRecord,
     campaign: Campaign,
     experiments: Sequence[ExperimentRecord],
+    curves: Sequence[CurveRecord] = (),
 ) -> bytes:
-    """Return the export as the bytes of a file (text is UTF-8)."""
+    """Return the export as the bytes of a file (text is UTF-8); curves stand in JSON only."""
     if file_format == "json":
-        document = export_document(record, campaign, experiments)
+        document = export_document(record, campaign, experiments, curves)
         return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
     headings = export_headings(campaign)
     rows = export_rows(campaign, experiments)
@@ -110,19 +118,27 @@ def export_rows(
 
 
 def export_document(
-    record: CampaignRecord, campaign: Campaign, experiments: Sequence[ExperimentRecord]
+    record: CampaignRecord,
+    campaign: Campaign,
+    experiments: Sequence[ExperimentRecord],
+    curves: Sequence[CurveRecord] = (),
 ) -> dict[str, Any]:
     """Return the whole campaign as plain JSON types."""
+    by_run: dict[int, list[CurveRecord]] = {}
+    for curve in curves:
+        by_run.setdefault(curve.experiment_id, []).append(curve)
     return {
         "campaign": record.name,
         "revision": record.revision,
         "definition": dict(record.definition),
         "units": units_of(campaign),
-        "experiments": [experiment_document(experiment) for experiment in experiments],
+        "experiments": [experiment_document(run, by_run.get(run.id, ())) for run in experiments],
     }
 
 
-def experiment_document(experiment: ExperimentRecord) -> dict[str, Any]:
+def experiment_document(
+    experiment: ExperimentRecord, curves: Sequence[CurveRecord] = ()
+) -> dict[str, Any]:
     """Return one experiment as plain JSON types."""
     return {
         "id": experiment.id,
@@ -147,6 +163,31 @@ def experiment_document(experiment: ExperimentRecord) -> dict[str, Any]:
             }
             for picture in experiment.micrographs
         ],
+        "curves": [curve_document(curve) for curve in curves],
+    }
+
+
+def curve_document(curve: CurveRecord) -> dict[str, Any]:
+    """Return one tensile curve as plain JSON types: specimen, definitions, what was read off it."""
+    fit = curve.fit
+    geometry = ("width_mm", "thickness_mm", "gauge_mm", "area_mm2")
+    return {
+        "direction": curve.direction,
+        "replicate": curve.replicate,
+        "specimen": curve.specimen,
+        "number": curve.number,
+        "sha256": curve.sha256,
+        "path": curve.path,
+        "original_name": curve.original_name,
+        "samples": curve.array_sha256,
+        "reading": dict(curve.reading),
+        "geometry": {name: getattr(fit, name) for name in geometry},
+        "geometry_from": dict(fit.sources),
+        "definitions": dict(fit.definitions),
+        "results": fit.results,
+        "revision": fit.revision,
+        "recorded_at": fit.recorded_at.isoformat(),
+        "recorded_by": fit.recorded_by,
     }
 
 

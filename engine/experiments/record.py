@@ -37,9 +37,16 @@ from engine.experiments.conditions import (
     read_results,
     refuse_surplus,
 )
+from engine.experiments.curve_results import (
+    CurveRecorder,
+    PreparedCurves,
+    ReadCurves,
+    prepare_curves,
+)
 from engine.experiments.entries import Entry, check_flags, next_status, refuse_results
 from engine.experiments.importers.cells import CellError, clean_label
 from engine.experiments.plausibility import far_from_expected
+from engine.experiments.recorded import Recorded, RecordedValue
 from engine.micrographs.add import PreparedMicrograph, prepare, register
 from engine.workspace import Workspace
 from engine.workspace.lookup import find_experiment
@@ -47,30 +54,6 @@ from engine.workspace.lookup import find_experiment
 # Bounds the query, at 10⁵ runs too.
 N_SEEN = 500
 """Plausibility is judged by so many of the newest values."""
-
-
-@dataclass(frozen=True)
-class RecordedValue:
-    """One measurement as it was recorded; ``superseded`` is the value it corrects.
-
-    Without a value it takes that one back.
-    """
-
-    outcome: str
-    replicate: int
-    value: float | None
-    superseded: float | None = None
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What became of one run."""
-
-    experiment: ExperimentRecord
-    is_new: bool
-    values: tuple[RecordedValue, ...]
-    n_micrographs: int
-    warnings: tuple[str, ...]
 
 
 def record(
@@ -110,9 +93,11 @@ def record_series(
     files = [path for entry in entries for path in entry.micrographs]
     # Before the transaction: decoding a picture takes longer than others should wait to write.
     pictures = {path: prepare(workspace, path, measured=False) for path in files}
+    curves = prepare_curves(workspace, entries)
 
     def work(tx: Transaction) -> list[Recorded]:
         recorder = _recorder(workspace, tx, pictures)
+        recorder.curves = curves
         if version is not None and entries and entries[0].experiment is not None:
             _refuse_edited(tx, recorder, entries[0], version)
         return [recorder.record(entry) for entry in entries]
@@ -174,6 +159,7 @@ class Recorder:
     campaign_record: CampaignRecord
     campaign: Campaign
     pictures: Mapping[Path, PreparedMicrograph]
+    curves: PreparedCurves = dataclasses.field(default_factory=dict)
     _recent: dict[str, list[tuple[int, float]]] = dataclasses.field(default_factory=dict)
 
     def record(self, entry: Entry) -> Recorded:
@@ -186,28 +172,43 @@ class Recorder:
             experiment = self._find(entry)
             self._change(experiment, entry)
         values = self._measure(experiment, entry)
+        read = self._record_curves(experiment, entry)
+        values += [RecordedValue(v.outcome, v.replicate, v.value) for v in read.values]
+        warnings += read.warnings
         if entry.retract is not None:
             values = self._retract(experiment, entry)
             remaining = self.tx.experiments.get(experiment.id)
             assert remaining is not None  # noqa: S101 -- found above, in this transaction
             experiment = remaining
-        self._set_status(experiment, entry)
+        self._set_status(experiment, entry, has_results=bool(entry.results or read.values))
         n_micrographs = self._register(experiment, entry)
-        warnings += far_from_expected(
-            self.campaign,
-            entry.results,
-            earlier={
-                outcome: self._newest_values(outcome, experiment.id) for outcome in entry.results
-            },
-            predictions=self.tx.batches.predictions_of(experiment.id),
-            experiment=experiment.id,
-        )
+        for results in (entry.results, *read.by_curve()):
+            warnings += far_from_expected(
+                self.campaign,
+                results,
+                earlier={name: self._newest_values(name, experiment.id) for name in results},
+                predictions=self.tx.batches.predictions_of(experiment.id),
+                experiment=experiment.id,
+            )
         recorded = self.tx.experiments.get(experiment.id)
         assert recorded is not None  # noqa: S101 -- found above, in this transaction
         if entry.conditions or entry.actual:
             warnings += self._broken_constraints(recorded.conditions)
         return Recorded(
-            recorded, entry.experiment is None, tuple(values), n_micrographs, tuple(warnings)
+            recorded,
+            entry.experiment is None,
+            tuple(values),
+            n_micrographs,
+            tuple(warnings),
+            read.curves,
+        )
+
+    def _record_curves(self, experiment: ExperimentRecord, entry: Entry) -> ReadCurves:
+        if not entry.curves:
+            return ReadCurves()
+        refuse_results(experiment)
+        return CurveRecorder(self.tx, self.campaign_record, self.campaign, self.curves).record(
+            experiment.id, entry
         )
 
     def _newest_values(self, outcome: str, experiment_id: int) -> list[float]:
@@ -379,8 +380,8 @@ class Recorder:
             self.tx.measurements.retract(experiment.id, row.outcome, row.replicate, note=entry.note)
         return [RecordedValue(row.outcome, row.replicate, None, row.value) for row in rows]
 
-    def _set_status(self, experiment: ExperimentRecord, entry: Entry) -> None:
-        status = next_status(experiment, entry)
+    def _set_status(self, experiment: ExperimentRecord, entry: Entry, *, has_results: bool) -> None:
+        status = Status.COMPLETED if has_results else next_status(experiment, entry)
         if status is not None:
             self.tx.experiments.set_status(experiment.id, status, failure=entry.failure)
 

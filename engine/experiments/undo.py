@@ -101,6 +101,12 @@ class _Undoing:
                     self._tx.experiments.unset_actual(id_, item.name)
                 else:
                     self._tx.experiments.set_actual(id_, {item.name: item.former})
+            elif item.kind == "curve":
+                # Its values are measurements, each restored by itself.
+                if item.former is None:
+                    self._tx.curves.withdraw(int(item.name.removeprefix("curve ")))
+                else:
+                    self._tx.curves.restore(item.former)
             elif item.kind == "status":
                 run = self._runs[id_]
                 state = item.former or (Status.ABANDONED, None, run.note)
@@ -133,6 +139,11 @@ class _Undoing:
         run = f"experiment {item.experiment_id}"
         if item.kind == "micrograph":
             return f"{run} keeps the micrograph {item.name}"
+        if item.kind == "curve":
+            if item.former is None:
+                return f"{run}: {item.name} taken back"
+            state = "taken back" if item.former.results is None else "as it was read before"
+            return f"{run}: {item.name} {state}"
         if item.kind == "status":
             state = "abandoned" if item.former is None else str(item.former[0])
             return f"{run} is {state}" + (" again" if item.former is not None else "")

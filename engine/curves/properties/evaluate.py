@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
+from engine.campaign.curve_definitions import PROPERTIES, Definitions, PropertyName
 from engine.curves.properties.cut import Cut, cut, white_noise
-from engine.curves.properties.definitions import PROPERTIES, Definitions, PropertyName
 from engine.curves.properties.elastic import (
     Line,
     initial_line,

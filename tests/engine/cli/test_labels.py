@@ -15,11 +15,17 @@ from engine.terminal.labels import LABELS, labels_of
 
 ENGINE = Path(__file__).resolve().parents[3] / "engine"
 
-# What only pages, the API and the studies (with options of their own) answer.
-ELSEWHERE = ("bench", "cli/bench", "web/api", "web/pages", "web/forms.py", "web/wording.py")
+# What only Python, pages, the API and the studies (with options of their own) answer.
+ELSEWHERE = (
+    "notebook",
+    "bench",
+    "cli/bench",
+    "web/api",
+    "web/pages",
+    "web/forms.py",
+    "web/wording.py",
+)
 
-# Curves are read from Python only, so far.
-OF_CURVES = {"encoding", "units", "columns"}
 # Fields of requests that no command makes; a password is asked for, never an option.
 NO_COMMAND = {"size", "variant", "password"}
 
@@ -63,7 +69,7 @@ def test_every_field_that_an_error_names_is_an_option_or_an_argument() -> None:
         for name, files in named.items()
         if not (name in taken | LABELS.keys() or f"--{name.replace('_', '-')}" in options)
     }
-    assert unknown.keys() <= NO_COMMAND | OF_CURVES, unknown
+    assert unknown.keys() <= NO_COMMAND, unknown
 
 
 def test_arguments_are_named_as_help_writes_them() -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tensile_files import FORMATS, GAUGE_MM, THICKNESS_MM, WIDTH_MM, Format, Made
 
-from engine.curves.properties.definitions import PROPERTIES
+from engine.campaign.curve_definitions import PROPERTIES
 from engine.curves.properties.evaluate import evaluate
 from engine.curves.reading.read import read_curves
 from engine.curves.reading.records import Specimen

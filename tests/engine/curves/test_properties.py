@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from tensile_files import Made
 
-from engine.curves.properties.definitions import PROPERTIES, parse_definitions
+from engine.campaign.curve_definitions import PROPERTIES, parse_definitions
 from engine.curves.properties.evaluate import Evaluation, evaluate
 from engine.curves.reading.records import Specimen
 from engine.curves.stress_strain import TensileCurve

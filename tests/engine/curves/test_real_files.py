@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.curves.properties.definitions import parse_definitions
+from engine.campaign.curve_definitions import parse_definitions
 from engine.curves.properties.evaluate import Evaluation, evaluate
 from engine.curves.reading.read import read_curve_file
 from engine.curves.reading.records import Specimen

@@ -23,7 +23,7 @@ PROPERTIES: tuple[PropertyName, ...] = (
 _NUMBER = r"(\d+(?:\.\d+)?)\s*%"
 _PERCENTS = re.compile(rf"(offset|secant)\s+{_NUMBER}$")
 _WINDOW = re.compile(rf"{_NUMBER}\s*(?:to|…|\.\.\.|-|–)\s*{_NUMBER}$")
-_ALIASES = {"yield": "yield_strength", "modulus": "elastic_modulus", "tangent": "tangent_modulus",
+ALIASES = {"yield": "yield_strength", "modulus": "elastic_modulus", "tangent": "tangent_modulus",
             "fracture": "fracture_strength"}  # fmt: skip
 _KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "elastic_modulus": (
@@ -79,11 +79,11 @@ def parse_definitions(texts: Mapping[str, str | bool]) -> Definitions:
     values: dict[str, Rule | bool] = {}
     names = [field.name for field in fields(Definitions)]
     for key, text in texts.items():
-        name = _ALIASES.get(key, key)
+        name = ALIASES.get(key, key)
         if name not in names:
             raise ConfigError(
                 f"curves: expected a definition of {', '.join(names)}; got '{key}'."
-                f"{nearest_name(key, [*names, *_ALIASES])}"
+                f"{nearest_name(key, [*names, *ALIASES])}"
             )
         if name == "toe_compensation":
             values[name] = _truth(text)
