@@ -52,9 +52,9 @@ class Reading(float):
         """Return the number's hash: equal numbers have equal ones."""
         return float.__hash__(self)
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, reading_or_number: object) -> bool:
         """Compare as numbers."""
-        return float.__eq__(self, other)
+        return float.__eq__(self, reading_or_number)
 
     def __format__(self, spec: str) -> str:
         """Return it as text, each of its numbers by ``spec``: whoever shows it shows all of it."""
@@ -67,14 +67,15 @@ class Reading(float):
     def specimens(self, *, is_ratio: bool = False) -> tuple[float, ...]:
         """Return values of the same mean, scatter and number, from which a model learns the same.
 
-        Mean, scatter and number are all that a Gaussian likelihood reads of replicates. Where the
-        number is not known it is the least that has a scatter, 2; beyond 64 no model gains by more.
+        Mean, scatter and number are all that a Gaussian likelihood reads of replicates; beyond 64
+        no model gains by more. Where the number is not known the scatter says nothing of the mean:
+        it is a single value.
         ``is_ratio``: they scatter by factors, and stay above 0.
 
         >>> Reading(10.0, sd=1.0, n=3).specimens()
         (9.0, 10.0, 11.0)
         """
-        n = min(self.n or 2, 64)
+        n = min(self.n or 1, 64)
         if self.sd is None or n == 1:
             return (float(self),)
         # Pairs at the same distance from the mean, and the mean itself where the number is odd.

@@ -98,6 +98,71 @@ def lacking(parameters: Sequence[Parameter], conditions: Mapping[str, Value]) ->
     ]
 
 
+def unaccounted(
+    parameters: Sequence[Parameter], conditions: Mapping[str, Value]
+) -> list[Parameter]:
+    """Return those :func:`lacking` whose value no default stands for: no run may be without them.
+
+    >>> from engine.campaign.parameters import Parameter
+    >>> needle = Parameter(name="needle", low=15, high=30, default="unknown")
+    >>> unaccounted([needle], {})
+    []
+    """
+    return [p for p in lacking(parameters, conditions) if p.default is None]
+
+
+def with_defaults(
+    parameters: Sequence[Parameter],
+    conditions: Mapping[str, Value],
+    typical: Mapping[str, Value] | None = None,
+) -> dict[str, Value]:
+    """Return conditions with the defaults of what is lacking; ``typical`` for what is unknown.
+
+    >>> from engine.campaign.parameters import Parameter
+    >>> gap = Parameter(name="gap", low=10, high=20, default=15)
+    >>> with_defaults([gap], {}), with_defaults([gap], {"gap": 12})
+    ({'gap': 15.0}, {'gap': 12})
+    """
+    filled = dict(conditions)
+    # A default may be what another parameter's value depends on.
+    for _ in parameters:
+        missing = [p for p in lacking(parameters, filled) if p.default is not None]
+        if not missing:
+            break
+        for parameter in missing:
+            if parameter.is_unknown:
+                value = (typical or {}).get(parameter.name, parameter.stand_in)
+            else:
+                assert parameter.default is not None  # noqa: S101 -- selected so
+                value = parameter.default
+            filled[parameter.name] = value
+    return filled
+
+
+def typical_values(
+    parameters: Sequence[Parameter], runs: Sequence[Mapping[str, Value]]
+) -> dict[str, Value]:
+    """Return, of parameters that may be unknown, the middle value or most frequent choice of runs.
+
+    >>> from engine.campaign.parameters import Parameter
+    >>> needle = Parameter(name="needle", low=15, high=30, default="unknown")
+    >>> typical_values([needle], [{"needle": 18.0}, {"needle": 22.0}, {"needle": 22.0}, {}])
+    {'needle': 22.0}
+    """
+    typical: dict[str, Value] = {}
+    for parameter in parameters:
+        if not parameter.is_unknown:
+            continue
+        values = [run[parameter.name] for run in runs if parameter.name in run]
+        if not values:
+            continue
+        if parameter.is_categorical:
+            typical[parameter.name] = max(sorted(set(values), key=str), key=values.count)
+        else:
+            typical[parameter.name] = sorted(map(float, values))[len(values) // 2]
+    return typical
+
+
 def surplus(parameters: Sequence[Parameter], conditions: Mapping[str, Value]) -> list[Parameter]:
     """Return the parameters that ``conditions`` give a value although they have none there."""
     return [

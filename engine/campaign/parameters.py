@@ -35,6 +35,9 @@ class Parameter(Frozen):
 
     ``only_if`` names conditions on other parameters: elsewhere it has no value.
 
+    ``default`` is what runs had that do not tell their value (from before the parameter was looked
+    at, or out of a table with gaps): a value, or ``"unknown"``; then models take a typical one.
+
     ``scale = "log"`` says that what counts is the ratio of two values (a range of decades): the
     space is filled and the model learns in the logarithm; steps stay what the instrument has.
     """
@@ -53,6 +56,7 @@ class Parameter(Frozen):
     hard_to_change: bool = False
     max_distinct: int | None = Field(default=None, ge=1)
     only_if: dict[str, Condition] = Field(default_factory=dict)
+    default: Number | str | None = None
     aliases: tuple[str, ...] = ()
     description: str = ""
 
@@ -91,7 +95,22 @@ class Parameter(Frozen):
                 f"parameter '{self.name}' is ambient: the room gives it, so hard_to_change and "
                 'max_distinct mean nothing; remove them or set role = "controlled"'
             )
+        self._check_default()
         return self
+
+    def _check_default(self) -> None:
+        if self.default is None:
+            return
+        if self.role == "ambient":
+            raise ValueError(
+                f"parameter '{self.name}' is ambient: readings may be missing without a default; "
+                "remove it"
+            )
+        problem = None if self.is_unknown else self.problem_with(self.default)
+        if problem is not None:
+            raise ValueError(
+                f"parameter '{self.name}': default = {self.default!r}: {problem}, or \"unknown\""
+            )
 
     def _check_choices(self) -> None:
         if self.low is not None or self.high is not None or self.step is not None:
@@ -126,6 +145,11 @@ class Parameter(Frozen):
     def __hash__(self) -> int:
         # Conditions lie in a dictionary, which has none.
         return hash((self.name, self.role, self.unit, self.low, self.high, self.choices))
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether runs that do not tell its value may have had any."""
+        return self.default == "unknown" and self.default not in (self.choices or ())
 
     @property
     def only_if_text(self) -> str:

@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 
 from db.records import CampaignRecord, ExperimentBrief, ExperimentRecord, Reading, Status
 from db.session import Transaction
-from engine.campaign import Campaign, Property
-from engine.campaign.applicability import without_surplus
+from engine.campaign import Campaign, Property, Value
+from engine.campaign.applicability import typical_values, with_defaults, without_surplus
 from engine.campaign.history import History, Run
 from engine.campaign.ranges import reaches_of
 
@@ -103,11 +103,18 @@ def learnable(
 
 
 def _without_results(campaign: Campaign, briefs: Sequence[ExperimentBrief]) -> tuple[Run, ...]:
-    parameters = {parameter.name for parameter in campaign.parameters}
+    stated = [_stated(campaign, brief) for brief in briefs]
+    typical = typical_values(campaign.parameters, stated)
     return tuple(
-        Run({k: v for k, v in brief.conditions.items() if k in parameters}, id=brief.id)
-        for brief in briefs
+        Run(with_defaults(campaign.parameters, conditions, typical), id=brief.id)
+        for conditions, brief in zip(stated, briefs, strict=True)
     )
+
+
+def _stated(campaign: Campaign, run: ExperimentBrief | ExperimentRecord) -> dict[str, Value]:
+    """Return what is recorded of a run's conditions, of those that the campaign names."""
+    names = {parameter.name for parameter in campaign.parameters}
+    return {name: value for name, value in run.conditions.items() if name in names}
 
 
 def history_from_records(campaign: Campaign, experiments: Sequence[ExperimentRecord]) -> History:
@@ -115,17 +122,19 @@ def history_from_records(campaign: Campaign, experiments: Sequence[ExperimentRec
 
     Finished are completed runs with any current result of the campaign; pending those proposed or
     running; failed those without a mat. Abandoned runs are left out, and so are parameters and
-    outcomes that the campaign's definition no longer names.
+    outcomes that the campaign's definition no longer names. What a run does not tell of a parameter
+    with a default is that, or where it is unknown what is typical of the others.
     """
-    parameters = {parameter.name for parameter in campaign.parameters}
+    typical = typical_values(campaign.parameters, [_stated(campaign, e) for e in experiments])
     outcomes = set(campaign.outcomes)
     finished, pending, failed = [], [], []
     for experiment in experiments:
         results = experiment.replicates(with_censored=True)
         run = Run(
-            conditions=without_surplus(
+            conditions=with_defaults(
                 campaign.parameters,
-                {k: v for k, v in experiment.conditions.items() if k in parameters},
+                without_surplus(campaign.parameters, _stated(campaign, experiment)),
+                typical,
             ),
             outcomes={
                 outcome: learnt

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from db.records import ExperimentRecord, MeanRecord, PredictionRecord, ScoredRecord, Status
 from engine.campaign import Campaign, Parameter
-from engine.campaign.applicability import lacking
+from engine.campaign.applicability import unaccounted
 from engine.campaign.front import front_mask, hypervolume_so_far
 from engine.results.ledger import OutcomeScore, score_rows
 from engine.results.material import Material, run_name, volume_unit
@@ -166,7 +166,7 @@ def parallel(material: Material) -> Parallel | None:
     complete = [
         (experiment, material.means(experiment))
         for experiment in material.with_status(Status.COMPLETED)
-        if not lacking(campaign.controlled, experiment.conditions)
+        if not unaccounted(campaign.controlled, experiment.conditions)
         and all(p.name in experiment.conditions for p in campaign.ambient)
         and all(outcome in material.means(experiment) for outcome in outcomes)
     ]

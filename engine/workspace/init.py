@@ -64,14 +64,20 @@ def template_text(template: str, name: str | None = None) -> str:
 
 
 def initialise(
-    config_path: Path, *, template: str | None = None, name: str | None = None, force: bool = False
+    config_path: Path,
+    *,
+    template: str | None = None,
+    name: str | None = None,
+    text: str | None = None,
+    force: bool = False,
 ) -> Initialised:
     """Make what a new campaign needs, in the folder of ``config_path``.
 
     A config.toml that is there already is used as it is (edit first, then init), unless a template
-    or name is asked for: that is refused, or with ``force`` the old file is kept beside the new
-    one. A database is never overwritten: with ``force`` the campaign is added to the one there.
-    A step that fails, or a killed process, leaves nothing half-written; run it again.
+    or name is asked for, or its ``text`` is given: that is refused, or with ``force`` the old file
+    is kept beside the new one. A database is never overwritten: with ``force`` the campaign is
+    added to the one there. A step that fails, or a killed process, leaves nothing half-written;
+    run it again.
 
     Raises:
         UsageError, ConfigError: no such template, or the configuration cannot be used.
@@ -82,7 +88,7 @@ def initialise(
     if not config_path.parent.is_dir():
         raise UsageError(f"{place(config_path.parent)}: no such folder; make it first")
     is_there = config_path.exists()
-    wants_template = template is not None or name is not None
+    wants_template = template is not None or name is not None or text is not None
     if is_there and wants_template and not force:
         raise StateError(
             f"{place(config_path)} exists: without {field('template')} and {field('name')}, its "
@@ -92,7 +98,7 @@ def initialise(
     is_new = wants_template or not is_there
     former = None
     if is_new:
-        text = template_text(template or "nanofibre", name)
+        text = text or template_text(template or "nanofibre", name)
         former = _keep(config_path) if is_there else None
         # A URL of [database] may hold a password. The settings may let the group read it; they are
         # known once it is there.

@@ -10,7 +10,7 @@ from typing import Any
 
 from db.records import CampaignRecord, ExperimentRecord
 from engine.campaign import Campaign, Parameter
-from engine.campaign.applicability import lacking
+from engine.campaign.applicability import unaccounted
 from engine.errors import CampaignError, NotFoundError, StateError, by_voice, nearest_name
 from engine.workspace.workspace import Workspace, definition_of
 
@@ -173,12 +173,8 @@ def contradictions(
             continue
         subject = f"parameter '{parameter.name}'"
         follower = followers.get(parameter.name)
-        if follower is None:
-            problems.append(
-                f"{subject} has values in {len(values)} experiments: it cannot be removed or "
-                "renamed (another heading in files is an alias; a name cannot change)"
-            )
-        else:
+        # Without a follower its values stay in the record, and nothing reads them any more.
+        if follower is not None:
             problems += _parameter_problems(subject, parameter, follower, values)
     problems += _new_controlled_problems(old, new, experiments)
     return problems + _outcome_problems(old, new, experiments)
@@ -213,13 +209,14 @@ def _new_controlled_problems(
     old: Campaign, new: Campaign, experiments: Sequence[ExperimentRecord]
 ) -> list[str]:
     former = {parameter.name for parameter in old.controlled}
-    counts = Counter(p.name for e in experiments for p in lacking(new.controlled, e.conditions))
+    conditions = [experiment.conditions for experiment in experiments]
+    counts = Counter(p.name for c in conditions for p in unaccounted(new.controlled, c))
     # What lacked a value before is no fault of this edit.
-    counts -= Counter(p.name for e in experiments for p in lacking(old.controlled, e.conditions))
+    counts -= Counter(p.name for c in conditions for p in unaccounted(old.controlled, c))
     return [
         f"parameter '{name}' {'would need a value' if name in former else 'is new'}, and {n} "
-        f"experiments have no value of it: {_EXPORT} them, add the column, and import that into a "
-        "new campaign"
+        f"experiments have no value of it: give it a default (what they had, default = 15.0, or "
+        'default = "unknown"), or import a table with their labels and its column first'
         for name, n in counts.items()
     ]
 

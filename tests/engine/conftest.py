@@ -102,6 +102,12 @@ def engine(folder: Path) -> Engine:
 
 
 @pytest.fixture
+def bare_engine() -> Engine:
+    """Return the command line, in a folder where nothing is yet."""
+    return lambda *words, stdin=None: call(words, stdin=stdin)
+
+
+@pytest.fixture
 def state(folder: Path) -> Callable[[], Any]:
     """Return a function that tells everything recorded, to compare before and after."""
 

@@ -23,6 +23,7 @@ class CellReader:
     decimal_comma: bool = False
     problems: list[RowProblem] = field(default_factory=list)
     missing: Counter[tuple[str, str]] = field(default_factory=Counter)
+    spans: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def notes(self) -> list[str]:
@@ -30,6 +31,9 @@ class CellReader:
         return [
             f"column '{heading}': '{word}' in {n} cell{'s' * (n > 1)} is taken for not known"
             for (heading, word), n in self.missing.items()
+        ] + [
+            f"column '{heading}': '{word}' in {n} cell{'s' * (n > 1)} is read as its middle"
+            for (heading, word), n in self.spans.items()
         ]
 
     def _is_missing(self, column: Column, text: str) -> bool:
@@ -51,10 +55,21 @@ class CellReader:
         """Return a parameter's value; an empty cell is ``None``."""
         parameter = self.campaign.parameter(column.name)
         # What every run must have is better refused by the word that stands there.
-        may_be_absent = parameter.role == "ambient" or bool(parameter.only_if)
+        is_ambient = parameter.role == "ambient"
+        has_default = parameter.default is not None
+        may_be_absent = is_ambient or has_default or bool(parameter.only_if)
         is_choice = text.strip() in map(str, parameter.choices or ())
         if not text.strip() or (may_be_absent and not is_choice and self._is_missing(column, text)):
             return None
+        span = cells.span_of(text) if is_ambient else None
+        if span is not None:
+            # The room was between two readings; half of each is a reading in the same unit.
+            ends = [self.condition(number, column, end) for end in span]
+            numbers = [float(end) for end in ends if end is not None]
+            if len(numbers) < 2:
+                return None
+            self.spans[column.heading, text.strip()] += 1
+            return sum(numbers) / 2
         return self.read(
             number,
             column,

@@ -26,6 +26,9 @@ _READING = re.compile(
     r"(?:\s*(?:±|\+/-|\+-)\s*(?P<sd>[0-9.,]+(?:[eE][+-]?[0-9]+)?)\s*(?P<unit>[^()±]*?))?"
     r"(?:\s*\(\s*[nN]\s*=\s*(?P<n>[0-9]{1,6})\s*\))?"
 )
+_PLAIN = r"[0-9]+(?:[.,][0-9]+)?"
+# "15-25 %", and no date.
+_SPAN = re.compile(rf"({_PLAIN})\s*(?:-|–|—|~|to|bis|à|\.\.)\s*({_PLAIN}(?:\s*[^\s\d.,:/-].*)?)")
 _CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 _NOT_A_NUMBER = {"nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "-infinity", "null", "none"}
@@ -232,6 +235,16 @@ def _spread(word: str, decimal_comma: bool, tail: str, number: Callable[[str], f
     return number(f"{plain} {tail}".strip()) - (number(f"0 {tail}") if tail else 0.0)
 
 
+def span_of(text: str) -> tuple[str, str] | None:
+    """Return the two ends of ``15-25``, ``15 – 25 %`` or ``15 to 25``; ``None`` of anything else.
+
+    >>> span_of("15-25"), span_of("-5"), span_of("1e-5")
+    (('15', '25'), None, None)
+    """
+    match = _SPAN.fullmatch(text.strip())
+    return None if match is None else (match[1], match[2])
+
+
 def parse_scatter(text: str, label: str) -> float:
     """Read a standard deviation: a number, 0 or more.
 
@@ -301,6 +314,22 @@ def parse_failure(text: str) -> FailureKind | None:
         return FailureKind(word)
     names = list(FailureKind)
     raise CellError(f"expected {', '.join(names)}, or nothing.{nearest_name(word, names)}")
+
+
+def parse_success(text: str) -> bool | None:
+    """Read whether a run succeeded: yes or no in some words, or nothing.
+
+    Raises:
+        CellError: anything else.
+    """
+    word = _word(text)
+    if is_missing(text):
+        return None
+    if word in ("yes", "true", "1", "y", "ok", "ja", "oui"):
+        return True
+    if word in ("no", "false", "0", "n", "nein", "non"):
+        return False
+    raise CellError("expected yes or no, true or false")
 
 
 def clean_text(text: str) -> str | None:

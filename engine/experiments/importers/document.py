@@ -11,7 +11,7 @@ from typing import Any
 from db.records import reading
 from db.words import nfc
 from engine.campaign import Campaign, Value
-from engine.campaign.applicability import lacking, surplus
+from engine.campaign.applicability import surplus, unaccounted
 from engine.campaign.vocabulary import same_unit
 from engine.errors import DataError, ImportRefusedError, RowProblem, by_voice, nearest_name, place
 from engine.experiments.importers import cells
@@ -106,7 +106,7 @@ class _Entry:
             self.surplus.append(parameter.name)
             for stage in (planned, actual, conditions):
                 stage.pop(parameter.name, None)
-        for parameter in lacking(self._campaign.controlled, conditions):
+        for parameter in unaccounted(self._campaign.controlled, conditions):
             self._refuse(parameter.name, None, f"expected a value of {parameter.name}")
         outcomes = self._outcomes()
         n_values = sum(map(len, outcomes.values()))

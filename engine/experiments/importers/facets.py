@@ -110,24 +110,26 @@ def _facet(heading: str, vocabulary: Vocabulary, neighbour: str | None) -> Facet
 
 
 def _worded(text: str, unit: str | None, vocabulary: Vocabulary) -> Facet | None:
-    words = loosely(text)
+    plain = loosely(text)
     for phrase, part in _PART_WORDS.items():
         for stem in (
-            words.removesuffix(f" {phrase}"),
-            words.removeprefix(f"{phrase} ").removeprefix("of "),
+            plain.removesuffix(f" {phrase}"),
+            plain.removeprefix(f"{phrase} ").removeprefix("of "),
             # "fiber_diameter_variation_nm"
-            *((words.replace(f" {phrase} ", " ", 1),) if f" {phrase} " in words else ()),
+            *((plain.replace(f" {phrase} ", " ", 1),) if f" {phrase} " in plain else ()),
         ):
-            if stem == words:
+            if stem == plain:
                 continue
             meaning, own_unit = vocabulary.meaning(stem)
             if meaning is None or meaning[0] != "outcome":
                 continue
             stated = unit if unit is not None else own_unit
             expected = vocabulary.unit_of(*meaning)
-            is_vague = phrase in ("variation", "deviation")
-            if is_vague and (stated is None or conversion_of(stated, expected) is None):
-                continue
+            if phrase in ("variation", "deviation"):
+                # Without the outcome's unit it may be per cent of it.
+                last_word = stated or plain.rpartition(" ")[2]
+                if not expected or conversion_of(last_word, expected) is None:
+                    continue
             return Facet(meaning[1], part, stated)
     return None
 
@@ -140,3 +142,20 @@ def _numbered(text: str, unit: str | None, vocabulary: Vocabulary) -> Facet | No
     if meaning is None or meaning[0] != "outcome":
         return None
     return Facet(meaning[1], "value", unit if unit is not None else own_unit, int(match["number"]))
+
+
+def numbered_stem(heading: str) -> str | None:
+    """Return what a heading with a number at its end is a number of, its unit behind it.
+
+    >>> numbered_stem("strength_2"), numbered_stem("Strength [MPa] 3"), numbered_stem("strength")
+    ('strength', 'Strength [MPa]', None)
+    """
+    name, unit = split_heading(heading)
+    tail = re.fullmatch(r"(.*?)\s*[\[(]([^\[\]()]*)[\])]\s*_?\s*(\S.*)", heading.strip())
+    if tail is not None:
+        name, unit = f"{tail[1]} {tail[3]}", tail[2]
+    match = _NUMBERED.fullmatch(name.strip())
+    if match is None:
+        return None
+    stem = match["stem"].rstrip("_ .-#")
+    return stem if unit is None else f"{stem} [{unit}]"

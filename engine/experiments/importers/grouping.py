@@ -34,7 +34,13 @@ class Row:
     status: Status | None = None
     failure: FailureKind | None = None
     note: str | None = None
+    is_without_success: bool = False
     is_sound: bool = True
+
+    @property
+    def has_results(self) -> bool:
+        """Whether anything was measured."""
+        return bool(self.results or self.series)
 
     def says_the_same(self, peer: Row) -> bool:
         """Whether both rows hold the same, wherever they stand in the file."""
@@ -125,7 +131,10 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
     n_problems = len(problems)
     conditions: dict[str, Value] = {}
     outcomes: dict[str, dict[int, float]] = {}
-    status, failure, notes = first.status, first.failure, []
+    status, failure = first.status, first.failure
+    if all(row.is_without_success and not row.has_results for row in rows):
+        # What gave nothing to measure has failed; how is not told.
+        failure = failure or FailureKind.OTHER
     for row in rows:
         clash = next((peer for peer in rows if peer.replicate == row.replicate), row)
         if clash is not row:
@@ -144,12 +153,11 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
             # A row of a further replicate goes on counting.
             shift = max(present, default=0)
             present.update({shift + number: value for number, value in replicates.items()})
-        if (row.status, row.failure) != (status, failure):
+        if (row.status, row.failure) != (first.status, first.failure):
             problems.append(
                 RowProblem(row.number, None, None, f"expected the status of row {first.number}")
             )
-        if row.note is not None and row.note not in notes:
-            notes.append(row.note)
+    notes = list(dict.fromkeys(row.note for row in rows if row.note is not None))
     n_values = sum(map(len, outcomes.values()))
     final = status_of(n_values, status, failure)
     if failure is not None and status not in (None, Status.FAILED):

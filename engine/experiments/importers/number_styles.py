@@ -48,16 +48,20 @@ class Numbers:
 
 def plain_numbers(raw: RawTable, columns: Columns, campaign: Campaign) -> Numbers:
     """Return the table with its numbers written as ``1234.5``; what is rewritten is told."""
+    return plain_columns(raw, numeric_columns(columns, campaign))
+
+
+def plain_columns(raw: RawTable, numeric: Sequence[Column]) -> Numbers:
+    """Return the table with the numbers of these columns written plainly."""
     rows = [list(row) for row in raw.rows]
     notes: list[str] = []
     problems: list[RowProblem] = []
-    numeric = numeric_columns(columns, campaign)
     for column in numeric:
         for row in rows:
             row[column.index] = _GROUPS.sub(
                 lambda match: re.sub(r"[^0-9]", "", match[0]), row[column.index]
             )
-    is_comma_table = uses_decimal_comma(raw, columns, campaign)
+    is_comma_table = _uses_decimal_comma(raw, numeric)
     styles = _styles({c.index: [row[c.index] for row in rows] for c in numeric})
     settled = {style for style in styles.values() if style is not None}
     for column in numeric:
@@ -82,9 +86,13 @@ def plain_numbers(raw: RawTable, columns: Columns, campaign: Campaign) -> Number
 
 def uses_decimal_comma(raw: RawTable, columns: Columns, campaign: Campaign) -> bool:
     """Whether the numbers of the table are written with decimal commas throughout."""
+    return _uses_decimal_comma(raw, numeric_columns(columns, campaign))
+
+
+def _uses_decimal_comma(raw: RawTable, numeric: Sequence[Column]) -> bool:
     if not raw.may_use_decimal_comma:
         return False
-    indices = [column.index for column in numeric_columns(columns, campaign)]
+    indices = [column.index for column in numeric]
     texts = [row[index] for row in raw.rows for index in indices]
     # One number with a point settles it: then commas are no decimal ones.
     has_point = any(cells.has_decimal_point(text) for text in texts)

@@ -59,8 +59,8 @@ def join_scatter(rows: Sequence[Row], columns: Columns, reader: CellReader) -> l
                 row.results[outcome] = Reading(value, sd=sd, n=n)
             n_unknown[outcome] += sd is not None and n is None
     return [
-        f"{reader.campaign.heading(outcome)}: {n} without the number of specimens of their "
-        "scatter: taken as of 2, the least that has one (a column 'n' says how many)"
+        f"{reader.campaign.heading(outcome)}: the scatter of {n} results is kept, and says nothing "
+        "to models without the number of specimens (a column 'n')"
         for outcome, n in n_unknown.items()
         if n
     ]

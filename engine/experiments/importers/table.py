@@ -161,6 +161,10 @@ def _word(row: Row, column: Column, text: str, reader: CellReader) -> None:
         row.note = reader.read(row.number, column, text, cells.clean_text)
     elif column.kind == "replicate":
         row.replicate = reader.read(row.number, column, text, cells.parse_replicate) or 1
+    elif column.kind == "success":
+        is_success = reader.read(row.number, column, text, cells.parse_success)
+        if is_success is False:
+            row.is_without_success = True
     elif column.kind == "failed":
         failure = reader.read(row.number, column, text, cells.parse_failure)
         row.failure = failure or row.failure
@@ -201,7 +205,7 @@ def _refuse_missing_controlled(rows: Sequence[Row], columns: Columns, reader: Ce
 
 def _lacks(row: Row, name: str, campaign: Campaign) -> bool:
     """Whether a row has no value of a controlled parameter although it must have one."""
-    if name in row.conditions:
+    if name in row.conditions or campaign.parameter(name).default is not None:
         return False
     return not campaign.parameter(name).only_if or bool(
         applies(campaign.parameters, name, row.conditions)
@@ -210,7 +214,11 @@ def _lacks(row: Row, name: str, campaign: Campaign) -> bool:
 
 def _everywhere(campaign: Campaign) -> list[Parameter]:
     """Return the controlled parameters whose value a table has to tell, whatever the others are."""
-    return [p for p in campaign.controlled if not p.only_if and p.only_value is None]
+    return [
+        parameter
+        for parameter in campaign.controlled
+        if not parameter.only_if and parameter.only_value is None and parameter.default is None
+    ]
 
 
 def _fill_constants(rows: Sequence[Row], campaign: Campaign) -> list[str]:

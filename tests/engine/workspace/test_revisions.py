@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.campaign import Campaign
+from engine.campaign import Campaign, Parameter
+from engine.experiments.learning_set import history_from_records
 from engine.workspace.revisions import contradictions, differences
 
 SETTINGS = ["flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400"]
@@ -33,7 +34,7 @@ def test_an_edit_becomes_a_revision(engine, folder) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('name = "voltage"', 'name = "potential"', "parameter 'voltage' has values in 1"),
+        ('name = "voltage"', 'name = "potential"', "parameter 'potential' is new, and 1"),
         ('unit = "kV"', 'unit = "V"', "unit 'kV' → 'V', but 1 recorded values are in 'kV'"),
         ('name = "elongation"', 'name = "strain"', None),
         ('["longitudinal", "transverse"]', '["longitudinal"]', "outcome 'fracture_strength.tr"),
@@ -104,3 +105,60 @@ def test_differences_are_told_in_the_words_of_the_file(nanofibre) -> None:
     swapped = Campaign(**{**definition, "objectives": definition["objectives"][::-1]})
     assert differences(nanofibre, swapped)[0].startswith("objectives: order")
     assert contradictions(nanofibre, edited, []) == []
+
+
+NEEDLE = """[[campaign.parameters]]
+name = "needle"
+unit = "gauge"
+low = 15
+high = 30
+default = {default}
+
+# ---- Parameters that the room"""
+
+
+@pytest.mark.parametrize(("default", "learnt"), [("22", 22.0), ('"unknown"', None)])
+def test_a_parameter_of_later_on_has_a_value_for_the_past(
+    engine, folder, workspace, *, default, learnt
+) -> None:
+    for voltage in (18, 20):
+        words = [w if not w.startswith("voltage") else f"voltage={voltage}" for w in SETTINGS]
+        engine("log", "--new", *words, f"elongation.longitudinal={voltage}")
+    edit(folder, "# ---- Parameters that the room", NEEDLE.format(default=default))
+    assert engine("campaign", "revise").exit_code == 0
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        runs = tx.experiments.find(record.id)
+    history = history_from_records(campaign, runs)
+    expected = campaign.parameter("needle").stand_in if learnt is None else learnt
+    assert [run.conditions["needle"] for run in history.finished] == [expected, expected]
+    assert all("needle" not in run.conditions for run in runs)
+    assert engine("propose", "--n", 1, "--strategy", "gp", "--json").exit_code == 0
+    assert engine("status").exit_code == 0
+
+
+def test_a_removed_parameter_stays_in_the_record(engine, folder, workspace) -> None:
+    engine("log", "--new", *SETTINGS, "elongation.longitudinal=88")
+    text = (folder / "config.toml").read_text(encoding="utf-8")
+    start = text.index('[[campaign.parameters]]\nname = "collector_speed"')
+    (folder / "config.toml").write_text(
+        text[:start] + text[text.index("# ---- Parameters that the room") :], encoding="utf-8"
+    )
+    answer = engine("campaign", "revise")
+    assert "parameters: 'collector_speed' removed" in answer.out
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        (run,) = tx.experiments.find(record.id)
+    assert run.conditions["collector_speed"] == 400.0
+    assert "collector_speed" not in history_from_records(campaign, [run]).finished[0].conditions
+    for words in (("show", 1), ("status",), ("export",), ("propose", "--n", 1)):
+        assert engine(*words).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("default", "problem"), [("-3", "at least 0"), ('"often"', "to be a finite number")]
+)
+def test_a_default_that_cannot_be_is_refused(default, problem) -> None:
+    value = -3.0 if default == "-3" else "often"
+    with pytest.raises(ValueError, match=problem):
+        Parameter(name="needle", low=1, high=2, minimum=0, default=value)

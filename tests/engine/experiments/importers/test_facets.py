@@ -98,7 +98,7 @@ def test_a_parameter_called_n_stays_one(tmp_path) -> None:
     result = read(path, campaign)
     assert result.runs[0].conditions == {"n": 3.0, "mat_1": 1.0}
     assert result.runs[0].outcomes["strength"][1].sd == 2.0
-    assert any("without the number of specimens" in warning for warning in result.warnings)
+    assert any("says nothing to models without" in warning for warning in result.warnings)
 
 
 @pytest.mark.parametrize(
