@@ -15,3 +15,15 @@ def nfc(text: str) -> str:
     """
     # https://unicode.org/reports/tr15/
     return unicodedata.normalize("NFC", text)
+
+
+def run_name(id_: int | None, label: str | None) -> str:
+    """Return how a run is called wherever people read of it: its number, and its label as such.
+
+    Labels are numbers often enough: "run 168" alone could be either.
+
+    >>> run_name(140, "168"), run_name(140, None), run_name(None, "168")
+    ('140 · label 168', '140', 'label 168')
+    """
+    named = f"label {label}" if label else ""
+    return " · ".join(word for word in ("" if id_ is None else str(id_), named) if word)

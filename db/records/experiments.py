@@ -12,6 +12,7 @@ from typing import Any
 from db.records.conditions import Value
 from db.records.proposals import ProposalRecord
 from db.records.readings import Bound, details, is_censored
+from db.words import run_name
 
 
 class Origin(StrEnum):
@@ -142,6 +143,11 @@ class ExperimentRecord:
     measurements: tuple[MeasurementRecord, ...] = ()
     micrographs: tuple[MicrographRecord, ...] = ()
     proposal: ProposalRecord | None = None
+
+    @property
+    def name(self) -> str:
+        """How it is called wherever people read of it: ``140 · label 168``."""
+        return run_name(self.id, self.label)
 
     @property
     def conditions(self) -> dict[str, Value]:

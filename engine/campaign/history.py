@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from db.words import run_name
 from engine.campaign.choices import Value
 from engine.campaign.definition import Campaign
 
@@ -29,7 +30,7 @@ class Run:
     @property
     def name(self) -> str:
         """How the run is called in messages."""
-        return f"experiment {self.id}" if self.id is not None else (self.label or "run")
+        return f"experiment {run_name(self.id, self.label)}".strip()
 
 
 @dataclass(frozen=True)

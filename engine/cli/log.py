@@ -308,7 +308,7 @@ def _log_file(
 
 def _sentence(item: Recorded, campaign: Campaign) -> str:
     experiment = item.experiment
-    name = f"experiment {experiment.id}" + (f" ('{experiment.label}')" if experiment.label else "")
+    name = f"experiment {experiment.name}"
     parts = [count(len(item.curves), "curve")] if item.curves else []
     of_curves = {
         (v["outcome"], curve.replicate)

@@ -153,10 +153,9 @@ def _print_experiment(
     measurements: Sequence[MeasurementRecord],
     predictions: Sequence[PredictionRecord],
 ) -> None:
-    label = f" ('{run.label}')" if run.label else ""
     kind = f" ({run.failure.value})" if run.failure else ""
     typer.echo(
-        f"experiment {run.id}{label}: {run.status.value}{kind}, from {run.origin.value}, "
+        f"experiment {run.name}: {run.status.value}{kind}, from {run.origin.value}, "
         f"recorded {run.created_at.astimezone():%Y-%m-%d %H:%M} by {run.created_by}"
     )
     if run.note:

@@ -36,7 +36,8 @@ class MatchOut(Document):
     conditions_similarity: float | None
     source: str | None
     experiment: int | None
-    label: str
+    run: str
+    label: str | None
     micrograph: int | None
     path: str
     conditions: dict[str, Value]
@@ -56,6 +57,7 @@ class MatchOut(Document):
             conditions_similarity=match.conditions_similarity,
             source=item.source,
             experiment=item.experiment_id,
+            run=item.run,
             label=item.label,
             micrograph=item.micrograph_id,
             path=str(item.picture.path),

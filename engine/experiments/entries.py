@@ -122,7 +122,7 @@ def refuse_results(experiment: ExperimentRecord) -> None:
     if experiment.status in (Status.ABANDONED, Status.FAILED):
         kind = f" ({experiment.failure})" if experiment.failure else ""
         raise StateError(
-            f"experiment {experiment.id} is {experiment.status}{kind}: it takes no results. "
+            f"experiment {experiment.name} is {experiment.status}{kind}: it takes no results. "
             "If that was a mistake, "
             + by_voice(
                 f"run `engine log {experiment.id} --running` first", "take it up again first"
@@ -147,20 +147,21 @@ def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
     if entry.failure is not None:
         if has_results:
             raise StateError(
-                f"experiment {experiment.id} has results: a failed run gives no mat to test. "
+                f"experiment {experiment.name} has results: a failed run gives no mat to test. "
                 f"Put the flaw in its {field('note')}, or leave the run out of the model with "
                 f"{field('abandon')}"
             )
         return Status.FAILED
     if entry.abandon:
         if experiment.status is Status.ABANDONED:
-            raise StateError(f"experiment {experiment.id} is abandoned already")
+            raise StateError(f"experiment {experiment.name} is abandoned already")
         return Status.ABANDONED
     if not entry.running:
         return None
     if experiment.status is Status.COMPLETED:
         raise StateError(
-            f"experiment {experiment.id} is completed; correct its results with {field('correct')}"
+            f"experiment {experiment.name} is completed; correct its results with "
+            f"{field('correct')}"
         )
     # Taken up again, an abandoned run with results is what it was before.
     return Status.COMPLETED if has_results else Status.RUNNING

@@ -16,6 +16,7 @@ from db.records import (
     Value,
 )
 from db.session import Transaction
+from db.words import run_name
 from engine.campaign import Campaign
 from engine.campaign.applicability import lacking, surplus, with_constants, without_surplus
 from engine.campaign.ranges import outside_text
@@ -113,7 +114,7 @@ def _refuse_edited(tx: Transaction, recorder: Recorder, entry: Entry, version: i
         last = [change for change in tx.experiments.trail(run.id) if change.change_id == newest]
         author = f" by {last[0].actor}" if last else ""
         raise EditedMeanwhileError(
-            f"experiment {run.id} was changed{author} since you opened it; nothing of yours was "
+            f"experiment {run.name} was changed{author} since you opened it; nothing of yours was "
             "recorded. Look at it again, then record what is still missing"
         )
 
@@ -270,7 +271,8 @@ class Recorder:
             namesake = self.tx.experiments.labelled(self.campaign_record.id, entry.label)
             if namesake is not None:
                 raise StateError(
-                    f"the label '{entry.label}' is experiment {namesake}; choose another"
+                    f"there is experiment {run_name(namesake, entry.label)} already; choose "
+                    "another label"
                 )
         status = Status.RUNNING if entry.failure is None else Status.FAILED
         new = NewExperiment(
@@ -330,7 +332,7 @@ class Recorder:
             if present and not entry.replicate:
                 listed = ", ".join(f"{value:g}" for value in present)
                 raise StateError(
-                    f"experiment {experiment.id} has {self.campaign.heading(outcome)} already: "
+                    f"experiment {experiment.name} has {self.campaign.heading(outcome)} already: "
                     f"{listed}. {field('replicate')} adds a further one, {field('correct')} "
                     "replaces it"
                 )
@@ -344,23 +346,24 @@ class Recorder:
         heading = self.campaign.heading(outcome)
         rows = {m.replicate: m for m in experiment.measurements if m.outcome == outcome}
         if not rows:
-            raise StateError(f"experiment {experiment.id} has no {heading} to correct")
+            raise StateError(f"experiment {experiment.name} has no {heading} to correct")
         if entry.which is None and len(rows) > 1:
             listed = ", ".join(f"{number}: {row.value:g}" for number, row in rows.items())
             raise StateError(
-                f"experiment {experiment.id} has several replicates of {heading} ({listed}); "
+                f"experiment {experiment.name} has several replicates of {heading} ({listed}); "
                 f"name the one to correct with {field('which')}"
             )
         number = entry.which if entry.which is not None else next(iter(rows))
         if number not in rows:
             raise StateError(
-                f"experiment {experiment.id} has no replicate {number} of {heading}; "
+                f"experiment {experiment.name} has no replicate {number} of {heading}; "
                 f"it has {', '.join(map(str, rows))}"
             )
         old = rows[number].value
         if old == value:
             raise StateError(
-                f"experiment {experiment.id} has {heading} = {value:g} already: nothing to correct"
+                f"experiment {experiment.name} has {heading} = {value:g} already: nothing to "
+                "correct"
             )
         row = self.tx.measurements.correct(experiment.id, outcome, number, value, note=entry.note)
         return RecordedValue(outcome, number, row.value, superseded=old)
@@ -375,7 +378,7 @@ class Recorder:
         if lacking or not rows:
             place = "" if entry.which is None else f"replicate {entry.which} of "
             nouns = ", ".join(map(self.campaign.heading, lacking)) or "result"
-            raise StateError(f"experiment {experiment.id} has no {place}{nouns} to take back")
+            raise StateError(f"experiment {experiment.name} has no {place}{nouns} to take back")
         for row in rows:
             self.tx.measurements.retract(experiment.id, row.outcome, row.replicate, note=entry.note)
         return [RecordedValue(row.outcome, row.replicate, None, row.value) for row in rows]

@@ -99,7 +99,7 @@ def register(
     if twin is not None:
         name = new.stored.original_name
         if twin.experiment_id == experiment.id:
-            raise StateError(f"{name}: experiment {experiment.id} has this micrograph already")
+            raise StateError(f"{name}: experiment {experiment.name} has this micrograph already")
         raise StateError(
             f"{name}: the same picture belongs to experiment {twin.experiment_id}; "
             "a micrograph shows one mat"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from db.words import run_name
 from engine.campaign import Campaign
 from engine.campaign.history import Run
 from engine.errors import spell
@@ -97,4 +98,4 @@ class Batch:
 
 
 def _run_name(run: Run) -> str:
-    return run.label or (str(run.id) if run.id is not None else "")
+    return run_name(run.id, run.label)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from db.words import run_name
 from engine.campaign import Campaign, Objective
 from engine.campaign.front import front_mask
 from engine.campaign.history import Run
@@ -83,7 +84,7 @@ def _finished_points(
     on_front = front_mask(averages, (first, second))
     return tuple(
         FinishedPoint(
-            str(run.id if run.id is not None else run.label or place),
+            run_name(run.id, run.label) or str(place),
             x,
             y,
             bool(best),

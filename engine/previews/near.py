@@ -101,7 +101,7 @@ def _near(
 ) -> NearMicrograph:
     return NearMicrograph(
         run.id,
-        run.label or str(run.id),
+        run.name,
         workspace.data_dir / picture.path,
         picture.nm_per_pixel,
         picture.crop,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from db.words import run_name
 from engine.campaign import Campaign
 from engine.campaign.front import undominated
 from engine.campaign.history import Run
@@ -148,4 +149,4 @@ class Explainer:
 
 
 def _name(run: Run) -> str:
-    return f"run {run.id if run.id is not None else run.label}"
+    return f"run {run_name(run.id, run.label)}".strip()

@@ -21,7 +21,7 @@ from engine.previews.near import NearMicrograph
 from engine.previews.store import read_pictures
 from engine.report.tables import Table
 from engine.results.figures import wilson
-from engine.results.material import Material, condition_lines, rounded, run_name
+from engine.results.material import Material, condition_lines, rounded
 from engine.workspace import Workspace
 
 MOST_CARDS = 8
@@ -127,7 +127,7 @@ def _card(material: Material, data_dir: Path, run: Drawn) -> Card | None:
     nm_per_pixel = float(preview.statistics.get("nm_per_pixel") or 0.0)
     field = pictures.shape[-1] * nm_per_pixel
     return Card(
-        run=run_name(run.experiment),
+        run=run.experiment.name,
         status=str(run.experiment.status),
         conditions=", ".join(condition_lines(material.campaign, run.experiment.conditions)),
         tiles=tuple(_uri(tile) for tile in pictures[:MOST_TILES]),

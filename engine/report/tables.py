@@ -9,7 +9,7 @@ from db.records import BatchRecord, ExperimentRecord, Status
 from engine.errors import spell
 from engine.results.figures import wilson
 from engine.results.ledger import OutcomeScore
-from engine.results.material import Material, rounded, run_name, setting
+from engine.results.material import Material, rounded, setting
 
 NEWEST = 30
 """Runs shown in the table of recent runs."""
@@ -53,7 +53,7 @@ def _run_row(
         results.append(f"{mean} × {len(values)}" if len(values) > 1 else mean)
     status = f"failed: {experiment.failure}" if experiment.failure else str(experiment.status)
     return (
-        run_name(experiment),
+        experiment.name,
         status.replace("_", " "),
         *(setting(conditions.get(name)) for name in names),
         *results,

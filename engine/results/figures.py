@@ -16,7 +16,7 @@ from engine.campaign import Campaign, Parameter
 from engine.campaign.applicability import unaccounted
 from engine.campaign.front import front_mask, hypervolume_so_far
 from engine.results.ledger import OutcomeScore, score_rows
-from engine.results.material import Material, run_name, volume_unit
+from engine.results.material import Material, volume_unit
 
 if TYPE_CHECKING:
     from engine.results.overview import Overview
@@ -133,7 +133,7 @@ def hypervolume_growth(material: Material) -> Growth:
         if experiment.proposal is not None:
             batches.setdefault(experiment.proposal.batch_id, index)
     return Growth(
-        runs=tuple(run_name(e) for e in ended),
+        runs=tuple(e.name for e in ended),
         volumes=tuple(float(v) for v in volumes),
         failed=tuple(e.status is Status.FAILED for e in ended),
         batches=tuple((index, f"batch {batch}") for batch, index in batches.items()),
@@ -145,7 +145,7 @@ def hypervolume_growth(material: Material) -> Growth:
 def overview_growth(overview: Overview) -> Growth:
     """Return the hypervolume after each finished run that has every objective."""
     return Growth(
-        runs=tuple(str(id_) for id_, _ in overview.volumes),
+        runs=tuple(point.name for point in overview.points),
         volumes=tuple(volume for _, volume in overview.volumes),
         failed=(False,) * len(overview.volumes),
         batches=(),
@@ -184,7 +184,7 @@ def parallel(material: Material) -> Parallel | None:
     ]
     return Parallel(
         columns=(*columns, *results),
-        runs=tuple(map(run_name, runs)),
+        runs=tuple(experiment.name for experiment in runs),
         on_front=tuple(e.id in on_front for e in runs),
         colour=results[0],
     )

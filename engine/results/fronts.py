@@ -13,7 +13,7 @@ from db.records import Status
 from engine.campaign import Campaign, Objective
 from engine.campaign.front import front_mask
 from engine.results.figures import Interval, on_front_ids
-from engine.results.material import Material, condition_lines, run_name
+from engine.results.material import Material, condition_lines
 
 if TYPE_CHECKING:
     from engine.results.overview import Overview
@@ -142,7 +142,7 @@ def _front(material: Material, on_front: set[int], first: Objective, second: Obj
         if first.outcome in averages and second.outcome in averages:
             points.append(
                 FinishedPoint(
-                    run_name(experiment),
+                    experiment.name,
                     averages[first.outcome],
                     averages[second.outcome],
                     experiment.id in on_front,
@@ -157,9 +157,7 @@ def _front(material: Material, on_front: set[int], first: Objective, second: Obj
             level = x.level
             lines = condition_lines(campaign, experiment.conditions)
             pending.append(
-                PendingPoint(
-                    run_name(experiment), Interval.predicted(x), Interval.predicted(y), lines
-                )
+                PendingPoint(experiment.name, Interval.predicted(x), Interval.predicted(y), lines)
             )
     return Front(
         _aim(campaign, first), _aim(campaign, second), tuple(points), tuple(pending), level
@@ -185,7 +183,7 @@ def _overview_front(overview: Overview, i: int, j: int) -> Front:
     drawn = [*dominated[-MAX_POINTS:], *overview.front]
     pending = [
         PendingPoint(
-            str(run.experiment.id),
+            run.experiment.name,
             Interval.predicted(run.predictions[first.outcome]),
             Interval.predicted(run.predictions[second.outcome]),
             link=f"/runs/{run.experiment.id}",

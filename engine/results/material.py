@@ -86,12 +86,7 @@ def gather(workspace: Workspace) -> Material:
 
 def run_names(material: Material) -> dict[int, str]:
     """Return how each run is called, by its id."""
-    return {experiment.id: run_name(experiment) for experiment in material.experiments}
-
-
-def run_name(experiment: ExperimentRecord) -> str:
-    """Return how a run is called in figures and tables: its id, and its label if it has one."""
-    return f"{experiment.id} · {experiment.label}" if experiment.label else str(experiment.id)
+    return {experiment.id: experiment.name for experiment in material.experiments}
 
 
 def volume_unit(campaign: Campaign) -> str:

@@ -19,6 +19,7 @@ from db.records import (
     PredictionRecord,
     Status,
 )
+from db.words import run_name
 from engine.campaign import Campaign
 from engine.campaign.front import front_mask, hypervolume_so_far
 from engine.refresh.due import due
@@ -159,7 +160,7 @@ def _points(
     values = values.reshape(-1, len(names))
     mask = front_mask(values, campaign.objectives)
     points = tuple(
-        Point(id_, labels.get(id_, str(id_)), results, bool(hit))
+        Point(id_, run_name(id_, labels.get(id_)), results, bool(hit))
         for (id_, results), hit in zip(complete, mask, strict=True)
     )
     return points, values, n_breaking

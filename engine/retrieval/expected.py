@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from db.words import run_name
 from engine.campaign import Campaign, Value
 from engine.campaign.applicability import lacking
 from engine.campaign.history import Run
@@ -54,8 +55,8 @@ class MeasuredRun:
 
     @property
     def name(self) -> str:
-        """Label, or number."""
-        return self.label or str(self.experiment_id)
+        """How it is called: number and label."""
+        return run_name(self.experiment_id, self.label)
 
 
 def measured_runs(campaign: Campaign, items: Sequence[Item]) -> list[MeasuredRun]:

@@ -99,24 +99,25 @@ class Statistics:
 class Item:
     """One micrograph of a finished run.
 
-    ``source``: whose gallery it is from, ``None`` for the campaign itself. ``conditions`` are by
-    the names and in the units of ``axes``, which are the source's own. ``experiment_id`` and
-    ``micrograph_id`` are those of the campaign's own database rows.
+    ``source``: whose gallery it is from, ``None`` for the campaign itself. ``name``: how its run is
+    called. ``conditions`` are by the names and in the units of ``axes``, which are the source's
+    own. ``experiment_id`` and ``micrograph_id`` are those of the campaign's own database rows.
     """
 
     source: str | None
     axes: tuple[Axis, ...]
-    label: str
+    name: str
     conditions: Mapping[str, Value]
     picture: Picture
     statistics: Statistics = Statistics()
+    label: str | None = None
     experiment_id: int | None = None
     micrograph_id: int | None = None
 
     @property
     def run(self) -> str:
-        """How its run is called: label or number, and where it is not the campaign's, whose."""
-        return self.label if self.source is None else f"{self.source}: {self.label}"
+        """How its run is called, and where it is not the campaign's, whose it is."""
+        return self.name if self.source is None else f"{self.source}: {self.name}"
 
     def unit_of(self, name: str) -> str:
         """Return the unit of one of its conditions."""
@@ -177,7 +178,8 @@ def _of_campaign(
             yield Item(
                 source=None,
                 axes=axes,
-                label=experiment.label or str(experiment.id),
+                name=experiment.name,
+                label=experiment.label,
                 conditions=conditions,
                 picture=Picture(
                     workspace.data_dir / row.path,
@@ -214,6 +216,7 @@ def _of_source(data: SourceData, measured: Mapping[str, Statistics]) -> Iterator
             yield Item(
                 source=data.name,
                 axes=data.axes,
+                name=run.name,
                 label=run.label,
                 conditions=run.conditions,
                 picture=picture,

@@ -193,6 +193,7 @@ def run_of(experiment: ExperimentRecord, campaign: Campaign, data_dir: Path | No
         tuple(_picture(micrograph, data_dir) for micrograph in experiment.micrographs)
         if data_dir
         else (),
+        number=experiment.id,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.words import run_name
 from engine.campaign import Campaign, Value
 from engine.sources.axes import Axis
 from engine.sources.matching import Outcome
@@ -28,13 +29,22 @@ class Picture:
 
 @dataclass(frozen=True)
 class SourceRun:
-    """One run. ``lab`` tells the laboratories of one source apart."""
+    """One run. ``lab`` tells the laboratories of one source apart.
+
+    ``label``: the run's, or its ``number`` in its own database where it has none.
+    """
 
     label: str
     conditions: Mapping[str, Value]
     outcomes: Mapping[str, tuple[float, ...]]
     pictures: tuple[Picture, ...] = ()
     lab: int = 0
+    number: int | None = None
+
+    @property
+    def name(self) -> str:
+        """How the run is called."""
+        return run_name(self.number, None if self.label == str(self.number) else self.label)
 
 
 @dataclass(frozen=True)

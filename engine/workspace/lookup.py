@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from db.records import CampaignRecord, ExperimentRecord
 from db.session import Transaction
-from db.words import nfc
+from db.words import nfc, run_name
 from engine.errors import NotFoundError, UsageError, by_voice, nearest_name
 
 ID, LABEL = "id:", "label:"
@@ -46,7 +46,7 @@ def find_experiment(
             raise
         label, id_ = next(iter(namesakes.items()))
         raise NotFoundError(
-            f"there is no experiment {word}. The label '{label}' is experiment {id_}: write "
+            f"there is no experiment {word}. For experiment {run_name(id_, label)} write "
             f"{LABEL}{label}"
         ) from error
     rivals = {label: id_ for label, id_ in namesakes.items() if id_ != run.id}
@@ -100,10 +100,9 @@ def is_number(word: str) -> bool:
 def two_meanings(word: str, run: ExperimentRecord, rivals: Mapping[str, int]) -> str:
     """Say which runs a word could mean, and how to tell them apart."""
     label, id_ = next(iter(rivals.items()))
-    its_label = f" (labelled '{run.label}')" if run.label is not None else ""
     return (
-        f"'{word}' could mean experiment {run.id}{its_label} or the run labelled '{label}' "
-        f"(experiment {id_}): write {ID}{run.id} or {LABEL}{label}"
+        f"'{word}' could mean experiment {run.name} or experiment {run_name(id_, label)}: write "
+        f"{ID}{run.id} or {LABEL}{label}"
     )
 
 
@@ -130,8 +129,12 @@ def _by_label(tx: Transaction, campaign: CampaignRecord, word: str) -> Experimen
         labels = tx.experiments.labels(campaign.id)
         namesakes = named(word, labels)
         if len(namesakes) > 1:
-            listed = ", ".join(f"'{label}' (experiment {n})" for label, n in namesakes.items())
-            raise UsageError(f"'{word}' could mean the runs labelled {listed}: write one of them")
+            listed = " or ".join(
+                f"experiment {run_name(id_, label)}" for label, id_ in namesakes.items()
+            )
+            raise UsageError(
+                f"'{word}' could mean {listed}: write one of these labels, or a number"
+            )
         if not namesakes:
             raise NotFoundError(
                 f"no experiment is labelled '{word}'.{nearest_name(word, labels)}"

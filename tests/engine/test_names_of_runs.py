@@ -52,8 +52,7 @@ class TestNumbers:
         for command in (("log", word, "elongation.longitudinal=88"), ("show", word)):
             answer = backwards(*command)
             assert answer.exit_code == 2
-            assert "experiment 5 (labelled '1')" in answer.err
-            assert "labelled '5' (experiment 1)" in answer.err
+            assert "experiment 5 · label 1 or experiment 1 · label 5" in answer.err
             assert "id:5 or label:5" in answer.err
         assert state() == before
 

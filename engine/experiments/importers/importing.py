@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.records import CampaignRecord, ExperimentRecord, NewExperiment, Origin, Status
 from db.session import Transaction
-from db.words import nfc
+from db.words import nfc, run_name
 from engine.errors import (
     DataError,
     ImportRefusedError,
@@ -133,7 +133,7 @@ def _problems(plan: ImportPlan, update: bool) -> list[RowProblem]:
                 difference.row,
                 difference.subject,
                 f"{difference.stated}",
-                f"experiment {difference.experiment_id} (label '{difference.label}') has "
+                f"experiment {run_name(difference.experiment_id, difference.label)} has "
                 f"{difference.recorded}; expected the same, or {field('update')} to record a "
                 "correction",
             )

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from db.records import ExperimentRecord, FailureKind, Status, details
-from db.words import nfc
+from db.words import nfc, run_name
 from engine.campaign import Campaign, Value
 from engine.errors import RowProblem, by_voice
 from engine.experiments.importers.runs import ImportedRun
@@ -32,10 +32,10 @@ class Difference:
     stated: Value
 
     def __str__(self) -> str:
-        """``row 3, experiment 12 ('A7'), voltage: recorded 18, the file says 18.5``."""
-        label = f" ('{self.label}')" if self.label else ""
+        """``row 3, experiment 12 · label A7, voltage: recorded 18, the file says 18.5``."""
+        run = run_name(self.experiment_id, self.label)
         return (
-            f"row {self.row}, experiment {self.experiment_id}{label}, {self.subject}: "
+            f"row {self.row}, experiment {run}, {self.subject}: "
             f"recorded {_formatted(self.recorded)}, the file says {_formatted(self.stated)}"
         )
 
@@ -116,7 +116,7 @@ def _compare(
     extension = _extension(run, recorded, campaign)
     problem = _impossible(extension)
     if problem is not None:
-        expected = f"experiment {recorded.id} {problem}"
+        expected = f"experiment {recorded.name} {problem}"
         plan.problems.append(RowProblem(run.row, None, run.label, expected))
     elif extension.differences:
         plan.changed.append(extension)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from db.records import ModelKind
+from db.words import run_name
 from engine.jobs.queue import newest, submit
 from engine.refresh.due import due
 from engine.registry.versions import SHIPPED, Promoted, list_models, promote, rollback
@@ -33,6 +34,8 @@ def models(request: Request) -> Response:
         record, campaign = site.workspace.active_campaign(tx)
         waiting = due(tx, record.id, site.workspace.settings.refresh)
         runs = tx.refreshes.find(record.id, limit=20)
+        labels = tx.experiments.labels(record.id)
+    run_names = {id_: run_name(id_, label) for label, id_ in labels.items()}
     outcome_scores = site.cached("scores", lambda: scores(site.workspace))
     # Every file is hashed to see that it is sound: once for each change is enough.
     entries = site.cached("models", lambda: list_models(site.workspace))
@@ -47,7 +50,7 @@ def models(request: Request) -> Response:
         has_champion=any(entry.is_champion for entry in entries),
         scores=[(score, wilson(score.n_inside, len(score.points))) for score in outcome_scores],
         figures=[
-            calibration_plot(score, medium="page", newest=MOST_POINTS)
+            calibration_plot(score, medium="page", newest=MOST_POINTS, run_names=run_names)
             for score in outcome_scores[:MOST_FIGURES]
         ],
         tasks=[task for task in tasks if not task.status.is_over],

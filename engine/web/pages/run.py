@@ -86,6 +86,8 @@ def _run_page(
         predictions = {p.outcome: p for p in reversed(tx.batches.predictions_of(run.id))}
         trail = tx.experiments.trail(run.id)
         version = tx.experiments.version(run.id)
+        nearest_id = run.proposal.nearest_experiment_id if run.proposal else None
+        nearest = None if nearest_id is None else tx.experiments.get(nearest_id)
     rows = [
         {
             "outcome": outcome,
@@ -107,6 +109,7 @@ def _run_page(
         error,
         place="runs",
         run=run,
+        nearest=nearest,
         rows=rows,
         definition=campaign,
         trail=list(reversed(trail)),
@@ -190,7 +193,7 @@ def _announce(request: Request, recorded: list[Recorded]) -> None:
     kind = f" ({last.failure})" if last.failure else ""
     n = sum(len(entry.values) for entry in recorded)
     results = f"{n} result{'s' if n != 1 else ''} recorded; " if n else ""
-    site.leave_message(person, "good", f"{results}run {last.id} is {last.status}{kind}.")
+    site.leave_message(person, "good", f"{results}run {last.name} is {last.status}{kind}.")
     for entry in recorded:
         for warning in entry.warnings:
             site.leave_message(person, "warning", warning)

@@ -181,7 +181,7 @@ def test_what_names_no_run_writes_nothing(engine, run, state, *, words, code, to
 
 def test_a_label_of_digits_is_explained(engine) -> None:
     engine("log", "--new", *SETTINGS, "--label", "57")
-    assert "The label '57' is experiment 1" in engine("log", "57", f"{ALONG}=88").err
+    assert "For experiment 1 · label 57 write label:57" in engine("log", "57", f"{ALONG}=88").err
 
 
 def test_values_far_off_are_recorded_with_a_warning(engine) -> None:

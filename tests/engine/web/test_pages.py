@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.resources import files
 from types import SimpleNamespace
 
 import pytest
@@ -252,3 +253,28 @@ def test_explore_has_no_slider_for_a_constant_and_clips_no_run(browser, kitchen)
     assert re.search(r'data-slide="heat" min="20.0" max="95.0"[^>]*value="95.0"', at_run)
     assert re.search(r'data-slide="distance" min="15.0" max="20.0"', at_run)
     assert '<option value="DMF" selected>DMF (retired)</option>' in at_run
+
+
+def test_a_run_has_one_name_everywhere(browser, people) -> None:
+    results = {STRENGTH: 12.0, ELONGATION: 90.0}
+    settings = {"flow_rate": 0.4, "concentration": 18, "voltage": 18, "collector_speed": 0}
+    for label in ("168", "2", None):
+        record(people, Entry(label=label, conditions=dict(settings), results=results))
+        settings["collector_speed"] += 50
+    front = json.loads(browser.get("/figures/front-0.json").text)
+    shown = {text for trace in front["data"] for text in trace.get("text", [])}
+    assert shown == {"run 1 · label 168", "run 2 · label 2", "run 3"}
+    progress = json.loads(browser.get("/figures/progress.json").text)
+    assert set(progress["data"][0]["text"]) <= {"no run", *shown}
+    assert ">1 · label 168</a>" in browser.get("/runs").text
+    assert "<h1>Run 1 · label 168 " in browser.get("/runs/1").text
+    assert "run 1 · label 168</a>" in browser.get("/explore?run=1").text
+    noted = browser.post("/runs/1", {"what": "note", "note": "x"})
+    assert "run 1 · label 168 is completed" in browser.get(noted.headers["location"]).text
+    named = [
+        (name, line)
+        for name in files("engine.web").joinpath("templates").iterdir()
+        for line in name.read_text(encoding="utf-8").splitlines()
+        if re.search(r"(?i)\bruns? \{\{ (\w+\.)*(id|label) ", line)
+    ]
+    assert named == [], "templates say `run.name`"

@@ -63,7 +63,7 @@ def test_the_printed_address_lets_in_and_ctrl_c_stops(serve, workspace) -> None:
         assert "/login?key=" in address
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         with opener.open(address) as page:
-            assert page.url.endswith("/")
+            assert page.url.endswith("/campaigns/1")
             assert b"nanofibre" in page.read()
         process.send_signal(signal.SIGINT)
         assert process.wait(10) in (0, 130, -signal.SIGINT)
