@@ -16,7 +16,7 @@ import pandas as pd
 
 from db.records import FailureKind, Status, Value
 from engine.campaign import Campaign
-from engine.errors import StateError, UsageError, place
+from engine.errors import NotFoundError, StateError, UsageError, nearest_name, place
 from engine.notebook.batch import Batch
 from engine.notebook.frames import SOURCE, as_file, forecast_cells, runs_frame, units_of
 from engine.notebook.html import table_html
@@ -34,18 +34,32 @@ if TYPE_CHECKING:
 Folder = str | Path
 
 
-def open(folder: Folder = ".") -> Lab:
+def open(folder: Folder = ".", *, campaign: str | None = None) -> Lab:
     """Open a campaign's folder: the one that holds config.toml (a file's path will do, too).
+
+    The lab stays in its campaign, whichever others switch to.
+
+    Args:
+        folder: of the campaign.
+        campaign: its name; the command line's (`engine campaign use`) if left out.
 
     Raises:
         ConfigError: no configuration, or one that cannot be used.
         DatabaseError: no database, or not this version's.
-        NotFoundError: no campaign is active.
+        NotFoundError: no such campaign, or none at all.
     """
-    lab = Lab(_config_path(folder))
-    with lab.workspace() as workspace, workspace.database.read() as tx:
-        workspace.active_campaign(tx)
-    return lab
+    config = _config_path(folder)
+    with Workspace.open(config.absolute()) as workspace, workspace.database.read() as tx:
+        if campaign is None:
+            record, _ = workspace.active_campaign(tx)
+            return Lab(config, record.id)
+        names = {record.name: record.id for record in tx.campaigns.all()}
+    if campaign not in names:
+        raise NotFoundError(
+            f"there is no campaign '{campaign}'.{nearest_name(campaign, names)} "
+            f"Recorded: {', '.join(names) or 'none'}"
+        )
+    return Lab(config, names[campaign])
 
 
 def create(
@@ -74,12 +88,12 @@ def create(
     except OSError as error:
         raise StateError(f"{place(config.parent)} cannot be made: {error.strerror}") from error
     try:
-        initialise(config, template=template, name=name)
+        made = initialise(config, template=template, name=name)
     except BaseException:
         if is_new_folder:
             config.parent.rmdir()
         raise
-    return Lab(config)
+    return Lab(config, made.campaign.id)
 
 
 def _config_path(folder: Folder) -> Path:
@@ -95,19 +109,20 @@ class Lab:
     :class:`engine.SpinneretError`.
     """
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, campaign_id: int) -> None:
         self.config = config.absolute()
+        self.campaign_id = campaign_id
         self._fitted: tuple[int, int, Forecaster, Snapshot] | None = None
 
     @contextmanager
     def workspace(self) -> Iterator[Workspace]:
         """Open configuration and database, and close them again."""
         with Workspace.open(self.config) as workspace:
-            yield workspace
+            yield workspace.in_campaign(self.campaign_id)
 
     @property
     def campaign(self) -> Campaign:
-        """The active campaign as it is recorded."""
+        """The campaign as it is recorded."""
         with self.workspace() as workspace, workspace.database.read() as tx:
             return workspace.active_campaign(tx)[1]
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 import engine
 from engine.cli.app import main
+from engine.workspace.revisions import create, use
 
 
 def test_begin_in_a_new_folder_and_open_it_again(tmp_path: Path) -> None:
@@ -18,6 +19,23 @@ def test_begin_in_a_new_folder_and_open_it_again(tmp_path: Path) -> None:
     assert engine.open(str(tmp_path / "a" / "b" / "config.toml")).campaign.name == "paste"
     with pytest.raises(engine.StateError, match="exists"):
         engine.create(tmp_path / "a" / "b", template="blank")
+
+
+def test_a_lab_stays_in_its_campaign_whichever_others_use(
+    lab: engine.Lab, runs: pd.DataFrame
+) -> None:
+    with lab.workspace() as workspace:
+        other = lab.campaign.model_copy(update={"name": "other"})
+        create(workspace, other)
+        use(workspace, "other")
+    lab.add(runs)
+    assert len(lab.runs()) == 8
+    assert lab.campaign.name == "glue"
+    assert engine.open(lab.config).campaign.name == "other"
+    assert engine.open(lab.config, campaign="other").runs().empty
+    assert len(engine.open(lab.config, campaign="glue").runs()) == 8
+    with pytest.raises(engine.NotFoundError, match="Did you mean 'glue'"):
+        engine.open(lab.config, campaign="glu")
 
 
 def test_what_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
