@@ -109,6 +109,15 @@ class Transaction:
         rows = self._scope.connection.execute(statement)
         return [ChangeRecord(*row) for row in rows]
 
+    def has_change(self, action: str, detail: str) -> bool:
+        """Whether a change of this kind and detail was ever made."""
+        statement = (
+            select(changes.c.id)
+            .where(changes.c.action == action, changes.c.detail == detail)
+            .limit(1)
+        )
+        return self._scope.connection.execute(statement).first() is not None
+
 
 class Database:
     """An open database at exactly the revision that this version needs.

@@ -28,6 +28,7 @@ from engine.cli import (
     source,
     undo,
     users,
+    watch,
 )
 from engine.cli.bench import commands as bench
 from engine.terminal.exits import OneLineGroup
@@ -61,7 +62,7 @@ def _root(
 
 for _module in (
     data, undo, micrograph, curve, campaign, database, source, pretrain, refresh, models, schedule,
-    propose, preview, predict, retrieve, report, serve, users, doctor, demo, bench,
+    propose, preview, predict, retrieve, report, serve, users, watch, doctor, demo, bench,
 ):  # fmt: skip
     _module.register(app)
 

@@ -24,7 +24,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from db.errors import ConflictError, DatabaseError
 from db.records import JobOutcome, TaskRecord, TaskStatus
-from engine.errors import NotFoundError, StateError
+from engine.errors import NotFoundError, SpinneretError, StateError
 from engine.jobs import queue
 from engine.jobs.kinds import TASK_HANDLERS
 from engine.jobs.queue import SCHEDULED, SCHEDULED_KINDS, SCHEDULED_TRAINING, SCHEDULED_UPKEEP
@@ -149,6 +149,8 @@ class Scheduler:
             self._workers.append(worker)
             # Daemons: one that does not stop in time must not hold the process up.
             threading.Thread(target=self._lane, args=(worker, wake), daemon=True).start()
+        if self.workspace.settings.watch.folder is not None:
+            threading.Thread(target=self._watch, args=(should_stop,), daemon=True).start()
         scheduler = BackgroundScheduler(
             jobstores={"default": JsonJobStore(self.workspace.database)},
             executors={"default": _Enqueuer(partial(self._enqueue, lease, should_stop, wake))},
@@ -220,6 +222,24 @@ class Scheduler:
                     wake.wait(self._look_s)
             else:
                 _log_outcome(task, time.monotonic() - started)
+
+    def _watch(self, should_stop: Callable[[], bool]) -> None:
+        """Register what instruments write into the folder of ``[watch]``."""
+        from engine.inbox.watching import Watcher, watched_folder
+
+        settings = self.workspace.settings.watch
+        while not should_stop():
+            try:
+                folder = watched_folder(self.workspace)
+                for outcomes in Watcher(self.workspace, folder, settings).run(should_stop):
+                    for outcome in outcomes:
+                        _LOG.info("%s", outcome)
+            except (SpinneretError, DatabaseError) as error:
+                _LOG.warning("the watched folder: %s; trying again in a minute", error)
+                for _ in range(60):
+                    if should_stop():
+                        return
+                    time.sleep(1.0)
 
     def _under_way(self) -> list[tuple[queue.Worker, TaskRecord]]:
         return [(worker, worker.task) for worker in self._workers if worker.task is not None]

@@ -190,6 +190,16 @@ class WebSettings(_Section):
     login_attempts: int = Field(10, ge=1, le=1000)
 
 
+class WatchSettings(_Section):
+    """A folder that instruments write into (``engine watch``, and the scheduler)."""
+
+    folder: Path | None = None
+    # Tried all of them: a name that means two runs is nobody's.
+    patterns: tuple[str, ...] = ("{run}_{n}", "{run}")
+    worksheets: tuple[str, ...] = ("worksheet*", "batch*", "results*")
+    settle_s: float = Field(2.0, ge=0, le=3600)
+
+
 class Settings(BaseSettings):
     """Every setting. Build it with :func:`load_settings`."""
 
@@ -207,6 +217,7 @@ class Settings(BaseSettings):
     generator: GeneratorSettings = GeneratorSettings()
     compute: ComputeSettings = ComputeSettings()
     web: WebSettings = WebSettings()
+    watch: WatchSettings = WatchSettings()
     campaign: Campaign | None = None
 
     @classmethod

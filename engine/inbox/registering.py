@@ -1,0 +1,134 @@
+"""One whole file into the campaign: a micrograph to its run, a worksheet to its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.records import CampaignRecord, ExperimentRecord
+from db.session import Transaction
+from engine.errors import NotFoundError, UsageError, marked
+from engine.experiments.record import record_all
+from engine.experiments.results_file import read_entries
+from engine.inbox.files import digest_of
+from engine.inbox.names import Kind, is_called, runs_named
+from engine.micrographs.add import prepare, register
+from engine.micrographs.layout import SUFFIXES
+from engine.workspace import Workspace
+from engine.workspace.lookup import find_experiment
+from engine.workspace.settings import WatchSettings
+
+TABLES = (".csv", ".tsv", ".txt", ".xlsx")
+
+
+class UnmatchedError(UsageError):
+    """A file of which nothing says which run it belongs to, or whose name could mean two."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What became of a file. ``is_new``: it was not recorded before; ``runs``: ids."""
+
+    kind: Kind
+    runs: tuple[int, ...]
+    is_new: bool
+    warnings: tuple[str, ...] = ()
+
+
+def kind_of(path: Path, settings: WatchSettings) -> Kind:
+    """Return what a file is, by its name.
+
+    Raises:
+        UnmatchedError: it is nothing that is taken.
+    """
+    suffix = path.suffix.casefold()
+    if suffix in SUFFIXES:
+        return "micrograph"
+    if suffix in TABLES and is_called(path, settings.worksheets):
+        return "worksheet"
+    raise UnmatchedError(
+        f"expected a picture ({', '.join(SUFFIXES)}) or a worksheet called "
+        f"{' or '.join(settings.worksheets)} ({', '.join(TABLES)})"
+    )
+
+
+def register_file(workspace: Workspace, path: Path, settings: WatchSettings) -> Registered:
+    """Register a file, in one transaction; one that is recorded already stays as it is.
+
+    Raises:
+        UnmatchedError: nothing says whose it is.
+        SpinneretError: it cannot be read, or contradicts what is recorded.
+        OSError: it cannot be opened.
+    """
+    if kind_of(path, settings) == "micrograph":
+        return _register_micrograph(workspace, path, settings)
+    return _register_worksheet(workspace, path)
+
+
+def _register_micrograph(workspace: Workspace, path: Path, settings: WatchSettings) -> Registered:
+    sha256 = digest_of(path)
+    with workspace.database.read() as tx:
+        campaign = workspace.active_campaign(tx)[0]
+        recorded = tx.micrographs.find(campaign.id, sha256)
+        if recorded is not None:
+            return Registered("micrograph", (recorded.experiment_id,), is_new=False)
+        run = run_of(tx, campaign, path, settings.patterns)
+    # Before the transaction: a picture takes a second to measure.
+    picture = prepare(workspace, path)
+    with workspace.database.write("watch", detail=f"micrograph {path.name}") as tx:
+        recorded = tx.micrographs.find(campaign.id, picture.stored.sha256)
+        if recorded is not None:
+            return Registered("micrograph", (recorded.experiment_id,), is_new=False)
+        run = run_of(tx, campaign, path, settings.patterns)
+        register(tx, campaign.id, run, picture)
+    return Registered("micrograph", (run.id,), is_new=True)
+
+
+def run_of(
+    tx: Transaction, campaign: CampaignRecord, path: Path, patterns: Sequence[str]
+) -> ExperimentRecord:
+    """Return the run that a file's name means.
+
+    Raises:
+        UnmatchedError: no run, or two of them.
+    """
+    words = runs_named(path, patterns)
+    if not words:
+        raise UnmatchedError(f"expected a name such as {' or '.join(patterns)}")
+    runs: dict[int, ExperimentRecord] = {}
+    for word in words:
+        try:
+            run = find_experiment(tx, campaign, word)
+        except NotFoundError:
+            continue
+        except UsageError as error:
+            raise UnmatchedError(marked(error)) from error
+        runs[run.id] = run
+    if not runs:
+        raise UnmatchedError(f"no run is labelled or numbered {' or '.join(words)}")
+    if len(runs) > 1:
+        listed = " and ".join(
+            f"{r.id}" + (f" ('{r.label}')" if r.label else "") for r in runs.values()
+        )
+        raise UnmatchedError(f"the name could mean the runs {listed}; rename the file")
+    return next(iter(runs.values()))
+
+
+def _register_worksheet(workspace: Workspace, path: Path) -> Registered:
+    digest = digest_of(path)
+    with workspace.database.read() as tx:
+        campaign = workspace.active_campaign(tx)[1]
+        # Recorded with the change itself: a worksheet is taken once, whatever is corrected later.
+        mark = f"worksheet {path.name} for {campaign.name}, SHA-256 {digest}"
+        if tx.has_change("log", mark):
+            return Registered("worksheet", (), is_new=False)
+    limit = workspace.settings.imports.max_rows
+    entries, warnings = read_entries(path, campaign, max_rows=limit)
+    recorded = record_all(workspace, entries, source=mark)
+    return Registered(
+        "worksheet",
+        tuple(item.experiment.id for item in recorded),
+        is_new=True,
+        warnings=(*warnings, *(text for item in recorded for text in item.warnings)),
+    )
