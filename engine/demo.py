@@ -175,7 +175,7 @@ class _Stage:
             ambient = self._room(day=index // RUNS_A_DAY)
             result = self.lab.run(conditions, ambient, self._generator(1, index))
             entries.append(_entry(result, conditions={**conditions, **ambient}))
-        numbered = dict(enumerate(entries, start=1))
+        numbered = list(enumerate(entries, start=1))
         record_all(self.workspace, numbered, source="the demo's history")
 
     def play_round(self, number: int) -> Round:

@@ -98,6 +98,7 @@ def _cell(value: Value | None) -> str:
 def write_worksheet(path: Path, proposed: ProposedBatch) -> None:
     """Write settings, empty cells for what becomes of each run, and what to expect of it."""
     from engine.campaign.vocabulary import Vocabulary
+    from engine.experiments.export import workbook_bytes
     from engine.experiments.importers.formula_text import csv_text
     from engine.workspace.files import write_aside
 
@@ -122,12 +123,23 @@ def write_worksheet(path: Path, proposed: ProposedBatch) -> None:
         row += [""] * len(to_fill)
         for name in outcomes:
             row += _triple(s.outcomes.get(name))
-        rows.append([*row, s.p_success, s.reason])
-    write_aside(path, csv_text(headings, rows))
+        rows.append([*row, _short(s.p_success), s.reason])
+    if path.suffix.casefold() == ".xlsx":
+        write_aside(path, workbook_bytes("worksheet", headings, rows))
+        return
+    # Excel takes a CSV for UTF-8 by its mark only.
+    write_aside(path, "\ufeff" + csv_text(headings, rows))
 
 
 def _triple(forecast: Forecast | None) -> list[Any]:
-    return ["", "", ""] if forecast is None else [forecast.mean, forecast.lower, forecast.upper]
+    if forecast is None:
+        return ["", "", ""]
+    return [_short(number) for number in (forecast.mean, forecast.lower, forecast.upper)]
+
+
+def _short(number: float) -> float:
+    """Return a forecast in the digits that mean anything."""
+    return float(f"{number:.5g}")
 
 
 def scored_csv(

@@ -303,7 +303,10 @@ def _log_file(
         replicate=replicate,
         correct=correct,
     )
-    return record_all(workspace, entries, source=str(file)), warnings
+    recorded = record_all(workspace, entries, source=str(file))
+    if entries and not recorded:
+        warnings.append("everything in the file is recorded already: nothing was changed")
+    return recorded, warnings
 
 
 def _sentence(item: Recorded, campaign: Campaign) -> str:

@@ -95,8 +95,8 @@ def propose(
         Path | None,
         typer.Option(
             "--csv",
-            help="Also write the batch as a worksheet: fill in the results, then "
-            "`engine log --file` it.",
+            help="Also write the batch as a worksheet (.csv, .xlsx): fill in the results, then "
+            "`engine log --file` it, as often as there are new ones.",
         ),
     ] = None,
     preview: Annotated[

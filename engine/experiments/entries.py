@@ -12,13 +12,17 @@ How a run may go on::
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.records import ExperimentRecord, FailureKind, Status, Value
+from db.records import ExperimentRecord, FailureKind, Status, Value, details
 from engine.curves.tested import HowTested
 from engine.errors import StateError, UsageError, by_voice, field
+
+_FEWEST_DIGITS = 5
+"""Digits with which a rounded setting is still the one that was proposed: 18 may not be 18.3."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Entry:
     run. ``replicate`` adds to values that are there, ``correct`` supersedes them (``which``: the
     replicate meant). ``retract`` takes results back: those of the outcomes that it names, or all
     if it names none; ``None`` takes none back. ``curves`` are testers' files, each specimen in
-    them a replicate, and ``tested`` what is said of them.
+    them a replicate, and ``tested`` what is said of them. ``number`` is the replicate that a
+    file's row tells.
     """
 
     experiment: str | None = None
@@ -42,6 +47,7 @@ class Entry:
     replicate: bool = False
     correct: bool = False
     which: int | None = None
+    number: int | None = None
     failure: FailureKind | None = None
     abandon: bool = False
     running: bool = False
@@ -111,6 +117,75 @@ def check_flags(entry: Entry) -> None:
         raise UsageError(
             f"nothing to record: give {by_voice('outcome=value', field('results'))}, {fields} …"
         )
+
+
+def news_of(experiment: ExperimentRecord, entry: Entry) -> Entry | None:
+    """Return what of a file's entry is not recorded yet, ``None`` if all of it is.
+
+    The worksheet that came back in the morning comes back in the evening, with more in it.
+    """
+    recorded: dict[str, dict[int, float]] = {}
+    for measurement in experiment.measurements:
+        values = recorded.setdefault(measurement.outcome, {})
+        values[measurement.replicate] = measurement.value
+    results = {
+        outcome: value
+        for outcome, value in entry.results.items()
+        if not _is_recorded(recorded.get(outcome, {}), value, entry)
+    }
+    recorded_conditions = experiment.conditions
+    actual = {
+        name: value
+        for name, value in entry.actual.items()
+        if name not in recorded_conditions or not is_same_setting(value, recorded_conditions[name])
+    }
+    notes = (experiment.note or "").splitlines()
+    note = None if entry.note in (experiment.note, *notes) else entry.note
+    failure = None if entry.failure is experiment.failure else entry.failure
+    if not (results or actual or note or failure):
+        return None
+    return dataclasses.replace(
+        entry,
+        results=results,
+        actual=actual,
+        note=note,
+        failure=failure,
+        replicate=entry.replicate and bool(results),
+        correct=entry.correct and bool(results),
+        which=entry.which if results else None,
+    )
+
+
+def _is_recorded(recorded: Mapping[int, float], value: float, entry: Entry) -> bool:
+    number = entry.which or entry.number
+    if number is not None:
+        return number in recorded and is_same_value(recorded[number], value)
+    if entry.replicate:
+        return False  # a further specimen may well have the same value
+    return any(is_same_value(number, value) for number in recorded.values())
+
+
+def is_same_value(first: Value, second: Value) -> bool:
+    """Whether two values are one, but for what a spreadsheet's fifteen digits cut off."""
+    if isinstance(first, str) or isinstance(second, str):
+        return first == second
+    if details(first) != details(second):
+        return str(first) == str(second)
+    return math.isclose(first, second, rel_tol=1e-12, abs_tol=0.0)
+
+
+def is_same_setting(stated: Value, recorded: Value) -> bool:
+    """Whether a setting is the recorded one, be it rounded as a spreadsheet shows it.
+
+    >>> is_same_setting(12.3457, 12.34567891), is_same_setting(12.3, 12.34567891)
+    (True, False)
+    """
+    if is_same_value(stated, recorded):
+        return True
+    if isinstance(stated, str) or isinstance(recorded, str):
+        return False
+    n_digits = len(f"{abs(stated):.12g}".partition("e")[0].replace(".", "").strip("0"))
+    return n_digits >= _FEWEST_DIGITS and float(f"{recorded:.{n_digits}g}") == stated
 
 
 def refuse_results(experiment: ExperimentRecord) -> None:

@@ -65,7 +65,11 @@ def render(
         return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
     headings = export_headings(campaign)
     rows = export_rows(campaign, experiments)
-    return _workbook(headings, rows) if file_format == "xlsx" else _csv(headings, rows)
+    return (
+        workbook_bytes("experiments", headings, rows)
+        if file_format == "xlsx"
+        else _csv(headings, rows)
+    )
 
 
 def write_export(path: Path, content: bytes) -> None:
@@ -230,17 +234,20 @@ def _reading_text(value: Reading) -> str:
     return number + spread + ("" if value.n is None else f" (n = {value.n})")
 
 
-def _workbook(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -> bytes:
+def workbook_bytes(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[Value | None]]
+) -> bytes:
+    """Return a table as an Excel workbook of one sheet: text is text, numbers have all digits."""
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
 
     # Row by row: a workbook in memory takes some fifty times its file.
     # https://openpyxl.readthedocs.io/en/stable/optimized.html
     workbook = openpyxl.Workbook(write_only=True)
-    sheet = workbook.create_sheet("experiments")
+    sheet = workbook.create_sheet(title)
 
     def cell(value: Value | None) -> Any:
-        written = WriteOnlyCell(sheet, protect_apostrophe(_text(value)) or None)
+        written = WriteOnlyCell(sheet, protect_apostrophe(str(_text(value))) or None)
         # A label such as "=A1" is text, never a formula; a number keeps all its digits.
         written.data_type = "s" if isinstance(value, str | Reading) else "n"
         return written

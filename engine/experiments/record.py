@@ -44,7 +44,7 @@ from engine.experiments.curve_results import (
     ReadCurves,
     prepare_curves,
 )
-from engine.experiments.entries import Entry, check_flags, next_status, refuse_results
+from engine.experiments.entries import Entry, check_flags, news_of, next_status, refuse_results
 from engine.experiments.importers.cells import CellError, clean_label
 from engine.experiments.plausibility import far_from_expected
 from engine.experiments.recorded import Recorded, RecordedValue
@@ -120,9 +120,11 @@ def _refuse_edited(tx: Transaction, recorder: Recorder, entry: Entry, version: i
 
 
 def record_all(
-    workspace: Workspace, entries: Mapping[int, Entry], *, source: str
+    workspace: Workspace, entries: Sequence[tuple[int, Entry]], *, source: str
 ) -> list[Recorded]:
-    """Record the entries of a file, by their row, in one transaction: all of them, or nothing.
+    """Record the entries of a file, with their rows, in one transaction: all of them, or nothing.
+
+    What is recorded already is left as it is, and not among what is returned.
 
     Raises:
         ImportRefusedError: an entry cannot be recorded; carries the problems of every row.
@@ -131,10 +133,12 @@ def record_all(
     def work(tx: Transaction) -> list[Recorded]:
         problems, recorded = [], []
         recorder = _recorder(workspace, tx, {})
-        for row, entry in entries.items():
+        for row, entry in entries:
             try:
                 check_flags(entry)
-                recorded.append(recorder.record(entry))
+                news = recorder.news_of(entry)
+                if news is not None:
+                    recorded.append(recorder.record(news))
             except SpinneretError as error:
                 problems.append(RowProblem(row, None, entry.experiment, marked(error)))
         # Raised inside the transaction, so that the sound rows go with it.
@@ -211,6 +215,12 @@ class Recorder:
         return CurveRecorder(self.tx, self.campaign_record, self.campaign, self.curves).record(
             experiment.id, entry
         )
+
+    def news_of(self, entry: Entry) -> Entry | None:
+        """Return what of an entry is not recorded yet, ``None`` if all of it is."""
+        if entry.experiment is None:
+            return entry
+        return news_of(self._find(entry), self._read(entry))
 
     def _newest_values(self, outcome: str, experiment_id: int) -> list[float]:
         """Return the newest values of other runs, as they were when the file was begun."""

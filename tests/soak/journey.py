@@ -195,7 +195,7 @@ class Journey(Terminal):
 
     def _log_sheet(self, ids: list[int]) -> None:
         """Fill the worksheet in and bring it back."""
-        with Path("sheet.csv").open(encoding="utf-8", newline="") as file:
+        with Path("sheet.csv").open(encoding="utf-8-sig", newline="") as file:
             headings, *rows = csv.reader(file)
         units = {o.name: f"{o.name} [{o.unit}]" if o.unit else o.name for o in self.plan.outcomes}
         # Where a parameter is called `experiment`, the file's own column is not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
@@ -177,7 +178,13 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
         failure=failure,
         note="\n".join(notes) or None,
         is_stated=status is not None or failure is not None,
+        experiment=_number_of(first),
     )
+
+
+def _number_of(row: Row) -> int | None:
+    word = (row.experiment or "").removesuffix(".0")
+    return int(word) if re.fullmatch(r"[0-9]{1,9}", word) else None
 
 
 def _repetition(row: Row, first: Row, columns: Columns) -> RowProblem:

@@ -24,6 +24,9 @@ from engine.experiments.importers.facets import Facet, Part, facets_of
 FORECAST = ("mean", "lower", "upper")
 """What follows an outcome's name and a dot in the headings of a forecast."""
 
+WORKSHEET = ("order", "p_success", "reason")
+"""Columns of the worksheet of `engine propose --csv` that say nothing of what became of a run."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -109,7 +112,8 @@ class _Headings:
         has_results: bool,
     ) -> None:
         self._vocabulary, self._chosen = vocabulary, chosen
-        self._forecasts = _forecasts(headings, vocabulary)
+        ours = {*WORKSHEET, *map(vocabulary.unclaimed, WORKSHEET)}
+        self._forecasts = _forecasts(headings, vocabulary) | ours
         facets = facets_of(headings, vocabulary) if has_results else {}
         self._facets = {i: f for i, f in facets.items() if headings[i] not in self._forecasts}
         self._series = {f.outcome for f in self._facets.values() if f.replicate is not None}

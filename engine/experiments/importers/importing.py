@@ -159,7 +159,7 @@ def _forecast(
         n_corrections=sum(_count(e.corrections) for e in plan.changed) if update else 0,
         differences=tuple(map(str, plan.differences)),
         problems=tuple(_problems(plan, update)),
-        warnings=table.warnings,
+        warnings=(*table.warnings, *plan.notes),
     )
 
 
@@ -247,7 +247,7 @@ class _Writer:
             n_micrographs=sum(self._register(id_, run.micrographs) for id_, run in runs),
             experiment_ids=tuple(ids),
             differences=tuple(map(str, plan.differences)),
-            warnings=table.warnings,
+            warnings=(*table.warnings, *plan.notes),
         )
 
     def _add(self, runs: Sequence[ImportedRun]) -> list[int]:

@@ -6,15 +6,15 @@ experiment has equal conditions and results; of *n* such experiments, *n* runs a
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from db.records import ExperimentRecord, FailureKind, Status, details
+from db.records import ExperimentRecord, FailureKind, Status
 from db.words import nfc, run_name
 from engine.campaign import Campaign, Value
 from engine.errors import RowProblem, by_voice
+from engine.experiments.entries import is_same_setting, is_same_value
 from engine.experiments.importers.runs import ImportedRun
 
 _TAKE_UP = by_voice("`engine log ID --running` takes it up again", "take it up again first")
@@ -75,6 +75,7 @@ class ImportPlan:
     changed: list[Extension] = field(default_factory=list)
     unchanged: list[tuple[int, ImportedRun]] = field(default_factory=list)
     problems: list[RowProblem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def differences(self) -> list[Difference]:
@@ -95,10 +96,11 @@ def plan_import(
             key = _signature(experiment.conditions, results, experiment.failure)
             by_signature.setdefault(key, []).append(experiment.id)
     counts: Counter[Hashable] = Counter()
+    numbered = _by_number(runs, recorded, plan)
     for run in runs:
-        experiment_of_label = by_label.get(nfc(run.label)) if run.label is not None else None
-        if experiment_of_label is not None:
-            _compare(run, experiment_of_label, campaign, plan)
+        partner = by_label.get(nfc(run.label)) if run.label is not None else numbered.get(run.row)
+        if partner is not None:
+            _compare(run, partner, campaign, plan)
             continue
         if run.label is None:
             key = _signature(run.all_conditions, _lists(run), run.failure)
@@ -108,6 +110,40 @@ def plan_import(
                 continue
         plan.added.append(run)
     return plan
+
+
+def _by_number(
+    runs: Sequence[ImportedRun], recorded: Sequence[ExperimentRecord], plan: ImportPlan
+) -> dict[int, ExperimentRecord]:
+    """Return by row the recorded runs that a column ``experiment`` names.
+
+    The numbers are ours if most of those that exist have the settings that the file tells. Others
+    are a lab's own, or those of another database, and say nothing here.
+    """
+    by_id = {experiment.id: experiment for experiment in recorded}
+    numbered = {
+        run.row: (run, by_id[run.experiment])
+        for run in runs
+        if run.label is None and run.experiment is not None and run.experiment in by_id
+    }
+    agreeing = [
+        row
+        for row, (run, experiment) in numbered.items()
+        if all(
+            name in experiment.conditions and is_same_setting(value, experiment.conditions[name])
+            for name, value in run.all_conditions.items()
+            if name in experiment.proposed or not experiment.proposed
+        )
+    ]
+    if not numbered:
+        return {}
+    if 2 * len(agreeing) <= len(numbered) and len(agreeing) < len(numbered):
+        plan.notes.append(
+            "the column 'experiment' holds no numbers of this campaign's runs (their settings "
+            "differ): runs are known by equal conditions and results"
+        )
+        return {}
+    return {row: experiment for row, (_, experiment) in numbered.items()}
 
 
 def _compare(
@@ -138,7 +174,12 @@ def _extension(run: ImportedRun, recorded: ExperimentRecord, campaign: Campaign)
     for name, value in run.all_conditions.items():
         if name not in conditions_before:
             conditions[name] = value
-        elif not _are_equal(conditions_before[name], value):
+        elif is_same_setting(value, conditions_before[name]):
+            continue
+        elif recorded.status.is_pending:
+            # Nobody has said yet how it was really run.
+            conditions[name] = value
+        else:
             other_conditions[name] = value
             differs(campaign.heading(name), conditions_before[name], value)
     current = {(m.outcome, m.replicate): m.value for m in recorded.measurements}
@@ -149,7 +190,7 @@ def _extension(run: ImportedRun, recorded: ExperimentRecord, campaign: Campaign)
             old = current.get((outcome, replicate))
             if old is None:
                 results.setdefault(outcome, {})[replicate] = result
-            elif not _are_equal(old, result):
+            elif not is_same_value(old, result):
                 corrections.setdefault(outcome, {})[replicate] = result
                 number = f" (replicate {replicate})" if replicate > 1 else ""
                 differs(f"{campaign.heading(outcome)}{number}", old, result)
@@ -223,15 +264,6 @@ def _lists(run: ImportedRun) -> dict[str, list[float]]:
 def _rounded(value: Value) -> str:
     """Return ``value`` so that what a spreadsheet's fifteen digits cut off makes no difference."""
     return value if isinstance(value, str) else f"{value:.12g}"
-
-
-def _are_equal(first: Value, second: Value) -> bool:
-    if isinstance(first, str) or isinstance(second, str):
-        return first == second
-    if details(first) != details(second):
-        return str(first) == str(second)
-    # Twelve digits: a number that went through a spreadsheet is the same number.
-    return math.isclose(first, second, rel_tol=1e-12, abs_tol=0.0)
 
 
 def _formatted(value: Value | None) -> str:

@@ -18,7 +18,8 @@ class ImportedRun:
     ``row`` is where it begins (1 is the heading). ``conditions`` are as run, or as planned where
     ``status`` is proposed; ``planned`` holds proposed values that the file keeps beside those.
     ``outcomes``: outcome → replicate number → value. ``is_stated`` tells a status that the file
-    spells out from one that follows from the results.
+    spells out from one that follows from the results. ``experiment``: the number that the file
+    gives it, ours or somebody else's.
     """
 
     row: int
@@ -30,6 +31,7 @@ class ImportedRun:
     note: str | None = None
     planned: Mapping[str, Value] = field(default_factory=dict)
     is_stated: bool = False
+    experiment: int | None = None
     micrographs: tuple[Path, ...] = ()
 
     @property

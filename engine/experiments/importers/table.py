@@ -8,8 +8,8 @@ column ``replicate`` tells them apart. Beside conditions and results a table may
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.campaign import Campaign, Parameter, Value
@@ -58,31 +58,80 @@ def read_runs(
         NotFoundError, DataError: the file cannot be read as a table.
         ImportRefusedError: something in it is wrong; carries every problem found.
     """
-    raw = read_table(path, max_rows=max_rows, sheet=sheet, encoding=encoding, hidden=hidden)
-    columns, problems = map_headings(raw.headings, Vocabulary(campaign))
-    problems += missing_columns(_everywhere(campaign), columns)
-    if not columns.understood:
-        problems.append(_nothing_known(campaign))
-    if problems:
-        raise ImportRefusedError(raw.source, problems)
-    numbers = plain_numbers(raw, columns, campaign)
-    raw = numbers.raw
-    reader = CellReader(campaign, numbers.decimal_comma, list(numbers.problems))
-    rows = [
-        _row(number, texts, columns, reader)
-        for number, texts in zip(raw.numbers, raw.rows, strict=True)
-    ]
+
+    def check(columns: Columns) -> list[RowProblem]:
+        problems = missing_columns(_everywhere(campaign), columns)
+        return problems if columns.understood else [*problems, _nothing_known(campaign)]
+
+    table = read_rows(
+        path,
+        Vocabulary(campaign),
+        check,
+        max_rows=max_rows,
+        sheet=sheet,
+        encoding=encoding,
+        hidden=hidden,
+    )
+    raw, columns, rows, reader = table.raw, table.columns, table.rows, table.reader
     left_out = [*_drop_surplus(rows, campaign), *_fill_constants(rows, campaign)]
     _refuse_missing_controlled(rows, columns, reader)
     left_out += join_scatter(rows, columns, reader)
     runs, repeated = group_rows(rows, columns, reader.problems)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
-    warnings = [*raw.notes, *reader.notes, *columns.conversions(campaign), *left_out]
+    warnings = [*table.notes, *left_out]
     warnings += [*_column_warnings(campaign, columns), *repeated]
     warnings += [*outside_warnings(campaign, runs), *waiting_warnings(runs)]
     warnings += censored_notes(campaign, runs)
     return ImportedTable(raw.source, runs, tuple(warnings))
+
+
+@dataclass(frozen=True)
+class RowTable:
+    """A table's rows as they are read, before anything is made of them."""
+
+    raw: RawTable
+    columns: Columns
+    rows: list[Row]
+    reader: CellReader
+
+    @property
+    def notes(self) -> list[str]:
+        """What was read in another way than it stands there."""
+        campaign = self.reader.campaign
+        return [*self.raw.notes, *self.reader.notes, *self.columns.conversions(campaign)]
+
+
+def read_rows(
+    path: Path,
+    vocabulary: Vocabulary,
+    check: Callable[[Columns], list[RowProblem]],
+    *,
+    max_rows: int,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    hidden: bool = False,
+) -> RowTable:
+    """Read a table's rows; what is wrong with cells is collected in ``reader``.
+
+    ``check`` says what is wrong with the headings.
+
+    Raises:
+        NotFoundError, DataError: the file cannot be read as a table.
+        ImportRefusedError: headings are wrong.
+    """
+    raw = read_table(path, max_rows=max_rows, sheet=sheet, encoding=encoding, hidden=hidden)
+    columns, problems = map_headings(raw.headings, vocabulary)
+    problems += check(columns)
+    if problems:
+        raise ImportRefusedError(raw.source, problems)
+    numbers = plain_numbers(raw, columns, vocabulary.campaign)
+    reader = CellReader(vocabulary.campaign, numbers.decimal_comma, list(numbers.problems))
+    rows = [
+        _row(number, texts, columns, reader)
+        for number, texts in zip(numbers.raw.numbers, numbers.raw.rows, strict=True)
+    ]
+    return RowTable(numbers.raw, columns, rows, reader)
 
 
 def read_conditions(

@@ -65,7 +65,7 @@ def test_replay_finds_the_same(filled: Path, engine) -> None:
 def test_a_worksheet_for_the_bench(filled: Path, engine) -> None:
     answer = engine("propose", "--n", 2, *AT, "--csv", "sheet.csv", "--strategy", "sobol")
     assert answer.exit_code == 0
-    rows = list(csv.DictReader(io.StringIO(Path("sheet.csv").read_text(encoding="utf-8"))))
+    rows = list(csv.DictReader(io.StringIO(Path("sheet.csv").read_text(encoding="utf-8-sig"))))
     assert [row["order"] for row in rows] == ["1", "2"]
     assert float(rows[0]["voltage [kV]"]) >= 16
     assert rows[0]["elongation.longitudinal.mean"]

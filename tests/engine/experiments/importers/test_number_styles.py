@@ -124,7 +124,7 @@ def test_words_for_nothing_are_missing_and_told(tmp_path, nanofibre, word) -> No
         told = f"column '{heading}': '{word.strip()}' in 1 cell is taken for not known"
         assert told in table.warnings
     entries, warnings = read_entries(path, nanofibre, max_rows=9)
-    assert "yield_strength.transverse" not in entries[2].results
+    assert "yield_strength.transverse" not in dict(entries)[2].results
     assert sum("is taken for not known" in warning for warning in warnings) == 2
 
 
