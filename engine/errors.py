@@ -31,6 +31,7 @@ the page the field's label, the API the JSON name. :func:`field`, :func:`by_voic
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -151,20 +152,60 @@ class DataError(SpinneretError):
 
 @dataclass(frozen=True)
 class RowProblem:
-    """One thing wrong with one cell (or row, or heading) of an imported file."""
+    """One thing wrong with one cell (or row, or heading) of an imported file.
+
+    ``mend``: the change with which the file would be taken, as a command or a line of config.toml.
+    """
 
     row: int | None
     column: str | None
     value: str | None
     expected: str
+    mend: str | None = None
 
     def __str__(self) -> str:
         """Place, value, expectation: ``row 3, column 'voltage': '-2' — expected …``."""
-        where = [f"row {self.row}"] if self.row is not None else []
+        position = [f"row {self.row}"] if self.row is not None else []
         if self.column is not None:
-            where.append(f"column '{self.column}'")
+            position.append(f"column '{self.column}'")
         got = f"'{self.value}' — " if self.value is not None else ""
-        return f"{', '.join(where) or 'file'}: {got}{self.expected}"
+        return f"{', '.join(position) or 'file'}: {got}{self.expected}"
+
+
+def grouped(problems: Sequence[RowProblem]) -> list[str]:
+    """Return a line for each kind of problem, with its rows and values, the first kind first.
+
+    >>> cells = [RowProblem(row, "flow", None, "is empty") for row in (3, 7, 12, 13, 20, 21)]
+    >>> grouped(cells)
+    ["rows 3, 7, 12, 13, 20 … (6), column 'flow': is empty"]
+    """
+    kinds: dict[tuple[str | None, str], list[RowProblem]] = {}
+    for problem in problems:
+        kinds.setdefault((problem.column, problem.expected), []).append(problem)
+    lines = []
+    for (column, expected), members in kinds.items():
+        if len(members) == 1:
+            lines.append(str(members[0]))
+            continue
+        rows = list(dict.fromkeys(m.row for m in members if m.row is not None))
+        listed = ", ".join(map(str, rows[:5]))
+        remainder = f" … ({len(rows)})" if len(rows) > 5 else ""
+        noun = "rows" if len(rows) > 1 else "row"
+        position = [f"{noun} {listed}{remainder}"] if rows else []
+        position += [f"column '{column}'"] if column is not None else []
+        values = list(dict.fromkeys(m.value for m in members if m.value is not None))
+        quoted = ", ".join(f"'{value}'" for value in values[:3])
+        got = f"{quoted}{' …' if len(values) > 3 else ''} — " if values else ""
+        lines.append(f"{', '.join(position) or 'file'}: {got}{expected}")
+    return lines
+
+
+def mends(problems: Sequence[RowProblem]) -> list[str]:
+    """Return the changes with which a file would be taken, each with how many problems it mends."""
+    counts = Counter(problem.mend for problem in problems if problem.mend)
+    return [
+        f"{mend}  ({n} {'problem' if n == 1 else 'problems'})" for mend, n in counts.most_common()
+    ]
 
 
 class ImportRefusedError(DataError):
@@ -173,11 +214,15 @@ class ImportRefusedError(DataError):
     def __init__(self, source: str, problems: Sequence[RowProblem]) -> None:
         self.source = source
         self.problems = tuple(problems)
-        lines = "\n".join(f"  {problem}" for problem in self.problems[:50])
-        more = f"\n  … and {len(self.problems) - 50} more" if len(self.problems) > 50 else ""
+        kinds = grouped(self.problems)
+        lines = "\n".join(f"  {line}" for line in kinds[:50])
+        remainder = f"\n  … and {len(kinds) - 50} more kinds" if len(kinds) > 50 else ""
+        changes = "".join(f"\n  {change}" for change in mends(self.problems)[:20])
+        offer = f"\nWhat would take it:{changes}" if changes else ""
         noun = "problem" if len(self.problems) == 1 else "problems"
         super().__init__(
-            f"{place(source)}: {len(self.problems)} {noun}, nothing was imported.\n{lines}{more}"
+            f"{place(source)}: {len(self.problems)} {noun}, nothing was imported.\n"
+            f"{lines}{remainder}{offer}"
         )
 
 

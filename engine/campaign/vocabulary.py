@@ -98,6 +98,17 @@ class Vocabulary:
         self._exact.setdefault(word.strip(), (kind, name))
         self._loose.setdefault(loosely(word), set()).add((kind, name))
 
+    def learn(self, heading: str, name: str) -> None:
+        """Take ``heading`` for ``name``, for one file: as an alias of the campaign would.
+
+        Raises:
+            KeyError: the campaign has no such name.
+        """
+        meaning = self.lookup(name)
+        if meaning is None:
+            raise KeyError(name)
+        self._exact[heading.strip()] = meaning
+
     def lookup(self, word: str) -> tuple[Kind, str] | None:
         """Return what ``word`` means: spelt exactly, or but for case, blanks and underscores."""
         if word in self._exact:

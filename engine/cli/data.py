@@ -11,6 +11,7 @@ import typer
 
 from engine.cli import init, log, status
 from engine.cli.import_view import import_document, print_import
+from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import console, print_json, print_table, warn
 from surrogate.progress import Progress, silent
@@ -39,6 +40,14 @@ def import_(
     sheet: Annotated[str | None, typer.Option(help="A workbook's sheet.")] = None,
     encoding: EncodingOption = None,
     hidden: HiddenOption = False,
+    title_rows: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many rows stand above the headings.", show_default="guessed"),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="HEADING=NAME: what a heading means in this file. Again for each."),
+    ] = None,
     update: Annotated[
         bool,
         typer.Option("--update", help="Where the file differs from the database, correct that."),
@@ -67,6 +76,8 @@ def import_(
             sheet=sheet,
             encoding=encoding,
             hidden=hidden,
+            title_rows=title_rows,
+            columns_named=_named(column or []),
             update=update,
             dry_run=dry_run,
             progress=_progress(),
@@ -79,6 +90,16 @@ def import_(
         print_import(report, update=update)
     if report.problems:
         raise typer.Exit(1)
+
+
+def _named(pairs: list[str]) -> dict[str, str]:
+    named = {}
+    for word in pairs:
+        heading, mark, name = word.rpartition("=")
+        if not (mark and heading.strip() and name.strip()):
+            raise UsageError(f"expected HEADING=NAME, got '{word}'", field="column")
+        named[heading.strip()] = name.strip()
+    return named
 
 
 def _progress() -> Progress:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from engine.cli.output import count
+from engine.errors import grouped, mends
 from engine.terminal.output import say
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def import_document(report: ImportReport) -> dict[str, object]:
                 "column": problem.column,
                 "value": problem.value,
                 "expected": problem.expected,
+                "mend": problem.mend,
             }
             for problem in report.problems
         ],
@@ -68,5 +70,10 @@ def print_import(report: ImportReport, *, update: bool = False) -> None:
         typer.echo(f"  {difference}")
     if report.problems:
         say(f"the file would be refused, {count(len(report.problems), 'problem')}:")
-        for problem in report.problems[:50]:
-            say(f"  {problem}")
+        for line in grouped(report.problems)[:50]:
+            say(f"  {line}")
+        changes = mends(report.problems)
+        if changes:
+            say("what would take it:")
+        for change in changes[:20]:
+            say(f"  {change}")

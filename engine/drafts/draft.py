@@ -134,8 +134,8 @@ def draft_campaign(raw: RawTable, wishes: Wishes, *, name: str) -> Draft:
 
 
 def _measured_words(wishes: Wishes) -> list[str]:
-    words = [*OUTCOME_WORDS, *OUTCOMES]
-    return [*words, *(wish.word for wish in wishes.objectives), *wishes.outcome]
+    vocabulary = [*OUTCOME_WORDS, *OUTCOMES]
+    return [*vocabulary, *(wish.word for wish in wishes.objectives), *wishes.outcome]
 
 
 def _parameter(item: Judged, columns: Sequence[TableColumn], mixture: Mixture | None) -> Entry:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -266,7 +267,7 @@ def load_settings(path: Path) -> Settings:
     try:
         return Settings(**content)
     except ValidationError as error:
-        raise ConfigError(describe_validation(error, Settings, place(path))) from error
+        raise ConfigError(describe_validation(error, Settings, place(path), content)) from error
 
 
 def parse_campaign(definition: dict[str, Any], source: str) -> Campaign:
@@ -278,7 +279,7 @@ def parse_campaign(definition: dict[str, Any], source: str) -> Campaign:
     try:
         return Campaign(**definition)
     except ValidationError as error:
-        raise ConfigError(describe_validation(error, Campaign, source)) from error
+        raise ConfigError(describe_validation(error, Campaign, source, definition)) from error
 
 
 def read_campaign_file(path: Path) -> Campaign:
@@ -314,11 +315,16 @@ def _refuse_unknown_variables() -> None:
             )
 
 
-def describe_validation(error: ValidationError, model: type[BaseModel], source: str) -> str:
+def describe_validation(
+    error: ValidationError,
+    model: type[BaseModel],
+    source: str,
+    content: Mapping[str, Any] | None = None,
+) -> str:
     """Turn pydantic's findings into lines that say where, what was expected and how to mend it."""
     lines = []
     for finding in error.errors():
-        location = ".".join(str(part) for part in finding["loc"])
+        location = _place_in(content or {}, finding["loc"])
         if finding["type"] == "extra_forbidden":
             names = _known_keys(model, finding["loc"][:-1])
             lines.append(
@@ -331,6 +337,32 @@ def describe_validation(error: ValidationError, model: type[BaseModel], source: 
             suffix = f" (got {got!r})" if isinstance(got, str | int | float | bool) else ""
             lines.append(f"{location}: {message}{suffix}" if location else message)
     return f"{source}: " + "\n".join(lines)
+
+
+def _place_in(content: Any, location: Sequence[int | str]) -> str:
+    """Return where something stands, parts of lists by their names: ``parameters 'gap': default``.
+
+    >>> _place_in({"parameters": [{"name": "gap"}]}, ("parameters", 0, "default"))
+    "parameters 'gap': default"
+    """
+    text = ""
+    for part in location:
+        content = _inside(content, part)
+        if isinstance(part, int):
+            fields = content if isinstance(content, dict) else {}
+            name = fields.get("name", fields.get("outcome"))
+            text += f" '{name}':" if isinstance(name, str) else f".{part}"
+        else:
+            joint = "" if not text else " " if text.endswith(":") else "."
+            text += f"{joint}{part}"
+    return text.removesuffix(":")
+
+
+def _inside(content: Any, part: int | str) -> Any:
+    try:
+        return content[part]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _in_words(kind: str, message: str) -> str:

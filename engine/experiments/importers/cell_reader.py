@@ -48,7 +48,9 @@ class CellReader:
         try:
             return parse(text)
         except cells.CellError as error:
-            self.problems.append(RowProblem(number, column.heading, text.strip(), str(error)))
+            self.problems.append(
+                RowProblem(number, column.heading, text.strip(), str(error), error.mend)
+            )
             return None
 
     def condition(self, number: int, column: Column, text: str) -> Value | None:

@@ -12,7 +12,7 @@ from db.words import nfc
 from engine.campaign import Parameter, Property, Value
 from engine.campaign.units import converted
 from engine.campaign.vocabulary import conversion_of
-from engine.errors import nearest_name
+from engine.errors import by_voice, nearest_name
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
@@ -29,6 +29,7 @@ _READING = re.compile(
 _PLAIN = r"[0-9]+(?:[.,][0-9]+)?"
 # "15-25 %", and no date.
 _SPAN = re.compile(rf"({_PLAIN})\s*(?:-|–|—|~|to|bis|à|\.\.)\s*({_PLAIN}(?:\s*[^\s\d.,:/-].*)?)")
+_REVISE = by_voice(" and `engine campaign revise`", "")
 _CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 _NOT_A_NUMBER = {"nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "-infinity", "null", "none"}
@@ -49,7 +50,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class CellError(ValueError):
-    """The cell cannot be taken; the message says what was expected."""
+    """The cell cannot be taken; the message says what was expected.
+
+    ``mend``: what in the campaign would take it.
+    """
+
+    def __init__(self, message: str, mend: str | None = None) -> None:
+        super().__init__(message)
+        self.mend = mend
 
 
 def number_part(text: str) -> str:
@@ -168,7 +176,8 @@ def parse_condition(
             value = matches[0] if len(matches) == 1 else value
         problem = parameter.problem_with(value)
         if problem is not None:
-            raise CellError(f"{problem}.{nearest_name(value, names)}")
+            mend = f"'{value}' among the choices of {parameter.name} in the campaign{_REVISE}"
+            raise CellError(f"{problem}.{nearest_name(value, names)}", mend)
         return value
     value = convert(
         parse_number(
@@ -177,8 +186,17 @@ def parse_condition(
     )
     problem = parameter.problem_with(value)
     if problem is not None:
-        raise CellError(problem)
+        raise CellError(problem, _wider(parameter, value))
     return value
+
+
+def _wider(item: Parameter | Property, value: float) -> str | None:
+    """Return which limit of what can exist would have to go further."""
+    if item.minimum is not None and value < item.minimum:
+        return f"a minimum of {item.name} below {item.minimum:g} in the campaign{_REVISE}"
+    if item.maximum is not None and value > item.maximum:
+        return f"a maximum of {item.name} above {item.maximum:g} in the campaign{_REVISE}"
+    return None
 
 
 def parse_result(
@@ -225,7 +243,7 @@ def parse_result(
         value = reading(convert(first), bound, sd, int(parts["n"]) if parts["n"] else None)
     problem = prop.problem_with(float(value))
     if problem is not None:
-        raise CellError(problem)
+        raise CellError(problem, _wider(prop, float(value)))
     return value
 
 

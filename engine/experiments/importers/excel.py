@@ -21,7 +21,12 @@ _LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[[^\]]*\]|_.|\*.')
 
 
 def read_workbook(
-    path: Path, *, max_rows: int, sheet: str | None = None, hidden: bool = False
+    path: Path,
+    *,
+    max_rows: int,
+    sheet: str | None = None,
+    hidden: bool = False,
+    title_rows: int | None = None,
 ) -> RawTable:
     """Read one sheet: the values that were saved, formulas included.
 
@@ -35,7 +40,7 @@ def read_workbook(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl tells of styles and extensions it leaves out
         try:
-            return _read(path, max_rows, sheet, hidden)
+            return _read(path, max_rows, sheet, hidden, title_rows)
         except DataError:
             raise
         except Exception as error:
@@ -57,7 +62,9 @@ def _refuse_damage(path: Path) -> None:
         )
 
 
-def _read(path: Path, max_rows: int, sheet: str | None, hidden: bool) -> RawTable:
+def _read(
+    path: Path, max_rows: int, sheet: str | None, hidden: bool, title_rows: int | None
+) -> RawTable:
     import openpyxl
 
     # `data_only`: the values that were saved beside the formulas; openpyxl computes none.
@@ -98,7 +105,7 @@ def _read(path: Path, max_rows: int, sheet: str | None, hidden: bool) -> RawTabl
         for state, rows in withdrawn.items()
         if rows
     ]
-    records = [record for record in records if record[0] not in aside]
+    records = [r for r in records if r[0] not in aside and r[0] > (title_rows or 0)]
     return assemble(path, records, tuple(notes), decimal_comma=False, is_ragged_an_error=False)
 
 
@@ -108,6 +115,9 @@ def _choose(path: Path, workbook: Any, sheet: str | None) -> Any:
         if sheet not in names:
             raise DataError(f"{place(path)}: no sheet '{sheet}'; it has {', '.join(names)}")
         return workbook[sheet]
+    filled = [w for w in workbook.worksheets if any(any(row) for row in w.values)]
+    if len(filled) == 1:
+        return filled[0]
     if len(names) != 1:
         raise DataError(
             f"{place(path)}: several sheets ({', '.join(names)}); name one with {field('sheet')}"

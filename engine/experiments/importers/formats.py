@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.campaign import Campaign
@@ -20,6 +21,8 @@ def read_file(
     max_rows: int,
     encoding: str | None = None,
     hidden: bool = False,
+    title_rows: int | None = None,
+    columns_named: Mapping[str, str] | None = None,
 ) -> ImportedTable:
     """Read a file's runs in one of :data:`FORMATS`; ``.json`` is what ``engine export`` writes.
 
@@ -30,7 +33,9 @@ def read_file(
 
     is_document = path.suffix.casefold() == ".json"
     if file_format == "matmcl" or is_document:
-        for name, value in (("sheet", sheet), ("encoding", encoding), ("hidden", hidden)):
+        options: dict[str, object] = {"sheet": sheet, "encoding": encoding, "hidden": hidden}
+        options |= {"title_rows": title_rows, "column": columns_named}
+        for name, value in options.items():
             if value:
                 raise UsageError(f"is for tables, not for {path.name}", field=name)
     if file_format == "matmcl":
@@ -38,5 +43,12 @@ def read_file(
     if is_document:
         return document.read_runs(path, campaign, max_rows=max_rows)
     return table.read_runs(
-        path, campaign, max_rows=max_rows, sheet=sheet, encoding=encoding, hidden=hidden
+        path,
+        campaign,
+        max_rows=max_rows,
+        sheet=sheet,
+        encoding=encoding,
+        hidden=hidden,
+        title_rows=title_rows,
+        columns_named=columns_named,
     )

@@ -169,7 +169,8 @@ class _Headings:
                 self.ignored.append(heading)
                 continue
             self.disputed |= candidates
-            self.problems.append(RowProblem(1, heading, None, problem))
+            mend = by_voice(f"--column '{heading}={sorted(candidates)[0]}'", "")
+            self.problems.append(RowProblem(1, heading, None, problem, mend))
 
 
 def _meaning_of(facet: Facet) -> tuple[Kind, str]:
@@ -253,6 +254,9 @@ def missing_columns(
 ) -> list[RowProblem]:
     """Return a problem for each of ``parameters`` that no heading means or nearly means."""
     present = columns.names("parameter") | columns.disputed
+    # What means something already is no misspelling of this.
+    assigned = {column.heading for column in columns.understood}
+    headings = [heading for heading in headings if heading not in assigned]
     return [
         RowProblem(
             1,
@@ -260,10 +264,17 @@ def missing_columns(
             None,
             f"this column is missing{_aliases_hint(parameter)}."
             f"{nearest_name(parameter.name, headings)}",
+            f"{default_line(parameter)} takes runs without it",
         )
         for parameter in parameters
         if parameter.name not in present
     ]
+
+
+def default_line(parameter: Parameter) -> str:
+    """Return the line of the campaign with which runs may be without a parameter."""
+    command = by_voice(" and `engine campaign revise`", "")
+    return f'default = "unknown" (or its value) of {parameter.name} in the campaign{command}'
 
 
 def _aliases_hint(parameter: Parameter) -> str:

@@ -60,6 +60,8 @@ def import_file(
     sheet: str | None = None,
     encoding: str | None = None,
     hidden: bool = False,
+    title_rows: int | None = None,
+    columns_named: Mapping[str, str] | None = None,
     update: bool = False,
     dry_run: bool = False,
     detail: str | None = None,
@@ -92,6 +94,8 @@ def import_file(
             sheet=sheet,
             encoding=encoding,
             hidden=hidden,
+            title_rows=title_rows,
+            columns_named=columns_named,
             max_rows=workspace.settings.imports.max_rows,
         )
     except ImportRefusedError as error:

@@ -30,12 +30,14 @@ def read_table(
     sheet: str | None = None,
     encoding: str | None = None,
     hidden: bool = False,
+    title_rows: int | None = None,
 ) -> RawTable:
     """Read a CSV, TSV or Excel file as text.
 
-    Blank rows are skipped. ``sheet`` names a workbook's sheet, where it has several; ``hidden``:
-    its hidden, filtered and struck-out rows are taken, too. ``encoding`` is that of a text, guessed
-    (and told) where it is not UTF-8.
+    Blank rows are skipped, and the first ``title_rows`` of the file; without, titles are guessed.
+    ``sheet`` names a workbook's sheet, where it has several; ``hidden``: its hidden, filtered and
+    struck-out rows are taken, too. ``encoding`` is that of a text, guessed (and told) where it is
+    not UTF-8.
 
     Raises:
         NotFoundError: no such file.
@@ -57,7 +59,9 @@ def read_table(
             )
         if encoding is not None:
             raise DataError(f"{place(path)}: {field('encoding')} is for text; this is a workbook")
-        return read_workbook(path, max_rows=max_rows, sheet=sheet, hidden=hidden)
+        return read_workbook(
+            path, max_rows=max_rows, sheet=sheet, hidden=hidden, title_rows=title_rows
+        )
     if sheet is not None:
         raise DataError(
             f"{place(path)}: {field('sheet')} is for Excel workbooks; this file has no sheets"
@@ -72,7 +76,7 @@ def read_table(
             "if it is one, name it .xlsx"
         )
     text, notes = _decode(path, encoding)
-    return _parse(path, text, notes, max_rows)
+    return _parse(path, text, notes, max_rows, title_rows)
 
 
 def check_is_file(path: Path) -> None:
@@ -173,7 +177,13 @@ def _decode_western(path: Path, content: bytes, error: UnicodeDecodeError) -> st
         raise DataError(unreadable) from error
 
 
-def _parse(path: Path, text: str, notes: tuple[str, ...], max_rows: int) -> RawTable:
+def _parse(
+    path: Path, text: str, notes: tuple[str, ...], max_rows: int, title_rows: int | None = None
+) -> RawTable:
+    if title_rows:
+        # Its separator is that of the headings, whatever stands in the titles.
+        lines = text.splitlines(keepends=True)
+        text = "\n" * title_rows + "".join(lines[title_rows:])
     separator = _SEPARATOR_LINE.match(text)
     if separator is not None:
         # Excel's own hint to itself; it shows the rows below as if the line were not there.

@@ -8,20 +8,21 @@ column ``replicate`` tells them apart. Beside conditions and results a table may
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.applicability import applies, surplus, with_constants
 from engine.campaign.vocabulary import Vocabulary
-from engine.errors import ImportRefusedError, RowProblem
+from engine.errors import ImportRefusedError, RowProblem, UsageError, by_voice, nearest_name
 from engine.experiments.importers import cells
 from engine.experiments.importers.cell_reader import CellReader
 from engine.experiments.importers.grouping import Row, group_rows
 from engine.experiments.importers.headings import (
     Column,
     Columns,
+    default_line,
     map_headings,
     missing_columns,
 )
@@ -47,8 +48,12 @@ def read_runs(
     sheet: str | None = None,
     encoding: str | None = None,
     hidden: bool = False,
+    title_rows: int | None = None,
+    columns_named: Mapping[str, str] | None = None,
 ) -> ImportedTable:
-    """Read a table of runs; ``sheet``, ``encoding``, ``hidden`` as of :func:`read_table`.
+    """Read a table of runs; ``sheet`` … ``title_rows`` as of :func:`read_table`.
+
+    ``columns_named``: headings, and the names of the campaign that they mean in this file.
 
     Every controlled parameter that is no constant needs a column and a value in each row. An
     ambient column may be absent or have empty cells. Columns that mean nothing to the campaign are
@@ -63,14 +68,24 @@ def read_runs(
         problems = missing_columns(_everywhere(campaign), columns)
         return problems if columns.understood else [*problems, _nothing_known(campaign)]
 
+    vocabulary = Vocabulary(campaign)
+    for heading, name in (columns_named or {}).items():
+        try:
+            vocabulary.learn(heading, name)
+        except KeyError:
+            names = [*(p.name for p in campaign.parameters), *campaign.outcomes]
+            raise UsageError(
+                f"'{name}' is no name of this campaign.{nearest_name(name, names)}", field="column"
+            ) from None
     table = read_rows(
         path,
-        Vocabulary(campaign),
+        vocabulary,
         check,
         max_rows=max_rows,
         sheet=sheet,
         encoding=encoding,
         hidden=hidden,
+        title_rows=title_rows,
     )
     raw, columns, rows, reader = table.raw, table.columns, table.rows, table.reader
     left_out = [*_drop_surplus(rows, campaign), *_fill_constants(rows, campaign)]
@@ -111,6 +126,7 @@ def read_rows(
     sheet: str | None = None,
     encoding: str | None = None,
     hidden: bool = False,
+    title_rows: int | None = None,
 ) -> RowTable:
     """Read a table's rows; what is wrong with cells is collected in ``reader``.
 
@@ -120,10 +136,18 @@ def read_rows(
         NotFoundError, DataError: the file cannot be read as a table.
         ImportRefusedError: headings are wrong.
     """
-    raw = read_table(path, max_rows=max_rows, sheet=sheet, encoding=encoding, hidden=hidden)
+    raw = read_table(
+        path,
+        max_rows=max_rows,
+        sheet=sheet,
+        encoding=encoding,
+        hidden=hidden,
+        title_rows=title_rows,
+    )
     columns, problems = map_headings(raw.headings, vocabulary)
     problems += check(columns)
     if problems:
+        problems += _headings_further_down(raw, vocabulary, len(columns.understood))
         raise ImportRefusedError(raw.source, problems)
     numbers = plain_numbers(raw, columns, vocabulary.campaign)
     reader = CellReader(vocabulary.campaign, numbers.decimal_comma, list(numbers.problems))
@@ -132,6 +156,18 @@ def read_rows(
         for number, texts in zip(numbers.raw.numbers, numbers.raw.rows, strict=True)
     ]
     return RowTable(numbers.raw, columns, rows, reader)
+
+
+def _headings_further_down(
+    raw: RawTable, vocabulary: Vocabulary, n_understood: int
+) -> list[RowProblem]:
+    """Point out a row below the headings that says more names of the campaign than these do."""
+    for number, row in zip(raw.numbers[:30], raw.rows[:30], strict=True):
+        n_names = sum(vocabulary.meaning(cell)[0] is not None for cell in row if cell.strip())
+        if n_names >= 2 and n_names > n_understood:
+            mend = by_voice(f"--title-rows {number - 1}", "")
+            return [RowProblem(number, None, None, "looks like the row of headings", mend)]
+    return []
 
 
 def read_conditions(
@@ -231,8 +267,9 @@ def _refuse_missing_controlled(rows: Sequence[Row], columns: Columns, reader: Ce
         if column.name not in controlled:
             continue
         expected = f"the cell is empty; expected a value of {reader.campaign.heading(column.name)}"
+        mend = f"{default_line(reader.campaign.parameter(column.name))} takes runs without it"
         reader.problems += [
-            RowProblem(row.number, column.heading, None, expected)
+            RowProblem(row.number, column.heading, None, expected, mend)
             for row in rows
             if _lacks(row, column.name, reader.campaign)
             and (row.number, column.heading) not in reported

@@ -9,8 +9,7 @@ import pytest
 
 from engine.campaign.vocabulary import RESERVED, Vocabulary
 from engine.experiments.export import export_headings
-from engine.experiments.importers.headings import map_headings
-from engine.experiments.results_file import WORKSHEET
+from engine.experiments.importers.headings import WORKSHEET, map_headings
 from engine.workspace.settings import read_campaign_file
 
 WORDS = sorted({*(word.replace(" ", "_") for word in RESERVED), *WORKSHEET, "rank"})
