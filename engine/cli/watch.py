@@ -52,10 +52,11 @@ def watch(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Register micrographs and worksheets that instruments drop into a folder.
+    """Register micrographs, tensile curves and worksheets that are dropped into a folder.
 
-    A picture `41_2.tif` (or `LABEL_2.tif`) goes to its run and is measured; a worksheet of `propose
-    --csv` that was filled in is logged. Nothing is guessed: what belongs to no run, or could belong
+    A picture `41_2.tif` (or `LABEL_2.tif`) goes to its run and is measured, `41_curve.csv` is read
+    as `log --curve` reads it; a worksheet of `propose --csv` that was filled in is logged. Nothing
+    is guessed: what belongs to no run, or could belong
     to two, is listed. Files stay where they are, and each is registered once, however often it is
     seen and whenever this was stopped. Ctrl-C ends it; `engine schedule run` watches the folder of
     [watch] in config.toml by itself.

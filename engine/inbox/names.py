@@ -10,7 +10,7 @@ from typing import Literal
 
 from engine.errors import UsageError
 
-Kind = Literal["micrograph", "worksheet"]
+Kind = Literal["micrograph", "worksheet", "curve"]
 
 RUN, NUMBER, ANYTHING = "{run}", "{n}", "{any}"
 _PARTS = {RUN: "(?P<run>.+?)", NUMBER: r"\d+", ANYTHING: ".+"}

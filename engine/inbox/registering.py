@@ -1,4 +1,4 @@
-"""One whole file into the campaign: a micrograph to its run, a worksheet to its runs."""
+"""One whole file into the campaign: a micrograph or a curve to its run, a worksheet to its runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from db.records import CampaignRecord, ExperimentRecord
 from db.session import Transaction
 from engine.errors import NotFoundError, UsageError, marked
-from engine.experiments.record import record_all
+from engine.experiments.entries import Entry
+from engine.experiments.record import record, record_all
 from engine.experiments.results_file import read_entries
 from engine.inbox.files import digest_of
 from engine.inbox.names import Kind, is_called, runs_named
@@ -20,6 +21,7 @@ from engine.workspace.lookup import find_experiment
 from engine.workspace.settings import WatchSettings
 
 TABLES = (".csv", ".tsv", ".txt", ".xlsx")
+TESTER_FILES = (*TABLES, ".tra", ".dat", ".raw", ".asc", ".xls")
 
 
 class UnmatchedError(UsageError):
@@ -47,9 +49,12 @@ def kind_of(path: Path, settings: WatchSettings) -> Kind:
         return "micrograph"
     if suffix in TABLES and is_called(path, settings.worksheets):
         return "worksheet"
+    if suffix in TESTER_FILES and runs_named(path, settings.curves):
+        return "curve"
     raise UnmatchedError(
-        f"expected a picture ({', '.join(SUFFIXES)}) or a worksheet called "
-        f"{' or '.join(settings.worksheets)} ({', '.join(TABLES)})"
+        f"expected a picture ({', '.join(SUFFIXES)}) , a worksheet called "
+        f"{' or '.join(settings.worksheets)} ({', '.join(TABLES)}), or a tester's file called "
+        f"{' or '.join(settings.curves)}"
     )
 
 
@@ -61,9 +66,21 @@ def register_file(workspace: Workspace, path: Path, settings: WatchSettings) -> 
         SpinneretError: it cannot be read, or contradicts what is recorded.
         OSError: it cannot be opened.
     """
-    if kind_of(path, settings) == "micrograph":
+    kind = kind_of(path, settings)
+    if kind == "micrograph":
         return _register_micrograph(workspace, path, settings)
-    return _register_worksheet(workspace, path)
+    # Recorded with the change itself: a file is taken once, whatever is corrected later.
+    digest = digest_of(path)
+    with workspace.database.read() as tx:
+        campaign = workspace.active_campaign(tx)[0]
+        mark = f"{kind} {path.name} for {campaign.name}, SHA-256 {digest}"
+        if tx.has_change("log", mark):
+            return Registered(kind, (), is_new=False)
+        run = run_of(tx, campaign, path, settings.curves) if kind == "curve" else None
+    if run is not None:
+        item = record(workspace, Entry(f"id:{run.id}", curves=(path,)), detail=mark)
+        return Registered(kind, (run.id,), is_new=True, warnings=item.warnings)
+    return _register_worksheet(workspace, path, mark)
 
 
 def _register_micrograph(workspace: Workspace, path: Path, settings: WatchSettings) -> Registered:
@@ -115,14 +132,9 @@ def run_of(
     return next(iter(runs.values()))
 
 
-def _register_worksheet(workspace: Workspace, path: Path) -> Registered:
-    digest = digest_of(path)
+def _register_worksheet(workspace: Workspace, path: Path, mark: str) -> Registered:
     with workspace.database.read() as tx:
         campaign = workspace.active_campaign(tx)[1]
-        # Recorded with the change itself: a worksheet is taken once, whatever is corrected later.
-        mark = f"worksheet {path.name} for {campaign.name}, SHA-256 {digest}"
-        if tx.has_change("log", mark):
-            return Registered("worksheet", (), is_new=False)
     limit = workspace.settings.imports.max_rows
     entries, warnings = read_entries(path, campaign, max_rows=limit)
     recorded = record_all(workspace, entries, source=mark)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,11 @@ def create(
     *,
     template: str | None = None,
     name: str | None = None,
+    table: pd.DataFrame | Folder | None = None,
+    objectives: Sequence[str] | Mapping[str, str] = (),
+    ambient: Sequence[str] = (),
+    controlled: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
 ) -> Lab:
     """Begin a campaign in a folder, as `engine init` does; the folder is made if need be.
 
@@ -74,13 +80,29 @@ def create(
         folder: where config.toml and the database go.
         template: nanofibre (unless said otherwise), blank or mixture.
         name: the campaign's name; the template's if left out.
+        table: results that you have (a frame or a file), from which the campaign is drafted and
+            with which it is filled, in place of a template.
+        objectives: what is wanted of the table's results: ``["strength:max:5", "cost:min"]`` or
+            ``{"strength": "max:5", "cost": "min"}``; guessed if left out.
+        ambient: columns of the table that the room gives.
+        controlled: columns that are set.
+        leave_out: columns that are neither.
 
     Raises:
-        UsageError: no such template, or a name that cannot be.
+        UsageError: no such template or column, or both a template and a table.
+        DataError: the table cannot be read, or rows of it cannot be taken.
         StateError: something is there already.
     """
     from engine.workspace.init import initialise
 
+    beside_table = objectives or ambient or controlled or leave_out
+    if table is not None and template is not None:
+        raise UsageError("expected a template or a table, got both; keep one", field="template")
+    if table is None and beside_table:
+        raise UsageError(
+            "objectives, ambient, controlled and leave_out say what a table's columns are; give "
+            "the table, or change config.toml"
+        )
     config = _config_path(folder)
     is_new_folder = not config.parent.exists()
     try:
@@ -88,12 +110,44 @@ def create(
     except OSError as error:
         raise StateError(f"{place(config.parent)} cannot be made: {error.strerror}") from error
     try:
-        made = initialise(config, template=template, name=name)
+        if table is None:
+            return Lab(config, initialise(config, template=template, name=name).campaign.id)
+        columns = {"ambient": ambient, "controlled": controlled, "leave_out": leave_out}
+        return _create_from_table(config, table, name, objectives, columns)
     except BaseException:
         if is_new_folder:
             config.parent.rmdir()
         raise
-    return Lab(config, made.campaign.id)
+
+
+def _create_from_table(
+    config: Path,
+    table: pd.DataFrame | Folder,
+    name: str | None,
+    objectives: Sequence[str] | Mapping[str, str],
+    columns: Mapping[str, Sequence[str]],
+) -> Lab:
+    from engine.drafts.create import create_from_table
+    from engine.drafts.wishes import Wishes, read_wish
+
+    texts = (
+        [f"{outcome}:{aim}" for outcome, aim in objectives.items()]
+        if isinstance(objectives, Mapping)
+        else objectives
+    )
+    wishes = Wishes(
+        objectives=tuple(map(read_wish, texts)),
+        ambient=tuple(columns["ambient"]),
+        controlled=tuple(columns["controlled"]),
+        leave_out=tuple(columns["leave_out"]),
+        name=name,
+    )
+    if isinstance(table, str | Path):
+        create_from_table(config, Path(table), wishes)
+    else:
+        with as_file(table) as path:
+            create_from_table(config, path, replace(wishes, name=name or "campaign"))
+    return open(config)
 
 
 def _config_path(folder: Folder) -> Path:
@@ -210,6 +264,7 @@ class Lab:
         conditions: Mapping[str, Value] | None = None,
         actual: Mapping[str, Value] | None = None,
         micrograph: Folder | Sequence[Folder] = (),
+        curve: Folder | Sequence[Folder] = (),
         failed: str | None = None,
         label: str | None = None,
         note: str | None = None,
@@ -228,6 +283,7 @@ class Lab:
             conditions: settings and room of a new run.
             actual: conditions of a known run that were not as proposed, and its room.
             micrograph: a picture, or several.
+            curve: what a tensile tester exported, or several of it; its values are results.
             failed: beads, drips, no_jet or other: there was no mat to test.
             label: a new run's name.
             note: anything worth knowing.
@@ -242,7 +298,6 @@ class Lab:
         from engine.experiments.entries import Entry
         from engine.experiments.record import record
 
-        files = [micrograph] if isinstance(micrograph, str | Path) else micrograph
         entry = Entry(
             experiment=None if experiment is None else str(experiment),
             label=label,
@@ -256,7 +311,8 @@ class Lab:
             abandon=abandon,
             running=running,
             note=note,
-            micrographs=tuple(Path(file) for file in files),
+            micrographs=_paths(micrograph),
+            curves=_paths(curve),
         )
         if experiment is None and not entry.conditions:
             raise UsageError("expected a run's id or label, or the conditions of a new run")
@@ -454,6 +510,10 @@ class Lab:
         newest = runs.tail(5)
         newest.attrs = runs.attrs
         return table_html(f"{self.campaign.name}: {states}", newest, remarks=("The newest runs.",))
+
+
+def _paths(files: Folder | Sequence[Folder]) -> tuple[Path, ...]:
+    return tuple(map(Path, [files] if isinstance(files, str | Path) else files))
 
 
 def _failure(word: str) -> FailureKind:

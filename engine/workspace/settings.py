@@ -198,6 +198,12 @@ class WatchSettings(_Section):
     # Tried all of them: a name that means two runs is nobody's.
     patterns: tuple[str, ...] = ("{run}_{n}", "{run}")
     worksheets: tuple[str, ...] = ("worksheet*", "batch*", "results*")
+    curves: tuple[str, ...] = (
+        "{run}_curve",
+        "{run}_curve_{any}",
+        "{run}_tensile",
+        "{run}_tensile_{any}",
+    )
     settle_s: float = Field(2.0, ge=0, le=3600)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from inbox_files import SETTINGS, draw
+from tensile_files import Made, bluehill_en
 
 from engine.errors import NotFoundError, StateError, UsageError
 from engine.experiments.entries import Entry
@@ -123,6 +124,25 @@ def test_a_worksheet_is_logged_once_whatever_is_corrected_later(
     assert not outcome.registered.is_new
     with workspace.database.read() as tx:
         assert tx.experiments.get(2).replicates() == {"elongation.longitudinal": (80.0,)}
+
+
+def test_a_curve_goes_to_its_run_once(watcher: Watcher, workspace: Workspace) -> None:
+    for name in ("2_curve_longitudinal.csv", "Müller-1_tensile_transverse_1.csv", "4_curve.csv"):
+        strength = 20.0 + len(name)
+        content = bluehill_en([Made(yield_mpa=strength)])
+        (watcher.folder / name).write_bytes(content)
+    outcomes = {o.path.name: o for o in watcher.look()}
+    assert "direction" in str(outcomes["4_curve.csv"].problem)
+    with workspace.database.read() as tx:
+        campaign = workspace.active_campaign(tx)[0]
+        runs = {curve.experiment_id for curve in tx.curves.find(campaign.id)}
+        values = tx.experiments.get(2).replicates()
+    assert runs == {2, 4}
+    assert "fracture_strength.longitudinal" in values
+    again = Watcher(workspace, watcher.folder, SETTINGS).look()
+    assert [o.registered.is_new for o in again if o.registered] == [False, False]
+    with workspace.database.read() as tx:
+        assert tx.experiments.get(2).replicates() == values
 
 
 def test_a_worksheet_that_cannot_be_taken_is_listed_and_nothing_of_it_recorded(

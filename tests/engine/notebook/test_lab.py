@@ -46,6 +46,36 @@ def test_what_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
         engine.open(tmp_path)
 
 
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_campaign_of_ones_own_table(tmp_path: Path, runs: pd.DataFrame, is_file: bool) -> None:
+    table: pd.DataFrame | Path = runs
+    if is_file:
+        table = tmp_path / "glue 2.csv"
+        runs.to_csv(table, index=False)
+    wanted = {"strength": "max:3", "stretch": "min:9"}
+    lab = engine.create(tmp_path / "new", table=table, objectives=wanted, ambient=["humidity"])
+    campaign = lab.campaign
+    assert campaign.name == ("glue 2" if is_file else "campaign")
+    assert [p.name for p in campaign.controlled] == ["heat", "resin"]
+    assert [p.name for p in campaign.ambient] == ["humidity"]
+    assert [(o.outcome, o.goal, o.threshold) for o in campaign.objectives] == [
+        ("strength", "maximize", 3), ("stretch", "minimize", 9)
+    ]  # fmt: skip
+    assert lab.runs()["heat"].tolist() == runs["heat"].tolist()
+
+
+def test_a_table_that_cannot_be_drafted_leaves_no_folder(
+    tmp_path: Path, runs: pd.DataFrame
+) -> None:
+    with pytest.raises(engine.UsageError, match="no column 'colour'"):
+        engine.create(tmp_path / "new", table=runs, objectives=["colour:max"])
+    with pytest.raises(engine.UsageError, match="keep one"):
+        engine.create(tmp_path / "new", table=runs, template="blank")
+    with pytest.raises(engine.UsageError, match="give the table"):
+        engine.create(tmp_path / "new", objectives=["strength:max"])
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_frame_comes_in_as_a_file_would(lab: engine.Lab, runs: pd.DataFrame) -> None:
     report = lab.add(runs)
     assert (report.n_added, report.n_measurements) == (8, 16)
