@@ -20,6 +20,15 @@ PROPERTIES: tuple[PropertyName, ...] = (
     "fracture_strength", "yield_strength", "elastic_modulus", "tangent_modulus", "elongation",
 )  # fmt: skip
 
+UNITS: dict[PropertyName, str] = {
+    "fracture_strength": "MPa",
+    "yield_strength": "MPa",
+    "elastic_modulus": "MPa",
+    "tangent_modulus": "MPa",
+    "elongation": "%",
+}
+"""What a curve gives each in."""
+
 _NUMBER = r"(\d+(?:\.\d+)?)\s*%"
 _PERCENTS = re.compile(rf"(offset|secant)\s+{_NUMBER}$")
 _WINDOW = re.compile(rf"{_NUMBER}\s*(?:to|…|\.\.\.|-|–)\s*{_NUMBER}$")

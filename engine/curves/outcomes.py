@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.campaign import Campaign, Property
-from engine.campaign.curve_definitions import PROPERTIES, PropertyName
+from engine.campaign.curve_definitions import PROPERTIES, UNITS, PropertyName
 from engine.campaign.units import conversion
 from engine.campaign.vocabulary import loosely
-from engine.curves.properties.evaluate import UNITS, PropertyValue
 from engine.errors import CampaignError, SpinneretError, UsageError, field
+
+if TYPE_CHECKING:
+    from engine.curves.properties.evaluate import PropertyValue
 
 _SYNONYMS: dict[PropertyName, tuple[str, ...]] = {
     "fracture_strength": ("stress at break", "breaking strength", "breaking stress"),
@@ -90,6 +93,17 @@ def _property(campaign: Campaign, name: PropertyName, stated: Mapping[str, str])
 def directions_of(outcomes: Sequence[CurveOutcome]) -> tuple[str, ...]:
     """Return the directions in which specimens can be pulled; empty where there are none."""
     return tuple(dict.fromkeys(d for outcome in outcomes for d in outcome.prop.directions))
+
+
+def curve_directions(campaign: Campaign) -> tuple[str, ...] | None:
+    """Return the directions in which a campaign pulls specimens; none where it pulls none.
+
+    Empty: its properties have no directions.
+    """
+    try:
+        return directions_of(curve_outcomes(campaign))
+    except CampaignError:
+        return None
 
 
 def direction_of(

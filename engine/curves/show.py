@@ -67,14 +67,24 @@ def show_curves(
         DataError: damaged samples.
     """
     if experiment is not None:
-        campaign, _ = workspace.active_campaign(tx)
-        run = find_experiment(tx, campaign, experiment)
-        records = [r for r in tx.curves.all_of(run.id) if not r.is_withdrawn]
-        if not records:
-            raise NotFoundError(f"experiment {run.id} has no curves")
+        records = curves_of_run(tx, workspace, experiment)
     else:
         records = [find_curve(tx, workspace, id_) for id_ in ids]
     return [shown_curve(tx, record) for record in records]
+
+
+def curves_of_run(tx: Transaction, workspace: Workspace, experiment: str) -> list[CurveRecord]:
+    """Return the curves of a run that were not taken back.
+
+    Raises:
+        NotFoundError: no such run, or it has none.
+    """
+    campaign, _ = workspace.active_campaign(tx)
+    run = find_experiment(tx, campaign, experiment)
+    records = [r for r in tx.curves.all_of(run.id) if not r.is_withdrawn]
+    if not records:
+        raise NotFoundError(f"experiment {run.id} has no curves")
+    return records
 
 
 def shown_curve(tx: Transaction, record: CurveRecord) -> ShownCurve:

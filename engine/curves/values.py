@@ -210,7 +210,7 @@ def _withdrawn_twin(
     for twin in tx.curves.twins(experiment.campaign_id, new.array.sha256):
         if twin.experiment_id == experiment.id:
             if not twin.is_withdrawn:
-                raise StateError(f"{name}: experiment {experiment.id} has this curve already")
+                raise StateError(f"{name}: experiment {experiment.name} has this curve already")
             if twin.direction == new.direction:
                 twin_here = twin
                 continue
@@ -241,9 +241,9 @@ def _free_replicate(
     if typed and not beside_typed:
         listed = ", ".join(f"{m.outcome} = {m.value:g}" for m in typed[:5])
         raise StateError(
-            f"experiment {experiment.id} has results that no curve gave: {listed}. If the curve is "
-            f"of a further specimen, {field('replicate')} adds it beside; if it is of the same, "
-            f"take those back first ({field('retract')})"
+            f"experiment {experiment.name} has results that no curve gave: {listed}. If the curve "
+            f"is of a further specimen, {field('replicate')} adds it beside; if it is of the same, "
+            "take those back first" + by_voice(f" ({field('retract')})", "")
         )
     numbers = [m.replicate for m in experiment.measurements if m.outcome in outcomes]
     # A curve that was taken back keeps its number, as it may come again.

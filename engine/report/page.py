@@ -19,6 +19,7 @@ from db.records import Status
 from engine import __version__
 from engine.errors import spell
 from engine.predictions.sensitivity import Sensitivity
+from engine.report.curves import CurveSection
 from engine.report.previews import PreviewSection
 from engine.report.tables import NEWEST, batches_table, calibration_table, runs_table
 from engine.results import plots
@@ -61,6 +62,7 @@ def render_page(
     sensitivity: Sensitivity | None = None,
     remark: str | None = None,
     previews: PreviewSection | None = None,
+    curves: CurveSection | None = None,
     written: datetime | None = None,
 ) -> str:
     """Return the page.
@@ -70,6 +72,7 @@ def render_page(
         sensitivity: indices of the fitted model, if there is one.
         remark: why there is no sensitivity, or what to know of it.
         previews: the mats to expect, and the mats that came.
+        curves: the tensile curves of the best and the newest runs.
         written: the time shown; now by default.
     """
     from plotly.offline import get_plotlyjs
@@ -113,6 +116,7 @@ def render_page(
         calibration_table=calibration_table(scores),
         calibration_text=_calibration_text(scores),
         previews=previews,
+        curves=curves,
         sensitivity=sensitivity,
         sensitivity_remark=None if remark is None else spell(remark, "page"),
         runs=runs,

@@ -50,6 +50,7 @@ def write_report(
         NotFoundError: there is no active campaign.
         DataError, StateError: a file or folder cannot be written.
     """
+    from engine.report.curves import copy_pictures, curve_section
     from engine.report.page import render_page
     from engine.report.previews import preview_section
     from engine.results.figures import hypervolume_growth
@@ -68,7 +69,10 @@ def write_report(
     progress("drawing the page")
     page = out or default_page(workspace, material.campaign.name)
     section = preview_section(material, workspace.data_dir) if material.previews else None
-    html = render_page(material, sensitivity=indices, remark=remark, previews=section)
+    curves = curve_section(material, workspace)
+    html = render_page(
+        material, sensitivity=indices, remark=remark, previews=section, curves=curves
+    )
     files: list[Path] = []
     try:
         make_folder(page.parent)
@@ -78,6 +82,7 @@ def write_report(
 
             progress("drawing the pictures")
             files = write_pictures(material, pictures, indices)
+            files += copy_pictures(curves, pictures) if curves is not None else []
     except OSError as error:
         raise DataError(
             f"the report cannot be written: {by_voice(str(error), error.strerror or 'no access')}. "

@@ -194,15 +194,17 @@ def _has_comma(typed: str) -> bool:
 
 
 @contextmanager
-def uploaded(request: Request, files: list[Any]) -> Iterator[list[Path]]:
+def uploaded(request: Request, files: list[Any], *, noun: str = "picture") -> Iterator[list[Path]]:
     """Lay uploaded files into a folder of their own for as long as they are looked at.
+
+    Of pictures, the instruments' text files beside them are not among what is yielded.
 
     Raises:
         UsageError: no file was chosen.
     """
     chosen = [file for file in files if isinstance(file, UploadFile) and file.filename]
     if not chosen:
-        raise UsageError("expected a picture, got none: choose a file first")
+        raise UsageError(f"expected a {noun}, got none: choose a file first")
     # Not the name that was sent: two people may send the same one, and a sidecar has to lie beside
     # its picture.
     folder = site_of(request).uploads / secrets.token_hex(8)
@@ -214,8 +216,9 @@ def uploaded(request: Request, files: list[Any]) -> Iterator[list[Path]]:
             with path.open("wb") as target:
                 shutil.copyfileobj(file.file, target, 1 << 20)
             paths.append(path)
+        is_picture = noun == "picture"
         # The instruments' sidecars lie beside the pictures, and are none.
-        yield [path for path in paths if path.suffix.lower() != ".txt"]
+        yield [path for path in paths if path.suffix.lower() != ".txt" or not is_picture]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -52,6 +52,14 @@ LABELS = {
     "micrographs": "Pictures",
     "nm_per_pixel": "Pixel size",
     "rotation_axis": "Rotation axis in the picture",
+    "curve": "Curves",
+    "direction": "Direction in which it was pulled",
+    "width": "Width",
+    "thickness": "Thickness",
+    "gauge_length": "Gauge length",
+    "units": "Units of columns",
+    "columns": "Headings of columns",
+    "encoding": "Encoding",
 }
 """What the pages call their inputs, by the fields of requests; the templates take them from here.
 

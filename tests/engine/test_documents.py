@@ -10,9 +10,12 @@ from pydantic import AliasPath
 from pydantic_core import PydanticUndefined
 
 from db import records
+from engine.curves.fit import Refitted
+from engine.curves.values import ValueChange
 from engine.documents import (
     Document,
     campaigns,
+    curves,
     experiments,
     jobs,
     models,
@@ -51,6 +54,9 @@ READ_FROM: list[tuple[type[Document], type[Any]]] = [
     (experiments.RecordedValueOut, RecordedValue),
     (experiments.LoggedOut, Recorded),
     (experiments.UndoneOut, Undone),
+    (curves.CurveOut, records.CurveRecord),
+    (curves.CurveValueOut, ValueChange),
+    (curves.RefittedOut, Refitted),
     (experiments.TrailOut, records.TrailRecord),
     (campaigns.CampaignOut, records.CampaignRecord),
     (campaigns.RevisionOut, records.CampaignRecord),
@@ -99,7 +105,7 @@ def test_a_record_has_what_its_document_reads(document, record) -> None:
 
 
 def test_every_document_that_is_read_from_a_record_stands_in_the_table() -> None:
-    modules = (campaigns, experiments, jobs, models, predictions, proposals, retrieval)
+    modules = (campaigns, curves, experiments, jobs, models, predictions, proposals, retrieval)
     aliased = {
         value
         for module in modules

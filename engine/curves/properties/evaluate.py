@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from engine.campaign.curve_definitions import PROPERTIES, Definitions, PropertyName
+from engine.campaign.curve_definitions import PROPERTIES, UNITS, Definitions, PropertyName
 from engine.curves.properties.cut import Cut, cut, white_noise
 from engine.curves.properties.elastic import (
     Line,
@@ -30,13 +30,6 @@ from engine.curves.properties.yielding import (
 from engine.curves.reading.records import Array
 from engine.curves.stress_strain import TensileCurve
 
-UNITS: dict[PropertyName, str] = {
-    "fracture_strength": "MPa",
-    "yield_strength": "MPa",
-    "elastic_modulus": "MPa",
-    "tangent_modulus": "MPa",
-    "elongation": "%",
-}
 _NOISE = 0.002
 _SMOOTHED_OVER = 9
 

@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from db.records import FailureKind, TaskStatus
 from engine.campaign import Campaign
+from engine.curves.outcomes import curve_directions
 from engine.errors import EditedMeanwhileError, StateError, UsageError
 from engine.experiments.entries import Entry
 from engine.experiments.plausibility import reach
@@ -88,6 +89,7 @@ def _run_page(
         version = tx.experiments.version(run.id)
         nearest_id = run.proposal.nearest_experiment_id if run.proposal else None
         nearest = None if nearest_id is None else tx.experiments.get(nearest_id)
+        curves = tx.curves.all_of(run.id)
     rows = [
         {
             "outcome": outcome,
@@ -117,6 +119,8 @@ def _run_page(
         failures=list(FailureKind),
         typed=typed or {},
         is_measuring=_is_measuring(request, [p.id for p in run.micrographs]),
+        curves=curves,
+        directions=curve_directions(campaign),
         drawn=previews_of(site.workspace, [run.id]).get(run.id),
     )
 

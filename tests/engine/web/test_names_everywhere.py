@@ -29,6 +29,8 @@ NO_COUNT = "C=0: expected a whole number, 1 or more, got '0'"
 # Options: the words that come before, and what is wrong with which alias. An option with None takes
 # names that are not the campaign's.
 COMMANDS: dict[tuple[str, str], list[tuple[tuple[str, ...], str]] | None] = {
+    ("curve add", "--direction"): None,
+    ("log", "--direction"): None,
     ("log", "arguments"): [(("log", "1"), NO_STRENGTH)],
     ("log", "--new"): [(("log", "--new"), NO_VOLTAGE), (("log", "--new"), NO_STRENGTH)],
     ("log", "--actual"): [(("log", "1", "--actual"), NO_VOLTAGE)],
