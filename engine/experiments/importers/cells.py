@@ -62,6 +62,8 @@ class CellError(ValueError):
 
 def number_part(text: str) -> str:
     """Return a cell's number without its unit, the limit's mark before and the scatter after it."""
+    if _NUMBER.fullmatch(text):
+        return text
     match = _READING.fullmatch(text.strip())
     return _split_unit(text if match is None else match["value"])[0]
 
@@ -90,6 +92,8 @@ def has_decimal_point(text: str) -> bool:
 
 def _split_unit(text: str) -> tuple[str, str]:
     """Return the number in a cell and the unit that the cell states, if it is of that form."""
+    if _NUMBER.fullmatch(text):
+        return text, ""
     # Spreadsheets and papers write the minus sign, U+2212.
     word = text.strip().replace("−", "-")
     match = _WITH_UNIT.fullmatch(word)
@@ -217,7 +221,8 @@ def parse_result(
     Raises:
         CellError: not a finite number, or beyond what is physically possible.
     """
-    match = _READING.fullmatch(text.strip().replace("−", "-"))
+    is_plain = _NUMBER.fullmatch(text) is not None
+    match = None if is_plain else _READING.fullmatch(text.strip().replace("−", "-"))
     parts = {} if match is None else match.groupdict()
     own_unit = unit or prop.unit or ""
 

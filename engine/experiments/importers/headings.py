@@ -169,7 +169,9 @@ class _Headings:
                 self.ignored.append(heading)
                 continue
             self.disputed |= candidates
-            mend = by_voice(f"--column '{heading}={sorted(candidates)[0]}'", "")
+            name = sorted(candidates)[0]
+            elsewhere = f"'{heading}' among the aliases of {name} in the campaign"
+            mend = by_voice(f"--column '{heading}={name}'", elsewhere)
             self.problems.append(RowProblem(1, heading, None, problem, mend))
 
 

@@ -23,6 +23,7 @@ Style = Literal["comma", "point"]
 _SIGN, _POWER = r"[+-]?", r"(?:[eE][+-]?[0-9]+)?"
 # Thousands as French and Swiss editions write them.
 _GROUPS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:[\u00a0\u202f'’][0-9]{3})+(?![0-9])")
+_MARKS = frozenset(",\u00a0\u202f'’")
 _EITHER = re.compile(rf"{_SIGN}[1-9][0-9]{{0,2}}[.,][0-9]{{3}}")
 _EVIDENCE = {
     style: re.compile(
@@ -53,6 +54,10 @@ def plain_numbers(raw: RawTable, columns: Columns, campaign: Campaign) -> Number
 
 def plain_columns(raw: RawTable, numeric: Sequence[Column]) -> Numbers:
     """Return the table with the numbers of these columns written plainly."""
+    texts = "".join(row[column.index] for column in numeric for row in raw.rows)
+    # Without a comma or a mark between thousands there is no other way to read them.
+    if not _MARKS.intersection(texts):
+        return Numbers(raw, decimal_comma=False)
     rows = [list(row) for row in raw.rows]
     notes: list[str] = []
     problems: list[RowProblem] = []
@@ -135,7 +140,7 @@ def _rewrite(
     if style is None:
         return None
     parts = {row[column.index]: cells.number_part(row[column.index]) for row in rows}
-    grouped = [word for word in parts.values() if _GROUPED[style].fullmatch(word)]
+    grouped = {word for word in parts.values() if _GROUPED[style].fullmatch(word)}
     # "1,028" beside "0.5" alone is as likely a slip.
     has_groups = style == "comma" or any(not _EITHER.fullmatch(word) for word in grouped)
     examples = []

@@ -37,9 +37,11 @@ def join_scatter(rows: Sequence[Row], columns: Columns, reader: CellReader) -> l
     n_unknown: Counter[str] = Counter()
     for row in rows:
         for outcome, value in row.results.items():
-            n = row.counts.get(outcome, row.counts.get(""))
             sd = row.scatter.get(outcome)
             error = row.errors.get(outcome)
+            # A bare "n" is of what scatters.
+            bare = row.counts.get("") if sd is not None or error is not None else None
+            n = row.counts.get(outcome, bare)
             if error is not None and sd is None:
                 if n is None:
                     reader.problems.append(

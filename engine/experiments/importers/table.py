@@ -165,7 +165,7 @@ def _headings_further_down(
     for number, row in zip(raw.numbers[:30], raw.rows[:30], strict=True):
         n_names = sum(vocabulary.meaning(cell)[0] is not None for cell in row if cell.strip())
         if n_names >= 2 and n_names > n_understood:
-            mend = by_voice(f"--title-rows {number - 1}", "")
+            mend = by_voice(f"--title-rows {number - 1}", f"the table from row {number} on")
             return [RowProblem(number, None, None, "looks like the row of headings", mend)]
     return []
 
