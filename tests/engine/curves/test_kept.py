@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tensile_files import FORMATS, Made
 
 from db.copying import copy
@@ -28,6 +31,7 @@ from engine.errors import (
     CampaignError,
     DataError,
     NotFoundError,
+    SpinneretError,
     StateError,
     UsageError,
 )
@@ -440,3 +444,34 @@ class TestCommands:
 def test_no_such_curve(workspace: Workspace) -> None:
     with pytest.raises(NotFoundError):
         remove(workspace, [1])
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    share=st.floats(0, 1),
+    encoding=st.sampled_from(["latin-1", "utf-8", "utf-16"]),
+    seed=st.none() | st.integers(0, 10**6),
+)
+def test_a_damaged_file_is_refused_or_gives_right_values(
+    workspace: Workspace, folder: Path, share: float, encoding: str, seed: int | None
+) -> None:
+    lines = FORMS["essai.TRA"].write((ONE,)).decode("latin-1").splitlines(keepends=True)
+    if seed is not None:
+        random.Random(seed).shuffle(lines)  # noqa: S311 -- shuffles a file
+    content = "".join(lines).encode(encoding)
+    path = folder / "damaged.TRA"
+    path.write_bytes(content[: int((1 - share**4) * len(content))])
+    id_ = new_run(workspace)
+    tested = HowTested(direction=("longitudinal",))
+    try:
+        add(workspace, id_, path, tested=tested)
+    except SpinneretError:
+        assert values(workspace, id_) == {}
+        return
+    truth = {
+        STRENGTH: ONE.strength_mpa, YIELD: ONE.offset_yield(0.02), MODULUS: 10, ELONGATION: 50
+    }  # fmt: skip
+    for outcome, (value,) in values(workspace, id_).items():
+        assert value == pytest.approx(truth.get(outcome, value), rel=0.03)
