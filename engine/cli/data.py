@@ -48,6 +48,10 @@ def import_(
         list[str] | None,
         typer.Option(help="HEADING=NAME: what a heading means in this file. Again for each."),
     ] = None,
+    replicates: Annotated[
+        bool,
+        typer.Option("--replicates", help="Rows of equal settings are replicates of one run."),
+    ] = False,
     update: Annotated[
         bool,
         typer.Option("--update", help="Where the file differs from the database, correct that."),
@@ -78,6 +82,7 @@ def import_(
             hidden=hidden,
             title_rows=title_rows,
             columns_named=_named(column or []),
+            replicates=replicates,
             update=update,
             dry_run=dry_run,
             progress=_progress(),

@@ -1,8 +1,8 @@
 """What a model learns from: records of the database → a history, an informative part if too many.
 
 Exact Gaussian processes take time that grows with the cube of the runs, so of a large campaign
-``[propose] most_runs`` runs are learnt from and the others only known of (nothing that was run is
-proposed again by oversight). The choice is a function of what is recorded, and so replays.
+``[propose] most_runs`` designs are learnt from and the others only known of (nothing that was run
+is proposed again by oversight). The choice is a function of what is recorded, and so replays.
 
 ======  ====================================================================================
 ``N``   finished runs; ``M`` of them are chosen
@@ -44,6 +44,7 @@ _ENDED = (Status.COMPLETED, Status.FAILED)
 _PENDING = tuple(status for status in Status if status.is_pending)
 _VIEWS = 16  # points of view from which cells are compared
 _PER_CELL = 8  # runs taken of one cell for its goodness
+_FEWEST_REPLICATES = 8  # runs of one design that are learnt from, if there are so many
 
 
 def learning_set(
@@ -184,18 +185,45 @@ def choose_runs(campaign: Campaign, briefs: Sequence[ExperimentBrief], limit: in
     Args:
         campaign: whose parameters and objectives count.
         briefs: completed and failed experiments, in the order of their ids.
-        limit: finished runs to learn from.
+        limit: designs to learn from, each with the runs of its conditions, the newest if many.
     """
     finished = [brief for brief in briefs if brief.status is Status.COMPLETED]
     failed = [brief for brief in briefs if brief.status is Status.FAILED]
     if len(finished) <= limit:
         return Chosen(tuple(brief.id for brief in briefs), ())
-    picked = _finished(campaign, finished, limit)
-    share = -(-len(failed) * limit // len(finished))
-    ids = {finished[row].id for row in picked}
+    designs = _designs(finished)
+    picked: Sequence[int] = range(len(designs))
+    if len(designs) > limit:
+        picked = _finished(campaign, [_mean_of(runs) for runs in designs], limit)
+    n_each = max(_FEWEST_REPLICATES, 4 * limit // len(designs))
+    share = -(-len(failed) * len(picked) // len(designs))
+    ids = {brief.id for row in picked for brief in designs[row][-n_each:]}
     ids |= {failed[row].id for row in _evenly(len(failed), share)}
     left_aside = tuple(brief for brief in briefs if brief.id not in ids)
     return Chosen(tuple(sorted(ids)), left_aside)
+
+
+def _designs(finished: Sequence[ExperimentBrief]) -> list[list[ExperimentBrief]]:
+    """Return the runs of equal conditions together, the designs in the order of their newest run.
+
+    A setting that was spun twenty times is one thing to learn from: a model reads its replicates
+    as one mean and their scatter.
+    """
+    groups: dict[frozenset[tuple[str, Value]], list[ExperimentBrief]] = {}
+    for brief in finished:
+        groups.setdefault(frozenset(brief.conditions.items()), []).append(brief)
+    return sorted(groups.values(), key=lambda runs: runs[-1].id)
+
+
+def _mean_of(runs: Sequence[ExperimentBrief]) -> ExperimentBrief:
+    """Return one run in place of those of a design, its outcomes their means."""
+    if len(runs) == 1:
+        return runs[0]
+    values: dict[str, list[float]] = {}
+    for run in runs:
+        for outcome, mean in run.means.items():
+            values.setdefault(outcome, []).append(mean)
+    return replace(runs[-1], means={o: sum(v) / len(v) for o, v in values.items()})
 
 
 def _finished(campaign: Campaign, finished: Sequence[ExperimentBrief], limit: int) -> list[int]:

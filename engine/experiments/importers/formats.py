@@ -23,6 +23,7 @@ def read_file(
     hidden: bool = False,
     title_rows: int | None = None,
     columns_named: Mapping[str, str] | None = None,
+    replicates: bool = False,
 ) -> ImportedTable:
     """Read a file's runs in one of :data:`FORMATS`; ``.json`` is what ``engine export`` writes.
 
@@ -35,6 +36,7 @@ def read_file(
     if file_format == "matmcl" or is_document:
         options: dict[str, object] = {"sheet": sheet, "encoding": encoding, "hidden": hidden}
         options |= {"title_rows": title_rows, "column": columns_named}
+        options |= {"replicates": replicates}
         for name, value in options.items():
             if value:
                 raise UsageError(f"is for tables, not for {path.name}", field=name)
@@ -51,4 +53,5 @@ def read_file(
         hidden=hidden,
         title_rows=title_rows,
         columns_named=columns_named,
+        replicates=replicates,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from db.records import FailureKind, Status
 from db.words import nfc
 from engine.campaign import Value
 from engine.errors import RowProblem
+from engine.errors import field as field_name
 from engine.experiments.importers.headings import Columns
 from engine.experiments.importers.runs import ImportedRun, contradiction, status_of
 
@@ -60,17 +62,26 @@ class Row:
 
 
 def group_rows(
-    rows: Sequence[Row], columns: Columns, problems: list[RowProblem]
+    rows: Sequence[Row],
+    columns: Columns,
+    problems: list[RowProblem],
+    *,
+    are_replicates: bool = False,
 ) -> tuple[tuple[ImportedRun, ...], list[str]]:
     """Put the rows of each run together; add what contradicts itself to ``problems``.
 
     Rows of one label (or, without one, of one experiment number) are one run. Where neither names
     the rows but a column numbers the replicates, rows of equal conditions are one run until a
     number comes again. Rows that repeat another one of their run in everything are dropped.
+    ``are_replicates``: rows of equal conditions that nothing names are one run, its replicates
+    numbered as they come; without, that is offered.
 
     Returns the runs in the file's order, and warnings.
     """
     is_numbered = bool(columns.of_kind("replicate"))
+    if are_replicates and not is_numbered:
+        _number_replicates(rows)
+        is_numbered = True
     groups: dict[tuple[Hashable, ...], list[Row]] = {}
     for row in rows:
         if row.is_sound:
@@ -90,6 +101,7 @@ def group_rows(
     warnings = []
     if n_repeated:
         warnings.append(f"{n_repeated} rows repeat another row of their run exactly; taken once")
+    warnings += _offer(rows, is_numbered=is_numbered)
     n_twins = _count_twins([row for (kind, *_), (row, *_) in groups.items() if kind == "row"])
     if n_twins:
         warnings.append(
@@ -97,6 +109,30 @@ def group_rows(
             "their own (remove them if they are copies)"
         )
     return tuple(runs), warnings
+
+
+def _number_replicates(rows: Sequence[Row]) -> None:
+    """Number the rows of equal conditions that neither a label nor a number names."""
+    counts: Counter[Hashable] = Counter()
+    for row in rows:
+        if row.label is None and row.experiment is None:
+            key = frozenset(row.conditions.items())
+            counts[key] += 1
+            row.replicate = counts[key]
+
+
+def _offer(rows: Sequence[Row], *, is_numbered: bool) -> list[str]:
+    """Say that equal settings may be replicates, where nothing in the table says so."""
+    if is_numbered:
+        return []
+    unnamed = [row for row in rows if row.label is None and row.experiment is None]
+    n_settings = len({frozenset(row.conditions.items()) for row in unnamed})
+    if n_settings > 0.8 * len(unnamed):
+        return []
+    return [
+        f"{len(unnamed)} rows hold {n_settings} different settings: taken as runs of their own "
+        f"({field_name('replicates')} takes rows of equal settings for replicates of one run)"
+    ]
 
 
 def _count_twins(rows: Sequence[Row]) -> int:

@@ -62,6 +62,7 @@ def import_file(
     hidden: bool = False,
     title_rows: int | None = None,
     columns_named: Mapping[str, str] | None = None,
+    replicates: bool = False,
     update: bool = False,
     dry_run: bool = False,
     detail: str | None = None,
@@ -96,6 +97,7 @@ def import_file(
             hidden=hidden,
             title_rows=title_rows,
             columns_named=columns_named,
+            replicates=replicates,
             max_rows=workspace.settings.imports.max_rows,
         )
     except ImportRefusedError as error:

@@ -50,10 +50,12 @@ def read_runs(
     hidden: bool = False,
     title_rows: int | None = None,
     columns_named: Mapping[str, str] | None = None,
+    replicates: bool = False,
 ) -> ImportedTable:
     """Read a table of runs; ``sheet`` … ``title_rows`` as of :func:`read_table`.
 
-    ``columns_named``: headings, and the names of the campaign that they mean in this file.
+    ``columns_named``: headings, and the names of the campaign that they mean in this file;
+    ``replicates``: rows of equal conditions are replicates of one run.
 
     Every controlled parameter that is no constant needs a column and a value in each row. An
     ambient column may be absent or have empty cells. Columns that mean nothing to the campaign are
@@ -91,7 +93,7 @@ def read_runs(
     left_out = [*_drop_surplus(rows, campaign), *_fill_constants(rows, campaign)]
     _refuse_missing_controlled(rows, columns, reader)
     left_out += join_scatter(rows, columns, reader)
-    runs, repeated = group_rows(rows, columns, reader.problems)
+    runs, repeated = group_rows(rows, columns, reader.problems, are_replicates=replicates)
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
     warnings = [*table.notes, *left_out]

@@ -93,7 +93,19 @@ def test_equal_settings_and_missing_results_do_no_harm(nanofibre) -> None:
     (one,) = briefs(nanofibre, 1)
     runs = [ExperimentBrief(i, Status.COMPLETED, one.conditions, {}) for i in range(1, 301)]
     chosen = choose_runs(nanofibre, runs, 60)
-    assert len(chosen.ids) == 60
+    assert len(chosen.ids) == 240
+    assert chosen.ids[-1] == 300
+
+
+def test_designs_count_and_not_specimens(nanofibre) -> None:
+    """A design of twenty specimens takes one place, and is there with all of them."""
+    designs = briefs(nanofibre, 100)
+    runs = [replace(designs[i % 100], id=i + 1) for i in range(2000)]
+    assert len(choose_runs(nanofibre, runs, 100).ids) == 800
+    chosen = choose_runs(nanofibre, runs, 50).ids
+    places = {frozenset(runs[id_ - 1].conditions.items()) for id_ in chosen}
+    assert len(places) == 50
+    assert len(chosen) == 400
 
 
 def test_a_categorical_campaign(mixture) -> None:

@@ -345,3 +345,16 @@ def test_a_table_in_other_units_comes_in_as_if_it_were_in_the_campaigns(
     assert any(
         "µL/min to mL/h" in note for note in engine("import", "v.csv", "--json").json["warnings"]
     )
+
+
+def test_rows_of_equal_settings_are_offered_as_replicates(tmp_path, nanofibre) -> None:
+    rows = [changed(5, str(value)) for value in (80, 82, 84)]
+    path = write(tmp_path / "t.csv", [HEADINGS, *rows, changed(2, "20")])
+    table = read_runs(path, nanofibre, max_rows=10)
+    assert len(table.runs) == 4
+    assert any("4 rows hold 2 different settings" in warning for warning in table.warnings)
+    runs = read_runs(path, nanofibre, max_rows=10, replicates=True).runs
+    assert [run.outcomes["elongation.longitudinal"] for run in runs] == [
+        {1: 80, 2: 82, 3: 84},
+        {1: 88.5},
+    ]
