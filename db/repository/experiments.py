@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import and_, func, insert, select, update
@@ -393,6 +393,13 @@ class Experiments:
             condition = and_(condition, e.c.id.in_(select(micrographs.c.experiment_id)))
         query = Query(condition, status, watermark, newest)
         return read_experiments(self._scope.connection, query)
+
+    def each(self, campaign_id: int, *, chunk: int = 500) -> Iterator[ExperimentRecord]:
+        """Yield a campaign's experiments in the order of their ids, few of them in memory."""
+        statement = select(e.c.id).where(e.c.campaign_id == campaign_id).order_by(e.c.id)
+        ids = self._scope.connection.execute(statement).scalars().all()
+        for start in range(0, len(ids), chunk):
+            yield from self.get_all(ids[start : start + chunk])
 
 
 def _condition_row(

@@ -140,17 +140,19 @@ def export(
     CSV and Excel: a row for each replicate, conditions as really run. JSON: everything, proposed
     conditions, who and when included.
     """
-    from engine.experiments.export import choose_format, render, write_export
+    from engine.experiments.export import choose_format, rendered_parts, write_export
     from engine.workspace import Workspace
 
     chosen = choose_format(out, file_format)
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
-        experiments = tx.experiments.find(record.id)
         curves = tx.curves.find(record.id) if chosen == "json" else ()
-    content = render(chosen, record, campaign, experiments, curves)
-    if out is None:
-        print_table(content.decode())
-        return
-    write_export(out, content)
-    console(to_stderr=True).print(f"{len(experiments)} experiments → {out}", markup=False)
+        runs = tx.experiments.each(record.id)
+        parts = rendered_parts(chosen, record, campaign, runs, curves)
+        if out is None:
+            for part in parts:
+                print_table(part.decode())
+            return
+        write_export(out, parts)
+        n_runs = sum(tx.experiments.count(record.id).values())
+    console(to_stderr=True).print(f"{n_runs} experiments → {out}", markup=False)

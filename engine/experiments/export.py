@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from engine.campaign.applicability import without_surplus
 from engine.campaign.vocabulary import Vocabulary
 from engine.errors import StateError, UsageError, field, place
 from engine.experiments.importers.formula_text import csv_text, protect_apostrophe
-from engine.workspace.files import write_aside
+from engine.workspace.files import write_parts_aside
 
 FORMATS = ("csv", "xlsx", "json")
 
@@ -56,23 +56,61 @@ def render(
     file_format: str,
     record: CampaignRecord,
     campaign: Campaign,
-    experiments: Sequence[ExperimentRecord],
+    experiments: Iterable[ExperimentRecord],
     curves: Sequence[CurveRecord] = (),
 ) -> bytes:
     """Return the export as the bytes of a file (text is UTF-8); curves stand in JSON only."""
+    return b"".join(rendered_parts(file_format, record, campaign, experiments, curves))
+
+
+def rendered_parts(
+    file_format: str,
+    record: CampaignRecord,
+    campaign: Campaign,
+    experiments: Iterable[ExperimentRecord],
+    curves: Sequence[CurveRecord] = (),
+) -> Iterator[bytes]:
+    """Yield the same part by part, so that a large campaign is never in memory as a whole.
+
+    A workbook is one part: its rows are written to a temporary file as they come.
+    """
     if file_format == "json":
-        document = export_document(record, campaign, experiments, curves)
-        return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
+        yield from _json_parts(record, campaign, experiments, curves)
+        return
     headings = export_headings(campaign)
-    rows = export_rows(campaign, experiments)
-    return (
-        workbook_bytes("experiments", headings, rows)
-        if file_format == "xlsx"
-        else _csv(headings, rows)
-    )
+    rows = (row for experiment in experiments for row in export_rows(campaign, [experiment]))
+    if file_format == "xlsx":
+        yield workbook_bytes("experiments", headings, rows)
+        return
+    yield csv_text(headings, []).encode()
+    for row in rows:
+        yield csv_text([_text(value) for value in row], []).encode()
 
 
-def write_export(path: Path, content: bytes) -> None:
+def _json_parts(
+    record: CampaignRecord,
+    campaign: Campaign,
+    experiments: Iterable[ExperimentRecord],
+    curves: Sequence[CurveRecord],
+) -> Iterator[bytes]:
+    """Yield ``export_document`` as JSON, indented by one blank a level, run by run."""
+    by_run: dict[int, list[CurveRecord]] = {}
+    for curve in curves:
+        by_run.setdefault(curve.experiment_id, []).append(curve)
+    document = export_document(record, campaign, ())
+    frame = json.dumps(document, ensure_ascii=False, indent=1)
+    head, mark, tail = frame.rpartition('"experiments": []')
+    yield (head + mark.removesuffix("]")).encode()
+    is_empty = True
+    for run in experiments:
+        entry = experiment_document(run, by_run.get(run.id, ()))
+        text = json.dumps(entry, ensure_ascii=False, indent=1).replace("\n", "\n  ")
+        yield f"{'' if is_empty else ','}\n  {text}".encode()
+        is_empty = False
+    yield (("]" if is_empty else "\n ]") + tail + "\n").encode()
+
+
+def write_export(path: Path, parts: Iterable[bytes]) -> None:
     """Write an export whole, or not at all; a file of that name is replaced.
 
     Raises:
@@ -82,7 +120,7 @@ def write_export(path: Path, content: bytes) -> None:
         raise StateError(f"{place(path)} is a folder; name a file in it")
     if not path.parent.is_dir():
         raise StateError(f"{place(path.parent)}: no such folder; make it first")
-    write_aside(path, content)
+    write_parts_aside(path, parts)
 
 
 def export_headings(campaign: Campaign) -> list[str]:
@@ -211,10 +249,6 @@ def measurement_document(measurement: MeasurementRecord) -> dict[str, Any]:
     }
 
 
-def _csv(headings: Sequence[str], rows: Sequence[Sequence[Value | None]]) -> bytes:
-    return csv_text(headings, [[_text(value) for value in row] for row in rows]).encode()
-
-
 def _text(value: Value | None) -> str:
     if isinstance(value, Reading):
         return _reading_text(value)
@@ -235,7 +269,7 @@ def _reading_text(value: Reading) -> str:
 
 
 def workbook_bytes(
-    title: str, headings: Sequence[str], rows: Sequence[Sequence[Value | None]]
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[Value | None]]
 ) -> bytes:
     """Return a table as an Excel workbook of one sheet: text is text, numbers have all digits."""
     import openpyxl

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import DataError, StateError, place
-from surrogate.files import write_whole
+from surrogate.files import whole_file, write_whole
 
 
 def refuse_broken_name(path: Path) -> None:
@@ -28,8 +30,24 @@ def write_aside(path: Path, content: str | bytes, *, mode: int | None = None) ->
     Raises:
         StateError: its folder cannot be written.
     """
-    try:
+    with _refusals_of(path):
         write_whole(path, content, mode=mode)
+
+
+def write_parts_aside(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file part by part, whole or not at all.
+
+    Raises:
+        StateError: its folder cannot be written.
+    """
+    with _refusals_of(path), whole_file(path) as draft, draft.open("wb") as file:
+        file.writelines(parts)
+
+
+@contextmanager
+def _refusals_of(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if not os.access(path.parent, os.W_OK | os.X_OK):
             folder = place(path.resolve().parent)

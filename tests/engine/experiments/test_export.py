@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.records import FailureKind, NewExperiment, Origin, Status
-from engine.experiments.export import render, write_export
+from engine.experiments.export import export_document, render, rendered_parts, write_export
 from engine.experiments.importers.cells import CellError, clean_label
 from engine.experiments.importers.importing import import_file
 from engine.workspace import Workspace
@@ -120,8 +120,8 @@ def test_what_cannot_be_written(engine, folder, words, code, told) -> None:
 
 def test_an_export_takes_the_place_of_an_older_one(tmp_path) -> None:
     path = tmp_path / "a.csv"
-    write_export(path, b"old")
-    write_export(path, b"new")
+    write_export(path, [b"old"])
+    write_export(path, [b"new"])
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -238,3 +238,18 @@ def test_any_campaign_comes_back(tmp_path_factory, initialised, runs, file_forma
         if runs:
             import_file(two, path)
         assert essence(two) == essence(one)
+
+
+@pytest.mark.parametrize("file_format", ["csv", "json"])
+def test_parts_are_the_whole_and_few_runs_are_read_at_a_time(workspace, file_format) -> None:
+    with workspace.database.write("test") as tx:
+        tx.experiments.add(workspace.active_campaign(tx)[0], EXPERIMENTS)
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        runs = tx.experiments.find(record.id)
+        assert list(tx.experiments.each(record.id, chunk=2)) == runs
+        parts = list(rendered_parts(file_format, record, campaign, iter(runs)))
+    assert len(parts) > len(runs)
+    if file_format == "json":
+        whole = json.dumps(export_document(record, campaign, runs), ensure_ascii=False, indent=1)
+        assert b"".join(parts).decode() == whole + "\n"
