@@ -6,7 +6,7 @@ decompression bomb costs nothing.
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,11 @@ from PIL import Image
 
 from engine.errors import DataError, place
 from engine.micrographs.store import inspect_picture
+from engine.micrographs.unpacking import unpacking
 
-LEAST_SIDE_PX = 32
-"""Below so many pixels a side there is no fibre to measure."""
-
-# Pillow's modes of more than 8 bits: `convert("L")` would cut them off at 255.
-# https://pillow.readthedocs.io/en/stable/handbook/concepts.html#concept-modes
-_DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
+_BAND_PX = 4_000_000
+"""A picture is reduced in bands of so many pixels: as numbers, all of it would be four times as
+large as its file unpacked."""
 
 
 def read_grey(path: Path, *, max_megapixels: float, name: str | None = None) -> NDArray[np.float32]:
@@ -34,25 +32,41 @@ def read_grey(path: Path, *, max_megapixels: float, name: str | None = None) -> 
         DataError: no picture, a damaged one, one of more than ``max_megapixels``, one that is
             smaller than 32 × 32, or one without any contrast.
     """
+    return _read(path, _grey, max_megapixels, name)
+
+
+def read_reduced(
+    path: Path, side: int, *, max_megapixels: float, name: str | None = None
+) -> NDArray[np.float32]:
+    """Return the same, averaged over square blocks so that its longer side has ``side`` pixels.
+
+    Up to three times ``side``, as a block is a whole number of pixels. Needs the memory of the
+    file unpacked and little more.
+
+    Raises:
+        DataError: as of :func:`read_grey`.
+    """
+    return _read(path, lambda image: _reduced(image, side), max_megapixels, name)
+
+
+def _read(
+    path: Path,
+    convert: Callable[[Image.Image], NDArray[np.float32]],
+    max_megapixels: float,
+    name: str | None,
+) -> NDArray[np.float32]:
     label = name or place(path)
     _, width, height = inspect_picture(path, max_megapixels, name=name, decode=False)
-    if min(width, height) < LEAST_SIDE_PX:
-        raise DataError(
-            f"{label}: expected a micrograph of at least {LEAST_SIDE_PX} × {LEAST_SIDE_PX} pixels, "
-            f"got {width} × {height}"
-        )
-    limit = Image.MAX_IMAGE_PIXELS
     try:
-        Image.MAX_IMAGE_PIXELS = None  # checked above, against the user's own limit
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")
-            grey = _grey(image)
+        with unpacking(path) as image:
+            _refuse_blank(image, label)
+            grey = convert(image)
+    except DataError:
+        raise
     except MemoryError:
         raise DataError(f"{label}: not enough memory for {width} × {height} pixels") from None
     except Exception as error:  # Pillow's decoders raise what they like
         raise DataError(f"{label} is a damaged picture: {error}") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
     if not np.isfinite(grey).all():
         raise DataError(f"{label}: expected finite grey values, got NaN or infinity")
     if grey.max() <= grey.min():
@@ -60,13 +74,52 @@ def read_grey(path: Path, *, max_megapixels: float, name: str | None = None) -> 
     return grey
 
 
+def _refuse_blank(image: Image.Image, source: str) -> None:
+    """Refuse a picture, unpacking it, whose pixels all have one value.
+
+    Asked of the pixels as Pillow holds them, a byte each: as numbers they are four.
+
+    Raises:
+        DataError: there is nothing on it.
+    """
+    extremes = image.getextrema()
+    bands = extremes if isinstance(extremes[0], tuple) else (extremes,)
+    # A palette's numbers are no grey values: two of them may be the same colour.
+    if all(low == high for low, high in bands):
+        shown = ", ".join(f"{low:g}" for low, _ in bands)
+        raise DataError(f"{source} shows nothing: every pixel has the grey value {shown}")
+
+
+def _reduced(image: Image.Image, side: int) -> NDArray[np.float32]:
+    block = max(1, max(image.size) // side // 2)
+    columns = image.width // block
+    rows = max(1, _BAND_PX // (image.width * block))
+    bands = []
+    for top in range(0, image.height // block, rows):
+        bottom = min(top + rows, image.height // block)
+        band = _luma(image.crop((0, top * block, columns * block, bottom * block)))
+        # Pillow's own mean, of deep pictures too, is rounded to the kind of their pixels.
+        bands.append(np.asarray(band.reduce(block) if block > 1 else band, dtype=np.float32))
+    return np.concatenate(bands)
+
+
 def _grey(image: Image.Image) -> NDArray[np.float32]:
-    if image.mode in _DEEP or image.mode == "L":
-        return np.asarray(image, dtype=np.float32)
+    return np.asarray(_luma(image), dtype=np.float32)
+
+
+def _luma(image: Image.Image) -> Image.Image:
+    # More than 8 bits stay as they are: `convert("L")` would cut them off at 255.
+    # https://pillow.readthedocs.io/en/stable/handbook/concepts.html#concept-modes
+    if image.mode in ("I;16", "I;16B", "I;16L"):
+        return image.convert("I")  # `reduce` knows no 16-bit pixels
+    if image.mode in ("I", "F", "L"):
+        return image
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         # Laid on black, not just dropped: under full transparency files hold any colour.
         clear = image.convert("RGBA")
         ground = Image.new("RGBA", clear.size, (0, 0, 0, 255))
         image = Image.alpha_composite(ground, clear)
+    elif image.mode == "1":
+        return image.convert("L")
     # By way of RGB, as a palette's numbers are no grey values.
-    return np.asarray(image.convert("RGB").convert("L"), dtype=np.float32)
+    return image.convert("RGB").convert("L")

@@ -8,18 +8,21 @@ nothing refers to, never a row without its file.
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import DataError, NotFoundError, place
+from engine.micrographs.unpacking import unpacking
 from engine.workspace.files import refuse_broken_name
 from surrogate.files import draft_of, whole_file
 from surrogate.private_files import make_folder, mode_at, touch
 
 FOLDER = "micrographs"
+LEAST_SIDE_PX = 32
+"""Below so many pixels a side there is no fibre to measure."""
+
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp"}
 _CHUNK = 1 << 20
 
@@ -42,7 +45,7 @@ def store_micrograph(source: Path, data_dir: Path, *, max_megapixels: float) -> 
     Raises:
         NotFoundError: no such file.
         DataError: no picture (PNG, JPEG, TIFF, BMP), a damaged one, one of more than
-            ``max_megapixels``, or the data folder cannot be written.
+            ``max_megapixels``, one smaller than 32 × 32, or the data folder cannot be written.
     """
     check_is_picture_file(source)
     folder = data_dir / FOLDER
@@ -90,20 +93,16 @@ def inspect_picture(
     The size is looked at before anything is unpacked; ``name`` is what messages call it.
 
     Raises:
-        DataError: no picture, a damaged one, or one of more than ``max_megapixels``.
+        DataError: no picture, a damaged one, one of more than ``max_megapixels``, or one that
+            is smaller than 32 × 32.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     source = name or place(path)
-    limit = Image.MAX_IMAGE_PIXELS
     try:
-        # Pillow warns at 89 megapixels and refuses at twice that.
-        # https://pillow.readthedocs.io/en/stable/reference/Image.html#PIL.Image.open
-        Image.MAX_IMAGE_PIXELS = None  # the limit below is the one the user set
         # Named formats only: Pillow's decoders of rarer ones are the less tested door for a hostile
         # file.
-        with warnings.catch_warnings(), Image.open(path, formats=list(_SUFFIXES)) as image:
-            warnings.simplefilter("ignore")
+        with unpacking(path, list(_SUFFIXES)) as image:
             width, height = image.size
             megapixels = width * height / 1e6
             if megapixels > max_megapixels:
@@ -111,6 +110,11 @@ def inspect_picture(
                     f"{source}: expected at most {max_megapixels:g} megapixels, got "
                     f"{megapixels:.0f} ({width} × {height}); scale it down, or raise "
                     "max_image_megapixels under [storage] in config.toml"
+                )
+            if min(width, height) < LEAST_SIDE_PX:
+                raise DataError(
+                    f"{source}: expected a micrograph of at least {LEAST_SIDE_PX} × "
+                    f"{LEAST_SIDE_PX} pixels, got {width} × {height}"
                 )
             if decode:
                 # `open` reads the header only: a file cut off shows here.
@@ -123,8 +127,6 @@ def inspect_picture(
         raise
     except Exception as error:  # Pillow's decoders raise what they like
         raise DataError(f"{source} is a damaged picture: {error}") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _already_stored(source: Path, folder: Path, max_megapixels: float) -> StoredMicrograph | None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 from db.records import MicrographRecord
-from engine.errors import UsageError
+from engine.errors import SpinneretError, UsageError
 from engine.micrographs.add import OVERLAYS
 from engine.micrographs.lookup import file_of, find_micrograph
 from engine.micrographs.overlay import show
+from engine.micrographs.unpacking import one_at_a_time
 from engine.workspace import Workspace
 from surrogate.files import whole_file
 from surrogate.private_files import make_folder
@@ -44,21 +49,10 @@ def rendition(workspace: Workspace, id_: int, size: int) -> Path:
     if path.is_file():
         return path
     source = file_of(workspace, record)
-    import numpy as np
-    from PIL import Image
-
-    from engine.micrographs.reading import read_grey
-
     limit = workspace.settings.storage.max_image_megapixels
-    grey = read_grey(source, max_megapixels=limit, name=record.original_name)
-    # Not the extremes: one hot pixel would leave the rest dark.
-    low, high = np.quantile(grey, [0.002, 0.998])
-    scaled = np.clip(255 * (grey - low) / max(float(high - low), 1e-9), 0, 255).astype(np.uint8)
-    image = Image.fromarray(scaled)
-    image.thumbnail((size, size))
-    make_folder(path.parent)
-    with whole_file(path) as draft:
-        image.save(draft, format="PNG")
+    with _drawn_once(path, source) as is_missing:
+        if is_missing:
+            _draw_rendition(path, source, size, limit, record.original_name)
     return path
 
 
@@ -70,5 +64,56 @@ def overlay_of(workspace: Workspace, id_: int) -> Path:
         DataError: it cannot be measured.
     """
     record = picture_of(workspace, id_)
-    path = workspace.data_dir / OVERLAYS / f"{record.id}.png"
-    return path if path.is_file() else show(workspace, id_).overlay
+    # Its rose of directions is drawn along the rotation: that of another axis is another picture.
+    turned = "-y" if record.rotation_axis == "y" else ""
+    path = workspace.data_dir / OVERLAYS / f"{record.id}{turned}.png"
+    if path.is_file():
+        return path
+    with _drawn_once(path, file_of(workspace, record)) as is_missing:
+        if is_missing:
+            show(workspace, id_, path)
+    return path
+
+
+_FAILURES: OrderedDict[tuple[Path, int, int], SpinneretError] = OrderedDict()
+"""What could not be drawn, by its place and its source's size and time: not tried again."""
+
+_MOST_FAILURES = 1000
+
+
+@contextmanager
+def _drawn_once(path: Path, source: Path) -> Iterator[bool]:
+    """Tell whether ``path`` is yet to be drawn, while nobody else in this process draws.
+
+    Raises:
+        SpinneretError: it could not be drawn from that very source, now or before.
+    """
+    status = source.stat()
+    key = (path, status.st_size, status.st_mtime_ns)
+    with one_at_a_time:
+        if key in _FAILURES:
+            raise copy(_FAILURES[key])
+        try:
+            yield not path.is_file()
+        except SpinneretError as error:
+            _FAILURES[key] = copy(error).with_traceback(None)
+            while len(_FAILURES) > _MOST_FAILURES:
+                _FAILURES.popitem(last=False)
+            raise
+
+
+def _draw_rendition(path: Path, source: Path, size: int, limit: float, name: str) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from engine.micrographs.reading import read_reduced
+
+    grey = read_reduced(source, size, max_megapixels=limit, name=name)
+    # Not the extremes: one hot pixel would leave the rest dark.
+    low, high = np.quantile(grey, [0.002, 0.998])
+    scaled = np.clip(255 * (grey - low) / max(float(high - low), 1e-9), 0, 255).astype(np.uint8)
+    image = Image.fromarray(scaled)
+    image.thumbnail((size, size))
+    make_folder(path.parent)
+    with whole_file(path) as draft:
+        image.save(draft, format="PNG")

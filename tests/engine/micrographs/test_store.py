@@ -15,7 +15,7 @@ SETTINGS = ["flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=
 @pytest.fixture
 def picture(tmp_path) -> Path:
     path = tmp_path / "41a.tif"
-    Image.new("I;16", (32, 24), color=700).save(path)
+    Image.new("I;16", (36, 32), color=700).save(path)
     return path
 
 
@@ -29,7 +29,7 @@ def test_a_picture_is_kept_by_its_content(tmp_path, picture) -> None:
     assert stored.sha256 == sha256
     assert stored.path == f"micrographs/{sha256[:2]}/{sha256}.tif"
     assert (tmp_path / "data" / stored.path).read_bytes() == picture.read_bytes()
-    assert (stored.width_px, stored.height_px) == (32, 24)
+    assert (stored.width_px, stored.height_px) == (36, 32)
     assert (stored.original_name, stored.n_bytes) == ("41a.tif", picture.stat().st_size)
 
 
