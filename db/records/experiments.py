@@ -91,10 +91,10 @@ class MeasurementRecord:
 class TouchedRecord:
     """One thing that a change recorded of an experiment, and what was there before.
 
-    ``kind`` as of :class:`TrailRecord`, or ``micrograph``. ``former`` is ``None`` where there was
-    nothing; of a status it is ``(status, failure, note)``, of a curve its reading. A curve is
-    named ``curve 3``. ``is_current``: what the change recorded
-    is what there is now.
+    ``kind`` as of :class:`TrailRecord`. ``former`` is ``None`` where there was nothing; of a status
+    it is ``(status, failure, note)``, of a curve its reading, of a picture whether it was its
+    run's. ``replicate``: of a picture its number. A curve is named ``curve 3``. ``is_current``:
+    what the change recorded is what there is now.
     """
 
     experiment_id: int
@@ -185,9 +185,9 @@ class NewExperiment:
 class TrailRecord:
     """One thing that was recorded of an experiment: when, by whom, what.
 
-    ``kind``: ``status``, ``condition``, ``measurement`` or ``curve`` (a reading of one, its note
-    the definitions); ``revision`` > 1 is a correction, and without a value takes back what was
-    there.
+    ``kind``: ``status``, ``condition``, ``measurement``, ``curve`` (a reading of one, its note
+    the definitions) or ``micrograph`` (``replicate`` is its number then); ``revision`` > 1 is a
+    correction, and without a value takes back what was there.
     """
 
     at: datetime

@@ -29,7 +29,14 @@ from db.records import (
     Value,
     reading,
 )
-from db.tables import changes, condition_values, measurements, micrographs, proposals
+from db.tables import (
+    changes,
+    condition_values,
+    measurements,
+    micrographs,
+    picture_removals,
+    proposals,
+)
 from db.tables import experiments as e
 from db.tables import status_changes as s
 
@@ -263,6 +270,19 @@ def select_micrographs() -> _AnySelect:
     )
 
 
+def not_removed(watermark: int | None = None) -> ColumnElement[bool]:
+    """Return the condition that a picture is its run's, by now or as of a watermark."""
+    r, later = picture_removals, picture_removals.alias("later")
+    superseded = select(later.c.id).where(
+        later.c.micrograph_id == r.c.micrograph_id, later.c.id > r.c.id
+    )
+    removed = select(r.c.micrograph_id).where(r.c.is_removed)
+    if watermark is not None:
+        superseded = superseded.where(later.c.change_id <= watermark)
+        removed = removed.where(r.c.change_id <= watermark)
+    return micrographs.c.id.not_in(removed.where(~superseded.exists()))
+
+
 def micrograph_record(row: _AnyRow) -> MicrographRecord:
     """Return the record of a row of :func:`select_micrographs`."""
     box = (row.crop_left, row.crop_top, row.crop_right, row.crop_bottom)
@@ -287,7 +307,7 @@ def _micrographs(
     connection: Connection, selection: Subquery, watermark: int | None
 ) -> dict[int, list[MicrographRecord]]:
     by_experiment: dict[int, list[MicrographRecord]] = defaultdict(list)
-    statement = select_micrographs().order_by(micrographs.c.id)
+    statement = select_micrographs().where(not_removed(watermark)).order_by(micrographs.c.id)
     for row in connection.execute(_restricted(statement, micrographs, selection, watermark)):
         record = micrograph_record(row)
         by_experiment[record.experiment_id].append(record)

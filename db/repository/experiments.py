@@ -22,7 +22,7 @@ from db.records import (
     TrailRecord,
     Value,
 )
-from db.repository.assembly import Query, read_briefs, read_experiments
+from db.repository.assembly import Query, not_removed, read_briefs, read_experiments
 from db.repository.measurements import columns_of
 from db.repository.scope import Scope
 from db.repository.touched import last_change_of, touched_by, undone_by
@@ -136,7 +136,7 @@ class Experiments:
             .where(
                 e.c.campaign_id == campaign_id,
                 e.c.status == Status.COMPLETED,
-                e.c.id.in_(select(micrographs.c.experiment_id)),
+                e.c.id.in_(select(micrographs.c.experiment_id).where(not_removed())),
             )
             .order_by(e.c.id.desc())
             .limit(newest)
@@ -390,7 +390,8 @@ class Experiments:
         """
         condition = e.c.campaign_id == campaign_id
         if pictured:
-            condition = and_(condition, e.c.id.in_(select(micrographs.c.experiment_id)))
+            its_pictures = select(micrographs.c.experiment_id).where(not_removed())
+            condition = and_(condition, e.c.id.in_(its_pictures))
         query = Query(condition, status, watermark, newest)
         return read_experiments(self._scope.connection, query)
 

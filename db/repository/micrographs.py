@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import Select, func, insert, select, update
 
+from db.errors import ConflictError
 from db.records import MicrographRecord
-from db.repository.assembly import micrograph_record, select_micrographs
+from db.repository.assembly import micrograph_record, not_removed, select_micrographs
 from db.repository.scope import Scope
 from db.tables import experiments as e
 from db.tables import micrographs as p
+from db.tables import picture_removals as r
 
 
 class Micrographs:
@@ -84,7 +86,7 @@ class Micrographs:
         return self._select(select_micrographs().where(p.c.id == id_))[0]
 
     def get(self, id_: int) -> MicrographRecord | None:
-        """Return a picture by its number."""
+        """Return a picture by its number, one that was removed, too."""
         # SQLite's driver raises OverflowError beyond; an address may hold any number.
         if not 0 < id_ < 2**63:
             return None
@@ -114,12 +116,54 @@ class Micrographs:
         }
         self._scope.connection.execute(update(p).where(p.c.id == record.id).values(values))
 
+    def remove(self, id_: int, *, note: str | None = None) -> None:
+        """Take a picture away from its run: a further row says so, and the file stays.
+
+        Raises:
+            ConflictError: there is no such picture, or it is removed already.
+        """
+        self._set_removed(id_, is_removed=True, note=note)
+
+    def put_back(self, id_: int, *, note: str | None = None) -> None:
+        """Give a picture back to its run.
+
+        Raises:
+            ConflictError: there is no such picture, or it is not removed.
+        """
+        self._set_removed(id_, is_removed=False, note=note)
+
+    def is_removed(self, id_: int) -> bool:
+        """Whether a picture was taken away from its run."""
+        statement = select(r.c.is_removed).where(r.c.micrograph_id == id_)
+        newest = statement.order_by(r.c.id.desc()).limit(1)
+        return bool(self._scope.connection.execute(newest).scalar_one_or_none())
+
+    def removed_twin(self, experiment_id: int, sha256: str) -> int | None:
+        """Return a picture with that content that was taken away from a run, if there is one."""
+        statement = select(p.c.id).where(p.c.experiment_id == experiment_id, p.c.sha256 == sha256)
+        removed = statement.where(~not_removed())
+        return self._scope.connection.execute(removed).scalar_one_or_none()
+
+    def _set_removed(self, id_: int, *, is_removed: bool, note: str | None) -> None:
+        record = self.get(id_)
+        if record is None or self.is_removed(id_) == is_removed:
+            state = "there to remove" if is_removed else "removed"
+            raise ConflictError(f"no micrograph {id_} is {state}")
+        row = {
+            "experiment_id": record.experiment_id,
+            "micrograph_id": id_,
+            "is_removed": is_removed,
+            "note": note,
+            "change_id": self._scope.change_id,
+        }
+        self._scope.connection.execute(insert(r).values(row))
+
     def find(self, campaign_id: int, sha256: str) -> MicrographRecord | None:
-        """Return the first picture of a campaign with that content, if there is one."""
+        """Return the first picture of a campaign's runs with that content, if there is one."""
         statement = (
             select_micrographs()
             .join(e, e.c.id == p.c.experiment_id)
-            .where(e.c.campaign_id == campaign_id, p.c.sha256 == sha256)
+            .where(e.c.campaign_id == campaign_id, p.c.sha256 == sha256, not_removed())
             .order_by(p.c.id)
             .limit(1)
         )
@@ -132,7 +176,7 @@ class Micrographs:
             select(func.count())
             .select_from(p)
             .join(e, e.c.id == p.c.experiment_id)
-            .where(e.c.campaign_id == campaign_id, p.c.statistics.is_(None))
+            .where(e.c.campaign_id == campaign_id, p.c.statistics.is_(None), not_removed())
         )
         return self._scope.connection.execute(statement).scalar_one()
 
@@ -141,7 +185,7 @@ class Micrographs:
         statement = (
             select(p.c.id)
             .join(e, e.c.id == p.c.experiment_id)
-            .where(e.c.campaign_id == campaign_id, p.c.statistics.is_(None))
+            .where(e.c.campaign_id == campaign_id, p.c.statistics.is_(None), not_removed())
             .order_by(p.c.id)
         )
         return self._scope.connection.execute(statement).scalars().all()
@@ -151,5 +195,5 @@ class Micrographs:
 
     def all_of(self, experiment_id: int) -> list[MicrographRecord]:
         """Return an experiment's pictures in the order they came."""
-        statement = select_micrographs().where(p.c.experiment_id == experiment_id)
+        statement = select_micrographs().where(p.c.experiment_id == experiment_id, not_removed())
         return self._select(statement.order_by(p.c.id))

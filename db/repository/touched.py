@@ -16,6 +16,7 @@ from db.tables import curve_fits as f
 from db.tables import experiments as e
 from db.tables import measurements as m
 from db.tables import micrographs as p
+from db.tables import picture_removals as r
 from db.tables import status_changes as s
 
 UNDO = "undo"
@@ -98,11 +99,33 @@ def _conditions(connection: Connection, change_id: int) -> list[TouchedRecord]:
 
 
 def _micrographs(connection: Connection, change_id: int) -> list[TouchedRecord]:
-    statement = select(p.c.experiment_id, p.c.original_name).where(p.c.change_id == change_id)
-    return [
-        TouchedRecord(id_, "micrograph", name, None, None, True)
-        for id_, name in connection.execute(statement)
+    added = select(p.c.experiment_id, p.c.original_name, p.c.id).where(p.c.change_id == change_id)
+    records = [
+        TouchedRecord(id_, "micrograph", name, picture, None, not _is_removed(connection, picture))
+        for id_, name, picture in connection.execute(added).all()
     ]
+    moved = (
+        select(r.c.experiment_id, p.c.original_name, p.c.id, r.c.is_removed)
+        .join(p, p.c.id == r.c.micrograph_id)
+        .where(r.c.change_id == change_id)
+    )
+    return records + [
+        TouchedRecord(
+            id_,
+            "micrograph",
+            name,
+            picture,
+            bool(is_removed),
+            _is_removed(connection, picture) == is_removed,
+        )
+        for id_, name, picture, is_removed in connection.execute(moved).all()
+    ]
+
+
+def _is_removed(connection: Connection, micrograph_id: int) -> bool:
+    newest = select(r.c.is_removed).where(r.c.micrograph_id == micrograph_id)
+    newest = newest.order_by(r.c.id.desc()).limit(1)
+    return bool(connection.execute(newest).scalar_one_or_none())
 
 
 def _curves(connection: Connection, change_id: int) -> list[TouchedRecord]:
@@ -162,7 +185,7 @@ def last_change_of(
                     exists().where(
                         table.c.change_id == changes.c.id, table.c.experiment_id.in_(its)
                     )
-                    for table in (s, v, m, p, f)
+                    for table in (s, v, m, p, f, r)
                 )
             ),
         )

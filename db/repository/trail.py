@@ -14,6 +14,7 @@ from db.tables import curve_fits as f
 from db.tables import curves as c
 from db.tables import measurements as m
 from db.tables import micrographs as p
+from db.tables import picture_removals as r
 from db.tables import status_changes as s
 
 
@@ -23,7 +24,7 @@ def version_of(connection: Connection, experiment_id: int) -> int:
         select(func.max(table.c.change_id).label("change_id")).where(
             table.c.experiment_id == experiment_id
         )
-        for table in (s, v, m, p, f)
+        for table in (s, v, m, p, f, r)
     ]
     newest = union_all(*parts).subquery("newest")
     newest_id = connection.execute(select(func.max(newest.c.change_id))).scalar_one()
@@ -31,7 +32,7 @@ def version_of(connection: Connection, experiment_id: int) -> int:
 
 
 def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
-    """Return every status, condition as run and measurement, oldest first."""
+    """Return every status, condition as run, measurement and picture, oldest first."""
     entries = [
         TrailRecord(at, actor, change, "status", failure or status, None, 1, note=note)
         for at, actor, change, status, failure, note in connection.execute(
@@ -102,7 +103,35 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
         )
     ]
     entries += _curves(connection, experiment_id)
-    kinds = ("status", "condition", "curve", "measurement")
+    entries += [
+        TrailRecord(at, actor, change, "micrograph", name, "added", 1, id_)
+        for at, actor, change, name, id_ in connection.execute(
+            select(changes.c.at, changes.c.actor, changes.c.id, p.c.original_name, p.c.id)
+            .join(changes, changes.c.id == p.c.change_id)
+            .where(p.c.experiment_id == experiment_id)
+        )
+    ]
+    entries += [
+        TrailRecord(
+            at, actor, change, "micrograph", name, None if removed else "put back", 2, id_, note
+        )
+        for at, actor, change, name, removed, id_, note in connection.execute(
+            select(
+                changes.c.at,
+                changes.c.actor,
+                changes.c.id,
+                p.c.original_name,
+                r.c.is_removed,
+                p.c.id,
+                r.c.note,
+            )
+            .join(p, p.c.id == r.c.micrograph_id)
+            .join(changes, changes.c.id == r.c.change_id)
+            .where(r.c.experiment_id == experiment_id)
+            .order_by(r.c.id)
+        )
+    ]
+    kinds = ("status", "condition", "curve", "measurement", "micrograph")
     return sorted(
         entries, key=lambda r: (r.change_id, kinds.index(r.kind), r.name, r.replicate or 0)
     )

@@ -15,6 +15,7 @@ micrographs          one picture each, by content hash
 curve_arrays         samples of tensile curves, compressed, by content hash
 curves               one specimen's tensile curve each, with the file it came in
 curve_fits           what was read off a curve, with geometry and definitions; newest row counts
+picture_removals     pictures taken away from their runs, or put back; the newest row counts
 batches              one call of ``engine propose`` each, with all it takes to replay it
 proposals            why an experiment was proposed, and its place in the batch
 predictions          what was said of an experiment before it was run
@@ -49,6 +50,7 @@ from db.tables.experiments import (
     experiments,
     measurements,
     micrographs,
+    picture_removals,
     status_changes,
 )
 from db.tables.models import embeddings, model_versions, promotions, refresh_runs, sources
@@ -74,6 +76,7 @@ __all__ = [
     "metadata",
     "micrographs",
     "model_versions",
+    "picture_removals",
     "predictions",
     "previews",
     "promotions",

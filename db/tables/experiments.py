@@ -101,6 +101,15 @@ class MicrographColumns(WithChange):
     statistics: Named[Any] = Column(Json, nullable=True)
 
 
+class PictureRemovalColumns(WithChange):
+    """A picture taken away from its run, or put back; the newest row counts."""
+
+    experiment_id: Named[int] = Column(ForeignKey("experiments.id"))
+    micrograph_id: Named[int] = Column(ForeignKey("micrographs.id"))
+    is_removed: Named[bool]
+    note: Named[str | None] = Column(Text)
+
+
 def _status_checks() -> tuple[CheckConstraint, ...]:
     return (
         one_of("status", Status),
@@ -190,4 +199,13 @@ micrographs = Table(
         "0 <= crop_left AND crop_left < crop_right AND crop_right <= width_px "
         "AND 0 <= crop_top AND crop_top < crop_bottom AND crop_bottom <= height_px",
     ),
+)
+
+
+picture_removals = Table(
+    "picture_removals",
+    metadata,
+    PictureRemovalColumns,
+    Index(None, "micrograph_id", "id"),
+    Index(None, "experiment_id"),
 )

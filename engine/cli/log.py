@@ -18,7 +18,6 @@ from engine.cli.curve import (
     WidthOption,
     print_curves,
 )
-from engine.cli.output import count
 from engine.errors import DataError, UsageError
 from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import print_json, say, warn
@@ -310,27 +309,11 @@ def _log_file(
 
 
 def _sentence(item: Recorded, campaign: Campaign) -> str:
+    from engine.experiments.receipt import receipt
+
     experiment = item.experiment
     name = f"experiment {experiment.name}"
-    parts = [count(len(item.curves), "curve")] if item.curves else []
-    of_curves = {
-        (v["outcome"], curve.replicate)
-        for curve in item.curves
-        for v in (curve.fit.results or {}).get("values", ())
-    }
-    for value in item.values:
-        if (value.outcome, value.replicate) in of_curves:
-            continue
-        replicate = f" (replicate {value.replicate})" if value.replicate > 1 else ""
-        if value.value is None:
-            parts.append(
-                f"{campaign.heading(value.outcome)}{replicate} retracted, was {value.superseded:g}"
-            )
-            continue
-        old = f", was {value.superseded:g}" if value.superseded is not None else ""
-        parts.append(f"{campaign.heading(value.outcome)}{replicate} = {value.value:g}{old}")
-    if item.n_micrographs:
-        parts.append(count(item.n_micrographs, "micrograph"))
+    parts = receipt([item], campaign)
     status = experiment.status.value
     kind = f" ({experiment.failure.value})" if experiment.failure else ""
     return f"{name} is {status}{kind}" + (f": {', '.join(parts)}" if parts else "")

@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
     group.command("import")(import_)
     group.command()(show)
     group.command()(measure)
+    group.command()(remove)
     group.command()(check)
     app.add_typer(group, name="micrograph")
 
@@ -166,6 +167,32 @@ def measure(
         return
     _print_table(measured)
     typer.echo(f"{len(measured)} micrographs measured")
+
+
+def remove(
+    ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Micrographs of one run.")],
+    *,
+    note: Annotated[
+        str | None, typer.Option("--note", metavar="TEXT", help="Why: kept in the run's trail.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Take pictures away from their run: of another mat, say.
+
+    The files stay, and so does what was recorded; `engine undo` puts the pictures back, and so does
+    adding them again.
+    """
+    from engine.experiments.entries import Entry
+    from engine.experiments.record import record
+    from engine.micrographs.lookup import find_micrograph
+    from engine.workspace import Workspace
+
+    with Workspace.open(config) as workspace:
+        with workspace.database.read() as tx:
+            run = find_micrograph(tx, workspace, ids[0]).experiment_id
+        entry = Entry(experiment=f"id:{run}", removed=tuple(dict.fromkeys(ids)), note=note)
+        record(workspace, entry, detail=f"experiment {run}")
+    typer.echo(f"experiment {run}: {', '.join(map(str, entry.removed))} removed")
 
 
 def check(

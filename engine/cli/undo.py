@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from engine.terminal.options import ConfigOption, JsonOption
-from engine.terminal.output import print_json, say, warn
+from engine.terminal.output import print_json, say
 
 MOST_LINES = 20
 
@@ -37,8 +37,6 @@ def undo(
 
     with Workspace.open(config) as workspace:
         undone = undo_last(workspace, login_name(), is_dry_run=dry_run)
-    for line in undone.remaining:
-        warn(line)
     if as_json:
         print_json(UndoneOut.model_validate(undone))
         return

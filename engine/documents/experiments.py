@@ -235,6 +235,7 @@ class RecordedOut(Document):
     """What the API recorded of a run, and what is odd about it."""
 
     experiment: ExperimentDetailOut
+    recorded: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -245,7 +246,6 @@ class UndoneOut(Document):
     action: str = Field(validation_alias=AliasPath("change", "action"))
     experiments: tuple[int, ...]
     restored: tuple[str, ...]
-    remaining: tuple[str, ...]
 
 
 class TrailOut(Document):
@@ -253,7 +253,7 @@ class TrailOut(Document):
 
     at: Moment
     actor: str
-    kind: Literal["status", "condition", "measurement"]
+    kind: Literal["status", "condition", "measurement", "micrograph"]
     name: str
     value: Value | None
     revision: int

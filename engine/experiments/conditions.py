@@ -36,6 +36,7 @@ from engine.experiments.importers.cells import (
     has_decimal_comma,
     parse_condition,
     parse_result,
+    refuse_ambiguous,
 )
 
 T = TypeVar("T")
@@ -278,6 +279,8 @@ class _Reader:
         """Return a condition that can be."""
         if isinstance(value, str):
             try:
+                if typed:
+                    refuse_ambiguous(value)
                 comma = typed and has_decimal_comma(value)
                 value = parse_condition(value, parameter, decimal_comma=comma)
             except CellError as error:
@@ -296,6 +299,8 @@ class _Reader:
         measured = self.campaign.property_of(outcome)
         if isinstance(value, str):
             try:
+                if typed:
+                    refuse_ambiguous(value)
                 comma = typed and has_decimal_comma(value)
                 return parse_result(value, measured, decimal_comma=comma)
             except CellError as error:

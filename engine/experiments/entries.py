@@ -35,7 +35,7 @@ class Entry:
     replicate meant). ``retract`` takes results back: those of the outcomes that it names, or all
     if it names none; ``None`` takes none back. ``curves`` are testers' files, each specimen in
     them a replicate, and ``tested`` what is said of them. ``number`` is the replicate that a
-    file's row tells.
+    file's row tells. ``removed`` are numbers of pictures that are no longer the run's.
     """
 
     experiment: str | None = None
@@ -56,6 +56,7 @@ class Entry:
     micrographs: tuple[Path, ...] = ()
     curves: tuple[Path, ...] = ()
     tested: HowTested = dataclasses.field(default_factory=HowTested)
+    removed: tuple[int, ...] = ()
 
 
 def check_flags(entry: Entry) -> None:
@@ -98,7 +99,8 @@ def check_flags(entry: Entry) -> None:
             f"{field('which')} names the replicate that {correct} replaces; add {correct}"
         )
     is_of_a_known_run = entry.replicate or entry.correct or entry.abandon
-    if entry.experiment is None and (is_of_a_known_run or entry.retract is not None):
+    takes_away = entry.retract is not None or bool(entry.removed)
+    if entry.experiment is None and (is_of_a_known_run or takes_away):
         raise UsageError(
             f"{by_voice(field('new'), 'this')} is a run of its own: {replicate}, {correct}, "
             f"{field('abandon')} do not fit"
@@ -110,6 +112,7 @@ def check_flags(entry: Entry) -> None:
         or entry.note is not None
         or entry.micrographs
         or entry.curves
+        or entry.removed
         or entry.experiment is None
     )
     if not says_something:

@@ -14,6 +14,7 @@ from db.records import (
     Origin,
     Status,
     Value,
+    details,
 )
 from db.session import Transaction
 from db.words import run_name
@@ -24,6 +25,7 @@ from engine.errors import (
     DataError,
     EditedMeanwhileError,
     ImportRefusedError,
+    NotFoundError,
     RowProblem,
     SpinneretError,
     StateError,
@@ -186,6 +188,7 @@ class Recorder:
             assert remaining is not None  # noqa: S101 -- found above, in this transaction
             experiment = remaining
         self._set_status(experiment, entry, has_results=bool(entry.results or read.values))
+        self._remove_pictures(experiment, entry)
         n_micrographs = self._register(experiment, entry)
         for results in (entry.results, *read.by_curve()):
             warnings += far_from_expected(
@@ -206,6 +209,8 @@ class Recorder:
             n_micrographs,
             tuple(warnings),
             read.curves,
+            len(entry.removed),
+            entry.actual,
         )
 
     def _record_curves(self, experiment: ExperimentRecord, entry: Entry) -> ReadCurves:
@@ -306,7 +311,8 @@ class Recorder:
         if entry.actual:
             self._check_actual(experiment, entry.actual)
             self.tx.experiments.set_actual(experiment.id, entry.actual)
-        if entry.note is not None and not entry.correct and entry.retract is None:
+        takes_back = entry.correct or entry.retract is not None or entry.removed
+        if entry.note is not None and not takes_back:
             notes = [experiment.note] if experiment.note else []
             self.tx.experiments.set_note(experiment.id, "\n".join([*notes, entry.note]))
 
@@ -370,7 +376,8 @@ class Recorder:
                 f"it has {', '.join(map(str, rows))}"
             )
         old = rows[number].value
-        if old == value:
+        # "<0.5" and 0.5 are equal as numbers.
+        if (old, details(old)) == (value, details(value)):
             raise StateError(
                 f"experiment {experiment.name} has {heading} = {value:g} already: nothing to "
                 "correct"
@@ -397,6 +404,13 @@ class Recorder:
         status = Status.COMPLETED if has_results else next_status(experiment, entry)
         if status is not None:
             self.tx.experiments.set_status(experiment.id, status, failure=entry.failure)
+
+    def _remove_pictures(self, experiment: ExperimentRecord, entry: Entry) -> None:
+        its = {picture.id for picture in experiment.micrographs}
+        for id_ in entry.removed:
+            if id_ not in its:
+                raise NotFoundError(f"experiment {experiment.id} has no micrograph {id_}")
+            self.tx.micrographs.remove(id_, note=entry.note)
 
     def _register(self, experiment: ExperimentRecord, entry: Entry) -> int:
         for path in entry.micrographs:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from db.records import CurveRecord, ExperimentRecord
+from db.records import CurveRecord, ExperimentRecord, Value
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,7 @@ class Recorded:
     n_micrographs: int
     warnings: tuple[str, ...]
     curves: tuple[CurveRecord, ...] = ()
+    n_removed: int = 0
+    """Pictures that are the run's no longer."""
+    actual: Mapping[str, Value] = field(default_factory=dict)
+    """Conditions as really run."""

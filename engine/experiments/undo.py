@@ -13,24 +13,23 @@ from engine.workspace import Workspace
 
 @dataclass(frozen=True)
 class Undone:
-    """What was taken back: the change, and a sentence for each thing that it had recorded.
-
-    ``remaining`` tells what cannot be taken back.
-    """
+    """What was taken back: the change, and a sentence for each thing that it had recorded."""
 
     change: ChangeRecord
     experiments: tuple[int, ...]
     restored: tuple[str, ...]
-    remaining: tuple[str, ...]
 
 
-def undo(workspace: Workspace, actor: str, *, is_dry_run: bool = False) -> Undone:
+def undo(
+    workspace: Workspace, actor: str, *, is_dry_run: bool = False, change_id: int | None = None
+) -> Undone:
     """Take back the newest change of the active campaign's runs that ``actor`` made.
 
     Results are retracted, corrections and retractions give way to what they replaced, conditions
     and statuses are what they were, and runs that the change brought are abandoned. All of it is
     new rows; what the change recorded stays where it is. Changes that were undone, and undoings,
-    are passed over, so that a second call goes one further back.
+    are passed over, so that a second call goes one further back. ``change_id``: the change that is
+    meant; another one that would be undone is refused.
 
     Raises:
         NotFoundError: ``actor`` has changed nothing that is left to be undone.
@@ -40,6 +39,8 @@ def undo(workspace: Workspace, actor: str, *, is_dry_run: bool = False) -> Undon
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         change = _last(tx, record, actor)
+        if change_id not in (None, change.id):
+            raise StateError(f"{actor} has recorded something else since change {change_id}")
         if is_dry_run:
             return _Undoing(tx, *workspace.active_campaign(tx), change).plan()
 
@@ -83,11 +84,9 @@ class _Undoing:
         """Return what it does, or refuse it."""
         self._refuse_superseded()
         restored: list[str] = []
-        remaining: list[str] = []
         for item in self._touched:
-            text = self._sentence(item)
-            (remaining if item.kind == "micrograph" else restored).append(text)
-        return Undone(self._change, tuple(self._runs), tuple(restored), tuple(remaining))
+            restored.append(self._sentence(item))
+        return Undone(self._change, tuple(self._runs), tuple(restored))
 
     def carry_out(self) -> None:
         """Write the rows that restore what was there."""
@@ -96,6 +95,12 @@ class _Undoing:
             if item.kind == "measurement":
                 assert item.replicate is not None  # noqa: S101 -- every measurement has one
                 self._restore_value(id_, item.name, item.replicate, item.former)
+            elif item.kind == "micrograph":
+                assert item.replicate is not None  # noqa: S101 -- its number
+                if item.former:
+                    self._tx.micrographs.put_back(item.replicate, note=f"undo {self._change.id}")
+                else:
+                    self._tx.micrographs.remove(item.replicate, note=f"undo {self._change.id}")
             elif item.kind == "condition":
                 if item.former is None:
                     self._tx.experiments.unset_actual(id_, item.name)
@@ -138,7 +143,7 @@ class _Undoing:
     def _sentence(self, item: TouchedRecord) -> str:
         run = f"experiment {item.experiment_id}"
         if item.kind == "micrograph":
-            return f"{run} keeps the micrograph {item.name}"
+            return f"{run}: micrograph {item.name} {'put back' if item.former else 'removed'}"
         if item.kind == "curve":
             if item.former is None:
                 return f"{run}: {item.name} taken back"

@@ -8,7 +8,7 @@ from typing import Any
 
 from db.records import RefreshOutcome
 from engine.campaign import Campaign
-from engine.errors import NotFoundError, SpinneretError, spell
+from engine.errors import NotFoundError, SpinneretError, marked, spell
 from engine.jobs import upkeep
 from engine.jobs.queue import Handler, ShouldStop, TaskInterruptedError
 from engine.propose.request import ProposeRequest, checked
@@ -112,7 +112,7 @@ def measure(
             measure_again(workspace, [id_], acquisition)
             show(workspace, id_)
         except (SpinneretError, NotFoundError) as error:
-            problems[str(id_)] = str(error)
+            problems[str(id_)] = marked(error)
     return {"measured": [id_ for id_ in ids if str(id_) not in problems], "problems": problems}
 
 

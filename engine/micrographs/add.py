@@ -90,7 +90,7 @@ def prepare(
 def register(
     tx: Transaction, campaign_id: int, experiment: ExperimentRecord, new: PreparedMicrograph
 ) -> MicrographRecord:
-    """Write the row of a picture that lies in the data folder.
+    """Write the row of a picture that lies in the data folder; put it back if it was removed.
 
     Raises:
         StateError: this or another experiment of the campaign has that very picture.
@@ -104,7 +104,13 @@ def register(
             f"{name}: the same picture belongs to experiment {twin.experiment_id}; "
             "a micrograph shows one mat"
         )
-    return tx.micrographs.add(experiment.id, **fields_of(new))
+    removed = tx.micrographs.removed_twin(experiment.id, new.stored.sha256)
+    if removed is None:
+        return tx.micrographs.add(experiment.id, **fields_of(new))
+    tx.micrographs.put_back(removed)
+    record = tx.micrographs.get(removed)
+    assert record is not None  # noqa: S101 -- put back just now
+    return record
 
 
 def fields_of(new: PreparedMicrograph) -> dict[str, Any]:

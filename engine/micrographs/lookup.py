@@ -11,10 +11,10 @@ from engine.workspace import Workspace
 
 
 def find_micrograph(tx: Transaction, workspace: Workspace, id_: int) -> MicrographRecord:
-    """Return a micrograph of the active campaign.
+    """Return a micrograph of a run of the active campaign.
 
     Raises:
-        NotFoundError: there is none of that number.
+        NotFoundError: there is none of that number, or it was taken away from its run.
     """
     campaign, _ = workspace.active_campaign(tx)
     record = tx.micrographs.get(id_)
@@ -24,6 +24,8 @@ def find_micrograph(tx: Transaction, workspace: Workspace, id_: int) -> Microgra
             f"there is no micrograph {id_} in the campaign '{campaign.name}'"
             + by_voice("; `engine show ID` lists a run's micrographs", "")
         )
+    if tx.micrographs.is_removed(id_):
+        raise NotFoundError(f"micrograph {id_} was removed from experiment {run.id}")
     return record
 
 

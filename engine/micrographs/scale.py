@@ -34,7 +34,7 @@ class HowTaken:
     """What the user says of pictures: nm per pixel (else the instrument's word), rotation axis.
 
     Raises:
-        UsageError: an axis that is none.
+        UsageError: an axis that is none, or a size that cannot be.
     """
 
     nm_per_pixel: float | None = None
@@ -47,6 +47,7 @@ class HowTaken:
                 f"its height), got '{self.rotation_axis}'",
                 field="rotation_axis",
             )
+        _check_size(self.nm_per_pixel)
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,16 @@ def scale_of(path: Path, width_px: int, stated: float | None = None) -> Scale | 
         UsageError: a stated size that cannot be.
         DataError: the instrument's sidecar contradicts itself or the picture.
     """
+    _check_size(stated)
     if stated is not None:
-        if not (math.isfinite(stated) and stated > 0):
-            raise UsageError(f"expected a size above 0 nm, got {stated:g}", field="nm_per_pixel")
         return Scale(stated, "stated")
     # The sidecar first: it knows of which width it speaks.
     return _of_sidecar(path, width_px) or _of_tags(path, width_px)
+
+
+def _check_size(stated: float | None) -> None:
+    if stated is not None and not (math.isfinite(stated) and stated > 0):
+        raise UsageError(f"expected a size above 0 nm, got {stated:g}", field="nm_per_pixel")
 
 
 def _of_sidecar(path: Path, width_px: int) -> Scale | None:

@@ -22,6 +22,7 @@ from engine.experiments.importers.cells import (
     CellError,
     clean_text,
     parse_number,
+    refuse_ambiguous,
 )
 from engine.web.policy import SAFE
 from engine.web.rendering import person_of, site_of
@@ -102,6 +103,7 @@ def number(form: FormData, name: str) -> float | None:
     if not content:
         return None
     try:
+        refuse_ambiguous(content)
         return parse_number(content, f"'{content}'", decimal_comma=_has_comma(content))
     except CellError as error:
         raise UsageError(str(error), field=name) from None
@@ -157,9 +159,33 @@ def results(form: FormData, campaign: Campaign) -> list[tuple[str, float]]:
         DataError: a value that cannot be.
     """
     filled = _filled(form, "result")
-    pairs = [(name, re.split(r"[\s;]+", " ".join(typed))) for name, typed in filled.items()]
+    for content in (content for typed in filled.values() for content in typed):
+        one_number(content)
+    pairs = [
+        (name, [word for content in typed for word in _replicates(content)])
+        for name, typed in filled.items()
+    ]
     series = read_results(campaign, pairs, "results", typed=True, refusal=DataError)
     return [(outcome, value) for outcome, values in series.items() for value in values]
+
+
+def _replicates(content: str) -> list[str]:
+    """Return the values in one field: several, or one with its scatter or limit."""
+    is_one = any(sign in content for sign in "±<>≤≥(")
+    return [content] if is_one else [word for word in re.split(r"[\s;]+", content) if word]
+
+
+def one_number(content: str) -> str:
+    """Return what was typed, unless it may be one number or several.
+
+    Raises:
+        DataError: ``1 050``, which is 1050 to some and two replicates to others.
+    """
+    try:
+        refuse_ambiguous(content)
+    except CellError as error:
+        raise DataError(str(error), field="results") from None
+    return content
 
 
 def _filled(form: FormData, prefix: str) -> dict[str, list[str]]:

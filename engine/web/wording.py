@@ -49,6 +49,7 @@ LABELS = {
     "abandon": "Leave it out",
     "label": "Label",
     "note": "Note",
+    "why": "Why",
     "micrographs": "Pictures",
     "nm_per_pixel": "Pixel size",
     "rotation_axis": "Rotation axis in the picture",

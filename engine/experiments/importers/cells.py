@@ -79,9 +79,39 @@ def is_number(text: str) -> bool:
     return re.fullmatch(r"[+-]?[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?", word) is not None
 
 
+# "0,125" is no group: nobody writes a thousand with a leading zero.
+_GROUPED = re.compile(
+    r"(?<![\d.,])[1-9]\d{0,2}(?:[\s'’]\d{3}|,\d{3})+(?![\d.,])|"
+    r"(?<![\d.,])[1-9]\d{0,2}(?:[\s'’]\d{3})+(?!\d)"
+)
+
+
 def has_decimal_comma(text: str) -> bool:
     """Whether ``text`` is a number written with a decimal comma."""
     return _COMMA_NUMBER.fullmatch(number_part(text)) is not None
+
+
+def refuse_ambiguous(text: str) -> None:
+    """Refuse digits in groups of three: `1 050` and `1,050` are 1050 to some, and not to others.
+
+    Of what somebody types there is no column around it that would tell.
+
+    Raises:
+        CellError: it may mean two things.
+
+    >>> refuse_ambiguous("0,125"), refuse_ambiguous("88 91.5"), refuse_ambiguous("1050")
+    (None, None, None)
+    """
+    match = _GROUPED.search(text)
+    if match is None:
+        return
+    digits = re.sub(r"[\s',’]", "", match[0])
+    other = (
+        f"or {match[0].replace(',', '.')}? Write {digits}, or a point for the decimals"
+        if "," in match[0]
+        else f"or several values? Write {digits}, or each value in a field of its own"
+    )
+    raise CellError(f"expected a number, got '{match[0]}': is it {digits} {other}")
 
 
 def has_decimal_point(text: str) -> bool:

@@ -19,15 +19,18 @@ from engine.documents.experiments import (
     TrailsOut,
     UndoneOut,
 )
+from engine.documents.jobs import JobOut
 from engine.errors import DataError, UsageError
 from engine.experiments.conditions import read_conditions, read_results
 from engine.experiments.entries import Entry
 from engine.experiments.importers.cells import CellError, clean_label, clean_text
+from engine.experiments.receipt import receipt
 from engine.experiments.record import Recorded, record_series
 from engine.experiments.undo import undo
 from engine.jobs.queue import submit
 from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.web import forms
+from engine.web.addresses import address_of
 from engine.web.api import schemas
 from engine.web.api.common import (
     BeforeId,
@@ -180,13 +183,14 @@ def retract_results(
     if_match: IfMatch = None,
     key: Key = None,
 ) -> Response:
-    """Take results back; the values and their retraction both stay in the trail."""
+    """Take results or pictures back; they and their retraction both stay in the trail."""
 
     def carry_out(workspace: Workspace) -> Outcome:
         entry = Entry(
             experiment=f"id:{id}",
-            retract=tuple(body.outcomes),
+            retract=tuple(body.outcomes) if body.outcomes or not body.micrographs else None,
             which=body.which,
+            removed=tuple(body.micrographs),
             note=_clean(body.note, "note"),
         )
         return _carried(workspace, [entry], id, version_of(if_match))
@@ -251,6 +255,29 @@ def get_micrograph(request: Request, id: Id) -> Response:
     return answer(MicrographOut.model_validate(picture_of(site_of(request).workspace, id)))
 
 
+@router.post(
+    "/micrographs/{id}/measurements",
+    tags=["jobs"],
+    status_code=202,
+    response_model=JobOut,
+    responses=answers(404, 409),
+)
+def measure_micrograph(
+    request: Request, id: Id, body: schemas.Measure, key: Key = None
+) -> Response:
+    """Measure a picture again in the background, with the pixel size and axis that are stated."""
+
+    def carry_out(workspace: Workspace) -> Outcome:
+        picture_of(workspace, id)
+        params = {"micrographs": [id], **body.model_dump()}
+        task = submit(workspace, "measure", params, actor=request.state.person.name)
+        site_of(request).crew.wake()
+        location = address_of(request).api(f"/jobs/{task.id}")
+        return JobOut.model_validate(task), 202, {"location": location}
+
+    return at_most_once(request, key, [id, body.model_dump()], carry_out)
+
+
 _PNG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -312,5 +339,6 @@ def _recorded(workspace: Workspace, recorded: list[Recorded], status: int = 200)
     with workspace.database.read() as tx:
         campaign = workspace.active_campaign(tx)[1]
         document = ExperimentDetailOut.build(tx, recorded[-1].experiment, campaign)
-    body = RecordedOut(experiment=document, warnings=tuple(warnings))
+    lines = tuple(receipt(recorded, campaign))
+    body = RecordedOut(experiment=document, recorded=lines, warnings=tuple(warnings))
     return body, status, etag(document.version)

@@ -44,11 +44,21 @@ class Results(_Sent):
 
 
 class Retraction(_Sent):
-    """Results to take back: of these outcomes (`which`: one replicate), or all."""
+    """Results to take back: of these outcomes (`which`: one replicate), or all; or pictures."""
 
     outcomes: Annotated[list[Name], Field(max_length=200)] = Field(default_factory=list)
     which: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    micrographs: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]], Field(max_length=200)] = (
+        Field(default_factory=list)
+    )
     note: Text | None = None
+
+
+class Measure(_Sent):
+    """What is known of a picture besides its file; what is left out stays as it is recorded."""
+
+    nm_per_pixel: Annotated[FiniteFloat, Field(gt=0, le=1e6)] | None = None
+    rotation_axis: Literal["x", "y"] | None = None
 
 
 class RunEdit(_Sent):

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from db.records import FailureKind, TaskStatus
+from db.records import FailureKind, Role
 from engine.campaign import Campaign
 from engine.curves.outcomes import curve_directions
 from engine.errors import EditedMeanwhileError, StateError, UsageError
 from engine.experiments.entries import Entry
 from engine.experiments.plausibility import reach
+from engine.experiments.receipt import receipt
 from engine.experiments.record import Recorded, record, record_series
-from engine.jobs.queue import newest, submit
+from engine.experiments.undo import Undone, undo
+from engine.jobs.queue import submit
+from engine.micrographs.scale import HowTaken
 from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.previews.on_demand import previews_of
 from engine.results.status import mean_of
 from engine.web import forms
 from engine.web.addresses import redirect
 from engine.web.forms import Sent, checked_form
+from engine.web.measuring import measurings_of
 from engine.web.rendering import form_page, part, person_of, site_of
+from engine.web.results_table import entries_of, kept_typed, shown
 from engine.web.statuses import EXPECTED
 from engine.workspace.lookup import find_experiment
 
@@ -118,7 +124,9 @@ def _run_page(
         stands_at=version,
         failures=list(FailureKind),
         typed=typed or {},
-        is_measuring=_is_measuring(request, [p.id for p in run.micrographs]),
+        shown=shown,
+        undoable=_undoable(request, id_) if person_of(request).is_allowed(Role.OPERATOR) else None,
+        measurings=measurings_of(site.workspace, [p.id for p in run.micrographs]),
         curves=curves,
         directions=curve_directions(campaign),
         drawn=previews_of(site.workspace, [run.id]).get(run.id),
@@ -137,9 +145,8 @@ def log(request: Request, id_: int, form: Sent) -> Response:
         acting = site.workspace.acting(person.name)
         recorded = record_series(acting, entries, detail=f"experiment {id_}", version=version)
     except EXPECTED as error:
-        typed = {} if isinstance(error, StateError) else forms.typed(form)
-        if isinstance(error, EditedMeanwhileError):
-            typed = {k: v for k, v in forms.typed(form).items() if k != "version"}
+        keeps = not isinstance(error, StateError) or isinstance(error, EditedMeanwhileError)
+        typed = {k: v for k, v in kept_typed(form).items() if k != "version"} if keeps else {}
         return _run_page(request, id_, typed, error)
     _announce(request, recorded)
     if _is_ours(form):
@@ -161,27 +168,12 @@ def _entries(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
         if note is None:
             raise UsageError("expected a reason: why is this run left out?", field="note")
         return [Entry(experiment=id_, abandon=True, note=note)]
+    if action not in ("", "results", "note", "running", "edit"):
+        raise UsageError(f"expected results, running, edit, failed or abandon, got '{action}'")
     if action in ("running", "edit"):
         actual = forms.conditions(form, campaign, "actual") if action == "edit" else {}
         return [Entry(experiment=id_, running=True, actual=actual, note=note)]
-    if action == "correct":
-        return [_correction(id_, form, note)]
-    actual = forms.conditions(form, campaign, "actual")
-    first, *replicates = forms.series(forms.results(form, campaign)) or [{}]
-    return [
-        Entry(experiment=id_, results=first, replicate=bool(first), actual=actual, note=note),
-        *(Entry(experiment=id_, results=row, replicate=True) for row in replicates),
-    ]
-
-
-def _correction(id_: str, form: FormData, note: str | None) -> Entry:
-    outcome, _, number = forms.word(form, "replicate").rpartition("#")
-    value = forms.number(form, "value")
-    if value is None or not number.isdigit():
-        raise UsageError("expected the replicate that is wrong, and the value that is right")
-    return Entry(
-        experiment=id_, correct=True, which=int(number), results={outcome: value}, note=note
-    )
+    return entries_of(id_, form, campaign) or [Entry(experiment=id_)]
 
 
 def _failure(form: FormData) -> FailureKind:
@@ -193,14 +185,40 @@ def _failure(form: FormData) -> FailureKind:
 
 def _announce(request: Request, recorded: list[Recorded]) -> None:
     site, person = site_of(request), person_of(request)
+    with site.workspace.database.read() as tx:
+        _, campaign = site.workspace.active_campaign(tx)
     last = recorded[-1].experiment
     kind = f" ({last.failure})" if last.failure else ""
+    lines = receipt(recorded, campaign)
     n = sum(len(entry.values) for entry in recorded)
-    results = f"{n} result{'s' if n != 1 else ''} recorded; " if n else ""
-    site.leave_message(person, "good", f"{results}run {last.name} is {last.status}{kind}.")
+    results = f"{n} result{'s' if n != 1 else ''} " if n else ""
+    listed = f"{results}recorded: {'; '.join(lines)}. " if lines else ""
+    site.leave_message(person, "good", f"{listed}Run {last.name} is {last.status}{kind}.")
     for entry in recorded:
         for warning in entry.warnings:
             site.leave_message(person, "warning", warning)
+
+
+@router.post("/runs/{id_}/undo")
+def take_back(request: Request, id_: int, form: Sent) -> Response:
+    """Take back the last change of one's own, if it is the one that the page showed."""
+    site, person = site_of(request), person_of(request)
+    try:
+        change = forms.integer(form, "change")
+        undone = undo(site.workspace, person.name, change_id=change)
+    except EXPECTED as error:
+        return _run_page(request, id_, None, error)
+    site.leave_message(person, "good", f"Undone: {'; '.join(undone.restored)}.")
+    return redirect(request, f"/runs/{id_}")
+
+
+def _undoable(request: Request, id_: int) -> Undone | None:
+    """Return what an undoing would take back, if it is of this run."""
+    try:
+        undone = undo(site_of(request).workspace, person_of(request).name, is_dry_run=True)
+    except EXPECTED:
+        return None
+    return undone if id_ in undone.experiments else None
 
 
 # -- pictures -----------------------------------------------------------------------------------
@@ -228,7 +246,7 @@ def keep_pictures(request: Request, id_: int, form: FormData) -> Recorded:
     """
     site, person = site_of(request), person_of(request)
     size, axis = forms.number(form, "nm_per_pixel"), forms.word(form, "rotation_axis") or None
-    taking = {"nm_per_pixel": size, "rotation_axis": axis}
+    taking = asdict(HowTaken(size, axis))
     with site.workspace.database.read() as tx:
         earlier = find_experiment(tx, site.workspace.active_campaign(tx)[0], id_)
     with forms.uploaded(request, form.getlist("file")) as paths:
@@ -279,16 +297,40 @@ _KEEP = {"cache-control": "private, max-age=86400"}
 @router.get("/micrographs/{id_}/card")
 def picture_card(request: Request, id_: int) -> Response:
     """Return what is known of a picture; asked again until it is measured."""
-    record_ = picture_of(site_of(request).workspace, id_)
+    site = site_of(request)
+    record_ = picture_of(site.workspace, id_)
     return part(
-        request, "picture_card.html", picture=record_, is_measuring=_is_measuring(request, [id_])
+        request,
+        "picture_card.html",
+        picture=record_,
+        measurings=measurings_of(site.workspace, [id_]),
     )
 
 
-def _is_measuring(request: Request, ids: list[int]) -> bool:
-    tasks = newest(site_of(request).workspace, kinds=["measure"], n=20) if ids else []
-    return any(
-        set(task.params.get("micrographs", ())) & set(ids)
-        for task in tasks
-        if task.status in (TaskStatus.QUEUED, TaskStatus.RUNNING)
-    )
+@router.post("/micrographs/{id_}")
+def change_picture(request: Request, id_: int, form: Sent) -> Response:
+    """Have a picture measured again, with what is stated of it, or take it away from its run."""
+    site, person = site_of(request), person_of(request)
+    run_id = picture_of(site.workspace, id_).experiment_id
+    try:
+        if forms.word(form, "what") == "remove":
+            _remove_picture(request, run_id, id_, form)
+        else:
+            size = forms.number(form, "nm_per_pixel")
+            taking = HowTaken(size, forms.word(form, "rotation_axis") or None)
+            params = {"micrographs": [id_], **asdict(taking)}
+            submit(site.workspace, "measure", params, actor=person.name)
+            site.crew.wake()
+    except EXPECTED as error:
+        return _run_page(request, run_id, None, error)
+    return redirect(request, f"/runs/{run_id}#pictures")
+
+
+def _remove_picture(request: Request, run_id: int, id_: int, form: FormData) -> None:
+    site, person = site_of(request), person_of(request)
+    why = forms.text(form, "why")
+    if why is None:
+        raise UsageError("expected a reason: why is this picture removed?", field="why")
+    entry = Entry(experiment=f"id:{run_id}", removed=(id_,), note=why)
+    acting = site.workspace.acting(person.name)
+    _announce(request, [record(acting, entry, detail=f"experiment {run_id}")])

@@ -123,7 +123,19 @@
   }
   document.addEventListener("input", (event) => { if (event.target.matches("input[data-what]")) check(event.target); });
   document.querySelectorAll("input[data-what]").forEach(check);
+  document.addEventListener("input", (event) => {
+    const cell = event.target.closest(".results .cell")?.querySelector('input[name^="value:"]');
+    if (cell) cell.classList.toggle("changed", cell.value !== cell.closest(".cell").querySelector('input[name^="was:"]').value);
+  });
   document.addEventListener("click", (event) => {
+    const remove = event.target.closest("[data-empty]");
+    if (remove) {
+      const cell = remove.parentElement.querySelector("input");
+      cell.value = "";
+      cell.dispatchEvent(new Event("input", { bubbles: true }));
+      document.getElementById("why").focus();
+      return;
+    }
     const button = event.target.closest("[data-another]");
     if (!button) return;
     const first = button.parentElement.querySelector("input");

@@ -102,7 +102,7 @@ def test_failed_taken_up_again_abandoned_and_corrected(browser, people, run_id) 
     assert "Take it up again" in browser.get(path).text
     assert browser.post(path, {"what": "running"}).status_code == 303
     assert browser.post(path, {f"result:{ELONGATION}": "88"}).status_code == 303
-    fixed = {"what": "correct", "replicate": f"{ELONGATION}#1", "value": "98", "note": "typo"}
+    fixed = {f"was:{ELONGATION}#1": "88", f"value:{ELONGATION}#1": "98", "why": "typo"}
     assert browser.post(path, fixed).status_code == 303
     assert one(people, run_id).replicates() == {ELONGATION: (98.0,)}
     assert "typo" in browser.get(path).text
