@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, func, insert, select, update
@@ -27,10 +28,10 @@ from db.repository.measurements import columns_of
 from db.repository.scope import Scope
 from db.repository.touched import last_change_of, touched_by, undone_by
 from db.repository.trail import trail_of, version_of
+from db.tables import changes, micrographs
 from db.tables import condition_values as v
 from db.tables import experiments as e
 from db.tables import measurements as m
-from db.tables import micrographs
 from db.tables import status_changes as s
 from db.words import nfc
 
@@ -172,6 +173,16 @@ class Experiments:
         )
         rows = self._scope.connection.execute(statement)
         return {label: id_ for label, id_ in rows if label is not None}
+
+    def heads(self, campaign_id: int) -> dict[int, tuple[str | None, str | None, datetime]]:
+        """Return label, note and the moment of recording of every experiment, by its id."""
+        statement = (
+            select(e.c.id, e.c.label, e.c.note, changes.c.at)
+            .join(changes, changes.c.id == e.c.change_id)
+            .where(e.c.campaign_id == campaign_id)
+        )
+        rows = self._scope.connection.execute(statement)
+        return {id_: (label, note, at) for id_, label, note, at in rows}
 
     def labelled(self, campaign_id: int, label: str) -> int | None:
         """Return the id of the experiment of that label, if there is one.

@@ -87,6 +87,15 @@ def rendered_parts(
         yield csv_text([_text(value) for value in row], []).encode()
 
 
+def render_table(
+    file_format: str, headings: Sequence[str], rows: Sequence[Sequence[Value | None]]
+) -> bytes:
+    """Return a table as the bytes of a CSV (UTF-8) or of a workbook (``xlsx``)."""
+    if file_format == "xlsx":
+        return workbook_bytes("experiments", headings, rows)
+    return csv_text(headings, [[_text(value) for value in row] for row in rows]).encode()
+
+
 def _json_parts(
     record: CampaignRecord,
     campaign: Campaign,

@@ -121,12 +121,24 @@ def _refuse_edited(tx: Transaction, recorder: Recorder, entry: Entry, version: i
         )
 
 
+class _OnlyLooked(Exception):  # noqa: N818 -- no error: it takes a transaction back
+    def __init__(self, recorded: list[Recorded]) -> None:
+        super().__init__()
+        self.recorded = recorded
+
+
 def record_all(
-    workspace: Workspace, entries: Sequence[tuple[int, Entry]], *, source: str
+    workspace: Workspace,
+    entries: Sequence[tuple[int, Entry]],
+    *,
+    source: str,
+    dry_run: bool = False,
 ) -> list[Recorded]:
     """Record the entries of a file, with their rows, in one transaction: all of them, or nothing.
 
     What is recorded already is left as it is, and not among what is returned.
+
+    ``dry_run``: it is all done, told, and taken back.
 
     Raises:
         ImportRefusedError: an entry cannot be recorded; carries the problems of every row.
@@ -146,9 +158,14 @@ def record_all(
         # Raised inside the transaction, so that the sound rows go with it.
         if problems:
             raise ImportRefusedError(source, problems)
+        if dry_run:
+            raise _OnlyLooked(recorded)
         return recorded
 
-    return workspace.database.transact("log", work, detail=source)
+    try:
+        return workspace.database.transact("log", work, detail=source)
+    except _OnlyLooked as looked:
+        return looked.recorded
 
 
 def _recorder(

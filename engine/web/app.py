@@ -22,7 +22,17 @@ from engine.web.addresses import CAMPAIGNS
 from engine.web.api import routes
 from engine.web.api.common import Problem
 from engine.web.campaigns import require_campaign
-from engine.web.pages import account, campaign, campaigns, curves, explore, models, propose, run
+from engine.web.pages import (
+    account,
+    campaign,
+    campaigns,
+    curves,
+    explore,
+    models,
+    propose,
+    run,
+    runs,
+)
 from engine.web.rendering import FOLDER
 from engine.web.shield import Shield
 from engine.web.site import Site
@@ -76,7 +86,7 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     app.include_router(routes.router)
     for module in (campaigns, account):
         app.include_router(module.router, include_in_schema=False)
-    for module in (campaign, run, curves, propose, explore, models):
+    for module in (campaign, runs, run, curves, propose, explore, models):
         app.include_router(
             module.router,
             prefix=f"{CAMPAIGNS}/{{campaign}}",

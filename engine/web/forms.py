@@ -236,17 +236,21 @@ def uploaded(request: Request, files: list[Any], *, noun: str = "picture") -> It
     folder = site_of(request).uploads / secrets.token_hex(8)
     make_folder(folder)
     try:
-        paths = []
-        for file in chosen:
-            path = folder / plain_name(file.filename or "")
-            with path.open("wb") as target:
-                shutil.copyfileobj(file.file, target, 1 << 20)
-            paths.append(path)
+        paths = [lay_file(folder, file) for file in chosen]
         is_picture = noun == "picture"
         # The instruments' sidecars lie beside the pictures, and are none.
         yield [path for path in paths if path.suffix.lower() != ".txt" or not is_picture]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def lay_file(folder: Path, file: UploadFile) -> Path:
+    """Write an uploaded file into a folder, under its own plain name."""
+    make_folder(folder)
+    path = folder / plain_name(file.filename or "")
+    with path.open("wb") as target:
+        shutil.copyfileobj(file.file, target, 1 << 20)
+    return path
 
 
 def plain_name(sent: str) -> str:

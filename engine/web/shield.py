@@ -31,7 +31,14 @@ COOKIE = "spinneret_session"
 """The cookie's name, before the port: see :func:`cookie_name`."""
 # A form or a JSON request; pictures come by the paths below.
 SMALL_BODY = 1 << 20
-UPLOADS = ("/micrographs", "/curves", "/retrieve", "/api/v1/retrieval/micrograph")
+UPLOADS = (
+    "/micrographs",
+    "/curves",
+    "/retrieve",
+    "/retrieval/micrograph",
+    "/runs/file",
+    "/experiments/file",
+)
 # Other names lead here by DNS rebinding only: a foreign page that resolves to this machine.
 # "testserver" is the host of starlette's test client.
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "[::1]", "testserver"})

@@ -1,14 +1,14 @@
-"""Campaign and runs: where the search stands, and every run of it."""
+"""The campaign: where the search stands."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from db.records import Status, TaskStatus
+from db.records import TaskStatus
 from engine.errors import NotFoundError
 from engine.jobs.queue import newest
 from engine.results.figures import overview_growth
@@ -18,8 +18,6 @@ from engine.web.forms import checked_form
 from engine.web.rendering import page, site_of
 
 router = APIRouter(dependencies=[Depends(checked_form)])
-
-PER_PAGE = 50
 
 
 @router.get("")
@@ -80,32 +78,3 @@ def _figures(request: Request) -> dict[str, Any]:
 
 def _json(request: Request, body: bytes) -> Response:
     return Response(body, media_type="application/json")
-
-
-@router.get("/runs")
-def runs(
-    request: Request,
-    status: str = "",
-    before_id: Annotated[int | None, Query(alias="before")] = None,
-) -> Response:
-    """List runs, newest first."""
-    site = site_of(request)
-    chosen = [Status(status)] if status in set(Status) else None
-    with site.workspace.database.read() as tx:
-        record, definition = site.workspace.active_campaign(tx)
-        records = tx.experiments.page(
-            record.id, status=chosen, before_id=before_id, newest=PER_PAGE
-        )
-        counts = tx.experiments.count(record.id)
-    records.reverse()
-    return page(
-        request,
-        "runs.html",
-        place="runs",
-        runs=records,
-        counts=counts,
-        definition=definition,
-        chosen=status if chosen else "",
-        older=records[-1].id if len(records) == PER_PAGE else None,
-        is_first=before_id is None,
-    )

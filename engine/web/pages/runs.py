@@ -1,0 +1,211 @@
+"""Runs: listed, searched, compared, taken away as a table and brought as one."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from db.records import Status
+from engine.errors import NotFoundError, UsageError
+from engine.experiments.bring_in import bring_in, worksheet
+from engine.experiments.export import render
+from engine.web import forms
+from engine.web.addresses import redirect
+from engine.web.forms import Sent, checked_form
+from engine.web.rendering import form_page, page, person_of, site_of
+from engine.web.run_queries import (
+    PER_PAGE,
+    all_columns,
+    best_of,
+    compared,
+    differing,
+    read_asked,
+    run_table,
+    runs_of,
+)
+from engine.web.statuses import EXPECTED
+
+router = APIRouter(dependencies=[Depends(checked_form)])
+
+KINDS = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+@router.get("/runs")
+def runs(request: Request) -> Response:
+    """List runs: those that the address asks for, in its order."""
+    site = site_of(request)
+    overview = site.overview()
+    asked = read_asked(overview.campaign, request.query_params.multi_items())
+    chosen = run_table(site).chosen(asked.query)
+    first = (asked.page - 1) * PER_PAGE
+    return page(
+        request,
+        "runs.html",
+        place="runs",
+        asked=asked,
+        runs=runs_of(site, chosen[first : first + PER_PAGE]),
+        n_chosen=len(chosen),
+        first=first,
+        per_page=PER_PAGE,
+        counts=overview.counts,
+        definition=overview.campaign,
+        front={point.id for point in overview.front},
+        columns=asked.columns,
+        possible=all_columns(overview.campaign),
+        statuses=list(Status),
+    )
+
+
+@router.get("/runs/compare")
+def compare(request: Request, ids: Annotated[list[int], Query(alias="id")] = []) -> Response:  # noqa: B006
+    """Lay two to four runs side by side."""
+    site = site_of(request)
+    records = compared(site, ids)
+    with site.workspace.database.read() as tx:
+        _, campaign = site.workspace.active_campaign(tx)
+        predictions = {
+            run.id: {p.outcome: p for p in reversed(tx.batches.predictions_of(run.id))}
+            for run in records
+        }
+    shown = {*campaign.wanted_outcomes, *(m.outcome for run in records for m in run.measurements)}
+    return page(
+        request,
+        "compare.html",
+        place="runs",
+        runs=records,
+        definition=campaign,
+        predictions=predictions,
+        outcomes=[name for name in campaign.outcomes if name in shown],
+        differing=set(differing(campaign, records)),
+    )
+
+
+@router.get("/runs/best")
+def best(request: Request) -> Response:
+    """List the best runs of each objective, and the front, with settings and units."""
+    site = site_of(request)
+    overview = site.overview()
+    ranked = best_of(overview)
+    front = [point.id for point in overview.front]
+    ids = sorted({*front, *(id_ for ids in ranked.values() for id_ in ids)})
+    records = {run.id: run for run in runs_of(site, ids)}
+    return page(
+        request,
+        "best.html",
+        place="runs",
+        definition=overview.campaign,
+        ranked={name: [records[id_] for id_ in ids] for name, ids in ranked.items()},
+        front=[records[id_] for id_ in front],
+    )
+
+
+@router.get("/runs/table.{file_format}")
+def table(request: Request, file_format: str) -> Response:
+    """Return the runs that the address asks for as a file, a row for each replicate."""
+    site = site_of(request)
+    overview = site.overview()
+    asked = read_asked(overview.campaign, request.query_params.multi_items())
+    records = runs_of(site, run_table(site).chosen(asked.query))
+    kind = _kind(file_format)
+    content = render(file_format, overview.record, overview.campaign, records)
+    return _file(content, kind, f"runs.{file_format}")
+
+
+@router.get("/batches/{id_}/worksheet.{file_format}")
+def batch_worksheet(request: Request, id_: int, file_format: str) -> Response:
+    """Return a batch's awaited runs as a table to fill in."""
+    site, kind = site_of(request), _kind(file_format)
+    with site.workspace.database.read() as tx:
+        record, campaign = site.workspace.active_campaign(tx)
+        batch = tx.batches.get(id_) if 0 < id_ < 2**63 else None
+        if batch is None or batch.campaign_id != record.id:
+            raise NotFoundError(f"there is no batch {id_} in the campaign '{record.name}'")
+        places = {p.experiment_id: p.order for p in tx.batches.proposals(id_)}
+        records = tx.experiments.get_all(list(places))
+    awaited = [run for run in records if run.status.is_pending] or list(records)
+    awaited.sort(key=lambda run: places[run.id])
+    return _file(worksheet(file_format, campaign, awaited), kind, f"batch-{id_}.{file_format}")
+
+
+def _kind(file_format: str) -> str:
+    if file_format not in KINDS:
+        raise NotFoundError(f"expected csv or xlsx, got '{file_format}'")
+    return KINDS[file_format]
+
+
+def _file(content: bytes, kind: str, name: str) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=kind, headers=headers)
+
+
+# -- a file that is brought -------------------------------------------------------------------
+
+
+@router.get("/runs/file")
+def ask_file(request: Request) -> Response:
+    """Show the form of a file to bring."""
+    return form_page(request, "bring.html", None, place="runs", brought=None)
+
+
+@router.post("/runs/file")
+def look_at_file(request: Request, form: Sent) -> Response:
+    """Tell what a file would do; nothing of it is recorded."""
+    site = site_of(request)
+    try:
+        folder, path = _lay_down(request, form.get("file"))
+        brought = bring_in(site.workspace, path, dry_run=True)
+    except EXPECTED as error:
+        return form_page(request, "bring.html", error, place="runs", brought=None)
+    if not brought.does_something:
+        shutil.rmtree(folder, ignore_errors=True)
+    return form_page(
+        request,
+        "bring.html",
+        None,
+        place="runs",
+        brought=brought,
+        name=path.name,
+        held=folder.name,
+    )
+
+
+@router.post("/runs/file/record")
+def record_file(request: Request, form: Sent) -> Response:
+    """Record a file that was looked at."""
+    site, person = site_of(request), person_of(request)
+    try:
+        path = _held(request, forms.word(form, "held"))
+        brought = bring_in(site.workspace.acting(person.name), path, dry_run=False)
+    except EXPECTED as error:
+        return form_page(request, "bring.html", error, place="runs", brought=None)
+    shutil.rmtree(path.parent, ignore_errors=True)
+    site.leave_message(person, "good", f"Recorded of {path.name}: {'; '.join(brought.lines)}.")
+    for warning in brought.warnings:
+        site.leave_message(person, "warning", warning)
+    return redirect(request, "/runs")
+
+
+def _lay_down(request: Request, file: Any) -> tuple[Path, Path]:
+    """Keep a file until it is recorded or the server starts anew."""
+    if not isinstance(file, UploadFile) or not file.filename:
+        raise UsageError("expected a table, got none: choose a file first")
+    folder = site_of(request).uploads / f"table-{secrets.token_hex(16)}"
+    return folder, forms.lay_file(folder, file)
+
+
+def _held(request: Request, name: str) -> Path:
+    folder = site_of(request).uploads / name
+    is_ours = name.startswith("table-") and name.removeprefix("table-").isalnum()
+    path = next(folder.iterdir(), None) if is_ours and folder.is_dir() else None
+    if path is None:
+        raise NotFoundError("the file is no longer here: send it again")
+    return path

@@ -1,0 +1,205 @@
+"""Which runs a page or a program asks for: the address in the words of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import urlencode
+
+from db.records import ExperimentRecord, Status
+from engine.campaign import Campaign
+from engine.errors import NotFoundError, UsageError
+from engine.results.overview import Overview
+from engine.results.run_list import (
+    RunQuery,
+    RunTable,
+    known_name,
+    read_order,
+    read_rules,
+    read_table,
+)
+from engine.web.site import Site
+
+PER_PAGE = 50
+FEWEST_COMPARED, MOST_COMPARED = 2, 4
+N_BEST = 5
+
+# A bound's field on the page, and its sign in a rule.
+_SIGNS = {"min": ">=", "max": "<=", "is": "="}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An address of the list: query, columns, page, and the pairs that it was made of."""
+
+    query: RunQuery
+    columns: tuple[str, ...]
+    page: int
+    pairs: tuple[tuple[str, str], ...]
+
+    def link(self, **changes: str | Sequence[str]) -> str:
+        """Return the address's query with other values; the first page, unless it is named."""
+        pairs = [(k, v) for k, v in self.pairs if v and k not in changes and k != "page"]
+        for name, value in changes.items():
+            values = [value] if isinstance(value, str) else value
+            pairs += [(name, one) for one in values if one]
+        return f"?{urlencode(pairs)}" if pairs else ""
+
+    def typed(self, name: str) -> str:
+        """Return what a field of the form holds."""
+        return next((value for key, value in self.pairs if key == name), "")
+
+    def sorted_by(self, name: str) -> str:
+        """Return the order that a heading leads to: the largest first, then the other way."""
+        is_down = self.query.sort == name and self.query.descending
+        return name if is_down else f"-{name}"
+
+
+def read_asked(campaign: Campaign, pairs: Iterable[tuple[str, str]]) -> Asked:
+    """Read an address of the list; what it does not know is left aside.
+
+    Raises:
+        UsageError: a value that cannot be.
+    """
+    pairs = tuple((key, value.strip()) for key, value in pairs)
+    by_name: dict[str, list[str]] = {}
+    rules: list[str] = []
+    for key, value in pairs:
+        if value:
+            by_name.setdefault(key, []).append(value)
+        start, colon, name = key.partition(":")
+        if colon and value and start in _SIGNS:
+            rules.append(f"{name}{_SIGNS[start]}{value}")
+    first = {key: values[0] for key, values in by_name.items()}
+    query = run_query(
+        campaign,
+        search=first.get("q", ""),
+        status=by_name.get("status", ()),
+        since=first.get("since"),
+        until=first.get("until"),
+        front=first.get("front") == "yes",
+        where=[*rules, *by_name.get("where", ())],
+        sort=first.get("sort", "-id"),
+    )
+    columns = tuple(known_name(campaign, name, "column") for name in by_name.get("column", ()))
+    number = first.get("page", "1")
+    if not (number.isascii() and number.isdigit() and int(number[:9]) > 0):
+        raise UsageError(f"expected a page from 1 on, got '{number}'", field="page")
+    return Asked(query, columns or usual_columns(campaign), int(number[:9]), pairs)
+
+
+def run_query(
+    campaign: Campaign,
+    *,
+    search: str = "",
+    status: Iterable[str] = (),
+    since: str | date | None = None,
+    until: str | date | None = None,
+    front: bool = False,
+    where: Sequence[str] = (),
+    sort: str = "-id",
+) -> RunQuery:
+    """Return a query made of words.
+
+    Raises:
+        UsageError: a value that cannot be.
+    """
+    states = set()
+    for word in status:
+        if word not in set(Status):
+            raise UsageError(f"expected one of {', '.join(Status)}, got '{word}'", field="status")
+        states.add(Status(word))
+    name, descending = read_order(campaign, sort)
+    return RunQuery(
+        search=search,
+        status=frozenset(states),
+        since=_day(since, "since"),
+        until=_day(until, "until"),
+        front=front,
+        rules=read_rules(campaign, where),
+        sort=name,
+        descending=descending,
+    )
+
+
+def usual_columns(campaign: Campaign) -> tuple[str, ...]:
+    """Return the columns of a list that nobody chose: objectives, then parameters."""
+    objectives = [objective.outcome for objective in campaign.objectives]
+    return (*objectives, *(parameter.name for parameter in campaign.parameters))
+
+
+def all_columns(campaign: Campaign) -> list[str]:
+    """Return what may be a column."""
+    rest = [name for name in campaign.outcomes if name not in usual_columns(campaign)]
+    return [*usual_columns(campaign), *rest]
+
+
+def run_table(site: Site) -> RunTable:
+    """Return the campaign's runs; read once for each change."""
+    overview = site.overview()
+
+    def read() -> RunTable:
+        with site.workspace.database.read() as tx:
+            front = [point.id for point in overview.front]
+            return read_table(tx, overview.record.id, overview.campaign, front)
+
+    return site.cached("run table", read, watermark=overview.watermark)
+
+
+def runs_of(site: Site, ids: Sequence[int]) -> list[ExperimentRecord]:
+    """Return these runs of the campaign, in this order.
+
+    Raises:
+        NotFoundError: one that it has not.
+    """
+    if any(not 0 < id_ < 2**63 for id_ in ids):
+        raise NotFoundError(f"there is no run {max(ids)}")
+    with site.workspace.database.read() as tx:
+        record, _ = site.workspace.active_campaign(tx)
+        runs = {run.id: run for run in tx.experiments.get_all(ids)}
+    for id_ in ids:
+        if id_ not in runs or runs[id_].campaign_id != record.id:
+            raise NotFoundError(f"there is no run {id_} in the campaign '{record.name}'")
+    return [runs[id_] for id_ in ids]
+
+
+def compared(site: Site, ids: Sequence[int]) -> list[ExperimentRecord]:
+    """Return two to four runs to be laid side by side.
+
+    Raises:
+        UsageError: fewer or more.
+        NotFoundError: one that the campaign has not.
+    """
+    chosen = list(dict.fromkeys(ids))
+    if not FEWEST_COMPARED <= len(chosen) <= MOST_COMPARED:
+        raise UsageError(
+            f"expected {FEWEST_COMPARED} to {MOST_COMPARED} runs to compare, got {len(chosen)}",
+            field="id",
+        )
+    return runs_of(site, chosen)
+
+
+def differing(campaign: Campaign, runs: Sequence[ExperimentRecord]) -> list[str]:
+    """Return the parameters whose values the runs do not share."""
+    names = [parameter.name for parameter in campaign.parameters]
+    return [name for name in names if len({run.conditions.get(name) for run in runs}) > 1]
+
+
+def best_of(overview: Overview) -> dict[str, list[int]]:
+    """Return the best runs of each objective, the best first; what breaks a constraint is none."""
+    best = {}
+    for place, objective in enumerate(overview.campaign.objectives):
+        gains = objective.gains([point.means[place].mean for point in overview.points])
+        ranked = sorted(zip(-gains, [point.id for point in overview.points], strict=True))
+        best[objective.outcome] = [id_ for _, id_ in ranked[:N_BEST]]
+    return best
+
+
+def _day(word: str | date | None, name: str) -> date | None:
+    if word is None or isinstance(word, date):
+        return word
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        raise UsageError(f"expected a day such as 2026-05-31, got '{word}'", field=name) from None
