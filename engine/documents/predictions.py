@@ -127,11 +127,21 @@ class SliceOut(Document):
     excluded: tuple[bool, ...] = ()
 
 
+class MeasuredRunOut(Document):
+    """A finished run beside the model's line: where it was made, the outcome's mean."""
+
+    id: int
+    name: str
+    conditions: dict[str, Value]
+    value: float
+
+
 class SlicesOut(Document):
-    """One outcome along every parameter's range."""
+    """One outcome along every parameter's range, and the newest finished runs."""
 
     level: float
     slices: tuple[SliceOut, ...]
+    measured: tuple[MeasuredRunOut, ...] = ()
 
 
 class SlicesAnswerOut(SlicesOut, AnswerOut):
@@ -148,6 +158,7 @@ class MapOut(Document):
     mean: tuple[tuple[float, ...], ...]
     sd: tuple[tuple[float, ...], ...]
     excluded: tuple[tuple[bool, ...], ...] = ()
+    measured: tuple[MeasuredRunOut, ...] = ()
 
 
 class MapAnswerOut(MapOut, AnswerOut):

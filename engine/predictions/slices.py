@@ -18,12 +18,14 @@ from itertools import islice
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from db.words import run_name
 from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.applicability import completed
 from engine.campaign.boxes import Box, boxes_outside
 from engine.campaign.history import History
 from engine.errors import UsageError, nearest_name
 from engine.experiments.conditions import check_conditions
+from engine.predictions.mixtures import keep_sums, on_the_grid, sums_of
 
 if TYPE_CHECKING:
     from engine.predictions.sensitivity import Sensitivity
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 SLICE_POINTS = 25
 MAP_POINTS = 21
 _MOST_BOXES = 256
+MOST_RUNS = 500
+"""Of more, a slice shows the newest."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ def slices(
 ) -> list[Slice]:
     """Vary each parameter that is no constant over its range, the others as asked.
 
-    A slice holds, at each value of its grid, mean and bounds in the outcome's unit.
+    Where a sum binds it (a mixture), the others of that sum make up for it. A slice holds, at each
+    value of its grid, mean and bounds in the outcome's unit.
 
     Raises:
         UsageError: the model does not know the outcome, or a name or value cannot be.
@@ -82,12 +87,16 @@ def slices(
     check_outcome(forecaster, outcome)
     conditions = check_conditions(campaign, conditions)
     grids = {p.name: grid_of(p, SLICE_POINTS) for p in campaign.parameters if not p.is_constant}
-    pairs = [(name, {**conditions, name: value}) for name, grid in grids.items() for value in grid]
+    pairs = [
+        (name, keep_sums(campaign, {**conditions, name: value}, held=[name]))
+        for name, grid in grids.items()
+        for value in grid
+    ]
     rows = [completed(campaign.parameters, row) for _, row in pairs]
     answers = iter(forecaster.predict(rows, level))
     excluded = iter(
         [
-            name not in row or bool(campaign.exclusions_of(row))
+            name not in row or bool(campaign.exclusions_of(row)) or _breaks_a_sum(campaign, row)
             for (name, _), row in zip(pairs, rows, strict=True)
         ]
     )
@@ -136,14 +145,21 @@ def surface(
         raise UsageError(f"expected two parameters for a map, got '{x}' twice")
     x_grid, y_grid = (grid_of(campaign.parameter(name), MAP_POINTS) for name in (x, y))
     rows = [
-        completed(campaign.parameters, {**conditions, x: a, y: b}) for b in y_grid for a in x_grid
+        completed(campaign.parameters, keep_sums(campaign, {**conditions, x: a, y: b}, held=[x, y]))
+        for b in y_grid
+        for a in x_grid
     ]
     level = 0.9
     flat = [answer[outcome] for answer in forecaster.predict(rows, level)]
     wide = len(x_grid)
     starts = range(0, len(flat), wide)
     lines = [flat[start : start + wide] for start in starts]
-    excluded = [not {x, y} <= row.keys() or bool(campaign.exclusions_of(row)) for row in rows]
+    excluded = [
+        not {x, y} <= row.keys()
+        or bool(campaign.exclusions_of(row))
+        or _breaks_a_sum(campaign, row)
+        for row in rows
+    ]
     return Map(
         x,
         y,
@@ -153,6 +169,10 @@ def surface(
         tuple(tuple(sd_of(f, level) for f in line) for line in lines),
         tuple(tuple(excluded[start : start + wide]) for start in starts),
     )
+
+
+def _breaks_a_sum(campaign: Campaign, row: Mapping[str, Value]) -> bool:
+    return any(rule.operator == "==" for rule in campaign.broken_by(row))
 
 
 def sensitivities(forecaster: Forecaster) -> Sensitivity:
@@ -166,6 +186,30 @@ def sensitivities(forecaster: Forecaster) -> Sensitivity:
         return {name: [row[name].mean for row in forecasts] for name in outcomes}
 
     return sensitivity(forecaster.space.campaign, outcomes, predict, n_samples=64)
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A finished run beside the model's line: where it was made, and the mean of the outcome."""
+
+    id: int
+    name: str
+    conditions: Mapping[str, Value]
+    value: float
+
+
+def measured_runs(history: History, outcome: str, n: int = MOST_RUNS) -> list[MeasuredRun]:
+    """Return the newest finished runs with results of an outcome, in its unit."""
+    runs = [run for run in history.finished if run.id is not None and run.outcomes.get(outcome)]
+    return [
+        MeasuredRun(
+            run.id or 0,
+            run_name(run.id, run.label),
+            run.conditions,
+            sum(run.outcomes[outcome]) / len(run.outcomes[outcome]),
+        )
+        for run in sorted(runs, key=lambda run: run.id or 0)[-n:]
+    ]
 
 
 def sd_of(forecast: Forecast, level: float) -> float:
@@ -208,8 +252,13 @@ def check_outcome(forecaster: Forecaster, outcome: str) -> None:
 def middle_of(campaign: Campaign) -> dict[str, Value]:
     """Return conditions in the middle of the ranges, on the instrument's settings.
 
-    Where the middle is excluded, what is near it is not.
+    Where the middle is excluded, what is near it is not; a mixture's parts sum up.
     """
+    middle = _middle_of(campaign)
+    return on_the_grid(campaign, keep_sums(campaign, middle)) if sums_of(campaign) else middle
+
+
+def _middle_of(campaign: Campaign) -> dict[str, Value]:
     conditions: dict[str, Value] = {}
     for parameter in campaign.parameters:
         if parameter.choices is not None:

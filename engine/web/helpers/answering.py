@@ -23,11 +23,17 @@ from typing import Any
 from db.errors import DatabaseError
 from engine.campaign.history import History
 from engine.documents import finite
-from engine.documents.predictions import MapOut, PredictionsOut, SensitivitiesOut, SlicesOut
+from engine.documents.predictions import (
+    MapOut,
+    MeasuredRunOut,
+    PredictionsOut,
+    SensitivitiesOut,
+    SlicesOut,
+)
 from engine.documents.retrieval import DrawnOut, RetrievedOut
 from engine.errors import SpinneretError
 from engine.loop import Snapshot, knowledge_for, read_snapshot
-from engine.predictions.slices import fingerprint, sensitivities, slices, surface
+from engine.predictions.slices import fingerprint, measured_runs, sensitivities, slices, surface
 from engine.web.helpers.messages import error_document
 from engine.workspace import Workspace
 
@@ -148,13 +154,18 @@ class Oracle:
     def _slices(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
         level = self.workspace.settings.propose.level
         cuts = slices(fitted.forecaster, params["conditions"], params["outcome"], level)
-        return SlicesOut.model_validate({"level": level, "slices": cuts}).plain()
+        measured = measured_runs(fitted.history, params["outcome"])
+        document = {"level": level, "slices": cuts, "measured": measured}
+        return SlicesOut.model_validate(document).plain()
 
     def _map(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
         over = surface(
             fitted.forecaster, params["conditions"], params["outcome"], params["x"], params["y"]
         )
-        return MapOut.model_validate(over).plain()
+        measured = tuple(
+            map(MeasuredRunOut.model_validate, measured_runs(fitted.history, params["outcome"]))
+        )
+        return MapOut.model_validate(over).model_copy(update={"measured": measured}).plain()
 
     def _sensitivities(self, fitted: Fitted, params: Mapping[str, Any]) -> dict[str, Any]:
         if self.shares is None or self.shares[0] != fitted.key:

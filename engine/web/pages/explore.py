@@ -12,6 +12,7 @@ from starlette.responses import Response
 from db.records import ExperimentRecord
 from engine.campaign import Campaign
 from engine.errors import UsageError
+from engine.predictions.mixtures import sums_of
 from engine.predictions.slices import middle_of
 from engine.sources.spinning import spins
 from engine.web import forms
@@ -55,9 +56,16 @@ def _document(campaign: Campaign, values: Any) -> dict[str, Any]:
             {"name": name, "heading": campaign.heading(name)} for name in campaign.wanted_outcomes
         ],
         "parameters": [
-            {"name": p.name, "heading": campaign.heading(p.name), "is_numeric": p.is_numeric}
+            {
+                "name": p.name,
+                "heading": campaign.heading(p.name),
+                "is_numeric": p.is_numeric,
+                "bounds": p.bounds if p.is_numeric and p.choices is None else None,
+            }
             for p in campaign.parameters
         ],
+        # A slider of a mixture takes the others along, as the server's slices do.
+        "sums": [{"terms": dict(rule.terms), "bound": rule.bound} for rule in sums_of(campaign)],
     }
 
 

@@ -51,9 +51,40 @@ addEventListener("DOMContentLoaded", () => {
       [`Chance of a mat: ${Math.round(100 * row.p_success)} %.`, ...row.warnings].join(" ");
     learnt.textContent = `learnt from ${found.finished_runs} finished runs${found.is_newest ? "" : "; newer ones are being learnt"}`;
   }
+  // The same as the server's slices: the others of a sum share what a slider took or left.
+  function keepSums(held) {
+    const bounds = new Map(start.parameters.map((one) => [one.name, one.bounds]));
+    for (const sum of start.sums) {
+      const terms = Object.entries(sum.terms);
+      const gap = sum.bound - terms.reduce((total, [name, factor]) => total + factor * values[name], 0);
+      const rooms = terms.filter(([name]) => name !== held && bounds.get(name) && bounds.get(name)[0] < bounds.get(name)[1]).map(([name, factor]) => {
+        const isUp = (gap > 0) === (factor > 0);
+        const [low, high] = bounds.get(name);
+        return [name, factor, isUp ? 1 : -1, Math.abs(factor) * Math.max(0, isUp ? high - values[name] : values[name] - low)];
+      });
+      const total = rooms.reduce((all, [, , , room]) => all + room, 0);
+      if (!total || Math.abs(gap) < 1e-9 * Math.max(1, Math.abs(sum.bound))) continue;
+      for (const [name, factor, sign, room] of rooms) {
+        values[name] += sign * Math.min(1, Math.abs(gap) / total) * room / Math.abs(factor);
+        const slider = document.querySelector(`[data-slide="${CSS.escape(name)}"]`);
+        slider.value = values[name];
+        slider.parentElement.querySelector("output").textContent = shown(values[name]);
+      }
+    }
+  }
+  const near = (runs, name) => ({
+    type: "scatter", mode: "markers", role: "quiet", showlegend: false,
+    x: runs.map((run) => run.conditions[name]), y: runs.map((run) => run.value),
+    customdata: runs.map((run) => `/runs/${run.id}`), text: runs.map((run) => run.name),
+    marker: { size: 6, opacity: 0.6 }, hovertemplate: "run %{text}<br>%{x:.4g}: %{y:.4g}<extra></extra>",
+  });
   async function slices() {
     const found = await ask("slices", "/predictions/slices", { conditions: values, outcome: outcome.value });
     if (!found) return;
+    // One axis for all: slices are there to be compared.
+    const ends = [...found.slices.flatMap((slice) => [...slice.lower, ...slice.upper]), ...found.measured.map((run) => run.value)];
+    const [least, most] = [Math.min(...ends), Math.max(...ends)];
+    const range = [least - 0.04 * (most - least), most + 0.04 * (most - least)];
     for (const slice of found.slices) {
       const node = document.querySelector(`[data-slice="${CSS.escape(slice.parameter)}"]`);
       if (!node) continue;
@@ -64,11 +95,12 @@ addEventListener("DOMContentLoaded", () => {
           { ...band, x: slice.grid, y: slice.lower },
           { ...band, x: slice.grid, y: slice.upper, fill: "tonexty" },
           { type: "scatter", mode: isNumeric.get(slice.parameter) ? "lines" : "markers", role: "awaited", showlegend: false, x: slice.grid, y: slice.mean, line: { width: 2.5 }, hovertemplate: "%{x:.4g}: %{y:.4g}<extra></extra>" },
+          near(found.measured.filter((run) => run.conditions[slice.parameter] !== undefined), slice.parameter),
           { type: "scatter", mode: "markers", role: "front", showlegend: false, x: slice.grid.filter((_, i) => slice.excluded[i]), y: slice.mean.filter((_, i) => slice.excluded[i]), marker: { symbol: "x-thin-open", size: 8 }, hovertemplate: "%{x:.4g}: excluded, or no value<extra></extra>" },
         ],
         layout: {
           xaxis: { title: { text: named(heading.get(slice.parameter)) } },
-          yaxis: { title: { text: (heading.get(outcome.value) ?? "").replace(/^.*\[/, "["), font: { size: 11 } }, rangemode: "normal" },
+          yaxis: { title: { text: (heading.get(outcome.value) ?? "").replace(/^.*\[/, "["), font: { size: 11 } }, range },
           shapes: [{ type: "line", x0: at, x1: at, y0: 0, y1: 1, yref: "paper" }],
         },
       });
@@ -86,6 +118,9 @@ addEventListener("DOMContentLoaded", () => {
           type: isNumeric.get(found.x) && isNumeric.get(found.y) ? "contour" : "heatmap", x: found.x_grid, y: found.y_grid, z,
           line: { width: 0.5 }, colorbar: { title: { text: unit, side: "top" } }, hovertemplate: "%{x:.4g}, %{y:.4g}: %{z:.4g}<extra></extra>",
         }, { type: "scatter", mode: "markers", role: "front", x: [values[found.x]], y: [values[found.y]], showlegend: false, hoverinfo: "skip", marker: { symbol: "cross", size: 12 } },
+        { ...near(found.measured.filter((run) => run.conditions[found.x] !== undefined && run.conditions[found.y] !== undefined), found.x),
+          y: found.measured.filter((run) => run.conditions[found.x] !== undefined && run.conditions[found.y] !== undefined).map((run) => run.conditions[found.y]),
+          hovertemplate: "run %{text}: %{x:.4g}, %{y:.4g}<extra></extra>" },
         { type: "scatter", mode: "markers", role: "front", x: out.map((p) => p[0]), y: out.map((p) => p[1]), showlegend: false, marker: { symbol: "x-thin-open", size: 6 }, hovertemplate: "%{x:.4g}, %{y:.4g}: excluded, or no value<extra></extra>" }],
         layout: { xaxis: { title: { text: named(heading.get(found.x)) } }, yaxis: { title: { text: named(heading.get(found.y)) } } },
       });
@@ -144,6 +179,7 @@ addEventListener("DOMContentLoaded", () => {
       values[name] = isNumeric.get(name) ? Number(slider.value) : slider.value;
       const output = slider.parentElement.querySelector("output");
       if (output) output.textContent = shown(Number(slider.value));
+      keepSums(name);
       changed();
     });
   }
