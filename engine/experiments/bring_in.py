@@ -22,7 +22,7 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json")
 
 
 @dataclass(frozen=True)
-class Brought:
+class FileReport:
     """What a file did, or would do: a line for each thing; with ``problems`` it is refused."""
 
     is_dry_run: bool
@@ -37,7 +37,9 @@ class Brought:
         return bool(self.lines) and not self.problems
 
 
-def bring_in(workspace: Workspace, path: Path, *, dry_run: bool, update: bool = False) -> Brought:
+def bring_in(
+    workspace: Workspace, path: Path, *, dry_run: bool, update: bool = False
+) -> FileReport:
     """Record a file's content, all of it or nothing; ``dry_run``: only tell what would be.
 
     A table whose rows name recorded runs by a column ``experiment`` (a worksheet) holds what became
@@ -57,8 +59,10 @@ def bring_in(workspace: Workspace, path: Path, *, dry_run: bool, update: bool = 
     except ImportRefusedError as error:
         if not dry_run:
             raise
-        return Brought(True, False, problems=error.problems)
-    return Brought(dry_run, False, tuple(_told(report)), report.warnings, report.problems)
+        return FileReport(True, False, problems=error.problems)
+    return FileReport(
+        dry_run, False, tuple(_report_lines(report)), report.warnings, report.problems
+    )
 
 
 def worksheet(file_format: str, campaign: Campaign, runs: Sequence[ExperimentRecord]) -> bytes:
@@ -84,12 +88,12 @@ def worksheet(file_format: str, campaign: Campaign, runs: Sequence[ExperimentRec
 
 def _is_worksheet(workspace: Workspace, path: Path) -> bool:
     raw = read_table(path, max_rows=workspace.settings.imports.max_rows)
-    words = {loosely(heading).removeprefix("run ") for heading in raw.headings}
+    headings = {loosely(heading).removeprefix("run ") for heading in raw.headings}
     # An export names runs, too, and tells how each stands.
-    return "experiment" in words and "status" not in words
+    return "experiment" in headings and "status" not in headings
 
 
-def _results(workspace: Workspace, path: Path, *, dry_run: bool) -> Brought:
+def _results(workspace: Workspace, path: Path, *, dry_run: bool) -> FileReport:
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)
     entries, warnings = read_entries(path, campaign, max_rows=workspace.settings.imports.max_rows)
@@ -98,16 +102,16 @@ def _results(workspace: Workspace, path: Path, *, dry_run: bool) -> Brought:
     except ImportRefusedError as error:
         if not dry_run:
             raise
-        return Brought(True, True, warnings=tuple(warnings), problems=error.problems)
+        return FileReport(True, True, warnings=tuple(warnings), problems=error.problems)
     lines = [
         f"run {run.experiment.name}: {'; '.join(receipt([run], campaign)) or run.experiment.status}"
         for run in recorded
     ]
     doubts = [warning for item in recorded for warning in item.warnings]
-    return Brought(dry_run, True, tuple(lines), (*warnings, *doubts))
+    return FileReport(dry_run, True, tuple(lines), (*warnings, *doubts))
 
 
-def _told(report: ImportReport) -> list[str]:
+def _report_lines(report: ImportReport) -> list[str]:
     counts = (
         (report.n_added, "run", "added"),
         (report.n_extended, "recorded run", "completed with more"),
@@ -115,5 +119,5 @@ def _told(report: ImportReport) -> list[str]:
         (report.n_corrections, "result", "corrected"),
         (report.n_micrographs, "picture", "kept"),
     )
-    lines = [f"{n} {noun}{'s' if n != 1 else ''} {done}" for n, noun, done in counts if n]
+    lines = [f"{n} {noun}{'s' if n != 1 else ''} {verb}" for n, noun, verb in counts if n]
     return lines + [f"differs: {text}" for text in report.differences]

@@ -30,7 +30,7 @@ def receipt(recorded: Sequence[Recorded], campaign: Campaign) -> list[str]:
             (item.n_micrographs, "picture", "added"),
             (item.n_removed, "picture", "removed"),
         )
-        lines += [f"{n} {noun}{'s' if n != 1 else ''} {done}" for n, noun, done in counts if n]
+        lines += [f"{n} {noun}{'s' if n != 1 else ''} {verb}" for n, noun, verb in counts if n]
     return lines
 
 

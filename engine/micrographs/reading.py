@@ -86,8 +86,8 @@ def _refuse_blank(image: Image.Image, source: str) -> None:
     bands = extremes if isinstance(extremes[0], tuple) else (extremes,)
     # A palette's numbers are no grey values: two of them may be the same colour.
     if all(low == high for low, high in bands):
-        shown = ", ".join(f"{low:g}" for low, _ in bands)
-        raise DataError(f"{source} shows nothing: every pixel has the grey value {shown}")
+        greys = ", ".join(f"{low:g}" for low, _ in bands)
+        raise DataError(f"{source} shows nothing: every pixel has the grey value {greys}")
 
 
 def _reduced(image: Image.Image, side: int) -> NDArray[np.float32]:

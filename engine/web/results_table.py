@@ -24,14 +24,14 @@ class _Cell:
 
     outcome: str
     replicate: int
-    was: str
+    former: str
     typed: str
 
 
-def shown(value: float) -> str:
+def cell_text(value: float) -> str:
     """Return a value as it stands in its cell, with every digit that somebody would type.
 
-    >>> shown(10.5), shown(1050.0)
+    >>> cell_text(10.5), cell_text(1050.0)
     ('10.5', '1050')
     """
     return f"{value:.12g}"
@@ -52,7 +52,7 @@ def entries_of(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
             pairs = [(outcome, [forms.one_number(cell.typed)])]
             read = read_results(campaign, pairs, "results", typed=True, refusal=DataError)
             (value,) = read[outcome]
-            if shown(value) == cell.was:  # "10.50" for 10.5
+            if cell_text(value) == cell.former:  # "10.50" for 10.5
                 continue
             entries.append(
                 Entry(
@@ -66,7 +66,7 @@ def entries_of(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
             continue
         if why is None:
             raise UsageError(
-                f"expected a reason: why is {campaign.heading(outcome)} = {cell.was} removed?",
+                f"expected a reason: why is {campaign.heading(outcome)} = {cell.former} removed?",
                 field="why",
             )
         entries.append(Entry(experiment=id_, retract=(outcome,), which=cell.replicate, note=why))
@@ -94,7 +94,7 @@ def _changed(form: FormData) -> list[_Cell]:
         outcome, _, number = place.rpartition("#")
         if start != "value" or not number.isascii() or not number.isdigit():
             continue
-        was, typed = forms.word(form, f"was:{place}"), forms.word(form, name)
-        if typed != was:
-            cells.append(_Cell(outcome, int(number[:9]), was, typed))
+        former, typed = forms.word(form, f"was:{place}"), forms.word(form, name)
+        if typed != former:
+            cells.append(_Cell(outcome, int(number[:9]), former, typed))
     return cells

@@ -28,7 +28,7 @@ from engine.web.addresses import redirect
 from engine.web.forms import Sent, checked_form
 from engine.web.measuring import measurings_of
 from engine.web.rendering import form_page, part, person_of, site_of
-from engine.web.results_table import entries_of, kept_typed, shown
+from engine.web.results_table import cell_text, entries_of, kept_typed
 from engine.web.statuses import EXPECTED
 from engine.workspace.lookup import find_experiment
 
@@ -124,7 +124,7 @@ def _run_page(
         stands_at=version,
         failures=list(FailureKind),
         typed=typed or {},
-        shown=shown,
+        cell_text=cell_text,
         undoable=_undoable(request, id_) if person_of(request).is_allowed(Role.OPERATOR) else None,
         measurings=measurings_of(site.workspace, [p.id for p in run.micrographs]),
         curves=curves,

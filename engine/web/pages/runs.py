@@ -76,7 +76,10 @@ def compare(request: Request, ids: Annotated[list[int], Query(alias="id")] = [])
             run.id: {p.outcome: p for p in reversed(tx.batches.predictions_of(run.id))}
             for run in records
         }
-    shown = {*campaign.wanted_outcomes, *(m.outcome for run in records for m in run.measurements)}
+    outcomes = {
+        *campaign.wanted_outcomes,
+        *(m.outcome for run in records for m in run.measurements),
+    }
     return page(
         request,
         "compare.html",
@@ -84,7 +87,7 @@ def compare(request: Request, ids: Annotated[list[int], Query(alias="id")] = [])
         runs=records,
         definition=campaign,
         predictions=predictions,
-        outcomes=[name for name in campaign.outcomes if name in shown],
+        outcomes=[name for name in campaign.outcomes if name in outcomes],
         differing=set(differing(campaign, records)),
     )
 
@@ -162,17 +165,17 @@ def look_at_file(request: Request, form: Sent) -> Response:
     site = site_of(request)
     try:
         folder, path = _lay_down(request, form.get("file"))
-        brought = bring_in(site.workspace, path, dry_run=True)
+        report = bring_in(site.workspace, path, dry_run=True)
     except EXPECTED as error:
         return form_page(request, "bring.html", error, place="runs", brought=None)
-    if not brought.does_something:
+    if not report.does_something:
         shutil.rmtree(folder, ignore_errors=True)
     return form_page(
         request,
         "bring.html",
         None,
         place="runs",
-        brought=brought,
+        brought=report,
         name=path.name,
         held=folder.name,
     )
@@ -184,12 +187,12 @@ def record_file(request: Request, form: Sent) -> Response:
     site, person = site_of(request), person_of(request)
     try:
         path = _held(request, forms.word(form, "held"))
-        brought = bring_in(site.workspace.acting(person.name), path, dry_run=False)
+        report = bring_in(site.workspace.acting(person.name), path, dry_run=False)
     except EXPECTED as error:
         return form_page(request, "bring.html", error, place="runs", brought=None)
     shutil.rmtree(path.parent, ignore_errors=True)
-    site.leave_message(person, "good", f"Recorded of {path.name}: {'; '.join(brought.lines)}.")
-    for warning in brought.warnings:
+    site.leave_message(person, "good", f"Recorded of {path.name}: {'; '.join(report.lines)}.")
+    for warning in report.warnings:
         site.leave_message(person, "warning", warning)
     return redirect(request, "/runs")
 
