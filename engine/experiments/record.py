@@ -217,6 +217,8 @@ class Recorder:
             )
         recorded = self.tx.experiments.get(experiment.id)
         assert recorded is not None  # noqa: S101 -- found above, in this transaction
+        if experiment.status is Status.PROPOSED and not (entry.results or read.values):
+            warnings += self._off_the_step(entry.actual)
         if entry.conditions or entry.actual:
             warnings += self._broken_constraints(recorded.conditions)
         return Recorded(
@@ -276,6 +278,20 @@ class Recorder:
             if text is not None:
                 number = value if isinstance(value, str) else f"{value:g}"
                 warnings.append(f"{self.campaign.heading(name)} = {number} {text}; kept")
+        return warnings
+
+    def _off_the_step(self, actual: Mapping[str, Value]) -> list[str]:
+        """Say what the instrument cannot be set to, of a run that is still to be made."""
+        warnings = []
+        for name, value in actual.items():
+            parameter = self.campaign.parameter(name)
+            if isinstance(value, str) or parameter.role != "controlled" or parameter.step is None:
+                continue
+            if outside_text(parameter, value) is None and parameter.problem_as_setting(value):
+                warnings.append(
+                    f"{self.campaign.heading(name)} = {value:g} is between the instrument's steps "
+                    f"of {parameter.step:g}; the nearest is {parameter.snap(value):g}; kept"
+                )
         return warnings
 
     def _broken_constraints(self, conditions: Mapping[str, Value]) -> list[str]:

@@ -76,6 +76,7 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
     import uvicorn
 
     from engine.web.app import create_app
+    from engine.web.connections import PatientProtocol
 
     # Bound here and not by uvicorn: with port 0 the address is known only afterwards.
     listener = _bound(listening)
@@ -104,6 +105,7 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
             # X-Forwarded-For could be forged, and logins are counted by address.
             proxy_headers=False,
             ws="none",
+            http=PatientProtocol,
             timeout_keep_alive=75,
             # Of the ten seconds that service managers give; the helpers are ended after it.
             timeout_graceful_shutdown=3,

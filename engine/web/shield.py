@@ -31,6 +31,8 @@ COOKIE = "spinneret_session"
 """The cookie's name, before the port: see :func:`cookie_name`."""
 # A form or a JSON request; pictures come by the paths below.
 SMALL_BODY = 1 << 20
+# So long may pass between two pieces of a body, on the slowest of lines.
+BODY_S = 30.0
 UPLOADS = (
     "/micrographs",
     "/curves",
@@ -69,6 +71,10 @@ HEADERS = {
 
 
 class _TooLargeError(Exception):
+    pass
+
+
+class _TooSlowError(Exception):
     pass
 
 
@@ -112,6 +118,10 @@ class Shield:
         except _TooLargeError:
             if not answer.has_begun:
                 await _refuse(scope, headers, answer, 413, self._too_large(scope))
+        except _TooSlowError:
+            if not answer.has_begun:
+                detail = f"nothing more of the request came for {BODY_S:g} s; send it again"
+                await _refuse(scope, headers, answer, 408, detail)
 
     async def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         path, method = scope["path"], scope["method"]
@@ -222,14 +232,22 @@ def _length(headers: dict[str, str]) -> int:
 
 
 class _Limited:
-    """Counts what is received, and stops at the limit."""
+    """Counts what is received, and stops at the limit, or where nothing more comes."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self.receive = receive
         self.remaining = limit
+        self.is_whole = False
 
     async def __call__(self) -> MutableMapping[str, Any]:
-        message = await self.receive()
+        if self.is_whole:
+            # What comes now is that the other side is gone: an answer may take its time.
+            return await self.receive()
+        try:
+            message = await asyncio.wait_for(self.receive(), BODY_S)
+        except TimeoutError:
+            raise _TooSlowError from None
+        self.is_whole = not message.get("more_body", False)
         self.remaining -= len(message.get("body", b""))
         if self.remaining < 0:
             raise _TooLargeError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shutil
 from pathlib import Path
@@ -18,7 +19,7 @@ from engine.experiments.export import render
 from engine.web import forms
 from engine.web.addresses import redirect
 from engine.web.forms import Sent, checked_form
-from engine.web.rendering import form_page, page, person_of, site_of
+from engine.web.rendering import form_page, page, part, person_of, site_of
 from engine.web.run_queries import (
     PER_PAGE,
     all_columns,
@@ -108,6 +109,24 @@ def best(request: Request) -> Response:
         definition=overview.campaign,
         ranked={name: [records[id_] for id_ in ids] for name, ids in ranked.items()},
         front=[records[id_] for id_ in front],
+    )
+
+
+@router.get("/runs/{id_}/expected")
+async def expected(request: Request, id_: int) -> Response:
+    """Ask the model what is to be expected of a run with the settings that it has now."""
+    site = site_of(request)
+    (run,) = await asyncio.to_thread(runs_of, site, [id_])
+    overview = await asyncio.to_thread(site.overview)
+    names = [parameter.name for parameter in overview.campaign.parameters]
+    conditions = {name: run.conditions[name] for name in names if name in run.conditions}
+    document = await site.ask("predict", {"conditions": [conditions]})
+    return part(
+        request,
+        "expected.html",
+        run=run,
+        definition=overview.campaign,
+        outcomes=document["rows"][0]["outcomes"] if "rows" in document else None,
     )
 
 

@@ -11,11 +11,20 @@
 
   // -- theme
   document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
-    const next = isDark() ? "light" : "dark";
-    root.dataset.theme = next;
-    try { localStorage.setItem("theme", next); } catch { /* holds for this page */ }
+    // Away from the system's, then the other way, then back to what the system has.
+    const other = system.matches ? "light" : "dark";
+    const next = { [other]: system.matches ? "dark" : "light", [system.matches ? "dark" : "light"]: "" }[root.dataset.theme ?? ""] ?? other;
+    if (next) root.dataset.theme = next; else delete root.dataset.theme;
+    try { if (next) localStorage.setItem("theme", next); else localStorage.removeItem("theme"); } catch { /* holds for this page */ }
+    nameTheme();
     redraw();
   });
+  function nameTheme() {
+    const button = document.querySelector("[data-theme-switch]");
+    const name = root.dataset.theme ?? "as the system has it";
+    if (button) { button.title = `Colours: ${name}`; button.setAttribute("aria-label", `Colours: ${name}. Change`); }
+  }
+  nameTheme();
   system.addEventListener("change", () => redraw());
   document.addEventListener("htmx:configRequest", (event) => {
     event.detail.headers["X-CSRF-Token"] = token;
