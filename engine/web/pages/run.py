@@ -192,8 +192,8 @@ def _announce(request: Request, recorded: list[Recorded]) -> None:
     lines = receipt(recorded, campaign)
     n = sum(len(entry.values) for entry in recorded)
     results = f"{n} result{'s' if n != 1 else ''} " if n else ""
-    listed = f"{results}recorded: {'; '.join(lines)}. " if lines else ""
-    site.leave_message(person, "good", f"{listed}Run {last.name} is {last.status}{kind}.")
+    listed = f"{results}recorded: {'; '.join(lines)}; " if lines else ""
+    site.leave_message(person, "good", f"{listed}run {last.name} is {last.status}{kind}.")
     for entry in recorded:
         for warning in entry.warnings:
             site.leave_message(person, "warning", warning)
