@@ -29,9 +29,9 @@ def sums_of(campaign: Campaign) -> list[LinearConstraint]:
 
 
 def keep_sums(
-    campaign: Campaign, conditions: Mapping[str, Value], held: Collection[str] = ()
+    campaign: Campaign, conditions: Mapping[str, Value], fixed: Collection[str] = ()
 ) -> dict[str, Value]:
-    """Return conditions that keep every sum, with ``held`` as they are.
+    """Return conditions that keep every sum, with ``fixed`` as they are.
 
     Where no values can, they come as near as the ranges let them; ``Campaign.broken_by`` tells.
 
@@ -44,7 +44,7 @@ def keep_sums(
     ...     objectives=[Objective(outcome="y", goal="maximize", threshold=0)],
     ...     parameter_constraints=["a + b + c == 1"],
     ... )
-    >>> kept = keep_sums(blend, {"a": 0.5, "b": 0.5, "c": 0.5}, held=["a"])
+    >>> kept = keep_sums(blend, {"a": 0.5, "b": 0.5, "c": 0.5}, fixed=["a"])
     >>> kept["a"], round(kept["b"] + kept["c"], 12)
     (0.5, 0.5)
     """
@@ -55,7 +55,7 @@ def keep_sums(
         if not broken:
             break
         for rule in broken:
-            _share(campaign, rule, row, held)
+            _share(campaign, rule, row, fixed)
     return row
 
 
@@ -68,18 +68,18 @@ def on_the_grid(campaign: Campaign, conditions: Mapping[str, Value]) -> dict[str
     for rule in sums_of(campaign):
         if not rule.terms.keys() <= row.keys():
             continue
-        for rest in rule.terms:
+        for filler in rule.terms:
             rounded = dict(row)
             for name in rule.terms:
-                if name != rest:
+                if name != filler:
                     rounded[name] = campaign.parameter(name).snap(float(row[name]))
-            remainder = float(rounded[rest]) + _gap(rule, rounded) / rule.terms[rest]
-            parameter = campaign.parameter(rest)
+            remainder = float(rounded[filler]) + _gap(rule, rounded) / rule.terms[filler]
+            parameter = campaign.parameter(filler)
             setting = parameter.snap(remainder)
             low, high = parameter.bounds
             slack = 1e-9 * max(1.0, abs(remainder))
             if low - slack <= remainder <= high + slack and abs(setting - remainder) <= slack:
-                row = {**rounded, rest: setting}
+                row = {**rounded, filler: setting}
                 break
     return row
 
@@ -93,13 +93,13 @@ def _tolerance(rule: LinearConstraint) -> float:
 
 
 def _share(
-    campaign: Campaign, rule: LinearConstraint, row: dict[str, Value], held: Collection[str]
+    campaign: Campaign, rule: LinearConstraint, row: dict[str, Value], fixed: Collection[str]
 ) -> None:
     gap = _gap(rule, row)
     rooms: dict[str, float] = {}
     for name, factor in rule.terms.items():
         parameter = campaign.parameter(name)
-        if name in held or parameter.is_constant:
+        if name in fixed or parameter.is_constant:
             continue
         low, high = parameter.bounds
         is_up = (gap > 0) == (factor > 0)

@@ -88,7 +88,7 @@ def slices(
     conditions = check_conditions(campaign, conditions)
     grids = {p.name: grid_of(p, SLICE_POINTS) for p in campaign.parameters if not p.is_constant}
     pairs = [
-        (name, keep_sums(campaign, {**conditions, name: value}, held=[name]))
+        (name, keep_sums(campaign, {**conditions, name: value}, fixed=[name]))
         for name, grid in grids.items()
         for value in grid
     ]
@@ -145,7 +145,9 @@ def surface(
         raise UsageError(f"expected two parameters for a map, got '{x}' twice")
     x_grid, y_grid = (grid_of(campaign.parameter(name), MAP_POINTS) for name in (x, y))
     rows = [
-        completed(campaign.parameters, keep_sums(campaign, {**conditions, x: a, y: b}, held=[x, y]))
+        completed(
+            campaign.parameters, keep_sums(campaign, {**conditions, x: a, y: b}, fixed=[x, y])
+        )
         for b in y_grid
         for a in x_grid
     ]

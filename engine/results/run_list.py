@@ -33,8 +33,8 @@ class Rule:
         if value is None:
             return False
         if isinstance(value, str) or isinstance(self.value, str):
-            same = str(value).casefold() == str(self.value).casefold()
-            return same if self.sign == "=" else self.sign == "!=" and not same
+            is_same = str(value).casefold() == str(self.value).casefold()
+            return is_same if self.sign == "=" else self.sign == "!=" and not is_same
         # As typed: 0.1 + 0.2 is 0.3 to whoever reads seven digits.
         close = math.isclose(value, self.value, rel_tol=1e-9, abs_tol=1e-300)
         return {
@@ -133,7 +133,7 @@ def read_table(
 
 
 def read_rules(
-    campaign: Campaign, words: Sequence[str], field_name: str = "where"
+    campaign: Campaign, texts: Sequence[str], field_name: str = "where"
 ) -> tuple[Rule, ...]:
     """Read bounds such as ``voltage>=18`` or ``polymer=PCL``.
 
@@ -141,19 +141,19 @@ def read_rules(
         UsageError: no bound, an unknown name, or no number for what holds numbers.
     """
     rules = []
-    for word in words:
+    for word in texts:
         match = _RULE.fullmatch(word)
         if match is None:
             raise UsageError(
                 f"expected a bound such as voltage>=18, got '{word}'", field=field_name
             )
         name, sign, text = match.groups()
-        known = known_name(campaign, name, field_name)
+        full_name = known_name(campaign, name, field_name)
         parameters = {p.name: p for p in campaign.parameters}
-        if known in parameters and parameters[known].is_categorical:
+        if full_name in parameters and parameters[full_name].is_categorical:
             if sign not in ("=", "!="):
-                raise UsageError(f"{known} holds words: expected = or !=", field=field_name)
-            rules.append(Rule(known, sign, text))
+                raise UsageError(f"{full_name} holds words: expected = or !=", field=field_name)
+            rules.append(Rule(full_name, sign, text))
             continue
         try:
             number = float(text.replace(",", ".") if "." not in text else text)
@@ -163,7 +163,7 @@ def read_rules(
             raise UsageError(
                 f"expected a number after '{name}{sign}', got '{text}'", field=field_name
             )
-        rules.append(Rule(known, sign, number))
+        rules.append(Rule(full_name, sign, number))
     return tuple(rules)
 
 

@@ -44,7 +44,7 @@ def entries_of(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
         UsageError: a value is removed without a reason, or an unknown name.
         DataError: a value that cannot be.
     """
-    why, note = forms.text(form, "why"), forms.text(form, "note")
+    reason, note = forms.text(form, "why"), forms.text(form, "note")
     entries = []
     for cell in _changed(form):
         outcome = find_outcome(campaign, cell.outcome, "results")
@@ -60,16 +60,16 @@ def entries_of(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
                     correct=True,
                     which=cell.replicate,
                     results={outcome: value},
-                    note=why,
+                    note=reason,
                 )
             )
             continue
-        if why is None:
+        if reason is None:
             raise UsageError(
                 f"expected a reason: why is {campaign.heading(outcome)} = {cell.former} removed?",
                 field="why",
             )
-        entries.append(Entry(experiment=id_, retract=(outcome,), which=cell.replicate, note=why))
+        entries.append(Entry(experiment=id_, retract=(outcome,), which=cell.replicate, note=reason))
     actual = forms.conditions(form, campaign, "actual")
     if actual or note is not None:
         entries.append(Entry(experiment=id_, actual=actual, note=note))

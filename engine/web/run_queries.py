@@ -30,7 +30,7 @@ _SIGNS = {"min": ">=", "max": "<=", "is": "="}
 
 
 @dataclass(frozen=True)
-class Asked:
+class ListAddress:
     """An address of the list: query, columns, page, and the pairs that it was made of."""
 
     query: RunQuery
@@ -56,7 +56,7 @@ class Asked:
         return name if is_down else f"-{name}"
 
 
-def read_asked(campaign: Campaign, pairs: Iterable[tuple[str, str]]) -> Asked:
+def read_asked(campaign: Campaign, pairs: Iterable[tuple[str, str]]) -> ListAddress:
     """Read an address of the list; what it does not know is left aside.
 
     Raises:
@@ -86,7 +86,7 @@ def read_asked(campaign: Campaign, pairs: Iterable[tuple[str, str]]) -> Asked:
     number = first.get("page", "1")
     if not (number.isascii() and number.isdigit() and int(number[:9]) > 0):
         raise UsageError(f"expected a page from 1 on, got '{number}'", field="page")
-    return Asked(query, columns or usual_columns(campaign), int(number[:9]), pairs)
+    return ListAddress(query, columns or usual_columns(campaign), int(number[:9]), pairs)
 
 
 def run_query(
@@ -131,8 +131,8 @@ def usual_columns(campaign: Campaign) -> tuple[str, ...]:
 
 def all_columns(campaign: Campaign) -> list[str]:
     """Return what may be a column."""
-    rest = [name for name in campaign.outcomes if name not in usual_columns(campaign)]
-    return [*usual_columns(campaign), *rest]
+    further_names = [name for name in campaign.outcomes if name not in usual_columns(campaign)]
+    return [*usual_columns(campaign), *further_names]
 
 
 def run_table(site: Site) -> RunTable:

@@ -106,12 +106,12 @@ def refuse_ambiguous(text: str) -> None:
     if match is None:
         return
     digits = re.sub(r"[\s',’]", "", match[0])
-    other = (
+    alternative = (
         f"or {match[0].replace(',', '.')}? Write {digits}, or a point for the decimals"
         if "," in match[0]
         else f"or several values? Write {digits}, or each value in a field of its own"
     )
-    raise CellError(f"expected a number, got '{match[0]}': is it {digits} {other}")
+    raise CellError(f"expected a number, got '{match[0]}': is it {digits} {alternative}")
 
 
 def has_decimal_point(text: str) -> bool:

@@ -328,9 +328,9 @@ def change_picture(request: Request, id_: int, form: Sent) -> Response:
 
 def _remove_picture(request: Request, run_id: int, id_: int, form: FormData) -> None:
     site, person = site_of(request), person_of(request)
-    why = forms.text(form, "why")
-    if why is None:
+    reason = forms.text(form, "why")
+    if reason is None:
         raise UsageError("expected a reason: why is this picture removed?", field="why")
-    entry = Entry(experiment=f"id:{run_id}", removed=(id_,), note=why)
+    entry = Entry(experiment=f"id:{run_id}", removed=(id_,), note=reason)
     acting = site.workspace.acting(person.name)
     _announce(request, [record(acting, entry, detail=f"experiment {run_id}")])

@@ -45,14 +45,14 @@ def runs(request: Request) -> Response:
     """List runs: those that the address asks for, in its order."""
     site = site_of(request)
     overview = site.overview()
-    asked = read_asked(overview.campaign, request.query_params.multi_items())
-    chosen = run_table(site).chosen(asked.query)
-    first = (asked.page - 1) * PER_PAGE
+    request_list = read_asked(overview.campaign, request.query_params.multi_items())
+    chosen = run_table(site).chosen(request_list.query)
+    first = (request_list.page - 1) * PER_PAGE
     return page(
         request,
         "runs.html",
         place="runs",
-        asked=asked,
+        asked=request_list,
         runs=runs_of(site, chosen[first : first + PER_PAGE]),
         n_chosen=len(chosen),
         first=first,
@@ -60,7 +60,7 @@ def runs(request: Request) -> Response:
         counts=overview.counts,
         definition=overview.campaign,
         front={point.id for point in overview.front},
-        columns=asked.columns,
+        columns=request_list.columns,
         possible=all_columns(overview.campaign),
         statuses=list(Status),
     )
@@ -135,8 +135,8 @@ def table(request: Request, file_format: str) -> Response:
     """Return the runs that the address asks for as a file, a row for each replicate."""
     site = site_of(request)
     overview = site.overview()
-    asked = read_asked(overview.campaign, request.query_params.multi_items())
-    records = runs_of(site, run_table(site).chosen(asked.query))
+    request_list = read_asked(overview.campaign, request.query_params.multi_items())
+    records = runs_of(site, run_table(site).chosen(request_list.query))
     kind = _kind(file_format)
     content = render(file_format, overview.record, overview.campaign, records)
     return _file(content, kind, f"runs.{file_format}")
@@ -205,7 +205,7 @@ def record_file(request: Request, form: Sent) -> Response:
     """Record a file that was looked at."""
     site, person = site_of(request), person_of(request)
     try:
-        path = _held(request, forms.word(form, "held"))
+        path = _waiting_file(request, forms.word(form, "held"))
         report = bring_in(site.workspace.acting(person.name), path, dry_run=False)
     except EXPECTED as error:
         return form_page(request, "bring.html", error, place="runs", brought=None)
@@ -224,7 +224,7 @@ def _lay_down(request: Request, file: Any) -> tuple[Path, Path]:
     return folder, forms.lay_file(folder, file)
 
 
-def _held(request: Request, name: str) -> Path:
+def _waiting_file(request: Request, name: str) -> Path:
     folder = site_of(request).uploads / name
     is_ours = name.startswith("table-") and name.removeprefix("table-").isalnum()
     path = next(folder.iterdir(), None) if is_ours and folder.is_dir() else None

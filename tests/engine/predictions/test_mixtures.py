@@ -70,7 +70,7 @@ def test_maps_move_along_it_and_mark_what_cannot_be(blend) -> None:
 @given(values=st.tuples(st.floats(0.5, 1), st.floats(0, 0.4), st.floats(0, 0.3)))
 def test_sums_are_kept_within_the_ranges(blend, values) -> None:
     row = dict(zip(PARTS, values, strict=True)) | {"solvent": "water"}
-    kept = keep_sums(blend, row, held=["plasticiser"])
+    kept = keep_sums(blend, row, fixed=["plasticiser"])
     assert kept["plasticiser"] == row["plasticiser"]
     assert total(kept) == pytest.approx(1.0, abs=1e-9)
     for name in PARTS:
