@@ -32,8 +32,9 @@ _HOMES = {
         "UsageError",
     ),
     "engine.notebook.batch": ("Batch",),
-    "engine.notebook.lab": ("Lab", "create", "open"),
+    "engine.notebook.lab": ("Lab",),
     "engine.notebook.memory": ("Loop", "history", "suggest"),
+    "engine.notebook.opening": ("create", "open"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

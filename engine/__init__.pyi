@@ -20,10 +20,10 @@ from engine.errors import StateError as StateError
 from engine.errors import UsageError as UsageError
 from engine.notebook.batch import Batch as Batch
 from engine.notebook.lab import Lab as Lab
-from engine.notebook.lab import create as create
-from engine.notebook.lab import open as open
 from engine.notebook.memory import Loop as Loop
 from engine.notebook.memory import history as history
 from engine.notebook.memory import suggest as suggest
+from engine.notebook.opening import create as create
+from engine.notebook.opening import open as open
 
 __version__: str
