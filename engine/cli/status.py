@@ -246,6 +246,11 @@ def _values(campaign: Campaign, experiment: ExperimentRecord, names: Sequence[st
 
 
 def _cell(value: Value | None) -> str:
+    from db.records import Reading
+    from engine.campaign.numbers import written
+
     if value is None:
         return "–"
-    return value if isinstance(value, str) else f"{value:.5g}"
+    if isinstance(value, str):
+        return value
+    return f"{value:.5g}" if isinstance(value, Reading) else written(value, 5)

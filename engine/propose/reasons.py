@@ -13,12 +13,15 @@ from db.words import run_name
 from engine.campaign import Campaign
 from engine.campaign.front import undominated
 from engine.campaign.history import Run
+from engine.campaign.numbers import written
 from engine.propose.aims import Folded, law_of
 from engine.propose.request import Forecast
 from engine.propose.space import Space
 from engine.propose.work_space import WorkSpace
 
 Array = NDArray[np.float64]
+
+_MOST_NAMES = 5
 
 
 def nearest_run(space: Space, setting: Array, runs: Sequence[Run]) -> tuple[Run | None, float]:
@@ -101,8 +104,7 @@ class Explainer:
         gains, front = np.array(self._gains(forecast)), self.front
         misses = self._missed(forecast)
         expected = " at ".join(
-            f"{value:.3g} {self.campaign.unit_of(o.outcome)}".rstrip()
-            for value, o in zip(point, self.objectives, strict=True)
+            self._worded(o.outcome, value) for value, o in zip(point, self.objectives, strict=True)
         )
         # A risk that is no news in this craft is not told with every run.
         caution = f"; {p_success:.0%} chance of success" if p_success < 0.8 else ""
@@ -113,11 +115,10 @@ class Explainer:
         if dominated or misses or not len(front):
             return "explores", self._exploring(forecast, expected, nearest, far) + caution
         if beaten.any():
-            names = ", ".join(
-                _name(run)
-                for run, is_beaten in zip(self.front_runs, beaten, strict=True)
-                if is_beaten
-            )
+            runs = [r for r, is_beaten in zip(self.front_runs, beaten, strict=True) if is_beaten]
+            names = ", ".join(map(_name, runs[:_MOST_NAMES]))
+            if len(runs) > _MOST_NAMES:
+                names += f" and {len(runs) - _MOST_NAMES} further ones"
             return "improves_front", f"expected {expected}: beyond {names}{caution}"
         # Neither beats a run nor is beaten: it lies beside the front's runs. Between two of them,
         # by the first objective, it fills a gap; at an end it makes the front longer.
@@ -133,13 +134,19 @@ class Explainer:
             )
         return "improves_front", f"expected {expected}: extends the front{caution}"
 
+    def _worded(self, outcome: str, value: float) -> str:
+        """Return a value with its unit; what has none is called by its name."""
+        unit = self.campaign.unit_of(outcome)
+        return f"{written(value)} {unit}" if unit else f"{outcome} {written(value)}"
+
     def _exploring(
         self, forecast: Mapping[str, Forecast], expected: str, nearest: Run | None, far: float
     ) -> str:
         # "or", as the ends of the intervals are not to be had together.
         best_case = " or ".join(
-            f"{o.best_within(forecast[o.outcome].lower, forecast[o.outcome].upper):.3g} "
-            f"{self.campaign.unit_of(o.outcome)}".rstrip()
+            self._worded(
+                o.outcome, o.best_within(forecast[o.outcome].lower, forecast[o.outcome].upper)
+            )
             for o in self.objectives
         )
         distance = (
