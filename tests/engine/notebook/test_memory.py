@@ -27,7 +27,7 @@ def test_a_history_of_a_frame(campaign: engine.Campaign, runs: pd.DataFrame) -> 
     assert [run.id for run in past.failed] == [8]
     assert past.finished[0].outcomes == {"strength": (4.0,), "stretch": (10.0,)}
     assert engine.history(campaign).runs == ()
-    with pytest.raises(engine.DataError, match="row 0"):
+    with pytest.raises(engine.DataError, match="rows 0, 1"):
         engine.history(campaign, runs.assign(resin="Z"))
 
 
