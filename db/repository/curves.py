@@ -58,6 +58,7 @@ class Curves:
             ConflictError: the experiment has that curve already.
         """
         row = {"experiment_id": experiment_id, **values, "change_id": self._scope.change_id}
+        self._scope.require_run(experiment_id)
         statement = insert(c).values(row).returning(c.c.id)
         return int(self._scope.connection.execute(statement).scalar_one())
 

@@ -28,13 +28,22 @@ class Address:
 
     Attributes:
         campaign_id: the campaign that its path names.
+        prefix: the path under which a proxy shows the server: ``/spinneret``.
+        origin: scheme, host and port as people see them.
     """
 
     campaign_id: int | None = None
+    prefix: str = ""
+    origin: str = ""
 
     def top(self, path: str) -> str:
         """Return the link of what belongs to no campaign: ``/account``, ``/static/…``."""
-        return path
+        return f"{self.prefix}{path}"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the browser speaks TLS."""
+        return self.origin.startswith("https:")
 
     def link(self, path: str) -> str:
         """Return the link of a page of the campaign: ``/runs/7``, or ``""`` for its first page.
@@ -95,7 +104,8 @@ def address_of(request: Request) -> Address:
 
 def public(request: Request, path: str) -> str:
     """Return the whole address of a page of the campaign, as a telephone's camera is to open it."""
-    return str(request.base_url).rstrip("/") + address_of(request).link(path)
+    address = address_of(request)
+    return address.origin + address.link(path)
 
 
 def redirect(request: Request, path: str) -> RedirectResponse:

@@ -114,6 +114,9 @@ def described(app: FastAPI) -> dict[str, Any]:
             schemas.pop(unused, None)
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
+        public_url = app.state.site.front.url
+        if public_url:
+            document["servers"] = [{"url": public_url}]
         app.openapi_schema = document
     return app.openapi_schema
 

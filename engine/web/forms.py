@@ -47,6 +47,8 @@ async def checked_form(request: Request) -> AsyncIterator[FormData]:
     # https://www.starlette.io/requests/#request-files
     form = await request.form(max_files=MOST_FILES, max_fields=400)
     try:
+        # For the page of an error: what was typed is offered again.
+        request.state.sent = form
         sent = request.headers.get("x-csrf-token") or form.get("csrf")
         check_csrf(person_of(request), sent)
         yield form
@@ -68,7 +70,7 @@ def check_csrf(person: Person, sent: Any) -> None:
     right = isinstance(sent, str) and hmac.compare_digest(sent.encode(), person.csrf.encode())
     # A token is no cookie: no browser sends it unasked, and no form goes with it.
     if person.is_program or not right:
-        raise HTTPException(403, "the form does not belong to your session; load the page again")
+        raise HTTPException(403, "the form is of an earlier session of yours; nothing was done")
 
 
 def word(form: FormData, name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,8 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from engine.errors import Voice, field, nearest_name
-from engine.web.rendering import page
-from engine.web.statuses import EXPECTED, status_of, title_of
+from engine.web.refusals import problem_document, problem_page, typed_in
+from engine.web.statuses import EXPECTED, status_of
 from engine.web.wording import spelled, worded
 
 
@@ -25,12 +24,7 @@ def problem(
     field_name: str | None = None,
 ) -> JSONResponse:
     """Return a problem+json answer; ``field_name`` is the field of the request that is wrong."""
-    document: dict[str, Any] = {
-        "type": "about:blank",
-        "title": title_of(status),
-        "status": status,
-        "detail": detail.encode("utf-8", "replace").decode(),  # half a letter cannot be sent
-    }
+    document = problem_document(status, detail)
     if field_name is not None:
         document["field"] = field_name.encode("utf-8", "replace").decode()
     return JSONResponse(
@@ -134,12 +128,10 @@ def _answer(
     *,
     field_name: str | None = None,
 ) -> Response:
-    person: Any = getattr(request.state, "person", None)
-    # A page shows who is logged in and where one can go: not to strangers.
-    if _voice_of(request) == "api" or person is None:
+    if _voice_of(request) == "api":
         return problem(status, detail, headers, field_name=field_name)
-    answer = page(
-        request, "problem.html", status=status, title=title_of(status), detail=detail, place=""
-    )
+    sent = getattr(request.state, "sent", None)
+    typed = None if sent is None else typed_in(sent.multi_items())
+    answer = problem_page(request, status, detail, typed)
     answer.headers.update(headers or {})
     return answer

@@ -67,9 +67,11 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
     require_packages()
     users = list_users(workspace)
     has_users = bool(users)
-    if not listening.is_loopback and not has_users:
+    public_url = workspace.settings.web.public_url
+    if not has_users and (public_url or not listening.is_loopback):
         raise UsageError(
-            f"others can reach {listening.host}, so users must log in, and there are none: "
+            f"others can reach {public_url or listening.host}, so users must log in, and there "
+            "are none: "
             + by_voice("run `engine users add NAME --role admin` first", "make an admin first"),
             field="host",
         )
@@ -86,12 +88,14 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
     address = f"{listening.scheme}://{host}:{port}/"
     # The key is in the address and not typed, so that one click is enough; it is new at each start.
     announce(f"serving {address if has_users else f'{address}login?key={app.state.site.key}'}")
+    if public_url:
+        announce(f"people reach it at {public_url}/, through a proxy")
     if not has_users:
         announce("there are no users: whoever has this address is in. Ctrl-C stops.")
     if is_without_admin(users):
         # As databases of 0.1.0 may be: nobody could let others in, or take them out.
         announce("warning: no user is an admin; make one: `engine users role NAME admin`.")
-    if not listening.is_loopback and listening.certificate is None:
+    if not (listening.is_loopback or listening.certificate or public_url.startswith("https:")):
         announce(
             f"warning: without {field('certificate')} passwords cross the network as they are "
             "typed."
@@ -102,7 +106,7 @@ def run(workspace: Workspace, listening: Listening, *, announce: Callable[[str],
             log_level="warning",
             access_log=False,
             server_header=False,
-            # X-Forwarded-For could be forged, and logins are counted by address.
+            # Only trusted proxies are believed: see `engine.web.proxies`.
             proxy_headers=False,
             ws="none",
             http=PatientProtocol,

@@ -6,19 +6,23 @@ A pure ASGI layer, so that no route can be reached around it. What it does not k
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
+import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from starlette.responses import Response
 
 from db.errors import DatabaseError
 from engine.errors import StateError
 from engine.web.addresses import Address, campaign_in
 from engine.web.campaigns import moved
 from engine.web.policy import SAFE, is_open, needed
+from engine.web.proxies import hostname_of, is_address, is_origin
+from engine.web.refusals import Refusal, refuse, wants_page
 from engine.web.site import Site
-from engine.web.statuses import title_of
 from engine.web.users import Person
 from engine.web.wording import worded
 
@@ -41,7 +45,6 @@ UPLOADS = (
     "/runs/file",
     "/experiments/file",
 )
-# Other names lead here by DNS rebinding only: a foreign page that resolves to this machine.
 # "testserver" is the host of starlette's test client.
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1", "[::1]", "testserver"})
 
@@ -70,6 +73,10 @@ HEADERS = {
 }
 
 
+_LISTS = frozenset({"x-forwarded-for", "cookie"})
+_LOG = logging.getLogger("spinneret.web")
+
+
 class _TooLargeError(Exception):
     pass
 
@@ -94,50 +101,92 @@ class Shield:
             # 1008: policy violation. No route speaks websockets.
             await send({"type": "websocket.close", "code": 1008})
             return
-        # Headers are bytes; latin-1 reads each of them, so that no header can raise.
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = _headers_of(scope)
         answer = _Answer(send)
-        scope.setdefault("state", {})["address"] = Address(campaign_in(scope["path"]))
-        try:
-            refusal = await self._refusal(scope, headers)
-            if refusal is None and await self._leads_elsewhere(scope, headers, answer):
-                return
-        except StateError as error:
-            refusal = (409, worded(error, "api"))
-        except DatabaseError as error:
-            # Sessions are rows: without the database nobody can be known.
-            refusal = (503, worded(error, "api"))
-        if refusal is not None:
-            await _refuse(scope, headers, answer, *refusal)
-            return
+        state = scope.setdefault("state", {})
+        self._place(scope, headers)
         limited = _Limited(receive, self._limit(scope))
         try:
-            await self.app(scope, limited, answer)
+            refusal = await self._refusal(scope, headers)
+            if refusal is not None:
+                await refuse(self.site, scope, limited, answer, refusal)
+            elif not await self._leads_elsewhere(scope, headers, answer):
+                await self.app(scope, limited, answer)
+        except StateError as error:
+            await refuse(self.site, scope, limited, answer, Refusal(409, worded(error, "api")))
+        except DatabaseError as error:
+            # Sessions are rows: without the database nobody can be known.
+            state["person"] = None
+            await refuse(self.site, scope, limited, answer, Refusal(503, worded(error, "api")))
         except _TooLargeError:
             if not answer.has_begun:
-                await _refuse(scope, headers, answer, 413, self._too_large(scope))
+                refusal = Refusal(413, self._too_large(scope))
+                await refuse(self.site, scope, limited, answer, refusal)
         except _TooSlowError:
             if not answer.has_begun:
                 detail = f"nothing more of the request came for {BODY_S:g} s; send it again"
-                await _refuse(scope, headers, answer, 408, detail)
+                await refuse(self.site, scope, limited, answer, Refusal(408, detail))
+        except Exception:
+            # Here and not in Starlette's outermost layer, whose answer would lack every header.
+            number = secrets.token_hex(4)
+            _LOG.exception("fault %s of the program at %s", number, scope["path"])
+            if not answer.has_begun:
+                detail = (
+                    f"a fault of the program; nothing half-written was kept. Who runs the server "
+                    f"finds it in its log as fault {number}"
+                )
+                await refuse(self.site, scope, limited, answer, Refusal(500, detail))
 
-    async def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+    def _place(self, scope: Scope, headers: dict[str, str]) -> None:
+        """Work out where a request came to and whose it is, whatever proxy it came through."""
+        front, host = self.site.front, headers.get("host", "")
+        hostname = hostname_of(host) or ""
+        peer = scope["client"][0] if scope.get("client") else ""
+        forwarded = headers.get("x-forwarded-for", "")
+        if front.is_proxy(peer):
+            scope["client"] = (front.client(peer, forwarded), 0)
+        is_public = front.is_public(hostname, peer, forwarded)
+        scope["path"] = front.inside(scope["path"])
+        scope["raw_path"] = front.inside(scope.get("raw_path", b"").decode("latin-1")).encode(
+            "latin-1"
+        )
+        scope["state"]["address"] = Address(
+            campaign_in(scope["path"]),
+            front.prefix if is_public else "",
+            front.origin if is_public else f"{scope.get('scheme', 'http')}://{host}",
+        )
+
+    async def _refusal(self, scope: Scope, headers: dict[str, str]) -> Refusal | None:
         path, method = scope["path"], scope["method"]
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        if self.site.is_loopback and host not in LOCAL:
-            return 421, f"this server answers to 127.0.0.1 and localhost, not to '{host}'"
+        hostname, origin = hostname_of(headers.get("host", "")), headers.get("origin")
+        if hostname is None:
+            return Refusal(400, "the Host header is no host: expected a name or address")
+        if origin is not None and not is_origin(origin):
+            return Refusal(400, "the Origin header is no origin: expected https://HOST")
+        if not self._is_allowed(hostname):
+            expected = f"'{self.site.front.host}'" if self.site.front.url else "127.0.0.1"
+            return Refusal(
+                421,
+                f"this server answers to {expected} and localhost, not to '{hostname}': public_url "
+                "under [web] in its config.toml says where people reach it",
+            )
         # Before the session is looked up: what another site sends is not worth a query.
-        if method not in SAFE and not _is_from_here(headers):
-            return 403, "the request came from another site; nothing was done"
+        if method not in SAFE and not _is_from_here(headers, self.site.front.origin):
+            return Refusal(403, "the request came from another site; nothing was done")
         # By what the header says, before anything is received; `_Limited` counts what really comes.
         if _length(headers) > self._limit(scope):
-            return 413, self._too_large(scope)
+            return Refusal(413, self._too_large(scope))
         # Also on open paths: the login page greets who is logged in.
         person = await asyncio.to_thread(self._person, headers, cookie_name(scope))
         scope["state"]["person"] = person
         return None if is_open(path) else _not_allowed(person, method, path)
+
+    def _is_allowed(self, hostname: str) -> bool:
+        front = self.site.front
+        if hostname in LOCAL or (front.url and hostname == front.host):
+            return True
+        # Other names lead to a server of this machine only by a foreign page that resolves here.
+        return not self.site.is_loopback and (not front.url or is_address(hostname))
 
     async def _leads_elsewhere(
         self, scope: Scope, headers: dict[str, str], answer: _Answer
@@ -151,15 +200,16 @@ class Shield:
         target = await asyncio.to_thread(moved, self.site, method, path)
         if target is None:
             return False
-        scope["state"]["address"] = Address(target.campaign_id)
-        if method in SAFE and _wants_page(path, headers):
+        address = scope["state"]["address"].in_campaign(target.campaign_id)
+        scope["state"]["address"] = address
+        if method in SAFE and wants_page(scope):
             query = scope.get("query_string", b"").decode("latin-1")
-            location = target.path + (f"?{query}" if query else "")
+            location = quote(address.top(target.path)) + (f"?{query}" if query else "")
             # Temporary: what a list leads to may be another campaign tomorrow.
-            await _send(answer, 307, b"", "text/plain", [(b"location", location.encode())])
+            await Response(status_code=307, headers={"location": location})(scope, _nothing, answer)
             return True
         # A program, or a form of a page from before: answered here, and told where it stands.
-        answer.extra["content-location"] = target.path
+        answer.extra["content-location"] = quote(address.top(target.path))
         scope["path"], scope["raw_path"] = target.path, target.path.encode()
         return False
 
@@ -184,13 +234,27 @@ class Shield:
         )
 
 
-def _not_allowed(person: Person | None, method: str, path: str) -> tuple[int, str] | None:
+def _not_allowed(person: Person | None, method: str, path: str) -> Refusal | None:
     if person is None:
-        return 401, "log in first, or send a token: `Authorization: Bearer …`"
+        return Refusal(401, "log in first, or send a token: `Authorization: Bearer …`")
     role = needed(method, path)
     if not person.is_allowed(role):
-        return 403, f"{person.name} is {person.role} here; this needs {role}"
+        return Refusal(403, f"{person.name} is {person.role} here; this needs {role}")
     return None
+
+
+def _headers_of(scope: Scope) -> dict[str, str]:
+    # Headers are bytes; latin-1 reads each of them, so that no header can raise.
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        # Each proxy may add a line of its own.
+        headers[name] = f"{headers[name]},{value}" if name in headers and name in _LISTS else value
+    return headers
+
+
+async def _nothing() -> MutableMapping[str, Any]:
+    return {"type": "http.disconnect"}
 
 
 def cookie_name(scope: Scope) -> str:
@@ -215,7 +279,7 @@ def cookie_of(header: str, name: str) -> str | None:
     return None if morsel is None else morsel.value
 
 
-def _is_from_here(headers: dict[str, str]) -> bool:
+def _is_from_here(headers: dict[str, str], public_origin: str) -> bool:
     """Whether a request was made by this site's own pages, or by a program."""
     # Browsers send one or both of these headers; programs send neither, and carry no cookie of
     # somebody else's.
@@ -223,7 +287,9 @@ def _is_from_here(headers: dict[str, str]) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    if origin is None or (public_origin and origin == public_origin):
+        return True
+    return origin.partition("://")[2] == headers.get("host", "")
 
 
 def _length(headers: dict[str, str]) -> int:
@@ -277,40 +343,3 @@ class _Answer:
                 ),
             ]
         await self.send(message)
-
-
-async def _refuse(
-    scope: Scope, headers: dict[str, str], send: Send, status: int, detail: str
-) -> None:
-    path = scope["path"]
-    wants_page = _wants_page(path, headers)
-    # Only what was to be read: after the login a form would be lost anyway.
-    if status == 401 and wants_page and scope["method"] == "GET":
-        query = scope.get("query_string", b"").decode("latin-1")
-        back = path + (f"?{query}" if query else "")
-        # A path, never an address: it must not lead away from here.
-        location = "/login" if back == "/" else f"/login?next={quote(back, safe='/')}"
-        await _send(send, 303, b"", "text/plain", [(b"location", location.encode())])
-        return
-    title = title_of(status)
-    document = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    extra = [(b"www-authenticate", b"Bearer")] if status == 401 else []
-    body = json.dumps(document).encode()
-    await _send(send, status, body, "application/problem+json", extra)
-
-
-def _wants_page(path: str, headers: dict[str, str]) -> bool:
-    """Whether a person at a browser asks, and not a program."""
-    return not path.startswith("/api/") and "text/html" in headers.get("accept", "")
-
-
-async def _send(
-    send: Send, status: int, body: bytes, kind: str, extra: list[tuple[bytes, bytes]]
-) -> None:
-    headers = [
-        (b"content-type", kind.encode()),
-        (b"content-length", str(len(body)).encode()),
-        *extra,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

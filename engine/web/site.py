@@ -19,6 +19,7 @@ from engine.results.overview import Overview, overview
 from engine.web.helpers.crew import Crew
 from engine.web.helpers.oracle import AskOracle
 from engine.web.limiter import MOST_REMEMBERED, Limiter
+from engine.web.proxies import Front
 from engine.web.users import Person, list_users, person_of_session, person_of_token
 from engine.workspace import Workspace
 
@@ -85,6 +86,7 @@ class Site:
     messages: dict[tuple[str, int | None], list[tuple[str, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.front = Front.of_settings(self.workspace.settings.web)
         self.limiter = Limiter(self.workspace.settings.web.login_attempts)
         self.crew = Crew(self.workspace)
         self.oracle = AskOracle(self.workspace)

@@ -189,6 +189,35 @@ class WebSettings(_Section):
     session_hours: float = Field(12.0, gt=0, le=24 * 31)
     max_upload_mb: float = Field(256.0, gt=0, le=65_536)
     login_attempts: int = Field(10, ge=1, le=1000)
+    public_url: str = ""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        pattern = (
+            r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?"
+        )
+        if value and not re.fullmatch(pattern, value):
+            raise ValueError(
+                "expected the address that people type, such as https://lab.example/spinneret, or "
+                '"" for none'
+            )
+        return value.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        import ipaddress
+
+        for word in value:
+            try:
+                ipaddress.ip_network(word, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"expected addresses or networks such as 10.0.0.5 or 10.0.0.0/8, got '{word}'"
+                ) from None
+        return value
 
 
 class WatchSettings(_Section):

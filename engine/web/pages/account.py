@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from db.records import Role
 from engine.errors import AccessError, UsageError
 from engine.web import forms
 from engine.web.addresses import address_of, redirect_top
 from engine.web.forms import Sent, checked_form
-from engine.web.rendering import environment, form_page, links, page, person_of, site_of
+from engine.web.refusals import KEPT, MOST_FIELDS, Fields, local_path, login_page, typed_in
+from engine.web.rendering import form_page, page, person_of, site_of
 from engine.web.shield import cookie_name
 from engine.web.statuses import EXPECTED
 from engine.web.users import (
@@ -49,7 +50,7 @@ def login(request: Request, key: str = "", next: str = "/") -> Response:
             if error.wait_s:
                 raise
             return _form(request, next)
-        return _welcome(request, person, _back(next))
+        return _welcome(request, person, local_path(next))
     return _form(request, next)
 
 
@@ -74,19 +75,8 @@ def _counted(request: Request, name: str) -> Iterator[str]:
             raise
 
 
-def _form(
-    request: Request, back: str, name: str = "", error: str | None = None, status: int = 200
-) -> Response:
-    template = environment().get_template("login.html")
-    has_users = site_of(request).has_users()
-    html = template.render(
-        next=_back(back),
-        name=name,
-        error=error,
-        has_users=has_users,
-        **links(address_of(request)),
-    )
-    return HTMLResponse(html, status)
+def _form(request: Request, back: str, **shown: Any) -> Response:
+    return login_page(request, site_of(request), back=back, **shown)
 
 
 @router.post("/login")
@@ -94,14 +84,19 @@ async def post_login(request: Request) -> Response:
     """Log in; after too many wrong passwords a name may not try from there for a while."""
     from asyncio import to_thread
 
-    # Anybody may send this one: no files, and no more fields than the form has.
-    form = await request.form(max_files=0, max_fields=8)
+    # Anybody may send this one: no files, and no more fields than a form that was kept has.
+    form = await request.form(max_files=0, max_fields=MOST_FIELDS + 8)
     return await to_thread(_log_in, request, form)
 
 
 def _log_in(request: Request, form: FormData) -> Response:
     site = site_of(request)
     back, name = forms.word(form, "next") or "/", forms.word(form, "name")[:64]
+    typed = [
+        (field.removeprefix(KEPT), value)
+        for field, value in typed_in(form.multi_items())
+        if field.startswith(KEPT)
+    ]
     try:
         if site.has_users():
             password = form.get("password")
@@ -112,15 +107,21 @@ def _log_in(request: Request, form: FormData) -> Response:
             person = _log_in_by_key(request, forms.word(form, "key"))
     except AccessError as error:
         if error.wait_s:
-            answer = _form(request, back, name, worded(error, "page"), 429)
+            answer = _form(
+                request, back, name=name, error=worded(error, "page"), status=429, typed=typed
+            )
             answer.headers["retry-after"] = str(int(error.wait_s) + 1)
             return answer
-        return _form(request, back, name, worded(error, "page"), 401)
-    return _welcome(request, person, _back(back))
+        return _form(request, back, name=name, error=worded(error, "page"), status=401, typed=typed)
+    return _welcome(request, person, local_path(back), typed)
 
 
-def _welcome(request: Request, person: Person, back: str) -> Response:
-    answer = redirect_top(request, back)
+def _welcome(request: Request, person: Person, back: str, typed: Fields | None = None) -> Response:
+    answer: Response = redirect_top(request, back)
+    if typed:
+        # Sent on by a click of theirs, never by itself.
+        request.state.person = person
+        answer = page(request, "kept.html", typed=typed, action=back)
     answer.set_cookie(
         cookie_name(request.scope),
         person.secret,
@@ -130,20 +131,11 @@ def _welcome(request: Request, person: Person, back: str) -> Response:
         # https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie
         samesite="lax",
         # Over plain HTTP browsers would drop a secure cookie, and nobody could log in.
-        secure=request.url.scheme == "https",
-        path="/",
+        secure=address_of(request).is_secure,
+        path=address_of(request).top("/"),
         max_age=int(site_of(request).workspace.settings.web.session_hours * 3600),
     )
     return answer
-
-
-def _back(path: str) -> str:
-    """Return a path of this site to go on to; anything else leads to the first page."""
-    parts = urlsplit(path)
-    is_ours = not parts.scheme and not parts.netloc and path.startswith("/")
-    # Browsers read a backslash as a slash, and "//host" as another host.
-    # https://url.spec.whatwg.org/#relative-slash-state
-    return path if is_ours and not path.startswith(("//", "/\\")) else "/"
 
 
 @inside.post("/logout")
@@ -153,7 +145,7 @@ def post_logout(request: Request) -> Response:
     log_out(site.workspace, person)
     site.forget_people()
     answer = redirect_top(request, "/login")
-    answer.delete_cookie(cookie_name(request.scope), path="/")
+    answer.delete_cookie(cookie_name(request.scope), path=address_of(request).top("/"))
     return answer
 
 

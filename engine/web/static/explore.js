@@ -26,6 +26,7 @@ addEventListener("DOMContentLoaded", () => {
         method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": token }, body: JSON.stringify(body),
       });
       if (mine !== rounds[kind]) return null;
+      if (answer.status === 401) { location.reload(); return null; } // leads to the login, and back
       const document_ = await answer.json();
       if (answer.ok && answer.status !== 202) { complain(""); return document_; }
       if (answer.status !== 202 && answer.status !== 503) { complain(document_.detail ?? "the model did not answer"); learnt.textContent = ""; return null; }
