@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from typer.cli import get_docs_for_click
+from typer.testing import CliRunner
 
 from engine.cli.app import app
 from engine.propose.sampling import Sampler
@@ -170,3 +172,34 @@ def test_templates_are_named_where_they_are_chosen() -> None:
     }
     text = (DOCS / "cli.md").read_text(encoding="utf-8")
     assert all(name in text for name in names)
+
+
+def test_what_a_repository_has_agrees_with_the_project() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    workflows = {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in (ROOT / ".github" / "workflows").glob("*.yml")
+    }
+    commands = {
+        step["run"].split()[:2][-1]
+        for workflow in workflows.values()
+        for job in workflow["jobs"].values()
+        for step in job["steps"]
+        if "run" in step
+    }
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert commands == {"check", "test"} <= targets
+    lowest = PROJECT["requires-python"].removeprefix(">=")
+    assert workflows["tests"]["jobs"]["linux"]["strategy"]["matrix"]["python"][0] == lowest
+    for form in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
+        assert yaml.safe_load(form.read_text(encoding="utf-8"))["body"]
+
+
+def test_the_version_names_the_libraries_that_compute() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    lines = dict(line.split(" ", 1) for line in done.output.splitlines())
+    assert done.exit_code == 0
+    assert lines["spinneret"] == PROJECT["version"]
+    assert {"python", "torch", "botorch", "gpytorch", "numpy"} <= lines.keys()

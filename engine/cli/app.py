@@ -46,7 +46,10 @@ app = typer.Typer(
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"spinneret {__version__}")
+        from engine.compute import versions
+
+        for library, version in {"spinneret": __version__, **versions()}.items():
+            typer.echo(f"{library} {version}")
         raise typer.Exit
 
 
@@ -54,7 +57,12 @@ def _show_version(is_asked: bool) -> None:
 def _root(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version, and those of the libraries that compute.",
+        ),
     ] = False,
 ) -> None:
     logs.set_up()
