@@ -25,7 +25,7 @@ install: $(READY) ## Create .venv with every pinned dependency.
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spinneret needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Install one, or name it: make install PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web,peers]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web,peers,data]'
 	$(BIN)/python -m compileall -q engine surrogate generator db
 	@touch $@
 

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.output import count, split_assignments
-from engine.errors import UsageError
+from engine.cli.progress import progress_bar
+from engine.errors import UsageError, field
 from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import console, grid, print_json, warn
 
 if TYPE_CHECKING:
     from engine.sources.axes import Match
     from engine.sources.manage import Described
+
+PUBLIC = "electrospinning-data"
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The source's name.")]
 
@@ -62,6 +65,32 @@ def add(
     seed: Annotated[
         int | None, typer.Option(help="Seed of the first simulated lab.", show_default="0")
     ] = None,
+    electrospinning_data: Annotated[
+        bool,
+        typer.Option(
+            "--electrospinning-data",
+            help="Electrospinning-Data.org, downloaded; needs the extra `data`. NAME "
+            "electrospinning-data means the same.",
+        ),
+    ] = False,
+    polymer: Annotated[
+        list[str] | None,
+        typer.Option(help="Its records of this polymer; again for each polymer of a blend."),
+    ] = None,
+    solvent: Annotated[
+        list[str] | None,
+        typer.Option(help="Its records in this solvent; again for each of a mixture."),
+    ] = None,
+    range_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--range", metavar="NAME=LOW:HIGH", help="Its records of voltage=10:30 and the like."
+        ),
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Its version, or that version's DOI.", show_default="the newest"),
+    ] = None,
     sheet: Annotated[str | None, typer.Option(help="A workbook's sheet.")] = None,
     encoding: EncodingOption = None,
     hidden: HiddenOption = False,
@@ -93,9 +122,10 @@ def add(
 ) -> None:
     """Record a source: a reference that `engine pretrain` reads anew. Nothing is copied.
 
-    Names match by spelling, alias or synonym (feed rate, tip-to-collector distance …), units are
-    converted; what the campaign and the source call differently is said with --map. A source
-    without any parameter of the campaign is refused.
+    Only what is downloaded from Electrospinning-Data.org lies in the data folder, as a table, with
+    its version and what to cite. Names match by spelling, alias or synonym (feed rate,
+    tip-to-collector distance …), units are converted; what the campaign and the source call
+    differently is said with --map. A source without any parameter of the campaign is refused.
     """
     from engine.sources import manage as managing
     from engine.workspace import Workspace
@@ -107,22 +137,72 @@ def add(
     for key, value in {**form, "nm_per_pixel": nm_per_pixel}.items():
         if value is not None:
             mapped[key] = value
-    with Workspace.open(config) as workspace:
-        definition = managing.definition_of(
-            workspace,
-            campaign=campaign,
-            database=database,
-            table=table,
-            matmcl=matmcl,
-            simulated=simulated,
-            labs=labs,
-            seed=seed,
-            mapping=mapped,
-        )
-        added = managing.add(workspace, name, definition, of_all=all_campaigns)
+    request = {
+        "polymer": polymer, "solvent": solvent, "range": range_, "version": version
+    }  # fmt: skip
+    other_options = (campaign, database, table, matmcl, simulated or None, labs, seed)
+    if electrospinning_data or (name == PUBLIC and not any(o is not None for o in other_options)):
+        _refuse_others(
+            campaign=campaign, database=database, table=table, matmcl=matmcl,
+            simulated=simulated or None, labs=labs, seed=seed, sheet=mapped.pop("sheet", None),
+            encoding=mapped.pop("encoding", None), hidden=mapped.pop("hidden", None),
+        )  # fmt: skip
+        added = _download(name, request, mapped, config, of_all=all_campaigns)
+    else:
+        for option, choice in request.items():
+            if choice:
+                raise UsageError(f"is for {field('electrospinning_data')}", field=option)
+        with Workspace.open(config) as workspace:
+            definition = managing.definition_of(
+                workspace,
+                campaign=campaign,
+                database=database,
+                table=table,
+                matmcl=matmcl,
+                simulated=simulated,
+                labs=labs,
+                seed=seed,
+                mapping=mapped,
+            )
+            added = managing.add(workspace, name, definition, of_all=all_campaigns)
     _print_source(added, as_json)
     if not as_json:
         typer.echo("next: `engine pretrain` trains the surrogate on all sources")
+
+
+def _refuse_others(**options: object) -> None:
+    for option, value in options.items():
+        if value:
+            raise UsageError(f"is not for {field('electrospinning_data')}", field=option)
+
+
+def _download(
+    name: str,
+    request: dict[str, Any],
+    mapping: dict[str, Any],
+    config: Path | None,
+    *,
+    of_all: bool,
+) -> Described:
+    from engine.sources.electrospinning_data.download import LATEST, add_public, read_ranges
+    from engine.sources.electrospinning_data.table import DataRequest
+    from engine.workspace import Workspace
+
+    data_request = DataRequest(
+        tuple(request["polymer"] or ()),
+        tuple(request["solvent"] or ()),
+        read_ranges(split_assignments(request["range"], "range")),
+    )
+    with Workspace.open(config) as workspace, progress_bar("connecting") as progress:
+        return add_public(
+            workspace,
+            name,
+            data_request,
+            version=request["version"] or LATEST,
+            mapping=mapping,
+            of_all=of_all,
+            progress=progress,
+        )
 
 
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -151,6 +231,13 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     ]
     headings = ["source", "kind", "where", "serves", "added (UTC)", "fingerprint"]
     console().print(grid(headings, rows))
+    for source in sources:
+        if source.definition.origin is not None:
+            origin = source.definition.origin
+            typer.echo(
+                f"to cite with '{source.record.name}': {origin.citation}; "
+                f"{count(len(origin.works), 'work')}, listed by `engine source show`"
+            )
 
 
 def show(
@@ -199,7 +286,8 @@ def _print_source(source: Described, as_json: bool) -> None:
     data, understood, language = source.data, source.understood, source.language
     if data is None or understood is None or language is None:
         raise UsageError(source.problem or f"source '{source.record.name}' was not read")
-    for note in data.notes:
+    origin = source.definition.origin
+    for note in (*(origin.notes if origin else ()), *data.notes):
         warn(f"source '{data.name}': {note}")
     if source.has_changed:
         warn(f"source '{data.name}' reads otherwise than when it was added")
@@ -245,6 +333,10 @@ def _print_tables(source: Described) -> None:
     data, understood, language = source.data, source.understood, source.language
     if data is None or understood is None or language is None:
         return
+    if (origin := source.definition.origin) is not None:
+        typer.echo(f"to cite: {origin.citation}")
+        for work in origin.works:
+            typer.echo(f"  records of {work}")
     vocabulary = language.vocabulary
     pictures = count(data.n_pictures, "micrograph")
     if data.n_pictures and data.n_scaled < data.n_pictures:

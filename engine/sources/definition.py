@@ -25,6 +25,51 @@ MOST_SEEDS = 100_000
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 
 
+class Origin(BaseModel):
+    """Where a downloaded table is from, and what has to be cited with it.
+
+    Attributes:
+        database: its name.
+        version: of the database.
+        released: when that version was.
+        retrieved: the day of the download (UTC).
+        filters: what was asked for, in words.
+        units: stated for values that had none.
+        doi, licence: of the version, where the database tells.
+        works: the publications its records are from, by DOI or title.
+        notes: what of it could not be taken.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database: str
+    version: str
+    released: str = ""
+    retrieved: str = ""
+    filters: dict[str, str] = {}
+    units: dict[str, str] = {}
+    doi: str = ""
+    licence: str = ""
+    works: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The database, its version and what was asked for, in a few words."""
+        filters = "".join(f", {name} {value}" for name, value in self.filters.items())
+        return f"{self.database} {self.version}{filters}"
+
+    @property
+    def citation(self) -> str:
+        """What to cite, in one line."""
+        parts = [f"{self.database}, version {self.version}"]
+        parts += [f"released {self.released[:10]}"] if self.released else []
+        parts += [f"retrieved {self.retrieved}"] if self.retrieved else []
+        parts += [f"doi:{self.doi}"] if self.doi else []
+        parts += [self.licence] if self.licence else []
+        return ", ".join(parts)
+
+
 class SourceDefinition(BaseModel):
     """Where a source's runs are read, each time anew.
 
@@ -41,6 +86,7 @@ class SourceDefinition(BaseModel):
         names: our parameter, property or outcome → what the source calls it.
         units: the source's name (or ours) → its unit, where the source does not tell.
         nm_per_pixel: of the source's micrographs, where no instrument wrote it [nm/px].
+        origin: of a table that was downloaded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +103,7 @@ class SourceDefinition(BaseModel):
     names: dict[str, str] = {}
     units: dict[str, str] = {}
     nm_per_pixel: float | None = Field(None, gt=0, allow_inf_nan=False)
+    origin: Origin | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -96,6 +143,8 @@ class SourceDefinition(BaseModel):
             return f"campaign '{self.campaign}' of {self.database}"
         if kind == "simulated":
             return f"{self.labs} simulated labs from seed {self.seed}"
+        if self.origin is not None:
+            return f"{self.origin.label} ({self.path})"
         return f"{self.path}" + (f", sheet {self.sheet}" if self.sheet else "")
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from db.records import SourceKind, SourceRecord
-from db.session import Transaction
+from db.records import CampaignRecord, SourceKind, SourceRecord
 from engine.campaign import Campaign
 from engine.errors import (
     ConfigError,
@@ -116,7 +115,9 @@ def definition_of(
     kinds = [kind for kind, is_requested in requested.items() if is_requested]
     if campaign is not None and not kinds:
         kinds = [SourceKind.CAMPAIGN]
-    *options, last = (field(name) for name in ("campaign", *(map(str, requested))))
+    *options, last = (
+        field(name) for name in ("campaign", *(map(str, requested)), "electrospinning_data")
+    )
     if len(kinds) != 1:
         raise UsageError(
             f"expected one of {', '.join(options)} or {last}, got {len(kinds) or 'none'} of them"
@@ -135,19 +136,18 @@ def definition_of(
     if kind is SourceKind.SIMULATED:
         values |= {"labs": 256 if labs is None else labs, "seed": 0 if seed is None else seed}
     elif kind in (SourceKind.TABLE, SourceKind.MATMCL):
-        values["path"] = _kept_path(workspace, table or matmcl or Path())
+        values["path"] = kept_path(workspace, table or matmcl or Path())
     else:
         values["campaign"] = campaign
     if database is not None:
-        values["database"] = (
-            database if "://" in database else _kept_path(workspace, Path(database))
-        )
+        values["database"] = database if "://" in database else kept_path(workspace, Path(database))
         # Fixed now: somebody may switch campaigns over there.
         values["campaign"] = campaign or active_campaign_of(workspace, values["database"])
     return make_definition(**values)
 
 
-def _kept_path(workspace: Workspace, path: Path) -> str:
+def kept_path(workspace: Workspace, path: Path) -> str:
+    """Return a path as a definition keeps it: relative to the workspace where that makes sense."""
     resolved, root = path.expanduser().resolve(), workspace.root.resolve()
     if resolved.is_relative_to(root):
         return resolved.relative_to(root).as_posix()
@@ -174,11 +174,8 @@ def add(
         NotFoundError, DataError, DatabaseError: it cannot be read, or has nothing in common.
         ConflictError: a source of that name exists already.
     """
-    check_name(name)
-    with workspace.database.read() as tx:
-        record, campaign = workspace.active_campaign(tx)
-        # Before the source is read, which may take minutes; the constraint decides in the end.
-        _refuse_taken(tx, record.id, name)
+    # Before the source is read, which may take minutes; the constraint decides in the end.
+    record, campaign = refuse_name(workspace, name)
     names = map_names(campaign, definition.names, "map")
     definition = definition.model_copy(update={"names": names})
     data, _ = refuse_own_runs(workspace, read_definition(workspace, name, definition))
@@ -198,14 +195,25 @@ def add(
     return Described(added, definition, data, language)
 
 
-def _refuse_taken(tx: Transaction, campaign_id: int, name: str) -> None:
+def refuse_name(workspace: Workspace, name: str) -> tuple[CampaignRecord, Campaign]:
+    """Refuse a name that cannot be or is taken; return the active campaign.
+
+    Raises:
+        UsageError: no name.
+        ConflictError: a source of that name exists already.
+    """
     from db.errors import ConflictError
 
-    if any(source.name == name for source in tx.sources.find(campaign_id)):
+    check_name(name)
+    with workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        is_taken = any(source.name == name for source in tx.sources.find(record.id))
+    if is_taken:
         raise ConflictError(
             f"a source '{name}' exists already",
             mend=f"choose another name, or take that one away first: `engine source remove {name}`",
         )
+    return record, campaign
 
 
 def sources_of(
