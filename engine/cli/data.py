@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ import typer
 
 from engine.cli import init, log, status
 from engine.cli.import_view import import_document, print_import
-from engine.errors import UsageError
+from engine.errors import UsageError, field
 from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import console, print_json, print_table, warn
 from surrogate.progress import Progress, silent
@@ -133,13 +133,37 @@ def export(
             "--format", help="csv, xlsx or json.", show_default="as the file is named, else csv"
         ),
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="electrospinning-data: a submission record (JSON) to review, unsent."),
+    ] = None,
+    polymer: Annotated[
+        list[str] | None,
+        typer.Option(help="With --to: of runs that state none; again for each of a blend."),
+    ] = None,
+    solvent: Annotated[
+        list[str] | None,
+        typer.Option(help="With --to: of runs that state none; again for each of a mixture."),
+    ] = None,
+    direction: Annotated[
+        str | None, typer.Option(help="With --to: the test direction to submit.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Write every experiment of the campaign; `engine import` reads it back.
 
     CSV and Excel: a row for each replicate, conditions as really run. JSON: everything, proposed
-    conditions, who and when included.
+    conditions, who and when included. With --to electrospinning-data: completed runs as a record
+    for Electrospinning-Data.org, in its names and units. Nothing is sent.
     """
+    if to is not None:
+        _write_submission(
+            to, out, file_format, polymer or (), solvent or (), direction, config
+        )  # fmt: skip
+        return
+    for option, value in {"polymer": polymer, "solvent": solvent, "direction": direction}.items():
+        if value:
+            raise UsageError(f"is for {field('to')} electrospinning-data", field=option)
     from engine.experiments.export import choose_format, rendered_parts, write_export
     from engine.workspace import Workspace
 
@@ -156,3 +180,41 @@ def export(
         write_export(out, parts)
         n_runs = sum(tx.experiments.count(record.id).values())
     console(to_stderr=True).print(f"{n_runs} experiments → {out}", markup=False)
+
+
+def _write_submission(
+    to: str,
+    out: Path | None,
+    file_format: str | None,
+    polymers: Sequence[str],
+    solvents: Sequence[str],
+    direction: str | None,
+    config: Path | None,
+) -> None:
+    from engine.experiments.export import write_export
+    from engine.sources.electrospinning_data.fields import NAME
+    from engine.sources.electrospinning_data.submission import submission_of
+    from engine.workspace import Workspace
+
+    if to != NAME:
+        raise UsageError(f"expected {NAME}, got '{to}'", field="to")
+    if file_format not in (None, "json"):
+        raise UsageError(f"a submission record is json, got '{file_format}'", field="format")
+    with Workspace.open(config) as workspace, workspace.database.read() as tx:
+        record, campaign = workspace.active_campaign(tx)
+        submission = submission_of(
+            campaign,
+            tx.experiments.each(record.id),
+            polymers=polymers,
+            solvents=solvents,
+            direction=direction,
+        )
+    for note in submission.notes:
+        warn(note)
+    if out is None:
+        print_table(submission.text)
+        return
+    write_export(out, [submission.text.encode()])
+    console(to_stderr=True).print(
+        f"{submission.n_runs} runs → {out}; nothing was sent", markup=False
+    )
