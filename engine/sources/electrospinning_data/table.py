@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -202,7 +202,7 @@ def _of_material(records: Sequence[Any], request: DataRequest, notes: list[str])
         matches = []
         for record in chosen:
             components = getattr(record, f"{noun}_components")
-            if {component.name.casefold() for component in components} == names_asked:
+            if {str(component.name).casefold() for component in components} == names_asked:
                 matches.append(record)
             else:
                 leftovers[_names(components) or "none stated"] += 1
@@ -245,7 +245,8 @@ def _values(
         take(item.name, group.get(key), group.get(item.unit_key) or group.get(_camel(f"{key}Unit")))
     collector = _mapping(record.collector_property.collector_definition)
     take(COLLECTOR_SPEED, collector.get("rotationSpeed"), collector.get("rotationSpeedUnit"))
-    _take_needle(record.needle_property, take)
+    if not _take_needle(record.needle_property, take):
+        losses.aside["needles that are not single"] += 1
     for group_name, key, label in ASIDE:
         group = _mapping(raw_data.get(group_name))
         if group.get(key) or group.get(_camel(key)):
@@ -253,15 +254,16 @@ def _values(
     return values
 
 
-def _take_needle(needle: Any, take: Any) -> None:
-    """Take the size of a single needle; of several in one there is no one size."""
+def _take_needle(needle: Any, take: Callable[[str, Any, Any], None]) -> bool:
+    """Take the size of a single needle; return False of another kind, which has no one size."""
     definition = _mapping(needle.needle_definition)
     if "single" not in str(needle.needle_type or "").casefold():
-        return
+        return not definition
     size = definition.get("size", definition.get("diameter"))
     unit = _plain(str(definition.get("unit") or definition.get("diameterUnit") or ""))
     is_gauge = UNITS.get(unit, unit).casefold() in ("gauge", "g")
     take(NEEDLE_GAUGE if is_gauge else NEEDLE_DIAMETER, size, "gauge" if is_gauge else unit)
+    return True
 
 
 def _undirected(campaign: Campaign, rows: Iterable[tuple[Any, Mapping[str, float]]]) -> list[str]:

@@ -21,6 +21,7 @@ pytest.importorskip("electrospinning_data_client", reason="needs the extra `data
 
 @pytest.fixture
 def public(monkeypatch: pytest.MonkeyPatch) -> Iterator[PublicDatabase]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with PublicDatabase().serving() as database:
         monkeypatch.setattr(connection, "ADDRESS", database.address)
         yield database
@@ -165,6 +166,7 @@ def test_whole_or_not_at_all(
 
 
 def test_a_machine_without_network(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(connection, "ADDRESS", "http://127.0.0.1:9/public/dataset")
     answer = engine("source", "add", NAME)
     assert (answer.exit_code, "cannot be reached" in answer.err) == (1, True), answer.err
