@@ -45,9 +45,9 @@ class _ReadOnlyTransport:
 
         Raises:
             TransportError, APIError: as the client's own.
+            StateError: the answer broke off.
             DataError: an answer larger than any dataset.
         """
-        from electrospinning_data_client import TransportError
         from requests import RequestException
 
         if method != "GET":
@@ -65,7 +65,10 @@ class _ReadOnlyTransport:
                     raise DataError(f"{TITLE} answered with more than {MAX_BYTES >> 20} MB")
                 self._progress(f"{TITLE} [kB]", len(content) >> 10, total)
         except RequestException as error:
-            raise TransportError(f"the answer broke off: {error}") from error
+            raise StateError(
+                f"the answer of {TITLE} broke off ({_reason(_root(error))}); nothing was recorded. "
+                "Try again"
+            ) from error
         finally:
             response.close()
         return _Answer(bytes(content))
@@ -97,9 +100,9 @@ def connected(progress: Progress, *, address: str | None = None) -> Iterator[Cli
         raise
     except TransportError as error:
         raise StateError(
-            f"{TITLE} cannot be reached at {client.base_url}: {_reason(error)}. Nothing was "
-            f"recorded. Is this machine on the network? What another one downloads from {HOMEPAGE} "
-            "as a table is added with --table"
+            f"{TITLE} cannot be reached at {client.base_url}: {_reason(_root(error))}. "
+            "Nothing was recorded. Is this machine on the network? What another one downloads from "
+            f"{HOMEPAGE} as a table is added with --table"
         ) from error
     except APIError as error:
         raise _refusal(error) from error
@@ -119,6 +122,13 @@ def _refusal(error: Any) -> SpinneretError:
     if status == 429 or status >= 500:
         return StateError(f"{TITLE} does not serve now; try again later: {_reason(error)}")
     return DataError(f"{TITLE} refuses what was asked for: {_reason(error)}")
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return what an error began with: `requests` wraps it several times."""
+    while (earlier := error.__cause__ or error.__context__) is not None:
+        error = earlier
+    return error
 
 
 def _reason(error: BaseException) -> str:
