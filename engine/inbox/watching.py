@@ -57,12 +57,12 @@ def watched_folder(workspace: Workspace, folder: Path | None = None) -> Path:
     """
     if folder is not None:
         return folder
-    if workspace.settings.watch.folder is None:
+    if not workspace.settings.watch.folder:
         raise UsageError(
             "expected a folder to watch: name one, or write it into config.toml as folder under "
             "[watch]"
         )
-    return workspace.root / workspace.settings.watch.folder.expanduser()
+    return workspace.root / Path(workspace.settings.watch.folder).expanduser()
 
 
 @dataclass

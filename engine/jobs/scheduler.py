@@ -149,7 +149,7 @@ class Scheduler:
             self._workers.append(worker)
             # Daemons: one that does not stop in time must not hold the process up.
             threading.Thread(target=self._lane, args=(worker, wake), daemon=True).start()
-        if self.workspace.settings.watch.folder is not None:
+        if self.workspace.settings.watch.folder:
             threading.Thread(target=self._watch, args=(should_stop,), daemon=True).start()
         scheduler = BackgroundScheduler(
             jobstores={"default": JsonJobStore(self.workspace.database)},

@@ -92,6 +92,7 @@ class Site:
         self.oracle = AskOracle(self.workspace)
         self._people: dict[str, tuple[float, Person | None]] = {}
         self._campaigns: set[int] = set()
+        self._names: dict[str, Any] = {}
 
     def in_campaign(self, campaign_id: int) -> Site:
         """Return this server's state for one campaign: its own workspace, and all else shared."""
@@ -102,11 +103,13 @@ class Site:
     def campaign_names(self) -> dict[int, str]:
         """Return the campaigns' names by their numbers, in the order of their creation."""
 
-        def read() -> dict[int, str]:
-            with self.workspace.database.read() as tx:
-                return {record.id: record.name for record in tx.campaigns.all()}
-
-        return self.cache.get("campaigns", self.watermark(), read)
+        # Not from the cache, which may lag: whoever made a campaign looks for it at once.
+        with self.workspace.database.read() as tx:
+            watermark = tx.watermark()
+            if self._names.get("watermark") != watermark:
+                names = {record.id: record.name for record in tx.campaigns.all()}
+                self._names.update(watermark=watermark, names=names)
+            return dict(self._names["names"])
 
     def has_campaign(self, campaign_id: int) -> bool:
         """Whether there is a campaign of that number."""

@@ -223,7 +223,7 @@ class WebSettings(_Section):
 class WatchSettings(_Section):
     """A folder that instruments write into (``engine watch``, and the scheduler)."""
 
-    folder: Path | None = None
+    folder: str = ""
     # Tried all of them: a name that means two runs is nobody's.
     patterns: tuple[str, ...] = ("{run}_{n}", "{run}")
     worksheets: tuple[str, ...] = ("worksheet*", "batch*", "results*")

@@ -70,7 +70,7 @@ def test_a_champion_that_is_not_as_it_was(engine: Engine, folder: Path, harm: st
 
 def test_leftovers_are_removed_and_nothing_else(engine: Engine, folder: Path) -> None:
     picture = folder / "41.png"
-    Image.new("L", (40, 30), 7).save(picture)
+    Image.new("L", (48, 36), 7).save(picture)
     assert engine("log", "--new", *WORDS, "--micrograph", picture).exit_code == 0
     data = folder / "spinneret-data"
     with Workspace.open(folder / "config.toml") as workspace:

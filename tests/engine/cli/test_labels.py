@@ -27,7 +27,7 @@ ELSEWHERE = (
 )
 
 # Fields of requests that no command makes; a password is asked for, never an option.
-NO_COMMAND = {"size", "variant", "password"}
+NO_COMMAND = {"size", "variant", "password", "page", "why", "id", "status"}
 
 
 def commands(command: Any) -> Iterator[Any]:

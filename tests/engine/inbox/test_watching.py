@@ -171,7 +171,7 @@ def test_the_scheduler_watches_the_folder_of_the_configuration(
     workspace: Workspace, inbox: Path
 ) -> None:
     draw(inbox / "2_1.png", 1)
-    watch = WatchSettings(folder=Path("../inbox"), settle_s=0)
+    watch = WatchSettings(folder="../inbox", settle_s=0)
     settings = workspace.settings.model_copy(update={"watch": watch})
     scheduler = Scheduler(replace(workspace, settings=settings), look_s=0.05)
     thread = threading.Thread(target=scheduler.run)

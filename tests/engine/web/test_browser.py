@@ -311,7 +311,8 @@ def test_light_dark_and_the_keyboard(page: Page) -> None:
     assert page.find("html").get_attribute("data-theme") != first
     small = page.driver.execute_script(
         "return [...document.querySelectorAll('a.button, button, .places a, input, select')]"
-        ".filter(e => e.offsetParent && e.getBoundingClientRect().height < 44)"
+        ".filter(e => e.offsetParent)"
+        ".filter(e => (e.closest('label') || e).getBoundingClientRect().height < 44)"
         ".map(e => e.outerHTML.slice(0, 80))"
     )
     assert small == [], "targets of at least 44 px"

@@ -45,6 +45,7 @@ COMMANDS: dict[tuple[str, str], list[tuple[tuple[str, ...], str]] | None] = {
     ("retrieve", "--conditions"): [(("retrieve", "--conditions"), NO_VOLTAGE)],
     ("retrieve", "--set"): [(("retrieve", "--set"), NO_VOLTAGE)],
     ("source add", "--map"): [],  # test_a_source_is_mapped_by_alias
+    ("source add", "--range"): None,
     ("source add", "--unit"): None,
 }
 
@@ -52,6 +53,7 @@ COMMANDS: dict[tuple[str, str], list[tuple[tuple[str, ...], str]] | None] = {
 # None is named by the page alone: a cell of results, an end of a filter (test_runs_pages.py).
 FORMS: dict[tuple[str, str], tuple[str, str] | None] = {
     ("batch.html", "actual"): ("/runs/{run}", NO_VOLTAGE),
+    ("login.html", "kept"): None,
     ("propose.html", "at"): ("/propose", NO_HUMIDITY),
     ("propose.html", "fixed"): ("/propose", NO_VOLTAGE),
     ("propose.html", "distinct"): ("/propose", NO_COUNT),

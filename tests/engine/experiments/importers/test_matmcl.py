@@ -123,7 +123,7 @@ def published(tmp_path) -> Path:
         images = folder / "images" / "preprocessed" / id_
         images.mkdir(parents=True)
         for k in range(n):
-            Image.new("L", (16, 16), color=40 * k + int(id_)).save(images / f"{id_}_{k + 8}.jpg")
+            Image.new("L", (32, 32), color=40 * k + int(id_)).save(images / f"{id_}_{k + 8}.jpg")
     return folder
 
 
