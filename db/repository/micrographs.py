@@ -158,15 +158,22 @@ class Micrographs:
         }
         self._scope.connection.execute(insert(r).values(row))
 
-    def find(self, campaign_id: int, sha256: str) -> MicrographRecord | None:
-        """Return the first picture of a campaign's runs with that content, if there is one."""
+    def find(
+        self, campaign_id: int, sha256: str, *, with_removed: bool = False
+    ) -> MicrographRecord | None:
+        """Return the first picture of a campaign's runs with that content, if there is one.
+
+        ``with_removed``: also one that was taken off its run.
+        """
         statement = (
             select_micrographs()
             .join(e, e.c.id == p.c.experiment_id)
-            .where(e.c.campaign_id == campaign_id, p.c.sha256 == sha256, not_removed())
+            .where(e.c.campaign_id == campaign_id, p.c.sha256 == sha256)
             .order_by(p.c.id)
             .limit(1)
         )
+        if not with_removed:
+            statement = statement.where(not_removed())
         records = self._select(statement)
         return records[0] if records else None
 

@@ -52,7 +52,7 @@ def kind_of(path: Path, settings: WatchSettings) -> Kind:
     if suffix in TESTER_FILES and runs_named(path, settings.curves):
         return "curve"
     raise UnmatchedError(
-        f"expected a picture ({', '.join(SUFFIXES)}) , a worksheet called "
+        f"expected a picture ({', '.join(SUFFIXES)}), a worksheet called "
         f"{' or '.join(settings.worksheets)} ({', '.join(TABLES)}), or a tester's file called "
         f"{' or '.join(settings.curves)}"
     )
@@ -87,14 +87,15 @@ def _register_micrograph(workspace: Workspace, path: Path, settings: WatchSettin
     sha256 = digest_of(path)
     with workspace.database.read() as tx:
         campaign = workspace.active_campaign(tx)[0]
-        recorded = tx.micrographs.find(campaign.id, sha256)
+        # One that somebody took off its run does not come back by itself.
+        recorded = tx.micrographs.find(campaign.id, sha256, with_removed=True)
         if recorded is not None:
             return Registered("micrograph", (recorded.experiment_id,), is_new=False)
         run = run_of(tx, campaign, path, settings.patterns)
     # Before the transaction: a picture takes a second to measure.
     picture = prepare(workspace, path)
     with workspace.database.write("watch", detail=f"micrograph {path.name}") as tx:
-        recorded = tx.micrographs.find(campaign.id, picture.stored.sha256)
+        recorded = tx.micrographs.find(campaign.id, picture.stored.sha256, with_removed=True)
         if recorded is not None:
             return Registered("micrograph", (recorded.experiment_id,), is_new=False)
         run = run_of(tx, campaign, path, settings.patterns)
@@ -125,9 +126,7 @@ def run_of(
     if not runs:
         raise UnmatchedError(f"no run is labelled or numbered {' or '.join(words)}")
     if len(runs) > 1:
-        listed = " and ".join(
-            f"{r.id}" + (f" ('{r.label}')" if r.label else "") for r in runs.values()
-        )
+        listed = " and ".join(run.name for run in runs.values())
         raise UnmatchedError(f"the name could mean the runs {listed}; rename the file")
     return next(iter(runs.values()))
 
@@ -138,6 +137,9 @@ def _register_worksheet(workspace: Workspace, path: Path, mark: str) -> Register
     limit = workspace.settings.imports.max_rows
     entries, warnings = read_entries(path, campaign, max_rows=limit)
     recorded = record_all(workspace, entries, source=mark)
+    if not recorded:  # all of it was there, so that no row names the file
+        with workspace.database.write("log", detail=mark) as tx:
+            tx.note()
     return Registered(
         "worksheet",
         tuple(item.experiment.id for item in recorded),

@@ -59,7 +59,7 @@ def test_what_belongs_nowhere_or_to_two_is_listed_and_not_guessed(
     assert problems.keys() == {
         "S_1.png", "99_1.png", "notes.docx", "table.csv", "broken_1.png", "1_1.png"
     }  # fmt: skip
-    assert "runs 1 ('S') and 2 ('S_1')" in problems["S_1.png"]
+    assert "runs 1 · label S and 2 · label S_1" in problems["S_1.png"]
     assert "99" in problems["99_1.png"]
     assert "expected a picture" in problems["notes.docx"]
     assert pictures(workspace) == {}
@@ -80,6 +80,21 @@ def test_the_same_picture_under_two_names_is_one(watcher: Watcher, workspace: Wo
     shutil.copy(watcher.folder / "2_1.png", watcher.folder / "4_1.png")
     watcher.look()
     assert pictures(workspace) == {"2_1.png": 2}
+
+
+def test_a_picture_that_was_taken_off_its_run_does_not_come_back(
+    watcher: Watcher, workspace: Workspace
+) -> None:
+    draw(watcher.folder / "2_1.png", 1)
+    watcher.look()
+    with workspace.database.read() as tx:
+        (picture,) = tx.experiments.get(2).micrographs
+    record(workspace, Entry("2", removed=(picture.id,), note="another mat"))
+    assert pictures(workspace) == {}
+    (outcome,) = Watcher(workspace, watcher.folder, SETTINGS).look()
+    assert outcome.registered is not None
+    assert not outcome.registered.is_new
+    assert pictures(workspace) == {}
 
 
 def test_a_file_is_whole_when_nobody_writes_to_it_any_more(tmp_path: Path) -> None:
@@ -122,6 +137,20 @@ def test_a_worksheet_is_logged_once_whatever_is_corrected_later(
     (outcome,) = Watcher(workspace, watcher.folder, SETTINGS).look()
     assert outcome.registered is not None
     assert not outcome.registered.is_new
+    with workspace.database.read() as tx:
+        assert tx.experiments.get(2).replicates() == {"elongation.longitudinal": (80.0,)}
+
+
+def test_a_worksheet_that_brings_nothing_new_is_not_held_against_later_corrections(
+    watcher: Watcher, workspace: Workspace
+) -> None:
+    record(workspace, Entry("2", results={"elongation.longitudinal": 88.0}))
+    table = "experiment,elongation.longitudinal\n2,88\n"
+    (watcher.folder / "worksheet.csv").write_text(table, encoding="utf-8")
+    watcher.look()
+    record(workspace, Entry("2", results={"elongation.longitudinal": 80.0}, correct=True))
+    (outcome,) = Watcher(workspace, watcher.folder, SETTINGS).look()
+    assert outcome.problem is None
     with workspace.database.read() as tx:
         assert tx.experiments.get(2).replicates() == {"elongation.longitudinal": (80.0,)}
 
