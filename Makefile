@@ -11,8 +11,8 @@ READY := $(VENV)/.ready
 
 # One thread for each numerical library: processes share the cores better than threads do.
 export OMP_NUM_THREADS ?= 1
-# Two processes of tests, unless told otherwise: make test JOBS=8.
-JOBS ?= 2
+# A process of tests more than the two cores of a small machine: many wait for servers. make test JOBS=8.
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format docs clean

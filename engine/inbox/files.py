@@ -53,14 +53,14 @@ class Looks:
     """How many files the last look found that are not whole yet."""
     _seen: dict[Path, tuple[Stamp, float]] = field(default_factory=dict)
 
-    def whole(self, now_s: float) -> list[tuple[Path, Stamp]]:
+    def settled(self, now_s: float) -> list[tuple[Path, Stamp]]:
         """Look, and return the files that are whole, in the order of their names.
 
         Raises:
             OSError: the folder cannot be read.
         """
         seen: dict[Path, tuple[Stamp, float]] = {}
-        whole = []
+        files = []
         for path in files_below(self.folder):
             stamp = stamp_of(path)
             if stamp is None:
@@ -69,9 +69,9 @@ class Looks:
             since = former[1] if former is not None and former[0] == stamp else now_s
             seen[path] = (stamp, since)
             if stamp.n_bytes and now_s - since >= self.settle_s:
-                whole.append((path, stamp))
-        self._seen, self.n_waiting = seen, len(seen) - len(whole)
-        return sorted(whole)
+                files.append((path, stamp))
+        self._seen, self.n_waiting = seen, len(seen) - len(files)
+        return sorted(files)
 
 
 def files_below(folder: Path) -> Iterator[Path]:

@@ -100,7 +100,7 @@ class Watcher:
             NotFoundError: the folder is gone.
         """
         try:
-            whole = self._looks.whole(time.monotonic())
+            files = self._looks.settled(time.monotonic())
         except OSError as error:
             raise NotFoundError(f"{place(self.folder)}: {error.strerror}") from error
         outcomes = []
@@ -108,9 +108,9 @@ class Watcher:
             watermark = tx.watermark()
         # A run may have been added since, or given the label that a file bears.
         is_new_state, self._watermark = watermark != self._watermark, watermark
-        present = dict(whole)
+        present = dict(files)
         self._ended = {path: end for path, end in self._ended.items() if path in present}
-        for path, stamp in whole:
+        for path, stamp in files:
             former = self._ended.get(path)
             if (
                 former is not None

@@ -44,8 +44,8 @@ def keep_sums(
     ...     objectives=[Objective(outcome="y", goal="maximize", threshold=0)],
     ...     parameter_constraints=["a + b + c == 1"],
     ... )
-    >>> kept = keep_sums(blend, {"a": 0.5, "b": 0.5, "c": 0.5}, fixed=["a"])
-    >>> kept["a"], round(kept["b"] + kept["c"], 12)
+    >>> blended = keep_sums(blend, {"a": 0.5, "b": 0.5, "c": 0.5}, fixed=["a"])
+    >>> blended["a"], round(blended["b"] + blended["c"], 12)
     (0.5, 0.5)
     """
     row = dict(conditions)

@@ -399,8 +399,8 @@ class TestCommands:
         listed = engine("curve", "list", "--json").json["curves"]
         assert listed[0]["specimen"]
         assert {v["property"] for v in listed[0]["values"]} >= {"elongation"}
-        shown = engine("curve", "show", 1, "--png", "one.png")
-        assert shown.exit_code == 0, shown.err
+        answer = engine("curve", "show", 1, "--png", "one.png")
+        assert answer.exit_code == 0, answer.err
         assert (folder / "one.png").read_bytes().startswith(b"\x89PNG")
         over = engine("curve", "show", "--experiment", "m1", "--png", "all.png")
         assert over.exit_code == 0, over.err

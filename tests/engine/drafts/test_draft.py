@@ -169,9 +169,9 @@ def test_the_step_reaches_every_level(start, step, places) -> None:
     values = [round(start * step + place * step, 6) for place in places]
     settings = range_of(values)
     assert (settings.low, settings.high) == (min(values), max(values))
-    found = common_step(sorted(set(values))) if len(set(values)) > 1 else step
-    assert found is not None
-    assert found >= step - 1e-9
+    common = common_step(sorted(set(values))) if len(set(values)) > 1 else step
+    assert common is not None
+    assert common >= step - 1e-9
     if settings.step is not None:
         Campaign(
             name="c",

@@ -251,5 +251,5 @@ def test_parts_are_the_whole_and_few_runs_are_read_at_a_time(workspace, file_for
         parts = list(rendered_parts(file_format, record, campaign, iter(runs)))
     assert len(parts) > len(runs)
     if file_format == "json":
-        whole = json.dumps(export_document(record, campaign, runs), ensure_ascii=False, indent=1)
-        assert b"".join(parts).decode() == whole + "\n"
+        text = json.dumps(export_document(record, campaign, runs), ensure_ascii=False, indent=1)
+        assert b"".join(parts).decode() == text + "\n"

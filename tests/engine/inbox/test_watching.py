@@ -101,18 +101,18 @@ def test_a_file_is_whole_when_nobody_writes_to_it_any_more(tmp_path: Path) -> No
     looks = Looks(tmp_path, settle_s=2)
     path = tmp_path / "a.tif"
     path.write_bytes(b"")
-    assert looks.whole(0) == []
-    assert looks.whole(10) == [], "an empty file is none yet"
+    assert looks.settled(0) == []
+    assert looks.settled(10) == [], "an empty file is none yet"
     path.write_bytes(b"half")
-    assert looks.whole(11) == []
+    assert looks.settled(11) == []
     path.write_bytes(b"half and more")
-    assert looks.whole(12.5) == []
+    assert looks.settled(12.5) == []
     assert looks.n_waiting == 1
-    assert [name for name, _ in looks.whole(14.6)] == [path]
+    assert [name for name, _ in looks.settled(14.6)] == [path]
     path.unlink()
-    assert looks.whole(15) == []
+    assert looks.settled(15) == []
     (tmp_path / "b.tif.part").write_bytes(b"x")
-    assert looks.whole(16) == looks.whole(99) == []
+    assert looks.settled(16) == looks.settled(99) == []
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "in" / "2_2.png").symlink_to(tmp_path / "away" / "2_1.png")
     (tmp_path / "in" / "more").symlink_to(tmp_path / "away")
     looks = Looks(tmp_path / "in", settle_s=0)
-    assert looks.whole(0) == looks.whole(1) == []
+    assert looks.settled(0) == looks.settled(1) == []
 
 
 def test_a_worksheet_is_logged_once_whatever_is_corrected_later(

@@ -68,8 +68,8 @@ def test_eight_at_once_get_the_same_whole_picture(workspace, kept, tmp_path, mon
 
 def test_what_cannot_be_drawn_is_tried_once(workspace, kept, folder, monkeypatch) -> None:
     path = next((folder / "spinneret-data" / "micrographs").rglob("*.png"))
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
     attempts = []
     read = reading._read
     monkeypatch.setattr(reading, "_read", lambda *words: (attempts.append(1), read(*words))[1])
@@ -85,7 +85,7 @@ def test_what_cannot_be_drawn_is_tried_once(workspace, kept, folder, monkeypatch
         refused(lambda: overlay_of(workspace, 1))
     assert len(attempts) == 2
     # Put back from a copy, it is another file and is drawn.
-    path.write_bytes(whole)
+    path.write_bytes(content)
     assert rendition(workspace, 1, 320).is_file()
 
 

@@ -52,10 +52,10 @@ def test_it_starts_at_a_sum_of_one_on_the_steps(blend) -> None:
 def test_slices_move_along_the_simplex(blend) -> None:
     cuts = slices(Echo(blend), middle_of(blend), "toughness", 0.9)
     for cut in cuts:
-        kept = [m for m, excluded in zip(cut.mean, cut.excluded, strict=True) if not excluded]
-        assert kept
-        assert kept == pytest.approx([1.0] * len(kept), abs=1e-9)
-        assert len(kept) == len(cut.grid) or cut.parameter in PARTS
+        means = [m for m, excluded in zip(cut.mean, cut.excluded, strict=True) if not excluded]
+        assert means
+        assert means == pytest.approx([1.0] * len(means), abs=1e-9)
+        assert len(means) == len(cut.grid) or cut.parameter in PARTS
 
 
 def test_maps_move_along_it_and_mark_what_cannot_be(blend) -> None:
@@ -70,12 +70,12 @@ def test_maps_move_along_it_and_mark_what_cannot_be(blend) -> None:
 @given(values=st.tuples(st.floats(0.5, 1), st.floats(0, 0.4), st.floats(0, 0.3)))
 def test_sums_are_kept_within_the_ranges(blend, values) -> None:
     row = dict(zip(PARTS, values, strict=True)) | {"solvent": "water"}
-    kept = keep_sums(blend, row, fixed=["plasticiser"])
-    assert kept["plasticiser"] == row["plasticiser"]
-    assert total(kept) == pytest.approx(1.0, abs=1e-9)
+    blended = keep_sums(blend, row, fixed=["plasticiser"])
+    assert blended["plasticiser"] == row["plasticiser"]
+    assert total(blended) == pytest.approx(1.0, abs=1e-9)
     for name in PARTS:
         low, high = blend.parameter(name).bounds
-        assert low - 1e-9 <= kept[name] <= high + 1e-9
+        assert low - 1e-9 <= blended[name] <= high + 1e-9
 
 
 def test_measured_runs_have_their_names(blend) -> None:

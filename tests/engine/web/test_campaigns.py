@@ -130,8 +130,8 @@ def test_a_campaign_that_is_not_there(login, api, kitchen) -> None:
         answer = login("anna").client.get(f"/campaigns/{number}/runs")
         assert answer.status_code in (404, 422), number
         assert api.get(f"/campaigns/{number}/experiments").status_code in (404, 422), number
-    told = api.get("/campaigns/7/experiments").json()["detail"]
-    assert told == "there is no campaign 7; recorded: 1 (nanofibre), 2 (kitchen)"
+    detail = api.get("/campaigns/7/experiments").json()["detail"]
+    assert detail == "there is no campaign 7; recorded: 1 (nanofibre), 2 (kitchen)"
 
 
 def test_a_number_written_otherwise_opens_no_other_door(login, token, app) -> None:
@@ -178,8 +178,8 @@ def test_nothing_is_written_where_an_address_of_before_could_mean_two(
         before = tx.watermark()
     answer = api.post(path, json=body)
     assert answer.status_code == 409
-    told = answer.json()["detail"]
-    assert f"/api/v1/campaigns/1{path} (nanofibre), /api/v1/campaigns/2{path} (kitchen)" in told
+    detail = answer.json()["detail"]
+    assert f"/api/v1/campaigns/1{path} (nanofibre), /api/v1/campaigns/2{path} (kitchen)" in detail
     with people.database.read() as tx:
         assert tx.watermark() == before
         assert tx.tasks.find(1) == tx.tasks.find(kitchen) == []

@@ -262,10 +262,10 @@ def test_a_run_has_one_name_everywhere(browser, people) -> None:
         record(people, Entry(label=label, conditions=dict(settings), results=results))
         settings["collector_speed"] += 50
     front = json.loads(browser.get("/figures/front-0.json").text)
-    shown = {text for trace in front["data"] for text in trace.get("text", [])}
-    assert shown == {"run 1 · label 168", "run 2 · label 2", "run 3"}
+    names = {text for trace in front["data"] for text in trace.get("text", [])}
+    assert names == {"run 1 · label 168", "run 2 · label 2", "run 3"}
     progress = json.loads(browser.get("/figures/progress.json").text)
-    assert set(progress["data"][0]["text"]) <= {"no run", *shown}
+    assert set(progress["data"][0]["text"]) <= {"no run", *names}
     assert ">1 · label 168</a>" in browser.get("/runs").text
     assert "<h1>Run 1 · label 168 " in browser.get("/runs/1").text
     assert "run 1 · label 168</a>" in browser.get("/explore?run=1").text

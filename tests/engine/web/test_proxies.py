@@ -105,8 +105,8 @@ def test_hosts_cookies_origins_and_links_follow_the_public_address(behind) -> No
         cookie = answer.headers["set-cookie"].lower() + ";"
         assert "; secure;" in cookie
         assert "path=/mats/;" in cookie
-    shown = client.get("/mats/login", headers=head)
-    assert 'action="/mats/login"' in shown.text
+    answer = client.get("/mats/login", headers=head)
+    assert 'action="/mats/login"' in answer.text
     away = behind(PROXY).get("/mats/campaigns/1/runs?x=1", headers=head)
     assert away.headers["location"] == "/mats/login?next=/campaigns/1/runs%3Fx%3D1"
 

@@ -18,8 +18,8 @@ ELONGATION = "elongation.longitudinal"
 
 def hidden(page: str) -> dict[str, str]:
     """Return a page's hidden fields."""
-    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page)
-    return {html.unescape(name): html.unescape(value) for name, value in found}
+    hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page)
+    return {html.unescape(name): html.unescape(value) for name, value in hidden}
 
 
 def test_what_was_typed_when_the_session_ended_is_offered_again(login, people, run_id) -> None:

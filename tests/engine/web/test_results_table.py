@@ -59,9 +59,9 @@ def told(browser, id_: int) -> str:
 
 
 def test_what_is_recorded_is_shown_and_edited_in_place(browser, people, logged) -> None:
-    shown = fields(browser.get(f"/runs/{logged}").text)
-    assert shown[f"value:{ELONGATION}#1"] == "88"
-    assert shown[f"value:{ELONGATION}#2"] == "1050"
+    form = fields(browser.get(f"/runs/{logged}").text)
+    assert form[f"value:{ELONGATION}#1"] == "88"
+    assert form[f"value:{ELONGATION}#2"] == "1050"
     answer = save(browser, logged, {f"value:{ELONGATION}#2": "10.50", "why": "typing error"})
     assert answer.status_code == 303
     assert one(people, logged).replicates() == {ELONGATION: (88.0, 10.5)}

@@ -76,10 +76,10 @@ def test_records_become_a_source_with_version_and_citation(
     assert "version v1.1.0" in listing
     assert "CC BY 4.0" in listing
     public.failure = (500, b"")  # read anew without the network
-    shown = engine("source", "show", NAME)
-    assert "to cite: Electrospinning-Data.org, version v1.1.0" in shown.out
-    assert "records of 10.1000/pan" in shown.out
-    assert "reads otherwise" not in shown.err
+    answer = engine("source", "show", NAME)
+    assert "to cite: Electrospinning-Data.org, version v1.1.0" in answer.out
+    assert "records of 10.1000/pan" in answer.out
+    assert "reads otherwise" not in answer.err
     assert {method for method, _, _ in public.requests} == {"GET"}
 
 
