@@ -6,6 +6,7 @@ an open workspace, and nothing of worth is left in memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -185,7 +186,7 @@ def _record(
             snapshot.record,
             strategy=batch.strategy,
             seed=request.seed,
-            request=_as_json(request, settings, workspace, batch.surrogate),
+            request=_as_json(request, settings, workspace, batch),
             watermark=snapshot.watermark,
             versions=versions(),
             proposals=proposals,
@@ -403,14 +404,25 @@ def _new_proposal(suggestion: Suggestion, level: float) -> NewProposal:
 
 
 def _as_json(
-    request: ProposeRequest, settings: ProposeSettings, workspace: Workspace, surrogate: str | None
+    request: ProposeRequest, settings: ProposeSettings, workspace: Workspace, batch: SuggestionBatch
 ) -> dict[str, Any]:
     return {
         **asdict(request),
-        "surrogate": surrogate,
+        "surrogate": batch.surrogate,
+        # Told beside the best so far: asking the model anew takes seconds.
+        "expected": [
+            {"run": id_, "outcomes": outcomes}
+            for id_, row in batch.expected.items()
+            if (outcomes := {name: numbers for name, f in row.items() if (numbers := _finite(f))})
+        ],
         "settings": settings.model_dump(mode="json"),
         "threads": workspace.settings.compute.threads,
     }
+
+
+def _finite(forecast: Forecast) -> list[float] | None:
+    numbers = [forecast.mean, forecast.lower, forecast.upper]
+    return numbers if all(map(math.isfinite, numbers)) else None
 
 
 def _from_json(record: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
@@ -419,6 +431,7 @@ def _from_json(record: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
     settings = ProposeSettings(**{"most_runs": _EVERY_RUN, **stored.pop("settings")})
     stored.pop("threads", None)
     stored.pop("surrogate", None)
+    stored.pop("expected", None)
     return replace(ProposeRequest(n=1, seed=0), **stored), settings
 
 

@@ -74,14 +74,12 @@ class Limit:
 class Overview:
     """All completed experiments of a campaign together.
 
-    ``n_beyond`` and ``best`` (an experiment's id) are by goal; those that break a limit count in
-    ``n_breaking`` and nowhere else.
+    ``n_beyond`` is by goal; those that break a limit count in ``n_breaking`` and nowhere else.
     """
 
     n_breaking: int
     n_beyond_all: int
     n_beyond: tuple[int, ...]
-    best: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)

@@ -173,10 +173,10 @@ class Batches:
             if value is not None
         ]
 
-    def predictions_of(self, experiment_id: int) -> list[PredictionRecord]:
-        """Return what was said of one experiment."""
+    def predictions_of(self, *experiment_ids: int) -> list[PredictionRecord]:
+        """Return what was said of these experiments."""
         return self._predictions(
-            _select_predictions().where(predictions.c.experiment_id == experiment_id)
+            _select_predictions().where(predictions.c.experiment_id.in_(experiment_ids))
         )
 
     def _add_reasons(self, batch_id: int, ids: Sequence[int], new: Sequence[NewProposal]) -> None:
@@ -232,6 +232,12 @@ class Batches:
         """Return a campaign's batches, oldest first."""
         return self._batches(
             _select_batches().where(b.c.campaign_id == campaign_id).order_by(b.c.id)
+        )
+
+    def newest(self, campaign_id: int, n: int) -> list[BatchRecord]:
+        """Return a campaign's newest batches, newest first."""
+        return self._batches(
+            _select_batches().where(b.c.campaign_id == campaign_id).order_by(b.c.id.desc()).limit(n)
         )
 
 

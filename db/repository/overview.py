@@ -30,7 +30,7 @@ class Overviews:
 
         Args:
             campaign_id: whose.
-            goals: for each, the best experiment is looked for and those beyond it are counted.
+            goals: for each, the experiments beyond it are counted.
             limits: experiments known to break one are counted, and count nowhere else.
         """
         outcomes = [goal.outcome for goal in goals]
@@ -42,23 +42,14 @@ class Overviews:
         total = select(func.count()).select_from(mean_values)
         # All in one statement, so that the means are computed once.
         answers: list[Any] = [total.where(~sound), total.where(sound, *reached)]
-        for goal, is_beyond in zip(goals, reached, strict=True):
-            gain = _gain(goal, column)
-            answers.append(total.where(sound, is_beyond))
-            answers.append(
-                select(mean_values.c.id)
-                .where(sound, gain.is_not(None))
-                .order_by(gain.desc(), mean_values.c.id)
-                .limit(1)
-            )
+        answers += [total.where(sound, is_beyond) for is_beyond in reached]
         row = self._scope.connection.execute(
             select(*(answer.scalar_subquery() for answer in answers))
         ).one()
         return Overview(
             n_breaking=row[0],
             n_beyond_all=row[1],
-            n_beyond=tuple(row[2::2]),
-            best=tuple(row[3::2]),
+            n_beyond=tuple(row[2:]),
         )
 
     def n_files(self, campaign: str | None = None) -> int:

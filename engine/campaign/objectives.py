@@ -82,6 +82,12 @@ class Objective(Frozen):
         gains: NDArray[np.float64] = array * (1.0 if self.goal == "maximize" else -1.0)
         return gains
 
+    def gain(self, value: float) -> float:
+        """Return one value so that larger is better, as :meth:`gains` does, without numpy."""
+        if self.target is not None:
+            return 0.0 - abs(value - self.target)
+        return value if self.goal == "maximize" else -value
+
     @property
     def reference(self) -> float:
         """The gain from which on a value is worth something."""

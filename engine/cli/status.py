@@ -62,7 +62,10 @@ def _print_status(overall: CampaignStatus) -> None:
         ]
         _print_grid([*headings, *map(campaign.heading, outcomes)], rows, "Last results")
         rows = [_best_row(best, campaign) for best in overall.best]
-        _print_grid(["objective", "goal", "threshold", "best", "id", "beyond"], rows, "Best so far")
+        levels = {best.expected.level for best in overall.best if best.expected is not None}
+        expected = "expected" if len(levels) != 1 else f"expected, {levels.pop():.0%} interval"
+        headings = ["objective", "goal", "threshold", "best mean", "specimens", expected, "runs"]
+        _print_grid([*headings, "beyond"], rows, "Best so far")
         typer.echo(f"beyond every threshold: {overall.n_beyond_all}")
         if campaign.constraints:
             constraints = ", ".join(map(str, campaign.constraints))
@@ -72,12 +75,16 @@ def _print_status(overall: CampaignStatus) -> None:
 
 
 def _best_row(best: Best, campaign: Campaign) -> list[str]:
+    from engine.results.designs import expected_text, runs_text, specimens
+
     return [
         campaign.heading(best.objective.outcome),
         best.objective.goal,
         best.objective.aim,
         _cell(best.value),
-        str(best.experiment.id) if best.experiment else "–",
+        "–" if best.measured is None else specimens(best.measured),
+        "–" if best.expected is None else expected_text(best.expected),
+        "–" if best.design is None else runs_text(best.design),
         str(best.n_beyond),
     ]
 

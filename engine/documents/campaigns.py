@@ -55,6 +55,14 @@ class _Finished(_Pending):
     outcomes: Replicates = Field(validation_alias="replicates")
 
 
+class _Expected(Document):
+    mean: float
+    lower: float
+    upper: float
+    level: float
+    batch: int
+
+
 class _Best(Document):
     outcome: str = Field(validation_alias=AliasPath("objective", "outcome"))
     goal: str = Field(validation_alias=AliasPath("objective", "goal"))
@@ -62,7 +70,15 @@ class _Best(Document):
     target: float | None = Field(validation_alias=AliasPath("objective", "target"))
     tolerance: float | None = Field(validation_alias=AliasPath("objective", "tolerance"))
     value: float | None
-    experiment: int | None = Field(default=None, validation_alias=AliasPath("experiment", "id"))
+    specimens: int | None = Field(default=None, validation_alias=AliasPath("measured", "n"))
+    lowest: float | None = Field(default=None, validation_alias=AliasPath("measured", "lowest"))
+    highest: float | None = Field(default=None, validation_alias=AliasPath("measured", "highest"))
+    experiment: int | None
+    experiments: tuple[int, ...] = Field(default=(), validation_alias=AliasPath("design", "runs"))
+    conditions: dict[str, Value] = Field(
+        default={}, validation_alias=AliasPath("design", "conditions")
+    )
+    expected: _Expected | None
     beyond_threshold: int = Field(validation_alias="n_beyond")
 
 

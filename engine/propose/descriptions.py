@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from engine.campaign.history import History, Run
 from engine.errors import ModelError, marked
 from engine.propose.batch import order_to_run
+from engine.propose.best_runs import best_runs
 from engine.propose.forecaster import Forecaster, fit_feasibility, outcomes_with_data
 from engine.propose.reasons import Explainer, nearest_run
 from engine.propose.request import Forecast, Suggestion
@@ -16,7 +18,15 @@ from engine.propose.task import Answer, Array, Task
 from engine.propose.work_space import WorkSpace
 
 
-def describe(task: Task, answer: Answer) -> tuple[Suggestion, ...]:
+@dataclass(frozen=True)
+class Described:
+    """A batch in the order to run it; ``expected``: of the best finished runs, by their ids."""
+
+    suggestions: tuple[Suggestion, ...]
+    expected: Mapping[int, Mapping[str, Forecast]]
+
+
+def describe(task: Task, answer: Answer) -> Described:
     """Return the batch in the order to run it, each with its forecast and its reason."""
     space, history = task.space, task.history
     settings = answer.settings
@@ -25,7 +35,7 @@ def describe(task: Task, answer: Answer) -> tuple[Suggestion, ...]:
     order = order_to_run(
         space, settings, None if last is None else space.settings_of([last.conditions])[0]
     )
-    forecasts, explainer = _forecasts(task, answer)
+    forecasts, explainer, expected = _forecasts(task, answer)
     p_success = _success(task, answer, settings)
     finished_settings = space.keys(run.conditions for run in history.finished)
     ambient = {
@@ -59,7 +69,7 @@ def describe(task: Task, answer: Answer) -> tuple[Suggestion, ...]:
                 answer.values[row] if answer.values else None,
             )
         )
-    return tuple(suggestions)
+    return Described(tuple(suggestions), expected)
 
 
 def _last_run(history: History) -> Run | None:
@@ -68,10 +78,12 @@ def _last_run(history: History) -> Run | None:
     return max(runs, key=lambda run: run.id or 0) if runs else None
 
 
-def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], Explainer | None]:
-    """Forecast every outcome that has data, and prepare the reasons."""
+def _forecasts(
+    task: Task, answer: Answer
+) -> tuple[list[dict[str, Forecast]], Explainer | None, Mapping[int, Mapping[str, Forecast]]]:
+    """Forecast every outcome that has data, at the best runs, too, and prepare the reasons."""
     if not task.request.forecast:
-        return [{} for _ in answer.settings], None
+        return [{} for _ in answer.settings], None, {}
     campaign, history = task.history.campaign, task.history
     forecaster, full = answer.forecaster, answer.full_forecaster
     forecasts: list[dict[str, Forecast]] = [{} for _ in answer.settings]
@@ -88,7 +100,7 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
     except ModelError as error:
         # The settings stand without a forecast: a batch that fills the space needs none.
         task.notes.append(f"no forecasts: {marked(error)}")
-        return forecasts, None
+        return forecasts, None, {}
     for model in models:
         for row, forecast in zip(
             forecasts, model.predict_in_room(answer.settings, task.room), strict=True
@@ -96,14 +108,26 @@ def _forecasts(task: Task, answer: Answer) -> tuple[list[dict[str, Forecast]], E
             row.update(forecast)
     forecasts = [{o: row[o] for o in campaign.outcomes if o in row} for row in forecasts]
     objectives = [objective.outcome for objective in campaign.objectives]
+    best = _of_best(history, models)
     # Without a forecast of every objective there is no front to say anything about.
     if any(name not in outcomes for name in objectives):
-        return forecasts, None
+        return forecasts, None, best
     runs = [run for run in history.finished if run.outcomes]
     # The one that chose knows every objective and constraint; the rest is not asked of all runs.
     expected = _expected_at([forecaster] if forecaster is not None else models, runs)
     work = WorkSpace.from_runs(campaign, history.finished)
-    return forecasts, Explainer(campaign, runs, expected, level=task.settings.level, work=work)
+    explainer = Explainer(campaign, runs, expected, level=task.settings.level, work=work)
+    return forecasts, explainer, best
+
+
+def _of_best(history: History, models: Sequence[Forecaster]) -> dict[int, dict[str, Forecast]]:
+    runs = [run for run in best_runs(history) if run.id is not None]
+    wanted = [objective.outcome for objective in history.campaign.objectives]
+    return {
+        run.id: {name: row[name] for name in wanted if name in row}
+        for run, row in zip(runs, _expected_at(models, runs), strict=True)
+        if run.id is not None
+    }
 
 
 def _expected_at(models: Sequence[Forecaster], runs: Sequence[Run]) -> list[dict[str, Forecast]]:

@@ -212,7 +212,8 @@ class SuggestionBatch:
     ``surrogate``: SHA-256 of the pretrained surrogate's weights, if one was asked; ``sources``:
     what each of its sources contributed; ``beliefs``: by outcome, the weights of the plain model's
     beliefs, if it led. ``n_learnt``: finished and failed runs that were learnt
-    from; ``n_left_out``: those that were not, in a large campaign.
+    from; ``n_left_out``: those that were not, in a large campaign. ``expected``: what the model
+    expects of a further specimen of the best finished runs, by their ids.
     """
 
     strategy: str
@@ -225,3 +226,4 @@ class SuggestionBatch:
     beliefs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     n_learnt: int = 0
     n_left_out: int = 0
+    expected: Mapping[int, Mapping[str, Forecast]] = field(default_factory=dict)

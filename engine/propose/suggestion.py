@@ -72,12 +72,12 @@ def suggest(
             f"{field('replicates')}."
         )
     started = time.perf_counter()
-    suggestions = describe(task, answer)
+    described = describe(task, answer)
     task.seconds["explain"] = time.perf_counter() - started
     return SuggestionBatch(
         answer.strategy,
         request.seed,
-        suggestions,
+        described.suggestions,
         # Once each, in the order said: several parts may have the same to say.
         tuple(dict.fromkeys(task.notes)),
         task.seconds,
@@ -86,6 +86,7 @@ def suggest(
         answer.forecaster.beliefs if answer.forecaster is not None else {},
         n_learnt=history.n_finished + len(history.failed),
         n_left_out=len(history.left_aside),
+        expected=described.expected,
     )
 
 

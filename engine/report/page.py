@@ -21,7 +21,7 @@ from engine.errors import spell
 from engine.predictions.sensitivity import Sensitivity
 from engine.report.curves import CurveSection
 from engine.report.previews import PreviewSection
-from engine.report.tables import NEWEST, batches_table, calibration_table, runs_table
+from engine.report.tables import NEWEST, batches_table, best_table, calibration_table, runs_table
 from engine.results import plots
 from engine.results.figures import (
     Growth,
@@ -119,6 +119,7 @@ def render_page(
         curves=curves,
         sensitivity=sensitivity,
         sensitivity_remark=None if remark is None else spell(remark, "page"),
+        best=best_table(material),
         runs=runs,
         runs_caption=f"The newest {len(runs.rows)} of {len(material.experiments)} runs"
         if len(material.experiments) > NEWEST

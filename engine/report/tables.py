@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from db.records import BatchRecord, ExperimentRecord, Status
+from db.records import BatchRecord, ExperimentRecord, MeanRecord, Status
+from engine.campaign.applicability import without_surplus
 from engine.errors import spell
+from engine.results.designs import expected_text, runs_text, specimens
 from engine.results.figures import wilson
 from engine.results.ledger import OutcomeScore
 from engine.results.material import Material, rounded, setting
 
 NEWEST = 30
 """Runs shown in the table of recent runs."""
+
+N_EACH = 3
+"""Best settings shown of each objective, beside the front."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,61 @@ def _run_row(
         *results,
         experiment.note or "",
     )
+
+
+def best_table(material: Material) -> Table | None:
+    """Return the best settings of each objective and the front's, with all that was set.
+
+    ``None`` while nothing was measured.
+    """
+    campaign, best = material.campaign, material.best
+    outcomes = list(campaign.wanted_outcomes)
+    objectives = [objective.outcome for objective in campaign.objectives]
+    names = [parameter.name for parameter in campaign.parameters]
+    places: dict[tuple[int, ...], list[str]] = {}
+    designs = {design.runs: design for design in best.front}
+    for design in best.front:
+        places.setdefault(design.runs, []).append("front")
+    for outcome, ranks in best.ranked.items():
+        for rank, design in enumerate(ranks[:N_EACH], start=1):
+            designs.setdefault(design.runs, design)
+            places.setdefault(design.runs, []).append(f"{rank}. {outcome}")
+    if not designs:
+        return None
+    levels = {e.level for design in designs.values() for e in design.expected.values()}
+    interval = f", {levels.pop():.0%} interval" if len(levels) == 1 else ""
+    return Table(
+        headings=(
+            "runs",
+            "why it is here",
+            *map(campaign.heading, names),
+            *(f"{campaign.heading(name)}: mean, specimens" for name in outcomes),
+            *(f"{campaign.heading(name)}: expected{interval}" for name in objectives),
+        ),
+        rows=tuple(
+            (
+                runs_text(design),
+                ", ".join(places[runs]),
+                *(
+                    setting(without_surplus(campaign.parameters, design.conditions).get(name))
+                    for name in names
+                ),
+                *(_mean_cell(design.means.get(name)) for name in outcomes),
+                *(
+                    expected_text(design.expected[name]) if name in design.expected else "–"
+                    for name in objectives
+                ),
+            )
+            for runs, design in designs.items()
+        ),
+        n_words=2,
+    )
+
+
+def _mean_cell(mean: MeanRecord | None) -> str:
+    if mean is None:
+        return "–"
+    return f"{rounded(mean.mean)} × {specimens(mean)}" if mean.n > 1 else rounded(mean.mean)
 
 
 def batches_table(material: Material) -> Table:

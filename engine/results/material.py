@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from db.records import (
@@ -17,6 +17,7 @@ from db.records import (
 )
 from engine.campaign import Campaign, Value
 from engine.campaign.applicability import without_surplus
+from engine.results.designs import N_BEST, BestDesigns, best_designs
 
 if TYPE_CHECKING:
     from engine.workspace import Workspace
@@ -36,6 +37,7 @@ class Material:
     batches: tuple[BatchRecord, ...] = ()
     predictions: tuple[PredictionRecord, ...] = ()
     previews: tuple[PreviewRecord, ...] = ()
+    best: BestDesigns = field(default_factory=lambda: BestDesigns({}))
 
     def with_status(self, *statuses: Status) -> tuple[ExperimentRecord, ...]:
         """Return the experiments that stand so, in the order of their ids."""
@@ -81,6 +83,7 @@ def gather(workspace: Workspace) -> Material:
             batches=tuple(transaction.batches.all_of(record.id)),
             predictions=tuple(transaction.batches.predictions(record.id)),
             previews=tuple(transaction.previews.all_of(record.id)),
+            best=best_designs(transaction, record, campaign, n=N_BEST),
         )
 
 

@@ -24,6 +24,7 @@ from engine.campaign import Campaign
 from engine.campaign.front import front_mask, hypervolume_so_far
 from engine.refresh.due import due
 from engine.results.advice import Advice, advise
+from engine.results.designs import N_BEST, BestDesigns, best_designs
 from engine.results.material import volume_unit
 from engine.workspace import Workspace
 
@@ -74,6 +75,7 @@ class Overview:
     champion: ModelVersionRecord | None
     advice: Advice | None
     n_breaking: int
+    best: BestDesigns
 
     @property
     def front(self) -> tuple[Point, ...]:
@@ -108,6 +110,7 @@ def overview(workspace: Workspace) -> Overview:
         n_unmeasured = tx.micrographs.count_unmeasured(record.id)
         champions = [m for m in tx.models.all_of(record.id) if m.status == "champion"]
         champion = champions[-1] if champions else None
+        best = best_designs(tx, record, campaign, n=N_BEST, means=mean_rows)
         training = due(tx, record.id, workspace.settings.refresh)
     rows = _by_run(mean_rows)
     points, values, n_breaking = _points(campaign, rows, labels)
@@ -128,6 +131,7 @@ def overview(workspace: Workspace) -> Overview:
         champion=champion,
         advice=advise(campaign, values, replicated, [run.predictions for run in awaited]),
         n_breaking=n_breaking,
+        best=best,
     )
 
 

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from db.records import CampaignRecord, ExperimentRecord, Goal, Limit, Status
+from db.records import CampaignRecord, ExperimentRecord, Goal, Limit, MeanRecord, Status
 from engine.campaign import Campaign, Objective
+from engine.results.designs import Design, Expected, best_designs
 from engine.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best value of one objective so far: the mean of a completed run's replicates.
+    """The best of one objective so far: the setting with the best mean of all its specimens.
 
-    Runs known to break a constraint do not count.
+    Settings known to break a constraint do not count. ``n_beyond``: runs beyond the threshold.
     """
 
     objective: Objective
-    value: float | None
-    experiment: ExperimentRecord | None
+    design: Design | None
     n_beyond: int
+
+    @property
+    def measured(self) -> MeanRecord | None:
+        """The specimens of the best setting, in a few numbers."""
+        return None if self.design is None else self.design.means[self.objective.outcome]
+
+    @property
+    def value(self) -> float | None:
+        """Their mean."""
+        return None if self.measured is None else self.measured.mean
+
+    @property
+    def experiment(self) -> int | None:
+        """The newest run of the setting."""
+        return None if self.design is None else self.design.runs[-1]
+
+    @property
+    def expected(self) -> Expected | None:
+        """What a model expects of the setting."""
+        return None if self.design is None else self.design.expected.get(self.objective.outcome)
 
 
 @dataclass(frozen=True)
@@ -53,9 +73,8 @@ def campaign_status(workspace: Workspace, *, n_latest: int = 5) -> CampaignStatu
         pending = tx.experiments.find(record.id, status=[s for s in Status if s.is_pending])
         summary = tx.overviews.compute(record.id, _goals(campaign), _limits(campaign))
         newest = tx.overviews.latest(record.id, n_latest)
-        by_id = {
-            run.id: run for run in tx.experiments.get_all([*newest, *filter(None, summary.best)])
-        }
+        by_id = {run.id: run for run in tx.experiments.get_all(newest)}
+        best = best_designs(tx, record, campaign, n=1, has_front=False).ranked
     return CampaignStatus(
         record=record,
         campaign=campaign,
@@ -63,10 +82,8 @@ def campaign_status(workspace: Workspace, *, n_latest: int = 5) -> CampaignStatu
         pending=tuple(pending),
         latest=tuple(by_id[id_] for id_ in newest),
         best=tuple(
-            _best(objective, None if id_ is None else by_id[id_], n_beyond)
-            for objective, id_, n_beyond in zip(
-                campaign.objectives, summary.best, summary.n_beyond, strict=True
-            )
+            Best(objective, next(iter(best[objective.outcome]), None), n_beyond)
+            for objective, n_beyond in zip(campaign.objectives, summary.n_beyond, strict=True)
         ),
         n_beyond_all=summary.n_beyond_all,
         n_breaking=summary.n_breaking,
@@ -93,8 +110,3 @@ def _goal(objective: Objective) -> Goal:
 
 def _limits(campaign: Campaign) -> list[Limit]:
     return [Limit(c.terms, *c.range()) for c in campaign.constraints]
-
-
-def _best(objective: Objective, experiment: ExperimentRecord | None, n_beyond: int) -> Best:
-    value = None if experiment is None else mean_of(experiment, objective.outcome)
-    return Best(objective, value, experiment, n_beyond)

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from db.records import ExperimentRecord, Status
 from engine.campaign import Campaign
 from engine.errors import NotFoundError, UsageError
-from engine.results.overview import Overview
 from engine.results.run_list import (
     RunQuery,
     RunTable,
@@ -23,7 +22,6 @@ from engine.web.site import Site
 
 PER_PAGE = 50
 FEWEST_COMPARED, MOST_COMPARED = 2, 4
-N_BEST = 5
 
 # A bound's field on the page, and its sign in a rule.
 _SIGNS = {"min": ">=", "max": "<=", "is": "="}
@@ -184,16 +182,6 @@ def differing(campaign: Campaign, runs: Sequence[ExperimentRecord]) -> list[str]
     """Return the parameters whose values the runs do not share."""
     names = [parameter.name for parameter in campaign.parameters]
     return [name for name in names if len({run.conditions.get(name) for run in runs}) > 1]
-
-
-def best_of(overview: Overview) -> dict[str, list[int]]:
-    """Return the best runs of each objective, the best first; what breaks a constraint is none."""
-    best = {}
-    for place, objective in enumerate(overview.campaign.objectives):
-        gains = objective.gains([point.means[place].mean for point in overview.points])
-        ranked = sorted(zip(-gains, [point.id for point in overview.points], strict=True))
-        best[objective.outcome] = [id_ for _, id_ in ranked[:N_BEST]]
-    return best
 
 
 def _day(word: str | date | None, name: str) -> date | None:

@@ -75,13 +75,12 @@ def test_an_overview_is_what_the_runs_say(filled: Database, campaign) -> None:
     sound = [run for run in runs if not breaks(run)]
     assert found.n_breaking == len(runs) - len(sound) > 0
     beyond = []
-    for goal, best, n_beyond in zip(GOALS, found.best, found.n_beyond, strict=True):
+    for goal, n_beyond in zip(GOALS, found.n_beyond, strict=True):
         gains = {
             r.id: goal.sign * (m - goal.threshold) for r in sound if (m := mean(r, goal.outcome))
         }
         beyond.append({id_ for id_, gain in gains.items() if gain > 0})
         assert n_beyond == len(beyond[-1]) > 0
-        assert best == max(gains, key=lambda id_: gains[id_])
     assert found.n_beyond_all == len(beyond[0] & beyond[1]) > 0
 
 
@@ -92,7 +91,6 @@ def test_a_target_is_hit_by_what_lies_nearest(filled: Database, campaign) -> Non
         runs = [e for e in tx.experiments.find(campaign.id) if e.status is Status.COMPLETED]
     sound = [run for run in runs if (value := mean(run, "modulus")) is None or value >= 0.5]
     off = {run.id: abs(m - 300.0) for run in sound if (m := mean(run, "diameter")) is not None}
-    assert summary.best[0] == min(off, key=lambda id_: (off[id_], id_))
     hits = {id_ for id_, distance in off.items() if distance <= 40.0}
     assert summary.n_beyond[0] == len(hits) > 0
     strong = {run.id for run in sound if (m := mean(run, "strength")) is not None and m > 10.0}
@@ -115,7 +113,7 @@ def test_nothing_yet(database: Database, campaign) -> None:
     with database.read() as tx:
         found = tx.overviews.compute(campaign.id, GOALS, LIMITS)
         assert (found.n_breaking, found.n_beyond_all) == (0, 0)
-        assert (found.n_beyond, found.best) == ((0, 0), (None, None))
+        assert found.n_beyond == (0, 0)
         assert tx.overviews.latest(campaign.id, 5) == []
 
 

@@ -17,6 +17,7 @@ from engine.campaign import Campaign
 from engine.errors import NotFoundError
 from engine.loop import propose, replay, score
 from engine.propose.request import ProposeRequest
+from engine.results.designs import best_designs
 from engine.workspace import Workspace
 from engine.workspace.revisions import create
 
@@ -43,6 +44,12 @@ def test_everything_about_a_batch_is_recorded(filled: Workspace) -> None:
         assert batch.seed == 4
         assert {"spinneret", "torch", "botorch"} <= set(batch.versions)
         assert batch.watermark < tx.watermark()
+        best = best_designs(tx, *filled.active_campaign(tx), n=5)
+        for objective in proposed.campaign.objectives:
+            for design in best.ranked[objective.outcome]:
+                expected = design.expected[objective.outcome]
+                assert expected.lower < expected.mean < expected.upper
+                assert (expected.batch, expected.level) == (batch.id, 0.9)
         rows = tx.batches.proposals(proposed.batch_id)
         assert [row.experiment_id for row in rows] == list(proposed.experiment_ids)
         for id_, suggestion in proposed.numbered:

@@ -23,7 +23,6 @@ from engine.web.rendering import form_page, page, part, person_of, site_of
 from engine.web.run_queries import (
     PER_PAGE,
     all_columns,
-    best_of,
     compared,
     differing,
     read_asked,
@@ -95,20 +94,11 @@ def compare(request: Request, ids: Annotated[list[int], Query(alias="id")] = [])
 
 @router.get("/runs/best")
 def best(request: Request) -> Response:
-    """List the best runs of each objective, and the front, with settings and units."""
+    """List the best settings of each objective, and the front, by the means of all specimens."""
     site = site_of(request)
     overview = site.overview()
-    ranked = best_of(overview)
-    front = [point.id for point in overview.front]
-    ids = sorted({*front, *(id_ for ids in ranked.values() for id_ in ids)})
-    records = {run.id: run for run in runs_of(site, ids)}
     return page(
-        request,
-        "best.html",
-        place="runs",
-        definition=overview.campaign,
-        ranked={name: [records[id_] for id_ in ids] for name, ids in ranked.items()},
-        front=[records[id_] for id_ in front],
+        request, "best.html", place="runs", definition=overview.campaign, best=overview.best
     )
 
 

@@ -8,6 +8,7 @@ import re
 
 import openpyxl
 import pytest
+from lucky_specimen import record_lucky
 
 from engine.experiments.entries import Entry
 from engine.experiments.record import record
@@ -102,11 +103,19 @@ def test_two_to_four_runs_side_by_side(browser, filled) -> None:
     assert browser.get("/runs/compare?id=1&id=99").status_code == 404
 
 
-def test_the_best_runs_and_the_front_with_settings(browser, filled) -> None:
+def test_the_best_settings_and_the_front_with_what_is_expected(browser, people) -> None:
+    record_lucky(people)
     page = browser.get("/runs/best").text
-    front = re.search(r"The front: no run(.*?)</section>", page, re.S)[1]
-    assert sorted(int(n) for n in re.findall(r"/runs/(\d+)\"", front)) == [1, 2, 3, 5]
+    front = re.search(r"The front: no setting(.*?)</section>", page, re.S)[1]
+    assert sorted(int(n) for n in re.findall(r"/runs/(\d+)\"", front)) == [1, 2, 3, 4, 5]
+    best = re.search(r"Best fracture strength(.*?)</section>", page, re.S)[1]
+    assert re.findall(r"/runs/(\d+)\"", best) == ["3", "4", "1", "2", "5"]
+    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", best))
+    assert "21 ×2: 20 … 22" in text
+    assert "19.5 15.2 … 24" in text
     assert "[kV]" in front
+    first = re.search(r"<h2>Best so far(.*?)</section>", browser.get("").text, re.S)[1]
+    assert "21 ×2: 20 … 22 19.5 15.2 … 24 3, 4" in re.sub(r"\s+", " ", re.sub("<[^>]*>", "", first))
 
 
 def test_what_is_listed_is_taken_away_as_a_table(browser, filled) -> None:
