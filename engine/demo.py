@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from engine.errors import UsageError, place
 from engine.experiments.learning_set import history_from_records
 from engine.experiments.record import Entry, record, record_all
 from engine.lab import Lab, LabResult, VirtualLab
+from engine.lab.physics import DIRECTIONS
 from engine.propose.request import ProposeRequest, Suggestion
 from engine.workspace import Workspace
 from engine.workspace.init import initialise
@@ -40,12 +41,17 @@ PICTURE_SHAPE = (192, 192)
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """What is played: ``history`` runs first, then ``rounds`` batches of ``n``."""
+    """What is played: ``history`` runs first, then ``rounds`` batches of ``n``.
+
+    ``curves``: the batches' specimens are logged by their tensile curves, as testers write them,
+    and their properties are what is read off those.
+    """
 
     rounds: int = 3
     n: int = 8
     history: int = 24
     seed: int = 0
+    curves: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (("rounds", 1, 100), ("n", 1, 100), ("history", 1, 2000)):
@@ -195,9 +201,9 @@ class _Stage:
             assert id_ is not None  # noqa: S101 -- recorded
             step(f"round {number}: spinning run {id_}")
             result = self.lab.run(suggestion.conditions, ambient, self._generator(2, id_))
-            with self._picture(id_, result) as pictures:
+            with self._picture(id_, result) as pictures, self._pulled(id_, result) as curves:
                 entry = _entry(result, experiment=str(id_), actual=ambient, micrographs=pictures)
-                record(self.workspace, entry)
+                record(self.workspace, _with_curves(entry, curves))
             tried.append(Tried(id_, suggestion, result))
         played = Round(
             number=number,
@@ -256,6 +262,33 @@ class _Stage:
         finally:
             path.unlink(missing_ok=True)
             scale.unlink(missing_ok=True)
+
+    @contextmanager
+    def _pulled(self, id_: int, result: LabResult) -> Iterator[dict[str, Path]]:
+        """Lay the run's curves into files, by direction, for as long as it takes to log them."""
+        paths: dict[str, Path] = {}
+        draw = result.curve if self.config.curves else None
+        try:
+            for direction in DIRECTIONS:
+                curve = None if draw is None else draw(direction)
+                if curve is not None:
+                    path = self.workspace.root / f"run-{id_}-{direction}.csv"
+                    path.write_text(curve.as_table(), encoding="utf-8")
+                    paths[direction] = path
+            yield paths
+        finally:
+            for path in paths.values():
+                path.unlink(missing_ok=True)
+
+
+def _with_curves(entry: Entry, curves: Mapping[str, Path]) -> Entry:
+    """Return an entry whose results in the curves' directions are read off the curves."""
+    typed = {
+        outcome: value
+        for outcome, value in entry.results.items()
+        if outcome.rpartition(".")[2] not in curves
+    }
+    return replace(entry, results=typed, curves=tuple(curves.values()))
 
 
 def _entry(

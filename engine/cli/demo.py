@@ -26,6 +26,9 @@ def demo(
     rounds: Annotated[int, typer.Option(help="Batches.")] = 3,
     n: Annotated[int, typer.Option("--n", help="Runs in a batch.")] = 8,
     history: Annotated[int, typer.Option(help="Virtual runs made before the first batch.")] = 24,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Log the batches by tensile curves, not by values.")
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the folder even if the demo is stopped or fails.")
     ] = False,
@@ -40,7 +43,7 @@ def demo(
 
     from engine.demo import Audience, DemoConfig, new_folder, play, remove_unfinished
 
-    config = DemoConfig(rounds=rounds, n=n, history=history, seed=seed)
+    config = DemoConfig(rounds=rounds, n=n, history=history, seed=seed, curves=curves)
     place = folder or new_folder()
     was_there = place.exists()
     screen = console(to_stderr=json_)

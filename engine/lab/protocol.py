@@ -22,12 +22,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
+
+if TYPE_CHECKING:
+    from engine.lab.tensile import StressStrain
 
 Picture = NDArray[np.uint8]
 """A grey micrograph, (height, width); the collector's rotation runs along the width."""
@@ -42,7 +45,9 @@ class LabResult:
     ``outcomes``: a value in the campaign's unit for each outcome measured, empty where the run
     failed. ``failure``: ``None``, or one of :data:`FAILURE_KINDS`. ``micrograph``: given
     (height, width) in pixels, draws the picture of this very mat; the same shape gives the same
-    picture. ``nm_per_pixel``: its scale; both are ``None`` where there is no picture.
+    picture. ``nm_per_pixel``: its scale; both are ``None`` where there is no picture. ``curve``:
+    given a direction, draws the record of the specimen that was pulled in it, whose properties are
+    the outcomes; it says ``None`` where no curve has them, and is ``None`` where none is recorded.
 
     Raises:
         ValueError: an unknown failure, or a failed run that still has outcomes.
@@ -52,6 +57,7 @@ class LabResult:
     failure: str | None = None
     micrograph: Callable[[tuple[int, int]], Picture] | None = None
     nm_per_pixel: float | None = None
+    curve: Callable[[str], StressStrain | None] | None = None
 
     def __post_init__(self) -> None:
         if self.failure is not None and self.failure not in FAILURE_KINDS:

@@ -7,16 +7,20 @@ micrographs follow. Laws are vectorised: columns of one shape in, arrays of that
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from engine.campaign import Campaign, Value
-from engine.errors import DataError
-from engine.lab.physics import Array, Microstructure
+from engine.errors import DataError, UsageError
+from engine.lab.physics import DIRECTIONS, Array, Microstructure
 from engine.lab.protocol import LabResult, Picture
 from engine.lab.render import render
+
+if TYPE_CHECKING:
+    from engine.lab.tensile import StressStrain
 
 # The thinnest mat of the space (260 nm) still shows its fibres four pixels wide
 # (docs/benchmarks.md, "Statistics of micrographs").
@@ -88,7 +92,27 @@ class SpinningLab(ABC):
 
         outcomes = {} if failure is not None else self._ideal(columns, mat)
         measured = {name: float(value) * factors[name] for name, value in outcomes.items()}
-        return LabResult(measured, failure, micrograph, NM_PER_PIXEL)
+        curve = self._curve(measured, picture_seed) if measured else None
+        return LabResult(measured, failure, micrograph, NM_PER_PIXEL, curve)
+
+    def _curve(
+        self, measured: Mapping[str, float], seed: int
+    ) -> Callable[[str], StressStrain | None]:
+        """Return what draws the curve of the specimen that was pulled in a direction."""
+
+        def draw(direction: str) -> StressStrain | None:
+            # Brings scipy's filters, which runs that nobody draws do without.
+            from engine.lab.tensile import curve_of
+
+            if direction not in DIRECTIONS:
+                names = " or ".join(DIRECTIONS)
+                raise UsageError(f"expected {names}, got '{direction}'", field="direction")
+            place = list(DIRECTIONS).index(direction)
+            return curve_of(
+                self.campaign, measured, direction, np.random.default_rng([seed, place])
+            )
+
+        return draw
 
     def truth(
         self, conditions: Mapping[str, Value], ambient: Mapping[str, float]

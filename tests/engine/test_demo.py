@@ -29,7 +29,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, told: list[str]) -> Played:
             begun=lambda campaign, score: told.append(f"begun {campaign.name} {score.n_runs}"),
             round=lambda _campaign, played: told.append(f"played {played.number}"),
         )
-        config = DemoConfig(rounds=2, n=2, history=12, seed=3)
+        config = DemoConfig(rounds=2, n=2, history=12, seed=3, curves=True)
         return play(tmp_path_factory.mktemp("demo") / "new", config, audience)
 
 
@@ -41,6 +41,7 @@ def test_the_records_are_those_of_a_real_campaign(played: Played) -> None:
         record, campaign = workspace.active_campaign(tx)
         experiments = tx.experiments.find(record.id)
         batches = tx.batches.all_of(record.id)
+        curves = tx.curves.find(record.id)
     assert len(experiments) == 12 + 2 * 2
     assert len(batches) == 2
     assert not any(experiment.status.is_pending for experiment in experiments)
@@ -51,7 +52,13 @@ def test_the_records_are_those_of_a_real_campaign(played: Played) -> None:
         if experiment.status is Status.COMPLETED:
             assert set(experiment.replicates()) == set(campaign.outcomes)
             assert len(experiment.micrographs) == 1
-    assert not list(played.folder.glob("run-*.png"))
+    assert not list(played.folder.glob("run-*"))
+    results = {tried.experiment_id: tried.result for each in played.rounds for tried in each.tried}
+    assert curves
+    for curve in curves:
+        read = {v["outcome"]: v["recorded"] for v in curve.fit.results["values"]}
+        drawn = results[curve.experiment_id].outcomes
+        assert read == pytest.approx({name: drawn[name] for name in read}, rel=0.011)
 
 
 def test_the_score_grows_and_never_passes_the_true_front(played: Played) -> None:
