@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AliasPath, Field
 
 from db.records import FailureKind, Origin, Status
+from engine.campaign.applicability import without_surplus
 from engine.documents import Called, Document, Moment, Value
 from engine.documents.curves import CurveOut
 
@@ -150,12 +151,127 @@ class ExperimentDetailOut(ExperimentOut):
         )
 
 
-class ExperimentsOut(Document):
-    """A page of runs, newest first."""
+class ListedExperimentOut(ExperimentOut):
+    """A run of a list: with its value in each of the list's columns, ``null`` where it has none."""
 
-    items: tuple[ExperimentOut, ...]
+    name: str
+    on_front: bool = False
+    values: dict[str, Value | None] = Field(default_factory=dict)
+
+    @classmethod
+    def build(
+        cls,
+        run: ExperimentRecord,
+        columns: Sequence[str],
+        campaign: Campaign,
+        front: Collection[int],
+    ) -> Self:
+        """Return a run; a column is a parameter (as run) or an outcome (mean of replicates)."""
+        means = {name: sum(values) / len(values) for name, values in run.replicates().items()}
+        row = {**without_surplus(campaign.parameters, run.conditions), **means}
+        return cls.model_validate(run).model_copy(
+            update={
+                "on_front": run.id in front,
+                "values": {name: row.get(name) for name in columns},
+            }
+        )
+
+
+class ExperimentsOut(Document):
+    """A page of runs. ``total``: how many there are on all pages; ``units``: of the columns.
+
+    ``next`` is the ``before`` of the page that follows, where the newest come first.
+    """
+
+    items: tuple[ListedExperimentOut, ...]
+    columns: tuple[str, ...]
+    units: dict[str, str]
+    page: int
+    pages: int
     next: int | None
     total: int
+
+
+class ComparedOut(ExperimentOut):
+    """A run beside others, with what was predicted of it."""
+
+    predictions: tuple[PredictionOut, ...] = ()
+
+
+class ComparisonOut(Document):
+    """Two to four runs; ``differing``: the parameters whose values they do not share."""
+
+    runs: tuple[ComparedOut, ...]
+    differing: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    units: dict[str, str]
+
+
+class MeanOut(Document):
+    """The mean of all specimens of one setting, the lowest and the highest of ``n``."""
+
+    mean: float
+    n: int
+    lowest: float
+    highest: float
+
+
+class ExpectedOut(Document):
+    """What the model of ``batch`` expects of a further specimen."""
+
+    mean: float
+    lower: float
+    upper: float
+    level: float
+    batch: int
+
+
+class DesignOut(Document):
+    """One setting: its runs, oldest first, the means of all its specimens, what is expected."""
+
+    runs: tuple[int, ...]
+    names: tuple[str, ...]
+    conditions: dict[str, Value]
+    means: dict[str, MeanOut]
+    expected: dict[str, ExpectedOut]
+
+
+class RankedOut(Document):
+    """The best settings of one objective, the best first."""
+
+    outcome: str
+    designs: tuple[DesignOut, ...]
+
+
+class RankingOut(Document):
+    """The best settings of each objective, and the front: those that no other beats in all."""
+
+    best: tuple[RankedOut, ...]
+    front: tuple[DesignOut, ...]
+    units: dict[str, str]
+
+
+class FileProblemOut(Document):
+    """One thing wrong with one cell, row or heading of a file."""
+
+    row: int | None
+    column: str | None
+    value: str | None
+    expected: str
+
+
+class FileReportOut(Document):
+    """What a file did, or with ``dry_run`` would do; with ``problems`` nothing of it is recorded.
+
+    ``worksheet``: its rows tell of recorded runs; else they are runs.
+    """
+
+    dry_run: bool = Field(validation_alias="is_dry_run")
+    worksheet: bool = Field(validation_alias="is_worksheet")
+    does_something: bool
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+    problems: tuple[FileProblemOut, ...]
 
 
 class ReasonOut(Document):

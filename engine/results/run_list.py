@@ -12,6 +12,7 @@ from db.records import Status, Value
 from db.session import Transaction
 from db.words import nfc
 from engine.campaign import Campaign
+from engine.campaign.vocabulary import Vocabulary, split_heading
 from engine.errors import UsageError, nearest_name
 
 FIXED = ("id", "label", "status", "date")
@@ -167,16 +168,22 @@ def read_rules(
     return tuple(rules)
 
 
-def known_name(campaign: Campaign, word: str, field_name: str) -> str:
-    """Return a parameter's or outcome's name.
+def known_name(
+    campaign: Campaign, word: str, field_name: str, further_names: Sequence[str] = ()
+) -> str:
+    """Return the name of the parameter or outcome that ``word`` means, in any spelling.
 
     Raises:
         UsageError: there is none, with the nearest.
     """
-    names = [*(p.name for p in campaign.parameters), *campaign.outcomes]
-    if word not in names:
+    names = [*further_names, *(p.name for p in campaign.parameters), *campaign.outcomes]
+    if word in names:
+        return word
+    vocabulary = Vocabulary(campaign, reserved={})
+    meaning = vocabulary.lookup(word) or vocabulary.lookup(split_heading(word)[0])
+    if meaning is None:
         raise UsageError(f"unknown name '{word}'.{nearest_name(word, names)}", field=field_name)
-    return word
+    return meaning[1]
 
 
 def read_order(campaign: Campaign, word: str) -> tuple[str, bool]:
@@ -186,9 +193,7 @@ def read_order(campaign: Campaign, word: str) -> tuple[str, bool]:
         UsageError: an unknown name.
     """
     name = word.removeprefix("-")
-    if name not in FIXED:
-        known_name(campaign, name, "sort")
-    return name, word.startswith("-")
+    return known_name(campaign, name, "sort", FIXED), word.startswith("-")
 
 
 def _is_found(run: ListedRun, word: str) -> bool:

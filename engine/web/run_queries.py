@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from urllib.parse import urlencode
 
@@ -11,6 +11,7 @@ from db.records import ExperimentRecord, Status
 from engine.campaign import Campaign
 from engine.errors import NotFoundError, UsageError
 from engine.results.run_list import (
+    Rule,
     RunQuery,
     RunTable,
     known_name,
@@ -25,6 +26,8 @@ FEWEST_COMPARED, MOST_COMPARED = 2, 4
 
 # A bound's field on the page, and its sign in a rule.
 _SIGNS = {"min": ">=", "max": "<=", "is": "="}
+
+_YES, _NO = ("yes", "true", "1", "on"), ("no", "false", "0", "off")
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,13 @@ def read_asked(campaign: Campaign, pairs: Iterable[tuple[str, str]]) -> ListAddr
     """
     pairs = tuple((key, value.strip()) for key, value in pairs)
     by_name: dict[str, list[str]] = {}
-    rules: list[str] = []
+    rules: list[Rule] = []
     for key, value in pairs:
         if value:
             by_name.setdefault(key, []).append(value)
-        start, colon, name = key.partition(":")
-        if colon and value and start in _SIGNS:
-            rules.append(f"{name}{_SIGNS[start]}{value}")
+        if value and is_bound(key):
+            start, _, name = key.partition(":")
+            rules += read_rules(campaign, [f"{name}{_SIGNS[start]}{value}"], key)
     first = {key: values[0] for key, values in by_name.items()}
     query = run_query(
         campaign,
@@ -76,15 +79,26 @@ def read_asked(campaign: Campaign, pairs: Iterable[tuple[str, str]]) -> ListAddr
         status=by_name.get("status", ()),
         since=first.get("since"),
         until=first.get("until"),
-        front=first.get("front") == "yes",
-        where=[*rules, *by_name.get("where", ())],
+        front=_is_yes(first.get("front", "no"), "front"),
+        where=by_name.get("where", ()),
         sort=first.get("sort", "-id"),
     )
+    query = replace(query, rules=(*rules, *query.rules))
     columns = tuple(known_name(campaign, name, "column") for name in by_name.get("column", ()))
     number = first.get("page", "1")
     if not (number.isascii() and number.isdigit() and int(number[:9]) > 0):
         raise UsageError(f"expected a page from 1 on, got '{number}'", field="page")
     return ListAddress(query, columns or usual_columns(campaign), int(number[:9]), pairs)
+
+
+def is_bound(key: str) -> bool:
+    """Whether a parameter of the address bounds a value: ``min:voltage``.
+
+    >>> is_bound("min:voltage"), is_bound("minimum")
+    (True, False)
+    """
+    start, colon, _ = key.partition(":")
+    return bool(colon) and start in _SIGNS
 
 
 def run_query(
@@ -133,16 +147,16 @@ def all_columns(campaign: Campaign) -> list[str]:
     return [*usual_columns(campaign), *further_names]
 
 
-def run_table(site: Site) -> RunTable:
-    """Return the campaign's runs; read once for each change."""
-    overview = site.overview()
+def run_table(site: Site, *, is_exact: bool = False) -> RunTable:
+    """Return the campaign's runs; read once for each change (``is_exact``: of the very last)."""
+    overview = site.overview(is_exact=is_exact)
 
     def read() -> RunTable:
         with site.workspace.database.read() as tx:
             front = [point.id for point in overview.front]
             return read_table(tx, overview.record.id, overview.campaign, front)
 
-    return site.cached("run table", read, watermark=overview.watermark)
+    return site.cached("run table", read, watermark=overview.watermark, is_exact=is_exact)
 
 
 def runs_of(site: Site, ids: Sequence[int]) -> list[ExperimentRecord]:
@@ -182,6 +196,12 @@ def differing(campaign: Campaign, runs: Sequence[ExperimentRecord]) -> list[str]
     """Return the parameters whose values the runs do not share."""
     names = [parameter.name for parameter in campaign.parameters]
     return [name for name in names if len({run.conditions.get(name) for run in runs}) > 1]
+
+
+def _is_yes(word: str, name: str) -> bool:
+    if word.casefold() not in (*_YES, *_NO):
+        raise UsageError(f"expected yes or no, got '{word}'", field=name)
+    return word.casefold() in _YES
 
 
 def _day(word: str | date | None, name: str) -> date | None:

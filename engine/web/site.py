@@ -44,16 +44,21 @@ class Cache:
         self.busy: dict[str, threading.Lock] = {}
         self.lock = threading.Lock()
 
-    def get(self, name: str, version: Any, make: Callable[[], Worked]) -> Worked:
-        """Return the value of a name at a version; ``make`` is called once for each."""
+    def get(
+        self, name: str, version: Any, make: Callable[[], Worked], *, is_exact: bool = False
+    ) -> Worked:
+        """Return the value of a name at a version; ``make`` is called once for each.
+
+        ``is_exact``: never the last one in place of this one.
+        """
         with self.lock:
             entry = self.values.get(name)
             busy = self.busy.setdefault(name, threading.Lock())
             is_fresh = time.monotonic() < self.until.get(name, 0.0)
-        if entry is not None and (entry[0] == version or is_fresh):
+        if entry is not None and (entry[0] == version or (is_fresh and not is_exact)):
             return entry[1]  # type: ignore[no-any-return]
         # Only the very first has to wait; everybody else gets the last value meanwhile.
-        if not busy.acquire(blocking=entry is None):
+        if not busy.acquire(blocking=entry is None or is_exact):
             assert entry is not None  # noqa: S101 -- or it would have waited
             return entry[1]  # type: ignore[no-any-return]
         try:
@@ -144,15 +149,24 @@ class Site:
             return tx.watermark()
 
     def cached(
-        self, name: str, make: Callable[[], Worked], *, watermark: int | None = None
+        self,
+        name: str,
+        make: Callable[[], Worked],
+        *,
+        watermark: int | None = None,
+        is_exact: bool = False,
     ) -> Worked:
-        """Return a value of the campaign; computed once for each change, or each ``watermark``."""
-        version = self.watermark() if watermark is None else watermark
-        return self.cache.get(f"{name} of {self.workspace.campaign_id}", version, make)
+        """Return a value of the campaign; computed once for each change, or each ``watermark``.
 
-    def overview(self) -> Overview:
+        People get the last value while the next is computed; with ``is_exact`` nobody does.
+        """
+        version = self.watermark() if watermark is None else watermark
+        key = f"{name} of {self.workspace.campaign_id}"
+        return self.cache.get(key, version, make, is_exact=is_exact)
+
+    def overview(self, *, is_exact: bool = False) -> Overview:
         """Return where the campaign stands; computed once for each change."""
-        return self.cached("overview", lambda: overview(self.workspace))
+        return self.cached("overview", lambda: overview(self.workspace), is_exact=is_exact)
 
     async def ask(self, question: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Ask the campaign's model; see :meth:`engine.web.helpers.oracle.AskOracle.ask`."""

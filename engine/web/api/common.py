@@ -22,6 +22,7 @@ from engine.web.forms import check_csrf
 from engine.web.policy import SAFE
 from engine.web.problems import problem
 from engine.web.rendering import person_of, site_of
+from engine.web.run_queries import is_bound
 from engine.web.wording import spelled
 from engine.workspace import Workspace
 
@@ -115,14 +116,21 @@ async def known_names(request: Request) -> None:
     # FastAPI drops them: `?stauts=failed` would answer with all runs.
     route = request.scope["route"].dependant
     form = await request.form() if _is_form(request) else {}
-    for sent, known in ((request.query_params, route.query_params), (form, route.body_params)):
+    for sent, known in ((request.query_params, _query_params(route)), (form, route.body_params)):
         names = [parameter.alias for parameter in known]
         for name in sent:
-            if name not in names:
+            # A route that takes `where` takes its short forms, too.
+            if name not in names and not ("where" in names and is_bound(name)):
                 listed = ", ".join(names) or "none"
                 raise UsageError(
                     f"unknown name.{nearest_name(name, names)} Known: {listed}", field=name
                 )
+
+
+def _query_params(dependant: Any) -> list[Any]:
+    """Return the parameters of a route's query: its own, and those of what it depends on."""
+    inner = [one for below in dependant.dependencies for one in _query_params(below)]
+    return [*dependant.query_params, *inner]
 
 
 def _is_form(request: Request) -> bool:

@@ -7,12 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from starlette.responses import FileResponse, Response
 
-from db.records import FailureKind, Status
+from db.records import FailureKind
 from engine.campaign import Campaign, Value
 from engine.documents.experiments import (
     ExperimentDetailOut,
-    ExperimentOut,
-    ExperimentsOut,
     MicrographOut,
     RecordedOut,
     TrailOut,
@@ -33,11 +31,9 @@ from engine.web import forms
 from engine.web.addresses import address_of
 from engine.web.api import schemas
 from engine.web.api.common import (
-    BeforeId,
     Id,
     IfMatch,
     Key,
-    Limit,
     Outcome,
     answer,
     answers,
@@ -50,25 +46,6 @@ from engine.workspace import Workspace
 from engine.workspace.lookup import find_experiment
 
 router = APIRouter(tags=["experiments"])
-
-StatusQuery = Annotated[Status | None, Query(description="Only runs that stand so.")]
-
-
-@router.get("/experiments", response_model=ExperimentsOut, responses=answers(404))
-def list_experiments(
-    request: Request, status: StatusQuery = None, limit: Limit = 50, before_id: BeforeId = None
-) -> Response:
-    """Runs of the campaign, newest first."""
-    workspace = site_of(request).workspace
-    with workspace.database.read() as tx:
-        record, _ = workspace.active_campaign(tx)
-        chosen = None if status is None else [status]
-        records = tx.experiments.page(record.id, status=chosen, before_id=before_id, newest=limit)
-        counts = tx.experiments.count(record.id)
-    total = sum(counts.values()) if status is None else counts[status]
-    items = tuple(map(ExperimentOut.model_validate, reversed(records)))
-    following = records[0].id if len(records) == limit else None
-    return answer(ExperimentsOut(items=items, next=following, total=total))
 
 
 @router.post(

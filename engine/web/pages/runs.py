@@ -14,8 +14,7 @@ from starlette.responses import Response
 
 from db.records import Status
 from engine.errors import NotFoundError, UsageError
-from engine.experiments.bring_in import bring_in, worksheet
-from engine.experiments.export import render
+from engine.experiments.bring_in import bring_in
 from engine.web import forms
 from engine.web.addresses import redirect
 from engine.web.forms import Sent, checked_form
@@ -23,20 +22,14 @@ from engine.web.rendering import form_page, page, part, person_of, site_of
 from engine.web.run_queries import (
     PER_PAGE,
     all_columns,
-    compared,
-    differing,
     read_asked,
     run_table,
     runs_of,
 )
+from engine.web.run_sheets import comparison, media_type, table_file, worksheet_file
 from engine.web.statuses import EXPECTED
 
 router = APIRouter(dependencies=[Depends(checked_form)])
-
-KINDS = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 
 
 @router.get("/runs")
@@ -68,28 +61,7 @@ def runs(request: Request) -> Response:
 @router.get("/runs/compare")
 def compare(request: Request, ids: Annotated[list[int], Query(alias="id")] = []) -> Response:  # noqa: B006
     """Lay two to four runs side by side."""
-    site = site_of(request)
-    records = compared(site, ids)
-    with site.workspace.database.read() as tx:
-        _, campaign = site.workspace.active_campaign(tx)
-        predictions = {
-            run.id: {p.outcome: p for p in reversed(tx.batches.predictions_of(run.id))}
-            for run in records
-        }
-    outcomes = {
-        *campaign.wanted_outcomes,
-        *(m.outcome for run in records for m in run.measurements),
-    }
-    return page(
-        request,
-        "compare.html",
-        place="runs",
-        runs=records,
-        definition=campaign,
-        predictions=predictions,
-        outcomes=[name for name in campaign.outcomes if name in outcomes],
-        differing=set(differing(campaign, records)),
-    )
+    return page(request, "compare.html", place="runs", comparison=comparison(site_of(request), ids))
 
 
 @router.get("/runs/best")
@@ -124,39 +96,20 @@ async def expected(request: Request, id_: int) -> Response:
 def table(request: Request, file_format: str) -> Response:
     """Return the runs that the address asks for as a file, a row for each replicate."""
     site = site_of(request)
-    overview = site.overview()
-    request_list = read_asked(overview.campaign, request.query_params.multi_items())
-    records = runs_of(site, run_table(site).chosen(request_list.query))
-    kind = _kind(file_format)
-    content = render(file_format, overview.record, overview.campaign, records)
-    return _file(content, kind, f"runs.{file_format}")
+    request_list = read_asked(site.overview().campaign, request.query_params.multi_items())
+    return _file(table_file(site, request_list, file_format), file_format, "runs")
 
 
 @router.get("/batches/{id_}/worksheet.{file_format}")
 def batch_worksheet(request: Request, id_: int, file_format: str) -> Response:
     """Return a batch's awaited runs as a table to fill in."""
-    site, kind = site_of(request), _kind(file_format)
-    with site.workspace.database.read() as tx:
-        record, campaign = site.workspace.active_campaign(tx)
-        batch = tx.batches.get(id_) if 0 < id_ < 2**63 else None
-        if batch is None or batch.campaign_id != record.id:
-            raise NotFoundError(f"there is no batch {id_} in the campaign '{record.name}'")
-        places = {p.experiment_id: p.order for p in tx.batches.proposals(id_)}
-        records = tx.experiments.get_all(list(places))
-    awaited = [run for run in records if run.status.is_pending] or list(records)
-    awaited.sort(key=lambda run: places[run.id])
-    return _file(worksheet(file_format, campaign, awaited), kind, f"batch-{id_}.{file_format}")
+    content = worksheet_file(site_of(request), id_, file_format)
+    return _file(content, file_format, f"batch-{id_}")
 
 
-def _kind(file_format: str) -> str:
-    if file_format not in KINDS:
-        raise NotFoundError(f"expected csv or xlsx, got '{file_format}'")
-    return KINDS[file_format]
-
-
-def _file(content: bytes, kind: str, name: str) -> Response:
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=kind, headers=headers)
+def _file(content: bytes, file_format: str, name: str) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}.{file_format}"'}
+    return Response(content, media_type=media_type(file_format), headers=headers)
 
 
 # -- a file that is brought -------------------------------------------------------------------
