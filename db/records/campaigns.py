@@ -31,3 +31,4 @@ class CampaignRecord:
     is_active: bool
     created_at: datetime
     note: str | None = None
+    actor: str = ""

@@ -23,7 +23,12 @@ class Campaigns:
         self._scope = scope
 
     def create(
-        self, name: str, definition: Mapping[str, Any], *, note: str | None = None
+        self,
+        name: str,
+        definition: Mapping[str, Any],
+        *,
+        note: str | None = None,
+        is_active: bool = True,
     ) -> CampaignRecord:
         """Create a campaign in its first revision and make it the active one.
 
@@ -31,13 +36,16 @@ class Campaigns:
             name: unique in the database.
             definition: plain JSON types (``Campaign.definition()``).
             note: why, for the record.
+            is_active: ``False`` leaves another one active, if there is one.
 
         Raises:
             ConflictError: a campaign of that name exists (raised when the change is written).
         """
         change_id = self._scope.change_id
-        self._deactivate()
-        values = {"name": name, "is_active": True, "change_id": change_id}
+        is_active = is_active or self.active() is None
+        if is_active:
+            self._deactivate()
+        values = {"name": name, "is_active": is_active, "change_id": change_id}
         statement = insert(c).values(values).returning(c.c.id)
         campaign_id = self._scope.connection.execute(statement).scalar_one()
         return self._add_revision(campaign_id, 1, definition, note)
@@ -137,6 +145,7 @@ def _any_revision() -> Select[*tuple[Any, ...]]:
             c.c.is_active,
             changes.c.at,
             r.c.note,
+            changes.c.actor,
         )
         .join(r, r.c.campaign_id == c.c.id)
         .join(changes, changes.c.id == r.c.change_id)

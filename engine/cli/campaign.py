@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_)
     group.command()(use)
     group.command()(create)
+    group.command()(sync)
     app.add_typer(group, name="campaign")
 
 
@@ -37,20 +38,27 @@ def show(
     revision: Annotated[
         int | None, typer.Option(min=1, help="An earlier revision.", show_default="the newest")
     ] = None,
+    as_toml: Annotated[
+        bool, typer.Option("--toml", help="As [campaign] of a config.toml, to edit or to keep.")
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the active campaign as it is recorded: parameters, properties, objectives."""
     from engine.workspace import Workspace
+    from engine.workspace.campaign_file import text_of
     from engine.workspace.revisions import revision_record
 
     with Workspace.open(config) as workspace:
         record, campaign = revision_record(workspace, revision)
         drift = workspace.drift(record) if revision is None else None
+        text = text_of(workspace, record) if as_toml else ""
     if drift is not None:
         warn(drift)
     if as_json:
         print_json({**_document(record), "definition": campaign.definition()})
+    elif as_toml:
+        typer.echo(text, nl=False)
     else:
         _print_campaign(record, campaign)
 
@@ -67,10 +75,10 @@ def revise(
     """Record an edit of [campaign] as a further revision; earlier ones stay.
 
     Refused where it contradicts recorded data: removing or renaming what has values, another unit.
+    With --file config.toml follows, if it holds a recorded revision.
     """
-    from engine.experiments.awaited import excluded_proposals, runs_left_outside
+    from engine.experiments.revise import revise_campaign
     from engine.workspace import Workspace
-    from engine.workspace.revisions import revise as record_revision
     from engine.workspace.settings import read_campaign_file
 
     with Workspace.open(config) as workspace:
@@ -80,11 +88,9 @@ def revise(
                 f"{workspace.config_path}: expected a [campaign] table to record, found none; "
                 "add one, or name a file with --file"
             )
-        revised = record_revision(workspace, campaign, note=note)
-    if revised.former is not None:
-        for warning in runs_left_outside(revised.former, campaign, revised.experiments):
-            warn(warning)
-    for warning in excluded_proposals(campaign, revised.experiments):
+        revision = revise_campaign(workspace, campaign, note=note)
+    revised = revision.revised
+    for warning in revision.warnings:
         warn(warning)
     if as_json:
         differences = list(revised.differences)
@@ -99,6 +105,8 @@ def revise(
     typer.echo(f"campaign '{revised.record.name}', revision {revised.record.revision}:")
     for difference in revised.differences:
         typer.echo(f"  {difference}")
+    for done in revision.notes:
+        typer.echo(done)
 
 
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -160,6 +168,48 @@ def create(
         print_json(_document(record))
     else:
         typer.echo(f"recorded the campaign '{record.name}'; it is the active one")
+
+
+def sync(
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Also over another campaign, or an edit that is not recorded (the old file is "
+            "kept beside it).",
+        ),
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Write the active campaign's newest revision into config.toml, whose comments stay.
+
+    For a config.toml that is behind, as after a revision on the page or from another machine.
+    """
+    from engine.errors import StateError
+    from engine.workspace import Workspace
+    from engine.workspace.campaign_file import follow
+    from engine.workspace.init import keep_beside
+
+    with Workspace.open(config) as workspace:
+        with workspace.database.read() as tx:
+            record, _ = workspace.active_campaign(tx)
+        followed = follow(workspace, record)
+        if followed in ("another campaign", "unrecorded edit") and force:
+            former = keep_beside(workspace.config_path)
+            typer.echo(f"the old configuration is {former}")
+            followed = follow(workspace, record, force=True)
+    name = f"revision {record.revision} of '{record.name}'"
+    if followed == "another campaign":
+        raise StateError(f"config.toml holds another campaign; --force writes {name} there")
+    if followed == "unrecorded edit":
+        raise StateError(
+            f"config.toml holds an edit that is not recorded; --force writes {name} over it"
+        )
+    if followed == "unwritable":
+        raise StateError("config.toml cannot be written; `engine campaign show --toml` prints it")
+    typer.echo(
+        f"config.toml holds {name}" + (" already" if followed == "the same" else ", written now")
+    )
 
 
 def _document(record: CampaignRecord) -> dict[str, Any]:

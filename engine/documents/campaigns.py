@@ -24,6 +24,37 @@ class CampaignOut(Document):
     definition: dict[str, Any]
 
 
+class DefinitionOut(Document):
+    """One revision of a campaign's definition: who recorded it, when, and why."""
+
+    revision: int
+    recorded_at: Moment = Field(validation_alias="created_at")
+    recorded_by: str = Field(validation_alias="actor")
+    note: str | None
+    definition: dict[str, Any]
+
+
+class RevisionsOut(Document):
+    """Every revision of a campaign, the newest first."""
+
+    items: tuple[DefinitionOut, ...]
+
+
+class RevisedOut(Document):
+    """What a revision changed (or would: `is_dry_run`), and what to look at.
+
+    `definition` is the new one. Without `differences` nothing was recorded.
+    """
+
+    campaign: str
+    revision: int
+    is_dry_run: bool
+    differences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    definition: dict[str, Any]
+
+
 class CampaignsOut(Document):
     """Every campaign."""
 

@@ -14,17 +14,17 @@ _MADE = (Status.RUNNING, Status.COMPLETED, Status.FAILED)
 
 def excluded_proposals(campaign: Campaign, experiments: Iterable[ExperimentRecord]) -> list[str]:
     """Say which proposed runs the campaign does not search any more, and why, reason by reason."""
-    numbers: dict[str, list[int]] = {}
+    names: dict[str, list[str]] = {}
     for experiment in experiments:
         if experiment.status is Status.PROPOSED:
             for reason in _reasons(campaign, experiment):
-                numbers.setdefault(reason, []).append(experiment.id)
+                names.setdefault(reason, []).append(experiment.name)
     return [
-        f"{'run' if len(ids) == 1 else 'runs'} {', '.join(map(str, ids))} "
-        f"{'is' if len(ids) == 1 else 'are'} proposed, but {text}: give "
-        f"{'it' if len(ids) == 1 else 'them'} up, or spin {'it' if len(ids) == 1 else 'them'} "
+        f"{'run' if len(runs) == 1 else 'runs'} {', '.join(runs)} "
+        f"{'is' if len(runs) == 1 else 'are'} proposed, but {text}: give "
+        f"{'it' if len(runs) == 1 else 'them'} up, or make {'it' if len(runs) == 1 else 'them'} "
         "all the same"
-        for text, ids in numbers.items()
+        for text, runs in names.items()
     ]
 
 

@@ -27,6 +27,7 @@ from engine.web.pages import (
     campaign,
     campaigns,
     curves,
+    definition,
     explore,
     models,
     propose,
@@ -86,7 +87,7 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     app.include_router(routes.router)
     for module in (campaigns, account):
         app.include_router(module.router, include_in_schema=False)
-    for module in (campaign, runs, run, curves, propose, explore, models):
+    for module in (campaign, definition, runs, run, curves, propose, explore, models):
         app.include_router(
             module.router,
             prefix=f"{CAMPAIGNS}/{{campaign}}",

@@ -34,6 +34,8 @@ All paths here are without the campaign that they name.
 """
 
 _ADMINS = (
+    re.compile(r"/definition/edit"),
+    re.compile(r"/new-campaign(/.*)?"),
     re.compile(r"/people(/.*)?"),
     re.compile(r"/changes"),
     re.compile(r"/api/v1/changes"),
@@ -46,6 +48,8 @@ _ADMINS_WRITES = (
     re.compile(r"/api/v1/models/.+"),
     re.compile(r"/api/v1/rollbacks"),
     re.compile(r"/api/v1/use"),
+    # What is searched decides for everybody.
+    re.compile(r"/api/v1/(revisions|campaigns|drafts)(/.*)?"),
 )
 _FOR_THEMSELVES = (re.compile(r"/account/tokens(/.*)?"),)
 """What everybody may change for themselves: their own tokens, at most as strong as they are."""

@@ -99,7 +99,7 @@ def initialise(
     former = None
     if is_new:
         text = text or template_text(template or "nanofibre", name)
-        former = _keep(config_path) if is_there else None
+        former = keep_beside(config_path) if is_there else None
         # A URL of [database] may hold a password. The settings may let the group read it; they are
         # known once it is there.
         write_aside(config_path, text, mode=file_mode(group_readable=False))
@@ -170,7 +170,7 @@ def _create_campaign(database: Database, campaign: Campaign) -> CampaignRecord:
         return tx.campaigns.create(campaign.name, campaign.definition())
 
 
-def _keep(path: Path) -> Path:
+def keep_beside(path: Path) -> Path:
     """Copy the file beside itself under the first free name ``config.toml.1``, ``.2``, …"""
     n = 1
     while (former := path.with_name(f"{path.name}.{n}")).exists():

@@ -4,84 +4,147 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from db.records import CampaignRecord, ExperimentRecord
+from db.session import Transaction
 from engine.campaign import Campaign, Parameter
 from engine.campaign.applicability import unaccounted
-from engine.errors import CampaignError, NotFoundError, StateError, by_voice, nearest_name
-from engine.workspace.workspace import Workspace, definition_of
+from engine.errors import (
+    CampaignError,
+    EditedMeanwhileError,
+    NotFoundError,
+    StateError,
+    by_voice,
+    nearest_name,
+)
+from engine.workspace.differences import Difference, differences_between
+from engine.workspace.workspace import Workspace, definition_of, revision_like
 
 _EXPORT = by_voice("`engine export`", "export")
 
 
 @dataclass(frozen=True)
 class Revised:
-    """What ``engine campaign revise`` did: no ``differences``, no new revision.
+    """What a revision did, or with ``is_dry_run`` would do: no ``changes``, no new revision.
 
-    ``experiments``: those that were there, where there is one.
+    ``former``: the definition before it; ``experiments``: those that were there; ``taken_back``:
+    the earlier revision that it says again.
     """
 
     record: CampaignRecord
-    differences: tuple[str, ...]
-    former: Campaign | None = None
+    changes: tuple[Difference, ...]
+    former: Campaign
     experiments: tuple[ExperimentRecord, ...] = ()
+    is_dry_run: bool = False
+    taken_back: CampaignRecord | None = None
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """What changed, in the words of the configuration."""
+        return tuple(map(str, self.changes))
 
 
-def revise(workspace: Workspace, campaign: Campaign, *, note: str | None = None) -> Revised:
+def revise(
+    workspace: Workspace,
+    campaign: Campaign,
+    *,
+    note: str | None = None,
+    based_on: int | None = None,
+    dry_run: bool = False,
+) -> Revised:
     """Record ``campaign`` as the next revision of the active campaign, if it differs.
+
+    Args:
+        workspace: with a campaign to revise.
+        campaign: the new definition.
+        note: why, for the record.
+        based_on: the revision that was edited; another one by now is refused.
+        dry_run: say what it would change, or refuse it, and record nothing.
 
     Raises:
         StateError: it is another campaign than the active one.
+        EditedMeanwhileError: somebody revised it since ``based_on``.
         CampaignError: it contradicts recorded data; the message tells everything that does.
     """
+    if dry_run:
+        with workspace.database.read() as tx:
+            return _revised(workspace, tx, campaign, based_on)
     with workspace.database.write("revise", detail=f"campaign {campaign.name}") as tx:
-        record, old = workspace.active_campaign(tx)
-        if campaign.name != record.name:
-            is_recorded = tx.campaigns.get(campaign.name) is not None
-            command = f"use {campaign.name}" if is_recorded else "create --file FILE"
-            action = "switch to it" if is_recorded else "record it as a campaign of its own"
-            raise StateError(
-                f"the definition is of the campaign '{campaign.name}', the active one is "
-                f"'{record.name}'; {by_voice(f'run `engine campaign {command}`', action)}, or name "
-                f"it '{record.name}'"
-            )
-        changes = differences(old, campaign)
-        if not changes:
-            return Revised(record, ())
         # In the transaction that writes: a run logged in between could contradict.
-        experiments = tx.experiments.find(record.id)
-        problems = contradictions(old, campaign, experiments)
-        if problems:
-            listed = "\n".join(f"  {problem}" for problem in problems)
-            raise CampaignError(
-                f"the edit contradicts what is recorded in '{record.name}'; nothing was changed.\n"
-                f"{listed}\n  A search of another kind is another campaign: give it a name of its "
-                f"own{by_voice(' and run `engine campaign create --file FILE`', '')}."
-            )
-        return Revised(
-            tx.campaigns.revise(record.id, campaign.definition(), note=note),
-            tuple(changes),
-            old,
-            tuple(experiments),
+        revised = _revised(workspace, tx, campaign, based_on)
+        if not revised.changes:
+            return replace(revised, is_dry_run=False)
+        record = tx.campaigns.revise(revised.record.id, campaign.definition(), note=note)
+        return replace(revised, record=record, is_dry_run=False)
+
+
+def _revised(
+    workspace: Workspace, tx: Transaction, campaign: Campaign, based_on: int | None
+) -> Revised:
+    record, old = workspace.active_campaign(tx)
+    if campaign.name != record.name:
+        is_recorded = tx.campaigns.get(campaign.name) is not None
+        command = f"use {campaign.name}" if is_recorded else "create --file FILE"
+        action = "switch to it" if is_recorded else "record it as a campaign of its own"
+        raise StateError(
+            f"the definition is of the campaign '{campaign.name}', the active one is "
+            f"'{record.name}'; {by_voice(f'run `engine campaign {command}`', action)}, or name "
+            f"it '{record.name}'"
         )
+    if based_on is not None and based_on != record.revision:
+        raise EditedMeanwhileError(
+            f"the campaign was revised meanwhile: revision {record.revision} is recorded, you "
+            f"edited revision {based_on}; look at what changed, and edit that one"
+        )
+    changes = differences_between(old, campaign)
+    if not changes:
+        return Revised(record, (), old, is_dry_run=True)
+    experiments = tx.experiments.find(record.id)
+    problems = contradictions(old, campaign, experiments)
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise CampaignError(
+            f"the edit contradicts what is recorded in '{record.name}'; nothing was changed.\n"
+            f"{listed}\n  A search of another kind is another campaign: give it a name of its "
+            f"own{by_voice(' and run `engine campaign create --file FILE`', '')}."
+        )
+    earlier = revision_like(campaign.definition(), tx.campaigns.revisions(record.id))
+    return Revised(record, tuple(changes), old, tuple(experiments), True, earlier)
 
 
-def create(workspace: Workspace, campaign: Campaign, *, note: str | None = None) -> CampaignRecord:
-    """Record a further campaign and make it the active one.
+def create(
+    workspace: Workspace,
+    campaign: Campaign,
+    *,
+    note: str | None = None,
+    is_active: bool = True,
+    fill: Callable[[Transaction, CampaignRecord], None] | None = None,
+) -> CampaignRecord:
+    """Record a further campaign, and make it the active one.
+
+    ``is_active = False`` leaves the command line in its own, if it has one. ``fill`` records what
+    it begins with, in the same transaction.
 
     Raises:
         StateError: there is one of that name.
     """
-    with workspace.database.write("create", detail=f"campaign {campaign.name}") as tx:
+
+    def work(tx: Transaction) -> CampaignRecord:
         if tx.campaigns.get(campaign.name) is not None:
             raise StateError(
                 f"there is a campaign '{campaign.name}' already; choose another name, or record an "
                 f"edit of it{by_voice(' with `engine campaign revise`', '')}"
             )
-        return tx.campaigns.create(campaign.name, campaign.definition(), note=note)
+        record = tx.campaigns.create(
+            campaign.name, campaign.definition(), note=note, is_active=is_active
+        )
+        if fill is not None:
+            fill(tx, record)
+        return record
+
+    return workspace.database.transact("create", work, detail=f"campaign {campaign.name}")
 
 
 def use(workspace: Workspace, name: str) -> CampaignRecord:
@@ -98,63 +161,6 @@ def use(workspace: Workspace, name: str) -> CampaignRecord:
                 f"Recorded: {', '.join(names) or 'none'}"
             )
         return tx.campaigns.use(name)
-
-
-def differences(old: Campaign, new: Campaign) -> list[str]:
-    """Return what differs between two definitions, a line for each key, in the file's words."""
-    lines: list[str] = []
-    former, edited = old.definition(), new.definition()
-    for key in sorted(former.keys() | edited.keys()):
-        if key == "exclusions":
-            lines += _differences_of_exclusions(old, new)
-        elif key in _NAMED:
-            lines += _differences_of_items(key, former.get(key, []), edited.get(key, []))
-        elif former.get(key) != edited.get(key):
-            lines.append(f"{key}: {_as_text(former.get(key))} → {_as_text(edited.get(key))}")
-    return lines
-
-
-# Lists whose entries are told apart by a name: compared one by one, whatever their order.
-_NAMED = {"parameters": "name", "properties": "name", "objectives": "outcome"}
-
-
-def _differences_of_items(
-    section: str, former: Sequence[Mapping[str, Any]], edited: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    key = _NAMED[section]
-    old = {item[key]: item for item in former}
-    new = {item[key]: item for item in edited}
-    lines = [f"{section}: '{name}' removed" for name in old if name not in new]
-    lines += [f"{section}: '{name}' added" for name in new if name not in old]
-    for name in old.keys() & new.keys():
-        lines += [
-            f"{section}: '{name}' {field}: "
-            f"{_as_text(old[name].get(field))} → {_as_text(new[name].get(field))}"
-            for field in sorted(old[name].keys() | new[name].keys())
-            if old[name].get(field) != new[name].get(field)
-        ]
-    # The order is the tables' and forms'; beside other differences it is noise.
-    if not lines and list(old) != list(new):
-        lines.append(f"{section}: order {', '.join(old)} → {', '.join(new)}")
-    return sorted(lines)
-
-
-def _differences_of_exclusions(old: Campaign, new: Campaign) -> list[str]:
-    former, edited = ({str(e): e.note for e in c.exclusions} for c in (old, new))
-    lines = [f"exclusions: '{text}' removed" for text in former if text not in edited]
-    lines += [f"exclusions: '{text}' added" for text in edited if text not in former]
-    lines += [
-        f"exclusions: '{text}' note: {former[text]!r} → {note!r}"
-        for text, note in edited.items()
-        if former.get(text, note) != note
-    ]
-    return lines or ["exclusions: order or spelling"]
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return "default"
-    return f"{value:g}" if isinstance(value, float) else repr(value)
 
 
 def contradictions(
@@ -198,9 +204,12 @@ def _choice_problems(subject: str, new: Parameter, values: Sequence[float | str]
             retired = [*new.retired, choice]
             problems.append(
                 f"{subject}: {n} {'experiment has' if n == 1 else 'experiments have'} '{choice}', "
-                "which is no longer among the choices. Keep it there and retire it, retired = "
-                f"{json.dumps(retired, ensure_ascii=False)}: its runs stay and teach, and none is "
-                "proposed"
+                "which is no longer among the choices. Keep it there and "
+                + by_voice(
+                    f"retire it, retired = {json.dumps(retired, ensure_ascii=False)}",
+                    "say that it can no longer be had",
+                )
+                + ": its runs stay and teach, and none is proposed"
             )
     return sorted(problems)
 
@@ -215,8 +224,12 @@ def _new_controlled_problems(
     counts -= Counter(p.name for c in conditions for p in unaccounted(old.controlled, c))
     return [
         f"parameter '{name}' {'would need a value' if name in former else 'is new'}, and {n} "
-        f"experiments have no value of it: give it a default (what they had, default = 15.0, or "
-        'default = "unknown"), or import a table with their labels and its column first'
+        f"experiments have no value of it: give it a default "
+        + by_voice(
+            '(what they had, default = 15.0, or default = "unknown")',
+            "(what they had, or that it is unknown)",
+        )
+        + ", or import a table with their labels and its column first"
         for name, n in counts.items()
     ]
 

@@ -12,7 +12,8 @@ from db.records import CampaignRecord
 from db.session import Database, Transaction
 from db.urls import resolve_url
 from engine.campaign import Campaign
-from engine.errors import NotFoundError, by_voice
+from engine.errors import ConfigError, NotFoundError, by_voice
+from engine.workspace.campaign_text import configured_campaign
 from engine.workspace.settings import Settings, find_config, load_settings, parse_campaign
 from surrogate.private_files import guard
 
@@ -122,11 +123,23 @@ class Workspace:
 
         A configuration of another campaign's name (or of none) says nothing about ``record``.
         """
-        edited = self.settings.campaign
+        try:
+            # As it is on the disk now: a server runs for weeks, and a revision may have written it.
+            edited = configured_campaign(self.config_path)
+        except ConfigError:
+            edited = self.settings.campaign
         if edited is None or edited.name != record.name:
             return None
         if edited.definition() == definition_of(record).definition():
             return None
+        with self.database.read() as tx:
+            earlier = revision_like(edited.definition(), tx.campaigns.revisions(record.id))
+        if earlier is not None:
+            return (
+                f"[campaign] in {self.config_path.name} is still revision {earlier.revision} of "
+                f"'{record.name}'; revision {record.revision} is used"
+                + by_voice("; `engine campaign sync` writes it there", "")
+            )
         return (
             f"[campaign] in {self.config_path.name} differs from revision {record.revision} of "
             f"'{record.name}', which is used"
@@ -166,3 +179,15 @@ def definition_of(record: CampaignRecord) -> Campaign:
     """
     source = f"campaign '{record.name}', revision {record.revision} in the database"
     return parse_campaign(dict(record.definition), source)
+
+
+def revision_like(definition: object, revisions: Iterable[CampaignRecord]) -> CampaignRecord | None:
+    """Return the newest of the revisions that says the same as a definition."""
+    alike = None
+    for record in revisions:
+        try:
+            if definition_of(record).definition() == definition:
+                alike = record
+        except ConfigError:  # recorded by a version that knew other keys
+            continue
+    return alike

@@ -15,7 +15,7 @@ from engine.predictions.predict import what_drives
 from engine.predictions.sensitivity import sensitivity
 from engine.predictions.slices import middle_of, slices, surface
 from engine.propose.request import Forecast
-from engine.workspace.revisions import differences
+from engine.workspace.differences import differences
 
 Engine = Callable[..., Any]
 

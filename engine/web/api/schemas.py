@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
@@ -19,6 +19,20 @@ Replicates = Value | Annotated[list[Value], Field(min_length=1, max_length=100)]
 
 class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class NewRevision(_Sent):
+    """A definition: all of it, as `definition` or as `toml`, what a config.toml has in [campaign].
+
+    `based_on`: the revision that was edited; another one by now is refused with 412. `dry_run`
+    tells what it would change.
+    """
+
+    definition: dict[str, Any] | None = None
+    toml: Annotated[str, Field(max_length=200_000)] | None = None
+    note: Text | None = None
+    based_on: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    dry_run: bool = False
 
 
 class NewRun(_Sent):

@@ -4,7 +4,8 @@ import pytest
 
 from engine.campaign import Campaign, Parameter
 from engine.experiments.learning_set import history_from_records
-from engine.workspace.revisions import contradictions, differences
+from engine.workspace.differences import differences
+from engine.workspace.revisions import contradictions
 
 SETTINGS = ["flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400"]
 
