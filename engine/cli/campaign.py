@@ -105,8 +105,8 @@ def revise(
     typer.echo(f"campaign '{revised.record.name}', revision {revised.record.revision}:")
     for difference in revised.differences:
         typer.echo(f"  {difference}")
-    for done in revision.notes:
-        typer.echo(done)
+    for remark in revision.notes:
+        typer.echo(remark)
 
 
 def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:

@@ -9,7 +9,7 @@ from engine.campaign import Campaign
 from engine.campaign.ranges import outside_text
 from engine.experiments.importers.runs import outside_the_search
 
-_MADE = (Status.RUNNING, Status.COMPLETED, Status.FAILED)
+_RUN = (Status.RUNNING, Status.COMPLETED, Status.FAILED)
 
 
 def excluded_proposals(campaign: Campaign, experiments: Iterable[ExperimentRecord]) -> list[str]:
@@ -45,7 +45,7 @@ def runs_left_outside(
     former: Campaign, campaign: Campaign, experiments: Iterable[ExperimentRecord]
 ) -> list[str]:
     """Say how many runs a revision leaves outside of the search, as far as it is news."""
-    rows = [e.conditions for e in experiments if e.status in _MADE]
+    rows = [e.conditions for e in experiments if e.status in _RUN]
     consequence = "kept: they count and teach, and are not proposed again"
     former_texts, texts = (
         outside_the_search(c, rows, "run", consequence=consequence) for c in (former, campaign)

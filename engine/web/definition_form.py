@@ -84,7 +84,7 @@ def definition_of_form(form: FormData, campaign: Campaign) -> dict[str, Any]:
         UsageError: something that is no number, or a choice that is missing.
     """
     definition = copy.deepcopy(campaign.definition())
-    _put(definition, "description", forms.word(form, "description"))
+    _set(definition, "description", forms.word(form, "description"))
     parameters = []
     for fields, parameter in zip(definition["parameters"], campaign.parameters, strict=True):
         if not forms.word(form, f"drop:{parameter.name}"):
@@ -93,14 +93,14 @@ def definition_of_form(form: FormData, campaign: Campaign) -> dict[str, Any]:
         parameters.append(_new_parameter(form))
     definition["parameters"] = parameters
     for fields, prop in zip(definition["properties"], campaign.properties, strict=True):
-        _put(fields, "unit", forms.word(form, f"unit:{prop.name}"))
+        _set(fields, "unit", forms.word(form, f"unit:{prop.name}"))
     if forms.word(form, f"{_NEW}outcome"):
         outcome = {"name": forms.word(form, f"{_NEW}outcome")}
-        _put(outcome, "unit", forms.word(form, f"{_NEW}outcome-unit"))
+        _set(outcome, "unit", forms.word(form, f"{_NEW}outcome-unit"))
         definition["properties"].append(outcome)
     definition["objectives"] = _objectives(form, campaign)
-    _put(definition, "constraints", _lines(form, "limits"))
-    _put(definition, "parameter_constraints", _lines(form, "rules"))
+    _set(definition, "constraints", _lines(form, "limits"))
+    _set(definition, "parameter_constraints", _lines(form, "rules"))
     exclusions = [
         fields
         for fields, exclusion in zip(
@@ -108,7 +108,7 @@ def definition_of_form(form: FormData, campaign: Campaign) -> dict[str, Any]:
         )
         if str(exclusion) not in form.getlist("together")
     ]
-    _put(definition, "exclusions", exclusions)
+    _set(definition, "exclusions", exclusions)
     return definition
 
 
@@ -116,10 +116,10 @@ def _edited_parameter(
     form: FormData, fields: dict[str, Any], parameter: Parameter
 ) -> dict[str, Any]:
     name = parameter.name
-    _put(fields, "unit", forms.word(form, f"unit:{name}"))
+    _set(fields, "unit", forms.word(form, f"unit:{name}"))
     if parameter.choices is None:
         for key in _RANGE:
-            _put_number(fields, key, form, f"{key}:{name}", getattr(parameter, key))
+            _set_number(fields, key, form, f"{key}:{name}", getattr(parameter, key))
     else:
         numeric = parameter.is_numeric
         choices = _lines(form, f"choices:{name}")
@@ -127,16 +127,16 @@ def _edited_parameter(
         retired = [
             _choice(str(w), numeric, f"retired:{name}") for w in form.getlist(f"retired:{name}")
         ]
-        _put(fields, "retired", [choice for choice in retired if choice in fields["choices"]])
+        _set(fields, "retired", [choice for choice in retired if choice in fields["choices"]])
     if parameter.role == "controlled":
-        _put(fields, "hard_to_change", bool(forms.word(form, f"slow:{name}")))
-        _put(fields, "default", _default(form, f"default:{name}", parameter.is_numeric))
+        _set(fields, "hard_to_change", bool(forms.word(form, f"slow:{name}")))
+        _set(fields, "default", _default(form, f"default:{name}", parameter.is_numeric))
     return fields
 
 
 def _new_parameter(form: FormData) -> dict[str, Any]:
     fields: dict[str, Any] = {"name": forms.word(form, f"{_NEW}name")}
-    _put(fields, "unit", forms.word(form, f"{_NEW}unit"))
+    _set(fields, "unit", forms.word(form, f"{_NEW}unit"))
     if forms.word(form, f"{_NEW}role") == "ambient":
         fields["role"] = "ambient"
     choices = _lines(form, f"{_NEW}choices")
@@ -144,8 +144,8 @@ def _new_parameter(form: FormData) -> dict[str, Any]:
     if choices:
         fields["choices"] = [_choice(word, numeric, f"{_NEW}choices") for word in choices]
     for key in _RANGE:
-        _put_number(fields, key, form, f"{_NEW}{key}", None)
-    _put(fields, "default", _default(form, f"{_NEW}default", numeric))
+        _set_number(fields, key, form, f"{_NEW}{key}", None)
+    _set(fields, "default", _default(form, f"{_NEW}default", numeric))
     return fields
 
 
@@ -163,13 +163,13 @@ def _objectives(form: FormData, campaign: Campaign) -> list[dict[str, Any]]:
         fields: dict[str, Any] = {"outcome": name}
         if goal != "maximize":
             fields["goal"] = goal
-        was = former.get(name)
+        objective = former.get(name)
         key = "target" if goal == "target" else "threshold"
-        held = None if was is None else getattr(was, key)
-        _put_number(fields, key, form, f"aim:{name}", held)
+        current = None if objective is None else getattr(objective, key)
+        _set_number(fields, key, form, f"aim:{name}", current)
         if goal == "target":
-            held = None if was is None else was.tolerance
-            _put_number(fields, "tolerance", form, f"tolerance:{name}", held)
+            current = None if objective is None else objective.tolerance
+            _set_number(fields, "tolerance", form, f"tolerance:{name}", current)
         objectives.append(fields)
     return objectives
 
@@ -185,7 +185,7 @@ def _choice(typed: str, numeric: bool, field: str) -> float | str:
     return forms.number(FormData([(field, typed)]), field) or 0.0 if numeric else typed
 
 
-def _put(fields: dict[str, Any], key: str, value: Any) -> None:
+def _set(fields: dict[str, Any], key: str, value: Any) -> None:
     """Set what is said; what is empty is the default, and left out."""
     if value in ("", None, [], False):
         fields.pop(key, None)
@@ -193,13 +193,13 @@ def _put(fields: dict[str, Any], key: str, value: Any) -> None:
         fields[key] = value
 
 
-def _put_number(
-    fields: dict[str, Any], key: str, form: FormData, field: str, held: float | None
+def _set_number(
+    fields: dict[str, Any], key: str, form: FormData, field: str, current: float | None
 ) -> None:
     """Set a number; where the field shows the one there was, leave it with all its digits."""
     value = forms.number(form, field)
-    if held is not None and value is not None and _written(held) == _written(value):
-        value = held
+    if current is not None and value is not None and _written(current) == _written(value):
+        value = current
     if value is None:
         fields.pop(key, None)
     else:
@@ -212,7 +212,7 @@ def _lines(form: FormData, name: str) -> list[str]:
 
 def labels_of(campaign: Campaign, *, extra: Sequence[str] = ()) -> dict[str, str]:
     """Return what the form's fields are called, for the messages that name one."""
-    words = {
+    nouns = {
         "low": "lower bound",
         "high": "upper bound",
         "step": "step",
@@ -224,9 +224,9 @@ def labels_of(campaign: Campaign, *, extra: Sequence[str] = ()) -> dict[str, str
         "tolerance": "tolerance",
     }
     names = [*(p.name for p in campaign.parameters), *campaign.outcomes, *extra]
-    labels = {f"{key}:{name}": f"{as_words(name)}, {word}" for key, word in words.items()
+    labels = {f"{key}:{name}": f"{as_words(name)}, {word}" for key, word in nouns.items()
               for name in names}  # fmt: skip
-    return labels | {f"{_NEW}{key}": f"New parameter, {word}" for key, word in words.items()}
+    return labels | {f"{_NEW}{key}": f"New parameter, {word}" for key, word in nouns.items()}
 
 
 def fingerprint(definition: dict[str, Any]) -> str:

@@ -102,11 +102,11 @@ def _change(change: Difference, old: Campaign, new: Campaign) -> str:
     campaign = old if change.kind == "removed" else new
     name, unit = as_words(change.name), _unit(campaign, change)
     if change.kind == "removed":
-        kept = {
+        fate = {
             "parameters": "its values stay on record, and nothing reads them any more",
             "objectives": "it is measured, and no longer wanted",
         }.get(change.section, "")
-        return f"{name} is removed" + (f": {kept}" if kept else "")
+        return f"{name} is removed" + (f": {fate}" if fate else "")
     if change.kind == "added":
         return f"{name} is added: {_added(change, new)}"
     values = [_value(change.key, value) for value in (change.old, change.new)]
@@ -149,10 +149,10 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        parts = [f"{as_words(name)}: {_value('', one)}" for name, one in value.items()]
+        parts = [f"{as_words(name)}: {_value('', part)}" for name, part in value.items()]
         return ", ".join(parts) or "none"
     if isinstance(value, list | tuple):
-        return ", ".join(_value("", one) for one in value) or "none"
+        return ", ".join(_value("", item) for item in value) or "none"
     if key in ("role", "goal", "scale", "censored"):
         return _VALUES.get(str(value), str(value))
     return setting(value) if isinstance(value, int | float) else str(value)
@@ -226,8 +226,8 @@ def in_plain_words(message: str) -> str:
 
     def part(match: re.Match[str]) -> str:
         key = match[3]
-        words = f", {_KEYS.get(key, as_words(key).lower())}" if key else ""
-        return f"{as_words(match[2])}{words}: "
+        label = f", {_KEYS.get(key, as_words(key).lower())}" if key else ""
+        return f"{as_words(match[2])}{label}: "
 
     text = _PART.sub(part, message)
     for phrase, plain in _PHRASES:

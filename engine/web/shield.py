@@ -206,7 +206,9 @@ class Shield:
             query = scope.get("query_string", b"").decode("latin-1")
             location = quote(address.top(target.path)) + (f"?{query}" if query else "")
             # Temporary: what a list leads to may be another campaign tomorrow.
-            await Response(status_code=307, headers={"location": location})(scope, _nothing, answer)
+            await Response(status_code=307, headers={"location": location})(
+                scope, _disconnected, answer
+            )
             return True
         # A program, or a form of a page from before: answered here, and told where it stands.
         answer.extra["content-location"] = quote(address.top(target.path))
@@ -253,7 +255,7 @@ def _headers_of(scope: Scope) -> dict[str, str]:
     return headers
 
 
-async def _nothing() -> MutableMapping[str, Any]:
+async def _disconnected() -> MutableMapping[str, Any]:
     return {"type": "http.disconnect"}
 
 

@@ -136,25 +136,25 @@ def log_in(workspace: Workspace, name: str, password: str, address: str = "") ->
     is_right = len(password) <= MOST_LETTERS and _verify(hashed, password)
     if not is_right or user is None or user.is_removed:
         raise AccessError("the name or the password is wrong")
-    secret = _open(workspace, user.id, user.name, _from(address))
+    secret = _open(workspace, user.id, user.name, _origin(address))
     return Person(user.name, user.role, secret, user.id)
 
 
 def log_in_starter(workspace: Workspace, address: str = "") -> Person:
     """Open a session for who started the server, while there are no users."""
-    name, detail = login_name(), f"by the server's key{_from(address)}"
+    name, detail = login_name(), f"by the server's key{_origin(address)}"
     return Person(name, Role.ADMIN, _open(workspace, None, name, detail))
 
 
 def note_refusal(workspace: Workspace, name: str, address: str) -> None:
     """Tell the audit trail that nobody of that name is let in from there for a while."""
     # The name is whatever a stranger typed: it did nothing here, and may hold anything.
-    detail = f"too many wrong passwords for {name!r}{_from(address)}"
+    detail = f"too many wrong passwords for {name!r}{_origin(address)}"
     with workspace.database.write("log in refused", detail=detail) as tx:
         tx.note()
 
 
-def _from(address: str) -> str:
+def _origin(address: str) -> str:
     return f" from {address}" if address else ""
 
 

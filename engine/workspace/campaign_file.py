@@ -51,15 +51,15 @@ def follow(
             revisions = tx.campaigns.revisions(record.id)
         campaign = definition_of(revisions[-1])
         try:
-            there = configured_campaign(workspace.config_path)
+            present = configured_campaign(workspace.config_path)
         except ConfigError:
             return "unrecorded edit"
-        if there is not None and there.definition() == campaign.definition():
+        if present is not None and present.definition() == campaign.definition():
             return "the same"
         if not force:
-            if there is None or there.name != campaign.name:
+            if present is None or present.name != campaign.name:
                 return "another campaign"
-            if revision_like(there.definition(), revisions) is None:
+            if revision_like(present.definition(), revisions) is None:
                 return "unrecorded edit"
         path = workspace.config_path.resolve()
         former = path.read_text(encoding="utf-8")

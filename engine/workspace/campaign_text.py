@@ -68,11 +68,11 @@ def edited_text(text: str, campaign: Campaign) -> str:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    wanted = _ordered(campaign.definition())
+    target = _ordered(campaign.definition())
     try:
         document = tomlkit.parse(text)
         table: Any = document["campaign"]
-        _edit(table, document.unwrap()["campaign"], wanted)
+        _edit(table, document.unwrap()["campaign"], target)
         edited = tomlkit.dumps(document)
         if read_text(edited) == campaign:
             return edited
@@ -110,12 +110,12 @@ def with_section(text: str, section: str) -> str:
     if tail.strip():
         new += "\n" + tail.lstrip("\n")
     try:
-        before, after = tomllib.loads(text), tomllib.loads(new)
+        former, edited = tomllib.loads(text), tomllib.loads(new)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the configuration would be no valid TOML: {error}") from error
     content = tomllib.loads(middle)
-    if after.pop("campaign", None) != content.get("campaign") or after != {
-        key: value for key, value in before.items() if key != "campaign"
+    if edited.pop("campaign", None) != content.get("campaign") or edited != {
+        key: value for key, value in former.items() if key != "campaign"
     }:
         raise ConfigError("the campaign's parts stand apart in the configuration")
     return new
@@ -176,13 +176,13 @@ def _is_table(value: Any) -> bool:
 def _dumped(document: Mapping[str, Any]) -> str:
     import tomlkit
 
-    made = tomlkit.document()
+    content_of_file = tomlkit.document()
     for name, table in document.items():
         content = tomlkit.table()
         for key, value in table.items():
             content[key] = _item(value)
-        made[name] = content
-    return tomlkit.dumps(made)
+        content_of_file[name] = content
+    return tomlkit.dumps(content_of_file)
 
 
 def _item(value: Any) -> Any:
@@ -216,13 +216,13 @@ def _on_one_line(value: Any) -> Any:
     return inline
 
 
-def _edit(table: Any, former: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def _edit(table: Any, former: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     """Put what differs into ``[campaign]``."""
     # What is the default may stand there all the same: as long as it says so it is left alone.
-    for key in [key for key in former if key not in wanted]:
+    for key in [key for key in former if key not in target]:
         if former[key] not in ([], "", {}):
             del table[key]
-    for key, value in wanted.items():
+    for key, value in target.items():
         if former.get(key) == value:
             continue
         if key in _NAMED and key in former:
@@ -235,30 +235,30 @@ def _edit(table: Any, former: Mapping[str, Any], wanted: Mapping[str, Any]) -> N
 
 
 def _edit_parts(
-    parts: Any, former: list[dict[str, Any]], wanted: list[dict[str, Any]], key: str
+    parts: Any, former: list[dict[str, Any]], target: list[dict[str, Any]], key: str
 ) -> None:
     import tomlkit
 
-    names = [part[key] for part in wanted]
+    names = [part[key] for part in target]
     for place in reversed(range(len(former))):
         if former[place][key] not in names:
             del parts[place]
     remaining = [part[key] for part in former if part[key] in names]
     if remaining != [name for name in names if name in remaining]:
         raise ValueError("another order")
-    for part in wanted:
+    for part in target:
         if part[key] not in remaining:
             added = _item([part])[0]
             added.add(tomlkit.nl())
             parts.append(added)
             continue
         table = parts[remaining.index(part[key])]
-        held = dict(table.unwrap())
-        for name in [name for name in held if name not in part]:
-            if not _is_default(held[name]):
+        current = dict(table.unwrap())
+        for name in [name for name in current if name not in part]:
+            if not _is_default(current[name]):
                 del table[name]
         for name, value in part.items():
-            if held.get(name) != value:
+            if current.get(name) != value:
                 table[name] = _on_one_line(value)
 
 

@@ -75,8 +75,8 @@ def _counted(request: Request, name: str) -> Iterator[str]:
             raise
 
 
-def _form(request: Request, back: str, **shown: Any) -> Response:
-    return login_page(request, site_of(request), back=back, **shown)
+def _form(request: Request, back: str, **values: Any) -> Response:
+    return login_page(request, site_of(request), back=back, **values)
 
 
 @router.post("/login")

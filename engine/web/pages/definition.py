@@ -43,7 +43,7 @@ from engine.workspace.workspace import definition_of
 
 router = APIRouter(dependencies=[Depends(checked_form)])
 
-_WORDS: dict[str, Any] = {
+_SPELLING: dict[str, Any] = {
     "marks_of": marks_of,
     "range_in_words": range_in_words,
     "objective_in_words": objective_in_words,
@@ -72,7 +72,7 @@ def definition(
         revisions = tx.campaigns.revisions(newest.id)
     record = newest
     if revision is not None:
-        chosen = [one for one in revisions if one.revision == revision]
+        chosen = [item for item in revisions if item.revision == revision]
         if not chosen:
             raise NotFoundError(
                 f"the campaign '{newest.name}' has no revision {revision}, only 1 to "
@@ -88,7 +88,7 @@ def definition(
         definition=definition_of(record),
         revisions=_lines_of(revisions),
         drift=site.workspace.drift(newest),
-        **_WORDS,
+        **_SPELLING,
     )
 
 
@@ -141,10 +141,10 @@ def post_edit(request: Request, form: Sent) -> Response:
     record, campaign = _newest(request)
     typed = form.get("text")
     text = typed.replace("\r\n", "\n") if is_text and isinstance(typed, str) else ""
-    shown: dict[str, Any] = {"text": text, "is_text": is_text}
+    display: dict[str, Any] = {"text": text, "is_text": is_text}
     try:
         based_on = forms.integer(form, "based_on") or record.revision
-        shown["based_on"] = based_on
+        display["based_on"] = based_on
         # The form that was sent is that of the revision it was edited from.
         campaign = _at_revision(request, record, based_on)
         if is_text:
@@ -153,8 +153,8 @@ def post_edit(request: Request, form: Sent) -> Response:
             new = parse_campaign(definition_of_form(form, campaign), _SOURCE)
             text = edited_text(text_of(site.workspace, record), new)
         if action == "text":
-            shown |= {"text": text, "is_text": True}
-            return _editor(request, record, campaign, form, **shown)
+            display |= {"text": text, "is_text": True}
+            return _editor(request, record, campaign, form, **display)
         note = forms.text(form, "note")
         mark = fingerprint(new.definition())
         # What is recorded is what was looked at: an edit after it is looked at first.
@@ -164,9 +164,9 @@ def post_edit(request: Request, form: Sent) -> Response:
             workspace, new, note=note, based_on=based_on, text=text, dry_run=not is_recorded
         )
     except EXPECTED as error:
-        return _editor(request, record, campaign, form, error=error, **shown)
+        return _editor(request, record, campaign, form, error=error, **display)
     if not is_recorded:
-        return _editor(request, record, campaign, form, revision=revision, looked=mark, **shown)
+        return _editor(request, record, campaign, form, revision=revision, looked=mark, **display)
     number = revision.revised.record.revision
     site.leave_message(person, "good", f"Revision {number} is recorded.")
     for sentence in revision.notes:
@@ -198,7 +198,7 @@ def _editor(
     *,
     error: Exception | None = None,
     revision: Revision | None = None,
-    **shown: Any,
+    **display: Any,
 ) -> Response:
     if isinstance(error, UsageError):
         plain = in_plain_words(marked(error)).removeprefix(f"{_SOURCE}: ")
@@ -207,7 +207,7 @@ def _editor(
         "looked": "",
         "based_on": record.revision,
         "changes": (),
-        **shown,
+        **display,
     }
     if revision is not None:
         values["changes"] = changes_in_words(
@@ -226,5 +226,5 @@ def _editor(
         goals=GOALS,
         most_parameters=MOST_PARAMETERS,
         **values,
-        **_WORDS,
+        **_SPELLING,
     )
