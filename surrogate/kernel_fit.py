@@ -200,9 +200,9 @@ def log_posterior(problems: Problems, theta: Tensor) -> tuple[Tensor, Tensor]:
         projected = inverse - ones @ ones.transpose(-1, -2) / precision[:, None, None]
         slope = 0.5 * (alpha.unsqueeze(-1) * alpha.unsqueeze(-2) - projected)
         slope = slope * measured[:, :, None] * measured[:, None, :]
-        own = slope.diagonal(dim1=-2, dim2=-1) * measured
-        of_nugget = (own * theta[:, -2:-1].exp()).sum(-1)
-        of_noise = (own * theta[:, -1:].exp() / problems.r.clamp_min(1)).sum(-1)
+        diagonal = slope.diagonal(dim1=-2, dim2=-1) * measured
+        of_nugget = (diagonal * theta[:, -2:-1].exp()).sum(-1)
+        of_noise = (diagonal * theta[:, -1:].exp() / problems.r.clamp_min(1)).sum(-1)
         of_noise = of_noise - 0.5 * (problems.degrees - problems.scatter * torch.exp(-noise))
     (gradient,) = torch.autograd.grad((K * slope).sum(), theta)
     gradient = gradient.clone()
@@ -259,9 +259,9 @@ def curvature(problems: Problems, theta: Tensor) -> Tensor:
     for place in range(theta.shape[-1]):
         step = torch.zeros_like(theta[0])
         step[place] = _STEP
-        _, above = log_posterior(problems, theta + step)
-        _, below = log_posterior(problems, theta - step)
-        columns.append((below - above) / (2 * _STEP))
+        _, upper = log_posterior(problems, theta + step)
+        _, lower = log_posterior(problems, theta - step)
+        columns.append((lower - upper) / (2 * _STEP))
     hessian = torch.stack(columns, dim=-1)
     return 0.5 * (hessian + hessian.transpose(-1, -2))
 

@@ -65,9 +65,9 @@ class Classifier:
         def loss(theta: Array) -> tuple[float, Array]:
             nonlocal mode
             # From the last mode on: the next one is near.
-            found = _mode(*_covariance(squares, theta), y, mode)
-            mode = found.f
-            return found.loss, found.gradient
+            fit = _mode(*_covariance(squares, theta), y, mode)
+            mode = fit.f
+            return fit.loss, fit.gradient
 
         fitted = minimize(
             loss,
@@ -76,16 +76,16 @@ class Classifier:
             method="L-BFGS-B",
             bounds=[tuple(np.log(pair)) for pair in bounds],
         )
-        found = _mode(*_covariance(squares, fitted.x), y, mode)
+        fit = _mode(*_covariance(squares, fitted.x), y, mode)
         scale, length = np.exp(fitted.x).tolist()
-        return cls(X, scale, length, found.slope, found.root, found.factor)
+        return cls(X, scale, length, fit.slope, fit.root, fit.factor)
 
     def probability(self, X: Array) -> Array:
         """Return the probability of the positive class, (m,), at (m, d)."""
         cross = self.scale * np.exp(-0.5 * _squares(self.X, X) / self.length**2)
         mean = self.slope @ cross
-        known = solve_triangular(self.factor, self.root[:, None] * cross, lower=True)
-        deviation = np.sqrt(np.maximum(self.scale - (known**2).sum(axis=0), 0.0))
+        explained = solve_triangular(self.factor, self.root[:, None] * cross, lower=True)
+        deviation = np.sqrt(np.maximum(self.scale - (explained**2).sum(axis=0), 0.0))
         p: Array = expit(mean[:, None] + deviation[:, None] * NODES) @ WEIGHTS
         return p
 

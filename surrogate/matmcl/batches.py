@@ -17,6 +17,7 @@ from surrogate.errors import InputError
 from surrogate.matmcl.config import TrainSettings
 from surrogate.matmcl.data import SourceTensors
 from surrogate.matmcl.model import ENSEMBLE
+from surrogate.matmcl.pairs import Pairs, ShownRows
 from surrogate.randomness import Passes, drawn_from
 
 
@@ -34,14 +35,6 @@ class Rows:
         return Rows(
             self.source, self.table.to(device), self.outcomes.to(device), self.lab.to(device)
         )
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Conditions T (n, p, 3) and a tile of each (n, s, s) uint8."""
-
-    table: Tensor
-    tiles: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,6 +67,7 @@ class Plan:
     Args:
         sources: checked already.
         settings: sizes, seed, share held out.
+        n_directions: in which specimens are pulled, for curves.
         rank, world: which of how many processes this is; each sees other batches.
 
     Raises:
@@ -85,6 +79,7 @@ class Plan:
         sources: Sequence[SourceTensors],
         settings: TrainSettings,
         *,
+        n_directions: int = 1,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -103,9 +98,10 @@ class Plan:
             self._train.append(train)
             passes = Passes(len(train), settings.seed, source.name)
             self._passes.append((passes, min(size, len(train))))
-        self._owners, self._tiles_of = self._pictured()
-        self._n_pairs = min(settings.tiles_per_batch, len(self._owners))
-        self._pairs = Passes(len(self._owners), settings.seed, "tiles")
+        trained = [self._training_rows(place) for place in range(len(self._sources))]
+        self._depicted = ShownRows(self._sources, trained, n_directions)
+        self._n_pairs = min(settings.tiles_per_batch, len(self._depicted))
+        self._pairs = Passes(len(self._depicted), settings.seed, "tiles")
 
     def _split(self, source: SourceTensors, groups: _Groups) -> tuple[Tensor, Tensor]:
         name, count = source.name, len(groups)
@@ -120,24 +116,6 @@ class Plan:
             raise InputError(f"source '{name}': nothing is left to learn from; lower holdout")
         return order[n_held:].sort().values, order[:n_held].sort().values
 
-    def _pictured(self) -> tuple[list[tuple[int, int]], list[list[Tensor]]]:
-        """Return (source, row) of every training row with tiles, and for each source its tiles."""
-        owners: list[tuple[int, int]] = []
-        tiles: list[list[Tensor]] = []
-        for place, source in enumerate(self._sources):
-            members: list[Tensor] = []
-            if source.tile_owner is not None and len(source.tile_owner):
-                is_trained = torch.zeros(len(source.table), dtype=torch.bool)
-                is_trained[self._training_rows(place)] = True
-                groups = _Groups(source.tile_owner)
-                for group in range(len(groups)):
-                    row = int(source.tile_owner[groups[group][0]])
-                    if is_trained[row]:
-                        owners.append((place, len(members)))
-                        members.append(groups[group])
-            tiles.append(members)
-        return owners, tiles
-
     def _training_rows(self, place: int) -> Tensor:
         if self._sources[place].name != ENSEMBLE:
             return self._train[place]
@@ -145,8 +123,8 @@ class Plan:
 
     @property
     def has_pairs(self) -> bool:
-        """Whether there are two rows with tiles at least."""
-        return len(self._owners) >= 2
+        """Whether there are two rows at least that tiles or curves show."""
+        return len(self._depicted) >= 2
 
     @property
     def has_held_out(self) -> bool:
@@ -154,7 +132,7 @@ class Plan:
         return any(len(groups) for groups in self._held_out)
 
     def batch(self, step: int, *, with_pairs: bool) -> Batch:
-        """Return the batch of one step; ``with_pairs`` asks for tiles too."""
+        """Return the batch of one step; ``with_pairs`` asks for tiles and curves too."""
         # Each process its own turn: together they see what one would see in as many steps.
         turn = step * self._world + self._rank
         generator = drawn_from(self._settings.seed, "step", turn)
@@ -191,19 +169,12 @@ class Plan:
         return _hide(_take(source, members), self._settings.mask_rate, generator)
 
     def _draw_pairs(self, chosen: Tensor, generator: torch.Generator) -> Pairs:
-        tables, tiles = [], []
-        luck = torch.rand(len(chosen), generator=generator).tolist()
-        for index, fraction in zip(chosen.tolist(), luck, strict=True):
-            place, member = self._owners[index]
-            source, candidates = self._sources[place], self._tiles_of[place][member]
-            tile = int(candidates[int(fraction * len(candidates))])
-            assert source.tiles is not None and source.tile_owner is not None  # noqa: S101, PT018
-            tiles.append(source.tiles[tile])
-            tables.append(source.table[int(source.tile_owner[tile])])
-        table = torch.stack(tables)
+        tiles, has_tile = self._depicted.draw_tiles(chosen, generator)
+        table = self._depicted.table(chosen)
         groups = torch.arange(len(table))  # each row hides parameters of its own
         hidden = _hide_in_groups(table, groups, len(table), self._settings.mask_rate, generator)
-        return Pairs(hidden, torch.stack(tiles))
+        curves = self._depicted.draw_curves(chosen, generator)
+        return Pairs(hidden, tiles, None if bool(has_tile.all()) else has_tile, curves)
 
 
 def _settings_of(source: SourceTensors) -> Tensor:

@@ -27,7 +27,7 @@ CARD = "matmcl.json"
 FORMAT = 1
 FILES = TensorFiles(CheckpointError, "Copy or make the checkpoint again")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_PICTURE_PARTS = ("vision.", "joint.")
+_PICTURE_PARTS = ("vision.", "joint.", "curve.")
 _KEYS = frozenset(
     {"format", "config", "vocabulary", "sources", "backbone", "scalers", "extra"}
     | {"data_watermark", "seed", "versions", "dtype", "bytes", "sha256"}

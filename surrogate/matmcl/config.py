@@ -57,6 +57,7 @@ class MatMCLConfig(_Document):
         temperature: of the contrastive loss.
         contrastive_weight: of the contrastive loss, beside regression's 1; 0 leaves it out.
         dropout: share of units dropped in f_t while training.
+        curve_points: grid on which f_c reads tensile curves; 0 for a model without f_c.
     """
 
     table_encoder: str = "mlp"
@@ -73,6 +74,15 @@ class MatMCLConfig(_Document):
     temperature: float = 0.1
     contrastive_weight: float = 0.3
     dropout: float = 0.0
+    curve_points: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what :meth:`from_dict` reads, in JSON's types."""
+        document = super().to_dict()
+        # Files of models without f_c are, to the last byte, what they were before there was one.
+        if not self.curve_points:
+            del document["curve_points"]
+        return document
 
     def __post_init__(self) -> None:
         owner = "MatMCLConfig"
@@ -94,6 +104,8 @@ class MatMCLConfig(_Document):
         _number(owner, "temperature", self.temperature, 0.0, math.inf, open_below=True)
         _number(owner, "contrastive_weight", self.contrastive_weight, 0.0, math.inf)
         _number(owner, "dropout", self.dropout, 0.0, 0.9)
+        if self.curve_points:
+            _integer(owner, "curve_points", self.curve_points, 16, 1024)
 
 
 @dataclass(frozen=True)

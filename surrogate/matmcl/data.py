@@ -1,4 +1,4 @@
-"""What a model learns from: encoded conditions, standardised outcomes, tiles, by source."""
+"""What a model learns from, by source: encoded conditions, outcomes, tiles, curves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from surrogate.errors import InputError
 from surrogate.matmcl.config import MatMCLConfig
+from surrogate.matmcl.curves import N_SCALES
 from surrogate.matmcl.vocabulary import Vocabulary
 
 
@@ -27,6 +28,10 @@ class SourceTensors:
         tile_owner: (t,) int64, the row that a tile shows; ``None`` without tiles.
         held: (n,) bool, rows to stop early by, with all rows of their lab or setting; ``None``
             draws the settings' share of them.
+        curves: (c, g + 2) float, as :func:`surrogate.matmcl.curves.resample_curve` gives them, or
+            ``None``.
+        curve_owner, curve_direction: (c,) int64, the row whose specimen was pulled, and the place
+            of its direction among the vocabulary's; ``None`` without curves.
     """
 
     name: str
@@ -36,6 +41,9 @@ class SourceTensors:
     tiles: Tensor | None = None
     tile_owner: Tensor | None = None
     held: Tensor | None = None
+    curves: Tensor | None = None
+    curve_owner: Tensor | None = None
+    curve_direction: Tensor | None = None
 
 
 def check_sources(
@@ -55,6 +63,7 @@ def check_sources(
     for source in sources:
         _check_rows(source, vocabulary)
         _check_tiles(source, config)
+        _check_curves(source, vocabulary, config)
         if source.held is not None and source.held.shape != source.lab.shape:
             raise InputError(
                 f"source '{source.name}': expected for each row whether it is held out"
@@ -94,13 +103,42 @@ def _check_tiles(source: SourceTensors, config: MatMCLConfig) -> None:
         raise InputError(f"source '{source.name}': a tile's owner is not one of its rows")
 
 
+def _check_curves(source: SourceTensors, vocabulary: Vocabulary, config: MatMCLConfig) -> None:
+    curves, owner, direction = source.curves, source.curve_owner, source.curve_direction
+    if curves is None and owner is None and direction is None:
+        return
+    if not config.curve_points:
+        raise InputError(
+            f"source '{source.name}': expected no curves, as the model has no curve encoder; make "
+            "it with curve_points"
+        )
+    if curves is None or owner is None or direction is None:
+        raise InputError(f"source '{source.name}': expected owner and direction of each curve")
+    width = config.curve_points + N_SCALES
+    shapes = [tuple(part.shape) for part in (curves, owner, direction)]
+    if shapes != [(len(curves), width), (len(curves),), (len(curves),)]:
+        raise InputError(
+            f"source '{source.name}': expected curves (c, {width}), owners and directions (c,), "
+            f"got {shapes}"
+        )
+    if not torch.isfinite(curves).all():
+        raise InputError(f"source '{source.name}': expected finite curves, got NaN or infinity")
+    for places, n, noun in (
+        (owner, len(source.table), "owner is not one of its rows"),
+        (direction, len(vocabulary.directions), "direction is none of the outcomes'"),
+    ):
+        if len(places) and not (int(places.min()) >= 0 and int(places.max()) < n):
+            raise InputError(f"source '{source.name}': a curve's {noun}")
+
+
 def fingerprint(sources: Sequence[SourceTensors]) -> str:
     """Return a SHA-256 of everything in the sources: equal data, equal fingerprint."""
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.name.encode())
         parts = (source.table, source.outcomes, source.lab, source.tiles, source.tile_owner)
-        for part in (*parts, source.held):
+        curves = (source.curves, source.curve_owner, source.curve_direction)
+        for part in (*parts, source.held, *curves):
             if part is not None:
                 # With the shape: the same bytes may be another table.
                 digest.update(f"{tuple(part.shape)}{part.dtype}".encode())

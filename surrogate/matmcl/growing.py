@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,12 @@ from surrogate.matmcl.vocabulary import Vocabulary
 
 
 def grown(
-    model: MatMCL, vocabulary: Vocabulary, sources: Sequence[str], *, seed: int = 0
+    model: MatMCL,
+    vocabulary: Vocabulary,
+    sources: Sequence[str],
+    *,
+    seed: int = 0,
+    curve_points: int | None = None,
 ) -> MatMCL:
     """Return a copy of a model with another vocabulary and other sources.
 
@@ -28,6 +34,7 @@ def grown(
         vocabulary: parameters that both have must be scaled alike.
         sources: of the copy; heads of others are left behind.
         seed: of what begins at random.
+        curve_points: grid of a curve encoder that the copy has where the model has none.
 
     Raises:
         InputError: the model was loaded for its table only, or a parameter is scaled otherwise.
@@ -42,7 +49,10 @@ def grown(
     backbone: Mapping[str, Any] = model.vision.backbone_config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        copy = MatMCL(model.config, vocabulary, sources, vision_config=backbone)
+        config = model.config
+        if curve_points is not None and not config.curve_points:
+            config = replace(config, curve_points=curve_points)
+        copy = MatMCL(config, vocabulary, sources, vision_config=backbone)
     copy.to(device=model.log_noise.device, dtype=model.log_noise.dtype)
     places = _Places(model, copy)
     old = model.state_dict()
@@ -56,6 +66,8 @@ def grown(
             _log_noise(tensor, old[name], places)
         elif name in ("lab_unit", "lab_noise"):
             _by_outcome(tensor, old[name], places)
+        elif name.startswith("curve."):
+            _curve(name, tensor, old.get(name), places)
         else:
             tensor.copy_(old[name])
     copy.load_state_dict(new)
@@ -68,6 +80,7 @@ class _Places:
     def __init__(self, old: MatMCL, new: MatMCL) -> None:
         self.parameters = _shared(old.vocabulary.names, new.vocabulary.names)
         self.outcomes = _shared(old.vocabulary.outcomes, new.vocabulary.outcomes)
+        self.directions = _shared(old.vocabulary.directions, new.vocabulary.directions)
         self.n_old, self.n_new = len(old.vocabulary.names), len(new.vocabulary.names)
         self.m_old, self.m_new = len(old.vocabulary.outcomes), len(new.vocabulary.outcomes)
         mean = old.sources.index(ENSEMBLE) if ENSEMBLE in old.sources else None
@@ -117,16 +130,28 @@ def _head(name: str, new: Tensor, old: Mapping[str, Tensor], places: _Places) ->
 def _log_noise(new: Tensor, old: Tensor, places: _Places) -> None:
     for place, old_place in enumerate(places.heads):
         if old_place is not None:
-            for outcome, there in places.outcomes:
-                new[place, there] = old[old_place, outcome]
+            for outcome, column in places.outcomes:
+                new[place, column] = old[old_place, outcome]
+
+
+def _curve(name: str, new: Tensor, old: Tensor | None, places: _Places) -> None:
+    if old is None:
+        return
+    if name == "curve.log_noise":
+        _log_noise(new, old, places)
+    elif name == "curve.encoder.direction":
+        for old_place, place in places.directions:
+            new[place] = old[old_place]
+    else:
+        new.copy_(old)
 
 
 def _by_outcome(new: Tensor, old: Tensor, places: _Places) -> None:
     """Take over what belongs to outcomes, (m,) or (m, m); what is new keeps what it began with."""
-    before = [outcome for outcome, _ in places.outcomes]
-    after = [place for _, place in places.outcomes]
+    old_places = [outcome for outcome, _ in places.outcomes]
+    new_places = [place for _, place in places.outcomes]
     if new.ndim == 1:
-        new[after] = old[before]
+        new[new_places] = old[old_places]
         return
-    for row, place in zip(before, after, strict=True):
-        new[place, after] = old[row, before]
+    for row, place in zip(old_places, new_places, strict=True):
+        new[place, new_places] = old[row, old_places]

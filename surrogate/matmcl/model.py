@@ -1,12 +1,13 @@
-"""The model: three encoders, one projector, property heads.
+"""The model: an encoder for each modality and one for all, one projector, property heads.
 
 Notation
 --------
 =====  ==================================================================  ====================
 f_t    table encoder                                                       (n, p, 3) → (n, l)
 f_v    vision encoder                                                      (n, 1, s, s) → (n, l)
-f_m    joint encoder of both latents                                       (n, 2 l) → (n, l)
-g      projector, shared by all three, onto the unit sphere                (n, l) → (n, r)
+f_c    curve encoder, in models that have one                              (n, d, g+2) → (n, l)
+f_m    joint encoder of their latents                                      (n, 2 l) → (n, l)
+g      projector, shared by all, onto the unit sphere                      (n, l) → (n, r)
 h_0    mean head of a source: what it says of an outcome                   (n, m)
 h_k    deviation heads of ``ensemble``, k = 1 … K: how labs differ         (n, m, K)
 =====  ==================================================================  ====================
@@ -23,6 +24,7 @@ from torch.nn import functional
 
 from surrogate.errors import InputError
 from surrogate.matmcl.config import MatMCLConfig
+from surrogate.matmcl.curves import CurvePart
 from surrogate.matmcl.table_encoders import table_encoder
 from surrogate.matmcl.vocabulary import Vocabulary
 
@@ -40,7 +42,7 @@ class MatMCL(nn.Module):
         config: the model's shape.
         vocabulary: its p parameters and m outcomes.
         sources: names of what it learns from; each has heads of its own.
-        with_vision: ``False`` leaves f_v and f_m out (proposals need neither), which spares
+        with_vision: ``False`` leaves f_v, f_c and f_m out (proposals need none), which spares
             loading transformers.
         vision_config: the backbone's stored configuration (see ``VisionEncoder``).
 
@@ -84,7 +86,7 @@ class MatMCL(nn.Module):
             self.register_buffer("lab_unit", torch.ones(m))
             self.register_buffer("lab_noise", torch.eye(m))
         self.vision: nn.Module | None = None
-        self.joint: nn.Module | None = None
+        self.joint: nn.Sequential | None = None
         # Last: the table's weights are drawn alike with a vision encoder and without.
         if with_vision:
             # Imports transformers, seconds that proposals do without.
@@ -93,6 +95,16 @@ class MatMCL(nn.Module):
             self.vision = VisionEncoder(config, vision_config)
             self.joint = nn.Sequential(
                 nn.Linear(2 * latent, config.width), nn.SiLU(), nn.Linear(config.width, latent)
+            )
+        self.curve: CurvePart | None = None
+        # After all others, which are drawn alike with a curve encoder and without.
+        if with_vision and config.curve_points:
+            self.curve = CurvePart(
+                config.curve_points,
+                len(vocabulary.directions),
+                latent_dim=latent,
+                width=config.width,
+                noise_shape=(len(self.sources), m),
             )
 
     def _columns(self, source: str) -> int:
@@ -121,15 +133,68 @@ class MatMCL(nn.Module):
             )
         return self.vision(tiles)
 
-    def merge(self, table: Tensor, vision: Tensor) -> Tensor:
-        """f_m on the latents of tables and of tiles, (n, latent_dim) each → (n, latent_dim).
+    def curve_latent(self, curves: Tensor, present: Tensor) -> Tensor:
+        """f_c: curves (n, d, g + 2) and whether each is there (n, d) → (n, latent_dim).
 
         Raises:
-            InputError: the model was loaded for its table only.
+            InputError: another shape, or a model without a curve encoder.
+        """
+        return self._curve_part().encoder(curves, present)
+
+    def merge(self, table: Tensor, vision: Tensor | None, curve: Tensor | None = None) -> Tensor:
+        """f_m on latents, (n, latent_dim) each → (n, latent_dim).
+
+        Args:
+            table: of conditions.
+            vision: of tiles; without, what was learnt for a missing one stands there, which only
+                models with a curve encoder have.
+            curve: of curves, 0 in rows without; ``None`` where there is none.
+
+        Raises:
+            InputError: the model was loaded for its table only, or has no curve encoder.
         """
         if self.joint is None:
             raise InputError("this model was loaded for tables only: load it with parts='all'")
-        return self.joint(torch.cat([table, vision], dim=-1))
+        if vision is None:
+            vision = self.stand_in(len(table))
+        if curve is None:
+            return self.joint(torch.cat([table, vision], dim=-1))
+        hidden = self.joint[0](torch.cat([table, vision], dim=-1))
+        return self.joint[1:](hidden + self._curve_part().enter(curve))
+
+    def stand_in(self, n: int) -> Tensor:
+        """Return what stands in f_m for the latents of n missing micrographs, (n, latent_dim).
+
+        Raises:
+            InputError: a model without a curve encoder.
+        """
+        return self._curve_part().missing.expand(n, -1)
+
+    def heads_with_curves(
+        self, T: Tensor, curves: Tensor, present: Tensor, source: str
+    ) -> tuple[Tensor, Tensor]:
+        """Return what a source says where curves are given: means and ln σ², (n, m) each.
+
+        Args:
+            T: conditions (n, p, 3).
+            curves, present: as :meth:`curve_latent` takes them, one a row at least.
+            source: whose mean head.
+
+        Raises:
+            InputError: a shape that does not fit, no such source, or no curve encoder.
+        """
+        part = self._curve_part()
+        joint = self.merge(self.table_latent(T), None, self.curve_latent(curves, present))
+        noise = part.log_noise[self.source_index(source)]
+        mean = self.head_of(joint, source)[..., 0]
+        return mean, noise.expand_as(mean)
+
+    def _curve_part(self) -> CurvePart:
+        if self.curve is None:
+            raise InputError(
+                "this model has no curve encoder: expected one with curve_points, loaded whole"
+            )
+        return self.curve
 
     def project(self, latent: Tensor) -> Tensor:
         """g: latent (n, latent_dim) → the unit sphere (n, projection_dim)."""

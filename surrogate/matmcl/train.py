@@ -26,6 +26,7 @@ from surrogate.matmcl.config import TrainSettings
 from surrogate.matmcl.data import SourceTensors, check_sources, fingerprint
 from surrogate.matmcl.model import MatMCL
 from surrogate.matmcl.objective import Objective, source_loss
+from surrogate.matmcl.pairs import Pairs
 from surrogate.matmcl.progress_state import TrainingState, restore, store
 from surrogate.matmcl.tiles import as_float, augment
 from surrogate.progress import Progress, silent
@@ -64,7 +65,8 @@ def train(
             an interrupt.
 
     Returns:
-        The reports: ``step``, ``loss``, ``source.<name>``, ``contrastive``, ``held_out``, ``rate``.
+        The reports: ``step``, ``loss``, ``source.<name>``, ``contrastive``, ``curves``,
+        ``held_out``, ``rate``.
 
     Raises:
         InputError: sources do not fit the model.
@@ -107,6 +109,7 @@ class _Training:
         self.plan = Plan(
             self.sources,
             self.settings,
+            n_directions=len(self.model.vocabulary.directions),
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
         )
@@ -159,19 +162,28 @@ class _Training:
         )
         batch = self.plan.batch(step, with_pairs=wants_pairs)
         rows = tuple(part.to(device) for part in batch.rows)
-        table = tiles = None
-        if batch.pairs is not None:
-            table = batch.pairs.table.to(device)
-            tiles = as_float(batch.pairs.tiles.to(device).unsqueeze(1))
-            tiles = augment(tiles, settings, batch.generator)
+        pairs = None if batch.pairs is None else self._on_device(batch.pairs, batch.generator)
         for group in self.optimiser.param_groups:
             group["lr"] = rate(step, settings)
-        losses: dict[str, Tensor] = objective(rows, table, tiles)
+        losses: dict[str, Tensor] = objective(rows, pairs)
         self.accelerator.backward(losses["loss"])
         self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
         optimiser.step()
         optimiser.zero_grad()
         return losses
+
+    def _on_device(self, pairs: Pairs, generator: torch.Generator) -> Pairs:
+        """Return pairs on the device, their tiles (k, 1, s, s), 0…1, varied."""
+        device, tiles = self.accelerator.device, pairs.tiles
+        if tiles is not None:
+            tiles = as_float(tiles.to(device).unsqueeze(1))
+            tiles = augment(tiles, self.settings, generator)
+        return Pairs(
+            pairs.table.to(device),
+            tiles,
+            None if pairs.has_tile is None else pairs.has_tile.to(device),
+            None if pairs.curves is None else pairs.curves.to(device),
+        )
 
     def _is_due(self, interval: int) -> bool:
         return self.state.step % interval == 0

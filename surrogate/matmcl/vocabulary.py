@@ -56,6 +56,11 @@ class Vocabulary:
         """The parameters' names, in order."""
         return tuple(spec.name for spec in self.parameters)
 
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The directions that outcomes name after a dot, in order; "" for outcomes without."""
+        return tuple(sorted({name.partition(".")[2] for name in self.outcomes}))
+
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` reads, in JSON's types."""
         return {
