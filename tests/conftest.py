@@ -1,7 +1,8 @@
 """What every test may ask for: a real PostgreSQL, and hypothesis told to be repeatable in CI.
 
 Hypothesis draws the same cases at each run of continuous integration, others at the bench, and
-measures no time.
+measures no time. Tests marked ``matrix`` try each value of their axes once and processes are killed
+at a few moments; ``--every-case`` tries the whole product, and many moments.
 
 Fixtures: ``postgres_server`` (the URL of a server, one for the whole run), ``postgres_url`` (a
 fresh database of its own with all tables), ``empty_postgres_url`` (one without tables), and
@@ -11,10 +12,15 @@ fresh database of its own with all tables), ``empty_postgres_url`` (one without 
 from __future__ import annotations
 
 import os
+import re
+import sys
 import uuid
+import warnings
+from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
+from covering import cover
 from hypothesis import settings
 from postgres_server import PostgresServer, binaries, execute, fresh_database, in_database
 
@@ -22,6 +28,45 @@ from postgres_server import PostgresServer, binaries, execute, fresh_database, i
 settings.register_profile("bench", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "bench")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-case",
+        action="store_true",
+        help="of tests marked matrix the whole product of their axes, not each value once",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of each test marked ``matrix`` keep as few cases as hold every value of each axis."""
+    if config.getoption("every_case"):
+        return
+    grids: dict[str, list[pytest.Function]] = defaultdict(list)
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("matrix"):
+            grids[item.nodeid.split("[")[0]].append(item)
+    spare: set[pytest.Item] = set()
+    for cases in grids.values():
+        chosen = set(cover([_values_by_axis(case) for case in cases]))
+        spare |= {case for i, case in enumerate(cases) if i not in chosen}
+    config.hook.pytest_deselected(items=[item for item in items if item in spare])
+    items[:] = [item for item in items if item not in spare]
+
+
+@pytest.fixture
+def n_kills(request: pytest.FixtureRequest) -> int:
+    """How many processes a test kills, each at another moment; more with ``--every-case``."""
+    return 15 if request.config.getoption("every_case") else 4
+
+
+def _values_by_axis(case: pytest.Function) -> dict[str, str]:
+    values = {}
+    for mark in case.iter_markers("parametrize"):
+        names = mark.args[0]
+        names = [n.strip() for n in names.split(",")] if isinstance(names, str) else names
+        values[",".join(names)] = repr([case.callspec.params[name] for name in names])
+    return values
 
 
 def _require_binaries() -> None:
@@ -37,6 +82,25 @@ def _require_binaries() -> None:
 def no_previews(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw no previews, unless a test asks for them: they take seconds."""
     monkeypatch.setenv("SPINNERET_GENERATOR__PRETRAINED", "none")
+
+
+@pytest.fixture(autouse=True)
+def short_searches_of_ax(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Ax try fewer points: tested is what it is told, and what becomes of its answer."""
+    if "ax" in re.split(r"[^a-z0-9]+|_", request.node.name):
+        with warnings.catch_warnings():  # its imports warn of each other
+            warnings.simplefilter("ignore")
+            from ax.generators.torch.botorch_modular import optimizer_argparse
+
+        monkeypatch.setattr(optimizer_argparse, "NUM_RESTARTS", 2)
+        monkeypatch.setattr(optimizer_argparse, "RAW_SAMPLES", 64)
+
+
+@pytest.fixture(autouse=True)
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take BoTorch's optional kernel as tried: compiling it takes most of a minute."""
+    if (logei := sys.modules.get("botorch.acquisition.multi_objective.logei")) is not None:
+        monkeypatch.setattr(logei, "_load_attempted", True)
 
 
 @pytest.fixture(scope="session")

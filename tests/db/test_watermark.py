@@ -235,7 +235,7 @@ class Recording(RuleBasedStateMachine):
 
 TestRecording = Recording.TestCase
 TestRecording.settings = settings(
-    max_examples=12,
+    max_examples=6,
     stateful_step_count=20,
     deadline=None,
     derandomize=True,

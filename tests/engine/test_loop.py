@@ -22,7 +22,6 @@ from engine.workspace import Workspace
 from engine.workspace.revisions import create
 
 ROOT = Path(__file__).resolve().parents[2]
-N_KILLS = 7
 
 SETTINGS = {"flow_rate": 0.4, "concentration": 18.0, "voltage": 18.0, "collector_speed": 400.0}
 
@@ -127,7 +126,9 @@ def test_ranks_are_a_permutation(filled: Workspace) -> None:
     assert all(set(row) == set(scored.campaign.outcomes) for row in scored.forecasts)
 
 
-def test_killed_at_any_moment_a_batch_is_there_or_not(folder: Path, filled: Workspace) -> None:
+def test_killed_at_any_moment_a_batch_is_there_or_not(
+    folder: Path, filled: Workspace, n_kills: int
+) -> None:
     words = [sys.executable, "-m", "engine.cli.app", "propose", "--n", "3", "--strategy", "sobol"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
@@ -140,10 +141,10 @@ def test_killed_at_any_moment_a_batch_is_there_or_not(folder: Path, filled: Work
     assert start().wait() == 0
     whole = time.monotonic() - begun
     batches = 1
-    for i in range(N_KILLS):
+    for i in range(n_kills):
         process = start()
         try:
-            process.wait(whole * (0.55 + 0.6 * i / N_KILLS))
+            process.wait(whole * (0.55 + 0.6 * i / n_kills))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()

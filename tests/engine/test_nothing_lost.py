@@ -17,7 +17,6 @@ from engine.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ["flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400"]
-N_KILLS = 15
 N_ROWS = 300
 
 
@@ -84,13 +83,13 @@ def rewrite(path: Path, prefix: str) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")
-def test_an_import_killed_at_any_moment(folder, table) -> None:
+def test_an_import_killed_at_any_moment(folder, table, n_kills) -> None:
     usual = duration(start(folder, "import", table))
     before = counts(folder)
-    for i in range(N_KILLS):
+    for i in range(n_kills):
         rewrite(table, f"r{i}-")
         finished = killed_after(
-            start(folder, "import", table), spread(i, N_KILLS, 0.3, 1.1) * usual
+            start(folder, "import", table), spread(i, n_kills, 0.3, 1.1) * usual
         )
         after = counts(folder)
         whole = (before[0] + N_ROWS, before[1] + N_ROWS, before[2] + 1)
@@ -101,13 +100,13 @@ def test_an_import_killed_at_any_moment(folder, table) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")
-def test_a_log_killed_at_any_moment(folder) -> None:
+def test_a_log_killed_at_any_moment(folder, n_kills) -> None:
     results = ["elongation.longitudinal=88", "elongation.transverse=70"]
     usual = duration(start(folder, "log", "--new", *SETTINGS, *results))
     before = counts(folder)
-    for i in range(N_KILLS):
+    for i in range(n_kills):
         process = start(folder, "log", "--new", *SETTINGS, *results, "--at", "humidity=61")
-        finished = killed_after(process, spread(i, N_KILLS, 0.4, 1.1) * usual)
+        finished = killed_after(process, spread(i, n_kills, 0.4, 1.1) * usual)
         after = counts(folder)
         whole = (before[0] + 1, before[1] + 2, before[2] + 1)
         assert after in (before, whole)
@@ -185,13 +184,13 @@ def test_two_logs_of_one_result_do_not_both_win(folder, engine) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")
-def test_an_init_killed_at_any_moment_can_be_run_again(tmp_path) -> None:
+def test_an_init_killed_at_any_moment_can_be_run_again(tmp_path, n_kills) -> None:
     (tmp_path / "first").mkdir()
     usual = duration(start(tmp_path / "first", "init"))
-    for i in range(5):
+    for i in range(n_kills):
         folder = tmp_path / f"{i}"
         folder.mkdir()
-        finished = killed_after(start(folder, "init"), spread(i, 5, 0.4, 1.0) * usual)
+        finished = killed_after(start(folder, "init"), spread(i, n_kills, 0.4, 1.0) * usual)
         if not finished and not (folder / "spinneret.db").exists():
             duration(start(folder, "init"))
         assert counts(folder)[0] == 0

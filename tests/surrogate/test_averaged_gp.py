@@ -209,7 +209,7 @@ def test_of_few_runs_no_more_is_predicted_than_they_tell() -> None:
     """Surfaces of many lengths, ten runs: intervals of one lengthscale miss, averaged ones hold."""
     generator = torch.Generator().manual_seed(4)
     scores = {draws: [0.0, 0.0] for draws in (1, 12)}
-    n_surfaces = 24
+    n_surfaces = 12
     for _ in range(n_surfaces):
         X = torch.rand(60, 3, generator=generator, dtype=torch.double)
         lengths = 10 ** (torch.rand(3, generator=generator, dtype=torch.double) * 1.3 - 0.7)

@@ -56,6 +56,7 @@ def network_training() -> tuple[Callable[[Path, int], None], Callable[[Path], in
     return store, load
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("training", [matmcl_training, network_training])
 @pytest.mark.parametrize("second", [2, 1], ids=["the next step", "the same step again"])
 def test_killed_at_any_moment_of_storing_it_goes_on(tmp_path: Path, training, second: int) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from engine.terminal.streams import spelt
 
-ENCODINGS = ("latin-1", "cp850", "cp932", "ascii")
+ENCODINGS = ("cp932", "ascii")
 LABEL = "Müller → 静電 №1"
 SETTINGS = ("flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400")
 RUN = f"""

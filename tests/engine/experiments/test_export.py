@@ -207,7 +207,7 @@ _words = st.text(
     file_format=st.sampled_from(["csv", "xlsx", "json"]),
 )
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_campaign_comes_back(tmp_path_factory, initialised, runs, file_format) -> None:
     import shutil

@@ -218,7 +218,7 @@ STEPS = st.sampled_from(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=st.lists(STEPS, min_size=1, max_size=8))
 def test_undoing_walks_back_through_every_state(workspace: Workspace, steps: list[Any]) -> None:

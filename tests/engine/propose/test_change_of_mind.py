@@ -110,6 +110,7 @@ def propose(history: History, quick: ProposeSettings, strategy: str, **options: 
         return suggest(history, request, quick)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", FAST)
 @pytest.mark.parametrize("change", CHANGES)
 def test_nothing_is_proposed_that_cannot_be_had(

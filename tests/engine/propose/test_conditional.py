@@ -133,6 +133,7 @@ NUMBERS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("n", [0, 20])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_proposes_what_applies(

@@ -44,6 +44,7 @@ def settings_of(batch: SuggestionBatch) -> list[dict[str, object]]:
     return [dict(s.conditions) for s in batch.suggestions]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", SEARCHING)
 @pytest.mark.parametrize("value", [0.0, -3.0])
 def test_one_constant_objective(
@@ -94,6 +95,7 @@ def test_a_constant_constraint_does_not_count(toy_with, runs_of, quick: ProposeS
     assert any("the constraint 'stretch >= 1.5' does not count" in note for note in batch.notes)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("n_values", [2, 3])
 @pytest.mark.parametrize("strategy", SEARCHING)
 def test_an_outcome_with_two_or_three_values(
@@ -117,6 +119,7 @@ def test_values_that_differ_in_one_run(toy_with, runs_of, quick: ProposeSettings
         assert len(batch_of(History(campaign, runs), quick, strategy).suggestions) == 3
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", SEARCHING)
 @pytest.mark.parametrize("power", [664, 990, -1000])
 def test_the_largest_and_smallest_numbers_change_no_setting(

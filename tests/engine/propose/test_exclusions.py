@@ -222,6 +222,7 @@ def runs_of(campaign: Campaign, rows: Sequence[Mapping[str, Value]]) -> tuple[Ru
     )
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("n_runs", [0, 24])
 def test_every_strategy_keeps_out(strategy: str, n_runs: int, quick: ProposeSettings) -> None:
@@ -241,6 +242,7 @@ def test_every_strategy_keeps_out(strategy: str, n_runs: int, quick: ProposeSett
     assert_kept(campaign, [suggestion.conditions for suggestion in batch.suggestions])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", ["gp", "nsga2"])
 @pytest.mark.parametrize("name", ["a mixture", "a corner on steps", "pairs of many choices"])
 def test_strategies_keep_out_where_little_is_left(

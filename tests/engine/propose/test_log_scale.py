@@ -148,6 +148,7 @@ def test_what_has_no_logarithm_is_refused(parameter) -> None:
         Parameter(**parameter, scale="log")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", ["sobol", "nsga2", "gp"])
 @pytest.mark.parametrize(("low", "high"), [(1e-12, 1.0), (2e-9, 5e4), (1e3, 1e15)])
 def test_twelve_decades_keep_their_digits(strategy, low, high) -> None:

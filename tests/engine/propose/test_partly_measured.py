@@ -49,6 +49,7 @@ def batch_of(
     return suggest(history, request, quick)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", SEARCHING)
 @pytest.mark.parametrize("objectives", WANTED.values(), ids=WANTED)
 def test_every_strategy_searches_where_no_run_has_both(
@@ -160,6 +161,7 @@ def test_a_constraint_measured_on_few_runs_still_holds_the_batch(
     assert max(stretches["free"]) < 2.0
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", ["gp", "nsga2"])
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_up_to_four_objectives_and_none_measured_together(

@@ -52,6 +52,7 @@ def history_of(case: str, toy_with, runs_of, n: int = 24) -> History:
     return History(campaign, runs_of(campaign, n))
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(
     "request_",
@@ -77,6 +78,7 @@ def test_every_strategy_goes_on_and_says_so(case, request_, toy_with, runs_of, l
     assert [s.conditions for s in again.suggestions] == [s.conditions for s in batch.suggestions]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("case", ["one of two", "a constraint, one objective"])
 @pytest.mark.parametrize("strategy", ["ax", "ax-matmcl"])
 def test_ax_goes_on_and_says_so(case, strategy, toy_with, runs_of, led) -> None:

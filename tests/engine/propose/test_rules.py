@@ -99,6 +99,7 @@ def test_the_whole_polytope_is_reached(name: str) -> None:
         assert sample[:, column].std() > 0.05 * (high - low)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", ["gp", "sobol", "nsga2"])
 @pytest.mark.parametrize("name", ["eight components", "two on steps", "a chain on steps"])
 def test_every_strategy_keeps_the_rules(strategy: str, name: str, quick: ProposeSettings) -> None:

@@ -112,6 +112,7 @@ def test_leaders_keep_the_whole_front_in_view() -> None:
     assert leaders_of(values, means, 1000).tolist() == np.argsort(-values, kind="stable").tolist()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])
 @pytest.mark.parametrize("limit", [None, 1])
 def test_the_search_serves_any_number_of_objectives(

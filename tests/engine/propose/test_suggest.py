@@ -251,7 +251,7 @@ def test_thresholds_beyond_the_data(toy_with, runs_of, quick: ProposeSettings) -
 
 
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

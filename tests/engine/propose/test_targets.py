@@ -68,6 +68,7 @@ def test_the_search_comes_nearer_than_filling_the_space(
     assert best["gp"] > 0.0
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize(
     "request_",
@@ -91,6 +92,7 @@ def test_every_strategy_takes_targets(search, request_, toy_with, runs_of, led) 
     assert [s.conditions for s in again.suggestions] == [s.conditions for s in batch.suggestions]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", ["ax", "ax-matmcl"])
 @pytest.mark.parametrize("search", ["alone", "first of two"])
 def test_ax_maximises_the_distance_turned_round(search, strategy, toy_with, runs_of, led) -> None:

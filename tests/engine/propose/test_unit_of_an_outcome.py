@@ -118,12 +118,14 @@ def assert_nearly_same(plain: SuggestionBatch, other: SuggestionBatch) -> None:
     assert sum(row in second for row in first) >= 2
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("search", ["one", "two", "target of two", "constrained"])
 @pytest.mark.parametrize("unit", [1e-15, 1e15])
 def test_decimal_units_change_no_setting(search: str, unit: float, quick: ProposeSettings) -> None:
     assert_nearly_same(*(batch_of(history_in(u, search), quick) for u in (1.0, unit)))
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("scale", ["linear", "log"])
 @pytest.mark.parametrize("unit", [10.0**power for power in (-15, -8, -5, 3, 15)])
 def test_predictions_in_decimal_units(unit: float, scale: str, quick: ProposeSettings) -> None:
@@ -140,7 +142,7 @@ def test_predictions_in_decimal_units(unit: float, scale: str, quick: ProposeSet
 
 
 @settings(
-    max_examples=6,
+    max_examples=3,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -154,6 +156,7 @@ def test_any_unit_and_search(
     assert_same(plain, other, unit)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("strategy", ["nsga2", "ax", "matmcl"])
 @pytest.mark.parametrize("search", ["one", "target of two", "two, constrained"])
 def test_every_strategy(strategy: str, search: str, quick: ProposeSettings) -> None:
@@ -163,6 +166,7 @@ def test_every_strategy(strategy: str, search: str, quick: ProposeSettings) -> N
     assert_same(plain, other, unit)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("search", ["one", "two"])
 @pytest.mark.parametrize("unit", [1e-15, 1e15])
 def test_logarithms(search: str, unit: float, quick: ProposeSettings) -> None:
@@ -211,6 +215,7 @@ def test_words_differ_by_the_unit_alone() -> None:
     assert notes[0] == notes[1] != []
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("shift", [2.0**20, -(2.0**26)])
 @pytest.mark.parametrize("n", [14, 70])
 def test_a_shift_changes_no_evidence(shift: float, n: int, quick: ProposeSettings) -> None:

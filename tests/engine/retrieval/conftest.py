@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -114,16 +115,33 @@ def checkpoint(mats: Mats, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def pictured(folder: Path, mats: Mats, champion: None) -> Path:
-    """Return the folder of a workspace with the mats as finished runs M0 … and the champion."""
+@pytest.fixture(scope="session")
+def filled_once(
+    initialised: Path, mats: Mats, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a folder with the mats as runs and the champion: copying it is quicker."""
+    folder = tmp_path_factory.mktemp("mats") / "work"
+    shutil.copytree(initialised, folder)
+    crown(folder, checkpoint)
     fill_with(folder, mats, list(range(N_RUNS)))
+    return folder
+
+
+@pytest.fixture
+def pictured(folder: Path, filled_once: Path) -> Path:
+    """Return the folder of a workspace with the mats as finished runs M0 … and the champion."""
+    shutil.copytree(filled_once, folder, dirs_exist_ok=True)
     return folder
 
 
 @pytest.fixture
 def champion(folder: Path, checkpoint: Path) -> None:
     """Make the small model the champion of the workspace."""
+    crown(folder, checkpoint)
+
+
+def crown(folder: Path, checkpoint: Path) -> None:
+    """Copy a model into a workspace and record it as the champion."""
     with Workspace.open(folder / "config.toml") as workspace:
         target = workspace.data_dir / "models" / "1"
         target.mkdir(parents=True)

@@ -115,7 +115,7 @@ _STEPS = st.tuples(
 
 @given(st.lists(_STEPS, max_size=12))
 @settings(
-    max_examples=25,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

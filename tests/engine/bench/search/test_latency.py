@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 
 import pytest
+from botorch.acquisition.multi_objective import logei  # noqa: F401, loaded so that none compiles it
 
 from engine.bench.search.latency import LatencyConfig, latency, virtual_runs, write_table
 from engine.errors import ModelError, UsageError

@@ -247,7 +247,7 @@ _values = st.floats(1e-3, 1e3, allow_nan=False)
     data=st.data(),
 )
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_bad_cell_writes_nothing(workspace, folder, *, rows, column, bad, data) -> None:
     from engine.errors import ImportRefusedError
