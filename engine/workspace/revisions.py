@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from db.records import CampaignRecord, ExperimentRecord
 from db.session import Transaction
-from engine.campaign import Campaign, Parameter
+from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.applicability import unaccounted
 from engine.errors import (
     CampaignError,
@@ -23,6 +23,31 @@ from engine.workspace.differences import Difference, differences_between
 from engine.workspace.workspace import Workspace, definition_of, revision_like
 
 _EXPORT = by_voice("`engine export`", "export")
+_PAST = by_voice(
+    "take theirs from a column of a table, --past name=old.xlsx:heading",
+    "give the runs their values at the command line (`engine campaign revise --past`)",
+)
+
+
+@dataclass(frozen=True)
+class Past:
+    """Values that runs had of a parameter before the campaign knew it, by run and parameter.
+
+    ``notes``: what belongs to no run; ``problems``: what contradicts the record or itself.
+    """
+
+    values: Mapping[int, Mapping[str, Value]]
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def within(self, experiment: ExperimentRecord) -> ExperimentRecord:
+        """Return a run with its past values."""
+        values = self.values.get(experiment.id, {})
+        return replace(experiment, actual={**experiment.actual, **values})
+
+
+MatchPast = Callable[[Sequence[ExperimentRecord]], Past]
+"""Says which past values belong to which of the campaign's runs."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +64,7 @@ class Revised:
     experiments: tuple[ExperimentRecord, ...] = ()
     is_dry_run: bool = False
     taken_back: CampaignRecord | None = None
+    past: Past | None = None
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -53,6 +79,7 @@ def revise(
     note: str | None = None,
     based_on: int | None = None,
     dry_run: bool = False,
+    past: MatchPast | None = None,
 ) -> Revised:
     """Record ``campaign`` as the next revision of the active campaign, if it differs.
 
@@ -62,6 +89,7 @@ def revise(
         note: why, for the record.
         based_on: the revision that was edited; another one by now is refused.
         dry_run: say what it would change, or refuse it, and record nothing.
+        past: what runs had of its parameters, recorded in the same transaction.
 
     Raises:
         StateError: it is another campaign than the active one.
@@ -70,18 +98,25 @@ def revise(
     """
     if dry_run:
         with workspace.database.read() as tx:
-            return _revised(workspace, tx, campaign, based_on)
+            return _revised(workspace, tx, campaign, based_on, past)
     with workspace.database.write("revise", detail=f"campaign {campaign.name}") as tx:
         # In the transaction that writes: a run logged in between could contradict.
-        revised = _revised(workspace, tx, campaign, based_on)
-        if not revised.changes:
-            return replace(revised, is_dry_run=False)
-        record = tx.campaigns.revise(revised.record.id, campaign.definition(), note=note)
+        revised = _revised(workspace, tx, campaign, based_on, past)
+        record = revised.record
+        if revised.changes:
+            record = tx.campaigns.revise(record.id, campaign.definition(), note=note)
+        if revised.past is not None:
+            for id_, values in revised.past.values.items():
+                tx.experiments.set_actual(id_, values)
         return replace(revised, record=record, is_dry_run=False)
 
 
 def _revised(
-    workspace: Workspace, tx: Transaction, campaign: Campaign, based_on: int | None
+    workspace: Workspace,
+    tx: Transaction,
+    campaign: Campaign,
+    based_on: int | None,
+    match_past: MatchPast | None = None,
 ) -> Revised:
     record, old = workspace.active_campaign(tx)
     if campaign.name != record.name:
@@ -99,10 +134,14 @@ def _revised(
             f"edited revision {based_on}; look at what changed, and edit that one"
         )
     changes = differences_between(old, campaign)
-    if not changes:
+    if not changes and match_past is None:
         return Revised(record, (), old, is_dry_run=True)
     experiments = tx.experiments.find(record.id)
-    problems = contradictions(old, campaign, experiments)
+    past = None if match_past is None else match_past(experiments)
+    if past is not None:
+        experiments = [past.within(run) for run in experiments]
+    problems = [*(past.problems if past is not None else ())]
+    problems += contradictions(old, campaign, experiments)
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise CampaignError(
@@ -110,8 +149,10 @@ def _revised(
             f"{listed}\n  A search of another kind is another campaign: give it a name of its "
             f"own{by_voice(' and run `engine campaign create --file FILE`', '')}."
         )
-    earlier = revision_like(campaign.definition(), tx.campaigns.revisions(record.id))
-    return Revised(record, tuple(changes), old, tuple(experiments), True, earlier)
+    earlier = (
+        revision_like(campaign.definition(), tx.campaigns.revisions(record.id)) if changes else None
+    )
+    return Revised(record, tuple(changes), old, tuple(experiments), True, earlier, past)
 
 
 def create(

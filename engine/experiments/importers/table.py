@@ -14,7 +14,7 @@ from pathlib import Path
 
 from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.applicability import applies, surplus, with_constants
-from engine.campaign.vocabulary import Vocabulary
+from engine.campaign.vocabulary import Kind, Vocabulary
 from engine.errors import ImportRefusedError, RowProblem, UsageError, by_voice, nearest_name
 from engine.experiments.importers import cells
 from engine.experiments.importers.cell_reader import CellReader
@@ -129,10 +129,11 @@ def read_rows(
     encoding: str | None = None,
     hidden: bool = False,
     title_rows: int | None = None,
+    kinds: Sequence[Kind] | None = None,
 ) -> RowTable:
     """Read a table's rows; what is wrong with cells is collected in ``reader``.
 
-    ``check`` says what is wrong with the headings.
+    ``check`` says what is wrong with the headings; only columns of ``kinds`` are looked at.
 
     Raises:
         NotFoundError, DataError: the file cannot be read as a table.
@@ -146,7 +147,7 @@ def read_rows(
         hidden=hidden,
         title_rows=title_rows,
     )
-    columns, problems = map_headings(raw.headings, vocabulary)
+    columns, problems = map_headings(raw.headings, vocabulary, kinds=kinds)
     problems += check(columns)
     if problems:
         problems += _headings_further_down(raw, vocabulary, len(columns.understood))

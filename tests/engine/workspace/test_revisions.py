@@ -163,3 +163,69 @@ def test_a_default_that_cannot_be_is_refused(default, problem) -> None:
     value = -3.0 if default == "-3" else "often"
     with pytest.raises(ValueError, match=problem):
         Parameter(name="needle", low=1, high=2, minimum=0, default=value)
+
+
+PAST = NEEDLE.replace("\ndefault = {default}", "")
+
+
+def log_three(engine) -> None:
+    for label in ("A1", "A2", None):
+        named = ["--label", label] if label else []
+        assert engine("log", "--new", *SETTINGS, *named, "elongation.longitudinal=8").exit_code == 0
+
+
+def test_past_values_come_from_a_column_of_a_table(engine, folder, workspace) -> None:
+    log_three(engine)
+    edit(folder, "# ---- Parameters that the room", PAST)
+    table = ["Sample;Nadel;elongation", "A2;22,5;odd", "A1;18;", "3;20;", "X9;25;", ";17;"]
+    (folder / "old.csv").write_text("\n".join(table) + "\n", encoding="utf-8")
+    before = engine("campaign", "revise")
+    assert before.exit_code == 2
+    assert "--past name=old.xlsx:heading" in before.err
+    answer = engine("campaign", "revise", "--past", "needle=old.csv:Nadel", "--json")
+    assert answer.exit_code == 0, answer.err
+    assert answer.json["past_runs"] == 3
+    assert "rows 5 ('X9'), 6 name no run" in " ".join(answer.err.split())
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        runs = tx.experiments.find(record.id)
+    assert [run.conditions["needle"] for run in runs] == [18.0, 22.5, 20.0]
+    again = engine("campaign", "revise", "--past", "needle=old.csv:Nadel")
+    assert again.exit_code == 0
+    assert "says the same" in again.out
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["A1;18", "A2;20"], "1 experiments have no value of it"),
+        (["A1;18", "A2;20", "3;20", "A1;19"], "needle of run 1 · label A1 is 19.0, another row"),
+        (["A1;18", "A2;thick", "3;20"], "row 3, column 'Nadel': 'thick'"),
+    ],
+)
+def test_past_values_that_cannot_be_change_nothing(engine, folder, state, rows, told) -> None:
+    log_three(engine)
+    edit(folder, "# ---- Parameters that the room", PAST)
+    (folder / "old.csv").write_text("\n".join(["label;Nadel", *rows]) + "\n", encoding="utf-8")
+    before = state()
+    answer = engine("campaign", "revise", "--past", "needle=old.csv:Nadel")
+    assert answer.exit_code in (1, 2)
+    assert told in " ".join(answer.err.split())
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("nedle=old.csv:Nadel", "Did you mean 'needle'"),
+        ("needle", "expected needle=FILE:HEADING"),
+        ("needle=none.csv:Nadel", "no such file"),
+        ("needle=old.csv:rh", "expected a column 'rh' with past values of needle"),
+    ],
+)
+def test_a_column_of_past_values_that_is_not_there(engine, folder, word, told) -> None:
+    edit(folder, "# ---- Parameters that the room", PAST)
+    (folder / "old.csv").write_text("label;Nadel\nA1;18\n", encoding="utf-8")
+    answer = engine("campaign", "revise", "--past", word)
+    assert answer.exit_code in (1, 2)
+    assert told in " ".join(answer.err.split()), answer.err
