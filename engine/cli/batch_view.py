@@ -24,6 +24,8 @@ def show_batch(
     to_stderr: bool,
 ) -> None:
     """Print a batch as a table, with the reasons and what it rests on."""
+    from engine.campaign.numbers import written
+
     screen = console(to_stderr=to_stderr)
     for note in batch.notes:
         warn(note)
@@ -57,7 +59,7 @@ def show_batch(
         screen.print(f"meant to hold: {constraints}.", markup=False)
     if batch.suggestions and batch.suggestions[0].ambient:
         room = ", ".join(
-            f"{name} {value:.4g} {campaign.unit_of(name)}".rstrip()
+            f"{name} {written(value, 4)} {campaign.unit_of(name)}".rstrip()
             for name, value in batch.suggestions[0].ambient.items()
         )
         screen.print(f"meant for {room}; intervals are of one new measurement.", markup=False)

@@ -356,4 +356,6 @@ def _ending(curve: CurveRecord) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    from engine.campaign.numbers import written
+
+    return "–" if value is None else written(value, 4)

@@ -69,10 +69,12 @@ def import_(
     of the same file adds nothing. --format matmcl reads MatMCL's published table, or its folder
     with the micrographs.
     """
+    from engine.cli.due_remark import DueRemark
     from engine.experiments.importers.importing import import_file
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
+        remark = DueRemark(workspace)
         report = import_file(
             workspace,
             file,
@@ -87,12 +89,14 @@ def import_(
             dry_run=dry_run,
             progress=_progress(),
         )
+        due = () if dry_run else remark.reasons()
     for warning in report.warnings:
         warn(warning)
     if as_json:
         print_json(import_document(report))
     else:
         print_import(report, update=update)
+        remark.say(due)
     if report.problems:
         raise typer.Exit(1)
 

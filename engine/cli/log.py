@@ -20,7 +20,7 @@ from engine.cli.curve import (
 )
 from engine.errors import DataError, UsageError
 from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
-from engine.terminal.output import print_json, say, warn
+from engine.terminal.output import print_json, warn
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign
@@ -110,6 +110,7 @@ def log(
 
     engine log --file results.csv
     """
+    from engine.cli.due_remark import DueRemark
     from engine.curves.tested import HowTested
     from engine.workspace import Workspace
 
@@ -141,6 +142,7 @@ def log(
         },
     )
     with Workspace.open(config) as workspace:
+        remark = DueRemark(workspace)
         if file is not None:
             entry_of.refuse_beside_file()
             form = {"sheet": sheet, "encoding": encoding, "hidden": hidden}
@@ -151,7 +153,7 @@ def log(
                     raise UsageError(f"--{name} is for --file")
             recorded, warnings = [_log_one(workspace, entry_of)], []
         campaign = _campaign(workspace)
-        due = _due(workspace)
+        due = remark.reasons()
     for warning in (*warnings, *(warning for item in recorded for warning in item.warnings)):
         warn(warning)
     if as_json:
@@ -165,8 +167,7 @@ def log(
     for item in recorded:
         print_curves(item.curves, campaign)
         typer.echo(_sentence(item, campaign))
-    for reason in due[:1]:
-        say(f"a refresh is due ({reason}): run `engine refresh`, or let the scheduler do it")
+    remark.say(due)
 
 
 class _LogArguments:
@@ -317,12 +318,3 @@ def _sentence(item: Recorded, campaign: Campaign) -> str:
     status = experiment.status.value
     kind = f" ({experiment.failure.value})" if experiment.failure else ""
     return f"{name} is {status}{kind}" + (f": {', '.join(parts)}" if parts else "")
-
-
-def _due(workspace: Workspace) -> tuple[str, ...]:
-    """Return why a refresh is due, if it is. Nothing is ever trained here."""
-    from engine.refresh.due import due
-
-    with workspace.database.read() as tx:
-        record, _ = workspace.active_campaign(tx)
-        return due(tx, record.id, workspace.settings.refresh).reasons

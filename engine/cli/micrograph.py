@@ -298,6 +298,8 @@ def _row(name: str, distribution: Mapping[str, Any]) -> list[str]:
 
 
 def _number(value: float | None, digits: int | None = None) -> str:
+    from engine.campaign.numbers import written
+
     if value is None:
         return "–"
-    return f"{value:.4g}" if digits is None else f"{value:.{digits}f}"
+    return written(value, 4) if digits is None else f"{value:.{digits}f}"

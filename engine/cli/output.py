@@ -36,6 +36,8 @@ def split_assignments(assignments: Iterable[str] | None, option: str) -> dict[st
 
 def interval(forecast: Forecast | None) -> str:
     """Return a mean with its interval, for a table's cell."""
+    from engine.campaign.numbers import written
+
     if forecast is None:
         return "–"
-    return f"{forecast.mean:.3g} ({forecast.lower:.3g}–{forecast.upper:.3g})"
+    return f"{written(forecast.mean)} ({written(forecast.lower)}–{written(forecast.upper)})"

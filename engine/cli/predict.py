@@ -168,6 +168,8 @@ def _show(predictions: Predictions) -> None:
 
 
 def _show_one(predictions: Predictions, row: Prediction) -> None:
+    from engine.campaign.numbers import written
+
     campaign, screen = predictions.campaign, console()
     stated = ", ".join(
         f"{name} {_cell(value)} {campaign.unit_of(name)}".rstrip()
@@ -175,7 +177,7 @@ def _show_one(predictions: Predictions, row: Prediction) -> None:
     )
     screen.print(stated, markup=False)
     table = [
-        [campaign.heading(name), f"{f.mean:.4g}", f"{f.lower:.4g}", f"{f.upper:.4g}"]
+        [campaign.heading(name), written(f.mean, 4), written(f.lower, 4), written(f.upper, 4)]
         for name, f in row.outcomes.items()
     ]
     screen.print(grid(["outcome", "mean", f"{predictions.level:.0%} from", "to"], table))
@@ -222,13 +224,17 @@ def _strongest(campaign: Campaign, drives: Sequence[Drive]) -> list[str]:
 
 
 def _drive(campaign: Campaign, drive: Drive) -> str:
+    from engine.campaign.numbers import written
+
     if drive.is_monotone and drive.change is not None:
-        return f"{drive.parameter} {drive.change:+.3g}"
+        return f"{drive.parameter} {'+' if drive.change > 0 else ''}{written(drive.change)}"
     peak = f"{_cell(drive.best)} {campaign.unit_of(drive.parameter)}".rstrip()
-    return f"{drive.parameter} {drive.span:.3g}, highest at {peak}"
+    return f"{drive.parameter} {written(drive.span)}, highest at {peak}"
 
 
 def _cell(value: Value | None) -> str:
+    from engine.campaign.numbers import written
+
     if value is None:
         return "–"
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else written(value, 4)

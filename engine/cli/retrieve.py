@@ -143,6 +143,8 @@ def _refuse_place(path: Path | None) -> None:
 
 
 def _show(retrieved: Retrieved) -> None:
+    from engine.campaign.numbers import written
+
     screen = console()
     names = list(
         dict.fromkeys(
@@ -170,7 +172,7 @@ def _show(retrieved: Retrieved) -> None:
                 _measured(measured.diameter_nm, off.diameter_nm, 0),
                 _measured(measured.order, off.order, 2),
                 _measured(measured.porosity, off.porosity, 2),
-                "–" if match.fit is None else f"{math.exp(match.fit):.2g}",
+                "–" if match.fit is None else written(math.exp(match.fit), 2),
                 f"{match.similarity:.2f}",
                 *(_value(match.item, name) for name in names),
             ]
@@ -200,10 +202,12 @@ def _heading(retrieved: Retrieved, name: str) -> str:
 
 
 def _value(item: Item, name: str) -> str:
+    from engine.campaign.numbers import written
+
     value = item.conditions.get(name)
     if value is None:
         return "–"
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else written(value, 4)
 
 
 def _measured(value: float | None, off: float | None, digits: int) -> str:

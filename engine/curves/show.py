@@ -12,6 +12,7 @@ import numpy as np
 
 from db.records import CurveRecord
 from db.session import Transaction
+from engine.campaign.numbers import written
 from engine.curves.kept import evaluation_of, find_curve
 from engine.curves.properties.elastic import Line
 from engine.curves.properties.evaluate import Evaluation
@@ -193,21 +194,21 @@ def _marks(evaluation: Evaluation) -> list[Mark]:
     marks = []
     if evaluation.line is not None and evaluation.value("elastic_modulus") is not None:
         value = evaluation.value("elastic_modulus")
-        marks.append(_line_mark(f"elastic modulus {value:.4g} MPa", evaluation.line, x, y))
+        marks.append(_line_mark(f"elastic modulus {written(value, 4)} MPa", evaluation.line, x, y))
     point = evaluation.yield_point
     if point is not None and evaluation.value("yield_strength") is not None:
         origin = evaluation.line.origin if evaluation.line is not None else float(x[0])
-        label = f"yield {point.stress:.4g} MPa, {point.method}"
+        label = f"yield {written(point.stress, 4)} MPa, {point.method}"
         marks.append(Mark(label, (point.strain + origin,), (point.stress,)))
     if evaluation.hardening is not None and evaluation.value("tangent_modulus") is not None:
         value = evaluation.value("tangent_modulus")
         line = evaluation.hardening
         window = (float(x[line.first]), float(x[line.last]))
         heights = tuple(float(line.at(end)) for end in window)
-        marks.append(Mark(f"tangent modulus {value:.4g} MPa", window, heights))
+        marks.append(Mark(f"tangent modulus {written(value, 4)} MPa", window, heights))
     strength, elongation = evaluation.value("fracture_strength"), evaluation.value("elongation")
     if strength is not None and elongation is not None:
-        label = f"fracture {strength:.4g} MPa at {elongation:.4g} %"
+        label = f"fracture {written(strength, 4)} MPa at {written(elongation, 4)} %"
         marks.append(Mark(label, (elongation / 100 + evaluation.origin,), (strength,)))
     marks += [
         Mark("slipped", (float(curve.x[slip]),), (float(curve.y[slip]),)) for slip in part.slips[:3]

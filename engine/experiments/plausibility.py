@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from db.records import PredictionRecord
 from engine.campaign import Campaign
+from engine.campaign.numbers import written
 from engine.errors import by_voice, field
 
 # A unit error is off by far more.
@@ -51,13 +52,14 @@ def far_from_expected(
         prediction = predicted.get(outcome)
         if prediction is not None and _is_far_from_prediction(value, prediction):
             warnings.append(
-                f"{heading} = {value:g} is far from what was predicted, {prediction.mean:.4g} "
-                f"({prediction.lower:.4g} … {prediction.upper:.4g}); {mend}"
+                f"{heading} = {value:g} is far from what was predicted, "
+                f"{written(prediction.mean, 4)} "
+                f"({written(prediction.lower, 4)} … {written(prediction.upper, 4)}); {mend}"
             )
         elif is_far_from_seen(value, earlier[outcome], is_log=is_log):
             warnings.append(
                 f"{heading} = {value:g} is far from everything seen so far, "
-                f"{min(earlier[outcome]):.4g} … {max(earlier[outcome]):.4g}; {mend}"
+                f"{written(min(earlier[outcome]), 4)} … {written(max(earlier[outcome]), 4)}; {mend}"
             )
     return warnings
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.applicability import completed, without_surplus
+from engine.campaign.numbers import written
 from engine.compute import limit_threads
 from engine.errors import UsageError, by_voice
 from engine.experiments.conditions import check_conditions, outside_of
@@ -370,7 +371,7 @@ def _assumed(
         if n:
             extent = "not stated" if len(rows) == 1 else f"not stated in {n} of {len(rows)} rows"
             notes.append(
-                f"{name} {extent}: the mean of the readings stands in, {value:.4g} "
+                f"{name} {extent}: the mean of the readings stands in, {written(value, 4)} "
                 f"{campaign.unit_of(name)}".rstrip()
                 + f" ({by_voice(f'state it with --at {name}=VALUE', 'state it to do better')})."
             )

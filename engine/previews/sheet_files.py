@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine.campaign import Campaign, Value
+from engine.campaign.numbers import written
 from engine.previews.contact_sheet import SheetRow, draw_sheet, sheet_bytes
 from engine.previews.preview import Previews
 from engine.previews.store import FOLDER, write_png
@@ -33,6 +34,6 @@ def condition_lines(campaign: Campaign, conditions: Mapping[str, Value]) -> list
     for parameter in campaign.parameters:
         value = conditions.get(parameter.name)
         if value is not None:
-            number = value if isinstance(value, str) else f"{value:.4g}"
+            number = value if isinstance(value, str) else written(value, 4)
             items.append(f"{parameter.name.replace('_', ' ')} {number} {parameter.unit}".rstrip())
     return [", ".join(items[place : place + 2]) for place in range(0, len(items), 2)]

@@ -32,11 +32,14 @@ class DistinctLimits:
 
     Values no further apart than ``resolutions[i]`` (0 if not given) are one. ``absent`` tells of
     parameter ``i``, in which of (n, c) settings it has no value: these count for nothing.
+    ``are_twins`` says which of (n, c) settings hardly differ from one: a batch takes twins only
+    where nothing else is left. What is to be spun twice is a replicate, which is asked for.
     """
 
     limits: Mapping[int, int]
     resolutions: Mapping[int, float] = field(default_factory=dict)
     absent: Callable[[int, Array], NDArray[np.bool_]] | None = None
+    are_twins: Callable[[Array, Array], NDArray[np.bool_]] | None = None
 
     def moved_onto(self, settings: Array, chosen: Sequence[Array]) -> Array:
         """Return (n, c) the settings with limited parameters at values that ``chosen`` use.
@@ -66,7 +69,12 @@ class DistinctLimits:
                 apart = np.abs(settings[:, place, None] - np.array(used))
                 fits = (apart <= finest).any(axis=1)
                 good &= fits if self.absent is None else fits | self.absent(place, settings)
-        return good
+        if self.are_twins is None:
+            return good
+        apart_enough = good.copy()
+        for row in chosen:
+            apart_enough &= ~self.are_twins(settings, row)
+        return apart_enough if apart_enough.any() else good
 
     def _counted(self, place: int, chosen: Sequence[Array]) -> Sequence[Array]:
         """Return those of the chosen in which the parameter has a value."""

@@ -14,6 +14,7 @@ import numpy as np
 from engine.campaign import Campaign
 from engine.campaign.front import front_mask
 from engine.campaign.history import History, Run
+from engine.campaign.numbers import written
 from engine.campaign.ranges import outside_text
 from engine.propose.space import Space
 
@@ -89,7 +90,9 @@ def _bests(campaign: Campaign, run: Run, front: Sequence[Run]) -> str:
     for objective in campaign.objectives:
         gains = {id(r): float(objective.gains(_mean(r, objective.outcome))) for r in front}
         if gains[id(run)] == max(gains.values()):
-            value = f"{_mean(run, objective.outcome):.4g} {campaign.unit_of(objective.outcome)}"
+            value = (
+                f"{written(_mean(run, objective.outcome), 4)} {campaign.unit_of(objective.outcome)}"
+            )
             best.append(f"{objective.outcome} {value}".rstrip())
     return f" with the best {' and '.join(best)}" if best else ""
 

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign, LinearConstraint, Objective
 from engine.campaign.history import History, Run
+from engine.campaign.numbers import written
 from engine.errors import by_voice
 from engine.propose.aims import Aims
 from engine.propose.work_space import WorkSpace
@@ -83,14 +84,14 @@ class Reach:
             notes.append(
                 f"no run {'that meets the constraints ' if meeting else ''}{deed} {heading} yet: "
                 f"expected {objective.aim}, the {'nearest' if is_target else 'best'} of {n} is "
-                f"{best:.4g}. The search goes towards it; if it is out of reach, move it"
+                f"{written(best, 4)}. The search goes towards it; if it is out of reach, move it"
                 f"{_HOW_TO_REVISE}."
             )
         for constraint in self.unmet:
             nearest, n = self._nearest(constraint)
             notes.append(
                 f"no run meets the constraint '{constraint}' yet: the nearest of {n} is "
-                f"{nearest:.4g}. The search goes towards it; if it is out of reach, move it"
+                f"{written(nearest, 4)}. The search goes towards it; if it is out of reach, move it"
                 f"{_HOW_TO_REVISE}."
             )
         if self.lacks_meeting and not self.unmet:

@@ -115,15 +115,15 @@ def _take(
 ) -> Array:
     pool = space.new_among(pool, excluded)
     batch: list[Array] = []
-    good = np.ones(len(pool), dtype=bool)
+    is_free = np.ones(len(pool), dtype=bool)
     while len(batch) < n:
-        # Limits only tighten while the batch grows: what may not join now never may.
-        good &= limits.allowed(pool, [*chosen, *batch])
+        rows = np.flatnonzero(is_free)
+        good = limits.allowed(pool[rows], [*chosen, *batch])
         if not good.any():
             break
-        first = int(np.argmax(good))
+        first = int(rows[np.argmax(good)])
         batch.append(pool[first])
-        good[first] = False
+        is_free[first] = False
     return np.stack(batch) if batch else np.empty((0, pool.shape[1]))
 
 

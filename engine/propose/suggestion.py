@@ -21,6 +21,7 @@ from engine.propose.room import plan_room
 from engine.propose.space import Space
 from engine.propose.strategies import choose, sobol
 from engine.propose.task import Task
+from engine.propose.twins import twin_rule
 from engine.workspace.settings import ProposeSettings
 
 if TYPE_CHECKING:
@@ -140,4 +141,5 @@ def _limits(space: Space, requested: Mapping[str, int]) -> DistinctLimits:
     # A request's limit replaces the campaign's, wider or narrower.
     limits.update({space.place_of(name): limit for name, limit in requested.items()})
     numeric = {i: p.resolution for i, p in enumerate(space.controlled) if p.is_numeric}
-    return DistinctLimits(limits, numeric, space.absent if space.is_conditional else None)
+    absent = space.absent if space.is_conditional else None
+    return DistinctLimits(limits, numeric, absent, twin_rule(space))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign.history import History, Run
+from engine.campaign.numbers import written
 from engine.errors import ModelError, by_voice, field
 from engine.propose.learnable import is_constant
 from engine.propose.space import Space
@@ -100,7 +101,7 @@ def training_data(history: History, space: Space, outcomes: Sequence[str]) -> Tr
     n_missing = space.missing_ambient(runs)
     if n_missing:
         stand_in = ", ".join(
-            f"{p.name} {x:.4g} {p.unit}" for p, x in zip(space.ambient, fill, strict=True)
+            f"{p.name} {written(x, 4)} {p.unit}" for p, x in zip(space.ambient, fill, strict=True)
         )
         notes.append(f"{n_missing} runs lack an ambient reading; the mean stands in ({stand_in}).")
     return TrainingData(

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
+from engine.campaign.numbers import written
 from engine.errors import SpinneretError
 from engine.propose.forecaster import Forecaster, outcomes_with_data
 from engine.propose.work_space import WorkSpace
@@ -78,8 +79,8 @@ class Outlier:
     def sentence(self, campaign: Campaign) -> str:
         """Return it as a sentence for the user."""
         text = (
-            f"{self.run.name}: {campaign.heading(self.outcome)} = {self.value:.4g}, expected about "
-            f"{self.expected:.4g} ({self.sigmas:.0f} standard deviations)"
+            f"{self.run.name}: {campaign.heading(self.outcome)} = {written(self.value, 4)}, "
+            f"expected about {written(self.expected, 4)} ({self.sigmas:.0f} standard deviations)"
         )
         if self.factor is not None:
             text += f": {self.factor:g} times as much; is that a unit error?"

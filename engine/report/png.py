@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.campaign.numbers import written
 from engine.predictions.sensitivity import Sensitivity
 from engine.results.figures import (
     Growth,
@@ -160,8 +161,8 @@ def draw_parallel(parallel: Parallel) -> Figure:
     for place, column in enumerate(parallel.columns):
         axes.axvline(place, color=_MUTED, linewidth=0.8)
         ends = (column.choices[0], column.choices[-1]) if column.choices else (
-            f"{column.low:.4g}",
-            f"{column.high:.4g}",
+            written(column.low, 4),
+            written(column.high, 4),
         )  # fmt: skip
         axes.text(place, -0.03, ends[0], ha="center", va="top", fontsize=8, color=_MUTED)
         axes.text(place, 1.02, ends[1], ha="center", va="bottom", fontsize=8, color=_MUTED)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from db.errors import DatabaseError
+from engine.campaign.numbers import written
 from engine.errors import SpinneretError, marked
 from engine.previews.contact_sheet import real_tile
 from engine.previews.expected_statistics import NAMES, UNITS, worded
@@ -133,7 +134,7 @@ def _card(material: Material, data_dir: Path, run: Drawn) -> Card | None:
         tiles=tuple(_uri(tile) for tile in pictures[:MOST_TILES]),
         real=_real(data_dir, run, field),
         statistics=tuple(_statistic(run, name) for name in NAMES),
-        field=f"{field / 1000:.3g} µm",
+        field=f"{written(field / 1000)} µm",
     )
 
 

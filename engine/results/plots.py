@@ -117,7 +117,7 @@ def progress_plot(growth: Growth, medium: Medium = "report") -> Plot:
             "line": {"shape": "hv", "width": 2.5},
             "fill": "tozeroy",
             "text": ["no run", *(f"run {_plain(run)}" for _, run, _ in steps)],
-            "hovertemplate": "%{text}<br>%{y:,.4g}<extra></extra>",
+            "hovertemplate": "%{text}<br>%{y:,.4~r}<extra></extra>",
             "showlegend": False,
         }
     ]
@@ -222,7 +222,7 @@ def calibration_plot(
             trace["hovertemplate"] = "%{text}<extra></extra>"
         else:
             trace["text"] = [f"run {_plain(label)}" for label in labels]
-            trace["hovertemplate"] = "%{text}<br>%{x:.4g} → %{y:.4g}<extra></extra>"
+            trace["hovertemplate"] = "%{text}<br>%{x:.4~r} → %{y:.4~r}<extra></extra>"
         traces.append(trace)
     if medium == "page":
         _, bracket, unit = score.heading.partition(" [")
@@ -282,7 +282,7 @@ def _labels(
         return {
             "customdata": [point.link for point in points],
             "text": [f"run {_plain(point.run)}" for point in points],
-            "hovertemplate": f"%{{text}}<br>%{{x:.4g}}, %{{y:.4g}}<extra>{extra}</extra>",
+            "hovertemplate": f"%{{text}}<br>%{{x:.4~r}}, %{{y:.4~r}}<extra>{extra}</extra>",
         }
     texts = []
     for point, (x, y) in zip(points, places, strict=True):

@@ -77,7 +77,7 @@ addEventListener("DOMContentLoaded", () => {
     type: "scatter", mode: "markers", role: "quiet", showlegend: false,
     x: runs.map((run) => run.conditions[name]), y: runs.map((run) => run.value),
     customdata: runs.map((run) => `/runs/${run.id}`), text: runs.map((run) => run.name),
-    marker: { size: 6, opacity: 0.6 }, hovertemplate: "run %{text}<br>%{x:.4g}: %{y:.4g}<extra></extra>",
+    marker: { size: 6, opacity: 0.6 }, hovertemplate: "run %{text}<br>%{x:.4~r}: %{y:.4~r}<extra></extra>",
   });
   async function slices() {
     const found = await ask("slices", "/predictions/slices", { conditions: values, outcome: outcome.value });
@@ -95,9 +95,9 @@ addEventListener("DOMContentLoaded", () => {
         data: [
           { ...band, x: slice.grid, y: slice.lower },
           { ...band, x: slice.grid, y: slice.upper, fill: "tonexty" },
-          { type: "scatter", mode: isNumeric.get(slice.parameter) ? "lines" : "markers", role: "awaited", showlegend: false, x: slice.grid, y: slice.mean, line: { width: 2.5 }, hovertemplate: "%{x:.4g}: %{y:.4g}<extra></extra>" },
+          { type: "scatter", mode: isNumeric.get(slice.parameter) ? "lines" : "markers", role: "awaited", showlegend: false, x: slice.grid, y: slice.mean, line: { width: 2.5 }, hovertemplate: "%{x:.4~r}: %{y:.4~r}<extra></extra>" },
           near(found.measured.filter((run) => run.conditions[slice.parameter] !== undefined), slice.parameter),
-          { type: "scatter", mode: "markers", role: "front", showlegend: false, x: slice.grid.filter((_, i) => slice.excluded[i]), y: slice.mean.filter((_, i) => slice.excluded[i]), marker: { symbol: "x-thin-open", size: 8 }, hovertemplate: "%{x:.4g}: excluded, or no value<extra></extra>" },
+          { type: "scatter", mode: "markers", role: "front", showlegend: false, x: slice.grid.filter((_, i) => slice.excluded[i]), y: slice.mean.filter((_, i) => slice.excluded[i]), marker: { symbol: "x-thin-open", size: 8 }, hovertemplate: "%{x:.4~r}: excluded, or no value<extra></extra>" },
         ],
         layout: {
           xaxis: { title: { text: named(heading.get(slice.parameter)) } },
@@ -117,12 +117,12 @@ addEventListener("DOMContentLoaded", () => {
       draw(document.getElementById(id), {
         data: [{
           type: isNumeric.get(found.x) && isNumeric.get(found.y) ? "contour" : "heatmap", x: found.x_grid, y: found.y_grid, z,
-          line: { width: 0.5 }, colorbar: { title: { text: unit, side: "top" } }, hovertemplate: "%{x:.4g}, %{y:.4g}: %{z:.4g}<extra></extra>",
+          line: { width: 0.5 }, colorbar: { title: { text: unit, side: "top" } }, hovertemplate: "%{x:.4~r}, %{y:.4~r}: %{z:.4~r}<extra></extra>",
         }, { type: "scatter", mode: "markers", role: "front", x: [values[found.x]], y: [values[found.y]], showlegend: false, hoverinfo: "skip", marker: { symbol: "cross", size: 12 } },
         { ...near(found.measured.filter((run) => run.conditions[found.x] !== undefined && run.conditions[found.y] !== undefined), found.x),
           y: found.measured.filter((run) => run.conditions[found.x] !== undefined && run.conditions[found.y] !== undefined).map((run) => run.conditions[found.y]),
-          hovertemplate: "run %{text}: %{x:.4g}, %{y:.4g}<extra></extra>" },
-        { type: "scatter", mode: "markers", role: "front", x: out.map((p) => p[0]), y: out.map((p) => p[1]), showlegend: false, marker: { symbol: "x-thin-open", size: 6 }, hovertemplate: "%{x:.4g}, %{y:.4g}: excluded, or no value<extra></extra>" }],
+          hovertemplate: "run %{text}: %{x:.4~r}, %{y:.4~r}<extra></extra>" },
+        { type: "scatter", mode: "markers", role: "front", x: out.map((p) => p[0]), y: out.map((p) => p[1]), showlegend: false, marker: { symbol: "x-thin-open", size: 6 }, hovertemplate: "%{x:.4~r}, %{y:.4~r}: excluded, or no value<extra></extra>" }],
         layout: { xaxis: { title: { text: named(heading.get(found.x)) } }, yaxis: { title: { text: named(heading.get(found.y)) } } },
       });
     }

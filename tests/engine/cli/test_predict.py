@@ -109,3 +109,11 @@ def test_predicting_needs_results(engine) -> None:
     answer = engine("predict", *SET)
     assert answer.exit_code == 1
     assert "at least 2 finished runs" in answer.err
+
+
+def test_large_numbers_are_written_as_a_person_does() -> None:
+    from engine.cli.output import interval
+    from engine.propose.request import Forecast
+
+    assert interval(Forecast(2583.0, 1904.2, 13420.0)) == "2580 (1900–13400)"
+    assert interval(Forecast(0.0000213, 0.0, 0.1)) == "0.0000213 (0–0.1)"

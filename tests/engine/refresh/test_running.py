@@ -326,7 +326,7 @@ class TestCommand:
         assert engine("models", "list", "--kind", "oracle").exit_code == 2
         assert "removed: none" in engine("models", "prune").out
 
-    def test_log_tells_that_it_is_due(
+    def test_that_it_is_due_is_told_once(
         self, engine: Engine, folder: Path, lab_runs: AnyCall, record: AnyCall
     ) -> None:
         words = ("flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400")
@@ -334,3 +334,8 @@ class TestCommand:
             record(workspace, lab_runs(7))
         answer = engine("log", "--new", *words, "elongation.longitudinal=80")
         assert "a refresh is due (min_new_results: 8 runs" in answer.err
+        again = engine("log", "--new", *words, "elongation.longitudinal=81")
+        assert again.exit_code == 0
+        assert "is due" not in again.err
+        as_json = engine("log", "--new", *words, "elongation.longitudinal=82", "--json")
+        assert as_json.json["refresh_due"] != []
