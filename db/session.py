@@ -34,6 +34,7 @@ from db.repository import (
     Batches,
     Campaigns,
     Curves,
+    Designs,
     Embeddings,
     Experiments,
     Leases,
@@ -83,6 +84,7 @@ class Transaction:
         self.batches = Batches(self._scope, self.experiments, self.previews)
         self.models = Models(self._scope)
         self.overviews = Overviews(self._scope)
+        self.designs = Designs(self._scope)
         self.sources = Sources(self._scope)
         self.refreshes = Refreshes(self._scope)
         self.leases = Leases(self._scope)

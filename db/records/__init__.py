@@ -40,7 +40,15 @@ from db.records.operations import (
     TaskRecord,
     TaskStatus,
 )
-from db.records.overview import ExperimentBrief, Goal, Limit, MeanRecord, Overview, ScoredRecord
+from db.records.overview import (
+    DesignRecord,
+    ExperimentBrief,
+    Goal,
+    Limit,
+    MeanRecord,
+    Overview,
+    ScoredRecord,
+)
 from db.records.proposals import (
     BatchRecord,
     NewPreview,
@@ -61,6 +69,7 @@ __all__ = [
     "CurveArrayRecord",
     "CurveFitRecord",
     "CurveRecord",
+    "DesignRecord",
     "ExperimentBrief",
     "ExperimentRecord",
     "FailureKind",

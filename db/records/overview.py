@@ -71,6 +71,14 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class DesignRecord:
+    """One setting with the ids of its runs, ascending, and its outcomes over all specimens."""
+
+    runs: tuple[int, ...]
+    means: Mapping[str, MeanRecord]
+
+
+@dataclass(frozen=True)
 class Overview:
     """All completed experiments of a campaign together.
 

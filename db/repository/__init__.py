@@ -3,6 +3,7 @@
 from db.repository.batches import Batches
 from db.repository.campaigns import Campaigns
 from db.repository.curves import Curves
+from db.repository.designs import Designs
 from db.repository.embeddings import Embeddings
 from db.repository.experiments import Experiments
 from db.repository.leases import Leases
@@ -22,6 +23,7 @@ __all__ = [
     "Batches",
     "Campaigns",
     "Curves",
+    "Designs",
     "Embeddings",
     "Experiments",
     "Leases",

@@ -123,14 +123,15 @@ def _mean_values(campaign_id: int, outcomes: Sequence[str]) -> CTE:
     )
 
 
-def _gain(goal: Goal, column: Mapping[str, ColumnElement[Any]]) -> ColumnElement[Any]:
+def gain_of(goal: Goal, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return how far a value is beyond a goal's threshold, the larger the better."""
     if goal.target is None:
-        return (column[goal.outcome] - literal(goal.threshold)) * literal(goal.sign)
-    return literal(goal.threshold) - func.abs(column[goal.outcome] - literal(goal.target))
+        return (value - literal(goal.threshold)) * literal(goal.sign)
+    return literal(goal.threshold) - func.abs(value - literal(goal.target))
 
 
 def _is_reached(goal: Goal, column: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
-    gain = _gain(goal, column)
+    gain = gain_of(goal, column[goal.outcome])
     return gain > 0 if goal.target is None else gain >= 0
 
 

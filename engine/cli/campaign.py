@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,12 +70,22 @@ def revise(
         typer.Option(help="A TOML file with the definition.", show_default="config.toml"),
     ] = None,
     note: NoteOption = None,
+    past: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE:HEADING",
+            help="What past runs had of a parameter: a column of a table that names them by label "
+            "or number.",
+            show_default=False,
+        ),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Record an edit of [campaign] as a further revision; earlier ones stay.
 
     Refused where it contradicts recorded data: removing or renaming what has values, another unit.
+    A new parameter needs a default for the runs that are there, or their values (--past).
     With --file config.toml follows, if it holds a recorded revision.
     """
     from engine.experiments.revise import revise_campaign
@@ -88,14 +99,23 @@ def revise(
                 f"{workspace.config_path}: expected a [campaign] table to record, found none; "
                 "add one, or name a file with --file"
             )
-        revision = revise_campaign(workspace, campaign, note=note)
+        matched = None
+        if past:
+            from engine.experiments.past_values import match_past, read_past
+
+            columns = read_past(past, campaign, max_rows=workspace.settings.imports.max_rows)
+            matched = partial(match_past, columns)
+        revision = revise_campaign(workspace, campaign, note=note, past=matched)
     revised = revision.revised
     for warning in revision.warnings:
         warn(warning)
+    n_past = 0 if revised.past is None else len(revised.past.values)
     if as_json:
         differences = list(revised.differences)
-        print_json({**_document(revised.record), "differences": differences})
+        print_json({**_document(revised.record), "differences": differences, "past_runs": n_past})
         return
+    if n_past:
+        typer.echo(f"past values recorded of {n_past} run{'s' if n_past != 1 else ''}")
     if not revised.differences:
         typer.echo(
             f"campaign '{revised.record.name}': revision {revised.record.revision} says the same; "

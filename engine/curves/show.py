@@ -192,20 +192,21 @@ def _marks(evaluation: Evaluation) -> list[Mark]:
     curve, part = evaluation.curve, evaluation.cut
     x, y = curve.x[part.start : part.end + 1], curve.y[part.start : part.end + 1]
     marks = []
-    if evaluation.line is not None and evaluation.value("elastic_modulus") is not None:
-        value = evaluation.value("elastic_modulus")
-        marks.append(_line_mark(f"elastic modulus {written(value, 4)} MPa", evaluation.line, x, y))
+    modulus = evaluation.value("elastic_modulus")
+    if evaluation.line is not None and modulus is not None:
+        label = f"elastic modulus {written(modulus, 4)} MPa"
+        marks.append(_line_mark(label, evaluation.line, x, y))
     point = evaluation.yield_point
     if point is not None and evaluation.value("yield_strength") is not None:
         origin = evaluation.line.origin if evaluation.line is not None else float(x[0])
         label = f"yield {written(point.stress, 4)} MPa, {point.method}"
         marks.append(Mark(label, (point.strain + origin,), (point.stress,)))
-    if evaluation.hardening is not None and evaluation.value("tangent_modulus") is not None:
-        value = evaluation.value("tangent_modulus")
+    modulus = evaluation.value("tangent_modulus")
+    if evaluation.hardening is not None and modulus is not None:
         line = evaluation.hardening
         window = (float(x[line.first]), float(x[line.last]))
         heights = tuple(float(line.at(end)) for end in window)
-        marks.append(Mark(f"tangent modulus {written(value, 4)} MPa", window, heights))
+        marks.append(Mark(f"tangent modulus {written(modulus, 4)} MPa", window, heights))
     strength, elongation = evaluation.value("fracture_strength"), evaluation.value("elongation")
     if strength is not None and elongation is not None:
         label = f"fracture {written(strength, 4)} MPa at {written(elongation, 4)} %"

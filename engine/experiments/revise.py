@@ -8,7 +8,7 @@ from engine.campaign import Campaign
 from engine.experiments.awaited import excluded_proposals, runs_left_outside
 from engine.workspace import Workspace
 from engine.workspace.campaign_file import FOLLOWED, follow
-from engine.workspace.revisions import Revised, revise
+from engine.workspace.revisions import MatchPast, Revised, revise
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,19 @@ def revise_campaign(
     based_on: int | None = None,
     text: str | None = None,
     dry_run: bool = False,
+    past: MatchPast | None = None,
 ) -> Revision:
     """Record a definition as the next revision, and let config.toml follow; or tell what it would.
 
-    ``text``: the definition as somebody wrote it, for config.toml.
+    ``text``: the definition as somebody wrote it, for config.toml; ``past``: what runs had of its
+    parameters (:func:`engine.experiments.past_values.match_past`).
 
     Raises:
         StateError, EditedMeanwhileError, CampaignError: as of
             :func:`engine.workspace.revisions.revise`.
     """
-    revised = revise(workspace, campaign, note=note, based_on=based_on, dry_run=dry_run)
-    warnings: list[str] = []
+    revised = revise(workspace, campaign, note=note, based_on=based_on, dry_run=dry_run, past=past)
+    warnings: list[str] = [] if revised.past is None else list(revised.past.notes)
     if revised.taken_back is not None:
         earlier = revised.taken_back.revision
         warnings.append(

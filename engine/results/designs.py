@@ -6,16 +6,15 @@ One lucky specimen is no best: whatever was set alike counts together, in one ru
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from db.records import CampaignRecord, ExperimentBrief, MeanRecord, PredictionRecord, Status
+from db.records import CampaignRecord, DesignRecord, Goal, MeanRecord, PredictionRecord
 from db.session import Transaction
-from db.words import run_name
 from engine.campaign import Campaign, Objective, Value
-from engine.campaign.designs import Key, design_key
 from engine.campaign.numbers import written
 
 N_BATCHES = 20
@@ -52,11 +51,6 @@ class Design:
     means: Mapping[str, MeanRecord]
     expected: Mapping[str, Expected] = field(default_factory=dict)
 
-    def value(self, outcome: str) -> float | None:
-        """Return the mean of an outcome, ``None`` where it was not measured."""
-        mean = self.means.get(outcome)
-        return None if mean is None else mean.mean
-
 
 @dataclass(frozen=True)
 class BestDesigns:
@@ -73,7 +67,6 @@ def best_designs(
     *,
     n: int,
     has_front: bool = True,
-    means: Sequence[MeanRecord] | None = None,
 ) -> BestDesigns:
     """Return the best so far, with what a model expects of it.
 
@@ -83,21 +76,28 @@ def best_designs(
         campaign: its definition.
         n: designs of each objective.
         has_front: whether the front is wanted, too (which takes numpy).
-        means: of the wanted outcomes of the completed runs, where they are at hand.
     """
-    if means is None:
-        means = tx.measurements.means(record.id, campaign.wanted_outcomes)
-    designs = _designs(tx, record, campaign, means)
-    ranks = {o.outcome: ranked(designs, o)[:n] for o in campaign.objectives}
-    front = front_of(designs, campaign) if has_front else []
+    if has_front or campaign.constraints:
+        designs = _sound_designs(tx, record, campaign)
+        ranks = {o.outcome: ranked(designs, o)[:n] for o in campaign.objectives}
+        front = front_of(designs, campaign) if has_front else []
+    else:
+        # Of 100,000 designs these are all that need to come out of the database.
+        goals = [goal_of(objective) for objective in campaign.objectives]
+        outcomes = [goal.outcome for goal in goals]
+        best = tx.designs.best(record.id, _settings(campaign), outcomes, goals, n)
+        ranks = dict(zip(outcomes, best, strict=True))
+        front = []
     chosen = {design.runs: design for design in (*front, *chain(*ranks.values()))}
     expected = _expected(tx, record, chosen)
-    labels = {id_: label for label, id_ in tx.experiments.labels(record.id).items()}
+    runs = {run.id: run for run in tx.experiments.get_all({i for ids in chosen for i in ids})}
     full = {
-        ids: replace(
-            design,
-            names=tuple(run_name(id_, labels.get(id_)) for id_ in ids),
-            expected=expected[ids],
+        ids: Design(
+            ids,
+            tuple(runs[id_].name for id_ in ids),
+            runs[ids[-1]].conditions,
+            design.means,
+            expected[ids],
         )
         for ids, design in chosen.items()
     }
@@ -107,45 +107,53 @@ def best_designs(
     )
 
 
-def _designs(
-    tx: Transaction, record: CampaignRecord, campaign: Campaign, means: Sequence[MeanRecord]
-) -> tuple[Design, ...]:
+def _sound_designs(
+    tx: Transaction, record: CampaignRecord, campaign: Campaign
+) -> list[DesignRecord]:
     """Return what was spun and completed, without runs or designs known to break a constraint."""
+    limited = {name for constraint in campaign.constraints for name in constraint.terms}
     by_run: dict[int, dict[str, MeanRecord]] = {}
-    for mean in means:
+    for mean in tx.measurements.means(record.id, limited) if limited else ():
         by_run.setdefault(mean.experiment_id, {})[mean.outcome] = mean
-    groups: dict[Key, list[ExperimentBrief]] = {}
-    for brief in tx.experiments.briefs(record.id, (), status=(Status.COMPLETED,)):
-        if brief.id in by_run and not _is_breaking(campaign, by_run[brief.id]):
-            groups.setdefault(design_key(campaign, brief.conditions), []).append(brief)
-    designs = (
-        Design(
-            tuple(run.id for run in runs),
-            (),
-            runs[-1].conditions,
-            _pooled([by_run[run.id] for run in runs]),
-        )
-        for runs in groups.values()
+    breaking = [id_ for id_, means in by_run.items() if _is_breaking(campaign, means)]
+    designs = tx.designs.pooled(
+        record.id, _settings(campaign), campaign.wanted_outcomes, excluded=breaking
     )
-    return tuple(design for design in designs if not _is_breaking(campaign, design.means))
+    return [design for design in designs if not _is_breaking(campaign, design.means)]
 
 
-def ranked(designs: Sequence[Design], objective: Objective) -> list[Design]:
+def _settings(campaign: Campaign) -> dict[str, Value | None]:
+    """Return what makes a design, with defaults: what was set, whatever the room was like."""
+    # A default that stands for a value nobody knows makes no two runs alike.
+    return {p.name: None if p.is_unknown else p.default for p in campaign.controlled}
+
+
+def goal_of(objective: Objective) -> Goal:
+    """Return an objective as the database compares by it."""
+    if objective.threshold is None:
+        return Goal(objective.outcome, 1.0, -objective.least, objective.target)
+    return Goal(
+        objective.outcome, 1.0 if objective.goal == "maximize" else -1.0, objective.threshold
+    )
+
+
+def ranked(designs: Sequence[DesignRecord], objective: Objective) -> list[DesignRecord]:
     """Return the designs that an objective was measured of, the best first."""
     measured = [
         (-objective.gain(value), place)
         for place, design in enumerate(designs)
-        if (value := design.value(objective.outcome)) is not None
+        if (value := _value(design, objective.outcome)) is not None
     ]
     return [designs[place] for _, place in sorted(measured)]
 
 
-def front_of(designs: Sequence[Design], campaign: Campaign) -> list[Design]:
+def front_of(designs: Sequence[DesignRecord], campaign: Campaign) -> list[DesignRecord]:
     """Return the designs that no other beats in every objective."""
     from engine.campaign.front import front_mask  # numpy: `engine status` does without
 
-    values = [[_number(d.value(o.outcome)) for o in campaign.objectives] for d in designs]
-    mask = front_mask(values, campaign.objectives)
+    values = [[_value(d, o.outcome) for o in campaign.objectives] for d in designs]
+    numbers = [[math.nan if value is None else value for value in row] for row in values]
+    mask = front_mask(numbers, campaign.objectives)
     return [design for design, hit in zip(designs, mask, strict=True) if hit]
 
 
@@ -182,8 +190,9 @@ def _text(value: float) -> str:
     return written(value, 4)
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+def _value(design: DesignRecord, outcome: str) -> float | None:
+    mean = design.means.get(outcome)
+    return None if mean is None else mean.mean
 
 
 def _is_breaking(campaign: Campaign, rows: Mapping[str, MeanRecord]) -> bool:
@@ -191,30 +200,6 @@ def _is_breaking(campaign: Campaign, rows: Mapping[str, MeanRecord]) -> bool:
     return any(
         constraint.terms.keys() <= means.keys() and not constraint.is_met(means)
         for constraint in campaign.constraints
-    )
-
-
-def _pooled(rows: Sequence[Mapping[str, MeanRecord]]) -> dict[str, MeanRecord]:
-    """Return the means of all specimens together, whichever run they are of."""
-    by_outcome: dict[str, list[MeanRecord]] = {}
-    for row in rows:
-        for outcome, mean in row.items():
-            by_outcome.setdefault(outcome, []).append(mean)
-    return {outcome: _pool(means) for outcome, means in by_outcome.items()}
-
-
-def _pool(means: Sequence[MeanRecord]) -> MeanRecord:
-    if len(means) == 1:
-        return means[0]
-    n = sum(mean.n for mean in means)
-    return MeanRecord(
-        means[0].experiment_id,
-        means[0].outcome,
-        sum(mean.mean * mean.n for mean in means) / n,
-        sum(mean.square * mean.n for mean in means) / n,
-        min(mean.lowest for mean in means),
-        max(mean.highest for mean in means),
-        n,
     )
 
 

@@ -110,7 +110,7 @@ def overview(workspace: Workspace) -> Overview:
         n_unmeasured = tx.micrographs.count_unmeasured(record.id)
         champions = [m for m in tx.models.all_of(record.id) if m.status == "champion"]
         champion = champions[-1] if champions else None
-        best = best_designs(tx, record, campaign, n=N_BEST, means=mean_rows)
+        best = best_designs(tx, record, campaign, n=N_BEST)
         training = due(tx, record.id, workspace.settings.refresh)
     rows = _by_run(mean_rows)
     points, values, n_breaking = _points(campaign, rows, labels)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from db.records import CampaignRecord, ExperimentRecord, Goal, Limit, MeanRecord, Status
+from db.records import CampaignRecord, ExperimentRecord, Limit, MeanRecord, Status
 from engine.campaign import Campaign, Objective
-from engine.results.designs import Design, Expected, best_designs
+from engine.results.designs import Design, Expected, best_designs, goal_of
 from engine.workspace import Workspace
 
 
@@ -71,7 +71,9 @@ def campaign_status(workspace: Workspace, *, n_latest: int = 5) -> CampaignStatu
         record, campaign = workspace.active_campaign(tx)
         counts = tx.experiments.count(record.id)
         pending = tx.experiments.find(record.id, status=[s for s in Status if s.is_pending])
-        summary = tx.overviews.compute(record.id, _goals(campaign), _limits(campaign))
+        summary = tx.overviews.compute(
+            record.id, [goal_of(o) for o in campaign.objectives], _limits(campaign)
+        )
         newest = tx.overviews.latest(record.id, n_latest)
         by_id = {run.id: run for run in tx.experiments.get_all(newest)}
         best = best_designs(tx, record, campaign, n=1, has_front=False).ranked
@@ -94,18 +96,6 @@ def mean_of(experiment: ExperimentRecord, outcome: str) -> float | None:
     """Return the mean of an outcome's replicates, ``None`` where it was not measured."""
     values = experiment.replicates().get(outcome, ())
     return sum(values) / len(values) if values else None
-
-
-def _goals(campaign: Campaign) -> list[Goal]:
-    return [_goal(objective) for objective in campaign.objectives]
-
-
-def _goal(objective: Objective) -> Goal:
-    if objective.threshold is None:
-        return Goal(objective.outcome, 1.0, -objective.least, objective.target)
-    return Goal(
-        objective.outcome, 1.0 if objective.goal == "maximize" else -1.0, objective.threshold
-    )
 
 
 def _limits(campaign: Campaign) -> list[Limit]:

@@ -270,7 +270,7 @@ def _new_controlled_problems(
             '(what they had, default = 15.0, or default = "unknown")',
             "(what they had, or that it is unknown)",
         )
-        + ", or import a table with their labels and its column first"
+        + f", or {_PAST}"
         for name, n in counts.items()
     ]
 

@@ -158,3 +158,48 @@ def test_a_label_is_looked_up(database: Database, campaign, experiment_id: int) 
         assert tx.experiments.labelled(campaign.id, "M1") == experiment_id
         assert tx.experiments.labelled(campaign.id, "M2") is None
         assert tx.experiments.labelled(campaign.id + 1, "M1") is None
+
+
+def test_runs_of_equal_settings_are_pooled(database: Database, campaign) -> None:
+    """As run where that is recorded, else as planned; what was taken back counts no more."""
+
+    def run(actual: dict, values: tuple[float, ...], **more) -> NewExperiment:
+        return NewExperiment(
+            Origin.MANUAL,
+            Status.COMPLETED,
+            actual=actual,
+            outcomes={"strength": values} if values else {"modulus": (1.0,)},
+            **more,
+        )
+
+    new = [
+        run({"voltage": 18.0, "polymer": "PCL"}, (9.0, 11.0)),
+        run({"voltage": 16.5, "polymer": "PCL"}, (10.5,)),
+        run({"polymer": "PCL"}, (1.0,), proposed={"voltage": 18.0, "polymer": "PVA"}),
+        run({"voltage": 18.0, "polymer": "PVA"}, (30.0,)),
+        run({"voltage": 14.0}, (2.0,), proposed={"voltage": 16.5, "polymer": "PCL"}),
+        run({"voltage": 99.0, "polymer": "PCL"}, (77.0,)),
+        run({"polymer": "PCL"}, (), proposed={"voltage": 18.0}),
+        run({"polymer": "PCL"}, (4.0,)),
+    ]
+    with database.write("log") as tx:
+        ids = tx.experiments.add(campaign, new)
+        tx.experiments.unset_actual(ids[4], "voltage")
+    wanted = ["strength", "modulus"]
+    settings = {"voltage": 16.5, "polymer": None}
+    with database.read() as tx:
+        designs = tx.designs.pooled(campaign.id, settings, wanted, excluded=[ids[5]])
+        goals = [Goal("strength", -1, 0.0), Goal("modulus", 1, 0.0)]
+        best, stiff = tx.designs.best(campaign.id, settings, wanted, goals, 2)
+        single = tx.designs.pooled(campaign.id, {}, wanted)
+    assert [design.runs for design in designs] == [
+        (ids[0], ids[2], ids[6]), (ids[1], ids[4], ids[7]), (ids[3],)
+    ]  # fmt: skip
+    strength = designs[0].means["strength"]
+    assert (strength.n, strength.mean, strength.lowest, strength.highest) == (3, 7.0, 1.0, 11.0)
+    assert strength.variance == pytest.approx(28.0)
+    assert designs[0].means["modulus"].n == 1
+    assert "modulus" not in designs[2].means
+    assert [design.runs[0] for design in best] == [ids[1], ids[0]]
+    assert [design.runs[0] for design in stiff] == [ids[0]]
+    assert [design.runs for design in single] == [tuple(ids)]

@@ -15,8 +15,8 @@ def test_runs_of_one_setting_count_together(workspace) -> None:
     with workspace.database.read() as tx:
         best = best_designs(tx, *workspace.active_campaign(tx), n=5)
     first, second = best.ranked[STRENGTH]
-    assert (first.runs, first.value(STRENGTH), first.means[STRENGTH].n) == ((3, 4), 21.0, 2)
-    assert (second.runs, second.value(STRENGTH)) == ((1, 2, 5), pytest.approx(17.0))
+    assert (first.runs, first.means[STRENGTH].mean, first.means[STRENGTH].n) == ((3, 4), 21.0, 2)
+    assert (second.runs, second.means[STRENGTH].mean) == ((1, 2, 5), pytest.approx(17.0))
     assert second.means[STRENGTH].variance == pytest.approx(127.0)
     expected = first.expected[STRENGTH]
     assert (expected.mean, expected.lower, expected.upper) == (19.5, 15.25, 24.0)
