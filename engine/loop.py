@@ -26,6 +26,7 @@ from engine.propose.request import (
     Suggestion,
     SuggestionBatch,
 )
+from engine.replacement import with_rejected
 from engine.sources.serving_surrogate import folder_of, knowing_folder
 from engine.sources.spinning import spins
 from engine.workspace import Workspace, definition_of
@@ -133,7 +134,7 @@ def propose(
     workspace = workspace.settled()
     for _ in range(_ATTEMPTS):
         progress("reading the campaign")
-        snapshot = read_snapshot(workspace)
+        snapshot = read_snapshot(workspace, request)
         batch = compute(
             snapshot.history, request, workspace, settings, progress, checkpoint=snapshot.checkpoint
         )
@@ -289,6 +290,7 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress = silent) 
         history = learning_set(
             tx, record, campaign, limit=settings.most_runs, watermark=batch_record.watermark
         )
+        history = with_rejected(tx, campaign, history, request, batch_record.watermark)
         recorded = [tx.experiments.get(p.experiment_id) for p in tx.batches.proposals(batch_id)]
         checkpoint = _checkpoint_of(workspace, tx, batch_record)
     batch = compute(history, request, workspace, settings, progress, checkpoint=checkpoint)
@@ -335,13 +337,15 @@ def score(
     )
 
 
-def read_snapshot(workspace: Workspace) -> Snapshot:
-    """Read the campaign and all its experiments, consistently."""
+def read_snapshot(workspace: Workspace, request: ProposeRequest | None = None) -> Snapshot:
+    """Read the campaign and all its experiments, consistently, as a request looks at them."""
     with workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         checkpoint = knowing_folder(workspace, tx, record.id, campaign)
         limit = workspace.settings.propose.most_runs
         history = learning_set(tx, record, campaign, limit=limit)
+        if request is not None:
+            history = with_rejected(tx, campaign, history, request)
         return Snapshot(record, history, tx.watermark(), checkpoint)
 
 

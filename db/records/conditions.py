@@ -8,7 +8,11 @@ Value = float | str
 
 
 class Stage(StrEnum):
-    """Whether conditions are as proposed or as really run; both are kept."""
+    """Whether conditions are as proposed or as really run; both are kept.
+
+    A fact is no condition: who made the run, when, with what. No model sees it.
+    """
 
     PROPOSED = "proposed"
     ACTUAL = "actual"
+    FACT = "fact"

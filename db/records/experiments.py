@@ -143,6 +143,7 @@ class ExperimentRecord:
     measurements: tuple[MeasurementRecord, ...] = ()
     micrographs: tuple[MicrographRecord, ...] = ()
     proposal: ProposalRecord | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -179,13 +180,14 @@ class NewExperiment:
     proposed: Mapping[str, Value] = field(default_factory=dict)
     actual: Mapping[str, Value] = field(default_factory=dict)
     outcomes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TrailRecord:
     """One thing that was recorded of an experiment: when, by whom, what.
 
-    ``kind``: ``status``, ``condition``, ``measurement``, ``curve`` (a reading of one, its note
+    ``kind``: ``status``, ``condition``, ``fact``, ``measurement``, ``curve`` (a reading, its note
     the definitions) or ``micrograph`` (``replicate`` is its number then); ``revision`` > 1 is a
     correction, and without a value takes back what was there.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from db.records.conditions import Value
 from db.records.experiments import Status
@@ -98,3 +98,4 @@ class ExperimentBrief:
     status: Status
     conditions: Mapping[str, Value]
     means: Mapping[str, float]
+    facts: Mapping[str, str] = field(default_factory=dict)

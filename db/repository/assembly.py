@@ -57,7 +57,7 @@ class Query:
 def read_experiments(connection: Connection, query: Query) -> list[ExperimentRecord]:
     """Return the experiments in the order of their ids, with everything known of them."""
     selection = _selection(query)
-    proposed, actual = _conditions(connection, selection, query.watermark)
+    proposed, actual, facts = _conditions(connection, selection, query.watermark)
     measured = _measurements(connection, selection, query.watermark)
     pictures = _micrographs(connection, selection, query.watermark)
     reasons = _proposals(connection, selection)
@@ -95,6 +95,7 @@ def read_experiments(connection: Connection, query: Query) -> list[ExperimentRec
             measurements=tuple(measured.get(row.id, ())),
             micrographs=tuple(pictures.get(row.id, ())),
             proposal=reasons.get(row.id),
+            facts={name: str(text) for name, text in facts.get(row.id, {}).items()},
         )
         for row in connection.execute(statement)
     ]
@@ -105,7 +106,7 @@ def read_briefs(
 ) -> list[ExperimentBrief]:
     """Return the experiments in the order of their ids: status, conditions, means of outcomes."""
     selection = _selection(query)
-    proposed, actual = _conditions(connection, selection, query.watermark)
+    proposed, actual, facts = _conditions(connection, selection, query.watermark)
     m = measurements
     later = m.alias("later")
     superseded = select(later.c.supersedes_id).where(later.c.supersedes_id.is_not(None))
@@ -134,6 +135,7 @@ def read_briefs(
             Status(status),
             {**proposed.get(id_, {}), **actual.get(id_, {})},
             mean_values.get(id_, {}),
+            {name: str(text) for name, text in facts.get(id_, {}).items()},
         )
         for id_, status in connection.execute(chosen)
     ]
@@ -179,7 +181,7 @@ _Conditions = dict[int, dict[str, Value]]
 
 def _conditions(
     connection: Connection, selection: Subquery, watermark: int | None
-) -> tuple[_Conditions, _Conditions]:
+) -> tuple[_Conditions, _Conditions, _Conditions]:
     v = condition_values
     statement = select(v.c.experiment_id, v.c.stage, v.c.parameter, v.c.number, v.c.text)
     statement = statement.order_by(v.c.experiment_id, v.c.parameter, v.c.stage, v.c.revision)
@@ -191,7 +193,7 @@ def _conditions(
             by_stage[stage][experiment_id].pop(parameter, None)
         else:
             by_stage[stage][experiment_id][parameter] = value
-    return by_stage[Stage.PROPOSED], by_stage[Stage.ACTUAL]
+    return by_stage[Stage.PROPOSED], by_stage[Stage.ACTUAL], by_stage[Stage.FACT]
 
 
 def select_measurements() -> _AnySelect:

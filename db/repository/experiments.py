@@ -74,7 +74,11 @@ class Experiments:
             [
                 _condition_row(id_, name, stage, 1, value=value, change_id=change_id)
                 for id_, item in pairs
-                for stage, values in ((Stage.PROPOSED, item.proposed), (Stage.ACTUAL, item.actual))
+                for stage, values in (
+                    (Stage.PROPOSED, item.proposed),
+                    (Stage.ACTUAL, item.actual),
+                    (Stage.FACT, item.facts),
+                )
                 for name, value in values.items()
             ],
         )
@@ -253,39 +257,45 @@ class Experiments:
         Raises:
             ConflictError: there is no such experiment, or a value cannot be.
         """
-        self._state(experiment_id)
         # SQLite takes NaN for no value, which would take back what is there.
         if any(isinstance(value, float) and math.isnan(value) for value in values.values()):
             raise ConflictError("log: a condition is infinite or not a number")
+        self._set(experiment_id, Stage.ACTUAL, values)
+
+    def set_facts(self, experiment_id: int, facts: Mapping[str, str | None]) -> None:
+        """Record who, when, with what: a further revision of each that changes.
+
+        ``None`` takes a fact back; of one that was never recorded it writes nothing.
+
+        Raises:
+            ConflictError: there is no such experiment.
+        """
+        self._set(experiment_id, Stage.FACT, facts)
+
+    def _set(self, experiment_id: int, stage: Stage, values: Mapping[str, Value | None]) -> None:
+        self._state(experiment_id)
         newest: dict[str, tuple[int, Value | None]] = {}
         statement = (
             select(v.c.parameter, v.c.revision, v.c.number, v.c.text)
-            .where(v.c.experiment_id == experiment_id, v.c.stage == Stage.ACTUAL)
+            .where(v.c.experiment_id == experiment_id, v.c.stage == stage)
             .order_by(v.c.revision)
         )
         for parameter, revision, number, text in self._scope.connection.execute(statement):
             newest[parameter] = (revision, text if number is None else number)  # None: taken back
-        changed = {
-            name: (newest.get(name, (0, None))[0] + 1, value)
-            for name, value in values.items()
-            if name not in newest or newest[name][1] != value
-        }
-        if changed:
-            change_id = self._scope.change_id
-            self._bulk(
-                v,
-                [
-                    _condition_row(
-                        experiment_id,
-                        name,
-                        Stage.ACTUAL,
-                        revision,
-                        value=value,
-                        change_id=change_id,
-                    )
-                    for name, (revision, value) in changed.items()
-                ],
+        rows = [
+            _condition_row(
+                experiment_id,
+                name,
+                stage,
+                newest.get(name, (0, None))[0] + 1,
+                value=value,
+                change_id=self._scope.change_id,
             )
+            for name, value in values.items()
+            if newest.get(name, (0, None))[1] != value
+        ]
+        if rows:
+            self._bulk(v, rows)
 
     def unset_actual(self, experiment_id: int, parameter: str) -> None:
         """Take back what was recorded of a condition as really run; earlier values stay behind it.
@@ -294,23 +304,23 @@ class Experiments:
             ConflictError: nothing was recorded of it.
         """
         self._scope.require_run(experiment_id)
-        statement = select(func.max(v.c.revision)).where(
-            v.c.experiment_id == experiment_id,
-            v.c.parameter == parameter,
-            v.c.stage == Stage.ACTUAL,
-        )
-        revision = self._scope.connection.execute(statement).scalar_one()
+        revision = self._scope.connection.execute(
+            select(func.max(v.c.revision)).where(
+                v.c.experiment_id == experiment_id,
+                v.c.parameter == parameter,
+                v.c.stage == Stage.ACTUAL,
+            )
+        ).scalar_one()
         if revision is None:
             raise ConflictError(f"experiment {experiment_id} has no {parameter} to take back")
-        row = {
-            "experiment_id": experiment_id,
-            "parameter": parameter,
-            "stage": Stage.ACTUAL,
-            "revision": revision + 1,
-            "number": None,
-            "text": None,
-            "change_id": self._scope.change_id,
-        }
+        row = _condition_row(
+            experiment_id,
+            parameter,
+            Stage.ACTUAL,
+            revision + 1,
+            value=None,
+            change_id=self._scope.change_id,
+        )
         self._bulk(v, [row])
 
     def restore_status(
@@ -415,7 +425,13 @@ class Experiments:
 
 
 def _condition_row(
-    experiment_id: int, parameter: str, stage: Stage, revision: int, *, value: Value, change_id: int
+    experiment_id: int,
+    parameter: str,
+    stage: Stage,
+    revision: int,
+    *,
+    value: Value | None,
+    change_id: int,
 ) -> dict[str, Any]:
     is_text = isinstance(value, str)
     return {

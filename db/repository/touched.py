@@ -23,6 +23,9 @@ UNDO = "undo"
 """The action of a change that undoes another; its detail is ``change N``."""
 
 
+_KINDS = {Stage.ACTUAL: "condition", Stage.FACT: "fact"}
+
+
 def touched_by(connection: Connection, change_id: int) -> list[TouchedRecord]:
     """Return what a change recorded, experiment by experiment."""
     return [
@@ -81,20 +84,20 @@ def _measurements(connection: Connection, change_id: int) -> list[TouchedRecord]
 
 
 def _conditions(connection: Connection, change_id: int) -> list[TouchedRecord]:
-    statement = select(v.c.experiment_id, v.c.parameter, v.c.revision).where(
-        v.c.change_id == change_id, v.c.stage == Stage.ACTUAL
+    statement = select(v.c.experiment_id, v.c.parameter, v.c.stage, v.c.revision).where(
+        v.c.change_id == change_id, v.c.stage != Stage.PROPOSED
     )
     records = []
-    for id_, name, revision in connection.execute(statement).all():
+    for id_, name, stage, revision in connection.execute(statement).all():
         values = connection.execute(
             select(v.c.revision, v.c.number, v.c.text)
-            .where(v.c.experiment_id == id_, v.c.parameter == name, v.c.stage == Stage.ACTUAL)
+            .where(v.c.experiment_id == id_, v.c.parameter == name, v.c.stage == stage)
             .order_by(v.c.revision)
         )
         by_revision = {n: text if number is None else number for n, number, text in values}
         is_current = by_revision[max(by_revision)] == by_revision[revision]
         former = by_revision.get(revision - 1)
-        records.append(TouchedRecord(id_, "condition", name, None, former, is_current))
+        records.append(TouchedRecord(id_, _KINDS[stage], name, None, former, is_current))
     return records
 
 

@@ -32,7 +32,7 @@ def version_of(connection: Connection, experiment_id: int) -> int:
 
 
 def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
-    """Return every status, condition as run, measurement and picture, oldest first."""
+    """Return every status, condition as run, fact, measurement and picture, oldest first."""
     entries = [
         TrailRecord(at, actor, change, "status", failure or status, None, 1, note=note)
         for at, actor, change, status, failure, note in connection.execute(
@@ -44,20 +44,27 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
     ]
     entries += [
         TrailRecord(
-            at, actor, change, "condition", name, text if number is None else number, revision
+            at,
+            actor,
+            change,
+            "fact" if stage == Stage.FACT else "condition",
+            name,
+            text if number is None else number,
+            revision,
         )
-        for at, actor, change, name, number, text, revision in connection.execute(
+        for at, actor, change, name, stage, number, text, revision in connection.execute(
             select(
                 changes.c.at,
                 changes.c.actor,
                 changes.c.id,
                 v.c.parameter,
+                v.c.stage,
                 v.c.number,
                 v.c.text,
                 v.c.revision,
             )
             .join(changes, changes.c.id == v.c.change_id)
-            .where(v.c.experiment_id == experiment_id, v.c.stage == Stage.ACTUAL)
+            .where(v.c.experiment_id == experiment_id, v.c.stage != Stage.PROPOSED)
         )
     ]
     entries += [
@@ -131,7 +138,7 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
             .order_by(r.c.id)
         )
     ]
-    kinds = ("status", "condition", "curve", "measurement", "micrograph")
+    kinds = ("status", "condition", "fact", "curve", "measurement", "micrograph")
     return sorted(
         entries, key=lambda r: (r.change_id, kinds.index(r.kind), r.name, r.replicate or 0)
     )

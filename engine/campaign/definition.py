@@ -38,6 +38,7 @@ from engine.campaign.choices import Value
 from engine.campaign.conditions import Frozen, Number, check_condition
 from engine.campaign.curves import CurveSettings
 from engine.campaign.exclusions import Exclusion
+from engine.campaign.facts import Fact
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
 from engine.campaign.objectives import Objective
 from engine.campaign.parameters import (
@@ -155,8 +156,9 @@ class Campaign(Frozen):
     parameter_constraints: tuple[LinearConstraint, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     curves: CurveSettings = CurveSettings()
+    facts: tuple[Fact, ...] = ()
 
-    @field_validator("parameters", "properties")
+    @field_validator("parameters", "properties", "facts")
     @classmethod
     def _unique(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
         names = [item.name for item in items]
@@ -176,6 +178,9 @@ class Campaign(Frozen):
         shared = {p.name for p in self.parameters} & {p.name for p in self.properties}
         if shared:
             raise ValueError(f"'{shared.pop()}' is both a parameter and a property; rename one")
+        shared = {fact.name for fact in self.facts} & {*self.outcomes, *self._names()}
+        if shared:
+            raise ValueError(f"'{shared.pop()}' is a fact and something else; rename one")
         outcomes = [objective.outcome for objective in self.objectives]
         for name in outcomes:
             self._check_outcome(name, "objectives")
@@ -207,6 +212,9 @@ class Campaign(Frozen):
         self._check_exclusions()
         self._check_curves()
         return self
+
+    def _names(self) -> list[str]:
+        return [item.name for item in (*self.parameters, *self.properties)]
 
     def _check_curves(self) -> None:
         names = [prop.name for prop in self.properties]
@@ -326,9 +334,19 @@ class Campaign(Frozen):
         return max(1e-6 * least, 1e-9 * sum(spans), 32 * EPSILON * largest)
 
     def unit_of(self, name: str) -> str:
-        """Return the unit of a parameter or outcome."""
+        """Return the unit of a parameter, outcome or fact."""
         prop = self._property_of.get(name)
-        return prop.unit if prop is not None else self.parameter(name).unit
+        if prop is not None:
+            return prop.unit
+        fact = next((fact for fact in self.facts if fact.name == name), None)
+        return self.parameter(name).unit if fact is None else fact.unit
+
+    def fact(self, name: str) -> Fact:
+        """Return the fact called ``name`` (``KeyError`` if there is none)."""
+        for fact in self.facts:
+            if fact.name == name:
+                return fact
+        raise KeyError(name)
 
     def heading(self, name: str) -> str:
         """Return ``name [unit]``, the heading used in every table and file."""

@@ -17,6 +17,7 @@ from engine.campaign.units import UnitError, conversion
 Kind = Literal[
     "parameter",
     "outcome",
+    "fact",
     "label",
     "experiment",
     "status",
@@ -70,6 +71,9 @@ class Vocabulary:
                     self._add(word + outcome.removeprefix(prop.name), "outcome", outcome)
                 if prop.directions:
                     self._undirected[loosely(word)] = prop.outcomes
+        for fact in campaign.facts:
+            for word in (fact.name, *([fact.label] if fact.label else []), *fact.aliases):
+                self._add(word, "fact", fact.name)
         self._named = frozenset(self._loose)
         for word, kind in (RESERVED if reserved is None else reserved).items():
             # A synonym that the campaign needs for itself is given up, the word itself is moved.
@@ -156,7 +160,7 @@ class Vocabulary:
 
     def unit_of(self, kind: Kind, name: str) -> str | None:
         """Return the unit a heading of this meaning may state (``None``: none is kept)."""
-        has_unit = kind in ("parameter", "outcome", "scatter")
+        has_unit = kind in ("parameter", "outcome", "scatter", "fact")
         return self.campaign.unit_of(name) if has_unit else None
 
 

@@ -66,6 +66,13 @@ def log(
         list[str] | None, typer.Option(help="A condition as really run: voltage=17.8.")
     ] = None,
     at: Annotated[list[str] | None, typer.Option(help="What the room gave: humidity=61.")] = None,
+    facts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="Who, when, with what, as the campaign defines it: lot=A17; lot= takes it back.",
+        ),
+    ] = None,
     micrograph: Annotated[list[Path] | None, typer.Option(help="A picture of the mat.")] = None,
     curve: Annotated[
         list[Path] | None,
@@ -136,6 +143,7 @@ def log(
             "running": running,
             "note": _clean(note, "--note"),
             "label": _clean(label, "--label"),
+            "facts": _facts(facts),
             "micrographs": tuple(micrograph or ()),
             "curves": tuple(curve or ()),
             "tested": tested,
@@ -209,6 +217,7 @@ class _LogArguments:
             "label",
             "micrographs",
             "curves",
+            "facts",
         )
         is_single_run = [name for name in single_run_options if self.fixed[name]]
         if self.retract is not None or self.id or self.pairs or self.new:
@@ -252,6 +261,12 @@ class _LogArguments:
             retract=self.retract,
             **self.fixed,
         )
+
+
+def _facts(words: Sequence[str] | None) -> dict[str, str]:
+    from engine.experiments.facts import split_facts
+
+    return split_facts(words)
 
 
 def _clean(text: str | None, option: str) -> str | None:

@@ -88,6 +88,15 @@ def propose(
             "instead of going towards it.",
         ),
     ] = False,
+    replace: Annotated[
+        str | None,
+        typer.Option(
+            "--replace",
+            metavar="RUN",
+            help="One run in place of a rejected one (`engine log RUN --abandon`), chosen as its "
+            "batch was.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the batch, record nothing.")
     ] = False,
@@ -131,6 +140,7 @@ def propose(
         from engine.experiments.conditions import read_counts, split_pairs
         from engine.loop import propose as propose_batch
         from engine.propose.request import ProposeRequest
+        from engine.replacement import replacement_request
         from engine.workspace import Workspace
 
     with Workspace.open(config) as opened:
@@ -140,9 +150,16 @@ def propose(
         drift = workspace.drift(record)
         if drift:
             warn(drift)
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        asked = (n, at, fix, max_distinct, strategy, robust, replicates, explore)
+        if replace is not None and any(asked):
+            raise UsageError(
+                "--replace asks as the rejected run's batch did; only --seed, --dry-run and how "
+                "it is shown fit"
+            )
         request = ProposeRequest(
             n=settings.n if n is None else n,
-            seed=secrets.randbelow(2**31) if seed is None else seed,
+            seed=seed,
             strategy=strategy or settings.strategy,
             at=_numbers(campaign, at),
             robust=robust,
@@ -153,6 +170,8 @@ def propose(
             explore=explore,
             replicates=replicates,
         )
+        if replace is not None:
+            request = replacement_request(workspace, replace, seed=seed)
         _refuse_place(csv)
         if sheet is not None and preview is False:
             raise UsageError("--sheet shows the previews that --no-preview declines; keep one")

@@ -167,6 +167,10 @@ def _print_experiment(
     )
     if run.note:
         typer.echo(f"note: {run.note}")
+    if run.facts:
+        titles = {fact.name: fact.title for fact in campaign.facts}
+        facts = (f"{titles.get(name, name)} {text}" for name, text in run.facts.items())
+        typer.echo("; ".join(facts))
     if run.proposal is not None:
         typer.echo(
             f"proposed in batch {run.proposal.batch_id} as run {run.proposal.order}: "

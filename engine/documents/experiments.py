@@ -118,6 +118,7 @@ class _Run(Document):
     created_by: str
     proposed: dict[str, Value]
     actual: dict[str, Value]
+    facts: dict[str, str] = Field(default_factory=dict)
 
 
 class ExperimentOut(_Run):
@@ -166,9 +167,9 @@ class ListedExperimentOut(ExperimentOut):
         campaign: Campaign,
         front: Collection[int],
     ) -> Self:
-        """Return a run; a column is a parameter (as run) or an outcome (mean of replicates)."""
+        """Return a run; a column is a parameter (as run), a fact or an outcome (a mean)."""
         means = {name: sum(values) / len(values) for name, values in run.replicates().items()}
-        row = {**without_surplus(campaign.parameters, run.conditions), **means}
+        row = {**without_surplus(campaign.parameters, run.conditions), **run.facts, **means}
         return cls.model_validate(run).model_copy(
             update={
                 "on_front": run.id in front,
@@ -344,6 +345,7 @@ class LoggedOut(Document):
     micrographs: int = Field(validation_alias="n_micrographs")
     curves: tuple[CurveOut, ...] = ()
     note: str | None = Field(validation_alias=AliasPath("experiment", "note"))
+    facts: dict[str, str] = Field(validation_alias=AliasPath("experiment", "facts"))
     warnings: tuple[str, ...]
 
 
@@ -369,7 +371,7 @@ class TrailOut(Document):
 
     at: Moment
     actor: str
-    kind: Literal["status", "condition", "measurement", "micrograph"]
+    kind: Literal["status", "condition", "fact", "measurement", "micrograph"]
     name: str
     value: Value | None
     revision: int

@@ -69,7 +69,11 @@ def worksheet(file_format: str, campaign: Campaign, runs: Sequence[ExperimentRec
     """Return runs as a table to fill in, CSV or XLSX: settings, and a cell for each result."""
     unclaimed = Vocabulary(campaign).unclaimed
     parameters = [*campaign.controlled, *campaign.ambient]
-    to_fill = [*map(campaign.heading, campaign.outcomes), *map(unclaimed, ("failed", "note"))]
+    facts = [fact.name for fact in campaign.facts]
+    to_fill = [
+        *map(campaign.heading, [*campaign.outcomes, *facts]),
+        *map(unclaimed, ("failed", "note")),
+    ]
     headings = [
         unclaimed("experiment"),
         *(campaign.heading(parameter.name) for parameter in parameters),

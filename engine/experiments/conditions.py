@@ -251,6 +251,8 @@ class _Reader:
         if meaning is None:
             self._refuse_unknown_parameter(word, item, role)
         kind, name = meaning
+        if kind == "fact":
+            self.refuse(f"'{name}' is no condition: give it among the {fact_field()}", item)
         if kind != "parameter":
             self.refuse(
                 f"'{name}' is measured, not a condition. Known: {', '.join(self._names(role))}",
@@ -337,6 +339,11 @@ class _Reader:
             f"'{word}' is {kind} of the campaign '{self.campaign.name}'.{hint} Known: {listed}",
             item,
         )
+
+
+def fact_field() -> str:
+    """Return what the field of facts is called, wherever one is given."""
+    return by_voice("--with", field("facts"))
 
 
 def unknown_outcome(campaign: Campaign, word: str, meaning: tuple[Kind, str] | None) -> str:

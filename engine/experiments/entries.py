@@ -35,7 +35,8 @@ class Entry:
     replicate meant). ``retract`` takes results back: those of the outcomes that it names, or all
     if it names none; ``None`` takes none back. ``curves`` are testers' files, each specimen in
     them a replicate, and ``tested`` what is said of them. ``number`` is the replicate that a
-    file's row tells. ``removed`` are numbers of pictures that are no longer the run's.
+    file's row tells. ``removed`` are numbers of pictures that are no longer the run's. ``facts``
+    are who, when, with what; ``None`` takes one back.
     """
 
     experiment: str | None = None
@@ -57,6 +58,7 @@ class Entry:
     curves: tuple[Path, ...] = ()
     tested: HowTested = dataclasses.field(default_factory=HowTested)
     removed: tuple[int, ...] = ()
+    facts: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
 
 
 def check_flags(entry: Entry) -> None:
@@ -113,6 +115,7 @@ def check_flags(entry: Entry) -> None:
         or entry.micrographs
         or entry.curves
         or entry.removed
+        or entry.facts
         or entry.experiment is None
     )
     if not says_something:
@@ -145,13 +148,15 @@ def news_of(experiment: ExperimentRecord, entry: Entry) -> Entry | None:
     notes = (experiment.note or "").splitlines()
     note = None if entry.note in (experiment.note, *notes) else entry.note
     failure = None if entry.failure is experiment.failure else entry.failure
-    if not (results or actual or note or failure):
+    facts = {name: text for name, text in entry.facts.items() if experiment.facts.get(name) != text}
+    if not (results or actual or note or failure or facts):
         return None
     return dataclasses.replace(
         entry,
         results=results,
         actual=actual,
         note=note,
+        facts=facts,
         failure=failure,
         replicate=entry.replicate and bool(results),
         correct=entry.correct and bool(results),

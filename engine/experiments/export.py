@@ -139,6 +139,7 @@ def export_headings(campaign: Campaign) -> list[str]:
     return [
         *map(unclaimed, ("experiment", "label", "replicate")),
         *(campaign.heading(name) for name in (*names, *campaign.outcomes)),
+        *(campaign.heading(fact.name) for fact in campaign.facts),
         *map(unclaimed, ("status", "failed", "note")),
     ]
 
@@ -159,6 +160,7 @@ def export_rows(
                 str(number),
                 *(conditions.get(parameter.name) for parameter in campaign.parameters),
                 *(values.get((outcome, number)) for outcome in campaign.outcomes),
+                *(experiment.facts.get(fact.name) for fact in campaign.facts),
                 experiment.status.value,
                 experiment.failure.value if experiment.failure else None,
                 experiment.note,
@@ -198,6 +200,7 @@ def experiment_document(
         "status": experiment.status.value,
         "failure": experiment.failure.value if experiment.failure else None,
         "note": experiment.note,
+        "facts": dict(experiment.facts),
         "created_at": experiment.created_at.isoformat(),
         "created_by": experiment.created_by,
         "proposed": dict(experiment.proposed),

@@ -25,6 +25,8 @@ def receipt(recorded: Sequence[Recorded], campaign: Campaign) -> list[str]:
         for name, value in item.actual.items():
             number = value if isinstance(value, str) else f"{value:.10g}"
             lines.append(f"{campaign.heading(name)} = {number} as run")
+        for name, text in item.facts.items():
+            lines.append(f"{campaign.fact(name).title}: {text or 'taken back'}")
         counts = (
             (len(item.curves), "curve", "read"),
             (item.n_micrographs, "picture", "added"),

@@ -47,6 +47,7 @@ from engine.experiments.curve_results import (
     prepare_curves,
 )
 from engine.experiments.entries import Entry, check_flags, news_of, next_status, refuse_results
+from engine.experiments.facts import read_facts
 from engine.experiments.importers.cells import CellError, clean_label
 from engine.experiments.plausibility import far_from_expected
 from engine.experiments.recorded import Recorded, RecordedValue
@@ -206,6 +207,8 @@ class Recorder:
             experiment = remaining
         self._set_status(experiment, entry, has_results=bool(entry.results or read.values))
         self._remove_pictures(experiment, entry)
+        if entry.facts:
+            self.tx.experiments.set_facts(experiment.id, entry.facts)
         n_micrographs = self._register(experiment, entry)
         for results in (entry.results, *read.by_curve()):
             warnings += far_from_expected(
@@ -230,6 +233,7 @@ class Recorder:
             read.curves,
             len(entry.removed),
             entry.actual,
+            entry.facts,
         )
 
     def _record_curves(self, experiment: ExperimentRecord, entry: Entry) -> ReadCurves:
@@ -266,6 +270,7 @@ class Recorder:
             results={name: value for name, (value,) in results.items()},
             conditions=self._conditions(entry.conditions, "conditions"),
             actual=self._conditions(entry.actual, "actual"),
+            facts=read_facts(self.campaign, entry.facts),
         )
 
     def _conditions(self, pairs: Mapping[str, Value], field_name: str) -> dict[str, Value]:

@@ -35,3 +35,5 @@ class Recorded:
     """Pictures that are the run's no longer."""
     actual: Mapping[str, Value] = field(default_factory=dict)
     """Conditions as really run."""
+    facts: Mapping[str, str | None] = field(default_factory=dict)
+    """Who, when, with what; ``None``: taken back."""

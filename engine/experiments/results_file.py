@@ -65,7 +65,7 @@ def read_entries(
             headings = " or ".join(f"'{vocabulary.unclaimed(w)}'" for w in ("experiment", "label"))
             expected = f"expected a column {headings} that says whose results they are"
             return [RowProblem(1, None, None, expected)]
-        if not columns.of_kind("outcome", "failed", "note", "parameter"):
+        if not columns.of_kind("outcome", "failed", "note", "parameter", "fact"):
             names = ", ".join(campaign.heading(outcome) for outcome in campaign.outcomes)
             return [RowProblem(1, None, None, f"no column holds a result; expected {names}")]
         return []
@@ -86,7 +86,7 @@ def read_entries(
     awaits_results = bool(columns.of_kind("outcome", "failed"))
     for row in table.rows:
         first, *replicates = _entries(row, columns, reader, replicate=replicate, correct=correct)
-        says_what_became = first.results or first.failure or first.note
+        says_what_became = first.results or first.failure or first.note or first.facts
         if says_what_became or replicates or (first.actual and not awaits_results):
             entries += [(row.number, entry) for entry in (first, *replicates)]
         else:
@@ -136,6 +136,7 @@ def _entries(
         number=number,
         failure=row.failure,
         note=row.note,
+        facts=row.facts,
     )
     return [
         first,

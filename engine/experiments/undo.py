@@ -90,36 +90,48 @@ class _Undoing:
 
     def carry_out(self) -> None:
         """Write the rows that restore what was there."""
+        restore = {
+            "measurement": self._restore_value,
+            "micrograph": self._restore_picture,
+            "condition": self._restore_condition,
+            "fact": self._restore_fact,
+            "curve": self._restore_curve,
+            "status": self._restore_status,
+        }
         for item in self._touched:
-            id_ = item.experiment_id
-            if item.kind == "measurement":
-                assert item.replicate is not None  # noqa: S101 -- every measurement has one
-                self._restore_value(id_, item.name, item.replicate, item.former)
-            elif item.kind == "micrograph":
-                assert item.replicate is not None  # noqa: S101 -- its number
-                if item.former:
-                    self._tx.micrographs.put_back(item.replicate, note=f"undo {self._change.id}")
-                else:
-                    self._tx.micrographs.remove(item.replicate, note=f"undo {self._change.id}")
-            elif item.kind == "condition":
-                if item.former is None:
-                    self._tx.experiments.unset_actual(id_, item.name)
-                else:
-                    self._tx.experiments.set_actual(id_, {item.name: item.former})
-            elif item.kind == "curve":
-                # Its values are measurements, each restored by itself.
-                if item.former is None:
-                    self._tx.curves.withdraw(int(item.name.removeprefix("curve ")))
-                else:
-                    self._tx.curves.restore(item.former)
-            elif item.kind == "status":
-                run = self._runs[id_]
-                state = item.former or (Status.ABANDONED, None, run.note)
-                self._tx.experiments.restore_status(id_, *state)
+            restore[item.kind](item)
 
-    def _restore_value(self, id_: int, outcome: str, replicate: int, former: float | None) -> None:
-        if former is not None:
-            self._tx.measurements.correct(id_, outcome, replicate, former)
+    def _restore_picture(self, item: TouchedRecord) -> None:
+        assert item.replicate is not None  # noqa: S101 -- its number
+        put = self._tx.micrographs.put_back if item.former else self._tx.micrographs.remove
+        put(item.replicate, note=f"undo {self._change.id}")
+
+    def _restore_condition(self, item: TouchedRecord) -> None:
+        if item.former is None:
+            self._tx.experiments.unset_actual(item.experiment_id, item.name)
+        else:
+            self._tx.experiments.set_actual(item.experiment_id, {item.name: item.former})
+
+    def _restore_fact(self, item: TouchedRecord) -> None:
+        self._tx.experiments.set_facts(item.experiment_id, {item.name: item.former})
+
+    def _restore_curve(self, item: TouchedRecord) -> None:
+        # Its values are measurements, each restored by itself.
+        if item.former is None:
+            self._tx.curves.withdraw(int(item.name.removeprefix("curve ")))
+        else:
+            self._tx.curves.restore(item.former)
+
+    def _restore_status(self, item: TouchedRecord) -> None:
+        run = self._runs[item.experiment_id]
+        state = item.former or (Status.ABANDONED, None, run.note)
+        self._tx.experiments.restore_status(item.experiment_id, *state)
+
+    def _restore_value(self, item: TouchedRecord) -> None:
+        assert item.replicate is not None  # noqa: S101 -- every measurement has one
+        id_, outcome, replicate = item.experiment_id, item.name, item.replicate
+        if item.former is not None:
+            self._tx.measurements.correct(id_, outcome, replicate, item.former)
             return
         current = {(row.outcome, row.replicate) for row in self._runs[id_].measurements}
         # A retraction of what was a retraction already has nothing to take back.
@@ -157,7 +169,7 @@ class _Undoing:
         if item.replicate is not None and item.replicate > 1:
             heading += f" (replicate {item.replicate})"
         if item.former is None:
-            noun = "retracted" if item.kind == "measurement" else "as proposed, or not known"
-            return f"{run}: {heading} {noun}"
+            nouns = {"measurement": "retracted", "fact": "not known"}
+            return f"{run}: {heading} {nouns.get(item.kind, 'as proposed, or not known')}"
         value = item.former if isinstance(item.former, str) else f"{item.former:g}"
         return f"{run}: {heading} = {value} again"

@@ -12,6 +12,7 @@ from engine.errors import NotFoundError, SpinneretError, marked, spell
 from engine.jobs import upkeep
 from engine.jobs.queue import Handler, ShouldStop, TaskInterruptedError
 from engine.propose.request import ProposeRequest, checked
+from engine.replacement import replacement_request
 from engine.workspace import Workspace
 from engine.workspace.settings import ProposeSettings
 from surrogate.progress import Progress
@@ -49,7 +50,11 @@ def propose(
 
     with workspace.database.read() as tx:
         _, campaign = workspace.active_campaign(tx)
-    request = request_of(params, campaign, workspace.settings.propose)
+    if params.get("replaces"):
+        seed = secrets.randbelow(2**31)
+        request = replacement_request(workspace, int(params["replaces"]), seed=seed)
+    else:
+        request = request_of(params, campaign, workspace.settings.propose)
     preview = None if params.get("preview") is None else bool(params["preview"])
     proposed = propose_batch(workspace, request, preview=preview, progress=progress)
     return {

@@ -29,7 +29,8 @@ class ProposeRequest:
     ``max_distinct``: at most so many values of a parameter in the batch (adds to the campaign's).
     ``explore``: where no finished run reaches a threshold, search from the worst corner of the data
     instead of going towards it. ``replicates``: let settings that were run already be proposed
-    again. ``forecast``: say what to expect of each proposal (benchmarks do without).
+    again. ``forecast``: say what to expect of each proposal (benchmarks do without). ``replaces``:
+    the rejected run that this one stands in for (:mod:`engine.replacement`).
     """
 
     n: int
@@ -42,6 +43,7 @@ class ProposeRequest:
     explore: bool = False
     replicates: bool = False
     forecast: bool = True
+    replaces: int | None = None
 
 
 def checked(request: ProposeRequest, campaign: Campaign) -> ProposeRequest:

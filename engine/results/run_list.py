@@ -34,6 +34,11 @@ class Rule:
         if value is None:
             return False
         if isinstance(value, str) or isinstance(self.value, str):
+            # Days of facts, as they are kept, are in the order of their letters.
+            if self.sign not in ("=", "!="):
+                first, second = str(value), str(self.value)
+                is_beyond = first > second if ">" in self.sign else first < second
+                return is_beyond or (first == second and "=" in self.sign)
             is_same = str(value).casefold() == str(self.value).casefold()
             return is_same if self.sign == "=" else self.sign == "!=" and not is_same
         # As typed: 0.1 + 0.2 is 0.3 to whoever reads seven digits.
@@ -53,7 +58,7 @@ class RunQuery:
     """Which runs, in which order; everything together must hold.
 
     Attributes:
-        search: a part of the label or note, or a run's number.
+        search: a part of the label, the note or a fact, or a run's number.
         status: only runs that stand so; empty: all.
         since: first day that a run was recorded on (UTC).
         until: last day.
@@ -84,10 +89,12 @@ class ListedRun:
     at: datetime
     conditions: Mapping[str, Value]
     means: Mapping[str, float]
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, name: str) -> Value | None:
-        """Return a condition or an outcome's mean."""
-        return self.means.get(name, self.conditions.get(name))
+        """Return a condition, a fact or an outcome's mean."""
+        value = self.means.get(name, self.conditions.get(name))
+        return self.facts.get(name) if value is None else value
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,16 @@ def read_table(
     for brief in briefs:
         label, note, at = heads[brief.id]
         runs.append(
-            ListedRun(brief.id, label, brief.status, note, at, brief.conditions, brief.means)
+            ListedRun(
+                brief.id,
+                label,
+                brief.status,
+                note,
+                at,
+                brief.conditions,
+                brief.means,
+                brief.facts,
+            )
         )
     return RunTable(tuple(runs), frozenset(front))
 
@@ -150,8 +166,10 @@ def read_rules(
             )
         name, sign, text = match.groups()
         full_name = known_name(campaign, name, field_name)
-        parameters = {p.name: p for p in campaign.parameters}
-        if full_name in parameters and parameters[full_name].is_categorical:
+        if full_name in _days(campaign):
+            rules.append(Rule(full_name, sign, _as_day(text, field_name)))
+            continue
+        if full_name in _worded(campaign):
             if sign not in ("=", "!="):
                 raise UsageError(f"{full_name} holds words: expected = or !=", field=field_name)
             rules.append(Rule(full_name, sign, text))
@@ -168,6 +186,23 @@ def read_rules(
     return tuple(rules)
 
 
+def _worded(campaign: Campaign) -> set[str]:
+    categorical = {p.name for p in campaign.parameters if p.is_categorical}
+    return categorical | {fact.name for fact in campaign.facts}
+
+
+def _days(campaign: Campaign) -> set[str]:
+    return {fact.name for fact in campaign.facts if fact.kind == "date"}
+
+
+def _as_day(text: str, field_name: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        problem = f"expected a day such as 2026-05-31, got '{text}'"
+        raise UsageError(problem, field=field_name) from None
+
+
 def known_name(
     campaign: Campaign, word: str, field_name: str, further_names: Sequence[str] = ()
 ) -> str:
@@ -176,7 +211,8 @@ def known_name(
     Raises:
         UsageError: there is none, with the nearest.
     """
-    names = [*further_names, *(p.name for p in campaign.parameters), *campaign.outcomes]
+    facts = [fact.name for fact in campaign.facts]
+    names = [*further_names, *(p.name for p in campaign.parameters), *campaign.outcomes, *facts]
     if word in names:
         return word
     vocabulary = Vocabulary(campaign, reserved={})
@@ -199,7 +235,8 @@ def read_order(campaign: Campaign, word: str) -> tuple[str, bool]:
 def _is_found(run: ListedRun, word: str) -> bool:
     if word == str(run.id):
         return True
-    return any(word in nfc(text).casefold() for text in (run.label, run.note) if text)
+    texts = (run.label, run.note, *run.facts.values())
+    return any(word in nfc(text).casefold() for text in texts if text)
 
 
 def _place(run: ListedRun, name: str) -> Value | datetime | None:

@@ -43,6 +43,7 @@ _SECTIONS = {
     "constraints": "Limits on results",
     "parameter_constraints": "Rules on settings",
     "curves": "Reading of tensile curves",
+    "facts": "Who, when, with what",
     "parameters": "Parameters",
     "properties": "What is measured",
     "objectives": "What is wanted",

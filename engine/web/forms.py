@@ -153,6 +153,16 @@ def counts(form: FormData, campaign: Campaign, prefix: str) -> dict[str, int]:
     return read_counts(campaign, pairs, _FIELDS.get(prefix, prefix))
 
 
+def facts(form: FormData) -> dict[str, str | None]:
+    """Return the fields ``fact:name``; an empty one takes the fact back.
+
+    >>> facts(FormData({"fact:lot": "A17", "fact:needle": ""}))
+    {'lot': 'A17', 'needle': None}
+    """
+    names = [key.partition(":")[2] for key in form if key.startswith("fact:")]
+    return {name: word(form, f"fact:{name}") or None for name in names}
+
+
 def results(form: FormData, campaign: Campaign) -> list[tuple[str, float]]:
     """Return what the fields ``result:outcome`` hold: several fields, or several values in one.
 

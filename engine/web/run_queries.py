@@ -144,7 +144,7 @@ def usual_columns(campaign: Campaign) -> tuple[str, ...]:
 def all_columns(campaign: Campaign) -> list[str]:
     """Return what may be a column."""
     further_names = [name for name in campaign.outcomes if name not in usual_columns(campaign)]
-    return [*usual_columns(campaign), *further_names]
+    return [*usual_columns(campaign), *further_names, *(fact.name for fact in campaign.facts)]
 
 
 def run_table(site: Site, *, is_exact: bool = False) -> RunTable:

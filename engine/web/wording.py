@@ -47,6 +47,7 @@ LABELS = {
     "label": "Label",
     "note": "Note",
     "why": "Why",
+    "facts": "Who, when, with what",
     "micrographs": "Pictures",
     "nm_per_pixel": "Pixel size",
     "rotation_axis": "Rotation axis in the picture",
@@ -72,6 +73,7 @@ _ALIASES = {
     "fix": "fixed",
     "micrograph": "micrographs",
     "result": "results",
+    "with": "facts",
 }
 _PAGE_LABELS = LABELS | {alias: LABELS[name] for alias, name in _ALIASES.items()}
 

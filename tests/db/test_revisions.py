@@ -158,6 +158,23 @@ def test_what_takes_something_back_keeps_its_revision(old_url: str) -> None:
     assert "voltage" not in run.actual
 
 
+def test_facts_of_runs_keep_their_revision(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((OLD / "0010.sql").read_text(encoding="utf-8"))
+    url = f"sqlite:///{file}"
+    upgrade(url)
+    with Database.open(url) as database, database.write("log") as tx:
+        tx.experiments.set_facts(1, {"lot": "A17", "needle": None})
+    with pytest.raises(RuntimeError, match="are facts of runs: keep revision 0011"):
+        move(url, "0010", down=True)
+    with Database.open(url) as database, database.read() as tx:
+        run = tx.experiments.get(1)
+    assert run is not None
+    assert run.facts == {"lot": "A17"}
+    assert run.conditions == {"voltage": 17.8, "polymer": "PCL"}
+
+
 def test_the_kept_tables_are_those_that_the_migrations_make(tmp_path: Path, revision: str) -> None:
     kept, made = tmp_path / "kept.db", tmp_path / "made.db"
     with closing(sqlite3.connect(kept)) as connection:

@@ -102,3 +102,10 @@ class CellReader:
                 convert=column.converted,
             ),
         )
+
+    def fact(self, number: int, column: Column, text: str) -> str | None:
+        """Return who, when or with what; an empty cell is ``None``."""
+        if self._is_missing(column, text):
+            return None
+        fact = self.campaign.fact(column.name)
+        return self.read(number, column, text, lambda word: cells.parse_fact(word, fact))

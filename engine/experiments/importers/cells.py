@@ -10,6 +10,7 @@ from collections.abc import Callable
 from db.records import FailureKind, Status, reading
 from db.words import nfc
 from engine.campaign import Parameter, Property, Value
+from engine.campaign.facts import Fact
 from engine.campaign.units import converted
 from engine.campaign.vocabulary import conversion_of
 from engine.errors import by_voice, nearest_name
@@ -418,6 +419,20 @@ def clean_label(text: str) -> str | None:
     if label is not None and (len(label) > 200 or "\n" in label):
         raise CellError("expected a label of one line and at most 200 characters")
     return label
+
+
+def parse_fact(text: str, fact: Fact) -> str | None:
+    """Return who, when or with what of a run, ``None`` if the cell is empty.
+
+    Raises:
+        CellError: no day, none of the choices, or no line of text.
+    """
+    try:
+        return fact.read(clean_label(text) or "")
+    except CellError:
+        raise
+    except ValueError as error:
+        raise CellError(str(error)) from None
 
 
 def _is_invisible(letter: str) -> bool:

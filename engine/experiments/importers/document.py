@@ -112,6 +112,7 @@ class _Entry:
         n_values = sum(map(len, outcomes.values()))
         label = self._word("label", cells.clean_label)
         note = self._word("note", cells.clean_text)
+        facts = self._facts()
         stated = self._word("status", cells.parse_status) or (None, None)
         failure = self._word("failure", cells.parse_failure) or stated[1]
         status = status_of(n_values, stated[0], failure)
@@ -129,6 +130,7 @@ class _Entry:
             status=status,
             failure=failure,
             note=note,
+            facts=facts,
             is_stated=stated[0] is not None or failure is not None,
         )
 
@@ -181,6 +183,27 @@ class _Entry:
                     self._refuse(str(name), value, problem)
                 outcomes.setdefault(str(name), {})[replicate] = self._reading(item, result)
         return outcomes
+
+    def _facts(self) -> dict[str, str]:
+        entries = self._entry.get("facts") or {}
+        names = [fact.name for fact in self._campaign.facts]
+        if not isinstance(entries, dict):
+            self._refuse("facts", entries, "expected names and words (an object)")
+            return {}
+        facts: dict[str, str] = {}
+        for name, value in entries.items():
+            if name not in names:
+                near = nearest_name(str(name), names)
+                self._refuse(str(name), value, f"no fact of this campaign.{near}")
+                continue
+            try:
+                text = cells.parse_fact(str(value), self._campaign.fact(name))
+            except cells.CellError as error:
+                self._refuse(str(name), value, str(error))
+                continue
+            if text is not None:
+                facts[name] = text
+        return facts
 
     def _reading(self, item: Mapping[str, Any], value: float) -> float:
         """Return a value with what the document says of it besides."""

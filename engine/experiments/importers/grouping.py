@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from db.records import FailureKind, Status
@@ -37,6 +37,7 @@ class Row:
     status: Status | None = None
     failure: FailureKind | None = None
     note: str | None = None
+    facts: dict[str, str] = field(default_factory=dict)
     is_without_success: bool = False
     is_sound: bool = True
 
@@ -57,6 +58,7 @@ class Row:
                 "status",
                 "failure",
                 "note",
+                "facts",
             )
         )
 
@@ -168,6 +170,7 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
     n_problems = len(problems)
     conditions: dict[str, Value] = {}
     outcomes: dict[str, dict[int, float]] = {}
+    facts: dict[str, Value] = {}
     status, failure = first.status, first.failure
     if all(row.is_without_success and not row.has_results for row in rows):
         # What gave nothing to measure has failed; how is not told.
@@ -177,12 +180,8 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
         if clash is not row:
             problems.append(_repetition(row, clash, columns))
             continue
-        for name, value in row.conditions.items():
-            expected_value = conditions.setdefault(name, value)
-            if expected_value != value:
-                expected = f"expected {expected_value}, as in row {first.number} of the same run"
-                heading = _heading_of(name, columns)
-                problems.append(RowProblem(row.number, heading, str(value), expected))
+        for same, values in ((conditions, row.conditions), (facts, row.facts)):
+            problems += _contradictions(same, values, row, first, columns)
         for outcome, result in row.results.items():
             outcomes.setdefault(outcome, {})[row.replicate] = result
         for outcome, replicates in row.series.items():
@@ -213,9 +212,24 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
         label=first.label,
         failure=failure,
         note="\n".join(notes) or None,
+        facts={name: str(text) for name, text in facts.items()},
         is_stated=status is not None or failure is not None,
         experiment=_number_of(first),
     )
+
+
+def _contradictions(
+    same: dict[str, Value], values: Mapping[str, Value], row: Row, first: Row, columns: Columns
+) -> list[RowProblem]:
+    """Add a row's values to those of its run; return what differs."""
+    problems = []
+    for name, value in values.items():
+        expected_value = same.setdefault(name, value)
+        if expected_value != value:
+            expected = f"expected {expected_value}, as in row {first.number} of the same run"
+            heading = _heading_of(name, columns)
+            problems.append(RowProblem(row.number, heading, str(value), expected))
+    return problems
 
 
 def _number_of(row: Row) -> int | None:

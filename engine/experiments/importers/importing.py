@@ -275,6 +275,8 @@ class _Writer:
             self._tx.experiments.set_status(id_, extension.status, failure=extension.run.failure)
         if extension.note is not None:
             self._tx.experiments.set_note(id_, extension.note)
+        if extension.facts:
+            self._tx.experiments.set_facts(id_, extension.facts)
 
     def _correct(self, extension: Extension) -> None:
         id_ = extension.experiment.id
@@ -285,6 +287,8 @@ class _Writer:
                 self._tx.measurements.correct(id_, outcome, replicate, value)
         if extension.other_note is not None:
             self._tx.experiments.set_note(id_, extension.other_note)
+        if extension.other_facts:
+            self._tx.experiments.set_facts(id_, extension.other_facts)
 
     def _measure(self, id_: int, outcome: str, replicates: Mapping[int, float]) -> None:
         for replicate, value in sorted(replicates.items()):
@@ -319,6 +323,7 @@ def _new_experiment(run: ImportedRun) -> NewExperiment:
         label=run.label,
         failure=run.failure,
         note=run.note,
+        facts=run.facts,
         proposed=run.planned,
         actual=run.conditions,
         outcomes={

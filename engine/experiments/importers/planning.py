@@ -58,12 +58,14 @@ class Extension:
     corrections: Mapping[str, Mapping[int, float]]
     other_conditions: Mapping[str, Value]
     other_note: str | None
+    facts: Mapping[str, str]
+    other_facts: Mapping[str, str]
     differences: tuple[Difference, ...]
 
     @property
     def is_addition(self) -> bool:
         """Whether anything is added, corrections apart."""
-        return bool(self.results or self.conditions or self.status or self.note)
+        return bool(self.results or self.conditions or self.status or self.note or self.facts)
 
 
 @dataclass
@@ -200,6 +202,12 @@ def _extension(run: ImportedRun, recorded: ExperimentRecord, campaign: Campaign)
     elif run.note is not None and run.note != recorded.note:
         other_note = run.note
         differs("note", recorded.note, run.note)
+    facts = {name: text for name, text in run.facts.items() if name not in recorded.facts}
+    other_facts = {
+        name: text for name, text in run.facts.items() if recorded.facts.get(name, text) != text
+    }
+    for name, text in other_facts.items():
+        differs(name, recorded.facts[name], text)
     return Extension(
         experiment=recorded,
         run=run,
@@ -210,6 +218,8 @@ def _extension(run: ImportedRun, recorded: ExperimentRecord, campaign: Campaign)
         corrections=corrections,
         other_conditions=other_conditions,
         other_note=other_note,
+        facts=facts,
+        other_facts=other_facts,
         differences=tuple(differences),
     )
 

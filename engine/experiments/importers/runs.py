@@ -33,6 +33,7 @@ class ImportedRun:
     is_stated: bool = False
     experiment: int | None = None
     micrographs: tuple[Path, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all_conditions(self) -> dict[str, Value]:

@@ -231,6 +231,10 @@ def _row(number: int, texts: Sequence[str], columns: Columns, reader: CellReader
                 row.series.setdefault(column.name, {})[column.replicate] = result
             elif result is not None:
                 row.results[column.name] = result
+        elif column.kind == "fact":
+            fact = reader.fact(number, column, text)
+            if fact is not None:
+                row.facts[column.name] = fact
         elif column.kind in ("scatter", "specimens"):
             read_scatter(row, column, text, reader)
         else:

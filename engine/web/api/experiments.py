@@ -21,6 +21,7 @@ from engine.documents.jobs import JobOut
 from engine.errors import DataError, UsageError
 from engine.experiments.conditions import read_conditions, read_results
 from engine.experiments.entries import Entry
+from engine.experiments.facts import read_facts
 from engine.experiments.importers.cells import CellError, clean_label, clean_text
 from engine.experiments.receipt import receipt
 from engine.experiments.record import Recorded, record_series
@@ -63,6 +64,7 @@ def add_experiment(request: Request, body: schemas.NewRun, key: Key = None) -> R
             label=_clean(body.label, "label"),
             conditions=_conditions(body.conditions, campaign, "conditions"),
             note=_clean(body.note, "note"),
+            facts=read_facts(campaign, body.facts),
         )
         return _recorded(workspace, record_series(workspace, [entry], detail="a new run"), 201)
 
@@ -104,6 +106,7 @@ def edit_experiment(
             abandon=body.status == "abandoned",
             running=body.status == "running",
             note=_clean(body.note, "note"),
+            facts=read_facts(campaign, body.facts),
         )
         return _carried(workspace, [entry], id, version_of(if_match))
 

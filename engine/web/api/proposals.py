@@ -15,6 +15,7 @@ from engine.errors import NotFoundError
 from engine.jobs.kinds import request_of
 from engine.jobs.queue import cancel, get, newest, rerun, submit
 from engine.registry.versions import promote, rollback
+from engine.replacement import accept, replacement_request
 from engine.results.ledger import scores
 from engine.web.addresses import address_of
 from engine.web.api import schemas
@@ -84,6 +85,44 @@ def get_proposal(request: Request, id: Id) -> Response:
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         return answer(recorded_batch(tx, record, id))
+
+
+@router.post(
+    "/proposals/{id}/accept",
+    tags=["proposals"],
+    response_model=BatchOut,
+    responses=answers(404, 409),
+)
+def accept_proposals(request: Request, id: Id, key: Key = None) -> Response:
+    """Mark every run of a batch that is proposed as under way."""
+
+    def carry_out(workspace: Workspace) -> Outcome:
+        accept(workspace, id)
+        with workspace.database.read() as tx:
+            record, _ = workspace.active_campaign(tx)
+            return recorded_batch(tx, record, id), 200, {}
+
+    return at_most_once(request, key, id, carry_out)
+
+
+@router.post(
+    "/experiments/{id}/replacement",
+    tags=["proposals"],
+    status_code=202,
+    response_model=JobOut,
+    responses=answers(404, 409),
+)
+def replace_experiment(request: Request, id: Id, key: Key = None) -> Response:
+    """Choose a run in place of a rejected one in the background, as its batch was asked for."""
+    site, person = site_of(request), person_of(request)
+
+    def carry_out(workspace: Workspace) -> Outcome:
+        replacement_request(workspace, id, seed=0)
+        task = submit(workspace, "propose", {"replaces": id}, actor=person.name)
+        site.crew.wake()
+        return _accepted(request, task)
+
+    return at_most_once(request, key, id, carry_out)
 
 
 # -- jobs -----------------------------------------------------------------------------------------

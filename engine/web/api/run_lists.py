@@ -131,7 +131,6 @@ def list_experiments(
     is_newest_first = address.query.sort == "id" and address.query.descending
     is_last = len(rest) <= page * limit
     campaign = _campaign(site)
-    units = units_of(campaign)
     return answer(
         ExperimentsOut(
             items=tuple(
@@ -139,7 +138,7 @@ def list_experiments(
                 for run in runs_of(site, ids)
             ),
             columns=address.columns,
-            units={name: units[name] for name in address.columns},
+            units={name: campaign.unit_of(name) for name in address.columns},
             page=page,
             pages=max(1, -(-len(chosen) // limit)),
             next=ids[-1] if ids and is_newest_first and not is_last else None,

@@ -14,6 +14,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Number = Annotated[FiniteFloat, Field(ge=-1e300, le=1e300)]
 Value = Number | Annotated[str, Field(max_length=200)]
 Conditions = Annotated[dict[Name, Value], Field(max_length=200)]
+Facts = Annotated[dict[Name, Annotated[str, Field(max_length=200)] | None], Field(max_length=200)]
 Replicates = Value | Annotated[list[Value], Field(min_length=1, max_length=100)]
 
 
@@ -36,9 +37,13 @@ class NewRevision(_Sent):
 
 
 class NewRun(_Sent):
-    """A run that nobody proposed: a value of every controlled parameter, and what is known more."""
+    """A run that nobody proposed: a value of every controlled parameter, and what is known more.
+
+    `facts`: who made it, when, with what, as the campaign defines it.
+    """
 
     conditions: Conditions
+    facts: Facts = Field(default_factory=dict)
     label: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     note: Text | None = None
 
@@ -76,10 +81,14 @@ class Measure(_Sent):
 
 
 class RunEdit(_Sent):
-    """What became of a run: its status, how it was really run, words."""
+    """What became of a run: its status, how it was really run, who, when, with what, words.
+
+    A fact that is `null` is taken back.
+    """
 
     status: Literal["running", "failed", "abandoned"] | None = None
     failure: Literal["beads", "drips", "no_jet", "other"] | None = None
+    facts: Facts = Field(default_factory=dict)
     actual: Conditions = Field(default_factory=dict)
     note: Text | None = None
 

@@ -9,13 +9,19 @@ from markupsafe import Markup
 from starlette.datastructures import FormData
 from starlette.responses import FileResponse, Response
 
-from db.records import BatchRecord, ExperimentRecord
+from db.records import ExperimentRecord
 from engine.campaign import Campaign
 from engine.errors import NotFoundError
 from engine.jobs.kinds import request_of
 from engine.jobs.queue import cancel, get, newest, rerun, submit
 from engine.previews.on_demand import preview_file, previews_of
 from engine.propose.request import STRATEGIES
+from engine.replacement import BatchFamily, accept, family_of, replacement_request
+from engine.results.batch_outcome import (
+    Outcome,
+    measured_beside_expected,
+    solution_changes,
+)
 from engine.web import forms
 from engine.web.addresses import public, redirect
 from engine.web.forms import Sent, checked_form
@@ -144,7 +150,10 @@ def preview_picture(request: Request, id_: int) -> Response:
 @router.get("/batches/{id_}")
 def batch(request: Request, id_: int) -> Response:
     """Show a batch as cards, in the order to run them."""
-    record, campaign, runs, nearest, predictions = _batch(request, id_)
+    family, campaign, runs, nearest, predictions = _batch(request, id_)
+    if family.batch.id != id_:
+        return redirect(request, f"/batches/{family.batch.id}")
+    changes = solution_changes(campaign, [run for run in runs if run.status.is_pending])
     tasks = newest(site_of(request).workspace, kinds=["propose"], n=20)
     results = [task.result for task in tasks if task.result is not None]
     notes: list[str] = next(
@@ -154,11 +163,15 @@ def batch(request: Request, id_: int) -> Response:
         request,
         "batch.html",
         place="propose",
-        batch=record,
+        batch=family.batch,
+        replaced=family.replaced,
         definition=campaign,
         runs=runs,
         nearest=nearest,
         predictions=predictions,
+        came=_came_of(runs, predictions),
+        changes=changes,
+        tasks=[t for t in tasks if not t.status.is_over and t.params.get("replaces")],
         notes=notes,
         previews=previews_of(site_of(request).workspace, [run.id for run in runs]),
     )
@@ -167,13 +180,13 @@ def batch(request: Request, id_: int) -> Response:
 @router.get("/batches/{id_}/worksheet")
 def worksheet(request: Request, id_: int) -> Response:
     """Show a batch as one page to print, a code on each run."""
-    record, campaign, runs, _, predictions = _batch(request, id_)
+    family, campaign, runs, _, predictions = _batch(request, id_)
     printed = [run for run in runs if run.status.is_pending] or runs
     return page(
         request,
         "worksheet.html",
         place="propose",
-        batch=record,
+        batch=family.batch,
         definition=campaign,
         runs=printed,
         predictions=predictions,
@@ -183,7 +196,7 @@ def worksheet(request: Request, id_: int) -> Response:
 
 def _batch(
     request: Request, id_: int
-) -> tuple[BatchRecord, Campaign, list[ExperimentRecord], dict[int, ExperimentRecord], Any]:
+) -> tuple[BatchFamily, Campaign, list[ExperimentRecord], dict[int, ExperimentRecord], Any]:
     site = site_of(request)
     if not 0 < id_ < 2**63:  # beyond it SQLite raises OverflowError
         raise NotFoundError(f"there is no batch {id_}")
@@ -192,7 +205,8 @@ def _batch(
         record = tx.batches.get(id_)
         if record is None or record.campaign_id != campaign_record.id:
             raise NotFoundError(f"there is no batch {id_} in the campaign '{campaign_record.name}'")
-        proposals = tx.batches.proposals(id_)
+        family = family_of(tx, record)
+        proposals = family.proposals
         runs = [tx.experiments.get(p.experiment_id) for p in proposals]
         ids = {p.nearest_experiment_id for p in proposals} - {None}
         near = [tx.experiments.get(n) for n in ids if n is not None]
@@ -205,7 +219,30 @@ def _batch(
         }
     present = [run for run in runs if run is not None]
     nearest = {run.id: run for run in near if run is not None}
-    return record, campaign, present, nearest, predictions
+    return family, campaign, present, nearest, predictions
+
+
+def _came_of(runs: list[ExperimentRecord], predictions: Any) -> dict[int, dict[str, Outcome]]:
+    return {run.id: measured_beside_expected(run, predictions[run.id]) for run in runs}
+
+
+@router.post("/batches/{id_}/accept")
+def accept_batch(request: Request, id_: int) -> Response:
+    """Mark every run of a batch that is proposed as under way."""
+    site, person = site_of(request), person_of(request)
+    n = len(accept(site.workspace.acting(person.name), id_))
+    site.leave_message(person, "good", f"Accepted {n} run{'s' if n != 1 else ''}.")
+    return redirect(request, f"/batches/{id_}")
+
+
+@router.post("/runs/{id_}/replacement")
+def replace_run(request: Request, id_: int) -> Response:
+    """Queue the choice of a run in place of a rejected one."""
+    site, person = site_of(request), person_of(request)
+    replacement_request(site.workspace, id_, seed=0)
+    task = submit(site.workspace, "propose", {"replaces": id_}, actor=person.name)
+    site.crew.wake()
+    return redirect(request, f"/jobs/{task.id}")
 
 
 def _code(address: str) -> Markup:

@@ -55,6 +55,7 @@ def create_run(request: Request, form: Sent) -> Response:
             label=forms.text(form, "label"),
             conditions=forms.conditions(form, campaign, "condition"),
             note=forms.text(form, "note"),
+            facts={name: text for name, text in forms.facts(form).items() if text},
         )
         recorded = record(site.workspace.acting(person.name), entry, detail="a new run")
     except EXPECTED as error:
@@ -168,6 +169,8 @@ def _entries(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
         if note is None:
             raise UsageError("expected a reason: why is this run left out?", field="note")
         return [Entry(experiment=id_, abandon=True, note=note)]
+    if action == "facts":
+        return [Entry(experiment=id_, facts=forms.facts(form))]
     if action not in ("", "results", "note", "running", "edit"):
         raise UsageError(f"expected results, running, edit, failed or abandon, got '{action}'")
     if action in ("running", "edit"):

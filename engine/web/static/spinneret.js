@@ -177,5 +177,35 @@
       button.prepend(Object.assign(document.createElement("span"), { className: "spin" }));
     });
   }
+  // -- a batch that is being chosen: told on whatever page one is by then, in its title, too
+  const remembered = () => { try { return JSON.parse(localStorage.getItem("awaited") ?? "null"); } catch { return null; } };
+  const remember = (job) => { try { if (job) localStorage.setItem("awaited", JSON.stringify(job)); else localStorage.removeItem("awaited"); } catch { /* not told, then */ } };
+  function watch(job) {
+    const ask = async () => {
+      let state = null;
+      try {
+        const answer = await fetch(`${job.api}/jobs/${job.id}`);
+        if (answer.status === 404 || answer.status === 401) return remember(null);
+        if (answer.ok) state = await answer.json();
+      } catch { /* the server is away: asked again */ }
+      if (!state || ["queued", "running"].includes(state.status)) return setTimeout(ask, 2000);
+      remember(null);
+      tell(job, state);
+    };
+    ask();
+  }
+  function tell(job, state) {
+    const batch = state.result?.batch;
+    const words = batch ? `Batch ${batch} is ready` : `Job ${job.id}: ${state.status}`;
+    document.title = `● ${words} · Spinneret`;
+    const link = Object.assign(document.createElement("a"), { href: batch ? `${job.base}/batches/${batch}` : `${job.base}/jobs/${job.id}`, textContent: "Look at it" });
+    const line = Object.assign(document.createElement("p"), { className: batch ? "told good" : "told warning", id: "ready", textContent: `${words}. ` });
+    line.append(link);
+    document.querySelector('main [role="status"]')?.append(line);
+  }
+  const own = document.querySelector('[data-kind="propose"][hx-get]');
+  if (own) remember({ id: own.dataset.job, api, base });
+  else if (remembered()) watch(remembered());
+
   window.spinneret = { draw, token, shown, api };
 })();

@@ -24,6 +24,7 @@ ACROSS = "elongation.longitudinal"
 NO_VOLTAGE = "V=fast: expected voltage [kV] to be a finite number"
 NO_HUMIDITY = "W=damp: expected humidity [%] to be a finite number"
 NO_STRENGTH = "Fracture.longitudinal=long: expected fracture_strength [MPa] to be a finite number"
+NO_DAY = "Date spun=soon: expected a day such as 2026-05-31, got 'soon'"
 NO_COUNT = "C=0: expected a whole number, 1 or more, got '0'"
 
 # Options: the words that come before, and what is wrong with which alias. An option with None takes
@@ -32,6 +33,7 @@ COMMANDS: dict[tuple[str, str], list[tuple[tuple[str, ...], str]] | None] = {
     ("curve add", "--direction"): None,
     ("import", "--column"): None,
     ("log", "--direction"): None,
+    ("log", "--with"): None,  # test_facts.py
     ("log", "arguments"): [(("log", "1"), NO_STRENGTH)],
     ("log", "--new"): [(("log", "--new"), NO_VOLTAGE), (("log", "--new"), NO_STRENGTH)],
     ("log", "--actual"): [(("log", "1", "--actual"), NO_VOLTAGE)],
@@ -54,6 +56,7 @@ COMMANDS: dict[tuple[str, str], list[tuple[tuple[str, ...], str]] | None] = {
 FORMS: dict[tuple[str, str], tuple[str, str] | None] = {
     ("batch.html", "actual"): ("/runs/{run}", NO_VOLTAGE),
     ("login.html", "kept"): None,
+    ("macros.html", "fact"): None,  # test_facts_pages.py
     ("propose.html", "at"): ("/propose", NO_HUMIDITY),
     ("propose.html", "fixed"): ("/propose", NO_VOLTAGE),
     ("propose.html", "distinct"): ("/propose", NO_COUNT),
@@ -72,7 +75,9 @@ WITH_IT = {"/propose": {"n": "3"}, "/retrieve": {"by": "conditions"}, "/runs/{ru
 # Requests: the path and the part of its body; what else the body needs.
 REQUESTS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("post /experiments", "conditions"): (NO_VOLTAGE, {}),
+    ("post /experiments", "facts"): (NO_DAY, {"conditions": {"v": 18}}),
     ("patch /experiments/{id}", "actual"): (NO_HUMIDITY, {}),
+    ("patch /experiments/{id}", "facts"): (NO_DAY, {}),
     ("post /experiments/{id}/results", "results"): (NO_STRENGTH, {}),
     ("post /experiments/{id}/results", "actual"): (NO_VOLTAGE, {"results": {ACROSS: 88}}),
     ("post /proposals", "at"): (NO_HUMIDITY, {}),
