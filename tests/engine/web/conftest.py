@@ -216,6 +216,12 @@ def serve(folder: Path) -> Callable[..., Any]:
     return lambda *words: serving(folder, *words)
 
 
+@pytest.fixture(scope="session")
+def serve_in() -> Callable[..., Any]:
+    """Return the context manager that serves the workspace of a folder."""
+    return serving
+
+
 def two_outcomes(workspace: Workspace, n: int) -> None:
     """Record finished runs of the virtual lab with two outcomes: quick to fit."""
     record(workspace, draw(n, seed=7, outcomes=TWO))
