@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from db.records import Reading, Value
+
 
 def written(value: float, digits: int = 3) -> str:
     """Return a number of so many digits, without a power of ten where it is read more easily so.
@@ -17,3 +19,17 @@ def written(value: float, digits: int = 3) -> str:
     text = f"{rounded:.15f}".rstrip("0").rstrip(".")
     # Digits that only binary fractions have.
     return text if len(text) < 15 else f"{rounded:.12f}".rstrip("0").rstrip(".")
+
+
+def as_set(value: Value | None) -> str:
+    """Return a setting whole, as an instrument is set to it: no digit of it is rounded away.
+
+    >>> as_set(123456.25), as_set(0.1 + 0.2), as_set("DMF"), as_set(None)
+    ('123456.25', '0.3', 'DMF', '–')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    # Beyond 12 digits stands what only binary fractions have.
+    return f"{value:.12g}" if isinstance(value, Reading) else written(value, 12)

@@ -31,6 +31,7 @@ from engine.cli import (
     watch,
 )
 from engine.cli.bench import commands as bench
+from engine.cli.examples import add_examples
 from engine.terminal.exits import OneLineGroup
 
 app = typer.Typer(
@@ -73,6 +74,7 @@ for _module in (
     propose, preview, predict, retrieve, report, serve, users, watch, doctor, demo, bench,
 ):  # fmt: skip
     _module.register(app)
+add_examples(app)
 
 
 def main() -> None:

@@ -7,11 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.output import count, interval
+from engine.cli.output import count, interval, setting
 from engine.terminal.output import console, grid, warn
 
 if TYPE_CHECKING:
-    from engine.campaign import Campaign, Value
+    from engine.campaign import Campaign
     from engine.loop import ProposedBatch
     from engine.propose.request import Forecast, SourceShare, SuggestionBatch
 
@@ -24,7 +24,6 @@ def show_batch(
     to_stderr: bool,
 ) -> None:
     """Print a batch as a table, with the reasons and what it rests on."""
-    from engine.campaign.numbers import written
 
     screen = console(to_stderr=to_stderr)
     for note in batch.notes:
@@ -34,7 +33,7 @@ def show_batch(
     rows = [
         [
             "–" if id_ is None else str(id_),
-            *(_cell(s.conditions.get(name)) for name in settings),
+            *(setting(s.conditions.get(name)) for name in settings),
             *(interval(s.outcomes.get(name)) for name in outcomes),
             "–" if s.nearest is None else f"{s.p_success:.0%}",
         ]
@@ -59,7 +58,7 @@ def show_batch(
         screen.print(f"meant to hold: {constraints}.", markup=False)
     if batch.suggestions and batch.suggestions[0].ambient:
         room = ", ".join(
-            f"{name} {written(value, 4)} {campaign.unit_of(name)}".rstrip()
+            f"{name} {setting(value)} {campaign.unit_of(name)}".rstrip()
             for name, value in batch.suggestions[0].ambient.items()
         )
         screen.print(f"meant for {room}; intervals are of one new measurement.", markup=False)
@@ -89,12 +88,6 @@ def _share(source: SourceShare) -> str:
         )
     weights = ", ".join(f"{weight:.2f} {name}" for name, weight in source.weights.items())
     return f"source {source.name}: trusted ({source.trust:.0%}), weight in the mean {weights}."
-
-
-def _cell(value: Value | None) -> str:
-    if value is None:
-        return "–"
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def write_worksheet(path: Path, proposed: ProposedBatch) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.output import setting
 from engine.errors import ConfigError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import console, grid, print_json, warn
@@ -137,7 +138,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         records = tx.campaigns.all()
         counts = {record.id: sum(tx.experiments.count(record.id).values()) for record in records}
     if as_json:
-        print_json([{**_document(r), "experiments": counts[r.id]} for r in records])
+        print_json({"items": [{**_document(r), "experiments": counts[r.id]} for r in records]})
         return
     rows = [
         [
@@ -269,8 +270,8 @@ def _range(parameter: Parameter) -> str:
         return ", ".join(map(str, parameter.settable))
     low, high = parameter.bounds
     if low == high:
-        return f"{low:g}"
-    return f"{low:g} … {high:g}"
+        return setting(low)
+    return f"{setting(low)} … {setting(high)}"
 
 
 def _marks(parameter: Parameter) -> str:

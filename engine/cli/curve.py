@@ -117,7 +117,7 @@ def add(
     if as_json:
         from engine.documents.curves import CurveOut
 
-        print_json({"added": [CurveOut.model_validate(curve) for curve in recorded.curves]})
+        print_json({"items": [CurveOut.model_validate(curve) for curve in recorded.curves]})
         return
     print_curves(recorded.curves, campaign)
     typer.echo(
@@ -147,7 +147,7 @@ def list_(
     if as_json:
         from engine.documents.curves import CurveOut
 
-        print_json({"curves": [CurveOut.model_validate(curve) for curve in curves]})
+        print_json({"items": [CurveOut.model_validate(curve) for curve in curves]})
         return
     _print_table(curves, campaign)
     if not curves:
@@ -188,7 +188,7 @@ def show(
     if as_json:
         from engine.documents.curves import CurveOut
 
-        print_json({"curves": [CurveOut.model_validate(item.record) for item in drawings]})
+        print_json({"items": [CurveOut.model_validate(item.record) for item in drawings]})
         return
     print_curves([item.record for item in drawings], campaign)
     if png is not None:

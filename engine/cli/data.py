@@ -128,9 +128,15 @@ def _progress() -> Progress:
 
 
 def export(
-    out: Annotated[
-        Path | None, typer.Option(help="File to write.", show_default="standard output")
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="File to write: .csv, .xlsx or .json.",
+            show_default="standard output",
+        ),
     ] = None,
+    *,
     file_format: Annotated[
         str | None,
         typer.Option(
@@ -152,6 +158,7 @@ def export(
     direction: Annotated[
         str | None, typer.Option(help="With --to: the test direction to submit.")
     ] = None,
+    out: Annotated[Path | None, typer.Option(hidden=True, help="FILE.")] = None,
     config: ConfigOption = None,
 ) -> None:
     """Write every experiment of the campaign; `engine import` reads it back.
@@ -160,9 +167,12 @@ def export(
     conditions, who and when included. With --to electrospinning-data: completed runs as a record
     for Electrospinning-Data.org, in its names and units. Nothing is sent.
     """
+    if file is not None and out is not None:
+        raise UsageError(f"contradicts {field('file')}: keep one of them", field="out")
+    file = file or out
     if to is not None:
         _write_submission(
-            to, out, file_format, polymer or (), solvent or (), direction, config
+            to, file, file_format, polymer or (), solvent or (), direction, config
         )  # fmt: skip
         return
     for option, value in {"polymer": polymer, "solvent": solvent, "direction": direction}.items():
@@ -171,19 +181,19 @@ def export(
     from engine.experiments.export import choose_format, rendered_parts, write_export
     from engine.workspace import Workspace
 
-    chosen = choose_format(out, file_format)
+    chosen = choose_format(file, file_format)
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         curves = tx.curves.find(record.id) if chosen == "json" else ()
         runs = tx.experiments.each(record.id)
         parts = rendered_parts(chosen, record, campaign, runs, curves)
-        if out is None:
+        if file is None:
             for part in parts:
                 print_table(part.decode())
             return
-        write_export(out, parts)
+        write_export(file, parts)
         n_runs = sum(tx.experiments.count(record.id).values())
-    console(to_stderr=True).print(f"{n_runs} experiments → {out}", markup=False)
+    console(to_stderr=True).print(f"{n_runs} experiments → {file}", markup=False)
 
 
 def _write_submission(

@@ -82,7 +82,7 @@ def _print_round(screen: Any, campaign: Campaign, played: Round) -> None:
     from engine.results.material import rounded, setting
 
     room = ", ".join(
-        f"{name} {value:g} {campaign.unit_of(name)}".rstrip()
+        f"{name} {setting(value)} {campaign.unit_of(name)}".rstrip()
         for name, value in played.ambient.items()
     )
     outcomes = [objective.outcome for objective in campaign.objectives]
@@ -163,7 +163,7 @@ def _document(played: Played, seed: int) -> dict[str, Any]:
                 "sheet": None if round_.sheet is None else str(round_.sheet),
                 "runs": [
                     {
-                        "id": tried.experiment_id,
+                        "experiment": tried.experiment_id,
                         "order": tried.suggestion.order,
                         "conditions": dict(tried.suggestion.conditions),
                         "expected": {

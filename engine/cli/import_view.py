@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def import_document(report: ImportReport) -> dict[str, object]:
     """Return an import as plain JSON types."""
+    from engine.documents.problems import row_problem_document
+
     return {
         "source": report.source,
         "campaign": report.campaign,
@@ -30,16 +32,7 @@ def import_document(report: ImportReport) -> dict[str, object]:
         "micrographs": report.n_micrographs,
         "experiments": list(report.experiment_ids),
         "differences": list(report.differences),
-        "problems": [
-            {
-                "row": problem.row,
-                "column": problem.column,
-                "value": problem.value,
-                "expected": problem.expected,
-                "mend": problem.mend,
-            }
-            for problem in report.problems
-        ],
+        "problems": list(map(row_problem_document, report.problems)),
         "warnings": list(report.warnings),
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.import_view import import_document, print_import
+from engine.cli.output import setting
 from engine.errors import UsageError, field
 from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
 from engine.terminal.output import print_json, warn
@@ -203,9 +204,9 @@ def _in_words(fields: dict[str, Any]) -> str:
     unit = f" [{fields['unit']}]" if "unit" in fields else ""
     parts = [f"{fields['name']}{unit}"]
     if "low" in fields:
-        parts.append(f"{fields['low']:g} … {fields['high']:g}")
+        parts.append(f"{setting(fields['low'])} … {setting(fields['high'])}")
     if "step" in fields:
-        parts.append(f"in steps of {fields['step']:g}")
+        parts.append(f"in steps of {setting(fields['step'])}")
     if "choices" in fields:
         parts.append(", ".join(map(str, fields["choices"])))
     parts += [fields[key] for key in ("role", "scale") if key in fields]

@@ -161,9 +161,7 @@ def measure(
     if as_json:
         from engine.documents.experiments import MicrographFileOut
 
-        print_json(
-            {"measured": [MicrographFileOut.model_validate(picture) for picture in measured]}
-        )
+        print_json({"items": [MicrographFileOut.model_validate(picture) for picture in measured]})
         return
     _print_table(measured)
     typer.echo(f"{len(measured)} micrographs measured")

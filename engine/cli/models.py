@@ -45,7 +45,7 @@ def list_(
     with Workspace.open(config) as workspace:
         entries = list_models(workspace, _kind(kind))
     if as_json:
-        print_json([_document(entry) for entry in entries])
+        print_json({"items": [_document(entry) for entry in entries]})
         return
     if not entries:
         typer.echo("no model was trained yet; the starter that ships with Spinneret serves")
@@ -182,7 +182,8 @@ def rebuild(
     for difference in rebuilt.differences:
         warn(difference)
     if as_json:
-        print_json({**vars(rebuilt), "differences": list(rebuilt.differences)})
+        document = {name: value for name, value in vars(rebuilt).items() if name != "model_id"}
+        print_json({"model": rebuilt.model_id, **document})
     elif rebuilt.is_same:
         remark = "; its files are back in their place" if rebuilt.restored else ""
         typer.echo(f"model {model}: the same weights (sha256 {rebuilt.sha256[:12]}){remark}")
@@ -289,9 +290,9 @@ def _print_promoted(promoted: Promoted, *, as_json: bool) -> None:
     for note in promoted.notes:
         warn(note)
     if as_json:
-        from engine.documents.models import PromotedOut
+        from engine.documents.models import ServedOut
 
-        print_json(PromotedOut.model_validate(promoted))
+        print_json(ServedOut.model_validate(promoted))
         return
     champion = SHIPPED[promoted.kind] if promoted.now_id is None else f"model {promoted.now_id}"
     typer.echo(f"{champion} serves from now on ({promoted.kind})")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
+    from db.records import Value
     from engine.propose.request import Forecast
 
 
@@ -41,3 +42,10 @@ def interval(forecast: Forecast | None) -> str:
     if forecast is None:
         return "–"
     return f"{written(forecast.mean)} ({written(forecast.lower)}–{written(forecast.upper)})"
+
+
+def setting(value: Value | None) -> str:
+    """Return a setting for a table's cell or a sentence, whole."""
+    from engine.campaign.numbers import as_set
+
+    return as_set(value)

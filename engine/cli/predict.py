@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.output import count, interval
+from engine.cli.output import count, interval, setting
 from engine.cli.progress import progress_line
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
@@ -141,7 +141,7 @@ def _show(predictions: Predictions) -> None:
     rows = [
         [
             str(place),
-            *(_cell(row.conditions.get(name)) for name in names),
+            *(setting(row.conditions.get(name)) for name in names),
             *(interval(row.outcomes.get(name)) for name in outcomes),
             f"{row.p_success:.0%}",
         ]
@@ -172,7 +172,7 @@ def _show_one(predictions: Predictions, row: Prediction) -> None:
 
     campaign, screen = predictions.campaign, console()
     stated = ", ".join(
-        f"{name} {_cell(value)} {campaign.unit_of(name)}".rstrip()
+        f"{name} {setting(value)} {campaign.unit_of(name)}".rstrip()
         for name, value in row.conditions.items()
     )
     screen.print(stated, markup=False)
@@ -205,7 +205,7 @@ def _show_one(predictions: Predictions, row: Prediction) -> None:
         ]
         screen.print(grid(["outcome", *_ranks(campaign)], rows))
         ranges = ", ".join(
-            f"{p.name} {p.bounds[0]:g} … {p.bounds[1]:g} {p.unit}".rstrip()
+            f"{p.name} {setting(p.bounds[0])} … {setting(p.bounds[1])} {p.unit}".rstrip()
             for p in campaign.parameters
             if not p.is_categorical and not p.is_constant
         )
@@ -228,13 +228,5 @@ def _drive(campaign: Campaign, drive: Drive) -> str:
 
     if drive.is_monotone and drive.change is not None:
         return f"{drive.parameter} {'+' if drive.change > 0 else ''}{written(drive.change)}"
-    peak = f"{_cell(drive.best)} {campaign.unit_of(drive.parameter)}".rstrip()
+    peak = f"{setting(drive.best)} {campaign.unit_of(drive.parameter)}".rstrip()
     return f"{drive.parameter} {written(drive.span)}, highest at {peak}"
-
-
-def _cell(value: Value | None) -> str:
-    from engine.campaign.numbers import written
-
-    if value is None:
-        return "–"
-    return value if isinstance(value, str) else written(value, 4)

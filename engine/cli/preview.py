@@ -129,7 +129,7 @@ def preview(
     show_previews(previews, [heading], sheet, to_stderr=as_json)
     for run in nearest:
         listed = ", ".join(f"{name} {value}" for name, value in run["conditions"].items())
-        say(f"nearest run {run['run']} (similarity {run['similarity']:.2f}): {listed}")
+        say(f"nearest run {run['name']} (similarity {run['similarity']:.2f}): {listed}")
     say(f"seed {chosen}")
 
 
@@ -167,7 +167,8 @@ def _nearest_runs(workspace: Any, picture: Any) -> list[dict[str, Any]]:
         return []
     return [
         {
-            "run": match.item.run,
+            "experiment": match.item.experiment_id,
+            "name": match.item.run,
             "similarity": match.similarity,
             "conditions": dict(match.item.conditions),
         }

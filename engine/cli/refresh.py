@@ -162,7 +162,8 @@ def _give_up(grace_s: float) -> None:
 
 def _print_plan(planned: Plan, *, as_json: bool) -> None:
     if as_json:
-        print_json({**vars(planned), "reasons": list(planned.reasons)})
+        document = {name: value for name, value in vars(planned).items() if name != "champion_id"}
+        print_json({"champion": planned.champion_id, **document})
         return
     for reason in planned.reasons or ("no trigger of [refresh] is pulled",):
         typer.echo(f"{'due' if planned.is_due else 'not due'}: {reason}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.micrograph import AxisOption, ScaleOption
-from engine.cli.output import count
+from engine.cli.output import count, setting
 from engine.cli.progress import progress_bar
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
@@ -202,12 +202,7 @@ def _heading(retrieved: Retrieved, name: str) -> str:
 
 
 def _value(item: Item, name: str) -> str:
-    from engine.campaign.numbers import written
-
-    value = item.conditions.get(name)
-    if value is None:
-        return "–"
-    return value if isinstance(value, str) else written(value, 4)
+    return setting(item.conditions.get(name))
 
 
 def _measured(value: float | None, off: float | None, digits: int) -> str:

@@ -213,7 +213,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     with Workspace.open(config) as workspace:
         sources = list_sources(workspace)
     if as_json:
-        print_json({"sources": [_brief(source) for source in sources]})
+        print_json({"items": [_brief(source) for source in sources]})
         return
     if not sources:
         typer.echo("no sources; add one with `engine source add`")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.output import setting
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import console, grid, print_json, warn
@@ -142,10 +143,10 @@ def _show_batch(config: Path | None, batch_id: int, as_json: bool) -> None:
         print_json(batch)
         return
     moment = f"{batch.created_at.astimezone():%Y-%m-%d %H:%M}"
-    typer.echo(f"batch {batch.id} ({batch.strategy}), {moment} by {batch.created_by}")
+    typer.echo(f"batch {batch.batch} ({batch.strategy}), {moment} by {batch.created_by}")
     names = [parameter.name for parameter in campaign.controlled]
     rows = [
-        [str(item.experiment), *(_cell(item.conditions.get(name)) for name in names),
+        [str(item.experiment), *(setting(item.conditions.get(name)) for name in names),
          f"{item.p_success:.0%}", item.status.value]
         for item in batch.proposals
     ]  # fmt: skip
@@ -177,7 +178,7 @@ def _print_experiment(
             f"{run.proposal.reason} (chance of success {run.proposal.p_success:.0%})"
         )
     rows = [
-        [_heading(campaign, name), _cell(run.proposed.get(name)), _cell(run.actual.get(name))]
+        [_heading(campaign, name), setting(run.proposed.get(name)), setting(run.actual.get(name))]
         for name in _known_first(campaign, run.conditions)
     ]
     _print_grid(["condition", "proposed", "as run"], rows)
@@ -187,7 +188,7 @@ def _print_experiment(
             [
                 _heading(campaign, m.outcome),
                 str(m.replicate),
-                "–" if m.is_retraction else _cell(m.value),
+                "–" if m.is_retraction else setting(m.value),
                 _state_of(m, is_superseded=m.id in superseded),
                 f"{m.recorded_at.astimezone():%Y-%m-%d %H:%M}",
                 m.recorded_by,
@@ -253,7 +254,7 @@ def _values(campaign: Campaign, experiment: ExperimentRecord, names: Sequence[st
     from engine.campaign.applicability import without_surplus
 
     conditions = without_surplus(campaign.parameters, experiment.conditions)
-    return [_cell(conditions.get(name)) for name in names]
+    return [setting(conditions.get(name)) for name in names]
 
 
 def _cell(value: Value | None) -> str:

@@ -58,7 +58,7 @@ def list_users(config: ConfigOption = None, as_json: JsonOption = False) -> None
     with Workspace.open(config) as workspace:
         users = everybody(workspace)
     if as_json:
-        print_json([{"name": user.name, "role": user.role.value} for user in users])
+        print_json({"items": [{"user": user.name, "role": user.role.value} for user in users]})
         return
     if not users:
         say("no users yet: `engine users add NAME --role admin`")
@@ -123,7 +123,7 @@ def token(
     with Workspace.open(config) as workspace:
         secret, record = make_token(workspace, name, called, scope, days=days)
     if as_json:
-        print_json({"id": record.id, "token": secret, "scope": record.scope.value})
+        print_json({"number": record.id, "token": secret, "scope": record.scope.value})
         return
     say(f"token {record.id} ({record.scope}); keep it, it is shown this once:")
     typer.echo(secret)
@@ -138,7 +138,12 @@ def tokens(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         in_use = list_tokens(workspace)
     if as_json:
         print_json(
-            [{"id": t.id, "user": t.user, "name": t.name, "scope": t.scope.value} for t in in_use]
+            {
+                "items": [
+                    {"number": t.id, "user": t.user, "name": t.name, "scope": t.scope.value}
+                    for t in in_use
+                ]
+            }
         )
         return
     rows = [

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class CampaignOut(Document):
-    """A search: its newest definition."""
+    """A search: its newest definition. Addresses have its ``number``."""
 
-    id: int
-    name: str
+    number: int = Field(validation_alias="id")
+    campaign: str = Field(validation_alias="name")
     revision: int
-    is_active: bool
+    active: bool = Field(validation_alias="is_active")
     definition: dict[str, Any]
 
 
@@ -62,7 +62,7 @@ class CampaignsOut(Document):
 
 
 class RevisionOut(Document):
-    """A revision as ``engine campaign`` tells it: ``campaign`` and ``active`` for the API's names.
+    """A revision as ``engine campaign`` tells it.
 
     ``definition``, ``differences`` and ``experiments`` (how many) follow where they are asked for.
     """

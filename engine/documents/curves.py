@@ -27,7 +27,7 @@ class CurvePropertyOut(Document):
 class CurveOut(Document):
     """One specimen's curve with its newest reading; no values where it was taken back."""
 
-    id: int
+    curve: int = Field(validation_alias="id")
     experiment: int = Field(validation_alias="experiment_id")
     direction: str | None
     replicate: int

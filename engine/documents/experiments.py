@@ -49,7 +49,7 @@ class RevisedMeasurementOut(MeasurementOut):
 class MicrographOut(Document):
     """A picture of the mat and what it shows."""
 
-    id: int
+    micrograph: int = Field(validation_alias="id")
     experiment: int = Field(validation_alias="experiment_id")
     sha256: str
     original_name: str
@@ -108,7 +108,7 @@ class PredictionOut(Document):
 
 
 class _Run(Document):
-    id: int
+    experiment: int = Field(validation_alias="id")
     label: str | None
     origin: Origin
     status: Status
@@ -349,12 +349,11 @@ class LoggedOut(Document):
     warnings: tuple[str, ...]
 
 
-class RecordedOut(Document):
-    """What the API recorded of a run, and what is odd about it."""
+class RecordedOut(ExperimentDetailOut):
+    """A run as it stands now, what the API recorded of it, and what is odd about that."""
 
-    experiment: ExperimentDetailOut
-    recorded: tuple[str, ...]
-    warnings: tuple[str, ...]
+    recorded: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class UndoneOut(Document):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class JobOut(Document):
     """Something done in the background; ``result`` when it is done."""
 
-    id: int
+    job: int = Field(validation_alias="id")
     kind: str
     status: TaskStatus
     progress: str | None
@@ -41,7 +41,7 @@ class JobsOut(Document):
 class ChangeOut(Document):
     """Who did what."""
 
-    id: int
+    change: int = Field(validation_alias="id")
     at: Moment
     actor: str
     action: str
@@ -79,7 +79,7 @@ class ScheduleOut(Document):
 
     scheduler: str | None = None
     heartbeat_at: Moment | None = None
-    jobs: tuple[ScheduledJobOut, ...]
+    items: tuple[ScheduledJobOut, ...]
 
     @classmethod
     def build(cls, schedule: ScheduleStatus) -> Self:
@@ -88,5 +88,5 @@ class ScheduleOut(Document):
         return cls(
             scheduler=None if holder is None else holder.owner,
             heartbeat_at=None if holder is None else holder.heartbeat_at,
-            jobs=tuple(map(ScheduledJobOut.model_validate, schedule.jobs)),
+            items=tuple(map(ScheduledJobOut.model_validate, schedule.jobs)),
         )

@@ -1,9 +1,4 @@
-"""Trained models: versions, what serves, trainings.
-
-``engine models`` says ``model``, ``made_at`` and ``made_by`` where the API says ``id``,
-``created_at`` and ``created_by``, and ``champion`` and ``retired`` where it says ``now`` and
-``former``.
-"""
+"""Trained models: versions, what serves, trainings."""
 
 from __future__ import annotations
 
@@ -21,7 +16,7 @@ if TYPE_CHECKING:
 class ModelOut(Document):
     """A trained model."""
 
-    id: int
+    model: int = Field(validation_alias="id")
     kind: ModelKind
     status: ModelStatus
     parent: int | None = Field(validation_alias="parent_id")
@@ -42,17 +37,9 @@ class ServedOut(Document):
     """What serves now, and what served before; ``null``: what ships with the program."""
 
     kind: ModelKind
-    now: int | None = Field(validation_alias="now_id")
-    former: int | None = Field(validation_alias="former_id")
-    notes: tuple[str, ...]
-
-
-class PromotedOut(Document):
-    """The same as ``engine models promote`` and ``rollback`` tell it."""
-
-    kind: ModelKind
     champion: int | None = Field(validation_alias="now_id")
     retired: int | None = Field(validation_alias="former_id")
+    notes: tuple[str, ...]
 
 
 class PromotionOut(Document):
@@ -71,8 +58,8 @@ class _Version(Document):
     artifact: str = Field(validation_alias="artifact_path")
     sha256: str
     watermark: int
-    made_at: Moment = Field(validation_alias="created_at")
-    made_by: str = Field(validation_alias="created_by")
+    created_at: Moment
+    created_by: str
     metrics: dict[str, Any]
     config: dict[str, Any] | None
     seed: int | None

@@ -130,7 +130,7 @@ class SliceOut(Document):
 class MeasuredRunOut(Document):
     """A finished run beside the model's line: where it was made, the outcome's mean."""
 
-    id: int
+    experiment: int = Field(validation_alias="id")
     name: str
     conditions: dict[str, Value]
     value: float

@@ -64,7 +64,7 @@ class ProposedOut(Document):
 class BatchBriefOut(Document):
     """What one call chose, without its runs."""
 
-    id: int
+    batch: int = Field(validation_alias="id")
     strategy: str
     seed: int
     watermark: int
@@ -110,9 +110,9 @@ class BatchesOut(Document):
 
 
 class SuggestionOut(Document):
-    """One run of a batch as it was computed; ``id`` is ``null`` for a dry run."""
+    """One run of a batch as it was computed; ``experiment`` is ``null`` for a dry run."""
 
-    id: int | None = None
+    experiment: int | None = None
     order: int
     conditions: dict[str, Value]
     ambient: dict[str, float]
@@ -166,7 +166,7 @@ class ProposedBatchOut(Document):
         """Return a batch; ``sheet``: the contact sheet of its previews."""
         batch, previews = proposed.batch, proposed.previews
         suggestions = [
-            SuggestionOut.model_validate(suggestion).model_copy(update={"id": id_})
+            SuggestionOut.model_validate(suggestion).model_copy(update={"experiment": id_})
             for id_, suggestion in proposed.numbered
         ]
         if previews is not None:

@@ -36,7 +36,7 @@ class MatchOut(Document):
     conditions_similarity: float | None
     source: str | None
     experiment: int | None
-    run: str
+    name: str
     label: str | None
     micrograph: int | None
     path: str
@@ -57,7 +57,7 @@ class MatchOut(Document):
             conditions_similarity=match.conditions_similarity,
             source=item.source,
             experiment=item.experiment_id,
-            run=item.run,
+            name=item.run,
             label=item.label,
             micrograph=item.micrograph_id,
             path=str(item.picture.path),

@@ -30,24 +30,24 @@ from engine.workspace.files import write_parts_aside
 FORMATS = ("csv", "xlsx", "json")
 
 
-def choose_format(out: Path | None, stated: str | None) -> str:
+def choose_format(file: Path | None, stated: str | None) -> str:
     """Return the format asked for, or told by the file's name; CSV otherwise.
 
     Raises:
         UsageError: no such format, or Excel without a file to write to.
     """
-    suffix = out.suffix.removeprefix(".").casefold() if out is not None else ""
+    suffix = file.suffix.removeprefix(".").casefold() if file is not None else ""
     chosen = stated or (suffix if suffix in FORMATS else "csv")
     if chosen not in FORMATS:
         raise UsageError(f"expected {', '.join(FORMATS)}, got '{chosen}'", field="format")
-    if stated is None and out is not None and suffix not in FORMATS:
+    if stated is None and file is not None and suffix not in FORMATS:
         raise UsageError(
-            f"{field('out')} {place(out)}: expected a name ending in .csv, .xlsx or .json, or "
+            f"{field('file')} {place(file)}: expected a name ending in .csv, .xlsx or .json, or "
             f"{field('format')}"
         )
-    if chosen == "xlsx" and out is None:
+    if chosen == "xlsx" and file is None:
         raise UsageError(
-            f"{field('format')} xlsx needs {field('out')} FILE: a workbook is no text to print"
+            f"{field('format')} xlsx needs a {field('file')}: a workbook is no text to print"
         )
     return chosen
 
@@ -194,7 +194,7 @@ def experiment_document(
 ) -> dict[str, Any]:
     """Return one experiment as plain JSON types."""
     return {
-        "id": experiment.id,
+        "experiment": experiment.id,
         "label": experiment.label,
         "origin": experiment.origin.value,
         "status": experiment.status.value,

@@ -17,6 +17,7 @@ from db.records import (
 )
 from engine.campaign import Campaign, Value
 from engine.campaign.applicability import without_surplus
+from engine.campaign.numbers import as_set
 from engine.results.designs import N_BEST, BestDesigns, best_designs
 
 if TYPE_CHECKING:
@@ -99,10 +100,8 @@ def volume_unit(campaign: Campaign) -> str:
 
 
 def setting(value: Value | None) -> str:
-    """Return a condition as it was set or read, to seven significant digits."""
-    if value is None:
-        return "–"
-    return value if isinstance(value, str) else f"{value:.7g}"
+    """Return a condition as it was set or read, whole."""
+    return as_set(value)
 
 
 def rounded(value: float | None, digits: int = 4) -> str:

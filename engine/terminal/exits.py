@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from engine.errors import SpinneretError
 from engine.terminal.labels import LABELS, labels_of
+from engine.terminal.problems import asked_for_json, print_problem
 from engine.terminal.streams import take_every_letter
 
 
@@ -65,7 +66,7 @@ def one_line_errors(labels: Mapping[str, str] = LABELS) -> Iterator[None]:
     try:
         yield
     except SpinneretError as error:
-        _fail(error.worded("cli", labels), error.exit_code)
+        _fail(error.worded("cli", labels), error.exit_code, error)
     except KeyboardInterrupt:
         # 128 + SIGINT, as shells have it.
         _fail("stopped; nothing half-written was kept.", 130)
@@ -78,7 +79,7 @@ def one_line_errors(labels: Mapping[str, str] = LABELS) -> Iterator[None]:
     except Exception as error:
         # Whoever raised it has loaded db: importing it here would slow every command down.
         if "db.errors" in sys.modules and isinstance(error, sys.modules["db.errors"].DatabaseError):
-            _fail(error.worded("cli"), 1)
+            _fail(error.worded("cli"), 1, error)
         raise
 
 
@@ -91,8 +92,13 @@ class OneLineGroup(TyperGroup):
         """Run it."""
         # Before anything is read: help and errors of usage are printed by the library.
         take_every_letter()
-        with closing_on_sigterm():
+        with closing_on_sigterm(), asked_for_json(_words(*args, **options)):
             return super().main(*args, **options)
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the words that were typed, as far as they are this group's own."""
+        with _unexpected_told():
+            return super().make_context(*args, **options)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words that were typed."""
@@ -101,7 +107,7 @@ class OneLineGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was typed."""
-        with one_line_errors(labels_of(self._typed(ctx))):
+        with _unexpected_told(), one_line_errors(labels_of(self._typed(ctx))):
             return super().invoke(ctx)
 
     def _typed(self, ctx: Any) -> Any:
@@ -120,15 +126,38 @@ class OneLineCommand(TyperCommand):
     def main(self, *args: Any, **options: Any) -> Any:
         """Run it."""
         take_every_letter()
-        with closing_on_sigterm():
+        with closing_on_sigterm(), asked_for_json(_words(*args, **options)):
             return super().main(*args, **options)
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the words that were typed."""
+        with _unexpected_told():
+            return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
-        with one_line_errors(labels_of(self)):
+        with _unexpected_told(), one_line_errors(labels_of(self)):
             return super().invoke(ctx)
 
 
-def _fail(message: str, exit_code: int) -> None:
+def _words(args: Sequence[str] | None = None, **_: Any) -> Sequence[str]:
+    return sys.argv[1:] if args is None else args
+
+
+@contextmanager
+def _unexpected_told() -> Iterator[None]:
+    """Print what is no error of the engine's as JSON too, where that was asked for."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        print_problem(error)
+        raise
+
+
+def _fail(message: str, exit_code: int, error: Exception | None = None) -> None:
+    if error is not None:
+        print_problem(error, message)
     sys.stderr.write(f"error: {message}\n")
     raise typer.Exit(exit_code) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,9 @@ from rich.console import Console
 from engine.errors import spell
 from engine.terminal.labels import LABELS
 from engine.terminal.streams import is_unicode
+
+is_answered: ContextVar[bool] = ContextVar("is_answered", default=False)
+"""Whether this command has printed its document: a second one would spoil standard output."""
 
 
 def console(*, to_stderr: bool = False) -> Console:
@@ -28,18 +32,21 @@ def stacked(heading: str) -> str:
     return "\n".join(filter(None, [*name.split("."), f"[{unit}" if separator else ""]))
 
 
-def print_json(document: Any) -> None:
+def print_json(document: Any, *, to_stderr: bool = False) -> None:
     """Print ``document`` as one JSON document; NaN and infinity become ``null``."""
     from engine.documents import plain
+
+    stream = sys.stderr if to_stderr else sys.stdout
 
     text = json.dumps(plain(document), ensure_ascii=False, indent=2)
     # Marks are filled in after escaping: what they hold was escaped with the rest.
     text = spell(text, "cli", LABELS)
-    if not is_unicode(sys.stdout):
+    if not is_unicode(stream):
         # JSON has its own spelling of what the console lacks, and a program that reads this loses
         # nothing by it. All letters beyond ASCII stand within strings.
         text = "".join(letter if letter.isascii() else json.dumps(letter)[1:-1] for letter in text)
-    sys.stdout.write(text + "\n")
+    stream.write(text + "\n")
+    is_answered.set(True)
 
 
 def print_table(text: str) -> None:
@@ -71,18 +78,12 @@ def _plain(message: str) -> str:
 def grid(
     headings: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None
 ) -> Any:
-    """Return a rich table, numbers to the right, units in its headings."""
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
+    """Return a table, numbers to the right, units in its headings; a narrow screen folds it."""
+    from engine.terminal.tables import Column, Grid
 
-    table = Table(title=escape(title) if title else None, box=SIMPLE_HEAD, title_justify="left")
     body = [tuple(map(str, row)) for row in rows]
-    for index, heading in enumerate(headings):
-        cells = [row[index] for row in body if row[index] not in ("", "–")]
-        # By the first letter: means with intervals and signs are numbers to people, too.
-        is_number = bool(cells) and all(cell[:1] in "+-−.0123456789" for cell in cells)
-        table.add_column(escape(stacked(heading)), justify="right" if is_number else "left")
-    for row in body:
-        table.add_row(*map(escape, row))
-    return table
+    columns = [
+        Column(stacked(heading), tuple(row[index] for row in body))
+        for index, heading in enumerate(headings)
+    ]
+    return Grid(tuple(columns), title)

@@ -10,8 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from engine.documents.problems import problem_document
 from engine.errors import Voice, field, nearest_name
-from engine.web.refusals import problem_document, problem_page, typed_in
+from engine.web.refusals import problem_page, typed_in
 from engine.web.statuses import EXPECTED, status_of
 from engine.web.wording import spelled, worded
 
@@ -24,9 +25,7 @@ def problem(
     field_name: str | None = None,
 ) -> JSONResponse:
     """Return a problem+json answer; ``field_name`` is the field of the request that is wrong."""
-    document = problem_document(status, detail)
-    if field_name is not None:
-        document["field"] = field_name.encode("utf-8", "replace").decode()
+    document = problem_document(status, detail, field=field_name)
     return JSONResponse(
         document, status, media_type="application/problem+json", headers=headers or {}
     )

@@ -17,11 +17,11 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from engine.documents.problems import problem_document, title_of
 from engine.web.addresses import address_of
 from engine.web.policy import SAFE
 from engine.web.rendering import environment, links, page
 from engine.web.site import Site
-from engine.web.statuses import title_of
 
 Fields = list[tuple[str, str]]
 
@@ -43,12 +43,6 @@ def wants_page(scope: MutableMapping[str, Any]) -> bool:
     """Whether a person at a browser asks, and not a program."""
     accept = dict(scope["headers"]).get(b"accept", b"")
     return not scope["path"].startswith("/api/") and b"text/html" in accept
-
-
-def problem_document(status: int, detail: str) -> dict[str, Any]:
-    """Return RFC 9457's document of a problem."""
-    text = detail.encode("utf-8", "replace").decode()  # half a letter cannot be sent
-    return {"type": "about:blank", "title": title_of(status), "status": status, "detail": text}
 
 
 def typed_in(form: Iterable[tuple[str, Any]]) -> Fields:

@@ -138,5 +138,5 @@ def test_json_is_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     document = json.loads(answer.stdout)
     assert Path(document["report"]).is_file()
     (round_,) = document["rounds"]
-    assert set(round_["runs"][0]) >= {"id", "conditions", "expected", "measured", "failure"}
+    assert set(round_["runs"][0]) >= {"experiment", "conditions", "expected", "measured", "failure"}
     assert "Round 1" in answer.stderr

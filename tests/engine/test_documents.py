@@ -30,7 +30,7 @@ from engine.jobs.schedule import Scheduled
 from engine.micrographs.add import AddReport
 from engine.predictions.predict import Drive
 from engine.predictions.sensitivity import Sensitivity
-from engine.predictions.slices import Map, Slice
+from engine.predictions.slices import Map, MeasuredRun, Slice
 from engine.previews.expected_statistics import Interval
 from engine.propose.request import Forecast, SourceShare, Suggestion, SuggestionBatch
 from engine.refresh.request import Refreshed
@@ -48,6 +48,7 @@ READ_FROM: list[tuple[type[Document], type[Any]]] = [
     (experiments.ExportedMicrographOut, records.MicrographRecord),
     (experiments.AddedMicrographsOut, AddReport),
     (experiments.PredictionOut, records.PredictionRecord),
+    (experiments._Run, records.ExperimentRecord),
     (experiments.ExperimentOut, records.ExperimentRecord),
     (experiments.ShownExperimentOut, records.ExperimentRecord),
     (experiments.ReasonOut, records.ProposalRecord),
@@ -73,7 +74,6 @@ READ_FROM: list[tuple[type[Document], type[Any]]] = [
     (models.ModelOut, records.ModelVersionRecord),
     (models._Version, records.ModelVersionRecord),
     (models.ServedOut, Promoted),
-    (models.PromotedOut, Promoted),
     (models.PromotionOut, records.PromotionRecord),
     (models.PrunedOut, Pruned),
     (models.PretrainedOut, Pretrained),
@@ -83,6 +83,7 @@ READ_FROM: list[tuple[type[Document], type[Any]]] = [
     (predictions.SliceOut, Slice),
     (predictions.MapOut, Map),
     (predictions.SensitivitiesOut, Sensitivity),
+    (predictions.MeasuredRunOut, MeasuredRun),
     (predictions.ScoreOut, OutcomeScore),
     (proposals.BatchBriefOut, records.BatchRecord),
     (proposals.SuggestionOut, Suggestion),

@@ -112,7 +112,7 @@ def test_old_runs_come_in_teach_and_are_told_once(ruled: Path, engine: Engine) -
 
 def test_an_edit_that_excludes_what_is_proposed_tells_which(ruled: Path, engine: Engine) -> None:
     batch = engine("propose", "-n", 6, "--strategy", "sobol", "--seed", 1, "--json")
-    dry = [p["id"] for p in batch.json["proposals"] if p["conditions"]["filler"] >= 0.2]
+    dry = [p["experiment"] for p in batch.json["proposals"] if p["conditions"]["filler"] >= 0.2]
     assert dry
     config = ruled / "config.toml"
     text = config.read_text(encoding="utf-8")

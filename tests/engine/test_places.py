@@ -161,7 +161,7 @@ def test_folders_that_move_together_find_one_another(
         assert answer.json["n_runs"] in (2, 4)
     places = {
         s["name"]: s["definition"]
-        for s in engine("source", "list", *config, "--json").json["sources"]
+        for s in engine("source", "list", *config, "--json").json["items"]
     }
     assert places["older"]["database"] == "../old"
     assert places["table"]["path"] == "../tables/runs.csv"

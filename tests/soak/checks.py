@@ -248,6 +248,7 @@ def record_problems(runs: Sequence[Run], document: Mapping[str, Any]) -> list[st
         return [f"{len(experiments)} experiments, expected {len(runs)}"]
     problems = []
     for run, experiment in zip(runs, experiments, strict=True):
+        id_ = experiment["experiment"]
         results: dict[str, dict[int, float]] = {}
         for item in experiment["measurements"]:
             results.setdefault(item["outcome"], {})[item["replicate"]] = item["value"]
@@ -268,7 +269,7 @@ def record_problems(runs: Sequence[Run], document: Mapping[str, Any]) -> list[st
             "results": run.measured,
         }
         problems += [
-            f"experiment {experiment['id']}: {key} {recorded[key]!r}, entered {entered[key]!r}"
+            f"experiment {id_}: {key} {recorded[key]!r}, entered {entered[key]!r}"
             for key in entered
             if recorded[key] != entered[key]
         ]

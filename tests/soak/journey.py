@@ -22,14 +22,14 @@ from words import draw_labels, draw_note
 
 MISTAKES = (
     ("propose", "-n", "0"), ("propose", "-n", "101"), ("propose", "--strategy", "magic"),
-    ("propose", "--fix", "nonsense=1"), ("predict",), ("export", "--out", "all.doc"),
+    ("propose", "--fix", "nonsense=1"), ("predict",), ("export", "all.doc"),
     ("log", "1", "nonsense=3"), ("report", "--nonsense"),
 )  # fmt: skip
 FAILING = (
     ("import", "missing.csv"),
     ("replay", "99999"),
     ("show", "99999"),
-    ("export", "--out", "no/x.csv"),
+    ("export", "no/x.csv"),
 )
 
 
@@ -145,16 +145,16 @@ class Journey(Terminal):
             return
         step = " ".join(map(str, words))
         self.note(step, checks.batch_problems(self.plan, document, question, earlier))
-        proposals = sorted(document["proposals"], key=lambda proposal: proposal["id"])
+        proposals = sorted(document["proposals"], key=lambda proposal: proposal["experiment"])
         for proposal in proposals:
             self.runs.append(
                 Run(None, {**proposal["conditions"], **proposal["ambient"]}, {}, "proposed")
             )
-            if proposal["id"] != len(self.runs):
-                self.note(step, [f"run {proposal['id']} is number {len(self.runs)}"])
+            if proposal["experiment"] != len(self.runs):
+                self.note(step, [f"run {proposal['experiment']} is number {len(self.runs)}"])
         if self.luck.random() < (0.5 if self.is_thorough else 0.2):
             self.call("replay", document["batch"])
-        ids = [proposal["id"] for proposal in proposals]
+        ids = [proposal["experiment"] for proposal in proposals]
         if self.luck.random() < 0.3:
             self._log_sheet(ids)
         else:
@@ -315,7 +315,7 @@ class Journey(Terminal):
         """Export, import into a fresh folder, export there: the same."""
         before = self._exported()
         for suffix in ("csv", "xlsx", "json") if self.is_thorough else ("csv",):
-            self.call("export", "--out", f"all.{suffix}")
+            self.call("export", f"all.{suffix}")
             copy = self.folder / f"copy-{suffix}"
             copy.mkdir()
             (copy / "config.toml").write_text(configuration_of(self.plan), encoding="utf-8")

@@ -164,7 +164,7 @@ def test_a_record_that_differs_is_seen(soak) -> None:
     plans, checks = soak
     run = plans.Run("Ü", {"a": 1.0}, {"a": 2.0}, "completed", {"u": [1.0, 2.0]})
     experiment = {
-        "id": 1, "label": "U\u0308", "status": "completed", "failure": None, "note": None,
+        "experiment": 1, "label": "U\u0308", "status": "completed", "failure": None, "note": None,
         "proposed": {"a": 1.0}, "actual": {"a": 2.0},
         "measurements": [
             {"outcome": "u", "replicate": 2, "value": 2.0},

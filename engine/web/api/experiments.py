@@ -318,7 +318,7 @@ def _recorded(workspace: Workspace, recorded: list[Recorded], status: int = 200)
     warnings = [warning for entry in recorded for warning in entry.warnings]
     with workspace.database.read() as tx:
         campaign = workspace.active_campaign(tx)[1]
-        document = ExperimentDetailOut.build(tx, recorded[-1].experiment, campaign)
+        document = RecordedOut.build(tx, recorded[-1].experiment, campaign)
     lines = tuple(receipt(recorded, campaign))
-    body = RecordedOut(experiment=document, recorded=lines, warnings=tuple(warnings))
+    body = document.model_copy(update={"recorded": lines, "warnings": tuple(warnings)})
     return body, status, etag(document.version)

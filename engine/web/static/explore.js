@@ -76,7 +76,7 @@ addEventListener("DOMContentLoaded", () => {
   const near = (runs, name) => ({
     type: "scatter", mode: "markers", role: "quiet", showlegend: false,
     x: runs.map((run) => run.conditions[name]), y: runs.map((run) => run.value),
-    customdata: runs.map((run) => `/runs/${run.id}`), text: runs.map((run) => run.name),
+    customdata: runs.map((run) => `/runs/${run.experiment}`), text: runs.map((run) => run.name),
     marker: { size: 6, opacity: 0.6 }, hovertemplate: "run %{text}<br>%{x:.4~r}: %{y:.4~r}<extra></extra>",
   });
   async function slices() {

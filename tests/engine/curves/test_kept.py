@@ -396,7 +396,7 @@ class TestCommands:
         assert "French" in logged.out
         assert "Zwick testXpert" in logged.out
         assert "fracture_strength.longitudinal" in logged.out
-        listed = engine("curve", "list", "--json").json["curves"]
+        listed = engine("curve", "list", "--json").json["items"]
         assert listed[0]["specimen"]
         assert {v["property"] for v in listed[0]["values"]} >= {"elongation"}
         answer = engine("curve", "show", 1, "--png", "one.png")
@@ -419,7 +419,7 @@ class TestCommands:
             "10 mm", "--thickness", "500 µm", "--gauge-length", "2 cm", "--json",
         )  # fmt: skip
         assert added.exit_code == 0, added.err
-        assert [curve["replicate"] for curve in added.json["added"]] == [1, 2, 3]
+        assert [curve["replicate"] for curve in added.json["items"]] == [1, 2, 3]
 
     @pytest.mark.parametrize(
         ("words", "message"),

@@ -95,21 +95,24 @@ def test_the_command_writes_or_prints(engine, folder) -> None:
     engine("log", "--new", *(f"{name}={value}" for name, value in SETTINGS.items()))
     printed = engine("export").out
     assert printed.splitlines()[0].startswith("experiment,label,replicate,flow_rate [mL/h]")
-    assert engine("export", "--out", "a.csv").exit_code == 0
+    assert engine("export", "a.csv").exit_code == 0
     assert (folder / "a.csv").read_text(encoding="utf-8") == printed
+    assert engine("export", "--out", "old.csv").exit_code == 0  # as earlier versions spelt it
+    assert (folder / "old.csv").read_text(encoding="utf-8") == printed
     assert json.loads(engine("export", "--format", "json").out)["campaign"] == "nanofibre"
-    engine("export", "--out", "b.json")
+    engine("export", "b.json")
     assert engine("import", "b.json", "--json").json["unchanged"] == 1
 
 
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["--format", "xlsx"], 2, "--out FILE"),
+        (["--format", "xlsx"], 2, "needs a FILE"),
         (["--format", "pdf"], 2, "csv, xlsx, json"),
-        (["--out", "a.pdf"], 2, ".csv, .xlsx or .json"),
-        (["--out", "none/a.csv"], 1, "no such folder"),
-        (["--out", "folder.csv"], 1, "is a folder"),
+        (["a.pdf"], 2, ".csv, .xlsx or .json"),
+        (["none/a.csv"], 1, "no such folder"),
+        (["a.csv", "--out", "b.csv"], 2, "--out: contradicts FILE"),
+        (["folder.csv"], 1, "is a folder"),
     ],
 )
 def test_what_cannot_be_written(engine, folder, words, code, told) -> None:

@@ -475,7 +475,7 @@ class TestMetrics:
 
 class TestCommand:
     def test_list_pause_resume_trigger(self, engine: Engine) -> None:
-        assert {one["job"] for one in engine("schedule", "list", "--json").json["jobs"]} == set(
+        assert {one["job"] for one in engine("schedule", "list", "--json").json["items"]} == set(
             JOBS
         )
         assert "report is paused" in engine("schedule", "pause", "report").out

@@ -153,10 +153,10 @@ def test_add_show_and_measure(engine, folder, picture):
     overlay = folder / "spinneret-data" / "overlays" / "1.png"
     with Image.open(overlay) as drawn:
         assert drawn.size == (128, 96)
-    again = engine("micrograph", "measure", 1, "--nm-per-pixel", 30, "--json").json["measured"][0]
+    again = engine("micrograph", "measure", 1, "--nm-per-pixel", 30, "--json").json["items"][0]
     halved = added["statistics"]["diameter"]["mean"] / 2
     assert again["statistics"]["diameter"]["mean"] == pytest.approx(halved)
-    assert engine("micrograph", "measure", "--missing", "--json").json["measured"] == []
+    assert engine("micrograph", "measure", "--missing", "--json").json["items"] == []
     assert engine("micrograph", "show", 1, "--json").json["nm_per_pixel"] == 30
     assert "there is no micrograph 9" in engine("micrograph", "show", 9).err
     assert engine("micrograph", "measure").exit_code == 2

@@ -136,7 +136,9 @@ class TestPropose:
         assert Path(document["sheet"]).name == "batch-1.png"
         assert Path(document["sheet"]).is_file()
         rows = recorded(folder)
-        assert [row.experiment_id for row in rows] == [p["id"] for p in document["proposals"]]
+        assert [row.experiment_id for row in rows] == [
+            p["experiment"] for p in document["proposals"]
+        ]
         assert all(row.batch_id == document["batch"] for row in rows)
         for row, proposal in zip(rows, document["proposals"], strict=True):
             assert (folder / "spinneret-data" / row.preview.path).is_file()

@@ -312,7 +312,7 @@ class TestCommand:
         assert done.exit_code == 0, done.err
         assert done.json["outcome"] == "promoted"
         assert "not due" in engine("refresh", "--due").out
-        listed = engine("models", "list", "--json").json
+        listed = engine("models", "list", "--json").json["items"]
         assert [(one["model"], one["status"]) for one in listed] == [(1, "champion")]
         assert "served from" in engine("models", "show", "1").out
         compared = engine("models", "compare", "1", "--json").json

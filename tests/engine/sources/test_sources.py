@@ -130,7 +130,7 @@ class TestCampaigns:
             assert answer.json["definition"]["campaign"] == "nanofibre"
             assert len(answer.json["outcomes"]) == 10
         fingerprints = {
-            s["fingerprint_when_added"] for s in engine("source", "list", "--json").json["sources"]
+            s["fingerprint_when_added"] for s in engine("source", "list", "--json").json["items"]
         }
         assert len(fingerprints) == 1
 
@@ -190,7 +190,7 @@ class TestKeeping:
             ).exit_code
             == 0
         )
-        assert [s["name"] for s in engine("source", "list", "--json").json["sources"]] == [
+        assert [s["name"] for s in engine("source", "list", "--json").json["items"]] == [
             "old",
             "labs",
         ]

@@ -24,7 +24,7 @@ def api(app, token) -> TestClient:
 def new_run(api: TestClient) -> int:
     answer = api.post("/experiments", json={"conditions": SETTINGS})
     assert answer.status_code == 201, answer.text
-    return int(answer.json()["experiment"]["id"])
+    return int(answer.json()["experiment"])
 
 
 def test_a_run_is_made_measured_and_corrected(api) -> None:
@@ -34,7 +34,7 @@ def test_a_run_is_made_measured_and_corrected(api) -> None:
         json={"results": {ELONGATION: [88, 91.5], STRENGTH: 12}, "actual": {"humidity": 61}},
     )
     assert done.status_code == 200, done.text
-    run = done.json()["experiment"]
+    run = done.json()
     assert (run["status"], run["actual"]["humidity"]) == ("completed", 61)
     values = {(m["outcome"], m["replicate"]): m["value"] for m in run["measurements"]}
     assert values == {(ELONGATION, 1): 88, (ELONGATION, 2): 91.5, (STRENGTH, 1): 12}
@@ -55,7 +55,7 @@ def test_a_result_is_taken_back_and_the_last_change_undone(api) -> None:
     body = {"outcomes": ["elongation.longitudinal"], "note": "another mat's"}
     answer = api.post(f"/experiments/{run}/retractions", json=body)
     assert answer.status_code == 200, answer.text
-    measured = answer.json()["experiment"]["measurements"]
+    measured = answer.json()["measurements"]
     assert [m["outcome"] for m in measured] == ["fracture_strength.longitudinal"]
     assert api.post(f"/experiments/{run}/retractions", json=body).status_code == 409
     unknown = api.post(f"/experiments/{run}/retractions", json={"outcomes": ["elongatio"]})
@@ -74,7 +74,7 @@ def test_a_result_is_taken_back_and_the_last_change_undone(api) -> None:
 def test_a_failed_run(api) -> None:
     id_ = new_run(api)
     answer = api.patch(f"/experiments/{id_}", json={"status": "failed", "failure": "beads"})
-    assert answer.json()["experiment"]["failure"] == "beads"
+    assert answer.json()["failure"] == "beads"
     results = api.post(f"/experiments/{id_}/results", json={"results": {ELONGATION: 5}})
     assert results.status_code == 409
     assert results.headers["content-type"] == "application/problem+json"
@@ -163,10 +163,10 @@ def test_one_key_sent_ten_times_at_once(api, people: Workspace) -> None:
 def test_pages_of_runs(api) -> None:
     ids = [new_run(api) for _ in range(5)]
     first = api.get("/experiments", params={"limit": 2}).json()
-    assert [run["id"] for run in first["items"]] == ids[:-3:-1]
+    assert [run["experiment"] for run in first["items"]] == ids[:-3:-1]
     assert first["total"] == 5
     rest = api.get("/experiments", params={"limit": 200, "before": first["next"]}).json()
-    assert [run["id"] for run in rest["items"]] == ids[2::-1]
+    assert [run["experiment"] for run in rest["items"]] == ids[2::-1]
     assert rest["next"] is None
     assert api.get("/experiments", params={"status": "failed"}).json()["items"] == []
     assert api.get("/experiments", params={"limit": 0}).status_code == 422
@@ -177,14 +177,17 @@ def test_a_picture_is_kept_and_measured_by_a_job(api, png, people) -> None:
     files = {"file": ("mat.png", png(), "image/png")}
     kept = api.post(f"/experiments/{id_}/micrographs", files=files, data={"nm_per_pixel": "20"})
     assert kept.status_code == 201, kept.text
-    (shown,) = kept.json()["experiment"]["micrographs"]
+    (shown,) = kept.json()["micrographs"]
     assert shown["original_name"] == "mat.png"
     (job,) = api.get("/jobs").json()["items"]
-    assert (job["kind"], job["params"]["micrographs"]) == ("measure", [shown["id"]])
-    picture = api.get(f"/micrographs/{shown['id']}/picture", params={"size": 320})
+    assert (job["kind"], job["params"]["micrographs"]) == ("measure", [shown["micrograph"]])
+    picture = api.get(f"/micrographs/{shown['micrograph']}/picture", params={"size": 320})
     assert picture.headers["content-type"] == "image/png"
     assert picture.content.startswith(b"\x89PNG")
-    assert api.get(f"/micrographs/{shown['id']}/picture", params={"size": 7}).status_code == 422
+    assert (
+        api.get(f"/micrographs/{shown['micrograph']}/picture", params={"size": 7}).status_code
+        == 422
+    )
     assert api.get("/micrographs/99").status_code == 404
     twice = api.post(f"/experiments/{id_}/micrographs", files=files)
     assert twice.status_code == 409
@@ -197,11 +200,11 @@ def test_a_proposal_is_a_job(api) -> None:
     answer = api.post("/proposals", json=body)
     assert answer.status_code == 202
     job = answer.json()
-    assert answer.headers["location"] == f"/api/v1/campaigns/1/jobs/{job['id']}"
+    assert answer.headers["location"] == f"/api/v1/campaigns/1/jobs/{job['job']}"
     assert (job["status"], job["asked_by"]) == ("queued", "otto")
-    cancelled = api.post(f"/jobs/{job['id']}/cancel")
+    cancelled = api.post(f"/jobs/{job['job']}/cancel")
     if cancelled.status_code == 200:
-        again = api.post(f"/jobs/{job['id']}/again")
+        again = api.post(f"/jobs/{job['job']}/again")
         assert again.status_code in (202, 409)
     wrong = api.post("/proposals", json={"fixed": {"voltage": 17.3}})
     assert wrong.status_code == 422
@@ -217,8 +220,8 @@ def test_where_the_campaign_stands(api) -> None:
     assert found["front"][0]["experiment"] == id_
     assert api.get("/ledger").json() == {"items": []}
     assert api.get("/models").json() == {"items": []}
-    assert api.get("http://testserver/api/v1/campaigns").json()["items"][0]["is_active"]
-    assert api.get("http://testserver/api/v1/campaigns/1").json()["name"] == "nanofibre"
+    assert api.get("http://testserver/api/v1/campaigns").json()["items"][0]["active"]
+    assert api.get("http://testserver/api/v1/campaigns/1").json()["campaign"] == "nanofibre"
     assert api.get("http://testserver/api/v1/campaigns/7").status_code == 404
 
 

@@ -153,17 +153,17 @@ def test_an_address_of_before_leads_to_the_campaign_of_what_it_names(
         assert page.status_code == 307
         assert page.headers["location"] == f"/campaigns/{campaign}/runs/{id_}?x=1"
         read = api.get(f"/experiments/{id_}")
-        assert read.json()["id"] == id_
+        assert read.json()["experiment"] == id_
         assert read.headers["content-location"] == f"/api/v1/campaigns/{campaign}/experiments/{id_}"
         noted = api.patch(f"/experiments/{id_}", json={"note": "by number"})
-        assert noted.json()["experiment"]["note"] == "by number"
+        assert noted.json()["note"] == "by number"
         form = {"csrf": browser.csrf, "what": "note", "note": "an old page's form"}
         sent = browser.client.post(f"/runs/{id_}", data=form, headers=html)
         assert sent.headers["location"] == f"/campaigns/{campaign}/runs/{id_}"
     assert api.get("/experiments/99").status_code == 404
     assert browser.client.get("/runs/99", headers=html).status_code == 404
     assert browser.client.get("/runs", headers=html).headers["location"] == "/campaigns/2/runs"
-    assert [run["id"] for run in api.get("/experiments").json()["items"]] == [cake]
+    assert [run["experiment"] for run in api.get("/experiments").json()["items"]] == [cake]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_while_there_is_one_campaign_every_address_of_before_is_answered(api, lo
 
 def test_the_command_lines_own_campaign_is_a_matter_of_its_own(api, login, people, kitchen) -> None:
     browser = login("vera")
-    assert api.post("/campaigns/1/use").json()["is_active"]
+    assert api.post("/campaigns/1/use").json()["active"]
     with people.database.read() as tx:
         assert people.active_campaign(tx)[0].id == 1
     browser.campaign = kitchen

@@ -34,7 +34,7 @@ def test_a_model_is_trained_serves_and_is_rolled_back(people, app, login, token,
     assert told(browser.get("/models"))[0].startswith("model 1 serves now")
     program = token("anna", "admin")
     back = browser.client.post("/api/v1/campaigns/1/rollbacks", headers=program)
-    assert (back.status_code, back.json()["now"]) == (200, None)
+    assert (back.status_code, back.json()["champion"]) == (200, None)
     nothing = browser.client.post("/api/v1/campaigns/1/rollbacks", headers=program)
     assert nothing.status_code == 409
     assert "nothing to roll back" in nothing.json()["detail"]

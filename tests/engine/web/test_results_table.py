@@ -194,8 +194,8 @@ def test_the_api_does_the_same(app, people, token, logged, png) -> None:
     ]
     files = {"file": ("mat.png", png(), "image/png")}
     added = client.post(f"{runs}/micrographs", files=files).json()
-    (picture,) = added["experiment"]["micrographs"]
-    body = {"micrographs": [picture["id"]], "note": "another mat"}
+    (picture,) = added["micrographs"]
+    body = {"micrographs": [picture["micrograph"]], "note": "another mat"}
     removed = client.post(f"{runs}/retractions", json=body)
     assert removed.json()["recorded"] == ["1 picture removed"]
     assert one(people, logged).replicates() == {ELONGATION: (88.0, 10.5)}
@@ -204,7 +204,8 @@ def test_the_api_does_the_same(app, people, token, logged, png) -> None:
         f"experiment {logged}: micrograph mat.png put back"
     ]
     again = client.post(
-        f"/api/v1/campaigns/1/micrographs/{picture['id']}/measurements", json={"nm_per_pixel": 9}
+        f"/api/v1/campaigns/1/micrographs/{picture['micrograph']}/measurements",
+        json={"nm_per_pixel": 9},
     )
     assert again.status_code == 202
     assert again.json()["kind"] == "measure"

@@ -283,7 +283,7 @@ def test_what_somebody_wrote_shows_as_text(login, people, run_id, token, app) ->
         headers=header,
     )  # fmt: skip
     assert labelled.status_code == 201, labelled.text
-    other = labelled.json()["experiment"]["id"]
+    other = labelled.json()["experiment"]
     assert client.post(
         f"/api/v1/campaigns/1/experiments/{other}/results",
         json={"results": {"elongation.longitudinal": 90, "fracture_strength.longitudinal": 9}},

@@ -186,13 +186,14 @@ def test_the_commands(engine) -> None:
     )
     assert added.exit_code == 0, added.err
     assert "anna may log in as admin" in added.err
-    assert engine("users", "list", "--json").json == [{"name": "anna", "role": "admin"}]
+    listed = engine("users", "list", "--json").json["items"]
+    assert listed == [{"user": "anna", "role": "admin"}]
     made = engine("users", "token", "anna", "--name", "scale", "--json").json
     assert made["token"].startswith("spin_")
-    assert engine("users", "tokens", "--json").json[0]["scope"] == "viewer"
+    assert engine("users", "tokens", "--json").json["items"][0]["scope"] == "viewer"
     assert "scale" in engine("users", "tokens").out
-    assert engine("users", "revoke", made["id"]).exit_code == 0
-    assert engine("users", "revoke", made["id"]).exit_code == 1
+    assert engine("users", "revoke", made["number"]).exit_code == 0
+    assert engine("users", "revoke", made["number"]).exit_code == 1
     assert engine("users", "role", "anna", "viewer").exit_code == 2
     changed = engine("users", "password", "anna", "--password-stdin", stdin="battery staple\n")
     assert changed.exit_code == 0

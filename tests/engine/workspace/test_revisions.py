@@ -72,7 +72,9 @@ def test_before_there_are_data_anything_may_change(engine, folder) -> None:
 def test_several_campaigns_in_one_database(engine, folder) -> None:
     edit(folder, 'name = "nanofibre"', 'name = "second"', "second.toml")
     assert engine("campaign", "create", "--file", "second.toml").exit_code == 0
-    listed = {c["campaign"]: c["active"] for c in engine("campaign", "list", "--json").json}
+    listed = {
+        c["campaign"]: c["active"] for c in engine("campaign", "list", "--json").json["items"]
+    }
     assert listed == {"nanofibre": False, "second": True}
     answer = engine("campaign", "revise")
     assert (answer.exit_code, "engine campaign use nanofibre" in answer.err) == (1, True)
