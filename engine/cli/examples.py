@@ -43,6 +43,7 @@ EXAMPLES = {
     "campaign revise": '--note "wider range of voltages"',
     "campaign list": "--json",
     "campaign use": "nanofibre",
+    "campaign sync": "--force",
     "campaign create": "--file second.toml",
     "db path": "--json",
     "db upgrade": "--config config.toml",
@@ -87,7 +88,8 @@ def add_examples(app: typer.Typer, words: tuple[str, ...] = ()) -> None:
     for command in app.registered_commands:
         name = command.name or _name_of(command.callback)
         typed = " ".join((*words, name))
-        command.epilog = f"Example: `engine {typed} {EXAMPLES[typed]}`"
+        if typed in EXAMPLES:
+            command.epilog = f"Example: `engine {typed} {EXAMPLES[typed]}`"
     for group in app.registered_groups:
         below = group.typer_instance
         if below is not None:

@@ -202,7 +202,7 @@ class ComparedOut(ExperimentOut):
 class ComparisonOut(Document):
     """Two to four runs; ``differing``: the parameters whose values they do not share."""
 
-    runs: tuple[ComparedOut, ...]
+    items: tuple[ComparedOut, ...]
     differing: tuple[str, ...]
     outcomes: tuple[str, ...]
     units: dict[str, str]
@@ -230,7 +230,7 @@ class ExpectedOut(Document):
 class DesignOut(Document):
     """One setting: its runs, oldest first, the means of all its specimens, what is expected."""
 
-    runs: tuple[int, ...]
+    experiments: tuple[int, ...] = Field(validation_alias="runs")
     names: tuple[str, ...]
     conditions: dict[str, Value]
     means: dict[str, MeanOut]

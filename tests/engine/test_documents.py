@@ -24,6 +24,7 @@ from engine.documents import (
     proposals,
     retrieval,
 )
+from engine.experiments.bring_in import FileReport
 from engine.experiments.record import Recorded, RecordedValue
 from engine.experiments.undo import Undone
 from engine.jobs.schedule import Scheduled
@@ -37,6 +38,7 @@ from engine.refresh.request import Refreshed
 from engine.registry.versions import Promoted, Pruned
 from engine.results import overview, status
 from engine.results.advice import Advice
+from engine.results.designs import Design
 from engine.results.ledger import OutcomeScore
 from engine.retrieval.gallery import Statistics
 from engine.sources.store_champion import Pretrained
@@ -55,12 +57,15 @@ READ_FROM: list[tuple[type[Document], type[Any]]] = [
     (experiments.RecordedValueOut, RecordedValue),
     (experiments.LoggedOut, Recorded),
     (experiments.UndoneOut, Undone),
+    (experiments.FileReportOut, FileReport),
+    (experiments.DesignOut, Design),
     (curves.CurveOut, records.CurveRecord),
     (curves.CurveValueOut, ValueChange),
     (curves.RefittedOut, Refitted),
     (experiments.TrailOut, records.TrailRecord),
     (campaigns.CampaignOut, records.CampaignRecord),
     (campaigns.RevisionOut, records.CampaignRecord),
+    (campaigns.DefinitionOut, records.CampaignRecord),
     (campaigns.StatusOut, status.CampaignStatus),
     (campaigns._Pending, records.ExperimentRecord),
     (campaigns._Finished, records.ExperimentRecord),

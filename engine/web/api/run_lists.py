@@ -159,7 +159,7 @@ def compare_experiments(
     result = comparison(site_of(request), ids)
     return answer(
         ComparisonOut(
-            runs=tuple(
+            items=tuple(
                 ComparedOut.model_validate(run).model_copy(
                     update={
                         "predictions": tuple(

@@ -90,7 +90,7 @@ def test_every_number_of_a_batch_stands_in_its_table(data, width) -> None:
 
 cells = st.one_of(
     numbers.map(as_set),
-    st.text("abc def–", max_size=40),
+    st.lists(st.text("abcdef–", min_size=1, max_size=20), max_size=4).map(" ".join),
     st.sampled_from(["–", "", "poly(vinyl alcohol)", "10.2 (9.79–11)"]),
 )
 

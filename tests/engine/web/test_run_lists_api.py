@@ -41,7 +41,7 @@ def filled(people):
 
 def listed(answer) -> list[int]:
     assert answer.status_code == 200, answer.text
-    return [run["id"] for run in answer.json()["items"]]
+    return [run["experiment"] for run in answer.json()["items"]]
 
 
 QUERIES = [
@@ -70,7 +70,7 @@ def test_pages_columns_and_units(api, filled) -> None:
     page = api.get(f"/experiments?{columns}&limit=4&min:voltage=14").json()
     assert (page["total"], page["pages"], page["page"], page["next"]) == (5, 2, 1, 3)
     assert page["units"] == {"voltage": "kV", STRENGTH: "MPa"}
-    by_id = {run["id"]: run for run in page["items"]}
+    by_id = {run["experiment"]: run for run in page["items"]}
     assert by_id[6]["values"] == {"voltage": 20, STRENGTH: None}
     assert by_id[5]["values"] == {"voltage": 18, STRENGTH: 25}
     assert (by_id[5]["on_front"], by_id[4]["on_front"]) == (True, False)
@@ -80,7 +80,7 @@ def test_pages_columns_and_units(api, filled) -> None:
 def test_what_was_just_recorded_is_listed(api, filled) -> None:
     assert len(listed(api.get("/experiments"))) == 6
     done = api.post("/experiments", json={"conditions": SETTINGS})
-    assert listed(api.get("/experiments"))[0] == done.json()["experiment"]["id"]
+    assert listed(api.get("/experiments"))[0] == done.json()["experiment"]
 
 
 PROBLEMS = [
@@ -109,16 +109,16 @@ def test_what_is_wrong_is_a_problem_that_names_it(api) -> None:
 
 def test_runs_side_by_side_and_the_best(api, filled) -> None:
     beside = api.get("/comparison?id=3&id=1").json()
-    assert [run["id"] for run in beside["runs"]] == [3, 1]
+    assert [run["experiment"] for run in beside["items"]] == [3, 1]
     assert beside["differing"] == ["voltage"]
     assert beside["units"]["voltage"] == "kV"
     assert api.get("/comparison?id=1").status_code == 422
     assert api.get("/comparison?id=1&id=99").status_code == 404
     best = api.get("/best").json()
-    assert {design["runs"][0] for design in best["front"]} == {1, 2, 3}
+    assert {design["experiments"][0] for design in best["front"]} == {1, 2, 3}
     by_outcome = {one["outcome"]: one["designs"] for one in best["best"]}
     ranked = by_outcome[STRENGTH]
-    assert [design["runs"] for design in ranked] == [[2], [3], [4, 5], [1]]
+    assert [design["experiments"] for design in ranked] == [[2], [3], [4, 5], [1]]
     assert ranked[0]["conditions"]["voltage"] == 14
     assert ranked[2]["means"][STRENGTH] == {"mean": 15, "n": 2, "lowest": 5, "highest": 25}
     assert best["units"][STRENGTH] == "MPa"
