@@ -97,7 +97,7 @@ def _conditions(connection: Connection, change_id: int) -> list[TouchedRecord]:
         by_revision = {n: text if number is None else number for n, number, text in values}
         is_current = by_revision[max(by_revision)] == by_revision[revision]
         former = by_revision.get(revision - 1)
-        records.append(TouchedRecord(id_, _KINDS[stage], name, None, former, is_current))
+        records.append(TouchedRecord(id_, _KINDS[Stage(stage)], name, None, former, is_current))
     return records
 
 

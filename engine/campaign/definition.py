@@ -214,7 +214,7 @@ class Campaign(Frozen):
         return self
 
     def _names(self) -> list[str]:
-        return [item.name for item in (*self.parameters, *self.properties)]
+        return [*(p.name for p in self.parameters), *(p.name for p in self.properties)]
 
     def _check_curves(self) -> None:
         names = [prop.name for prop in self.properties]
