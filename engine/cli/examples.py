@@ -83,17 +83,17 @@ EXAMPLES = {
 """The words behind ``engine COMMAND``, by the command."""
 
 
-def add_examples(app: typer.Typer, words: tuple[str, ...] = ()) -> None:
+def add_examples(app: typer.Typer, prefix: tuple[str, ...] = ()) -> None:
     """Let the help of each command, and of each below a group, end in its example."""
     for command in app.registered_commands:
         name = command.name or _name_of(command.callback)
-        typed = " ".join((*words, name))
+        typed = " ".join((*prefix, name))
         if typed in EXAMPLES:
             command.epilog = f"Example: `engine {typed} {EXAMPLES[typed]}`"
     for group in app.registered_groups:
-        below = group.typer_instance
-        if below is not None:
-            add_examples(below, (*words, str(group.name or below.info.name)))
+        inner = group.typer_instance
+        if inner is not None:
+            add_examples(inner, (*prefix, str(group.name or inner.info.name)))
 
 
 def _name_of(callback: Any) -> str:

@@ -21,16 +21,17 @@ _is_asked: ContextVar[bool] = ContextVar("is_asked", default=False)
 
 
 @contextmanager
-def asked_for_json(words: Sequence[str]) -> Iterator[None]:
+def asked_for_json(arguments: Sequence[str]) -> Iterator[None]:
     """Print errors within as JSON, if the words of the command line ask for it."""
     # Behind "--" nothing is an option.
-    options = words[: words.index("--")] if "--" in words else words
-    asked, answered = _is_asked.set("--json" in options), output.is_answered.set(False)
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    request = _is_asked.set("--json" in options)
+    answer = output.is_answered.set(False)
     try:
         yield
     finally:
-        _is_asked.reset(asked)
-        output.is_answered.reset(answered)
+        _is_asked.reset(request)
+        output.is_answered.reset(answer)
 
 
 def print_problem(error: Exception, detail: str | None = None) -> None:

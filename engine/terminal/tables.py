@@ -43,10 +43,10 @@ class Column:
     @property
     def narrowest(self) -> int:
         """How wide it is where sentences are broken between words, and numbers nowhere."""
-        words = [word for text in (self.heading, *self.cells) for word in text.split()]
+        pieces = [word for text in (self.heading, *self.cells) for word in text.split()]
         if self.is_number:
-            words += self.cells
-        return max(map(cell_len, words), default=1)
+            pieces += self.cells
+        return max(map(cell_len, pieces), default=1)
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,19 @@ class Grid:
 
     def _blocks(self, width: int) -> Iterator[Sequence[Column]]:
         first, *columns = self.columns
-        if _sum(c.widest for c in self.columns) <= width or not columns:
+        if _total(c.widest for c in self.columns) <= width or not columns:
             yield self.columns
             return
         block: list[Column] = [first]
         for column in columns:
-            if len(block) > 1 and _sum(c.narrowest for c in (*block, column)) > width:
+            if len(block) > 1 and _total(c.narrowest for c in (*block, column)) > width:
                 yield block
                 block = [first]
             block.append(column)
         yield block
 
 
-def _sum(widths: Iterator[int] | Sequence[int]) -> int:
+def _total(widths: Iterator[int] | Sequence[int]) -> int:
     return sum(width + _PADDING for width in widths) + _EDGES
 
 
@@ -95,16 +95,16 @@ def _table(columns: Sequence[Column], width: int, title: str | None) -> Table:
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
-    """Return a width for each column: what it needs, and of what is left what it would like."""
+    """Return a width for each column: what it needs, and of what is spare, what it would like."""
     widths = [column.narrowest for column in columns]
-    left = width - _sum(widths)
+    spare = width - _total(widths)
     for place, column in enumerate(columns):
-        more = max(0, min(column.widest - widths[place], left))
-        widths[place] += more
-        left -= more
-    # Only a column that is wider than the screen by itself, or beside the first, is left with less.
-    while left < 0 and max(widths) > 1:
+        extra = max(0, min(column.widest - widths[place], spare))
+        widths[place] += extra
+        spare -= extra
+    # Only a column that is wider than the screen by itself, or beside the first, gets less.
+    while spare < 0 and max(widths) > 1:
         longest = widths.index(max(widths))
         widths[longest] -= 1
-        left += 1
+        spare += 1
     return widths
