@@ -40,6 +40,7 @@ def commands(path: Path) -> dict[str, tuple[object, ...]]:
     return {"log": ("log", "--file", path, "--json"), "import": ("import", path, "--json")}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("morning", ["log", "import"])
 @pytest.mark.parametrize("evening", ["log", "import"])
 def test_row_by_row(engine, sheet, morning, evening) -> None:

@@ -44,7 +44,7 @@ def test_conditions_find_pictures_of_such_mats(pictured: Path, engine, mats) -> 
 def test_what_is_found_resembles_what_was_asked_more_than_chance(pictured: Path, engine, mats):
     true = np.array([np.log(s["diameter"]["mean"]) for s in mats.statistics])
     errors = []
-    for i in range(0, 40, 5):
+    for i in range(0, 40, 10):
         document = engine(
             "retrieve", "--conditions", words_of(mats.conditions[i]), "--k", 3, "--json"
         ).json
