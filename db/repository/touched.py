@@ -23,7 +23,7 @@ UNDO = "undo"
 """The action of a change that undoes another; its detail is ``change N``."""
 
 
-_KINDS: dict[str, str] = {Stage.ACTUAL: "condition", Stage.FACT: "fact"}
+_KINDS = {Stage.ACTUAL: "condition", Stage.FACT: "fact"}
 
 
 def touched_by(connection: Connection, change_id: int) -> list[TouchedRecord]:
