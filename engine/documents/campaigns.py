@@ -55,6 +55,22 @@ class RevisedOut(Document):
     definition: dict[str, Any]
 
 
+class DraftOut(Document):
+    """A campaign as a table suggests it, or as it was made of it: then with its number `id`.
+
+    `aside`: columns that are left aside, and why; `guesses`: what to look at.
+    """
+
+    id: int | None
+    definition: dict[str, Any]
+    aside: dict[str, str]
+    guesses: tuple[str, ...]
+    runs: int
+    results: int
+    warnings: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
 class CampaignsOut(Document):
     """Every campaign."""
 

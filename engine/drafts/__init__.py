@@ -7,4 +7,5 @@ wishes       objectives and corrections, in the words of ``strength:max:5``
 draft        all of it together: a definition, and why it is so
 config_text  the definition as a commented config.toml
 create       the workspace made and the table imported, or nothing
+add          a further campaign of a workspace, from a table or a template
 """

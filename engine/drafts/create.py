@@ -81,7 +81,7 @@ def create_from_table(
         StateError: there is a configuration or database already (``force``: as of ``initialise``).
     """
     raw = read_for_draft(table, options)
-    name = wishes.name or _campaign_name(table)
+    name = wishes.name or campaign_name(table)
     draft = draft_campaign(raw, wishes, name=name)
     campaign = parse_campaign(draft.definition, field("from"))
     text = config_text(draft, table.name)
@@ -129,6 +129,7 @@ def _most_rows() -> int:
     return ImportSettings().max_rows
 
 
-def _campaign_name(table: Path) -> str:
+def campaign_name(table: Path) -> str:
+    """Return what a campaign of a table is called unless somebody says otherwise."""
     name = re.sub(r"[^\w .-]+", "_", table.stem).strip(" ._-")[:80]
     return name if re.match(r"\w", name) else "campaign"

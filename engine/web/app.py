@@ -30,6 +30,7 @@ from engine.web.pages import (
     definition,
     explore,
     models,
+    new_campaign,
     propose,
     run,
     runs,
@@ -85,7 +86,7 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     problems.install(app)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.include_router(routes.router)
-    for module in (campaigns, account):
+    for module in (campaigns, account, new_campaign):
         app.include_router(module.router, include_in_schema=False)
     for module in (campaign, definition, runs, run, curves, propose, explore, models):
         app.include_router(

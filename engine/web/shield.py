@@ -43,6 +43,8 @@ UPLOADS = (
     "/retrieve",
     "/retrieval/micrograph",
     "/runs/file",
+    "/new-campaign/table",
+    "/api/v1/drafts",
     "/experiments/file",
 )
 # "testserver" is the host of starlette's test client.

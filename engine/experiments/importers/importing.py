@@ -10,6 +10,7 @@ from pathlib import Path
 from db.records import CampaignRecord, ExperimentRecord, NewExperiment, Origin, Status
 from db.session import Transaction
 from db.words import nfc, run_name
+from engine.campaign import Campaign
 from engine.errors import (
     DataError,
     ImportRefusedError,
@@ -110,7 +111,9 @@ def import_file(
     if dry_run:
         with workspace.database.read() as tx:
             recorded = tx.experiments.find(record.id)
-        forecast = _forecast(table, record, plan_import(table.runs, recorded, campaign), update)
+        forecast = _forecast(
+            table, record.name, plan_import(table.runs, recorded, campaign), update
+        )
         n_new, problems = _look_at_pictures(workspace, table, recorded)
         return replace(forecast, n_micrographs=n_new, problems=(*forecast.problems, *problems))
     # Before the transaction: files are in their place before a row names them.
@@ -148,14 +151,32 @@ def _problems(plan: ImportPlan, update: bool) -> list[RowProblem]:
     return sorted(problems, key=lambda problem: problem.row or 0)
 
 
-def _forecast(
-    table: ImportedTable, record: CampaignRecord, plan: ImportPlan, update: bool
+def forecast_of(table: ImportedTable, campaign: Campaign) -> ImportReport:
+    """Tell what a table would record in a campaign that has no run yet."""
+    return _forecast(table, campaign.name, plan_import(table.runs, [], campaign), update=False)
+
+
+def fill_campaign(
+    tx: Transaction, record: CampaignRecord, campaign: Campaign, table: ImportedTable
 ) -> ImportReport:
+    """Record a table's runs in a campaign that has none, within a transaction; no pictures.
+
+    Raises:
+        ImportRefusedError: rows of it contradict one another.
+    """
+    plan = plan_import(table.runs, tx.experiments.find(record.id), campaign)
+    problems = _problems(plan, update=False)
+    if problems:
+        raise ImportRefusedError(table.source, problems)
+    return _Writer(tx, record, {}).write(table, plan)
+
+
+def _forecast(table: ImportedTable, campaign: str, plan: ImportPlan, update: bool) -> ImportReport:
     touched = [*plan.extended, *(plan.changed if update else ())]
     n_new = sum(run.n_values for run in plan.added)
     return ImportReport(
         source=table.source,
-        campaign=record.name,
+        campaign=campaign,
         is_dry_run=True,
         n_added=len(plan.added),
         n_extended=len(plan.extended),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from starlette.responses import Response
 
 from engine.campaign import Campaign
@@ -10,19 +12,24 @@ from engine.documents.campaigns import (
     CampaignOut,
     CampaignsOut,
     DefinitionOut,
+    DraftOut,
     RevisedOut,
     RevisionsOut,
 )
 from engine.documents.jobs import ChangeOut, ChangesOut
+from engine.drafts.add import TableDraft, add_from_table, add_from_template, draft_table
+from engine.drafts.create import TableOptions
+from engine.drafts.wishes import Wishes, read_wish
 from engine.errors import NotFoundError, UsageError
 from engine.experiments.revise import revise_campaign
+from engine.web import forms
 from engine.web.api.common import Key, Limit, Outcome, answer, answers, at_most_once
-from engine.web.api.schemas import NewRevision
+from engine.web.api.schemas import NewCampaign, NewRevision
 from engine.web.campaigns import CampaignId, require_campaign
 from engine.web.rendering import site_of
 from engine.workspace import Workspace
 from engine.workspace.campaign_text import read_text
-from engine.workspace.revisions import use
+from engine.workspace.revisions import create, use
 from engine.workspace.settings import parse_campaign
 from engine.workspace.workspace import no_campaign
 
@@ -125,12 +132,90 @@ def add_revision(
     return at_most_once(request, key, body.model_dump(mode="json"), carry_out)
 
 
-def _definition_in(body: NewRevision) -> Campaign:
+def _definition_in(body: NewRevision | NewCampaign) -> Campaign:
     if (body.definition is None) == (body.toml is None):
         raise UsageError("expected one of definition and toml", field="definition")
     if body.toml is not None:
         return read_text(body.toml, "toml")
     return parse_campaign(body.definition or {}, "definition")
+
+
+@router.post("/campaigns", tags=["campaigns"], response_model=CampaignOut, responses=answers(409))
+def add_campaign(request: Request, body: NewCampaign, key: Key = None) -> Response:
+    """Make a further campaign. The command line and the scheduler stay in their own."""
+
+    def carry_out(workspace: Workspace) -> Outcome:
+        if body.template is not None:
+            if body.definition is not None or body.toml is not None:
+                raise UsageError("contradicts a definition: keep one of them", field="template")
+            record = add_from_template(workspace, body.template, body.name or "", note=body.note)
+        else:
+            new = _definition_in(body)
+            if body.name is not None and body.name != new.name:
+                raise UsageError(f"contradicts the definition's '{new.name}'", field="name")
+            record = create(workspace, new, note=body.note, is_active=False)
+        return CampaignOut.model_validate(record), 201, {}
+
+    return at_most_once(request, key, body.model_dump(mode="json"), carry_out)
+
+
+@router.post("/drafts", tags=["campaigns"], response_model=DraftOut, responses=answers(409))
+def draft_campaign_of_table(
+    request: Request,
+    *,
+    file: Annotated[UploadFile, File(description="CSV, TSV or Excel, a row for each run.")],
+    name: Annotated[str, Form(max_length=80, description="The campaign's.")] = "",
+    objective: Annotated[
+        list[str],
+        Form(max_length=20, description="`strength:max`, `strength:max:5`, `diameter:300±20`."),
+    ] = [],  # noqa: B006 -- FastAPI makes a new one of it
+    ambient: Annotated[list[str], Form(max_length=200, description="Columns that are given.")] = [],  # noqa: B006
+    controlled: Annotated[
+        list[str], Form(max_length=200, description="Columns that are set.")
+    ] = [],  # noqa: B006
+    outcome: Annotated[
+        list[str], Form(max_length=200, description="Columns that are measured.")
+    ] = [],  # noqa: B006
+    leave_out: Annotated[
+        list[str], Form(max_length=200, description="Columns to leave aside.")
+    ] = [],  # noqa: B006
+    sheet: Annotated[str, Form(max_length=100, description="Of a workbook.")] = "",
+    dry_run: Annotated[bool, Form(description="Only tell what it would be.")] = False,
+    key: Key = None,
+) -> Response:
+    """Draft a campaign from a table of results, and make it with the table's runs, or nothing."""
+    wishes = Wishes(
+        tuple(map(read_wish, objective)),
+        tuple(ambient),
+        tuple(controlled),
+        tuple(outcome),
+        tuple(leave_out),
+        name or None,
+    )
+    options = TableOptions(sheet=sheet or None)
+
+    def carry_out(workspace: Workspace) -> Outcome:
+        with forms.uploaded(request, [file], noun="table") as paths:
+            if dry_run:
+                return _draft(draft_table(workspace, paths[0], wishes, options=options)), 200, {}
+            added = add_from_table(workspace, paths[0], wishes, options=options)
+            return _draft(added.drafted, added.record.id), 201, {}
+
+    taking = [file.filename, file.size, objective, ambient, controlled, outcome, leave_out, name]
+    return at_most_once(request, key, [*taking, sheet, dry_run], carry_out)
+
+
+def _draft(drafted: TableDraft, id_: int | None = None) -> DraftOut:
+    return DraftOut(
+        id=id_,
+        definition=drafted.campaign.definition(),
+        aside=drafted.draft.aside,
+        guesses=drafted.draft.guesses,
+        runs=drafted.imported.n_added,
+        results=drafted.imported.n_measurements,
+        warnings=drafted.imported.warnings,
+        problems=tuple(map(str, drafted.imported.problems)),
+    )
 
 
 @router.get("/changes", tags=["who did what"], response_model=ChangesOut, responses=answers())

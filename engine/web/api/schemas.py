@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from engine.propose.request import STRATEGIES
+from engine.workspace.init import TEMPLATES
 from engine.workspace.settings import MAX_BATCH
 
 Text = Annotated[str, Field(max_length=10_000)]
@@ -20,6 +21,18 @@ Replicates = Value | Annotated[list[Value], Field(min_length=1, max_length=100)]
 
 class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class NewCampaign(_Sent):
+    """A further campaign: a `template` under a `name`, or all of it as `definition` or `toml`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    template: (
+        Annotated[str, Field(max_length=40, json_schema_extra={"enum": [*TEMPLATES]})] | None
+    ) = None
+    definition: dict[str, Any] | None = None
+    toml: Annotated[str, Field(max_length=200_000)] | None = None
+    note: Text | None = None
 
 
 class NewRevision(_Sent):

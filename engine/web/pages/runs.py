@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import shutil
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from db.records import Status
-from engine.errors import NotFoundError, UsageError
 from engine.experiments.bring_in import bring_in
 from engine.web import forms
 from engine.web.addresses import redirect
 from engine.web.forms import Sent, checked_form
+from engine.web.held_files import held_file, hold_file
 from engine.web.rendering import form_page, page, part, person_of, site_of
 from engine.web.run_queries import (
     PER_PAGE,
@@ -126,7 +123,7 @@ def look_at_file(request: Request, form: Sent) -> Response:
     """Tell what a file would do; nothing of it is recorded."""
     site = site_of(request)
     try:
-        folder, path = _lay_down(request, form.get("file"))
+        folder, path = hold_file(site, form.get("file"))
         report = bring_in(site.workspace, path, dry_run=True)
     except EXPECTED as error:
         return form_page(request, "bring.html", error, place="runs", brought=None)
@@ -148,7 +145,7 @@ def record_file(request: Request, form: Sent) -> Response:
     """Record a file that was looked at."""
     site, person = site_of(request), person_of(request)
     try:
-        path = _waiting_file(request, forms.word(form, "held"))
+        path = held_file(site, forms.word(form, "held"))
         report = bring_in(site.workspace.acting(person.name), path, dry_run=False)
     except EXPECTED as error:
         return form_page(request, "bring.html", error, place="runs", brought=None)
@@ -157,20 +154,3 @@ def record_file(request: Request, form: Sent) -> Response:
     for warning in report.warnings:
         site.leave_message(person, "warning", warning)
     return redirect(request, "/runs")
-
-
-def _lay_down(request: Request, file: Any) -> tuple[Path, Path]:
-    """Keep a file until it is recorded or the server starts anew."""
-    if not isinstance(file, UploadFile) or not file.filename:
-        raise UsageError("expected a table, got none: choose a file first")
-    folder = site_of(request).uploads / f"table-{secrets.token_hex(16)}"
-    return folder, forms.lay_file(folder, file)
-
-
-def _waiting_file(request: Request, name: str) -> Path:
-    folder = site_of(request).uploads / name
-    is_ours = name.startswith("table-") and name.removeprefix("table-").isalnum()
-    path = next(folder.iterdir(), None) if is_ours and folder.is_dir() else None
-    if path is None:
-        raise NotFoundError("the file is no longer here: send it again")
-    return path

@@ -78,7 +78,9 @@ def app(people: Workspace) -> Iterator[FastAPI]:
     application.state.site.stop()
 
 
-AT_THE_TOP = re.compile(r"/(api|login|logout|account|people|changes|campaigns|static|health)\b")
+AT_THE_TOP = re.compile(
+    r"/(api|login|logout|account|people|changes|campaigns|new-campaign|reset|static|health)\b"
+)
 
 
 @dataclass
