@@ -28,7 +28,7 @@ from db.compatibility import require_head
 from db.engines import make_engine
 from db.errors import CollisionError, ConnectionLostError, OutcomeUnknownError
 from db.files import log_bytes
-from db.records import ChangeRecord
+from db.records import AuditQuery, ChangeRecord
 from db.repository import (
     Answers,
     Batches,
@@ -51,6 +51,7 @@ from db.repository import (
     Tokens,
     Users,
 )
+from db.repository.audit import actors_and_actions, find_changes
 from db.repository.scope import Change, Scope
 from db.tables import changes
 from db.translate import translated
@@ -106,10 +107,15 @@ class Transaction:
 
     def changes(self, *, limit: int = 50) -> list[ChangeRecord]:
         """Return the audit trail, newest first."""
-        columns = (changes.c.id, changes.c.at, changes.c.actor, changes.c.action, changes.c.detail)
-        statement = select(*columns).order_by(changes.c.id.desc()).limit(limit)
-        rows = self._scope.connection.execute(statement)
-        return [ChangeRecord(*row) for row in rows]
+        return self.find_changes(AuditQuery(limit=limit))
+
+    def find_changes(self, query: AuditQuery) -> list[ChangeRecord]:
+        """Return those changes of the audit trail that are looked for, newest first."""
+        return find_changes(self._scope.connection, query)
+
+    def actors_and_actions(self) -> tuple[list[str], list[str]]:
+        """Return who is in the audit trail, and what was done, each in order."""
+        return actors_and_actions(self._scope.connection)
 
     def has_change(self, action: str, detail: str) -> bool:
         """Whether a change of this kind and detail was ever made."""

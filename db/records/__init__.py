@@ -7,7 +7,7 @@ be read back later by asking for the rows up to its watermark.
 
 from __future__ import annotations
 
-from db.records.campaigns import CampaignRecord, ChangeRecord
+from db.records.campaigns import AuditQuery, CampaignRecord, ChangeRecord
 from db.records.conditions import Stage, Value
 from db.records.curves import CurveArrayRecord, CurveFitRecord, CurveRecord
 from db.records.experiments import (
@@ -62,6 +62,7 @@ from db.records.users import Role, SessionRecord, TokenRecord, UserRecord
 
 __all__ = [
     "AnswerRecord",
+    "AuditQuery",
     "BatchRecord",
     "Bound",
     "CampaignRecord",

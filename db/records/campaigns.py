@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,23 @@ class ChangeRecord:
     actor: str
     action: str
     detail: str | None = None
+
+
+@dataclass(frozen=True)
+class AuditQuery:
+    """Which changes are looked for; what is ``None`` does not matter.
+
+    ``before``: only ids below it; ``since`` and ``until``: from this moment on, and before that;
+    ``experiments``: those about one of these runs.
+    """
+
+    limit: int = 50
+    before: int | None = None
+    actor: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    experiments: Collection[int] | None = None
 
 
 @dataclass(frozen=True)

@@ -150,10 +150,14 @@ class Sessions:
         """Log out."""
         self._scope.connection.execute(delete(s).where(s.c.token_hash == token_hash))
 
-    def close_all(self, user_id: int | None) -> None:
-        """Log a user out everywhere."""
+    def close_all(self, user_id: int | None, *, but: str = "") -> None:
+        """Log a user out everywhere (``but``: not from the session of this hash)."""
         condition = s.c.user_id.is_(None) if user_id is None else s.c.user_id == user_id
-        self._scope.connection.execute(delete(s).where(condition))
+        self._scope.connection.execute(delete(s).where(condition, s.c.token_hash != but))
+
+    def close_named(self, user_id: int, actor: str) -> None:
+        """End a user's sessions under one name: those that open a single door."""
+        self._scope.connection.execute(delete(s).where(s.c.user_id == user_id, s.c.actor == actor))
 
 
 class Tokens:

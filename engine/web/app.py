@@ -24,6 +24,7 @@ from engine.web.api.common import Problem
 from engine.web.campaigns import require_campaign
 from engine.web.pages import (
     account,
+    audit,
     campaign,
     campaigns,
     curves,
@@ -86,7 +87,7 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     problems.install(app)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.include_router(routes.router)
-    for module in (campaigns, account, new_campaign):
+    for module in (campaigns, account, audit, new_campaign):
         app.include_router(module.router, include_in_schema=False)
     for module in (campaign, definition, runs, run, curves, propose, explore, models):
         app.include_router(

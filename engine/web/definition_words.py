@@ -36,6 +36,7 @@ _KEYS = {
     "target": "target",
     "tolerance": "tolerance",
     "note": "note",
+    "kind": "kind",
 }
 _SECTIONS = {
     "name": "Name",
@@ -128,6 +129,8 @@ def _exclusion_change(change: Difference, old: Campaign, new: Campaign) -> str:
 def _added(change: Difference, new: Campaign) -> str:
     if change.section == "parameters":
         return range_in_words(new.parameter(change.name))
+    if change.section == "facts":
+        return "noted of a run"
     if change.section == "objectives":
         aim = next(o for o in new.objectives if o.outcome == change.name)
         return objective_in_words(aim, new)

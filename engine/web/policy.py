@@ -10,7 +10,7 @@ import re
 from db.records import Role
 from engine.web.addresses import bare
 
-OPEN = frozenset({"/login", "/health"})
+OPEN = frozenset({"/login", "/reset", "/health"})
 """Answered without a session: the way in, and whether the server lives."""
 
 STATIC = "/static/"
@@ -51,8 +51,8 @@ _ADMINS_WRITES = (
     # What is searched decides for everybody.
     re.compile(r"/api/v1/(revisions|campaigns|drafts)(/.*)?"),
 )
-_FOR_THEMSELVES = (re.compile(r"/account/tokens(/.*)?"),)
-"""What everybody may change for themselves: their own tokens, at most as strong as they are."""
+_FOR_THEMSELVES = (re.compile(r"/account/tokens(/.*)?"), re.compile(r"/account/password"))
+"""What everybody may change for themselves: their password, and tokens as strong as they are."""
 
 # RFC 9110's safe methods, as far as any route has them.
 # https://www.rfc-editor.org/rfc/rfc9110#name-safe-methods

@@ -78,6 +78,7 @@ def login_page(
     status: int = 200,
     name: str = "",
     error: str | None = None,
+    remark: str | None = None,
     typed: Fields | None = None,
 ) -> HTMLResponse:
     """Return the login page, carrying along what was typed elsewhere."""
@@ -88,6 +89,7 @@ def login_page(
             next=local_path(back),
             name=name,
             error=error,
+            remark=remark,
             has_users=site.has_users(),
             typed=typed or [],
             **links(address_of(request)),

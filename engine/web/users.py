@@ -24,11 +24,15 @@ from engine.web.passwords import is_guessable
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
+    from db.session import Transaction
     from engine.workspace import Workspace
 
 LEAST_LETTERS = 10
 MOST_LETTERS = 1000  # hashing more would keep the server busy for whoever sends it
 TOKEN_PREFIX = "spin_"  # noqa: S105 -- what every token begins with, so that scanners know one
+RESET_HOURS = 24
+"""How long a link to set a password may be used."""
+_RESET = "reset:"  # no user's name holds a colon
 _NAME = re.compile(r"[\w][\w.@-]{0,63}")
 
 
@@ -87,6 +91,91 @@ def set_password(workspace: Workspace, name: str, password: str) -> None:
         user = _present(tx.users.get(name), name, [u.name for u in tx.users.all()])
         tx.users.change(user.id, password_hash=hashed)
         tx.sessions.close_all(user.id)
+
+
+def change_password(workspace: Workspace, person: Person, old: str, new: str) -> None:
+    """Give oneself another password: all other sessions end, tokens stay.
+
+    Raises:
+        AccessError: the old password is wrong.
+        UsageError: a password that cannot be; or who asks is no user.
+    """
+    if person.user_id is None:
+        raise UsageError("passwords belong to users: make one under People first")
+    with workspace.database.read() as tx:
+        user = _present(tx.users.get(person.name), person.name, [])
+    if len(old) > MOST_LETTERS or not _verify(user.password_hash, old):
+        raise AccessError("that is not your password until now; nothing was changed")
+    if old == new:
+        raise UsageError("expected another one than now", field="password")
+    hashed = _hash(new, person.name)
+    with workspace.database.write("user password", detail=person.name) as tx:
+        user_now = _present(tx.users.get(person.name), person.name, [])
+        if user_now.password_hash != user.password_hash:
+            raise AccessError("your password was changed meanwhile; nothing was changed now")
+        tx.users.change(user.id, password_hash=hashed)
+        tx.sessions.close_all(user.id, but=_digest(person.secret))
+
+
+def make_reset(workspace: Workspace, name: str) -> tuple[str, datetime]:
+    """Make the key of a link by which a user sets a password, once; return it and its end.
+
+    It is kept as its hash only, and voids an earlier one. No session ever has such a hash.
+
+    Raises:
+        NotFoundError: there is no such user.
+    """
+    secret, created_at = secrets.token_urlsafe(32), datetime.now(UTC)
+    expires_at = created_at + timedelta(hours=RESET_HOURS)
+    with workspace.database.write("user reset link", detail=name) as tx:
+        user = _present(tx.users.get(name), name, [u.name for u in tx.users.all()])
+        tx.note()
+        tx.sessions.close_named(user.id, _RESET + user.name)
+        tx.sessions.open(
+            _reset_digest(secret),
+            user_id=user.id,
+            actor=_RESET + user.name,
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+    return secret, expires_at
+
+
+def user_of_reset(workspace: Workspace, secret: str) -> str:
+    """Return whose password a link sets.
+
+    Raises:
+        AccessError: it was used, is too old, or never was one.
+    """
+    with workspace.database.read() as tx:
+        return _reset_name(tx, secret)
+
+
+def set_password_by_reset(workspace: Workspace, secret: str, password: str) -> str:
+    """Set the password that a link is for: the link is void then, all sessions end.
+
+    Raises:
+        AccessError: it was used, is too old, or never was one.
+        UsageError: a password that cannot be.
+    """
+    name = user_of_reset(workspace, secret)
+    hashed = _hash(password, name)
+    with workspace.database.write("user password", actor=name, detail=f"{name} by a link") as tx:
+        # Asked again by who writes: of two that come at once the second finds it used.
+        user = _present(tx.users.get(_reset_name(tx, secret)), name, [])
+        tx.users.change(user.id, password_hash=hashed)
+        tx.sessions.close_all(user.id)
+    return name
+
+
+def _reset_name(tx: Transaction, secret: str) -> str:
+    session = tx.sessions.find(_reset_digest(secret), datetime.now(UTC))
+    if session is None or not session.actor.startswith(_RESET):
+        raise AccessError(
+            "this link is void: it was used, is older than a day, or a newer one was made. Ask an "
+            "admin for another"
+        )
+    return session.actor.removeprefix(_RESET)
 
 
 def set_role(workspace: Workspace, name: str, role: str) -> None:
@@ -172,7 +261,7 @@ def person_of_session(workspace: Workspace, secret: str) -> Person | None:
     """
     with workspace.database.read() as tx:
         session = tx.sessions.find(_digest(secret), datetime.now(UTC))
-        if session is None:
+        if session is None or session.actor.startswith(_RESET):
             return None
         # The starter's session ends with the first user, who is the one to say who may enter.
         if session.role is None and tx.users.count():
@@ -298,6 +387,12 @@ def _digest(secret: str) -> str:
     # No salt, no slow hash: 256 random bits cannot be guessed, and this runs at every request.
     # A header may hold half a surrogate pair, which plain UTF-8 refuses.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _reset_digest(secret: str) -> str:
+    # Keyed by another word than sessions', so that no link ever passes for a session, nor a
+    # session for a link.
+    return hmac.new(b"reset", secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 @cache

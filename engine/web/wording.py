@@ -19,6 +19,8 @@ _LOG = logging.getLogger("spinneret.web")
 LABELS = {
     "name": "Name",
     "password": "Password",
+    "old_password": "Password until now",
+    "password_again": "New password again",
     "key": "Key",
     "role": "Role",
     "scope": "May at most",

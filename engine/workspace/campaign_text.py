@@ -17,7 +17,7 @@ MOST_LETTERS = 200_000
 """Of a definition that is typed: more than a thousand parameters take."""
 
 _HEADER = re.compile(r"\s*\[{1,2}\s*(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>[A-Za-z0-9_-]+))[^\]]*\]")
-_NAMED = {"parameters": "name", "properties": "name", "objectives": "outcome"}
+_NAMED = {"parameters": "name", "properties": "name", "objectives": "outcome", "facts": "name"}
 
 
 def read_text(text: str, source: str = "the text") -> Campaign:

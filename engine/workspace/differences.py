@@ -9,7 +9,7 @@ from typing import Any, Literal
 from engine.campaign import Campaign
 
 # Lists whose entries are told apart by a name: compared one by one, whatever their order.
-_NAMED = {"parameters": "name", "properties": "name", "objectives": "outcome"}
+_NAMED = {"parameters": "name", "properties": "name", "objectives": "outcome", "facts": "name"}
 
 
 @dataclass(frozen=True)

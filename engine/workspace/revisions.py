@@ -25,7 +25,7 @@ from engine.workspace.workspace import Workspace, definition_of, revision_like
 _EXPORT = by_voice("`engine export`", "export")
 _PAST = by_voice(
     "take theirs from a column of a table, --past name=old.xlsx:heading",
-    "give the runs their values at the command line (`engine campaign revise --past`)",
+    "give the runs their values at the command line",
 )
 
 

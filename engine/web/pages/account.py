@@ -1,4 +1,4 @@
-"""Logging in and out, one's own tokens, and for admins: people and who did what."""
+"""Logging in and out, one's own password and tokens, and for admins the people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from db.records import Role
 from engine.errors import AccessError, UsageError
@@ -16,22 +16,26 @@ from engine.web import forms
 from engine.web.addresses import address_of, redirect_top
 from engine.web.forms import Sent, checked_form
 from engine.web.refusals import KEPT, MOST_FIELDS, Fields, local_path, login_page, typed_in
-from engine.web.rendering import form_page, page, person_of, site_of
+from engine.web.rendering import environment, form_page, links, page, person_of, site_of
 from engine.web.shield import cookie_name
-from engine.web.statuses import EXPECTED
+from engine.web.statuses import EXPECTED, status_of
 from engine.web.users import (
     Person,
     add_user,
+    change_password,
     list_tokens,
     list_users,
     log_in,
     log_in_starter,
     log_out,
+    make_reset,
     make_token,
     note_refusal,
     remove_user,
     revoke_token,
+    set_password_by_reset,
     set_role,
+    user_of_reset,
 )
 from engine.web.wording import worded
 
@@ -138,6 +142,54 @@ def _welcome(request: Request, person: Person, back: str, typed: Fields | None =
     return answer
 
 
+@router.get("/reset")
+def reset(request: Request, key: str = "") -> Response:
+    """Show whose password a link sets; it stays good until a password is sent."""
+    try:
+        with _counted(request, ""):
+            name = user_of_reset(site_of(request).workspace, key)
+    except AccessError as error:
+        return _reset_form(request, "", "", error)
+    return _reset_form(request, key, name, None)
+
+
+@router.post("/reset")
+async def post_reset(request: Request) -> Response:
+    """Set the password that a link is for."""
+    from asyncio import to_thread
+
+    # Anybody may send this one: no files, few fields.
+    form = await request.form(max_files=0, max_fields=8)
+    return await to_thread(_reset, request, form)
+
+
+def _reset(request: Request, form: FormData) -> Response:
+    site, key = site_of(request), forms.word(form, "key")
+    name = ""
+    try:
+        with _counted(request, ""):
+            name = user_of_reset(site.workspace, key)
+        set_password_by_reset(site.workspace, key, _new_password(form))
+    except EXPECTED as error:
+        return _reset_form(request, key, name, error)
+    site.forget_people()
+    return _form(request, "/", name=name, remark="Your password is set. Log in with it.")
+
+
+def _reset_form(request: Request, key: str, name: str, error: Exception | None) -> Response:
+    html = (
+        environment()
+        .get_template("reset.html")
+        .render(
+            key=key,
+            name=name,
+            error=None if error is None else worded(error, "page"),
+            **links(address_of(request)),
+        )
+    )
+    return HTMLResponse(html, 200 if error is None else status_of(error))
+
+
 @inside.post("/logout")
 def post_logout(request: Request) -> Response:
     """Log out."""
@@ -185,6 +237,36 @@ def add_token(request: Request, form: Sent) -> Response:
     return _account(request, secret, None)
 
 
+@inside.post("/account/password")
+def post_password(request: Request, form: Sent) -> Response:
+    """Give oneself another password; everybody else under one's name is logged out."""
+    site, person = site_of(request), person_of(request)
+    try:
+        password = _new_password(form)
+        # Whoever finds a session open must not guess the password by it.
+        with _counted(request, person.name):
+            old = _plain(form, "old_password")
+            change_password(site.workspace.acting(person.name), person, old, password)
+    except EXPECTED as error:
+        return _account(request, None, error)
+    site.forget_people()
+    site.leave_message(person, "good", "Your password is changed; all other sessions have ended.")
+    return redirect_top(request, "/account")
+
+
+def _new_password(form: FormData) -> str:
+    password = _plain(form, "password")
+    if password != _plain(form, "password_again"):
+        raise UsageError("is not the same as the new password", field="password_again")
+    return password
+
+
+def _plain(form: FormData, name: str) -> str:
+    """Return a password as it was typed, blanks and all."""
+    content = form.get(name)
+    return content if isinstance(content, str) else ""
+
+
 @inside.post("/account/tokens/{id_}/revoke")
 def revoke_own_token(request: Request, id_: int) -> Response:
     """Take one of one's own tokens out of use."""
@@ -201,7 +283,9 @@ def people(request: Request) -> Response:
     return _people(request, {}, None)
 
 
-def _people(request: Request, typed: object, error: Exception | None) -> Response:
+def _people(
+    request: Request, typed: object, error: Exception | None, reset_link: object = None
+) -> Response:
     site = site_of(request)
     return form_page(
         request,
@@ -211,6 +295,7 @@ def _people(request: Request, typed: object, error: Exception | None) -> Respons
         users=list_users(site.workspace),
         tokens=list_tokens(site.workspace),
         typed=typed,
+        reset_link=reset_link,
     )
 
 
@@ -221,6 +306,11 @@ def save_user(request: Request, form: Sent) -> Response:
     acting = site.workspace.acting(person.name)
     name, action = forms.word(form, "name"), forms.word(form, "what")
     try:
+        if action == "reset":
+            secret, until = make_reset(acting, name)
+            address = address_of(request)
+            link = f"{address.origin}{address.top('/reset')}?key={secret}"
+            return _people(request, {}, None, {"name": name, "link": link, "until": until})
         if action == "remove":
             remove_user(acting, name)
         elif action == "role":
@@ -241,14 +331,6 @@ def revoke_any_token(request: Request, id_: int) -> Response:
     revoke_token(site.workspace.acting(person_of(request).name), id_)
     site.forget_people()
     return redirect_top(request, "/people")
-
-
-@inside.get("/changes")
-def changes(request: Request) -> Response:
-    """Show who did what, newest first."""
-    with site_of(request).workspace.database.read() as tx:
-        records = tx.changes(limit=200)
-    return page(request, "changes.html", place="changes", changes=records)
 
 
 router.include_router(inside)

@@ -160,17 +160,22 @@ def _wishes(form: FormData, plain: TableDraft) -> Wishes:
             )
         if line.role and chosen != line.role:
             roles[chosen].append(line.name)
-    lists = {role: tuple(names) for role, names in roles.items()}
-    name = forms.word(form, "name") or None
-    wishes = Wishes(name=name, description=forms.word(form, "description"), **lists)
+    wishes = Wishes(
+        ambient=tuple(roles["ambient"]),
+        controlled=tuple(roles["controlled"]),
+        outcome=tuple(roles["outcome"]),
+        leave_out=tuple(roles["leave_out"]),
+        name=forms.word(form, "name") or None,
+        description=forms.word(form, "description"),
+    )
     objectives: list[Wish] = []
     was_asked = False
-    for line in plain.columns:
-        goal = form.get(f"goal:{line.name}")
-        is_result = forms.word(form, f"role:{line.name}") == "outcome"
+    for column in plain.columns:
+        goal = form.get(f"goal:{column.name}")
+        is_result = forms.word(form, f"role:{column.name}") == "outcome"
         was_asked |= goal is not None and is_result
         if isinstance(goal, str) and goal and is_result:
-            objectives.append(_wish(form, line.name, goal))
+            objectives.append(_wish(form, column.name, goal))
     if was_asked and not objectives:
         raise UsageError("expected at least one result that is wanted")
     return replace(wishes, objectives=tuple(objectives))

@@ -169,6 +169,15 @@
       input.files = event.dataTransfer.files;
     });
   }
+  document.querySelector("[data-copy]")?.addEventListener("click", async (event) => {
+    const source = document.querySelector(event.target.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      event.target.textContent = "Copied";
+    } catch { // without TLS a browser lends no clipboard: then it is marked, to be copied by hand
+      getSelection().selectAllChildren(source);
+    }
+  });
   document.querySelector("[data-print]")?.addEventListener("click", () => print());
   for (const form of document.querySelectorAll("form[data-busy]")) {
     form.addEventListener("submit", () => {

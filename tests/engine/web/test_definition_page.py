@@ -91,8 +91,8 @@ def test_the_form_says_what_the_definition_says(template) -> None:
     odd["parameters"][0] |= {"low": 0.1234567890123, "high": 0.6234567890123, "step": 0.1}
     odd["parameters"].append({"name": "salt", "choices": ["NaCl", "KCl"], "retired": ["KCl"],
                               "default": "unknown"})  # fmt: skip
-    odd["parameters"].append({"name": "needle", "choices": [0.4, 0.8], "default": 0.4})
-    odd["exclusions"] = [{"when": {"salt": "NaCl", "needle": 0.4}, "note": "clogs"}]
+    odd["parameters"].append({"name": "nozzle", "choices": [0.4, 0.8], "default": 0.4})
+    odd["exclusions"] = [{"when": {"salt": "NaCl", "nozzle": 0.4}, "note": "clogs"}]
     odd["parameter_constraints"] = []
     strange = Campaign(**odd)
     assert Campaign(**definition_of_form(fields_of(strange), strange)) == strange

@@ -111,7 +111,7 @@ def test_differences_are_told_in_the_words_of_the_file(nanofibre) -> None:
 
 
 NEEDLE = """[[campaign.parameters]]
-name = "needle"
+name = "nozzle"
 unit = "gauge"
 low = 15
 high = 30
@@ -133,9 +133,9 @@ def test_a_parameter_of_later_on_has_a_value_for_the_past(
         record, campaign = workspace.active_campaign(tx)
         runs = tx.experiments.find(record.id)
     history = history_from_records(campaign, runs)
-    expected = campaign.parameter("needle").stand_in if learnt is None else learnt
-    assert [run.conditions["needle"] for run in history.finished] == [expected, expected]
-    assert all("needle" not in run.conditions for run in runs)
+    expected = campaign.parameter("nozzle").stand_in if learnt is None else learnt
+    assert [run.conditions["nozzle"] for run in history.finished] == [expected, expected]
+    assert all("nozzle" not in run.conditions for run in runs)
     assert engine("propose", "--n", 1, "--strategy", "gp", "--json").exit_code == 0
     assert engine("status").exit_code == 0
 
@@ -164,7 +164,7 @@ def test_a_removed_parameter_stays_in_the_record(engine, folder, workspace) -> N
 def test_a_default_that_cannot_be_is_refused(default, problem) -> None:
     value = -3.0 if default == "-3" else "often"
     with pytest.raises(ValueError, match=problem):
-        Parameter(name="needle", low=1, high=2, minimum=0, default=value)
+        Parameter(name="nozzle", low=1, high=2, minimum=0, default=value)
 
 
 PAST = NEEDLE.replace("\ndefault = {default}", "")
@@ -184,15 +184,15 @@ def test_past_values_come_from_a_column_of_a_table(engine, folder, workspace) ->
     before = engine("campaign", "revise")
     assert before.exit_code == 2
     assert "--past name=old.xlsx:heading" in before.err
-    answer = engine("campaign", "revise", "--past", "needle=old.csv:Nadel", "--json")
+    answer = engine("campaign", "revise", "--past", "nozzle=old.csv:Nadel", "--json")
     assert answer.exit_code == 0, answer.err
     assert answer.json["past_runs"] == 3
     assert "rows 5 ('X9'), 6 name no run" in " ".join(answer.err.split())
     with workspace.database.read() as tx:
         record, _ = workspace.active_campaign(tx)
         runs = tx.experiments.find(record.id)
-    assert [run.conditions["needle"] for run in runs] == [18.0, 22.5, 20.0]
-    again = engine("campaign", "revise", "--past", "needle=old.csv:Nadel")
+    assert [run.conditions["nozzle"] for run in runs] == [18.0, 22.5, 20.0]
+    again = engine("campaign", "revise", "--past", "nozzle=old.csv:Nadel")
     assert again.exit_code == 0
     assert "says the same" in again.out
 
@@ -201,7 +201,7 @@ def test_past_values_come_from_a_column_of_a_table(engine, folder, workspace) ->
     ("rows", "told"),
     [
         (["A1;18", "A2;20"], "1 experiments have no value of it"),
-        (["A1;18", "A2;20", "3;20", "A1;19"], "needle of run 1 · label A1 is 19.0, another row"),
+        (["A1;18", "A2;20", "3;20", "A1;19"], "nozzle of run 1 · label A1 is 19.0, another row"),
         (["A1;18", "A2;thick", "3;20"], "row 3, column 'Nadel': 'thick'"),
     ],
 )
@@ -210,7 +210,7 @@ def test_past_values_that_cannot_be_change_nothing(engine, folder, state, rows, 
     edit(folder, "# ---- Parameters that the room", PAST)
     (folder / "old.csv").write_text("\n".join(["label;Nadel", *rows]) + "\n", encoding="utf-8")
     before = state()
-    answer = engine("campaign", "revise", "--past", "needle=old.csv:Nadel")
+    answer = engine("campaign", "revise", "--past", "nozzle=old.csv:Nadel")
     assert answer.exit_code in (1, 2)
     assert told in " ".join(answer.err.split())
     assert state() == before
@@ -219,10 +219,10 @@ def test_past_values_that_cannot_be_change_nothing(engine, folder, state, rows, 
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("nedle=old.csv:Nadel", "Did you mean 'needle'"),
-        ("needle", "expected needle=FILE:HEADING"),
-        ("needle=none.csv:Nadel", "no such file"),
-        ("needle=old.csv:rh", "expected a column 'rh' with past values of needle"),
+        ("nozle=old.csv:Nadel", "Did you mean 'nozzle'"),
+        ("nozzle", "expected nozzle=FILE:HEADING"),
+        ("nozzle=none.csv:Nadel", "no such file"),
+        ("nozzle=old.csv:rh", "expected a column 'rh' with past values of nozzle"),
     ],
 )
 def test_a_column_of_past_values_that_is_not_there(engine, folder, word, told) -> None:
