@@ -130,10 +130,10 @@ class Curves:
         """Return an experiment's curves in the order they came, those taken back included."""
         return self._read(c.c.experiment_id == experiment_id)
 
-    def find(self, campaign_id: int) -> list[CurveRecord]:
-        """Return a campaign's curves, run by run."""
+    def find(self, campaign_id: int, *, watermark: int | None = None) -> list[CurveRecord]:
+        """Return a campaign's curves, run by run; with a watermark as they were read then."""
         its = select(e.c.id).where(e.c.campaign_id == campaign_id)
-        return self._read(c.c.experiment_id.in_(its))
+        return self._read(c.c.experiment_id.in_(its), watermark)
 
     def twins(self, campaign_id: int, array_sha256: str) -> list[CurveRecord]:
         """Return the curves of a campaign with these very samples."""
@@ -154,18 +154,21 @@ class Curves:
             self._scope.connection.execute(select(a.c.sha256).order_by(a.c.sha256)).scalars()
         )
 
-    def _read(self, condition: ColumnElement[bool]) -> list[CurveRecord]:
+    def _read(
+        self, condition: ColumnElement[bool], watermark: int | None = None
+    ) -> list[CurveRecord]:
         columns = [c.c[name] for name in _OF_CURVE]
-        rows = self._scope.connection.execute(
-            select(c.c.id, *columns).where(condition).order_by(c.c.experiment_id, c.c.id)
-        ).all()
+        statement = select(c.c.id, *columns).where(condition)
+        rows = self._scope.connection.execute(statement.order_by(c.c.experiment_id, c.c.id)).all()
         later = f.alias("later")
+        supersedes = and_(later.c.curve_id == f.c.curve_id, later.c.revision > f.c.revision)
+        if watermark is not None:
+            supersedes = and_(supersedes, later.c.change_id <= watermark)
+            condition = and_(condition, f.c.change_id <= watermark)
         newest = (
             _select_fits()
             .join(c, c.c.id == f.c.curve_id)
-            .outerjoin(
-                later, and_(later.c.curve_id == f.c.curve_id, later.c.revision > f.c.revision)
-            )
+            .outerjoin(later, supersedes)
             .where(condition, later.c.id.is_(None))
         )
         fits = {row.curve_id: _fit_record(row) for row in self._scope.connection.execute(newest)}

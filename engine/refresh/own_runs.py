@@ -11,7 +11,7 @@ on the very same results, and would be surer than it should (``engine.sources.kn
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +21,7 @@ import torch
 from db.records import ExperimentRecord, SourceKind, Status
 from engine.campaign import Campaign, Value
 from engine.sources.axes import axes_of
+from engine.sources.curves import RunCurve, curve_tensors, direction_places
 from engine.sources.definition import OWN, make_definition
 from engine.sources.matching import Understood
 from engine.sources.reading import SourceData, run_of
@@ -121,6 +122,7 @@ def own_runs(
 
 
 def own_rows(
+    campaign: Campaign,
     source: OwnRuns,
     understood: Understood,
     vocabulary: Vocabulary,
@@ -128,13 +130,17 @@ def own_rows(
     *,
     seed: int,
     max_megapixels: float,
+    curves: Mapping[int, Sequence[RunCurve]],
 ) -> SourceRows:
     """Return the own runs as training tensors, those that stop early marked.
+
+    ``curves``: tensile curves by experiment (:func:`engine.sources.curves.curves_of_runs`).
 
     Raises:
         DataError: the model knows none of the campaign's parameters.
     """
     assert source.data is not None  # noqa: S101 -- the caller has looked
+    places = direction_places(campaign, understood.outcomes, vocabulary)
     rows = source_rows(
         source.data,
         understood,
@@ -147,4 +153,11 @@ def own_rows(
     is_held_out = torch.tensor([source.stopping[place] for place in rows.learnt])
     if bool(is_held_out.all()):  # too few to spare any
         is_held_out = torch.zeros_like(is_held_out)
-    return replace(rows, tensors=replace(rows.tensors, held=is_held_out))
+    tensors = replace(rows.tensors, held=is_held_out)
+    numbers = [source.data.runs[place].number for place in rows.learnt]
+    read = curve_tensors([curves.get(number or 0, ()) for number in numbers], places)
+    if read is not None:
+        tensors = replace(
+            tensors, curves=read.curves, curve_owner=read.owner, curve_direction=read.direction
+        )
+    return replace(rows, tensors=tensors)

@@ -115,9 +115,10 @@ def material_of(
     """Read what there is to learn from, but for outliers.
 
     Raises:
-        NotFoundError, DataError, DatabaseError: a source is gone, or cannot be read.
+        NotFoundError, DataError, DatabaseError: a source is gone, or it or a curve cannot be read.
     """
     from engine.refresh.training import Material
+    from engine.sources.curves import curves_of_runs
     from engine.sources.manage import sources_of
     from engine.sources.reading import read_source, refuse_own_runs
 
@@ -127,13 +128,19 @@ def material_of(
         progress(f"reading {record.name}", place, len(records))
         data, _ = refuse_own_runs(workspace, read_source(workspace, record))
         sources.append(data)
+    completed = tuple(run for run in snapshot.experiments if run.status is Status.COMPLETED)
+    with workspace.database.read() as tx:
+        curves = curves_of_runs(
+            tx, snapshot.record.id, {run.id for run in completed}, watermark=snapshot.watermark
+        )
     return Material(
         snapshot.campaign,
         workspace.data_dir,
-        tuple(run for run in snapshot.experiments if run.status is Status.COMPLETED),
+        completed,
         tuple(sources),
         snapshot.watermark,
         workspace.settings.storage.max_image_megapixels,
         tuple(sorted(id_ for id_ in outlier_ids if id_ is not None)),
         is_part=snapshot.n_left_out > 0,
+        curves=curves,
     )

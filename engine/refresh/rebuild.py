@@ -129,6 +129,7 @@ def _material(
 ) -> tuple[Any, list[str]]:
     """Return what was there to learn from at the version's watermark, and what differs now."""
     from engine.refresh.training import Material
+    from engine.sources.curves import curves_of_runs
     from engine.sources.reading import read_source, refuse_own_runs
 
     record, campaign = workspace.active_campaign(tx)
@@ -149,15 +150,23 @@ def _material(
         sources.append(data)
         if fingerprints.get(source.name) != data.fingerprint:
             differences.append(f"source '{source.name}' reads otherwise than then")
+    completed = tuple(entry for entry in experiments if entry.status is Status.COMPLETED)
+    # Versions of before curves were learnt from saw none, whatever was recorded.
+    curves = (
+        curves_of_runs(tx, record.id, {e.id for e in completed}, watermark=version.watermark)
+        if noted.get("learns_curves")
+        else {}
+    )
     material = Material(
         campaign,
         workspace.data_dir,
-        tuple(entry for entry in experiments if entry.status is Status.COMPLETED),
+        completed,
         tuple(sources),
         version.watermark,
         workspace.settings.storage.max_image_megapixels,
         tuple(noted.get("left_out", ())),
         is_part=bool(part),
+        curves=curves,
     )
     return material, differences
 

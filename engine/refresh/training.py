@@ -10,7 +10,7 @@ Gaussian processes on top are fitted anew at every proposal anyway.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from engine.errors import ModelError, NotFoundError, SpinneretError
 from engine.refresh.own_runs import own_rows, own_runs
 from engine.refresh.request import Mode, RefreshRequest, ShouldStop
 from engine.sources.axes import match_axes, outcome_places
+from engine.sources.curves import RunCurve
 from engine.sources.matching import Understood, common_language, refuse_strangers
 from engine.sources.pretraining import (
     RATE_FROM_CHECKPOINT,
@@ -42,12 +43,14 @@ from engine.sources.tensors import SourceRows, scores, source_rows
 from surrogate.errors import CheckpointError, FitError, InputError
 from surrogate.matmcl.checkpoint import load_checkpoint
 from surrogate.matmcl.config import TrainSettings
+from surrogate.matmcl.curves import CURVE_POINTS
 from surrogate.matmcl.data import SourceTensors
 from surrogate.matmcl.model import MatMCL
 from surrogate.progress import Progress
 
 # A sixth of a full training's time, and as good on new runs ("Refresh" of docs/benchmarks.md).
 INCREMENTAL_STEPS, INCREMENTAL_RATE = 40, 1e-4
+LEAST_RUNS_WITH_CURVES = 8
 REPLAYED_LABS, REPLAYED_ROWS = 24, 256
 
 
@@ -57,6 +60,7 @@ class Material:
 
     ``left_out``: ids of own experiments that are not to be learnt from. ``is_part``: the
     experiments are a part of a large campaign's; which, is then recorded with the model.
+    ``curves``: their tensile curves by experiment.
     """
 
     campaign: Campaign
@@ -67,6 +71,7 @@ class Material:
     max_megapixels: float = 100.0
     left_out: tuple[int, ...] = ()
     is_part: bool = False
+    curves: Mapping[int, tuple[RunCurve, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,10 @@ def _train(
     tensors, rows, own_source_rows, names, notes = _tensors(
         material, request, start, mode, loop.progress
     )
+    n_curves = sum(0 if part.curves is None else len(part.curves) for part in tensors)
     model = model_from(
         start, start.config, _grown_vocabulary(material, start), [t.name for t in tensors],
-        request.seed,
+        request.seed, curve_points=CURVE_POINTS if n_curves else None,
     )  # fmt: skip
     settings = train_settings(request, mode)
     history = _fit(model, tensors, settings, loop)
@@ -148,6 +154,7 @@ def _train(
             "sources": [source_note(source, all_rows) for source in material.sources],
             "own_runs": 0 if own_source_rows is None else len(own_source_rows.tensors.table),
             "own_tiles": 0 if own_source_rows is None else own_source_rows.n_tiles,
+            "own_curves": n_curves,
             "replayed_labs": len(_labs(material, start, mode, request.seed)),
         },
         {
@@ -159,6 +166,7 @@ def _train(
                     {"name": s.name, "fingerprint": s.fingerprint} for s in material.sources
                 ],
                 "left_out": list(material.left_out),
+                "learns_curves": n_curves > 0,
                 "learnt_from": [e.id for e in material.experiments] if material.is_part else None,
             }
         },
@@ -267,8 +275,8 @@ def _tensors(
         )
         try:
             own_source_rows = own_rows(
-                finished, understood, vocabulary, config, seed=request.seed,
-                max_megapixels=material.max_megapixels,
+                campaign, finished, understood, vocabulary, config, seed=request.seed,
+                max_megapixels=material.max_megapixels, curves=_enough(material.curves),
             )  # fmt: skip
             notes += [f"own runs: {note}" for note in own_source_rows.notes]
         except SpinneretError as error:
@@ -286,6 +294,13 @@ def _tensors(
             "there is nothing to learn from: no source, no simulated labs, and no own runs"
         )
     return tensors, rows, own_source_rows, language.names, notes
+
+
+def _enough(
+    curves: Mapping[int, tuple[RunCurve, ...]],
+) -> Mapping[int, tuple[RunCurve, ...]]:
+    """Return the curves, or none where so few runs have one that f_c would learn nothing."""
+    return curves if len(curves) >= LEAST_RUNS_WITH_CURVES else {}
 
 
 def _labs(material: Material, start: MatMCL, mode: Mode, seed: int) -> list[int]:

@@ -252,11 +252,20 @@ def vocabulary_of(vocabulary_words: Words) -> Vocabulary:
 
 
 def model_from(
-    start: MatMCL | None, config: MatMCLConfig, vocabulary: Vocabulary, names: list[str], seed: int
+    start: MatMCL | None,
+    config: MatMCLConfig,
+    vocabulary: Vocabulary,
+    names: list[str],
+    seed: int,
+    *,
+    curve_points: int | None = None,
 ) -> MatMCL:
-    """Return the model to train: grown from ``start``, or new."""
+    """Return the model to train: grown from ``start``, or new.
+
+    ``curve_points``: grid of a curve encoder that is added where ``start`` has none.
+    """
     if start is not None:
-        return grown(start, vocabulary, names, seed=seed)
+        return grown(start, vocabulary, names, seed=seed, curve_points=curve_points)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return MatMCL(config, vocabulary, names)

@@ -82,6 +82,7 @@ class TestTheWholeWay:
         assert newest.version.config is not None
         assert newest.version.config["refresh"]["settings"]["steps"] == 2
         assert newest.version.seed == 0
+        assert newest.version.metrics["own_curves"] == 0
         assert newest.version.versions is not None
         assert "torch" in newest.version.versions
         assert newest.refresh is not None
