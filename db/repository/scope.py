@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Table, func, insert, select
@@ -109,10 +110,18 @@ class Scope:
         """
         if not rows:
             return
-        if self.connection.dialect.name != "postgresql" or len(rows) < _COPIED_FROM:
+        names = list(rows[0])
+        if self.connection.dialect.name == "sqlite":
+            # Straight to the driver: converting half a million values one by one takes as long as
+            # writing them.
+            compiled = insert(table).compile(dialect=self.connection.dialect, column_keys=names)
+            order = compiled.positiontup or names
+            values = list(map(itemgetter(*order), rows))
+            self.connection.exec_driver_sql(compiled.string, values)
+            return
+        if len(rows) < _COPIED_FROM:
             self.connection.execute(insert(table), [dict(row) for row in rows])
             return
-        names = list(rows[0])
         columns = ", ".join(f'"{name}"' for name in names)
         # psycopg's own connection: SQLAlchemy has no COPY, but it is the same transaction.
         # https://www.psycopg.org/psycopg3/docs/basic/copy.html

@@ -14,6 +14,9 @@ from engine.experiments.importers.headings import Column
 
 T = TypeVar("T")
 
+_MOST_REMEMBERED = 100_000
+"""So many cells of conditions are remembered, by column and text."""
+
 
 @dataclass
 class CellReader:
@@ -24,6 +27,7 @@ class CellReader:
     problems: list[RowProblem] = field(default_factory=list)
     missing: Counter[tuple[str, str]] = field(default_factory=Counter)
     spans: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _values: dict[tuple[int, str], Value] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
@@ -55,6 +59,18 @@ class CellReader:
 
     def condition(self, number: int, column: Column, text: str) -> Value | None:
         """Return a parameter's value; an empty cell is ``None``."""
+        value = self._values.get((column.index, text))
+        if value is not None:
+            return value
+        n_spans = self.spans.total()
+        value = self._condition(number, column, text)
+        # Settings come again and again: a grid has few levels. What is counted is read each time.
+        is_plain = self.spans.total() == n_spans
+        if value is not None and is_plain and len(self._values) < _MOST_REMEMBERED:
+            self._values[column.index, text] = value
+        return value
+
+    def _condition(self, number: int, column: Column, text: str) -> Value | None:
         parameter = self.campaign.parameter(column.name)
         # What every run must have is better refused by the word that stands there.
         is_ambient = parameter.role == "ambient"

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
+from engine.experiments.importers.importing import import_file
 from engine.workspace import Workspace
 
 HEADINGS = ["ID", "flow_rate", "concentration", "voltage", "collector_speed", "humidity"]
@@ -269,3 +272,35 @@ def test_a_bad_cell_writes_nothing(workspace, folder, *, rows, column, bad, data
 def watermark(workspace: Workspace) -> int:
     with workspace.database.read() as tx:
         return tx.watermark()
+
+
+def test_a_larger_table_takes_no_more_statements(folder, workspace) -> None:
+    """What is written in bulk stays so: 20,000 rows take seconds."""
+    counts = []
+    for n in (20, 300):
+        rows = [
+            [f"{n}-{i}", "0.4", "18", f"{10 + i % 20}", "400", "55", "88", "12"] for i in range(n)
+        ]
+        path = write(folder / "t.csv", rows)
+        statements: list[str] = []
+
+        def count(_, __, statement, *___, into=statements) -> None:
+            into.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", count)
+        try:
+            report = import_file(workspace, path)
+        finally:
+            event.remove(Engine, "before_cursor_execute", count)
+        assert (report.n_added, report.n_measurements) == (n, 2 * n)
+        counts.append(len(statements))
+    assert counts[1] == counts[0] < 60
+    with workspace.database.read() as tx:
+        record, _ = workspace.active_campaign(tx)
+        runs = tx.experiments.find(record.id)
+    # Each run has its own values: ids were given in the rows' order.
+    assert [run.label for run in runs] == [
+        *(f"20-{i}" for i in range(20)),
+        *(f"300-{i}" for i in range(300)),
+    ]
+    assert all(run.conditions["voltage"] == 10 + int(run.label.split("-")[1]) % 20 for run in runs)
