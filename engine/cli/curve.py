@@ -236,6 +236,7 @@ def fit(
 def remove(
     ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Curves' numbers.")],
     *,
+    note: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -244,7 +245,7 @@ def remove(
     from engine.workspace import Workspace
 
     with Workspace.open(config) as workspace:
-        refitted = remove_curves(workspace, ids)
+        refitted = remove_curves(workspace, ids, note=note)
         with workspace.database.read() as tx:
             _, campaign = workspace.active_campaign(tx)
     _print_refitted(refitted, campaign, as_json, "taken back")

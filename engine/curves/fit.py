@@ -86,8 +86,16 @@ def fit(
         return stop.refitted
 
 
-def remove(workspace: Workspace, ids: Sequence[int], *, actor: str | None = None) -> Refitted:
+def remove(
+    workspace: Workspace,
+    ids: Sequence[int],
+    *,
+    note: str | None = None,
+    actor: str | None = None,
+) -> Refitted:
     """Take curves back, with their values; rows and files stay, and the same curve may come again.
+
+    ``note`` says why, in the trail.
 
     Raises:
         NotFoundError: no such curve.
@@ -99,14 +107,14 @@ def remove(workspace: Workspace, ids: Sequence[int], *, actor: str | None = None
         curves, values, notes = [], [], []
         for record in _chosen(tx, workspace, ids):
             withdrawn = tx.curves.withdraw(record.id)
-            changes, remarks = write_values(tx, campaign, withdrawn, former=record.fit)
+            changes, remarks = write_values(tx, campaign, withdrawn, former=record.fit, why=note)
             set_status(tx, record.experiment_id)
             curves.append(withdrawn)
             values += changes
             notes += remarks
         return Refitted(tuple(curves), tuple(values), 0, tuple(notes))
 
-    detail = f"curves {', '.join(map(str, ids))}"
+    detail = f"curves {', '.join(map(str, ids))}" + (f": {note}" if note else "")
     return workspace.database.transact("curve remove", work, actor=actor, detail=detail)
 
 

@@ -124,7 +124,12 @@ def register(
 
 
 def write_values(
-    tx: Transaction, campaign: Campaign, record: CurveRecord, former: CurveFitRecord | None
+    tx: Transaction,
+    campaign: Campaign,
+    record: CurveRecord,
+    former: CurveFitRecord | None,
+    *,
+    why: str | None = None,
 ) -> tuple[list[ValueChange], list[str]]:
     """Bring the measurements in line with a curve's newest reading.
 
@@ -133,6 +138,7 @@ def write_values(
         campaign: whose limits hold.
         record: the curve with the reading that counts from now on.
         former: the reading before, whose values are the curve's own; none for a new curve.
+        why: the reason for which it is taken back.
 
     Returns:
         What changed, and a sentence for each value that was left to a person's word.
@@ -149,6 +155,7 @@ def write_values(
     earlier = recorded_values(former)
     later = recorded_values(record.fit)
     changes, remarks = [], []
+    reason = f", {why}" if why else ""
     notes = {v["outcome"]: _note(record, v) for v in (record.fit.results or {}).get("values", ())}
     for outcome in dict.fromkeys((*earlier, *later)):
         value, mine = later.get(outcome), earlier.get(outcome)
@@ -168,7 +175,7 @@ def write_values(
             continue
         if _is_same(present, value):
             continue
-        note = notes.get(outcome) or f"curve {record.id}: taken back"
+        note = notes.get(outcome) or f"curve {record.id}: taken back{reason}"
         at = (record.experiment_id, outcome)
         if value is None:
             tx.measurements.retract(*at, record.replicate, note=note)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import AliasPath, Field
 
-from engine.documents import Document, Moment
+from engine.documents import Document, Moment, finite
+
+if TYPE_CHECKING:
+    from engine.curves.reading.records import RawCurve
 
 
 class CurvePropertyOut(Document):
@@ -53,6 +57,47 @@ class CurveOut(Document):
         default=(), validation_alias=AliasPath("fit", "results", "findings")
     )
     ending: str | None = Field(default=None, validation_alias=AliasPath("fit", "results", "ending"))
+
+
+class CurvesOut(Document):
+    """The curves of a run."""
+
+    items: tuple[CurveOut, ...]
+
+
+class ChannelOut(Document):
+    """The samples of one quantity, in the unit that the file has."""
+
+    quantity: str
+    heading: str
+    unit: str | None
+    values: tuple[float | None, ...]
+
+
+class CurvePointsOut(Document):
+    """What the tester recorded of a specimen, thinned evenly where asked; ``n``: all points."""
+
+    curve: int
+    n: int
+    channels: tuple[ChannelOut, ...]
+
+    @classmethod
+    def build(cls, id_: int, raw: RawCurve, most: int) -> Self:
+        """Return at most so many points of a curve, its ends among them."""
+        n = len(raw.channels[0].values)
+        picked: Sequence[int] = range(n)
+        if n > most:
+            picked = [round(i * (n - 1) / (most - 1)) for i in range(most)]
+        channels = (
+            ChannelOut(
+                quantity=channel.quantity,
+                heading=channel.heading,
+                unit=channel.unit,
+                values=tuple(finite(float(channel.values[i])) for i in picked),
+            )
+            for channel in raw.channels
+        )
+        return cls(curve=id_, n=n, channels=tuple(channels))
 
 
 class CurveValueOut(Document):

@@ -370,7 +370,7 @@ class TrailOut(Document):
 
     at: Moment
     actor: str
-    kind: Literal["status", "condition", "fact", "measurement", "micrograph"]
+    kind: Literal["status", "condition", "fact", "measurement", "micrograph", "curve"]
     name: str
     value: Value | None
     revision: int

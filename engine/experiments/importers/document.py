@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +68,24 @@ def read_runs(path: Path, campaign: Campaign, *, max_rows: int) -> ImportedTable
         raise ImportRefusedError(str(path), problems)
     imported = tuple(runs)
     surplus_notes = [surplus_warning(campaign.parameter(name), n) for name, n in left_out.items()]
-    warnings = [*notes, *surplus_notes]
+    warnings = [*notes, *surplus_notes, *_files_left(experiments)]
     warnings += [*outside_warnings(campaign, imported), *waiting_warnings(imported)]
     return ImportedTable(str(path), imported, tuple(warnings))
+
+
+def _files_left(experiments: Sequence[Any]) -> list[str]:
+    """Say what the document names and does not hold: files of the data folder."""
+    counts = {
+        kind: sum(len(run.get(kind) or ()) for run in experiments if isinstance(run, dict))
+        for kind in ("micrographs", "curves")
+    }
+    listed = " and ".join(f"{n} {kind}" for kind, n in counts.items() if n)
+    if not listed:
+        return []
+    return [
+        f"the document names {listed}, whose files it does not hold: values read off them are "
+        "taken, the files stay in the data folder they came from"
+    ]
 
 
 def _unit_problems(document: Mapping[str, Any], campaign: Campaign) -> list[RowProblem]:

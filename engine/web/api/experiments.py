@@ -61,12 +61,12 @@ def add_experiment(request: Request, body: schemas.NewRun, key: Key = None) -> R
     def carry_out(workspace: Workspace) -> Outcome:
         campaign = _campaign(workspace)
         entry = Entry(
-            label=_clean(body.label, "label"),
+            label=clean(body.label, "label"),
             conditions=_conditions(body.conditions, campaign, "conditions"),
-            note=_clean(body.note, "note"),
+            note=clean(body.note, "note"),
             facts=read_facts(campaign, body.facts),
         )
-        return _recorded(workspace, record_series(workspace, [entry], detail="a new run"), 201)
+        return recorded_run(workspace, record_series(workspace, [entry], detail="a new run"), 201)
 
     return at_most_once(request, key, body.model_dump(), carry_out)
 
@@ -105,7 +105,7 @@ def edit_experiment(
             failure=None if body.failure is None else FailureKind(body.failure),
             abandon=body.status == "abandoned",
             running=body.status == "running",
-            note=_clean(body.note, "note"),
+            note=clean(body.note, "note"),
             facts=read_facts(campaign, body.facts),
         )
         return _carried(workspace, [entry], id, version_of(if_match))
@@ -133,7 +133,7 @@ def add_results(
         rows = forms.series([(name, value) for name in results for value in results[name]])
         if body.mode == "correct" and len(rows) > 1:
             raise UsageError("expected one value of an outcome, got several", field="results")
-        note, actual = _clean(body.note, "note"), _conditions(body.actual, campaign, "actual")
+        note, actual = clean(body.note, "note"), _conditions(body.actual, campaign, "actual")
         entries = [
             Entry(
                 experiment=f"id:{id}",
@@ -171,7 +171,7 @@ def retract_results(
             retract=tuple(body.outcomes) if body.outcomes or not body.micrographs else None,
             which=body.which,
             removed=tuple(body.micrographs),
-            note=_clean(body.note, "note"),
+            note=clean(body.note, "note"),
         )
         return _carried(workspace, [entry], id, version_of(if_match))
 
@@ -224,7 +224,7 @@ def add_micrograph(
         person = request.state.person.name
         submit(workspace, "measure", {"micrographs": [newest], **taking}, actor=person)
         site_of(request).crew.wake()
-        return _recorded(workspace, recorded, 201)
+        return recorded_run(workspace, recorded, 201)
 
     return at_most_once(request, key, [id, file.filename, file.size, taking], carry_out)
 
@@ -300,7 +300,12 @@ def _conditions(pairs: dict[str, Any], campaign: Campaign, field_name: str) -> d
     return read_conditions(campaign, pairs, field_name, refusal=DataError)
 
 
-def _clean(text: str | None, name: str) -> str | None:
+def clean(text: str | None, name: str) -> str | None:
+    """Return a label or note as it is recorded.
+
+    Raises:
+        DataError: it cannot be.
+    """
     if text is None:
         return None
     try:
@@ -311,10 +316,11 @@ def _clean(text: str | None, name: str) -> str | None:
 
 def _carried(workspace: Workspace, entries: list[Entry], id_: int, version: int | None) -> Outcome:
     recorded = record_series(workspace, entries, detail=f"experiment {id_}", version=version)
-    return _recorded(workspace, recorded)
+    return recorded_run(workspace, recorded)
 
 
-def _recorded(workspace: Workspace, recorded: list[Recorded], status: int = 200) -> Outcome:
+def recorded_run(workspace: Workspace, recorded: list[Recorded], status: int = 200) -> Outcome:
+    """Return a run as it is after what was recorded of it, and what is odd."""
     warnings = [warning for entry in recorded for warning in entry.warnings]
     with workspace.database.read() as tx:
         campaign = workspace.active_campaign(tx)[1]

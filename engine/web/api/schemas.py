@@ -86,6 +86,12 @@ class Retraction(_Sent):
     note: Text | None = None
 
 
+class CurveRetraction(_Sent):
+    """Why a curve is taken back."""
+
+    note: Text | None = None
+
+
 class Measure(_Sent):
     """What is known of a picture besides its file; what is left out stays as it is recorded."""
 

@@ -65,7 +65,7 @@ def take_back(request: Request, id_: int, form: Sent) -> Response:
     from engine.curves.fit import remove
 
     site, person = site_of(request), person_of(request)
-    refitted = remove(site.workspace.acting(person.name), [id_])
+    refitted = remove(site.workspace.acting(person.name), [id_], note=forms.text(form, "note"))
     text = f"Curve {id_} and {len(refitted.values)} of its values are taken back."
     site.leave_message(person, "good", text)
     for note in refitted.notes:

@@ -256,3 +256,12 @@ def test_parts_are_the_whole_and_few_runs_are_read_at_a_time(workspace, file_for
     if file_format == "json":
         text = json.dumps(export_document(record, campaign, runs), ensure_ascii=False, indent=1)
         assert b"".join(parts).decode() == text + "\n"
+
+
+def test_files_that_a_document_only_names_are_told(engine, folder) -> None:
+    engine("log", "--new", *(f"{k}={v}" for k, v in SETTINGS.items()), "elongation.longitudinal=8")
+    document = json.loads(engine("export", "--format", "json").out)
+    document["experiments"][0] |= {"micrographs": [{}, {}], "curves": [{}]}
+    (folder / "again.json").write_text(json.dumps(document), encoding="utf-8")
+    warnings = engine("import", "again.json", "--json").json["warnings"]
+    assert any("names 2 micrographs and 1 curves, whose files" in line for line in warnings)
