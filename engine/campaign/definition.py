@@ -40,6 +40,7 @@ from engine.campaign.curves import CurveSettings
 from engine.campaign.exclusions import Exclusion
 from engine.campaign.facts import Fact
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
+from engine.campaign.nouns import Nouns
 from engine.campaign.objectives import Objective
 from engine.campaign.parameters import (
     EPSILON,
@@ -157,6 +158,7 @@ class Campaign(Frozen):
     exclusions: tuple[Exclusion, ...] = ()
     curves: CurveSettings = CurveSettings()
     facts: tuple[Fact, ...] = ()
+    nouns: Nouns | None = None
 
     @field_validator("parameters", "properties", "facts")
     @classmethod

@@ -83,7 +83,7 @@ def check_flags(entry: Entry) -> None:
         )
     if entry.results and endings:
         reason = {
-            "failed": "a failed run gave no mat to test. If it could be tested it is no failed "
+            "failed": "a failed run gave nothing to test. If it could be tested it is no failed "
             f"run: log the results, and the flaw in {field('note')}",
             "abandon": "an abandoned run has no results to record",
             "running": "results complete a run",
@@ -230,7 +230,7 @@ def next_status(experiment: ExperimentRecord, entry: Entry) -> Status | None:
     if entry.failure is not None:
         if has_results:
             raise StateError(
-                f"experiment {experiment.name} has results: a failed run gives no mat to test. "
+                f"experiment {experiment.name} has results: a failed run gives nothing to test. "
                 f"Put the flaw in its {field('note')}, or leave the run out of the model with "
                 f"{field('abandon')}"
             )

@@ -100,13 +100,19 @@ def drawn_now(
     }
 
 
+_UNITS = {"diameter": (1.0, " nm", 0), "porosity": (100.0, " %", 0)}
+"""Factor, unit and digits with which people read a statistic."""
+
+
 def _sentence(expected: Mapping[str, Mapping[str, float | None]]) -> str:
     parts = []
     for name, interval in expected.items():
         if interval["mean"] is None:
             continue
-        unit, digits = (" nm", 0) if name == "diameter" else ("", 2)
+        factor, unit, digits = _UNITS.get(name, (1.0, "", 2))
         ends = [interval["lower"], interval["upper"]]
-        interval_text = " … ".join("–" if end is None else f"{end:.{digits}f}" for end in ends)
-        parts.append(f"{name} {interval['mean']:.{digits}f}{unit} ({interval_text})")
+        texts = ["–" if end is None else f"{factor * end:.{digits}f}" for end in ends]
+        label = "order S" if name == "order" else name
+        mean = factor * interval["mean"]
+        parts.append(f"{label} {mean:.{digits}f}{unit} ({' … '.join(texts)})")
     return ", ".join(parts) or "nothing to measure on them"

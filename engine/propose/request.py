@@ -60,14 +60,14 @@ def checked(request: ProposeRequest, campaign: Campaign) -> ProposeRequest:
     Traceback (most recent call last):
         ...
     engine.errors.UsageError: n: expected 1 to 100 runs in a batch, got 400; a batch is what is \
-spun before the next look at the results
+made before the next look at the results
 
     Raises:
         UsageError: a batch's size, a strategy, a name or a value that cannot be.
     """
     if not 1 <= request.n <= MAX_BATCH:
         raise UsageError(
-            f"expected 1 to {MAX_BATCH} runs in a batch, got {request.n}; a batch is what is spun "
+            f"expected 1 to {MAX_BATCH} runs in a batch, got {request.n}; a batch is what is made "
             "before the next look at the results",
             field="n",
         )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.campaign.nouns import GENERAL, SPINNING, Nouns
 from engine.campaign.units import UnitError, affine, check_unit
 from engine.campaign.vocabulary import split_heading
 from engine.sources.words import canonical, needs_unit
@@ -184,3 +185,10 @@ def _is_inside(bounds: tuple[float, float], unit: str, quantity: _Quantity) -> b
         inside = min(high, quantity.high) - max(low, quantity.low)
         return inside >= LEAST_INSIDE * (high - low) if high > low else inside >= 0.0
     return False
+
+
+def nouns_of(campaign: Campaign) -> Nouns:
+    """Return what a campaign calls what it makes; of one that spins and does not say, a mat."""
+    if campaign.nouns is not None:
+        return campaign.nouns
+    return SPINNING if spins(campaign).is_spinning else GENERAL

@@ -45,6 +45,7 @@ _SECTIONS = {
     "parameter_constraints": "Rules on settings",
     "curves": "Reading of tensile curves",
     "facts": "Who, when, with what",
+    "nouns": "What things are called",
     "parameters": "Parameters",
     "properties": "What is measured",
     "objectives": "What is wanted",

@@ -16,8 +16,11 @@ from starlette.responses import HTMLResponse
 
 from db.records import Role
 from engine import __version__
+from engine.campaign import Campaign
 from engine.campaign.applicability import without_surplus
+from engine.campaign.nouns import GENERAL, Nouns
 from engine.results.material import rounded
+from engine.sources.spinning import nouns_of
 from engine.web.addresses import Address, address_of
 from engine.web.site import Site
 from engine.web.statuses import status_of
@@ -83,6 +86,7 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     """Return a page, with what every page shows."""
     site, person = site_of(request), person_of(request)
     values.setdefault("place", "")
+    values.setdefault("nouns", _nouns(values))
     address, name = _home(request)
     return HTMLResponse(
         environment()
@@ -98,6 +102,13 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         ),
         status_code=status,
     )
+
+
+def _nouns(values: Mapping[str, Any]) -> Nouns:
+    """Return what the campaign of a page calls what it makes."""
+    overview = values.get("overview")
+    campaign = values.get("definition", None if overview is None else overview.campaign)
+    return nouns_of(campaign) if isinstance(campaign, Campaign) else GENERAL
 
 
 def links(address: Address) -> dict[str, Any]:
@@ -143,6 +154,7 @@ def form_page(
 def part(request: Request, template: str, **values: Any) -> HTMLResponse:
     """Return a piece of a page."""
     person = person_of(request)
+    values.setdefault("nouns", _nouns(values))
     return HTMLResponse(
         environment()
         .get_template(template)

@@ -14,7 +14,7 @@ from engine.campaign import Campaign
 from engine.errors import UsageError
 from engine.predictions.mixtures import sums_of
 from engine.predictions.slices import middle_of
-from engine.sources.spinning import spins
+from engine.sources.spinning import nouns_of, spins
 from engine.web import forms
 from engine.web.forms import Sent, checked_form
 from engine.web.rendering import form_page, page, site_of
@@ -52,6 +52,8 @@ def _document(campaign: Campaign, values: Any) -> dict[str, Any]:
         "values": values,
         # What does not spin has no mat to draw: the page does not ask for one.
         "draws": spins(campaign).is_spinning,
+        "sample": nouns_of(campaign).sample,
+        "samples": nouns_of(campaign).samples,
         "outcomes": [
             {"name": name, "heading": campaign.heading(name)} for name in campaign.wanted_outcomes
         ],

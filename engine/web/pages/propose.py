@@ -22,6 +22,7 @@ from engine.results.batch_outcome import (
     measured_beside_expected,
     solution_changes,
 )
+from engine.sources.spinning import spins
 from engine.web import forms
 from engine.web.addresses import public, redirect
 from engine.web.forms import Sent, checked_form
@@ -55,6 +56,7 @@ def _form(request: Request, typed: Any, error: Exception | None) -> Response:
         batches=batches,
         tasks=newest(site.workspace, kinds=["propose"], n=3),
         room=room,
+        draws=spins(campaign).is_spinning,
         typed=typed,
     )
 

@@ -236,7 +236,7 @@ def add_pictures(request: Request, id_: int, form: Sent) -> Response:
         return _run_page(request, id_, None, error)
     n = recorded.n_micrographs
     site_of(request).leave_message(
-        person_of(request), "good", f"{n} picture{'s' if n != 1 else ''} kept; being measured."
+        person_of(request), "good", f"{n} picture{'s' if n != 1 else ''} uploaded; being measured."
     )
     return redirect(request, f"/runs/{id_}#pictures")
 

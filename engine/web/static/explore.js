@@ -49,7 +49,7 @@ addEventListener("DOMContentLoaded", () => {
       return line;
     }));
     document.getElementById("success").textContent =
-      [`Chance of a mat: ${Math.round(100 * row.p_success)} %.`, ...row.warnings].join(" ");
+      [`Chance of a ${start.sample}: ${Math.round(100 * row.p_success)} %.`, ...row.warnings].join(" ");
     learnt.textContent = `learnt from ${found.finished_runs} finished runs${found.is_newest ? "" : "; newer ones are being learnt"}`;
   }
   // The same as the server's slices: the others of a sum share what a slider took or left.
@@ -163,8 +163,8 @@ addEventListener("DOMContentLoaded", () => {
     if (mine !== rounds.preview) return;
     const found = await answer.json();
     if (!answer.ok) { place.replaceChildren(Object.assign(document.createElement("figcaption"), { textContent: `No drawing: ${found.detail}` })); return; }
-    const image = Object.assign(new Image(), { src: `data:image/png;base64,${found.png}`, alt: "Mats to expect, drawn" });
-    place.replaceChildren(image, Object.assign(document.createElement("figcaption"), { textContent: `Mats to expect, drawn: ${found.words}. ${found.warnings.join(" ")}` }));
+    const image = Object.assign(new Image(), { src: `data:image/png;base64,${found.png}`, alt: `What to expect, drawn: ${start.samples}` });
+    place.replaceChildren(image, Object.assign(document.createElement("figcaption"), { textContent: `${start.samples[0].toUpperCase()}${start.samples.slice(1)} to expect, drawn: ${found.words}. ${found.warnings.join(" ")}` }));
   }
   let soon = 0;
   let later = 0;

@@ -126,7 +126,7 @@ def test_an_abandoned_run_keeps_what_is_recorded_of_it(engine, run, state) -> No
         ([ALONG], 2, "expected name=value"),
         ([f"{ALONG}="], 2, "expected name=value"),
         ([], 2, "nothing to record"),
-        ([f"{ALONG}=88", "--failed", "beads"], 2, "a failed run gave no mat to test"),
+        ([f"{ALONG}=88", "--failed", "beads"], 2, "a failed run gave nothing to test"),
         (["--failed", "bead"], 2, "beads"),
         (["--failed", "beads", "--abandon"], 2, "contradict one another"),
         ([f"{ALONG}=88", "--abandon"], 2, "no results to record"),

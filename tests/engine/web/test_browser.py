@@ -88,7 +88,7 @@ def test_a_whole_day(page: Page, workspace: Workspace, tmp_path: Path, png: Any)
         path.write_bytes(png(96, seed=place))
         page.find("#file").send_keys(str(path))
         page.click("form[action$='/micrographs'] .button.main")
-        assert "1 picture kept" in page.text()
+        assert "1 picture uploaded" in page.text()
     page.wait(lambda: page.all("#pictures figcaption") and not page.all("#pictures .spin"), 120)
     page.look("run-done")
 
