@@ -71,9 +71,12 @@ class Vocabulary:
                     self._add(word + outcome.removeprefix(prop.name), "outcome", outcome)
                 if prop.directions:
                     self._undirected[loosely(word)] = prop.outcomes
+        settings_and_results = frozenset(self._loose)
         for fact in campaign.facts:
             for word in (fact.name, *([fact.label] if fact.label else []), *fact.aliases):
-                self._add(word, "fact", fact.name)
+                # What is set or measured is never mistaken for what is told beside it.
+                if loosely(word) not in settings_and_results:
+                    self._add(word, "fact", fact.name)
         self._named = frozenset(self._loose)
         for word, kind in (RESERVED if reserved is None else reserved).items():
             # A synonym that the campaign needs for itself is given up, the word itself is moved.

@@ -97,7 +97,7 @@ def front_plot(front: Front, medium: Medium = "report") -> Plot:
 
 
 def progress_plot(growth: Growth, medium: Medium = "report") -> Plot:
-    """Draw the hypervolume after each run, with the batches and the failed runs.
+    """Draw the dominated hypervolume after each run, with the batches and the failed runs.
 
     A page is sent only the runs at which it grew.
     """
@@ -261,7 +261,7 @@ def _pending(front: Front) -> Trace:
     promise = "as predicted" if front.level is None else f"{front.level:.0%} interval"
     return {
         **_markers("awaited", [p.x.mean for p in points]),
-        "name": f"awaited, {promise}",
+        "name": f"pending, {promise}",
         "y": [p.y.mean for p in points],
         "error_x": _bars([p.x for p in points]),
         "error_y": _bars([p.y for p in points]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -61,6 +62,8 @@ def environment() -> Environment:
         setting=setting,
         moment=moment,
         words=as_words,
+        in_words=in_words,
+        plain_reason=plain_reason,
         short=short,
         sentence=sentence,
         as_json=as_json,
@@ -95,13 +98,22 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
             person=person,
             may_record=person.is_allowed(Role.OPERATOR),
             is_admin=person.is_allowed(Role.ADMIN),
-            messages=site.take_messages(person),
+            messages=_messages(site, person),
             campaign_name=name,
             **links(address),
             **values,
         ),
         status_code=status,
     )
+
+
+def _messages(site: Site, person: Person) -> list[tuple[str, str]]:
+    messages = site.take_messages(person)
+    if not messages or site.workspace.campaign_id is None:
+        return messages
+    with site.workspace.database.read() as tx:
+        _, campaign = site.workspace.active_campaign(tx)
+    return [(kind, in_words(message, campaign)) for kind, message in messages]
 
 
 def _nouns(values: Mapping[str, Any]) -> Nouns:
@@ -191,6 +203,31 @@ def as_words(name: str) -> str:
     """
     text = name.replace(".", ", ").replace("_", " ")
     return text[:1].upper() + text[1:]
+
+
+def in_words(text: str, campaign: Campaign) -> str:
+    """Return a text with the campaign's names as words.
+
+    >>> from engine.lab.virtual import nanofibre_campaign
+    >>> in_words("flow_rate [mL/h] = 0.4 as run", nanofibre_campaign())
+    'Flow rate [mL/h] = 0.4 as run'
+    """
+    names = [p.name for p in campaign.parameters] + list(campaign.outcomes)
+    names += [fact.name for fact in campaign.facts]
+    keys = sorted((name for name in names if "_" in name or "." in name), key=len, reverse=True)
+    if not keys:
+        return text
+    pattern = rf"(?<![\w.])(?:{'|'.join(map(re.escape, keys))})(?![\w.]*\w)"
+    return re.sub(pattern, lambda match: as_words(match[0]), text)
+
+
+def plain_reason(text: str) -> str:
+    """Return why a training is due without the setting that says so.
+
+    >>> plain_reason("min_new_results: 41 runs got results, 8 make it due")
+    '41 runs got results, 8 make it due'
+    """
+    return re.sub(r"^[a-z]+(?:_[a-z]+)+: ", "", text)
 
 
 def short(name: str) -> str:

@@ -47,6 +47,16 @@ def test_a_fact_has_a_name_of_its_own(nanofibre: Campaign) -> None:
         read_facts(nanofibre, {"operater": "anna"})
 
 
+def test_a_setting_is_never_mistaken_for_a_fact(nanofibre: Campaign) -> None:
+    from engine.campaign.vocabulary import Vocabulary
+
+    definition = nanofibre.definition()
+    definition["parameters"].append({"name": "needle", "low": 18, "high": 27})
+    words = Vocabulary(Campaign(**definition))
+    assert words.lookup("Needle") == ("parameter", "needle")
+    assert words.lookup("needle used") == ("fact", "needle_used")
+
+
 def test_facts_are_logged_corrected_shown_and_undone(engine) -> None:
     new = engine(
         "log", "--new", *SETTINGS, "--with", "lot=A17", "--with", "Date spun=31.5.2026", "--json"
@@ -55,7 +65,7 @@ def test_facts_are_logged_corrected_shown_and_undone(engine) -> None:
     assert new.json["facts"] == {"lot": "A17", "spun": "2026-05-31"}
     assert engine("log", "1", "--with", "lot=A18", "--with", "needle=21G").exit_code == 0
     shown = engine("show", "1", "--json").json
-    assert shown["facts"] == {"lot": "A18", "needle": "21G", "spun": "2026-05-31"}
+    assert shown["facts"] == {"lot": "A18", "needle_used": "21G", "spun": "2026-05-31"}
     assert "A18" in engine("show", "1").out
     undone = engine("undo")
     assert undone.exit_code == 0, undone.err
@@ -77,7 +87,7 @@ def test_facts_go_out_and_come_in(engine, tmp_path) -> None:
     )
     assert engine("import", table).exit_code == 0
     rows = list(csv.DictReader(io.StringIO(engine("export").out)))
-    assert [(row["lot"], row["spun"], row["needle"]) for row in rows] == [
+    assert [(row["lot"], row["spun"], row["needle_used"]) for row in rows] == [
         ("A17", "2026-05-31", ""), ("", "", ""),
     ]  # fmt: skip
     # What is recorded otherwise is a difference, and nothing is doubled.
@@ -88,8 +98,8 @@ def test_facts_go_out_and_come_in(engine, tmp_path) -> None:
     document = engine("export", "--format", "json").json
     assert [run["facts"].get("lot") for run in document["experiments"]] == ["A18", "B2"]
     results = tmp_path / "results.csv"
-    results.write_text("experiment,needle\n2,21G\n")
+    results.write_text("experiment,Needle\n2,21G\n")
     assert engine("log", "--file", results).exit_code == 0
-    assert engine("show", "2", "--json").json["facts"] == {"lot": "B2", "needle": "21G"}
+    assert engine("show", "2", "--json").json["facts"] == {"lot": "B2", "needle_used": "21G"}
     results.write_text("experiment,spun\n2,soon\n")
     assert "expected a day" in engine("log", "--file", results).err

@@ -134,6 +134,7 @@ def look_at_file(request: Request, form: Sent) -> Response:
         "bring.html",
         None,
         place="runs",
+        definition=site.overview().campaign,
         brought=report,
         name=path.name,
         held=folder.name,

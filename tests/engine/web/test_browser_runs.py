@@ -94,7 +94,7 @@ def test_a_result_is_edited_in_place_removed_with_a_reason_and_undone(page: Page
     page.type(cell, "10.5")
     page.type("#why", "read off the wrong line")
     page.click("#results .button.main")
-    assert "fracture_strength.longitudinal [MPa] = 10.5, was 5.6" in page.text()
+    assert "Fracture strength, longitudinal [MPa] = 10.5, was 5.6" in page.text()
     assert len(page.all(f"[name^='value:{STRENGTH}']")) == 1, "no further replicate"
     page.find(f"tr:has({cell}) [data-empty]").click()
     assert page.driver.switch_to.active_element.get_attribute("id") == "why"
@@ -148,7 +148,7 @@ def test_a_worksheet_goes_down_is_filled_in_and_comes_back(page: Page, tmp_path:
     page.get("/runs/file")
     page.find("#file").send_keys(str(path))
     page.click(".drop .button.main")
-    assert f"{STRENGTH} [MPa] = 33.5" in page.find("#dry-run").text
+    assert "Fracture strength, longitudinal [MPa] = 33.5" in page.find("#dry-run").text
     assert "Solution lot: A17" in page.find("#dry-run").text
     page.click("#dry-run .button.main")
     assert "33.5" in page.find("[role=status]").text

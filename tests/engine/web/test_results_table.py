@@ -66,7 +66,7 @@ def test_what_is_recorded_is_shown_and_edited_in_place(browser, people, logged) 
     assert answer.status_code == 303
     assert one(people, logged).replicates() == {ELONGATION: (88.0, 10.5)}
     page = told(browser, logged)
-    assert "elongation.longitudinal [%] (replicate 2) = 10.5, was 1050" in page
+    assert "Elongation, longitudinal [%] (replicate 2) = 10.5, was 1050" in page
     assert "correction: typing error" in page
 
 
