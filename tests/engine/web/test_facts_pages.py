@@ -50,7 +50,7 @@ def test_facts_on_pages_and_in_the_list(login, people, token) -> None:
     head = token("otto", "operator")
     at = "/api/v1/campaigns/1/experiments"
     changed = api.patch(f"{at}/2", json={"facts": {"lot": None, "Needle": "21G"}}, headers=head)
-    assert changed.json()["experiment"]["facts"] == {"needle_used": "21G", "spun": "2026-06-02"}
+    assert changed.json()["facts"] == {"needle_used": "21G", "spun": "2026-06-02"}
     trail = api.get(f"{at}/2/trail", headers=head).json()["items"]
     assert [e["value"] for e in trail if (e["kind"], e["name"]) == ("fact", "lot")] == ["B2", None]
     query = "?where=spun<2026-06-01&column=lot"
