@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spinneret needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Install one, or name it: make install PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web,peers,data]'
-	$(BIN)/python -m compileall -q engine surrogate generator db
+	$(BIN)/python -m compileall -q engine surrogate generator db host
 	@touch $@
 
 demo: $(READY) ## Run three rounds of propose, spin, log on a virtual lab.

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import host
+
 
 @contextmanager
 def turn(path: Path, patience_s: float) -> Iterator[None]:
@@ -45,37 +47,26 @@ class _Waiter:
     def in_folder(cls, folder: Path) -> _Waiter | None:
         """Return a place in the folder's queue, ``None`` where the system has no such locks."""
         try:
-            import fcntl  # noqa: F401 -- POSIX only
-
-            # A folder cannot be opened to write; a lock does not need that.
-            return cls(os.open(folder, os.O_RDONLY | os.O_CLOEXEC))
-        except (ImportError, OSError):
+            return cls(host.open_lock(folder))
+        except OSError:
             return None
 
     def wait(self, patience_s: float) -> None:
-        import fcntl
-
         assert self._descriptor is not None  # noqa: S101 -- nobody left before waiting
         try:
-            # Without waiting first: alone, as nearly always, no thread is needed. `flock` and not
-            # `lockf`, whose locks belong to the process, so that two threads of one would not wait
-            # for one another.
-            # https://man7.org/linux/man-pages/man2/flock.2.html
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Without waiting first: alone, as nearly always, no thread is needed.
+            if host.lock(self._descriptor, wait=False):
+                self._is_mine.set()
+                return
             threading.Thread(target=self._queue, args=(self._descriptor,), daemon=True).start()
             # Out of patience it goes on all the same: SQLite's own lock then decides.
             self._is_mine.wait(patience_s)
         except OSError:  # a file system without locks: nobody waits for anybody
             self._is_mine.set()
-        else:
-            self._is_mine.set()
 
     def _queue(self, descriptor: int) -> None:
-        import fcntl
-
         with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            host.lock(descriptor, wait=True)
         with self._guard:
             self._is_mine.set()
             # Under the guard: either `leave` sees that the lock is there and closes, or this does,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("engine", "generator", "surrogate", "db", "alembic")
+PACKAGES = ("engine", "generator", "surrogate", "db", "host", "alembic")
 PAGE = ROOT / "docs" / "modules.md"
 OPENING = """# Modules
 

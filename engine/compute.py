@@ -42,13 +42,6 @@ def thread_count(configured: int) -> int:
     return configured or (1 if cores <= 4 else cores // 2)
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @cache
 def keep_memory() -> bool:
     """Ask the C library to keep what is freed for what comes next; return whether it will.

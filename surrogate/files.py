@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
+from host import sync
 from surrogate.private_files import mode_at, protect, touch
 
 _DRAFT = ".draft-"
@@ -122,18 +123,6 @@ def place_folder(draft: Path, path: Path) -> None:
     sync(draft)
     draft.rename(path)
     sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk (where the system can)."""
-    if os.name == "nt" and path.is_dir():  # Windows opens no folders
-        return
-    # Windows flushes only what is open for writing.
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sweep_drafts(

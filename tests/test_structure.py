@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("engine", "generator", "surrogate", "db")
+PACKAGES = ("engine", "generator", "surrogate", "db", "host")
 FLAT_MODULES = {"errors", "logs", "compute", "loop", "replacement", "doctor", "demo"}
 
 # Words that say nothing of what they hold. A noun names data, a verb a function.

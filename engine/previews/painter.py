@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
-from engine.compute import usable_cores
 from engine.errors import DataError, ModelError, UsageError, mark_place
 from engine.previews.serving_generator import ENCODERS, Serving
 from engine.sources.axes import axes_of, match_axes
 from engine.sources.encoding import encode_axes
+from host import usable_cores
 
 if TYPE_CHECKING:
     from generator.drawing import Drawer

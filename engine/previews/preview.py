@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from db.records import NewPreview
 from engine.campaign import Campaign, Value
-from engine.compute import limit_threads, usable_cores
+from engine.compute import limit_threads
 from engine.errors import ModelError, UsageError, by_voice
 from engine.experiments.conditions import check_conditions, outside_of
 from engine.previews.diameter import Forecast, measured_diameter, note_of, scale_factor, scaled
@@ -26,6 +26,7 @@ from engine.previews.serving_generator import Serving, serving_generator
 from engine.previews.store import keep_pictures
 from engine.sources.spinning import spins
 from engine.workspace import Workspace
+from host import usable_cores
 from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:

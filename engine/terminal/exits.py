@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -17,6 +16,7 @@ from engine.errors import SpinneretError
 from engine.terminal.labels import LABELS, labels_of
 from engine.terminal.problems import asked_for_json, print_problem
 from engine.terminal.streams import take_every_letter
+from host import end_by
 
 
 class TerminatedError(BaseException):
@@ -51,7 +51,7 @@ def closing_on_sigterm() -> Iterator[None]:
         sys.stderr.flush()
         # Of the signal itself, as who sent it expects: systemd takes exit code 143 for a failure.
         # https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html#SuccessExitStatus=
-        os.kill(os.getpid(), signal.SIGTERM)
+        end_by(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

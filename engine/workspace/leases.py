@@ -29,6 +29,7 @@ from db.errors import ConflictError, DatabaseError
 from db.records import LeaseRecord
 from db.session import Database, Transaction
 from engine.errors import StateError, by_voice
+from host import is_running
 
 TRAINING = "training"
 """Held while a model of the database is trained."""
@@ -75,15 +76,7 @@ def is_gone(owner: str) -> bool:
     if host != socket.gethostname() or not number.isdigit():
         return False
     if not Path("/proc/self/stat").exists():
-        try:
-            # Signal 0 is only looked up. EPERM means that somebody else's process lives.
-            # https://man7.org/linux/man-pages/man2/kill.2.html
-            os.kill(int(number), 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            return False
-        return False
+        return not is_running(int(number))
     start_ticks = _started(int(number))
     # Same number but another start: the kernel gave the number out again.
     return start_ticks is None or (start not in ("0", "") and str(start_ticks) != start)

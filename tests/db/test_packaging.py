@@ -13,7 +13,7 @@ def test_every_package_is_listed() -> None:
         setuptools = tomllib.load(file)["tool"]["setuptools"]
     on_disk = {
         ".".join(path.parent.relative_to(ROOT).parts)
-        for top in ("engine", "surrogate", "generator", "db")
+        for top in ("engine", "surrogate", "generator", "db", "host")
         for path in (ROOT / top).rglob("__init__.py")
     }
     listed = set(setuptools["packages"])

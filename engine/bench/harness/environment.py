@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from engine.compute import usable_cores
+from host import usable_cores
 
 LIBRARIES = (
     "spinneret",

@@ -30,9 +30,9 @@ from engine.bench.harness.tasks import threads
 from engine.bench.search.strategies import Strategy, strategy
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
-from engine.compute import usable_cores
 from engine.errors import ModelError, UsageError
 from engine.lab import VirtualLab
+from host import usable_cores
 from surrogate.progress import Progress, silent
 
 KIND = "latency"

@@ -19,6 +19,7 @@ from engine.compute import thread_count
 from engine.jobs.queue import tidy, worker_name
 from engine.web.helpers.worker import LANES
 from engine.workspace import Workspace
+from host import helper_options, lower_priority
 
 # How much less urgent than the server's own answers.
 NICENESS = {"bench": 5, "training": 10, "oracle": 3}
@@ -34,17 +35,15 @@ def spawn(
     # OpenMP and BLAS read these once, when they are loaded: later is too late.
     n = str(thread_count(threads))
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), n)
-    process = subprocess.Popen(  # noqa: S603 -- this program's own module
+    process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 -- this program's own module
         [sys.executable, "-m", module, *arguments],
         # Closes with this process, however it ends: that is how a helper hears of it.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE if lane == "oracle" else subprocess.DEVNULL,
         env={**os.environ, **limits},
-        start_new_session=True,  # Ctrl-C is for the server, which then ends the others
+        **helper_options(),  # Ctrl-C is for the server, which then ends the others
     )
-    with suppress(OSError, AttributeError):  # Windows has no priorities of this kind
-        ours = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, process.pid, min(19, ours + NICENESS[lane]))
+    lower_priority(process, NICENESS[lane])
     return process
 
 
