@@ -185,6 +185,10 @@ def marks_of(parameter: Parameter) -> list[str]:
         marks.append(f"at most {n} value{'s' if n != 1 else ''} in a batch")
     if parameter.retired:
         marks.append(f"no longer to be had: {', '.join(map(setting, parameter.retired))}")
+    low, high = parameter.minimum, parameter.maximum
+    if low is not None or high is not None:
+        lower = "" if low is None else f" from {setting(low)}"
+        marks.append(f"can be{lower}" + ("" if high is None else f" to {setting(high)}"))
     if parameter.scale == "log":
         marks.append("ratios count")
     if parameter.default is not None:
