@@ -201,7 +201,8 @@ def _columns_of(drafted: TableDraft, plain: TableDraft) -> list[ColumnLine]:
     parameters = {parameter.name: parameter for parameter in drafted.campaign.parameters}
     results = {entry.fields["name"] for entry in draft.properties}
     for column in plain.columns:
-        role, reason, searched = "", "read with the runs (label, note), or a part of another column", ""
+        role, searched = "", ""
+        reason = "read with the runs (label, note), or a part of another column"
         if column.name in parameters:
             parameter = parameters[column.name]
             role, reason = parameter.role, "; ".join(marks_of(parameter))
