@@ -308,8 +308,12 @@ def save_user(request: Request, form: Sent) -> Response:
     try:
         if action == "reset":
             secret, until = make_reset(acting, name)
-            address = address_of(request)
-            link = f"{address.origin}{address.top('/reset')}?key={secret}"
+            # Where the others reach the server, though the admin may sit at its own machine.
+            address, front = address_of(request), site.front
+            base = (
+                f"{front.origin}{front.prefix}" if front.url else address.origin + address.top("")
+            )
+            link = f"{base}/reset?key={secret}"
             return _people(request, {}, None, {"name": name, "link": link, "until": until})
         if action == "remove":
             remove_user(acting, name)

@@ -121,14 +121,15 @@ def test_a_link_ends_after_a_day_and_with_its_user(people, monkeypatch) -> None:
         users.set_password_by_reset(people, late, NEW)
 
 
-def test_the_link_stands_where_people_reach_the_server(people, login, monkeypatch) -> None:
-    from engine.web.addresses import Address
+def test_the_link_stands_where_people_reach_the_server(app, login) -> None:
+    from engine.web.proxies import Front
+    from engine.workspace.settings import WebSettings
 
     browser = login("anna")
-    monkeypatch.setattr(
-        "engine.web.shield.Address",
-        lambda campaign, prefix, origin: Address(campaign, "/lab", "https://x.example"),
-    )
+    page = browser.post("/people", {"what": "reset", "name": "vera"}).text
+    assert 'id="link">http://testserver/reset?key=' in page
+    settings = WebSettings(public_url="https://x.example/lab")
+    app.state.site.front = Front.of_settings(settings)
     page = browser.post("/people", {"what": "reset", "name": "vera"}).text
     assert 'id="link">https://x.example/lab/reset?key=' in page
 
