@@ -17,6 +17,36 @@ SETTINGS = {
 }  # fmt: skip
 
 
+def test_one_drawing_is_shown_the_others_on_demand(login, people) -> None:
+    from db.records import NewPreview
+
+    def drawn(order: float) -> NewPreview:
+        expected = {
+            "order": {"mean": order, "lower": order - 0.1, "upper": order + 0.1},
+            "porosity": {"mean": 0.62, "lower": 0.55, "upper": 0.7},
+        }
+        return NewPreview(
+            "ab" * 32, 7, 4, {}, 0.9, {"pictures": [], "expected": expected}, "cd" * 32, "x.png"
+        )
+
+    settings = {**SETTINGS, "concentration": 18.0}
+    previews = (None, drawn(0.3), drawn(0.5), drawn(0.7))
+    with people.database.write("test") as tx:
+        add_batch(
+            tx,
+            people.active_campaign(tx)[0],
+            *(
+                new_proposal(k + 1, conditions=settings, preview=preview)
+                for k, preview in enumerate(previews)
+            ),
+        )
+    page = login("otto").get("/batches/1").text
+    assert re.findall(r'<details class="more drawn"( open)?>', page) == [" open", "", ""]
+    for order in ("0.30", "0.50", "0.70"):
+        assert f"order S {order} (" in page
+    assert page.count("porosity 62 % (55 … 70)") == 3
+
+
 def test_a_batch_from_acceptance_to_results(login, people, token) -> None:
     with people.database.write("test") as tx:
         ids = add_batch(
