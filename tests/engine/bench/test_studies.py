@@ -14,8 +14,8 @@ from engine.bench import growth, micrographs
 from engine.cli.app import app as engine
 
 STUDIES = (
-    "ablation", "accuracies", "calibration", "composite", "generator", "growth", "micrographs",
-    "refresh", "retrieval",
+    "ablation", "accuracies", "calibration", "composite", "curves", "generator", "growth",
+    "micrographs", "refresh", "retrieval",
 )  # fmt: skip
 
 
