@@ -129,7 +129,7 @@ def _offer(rows: Sequence[Row], *, is_numbered: bool) -> list[str]:
         return []
     unnamed = [row for row in rows if row.label is None and row.experiment is None]
     n_settings = len({frozenset(row.conditions.items()) for row in unnamed})
-    if n_settings > 0.8 * len(unnamed):
+    if not unnamed or n_settings > 0.8 * len(unnamed):
         return []
     return [
         f"{len(unnamed)} rows hold {n_settings} different settings: taken as runs of their own "

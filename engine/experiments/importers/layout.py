@@ -18,6 +18,25 @@ Record = tuple[int, list[str]]
 """A row's number, as a spreadsheet shows it, and its cells."""
 
 _MOST_TITLES = 30
+_SUMMARIES = {
+    "mean", "average", "avg", "avg.", "sd", "s.d.", "std", "std.", "stdev", "st. dev.", "std dev",
+    "std. dev.", "standard deviation", "sem", "standard error", "cv", "cv%", "cv %", "median",
+    "mittelwert", "mw", "standardabweichung", "stabw", "moyenne", "écart-type", "media", "promedio",
+    "平均", "平均值", "标准差", "標準偏差",
+}  # fmt: skip
+_EXTREMES = {
+    "n",
+    "count",
+    "min",
+    "min.",
+    "minimum",
+    "max",
+    "max.",
+    "maximum",
+    "sum",
+    "total",
+    "summe",
+}
 _NO_UNIT = {"", "-", "–", "—"}
 _UNIT_WORDS = {"unit", "units", "einheit", "einheiten", "unité", "unidad", "单位", "単位"}
 
@@ -42,6 +61,38 @@ def without_titles(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
         comments = [number for number, _ in table[1:] if number not in set(numbers)]
         notes.append(f"{listed_rows(comments)} left aside: comments that begin with '#'")
     return [*table[:1], *body], notes
+
+
+def without_asides(
+    headings: Sequence[str], body: Sequence[Record]
+) -> tuple[list[Record], list[str]]:
+    """Return the rows of runs, and notes on those that only look so.
+
+    Headings that are repeated further down, and sums that stand below everything: ``Mean``, ``SD``.
+    """
+    words = [_folded(heading) for heading in headings]
+    repeated = {
+        number for number, cells in body if list(map(_folded, cells[: len(words)])) == words
+    }
+    notes = []
+    if repeated:
+        notes.append(f"{listed_rows(sorted(repeated))} left aside: the headings once more")
+    rows = [record for record in body if record[0] not in repeated]
+    end = len(rows)
+    while end and _folded(rows[end - 1][1][0]) in _SUMMARIES | _EXTREMES:
+        end -= 1
+    below = rows[end:]
+    # A mat may well be called "max"; below a mean it is none.
+    if end and any(_folded(cells[0]) in _SUMMARIES for _, cells in below):
+        listed = ", ".join(f"'{cells[0].strip()}'" for _, cells in below)
+        numbers = listed_rows([number for number, _ in below])
+        notes.append(f"{numbers} below the runs left aside: {listed}")
+        rows = rows[:end]
+    return rows, notes
+
+
+def _folded(cell: str) -> str:
+    return cell.strip().rstrip(":").casefold()
 
 
 def with_units_below(

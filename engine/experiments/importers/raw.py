@@ -9,7 +9,12 @@ from pathlib import Path
 
 from engine.errors import DataError, ImportRefusedError, RowProblem, place
 from engine.experiments.importers.formula_text import unescape_formula
-from engine.experiments.importers.layout import counts_rows, with_units_below, without_titles
+from engine.experiments.importers.layout import (
+    counts_rows,
+    with_units_below,
+    without_asides,
+    without_titles,
+)
 
 # Read whole into memory; the 20,000 rows that [imports] allows take some megabytes.
 MAX_BYTES = 256 * 1024 * 1024
@@ -71,7 +76,7 @@ def assemble(
     # Spreadsheets save empty columns at the right that somebody once touched.
     while headings and not headings[-1]:
         headings.pop()
-    body = records[1:]
+    body, aside_notes = without_asides(headings, records[1:])
     if not body:
         raise DataError(f"{place(path)}: expected rows of values below the headings, found none")
     width = len(headings)
@@ -99,7 +104,14 @@ def assemble(
         headings=tuple(headings),
         rows=tuple(rows),
         numbers=tuple(number for number, _ in body),
-        notes=(*notes, *title_notes, *unit_notes, *index_notes, *_mixed_percent(headings, rows)),
+        notes=(
+            *notes,
+            *title_notes,
+            *unit_notes,
+            *aside_notes,
+            *index_notes,
+            *_mixed_percent(headings, rows),
+        ),
         may_use_decimal_comma=decimal_comma,
     )
 

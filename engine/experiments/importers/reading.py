@@ -207,17 +207,17 @@ def _parse(
 
 
 def _delimiter(text: str) -> str:
-    """Return what separates the headings: the most frequent of comma, semicolon and tab.
+    """Return what separates the headings: the most frequent of comma, semicolon, tab and bar.
 
     Where the first line says nothing, or the next is not of its kind, it is a title: then the line
-    of words that has most of one of the three is taken for the headings.
+    of words that has most of one of the four is taken for the headings.
     """
     lines = ["".join(line.split('"')[::2]) for line in text.splitlines() if line.strip()][:30]
     first, following = (*lines, "", "")[:2]
     mark = _most_frequent(first)
     if first.count(mark) <= following.count(mark) and mark in first:
         return mark
-    headlines = [line for line in lines if not any(map(is_number, re.split(r"[,;\t]", line)))]
+    headlines = [line for line in lines if not any(map(is_number, re.split(r"[,;\t|]", line)))]
     likely = [line for line in headlines if line.count(_most_frequent(line))]
     best = max(likely, key=lambda line: line.count(_most_frequent(line)), default=first)
     is_title = best is not first and 2 * (first.count(mark) + 1) <= _n_cells(best)
@@ -225,7 +225,7 @@ def _delimiter(text: str) -> str:
 
 
 def _most_frequent(line: str) -> str:
-    return max(",;\t", key=line.count)
+    return max(",;\t|", key=line.count)
 
 
 def _n_cells(line: str) -> int:

@@ -151,6 +151,7 @@ def read_rows(
     problems += check(columns)
     if problems:
         problems += _headings_further_down(raw, vocabulary, len(columns.understood))
+        problems += _names_in_a_column(raw, vocabulary, len(columns.understood))
         raise ImportRefusedError(raw.source, problems)
     numbers = plain_numbers(raw, columns, vocabulary.campaign)
     reader = CellReader(vocabulary.campaign, numbers.decimal_comma, list(numbers.problems))
@@ -171,6 +172,19 @@ def _headings_further_down(
             mend = by_voice(f"--title-rows {number - 1}", f"the table from row {number} on")
             return [RowProblem(number, None, None, "looks like the row of headings", mend)]
     return []
+
+
+def _names_in_a_column(
+    raw: RawTable, vocabulary: Vocabulary, n_understood: int
+) -> list[RowProblem]:
+    """Point out a table whose rows are parameters and whose columns are runs."""
+    names = [raw.headings[0], *(row[0] for row in raw.rows[:60])]
+    n_names = sum(vocabulary.meaning(name)[0] is not None for name in names if name.strip())
+    if n_names < 3 or n_names <= n_understood:
+        return []
+    expected = "names stand below one another here: runs are expected in rows, names in columns"
+    mend = "the table turned around (in a spreadsheet: copy, paste special, transpose)"
+    return [RowProblem(None, raw.headings[0] or "1", None, expected, mend)]
 
 
 def read_conditions(

@@ -137,3 +137,47 @@ def test_the_hint_of_excel_is_no_heading(tmp_path, line) -> None:
     path.write_bytes(f"{line}label;x,y\na;1,5\n".encode())
     raw = read_table(path, max_rows=9)
     assert (raw.headings, raw.rows, raw.numbers) == (("label", "x,y"), (("a", "1,5"),), (2,))
+
+
+SAMPLES = "Sample,flow_rate,concentration,voltage,collector_speed,elongation.longitudinal"
+
+
+def imported(folder: Path, engine, text: str):
+    (folder / "t.csv").write_text(text, encoding="utf-8")
+    return engine("import", "t.csv", "--dry-run", "--json")
+
+
+@pytest.mark.parametrize(
+    ("below", "told"),
+    [
+        ("Mean,,,,,82\nSD,,,,,2.8\n", "rows 4, 5 below the runs left aside: 'Mean', 'SD'"),
+        ("Mittelwert:,0.4,18,19,400,82\nMax,0.4,18,20,400,84\n", "'Mittelwert:', 'Max'"),
+        (f"\n{SAMPLES}\n", "row 5 left aside: the headings once more"),
+    ],
+)
+def test_rows_that_are_no_runs_are_left_aside(engine, folder, below, told) -> None:
+    runs = f"{SAMPLES}\nA,0.4,18,18,400,80\nB,0.4,18,20,400,84\n"
+    answer = imported(folder, engine, runs + below)
+    assert answer.exit_code == 0, answer.out
+    assert answer.json["added"] == 2
+    assert any(told in warning for warning in answer.json["warnings"])
+
+
+def test_a_run_may_be_called_max(engine, folder) -> None:
+    answer = imported(folder, engine, f"{SAMPLES}\nMin,0.4,18,18,400,80\nMax,0.4,18,20,400,84\n")
+    assert answer.json["added"] == 2
+    assert not any("replicates" in warning for warning in answer.json["warnings"])
+
+
+def test_bars_separate_cells(engine, folder) -> None:
+    answer = imported(folder, engine, f"{SAMPLES}\nA,0.4,18,18,400,80\n".replace(",", "|"))
+    assert answer.json["added"] == 1
+
+
+def test_a_table_on_its_side_is_recognised(engine, folder) -> None:
+    rows = [SAMPLES.split(","), ["A", "0.4", "18", "18", "400", "80"]]
+    text = "\n".join(",".join(cells) for cells in zip(*rows, strict=True))
+    answer = imported(folder, engine, text + "\n")
+    assert answer.exit_code == 1
+    assert "names stand below one another" in answer.out
+    assert "transpose" in answer.out
