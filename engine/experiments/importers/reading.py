@@ -154,13 +154,17 @@ def _decode(path: Path, encoding: str | None = None) -> tuple[str, tuple[str, ..
 def _is_chinese(content: bytes) -> bool:
     """Whether all that is not ASCII are Chinese letters, nearly all of them frequent ones."""
     try:
-        letters = [letter for letter in content.decode("gb2312") if letter > "\x7f"]
+        text = content.decode("gb2312")
     except UnicodeDecodeError:
         return False
+    letters = [letter for letter in text if letter > "\x7f"]
     ideographs = [letter for letter in letters if "\u4e00" <= letter <= "\u9fff"]
     # GB 2312's first level, by frequency: "für" and "Größe" give none of its letters.
     n_frequent = sum(letter.encode("gb2312") < b"\xd8" for letter in ideographs)
-    return n_frequent > 0 and n_frequent >= 0.8 * len(ideographs)
+    # "łąka" of Windows-1250 gives one, too, in the middle of a word.
+    n_within_words = len(re.findall("[A-Za-z][一-鿿]|[一-鿿][A-Za-z]", text))
+    is_writing = n_within_words <= 0.5 * len(ideographs)
+    return n_frequent > 0 and n_frequent >= 0.8 * len(ideographs) and is_writing
 
 
 def _decode_western(path: Path, content: bytes, error: UnicodeDecodeError) -> str:

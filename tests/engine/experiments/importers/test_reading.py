@@ -131,3 +131,19 @@ def test_a_damaged_workbook_is_refused(tmp_path, content) -> None:
 
 def test_sheets_are_for_workbooks(tmp_path) -> None:
     assert "--sheet" in refusal(table(tmp_path / "t.csv", "a\n1\n"), sheet="b")
+
+
+@pytest.mark.parametrize(
+    ("note", "encoding", "told"),
+    [
+        ("łąka", "cp1250", "Windows-1252"),
+        ("Größe", "cp1252", "Windows-1252"),
+        ("电压kV 高度", "gb2312", "GB18030"),
+        ("样", "gb2312", "GB18030"),
+    ],
+)
+def test_letters_of_a_word_are_no_ideographs(tmp_path, note, encoding, told) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(f"label,note\nA,{note}\n".encode(encoding))
+    (line,) = read_table(path, max_rows=9).notes
+    assert told in line
