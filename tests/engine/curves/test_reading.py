@@ -65,6 +65,8 @@ def test_two_decimal_signs_are_refused() -> None:
         ("試験力(N)", "試験力", "force", 1, "force"),
         ("应力(MPa)", "应力", "pressure", 1, "stress"),
         ("Нагрузка, Н", "Нагрузка", "force", 1, "force"),
+        ("Verfahrweg (mm)", "Verfahrweg", "length", 1, "extension"),
+        ("Prüfkraft [kN]", "Prüfkraft", "force", 1e3, "force"),
         ("Temperature", "Temperature", None, None, None),
     ],
 )
