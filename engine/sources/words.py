@@ -14,23 +14,26 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "flow_rate": (
         "feed rate", "feeding rate", "feedrate", "flowrate", "flow", "solution flow rate",
         "solution feed rate", "polymer flow rate", "pump rate", "pumping rate", "infusion rate",
-        "injection rate", "extrusion rate", "syringe rate", "f", "q",
+        "injection rate", "extrusion rate", "syringe rate", "flussrate", "förderrate",
+        "vorschubrate", "débit", "caudal", "流速", "供液速度", "推进速度", "f", "q",
     ),
     "concentration": (
         "conc", "polymer concentration", "solution concentration", "polymer content",
         "solid content", "solids content", "weight concentration", "mass fraction",
-        "weight fraction", "c",
+        "weight fraction", "konzentration", "konz", "concentración", "浓度", "濃度", "c",
     ),
     "voltage": (
         "applied voltage", "high voltage", "spinning voltage", "needle voltage", "potential",
-        "applied potential", "electric potential", "potential difference", "hv", "v", "u",
+        "applied potential", "electric potential", "potential difference", "hochspannung",
+        "voltaje", "电压", "電圧", "hv", "v", "u",
     ),
     "collector_speed": (
         "collector rotation speed", "collector rotational speed", "collector rotation",
         "collector velocity", "rotation speed", "rotational speed", "rotating speed",
         "rotation rate", "rotational velocity", "drum speed", "drum rotation speed",
         "mandrel speed", "mandrel rotation speed", "roller speed", "winding speed",
-        "collection speed", "take up speed", "speed", "rpm", "r",
+        "collection speed", "take up speed", "drehzahl", "trommeldrehzahl", "kollektordrehzahl",
+        "转速", "回転数", "speed", "rpm", "r",
     ),
     "distance": (
         "tip to collector distance", "tip to collector", "tip collector distance",
@@ -38,15 +41,19 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "nozzle to collector distance", "nozzle collector distance",
         "spinneret to collector distance",
         "collector distance", "collecting distance", "collection distance", "working distance",
-        "spinning distance", "electrospinning distance", "tcd", "gap", "d", "h",
+        "spinning distance", "electrospinning distance", "abstand", "kollektorabstand", "distancia",
+        "距离", "接收距离", "距離", "tcd", "gap", "d", "h",
     ),
     "temperature": (
         "room temperature", "ambient temperature", "air temperature", "chamber temperature",
-        "environment temperature", "temp", "t",
+        "environment temperature", "temperatur", "raumtemperatur", "température",
+        "temperatura", "温度", "temp", "t",
     ),
     "humidity": (
         "relative humidity", "rel humidity", "ambient humidity", "room humidity", "air humidity",
-        "chamber humidity", "moisture", "rh", "w",
+        "chamber humidity", "moisture", "luftfeuchte", "luftfeuchtigkeit", "relative luftfeuchte",
+        "rel luftfeuchte", "feuchte", "humidité", "humedad", "umidità", "湿度", "相对湿度", "r.f.",
+        "rh", "w",
     ),
     "needle_gauge": ("gauge", "needle size", "needle", "g"),
     "needle_diameter": (
@@ -85,7 +92,7 @@ OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "yield_strength": ("yield stress",),
     "fibre_diameter": (
         "mean fibre diameter", "average fibre diameter", "fibre diameter mean", "mean diameter",
-        "average diameter", "diameter",
+        "average diameter", "faserdurchmesser", "diamètre", "纤维直径", "繊維径", "diameter",
     ),
     "order_parameter": ("orientation order", "orientation parameter", "degree of alignment"),
 }  # fmt: skip
