@@ -96,7 +96,7 @@ def import_(
         print_json(import_document(report))
     else:
         print_import(report, update=update)
-        remark.say(due)
+        remark.print_once(due)
     if report.problems:
         raise typer.Exit(1)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class DueRemark:
-    """Made before results are recorded; :meth:`say` afterwards tells if they made it due."""
+    """Made before results are recorded; :meth:`print_once` afterwards tells if they made it due."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -35,7 +35,7 @@ class DueRemark:
             record, _ = self._workspace.active_campaign(tx)
             return due(tx, record.id, self._workspace.settings.refresh).reasons
 
-    def say(self, reasons: tuple[str, ...]) -> None:
+    def print_once(self, reasons: tuple[str, ...]) -> None:
         """Say the first reason, unless it was said before."""
         if reasons and not self._was_due:
             say(

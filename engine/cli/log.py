@@ -175,7 +175,7 @@ def log(
     for item in recorded:
         print_curves(item.curves, campaign)
         typer.echo(_sentence(item, campaign))
-    remark.say(due)
+    remark.print_once(due)
 
 
 class _LogArguments:

@@ -107,7 +107,7 @@ def remove(
         curves, values, notes = [], [], []
         for record in _chosen(tx, workspace, ids):
             withdrawn = tx.curves.withdraw(record.id)
-            changes, remarks = write_values(tx, campaign, withdrawn, former=record.fit, why=note)
+            changes, remarks = write_values(tx, campaign, withdrawn, former=record.fit, cause=note)
             set_status(tx, record.experiment_id)
             curves.append(withdrawn)
             values += changes

@@ -129,7 +129,7 @@ def write_values(
     record: CurveRecord,
     former: CurveFitRecord | None,
     *,
-    why: str | None = None,
+    cause: str | None = None,
 ) -> tuple[list[ValueChange], list[str]]:
     """Bring the measurements in line with a curve's newest reading.
 
@@ -138,7 +138,7 @@ def write_values(
         campaign: whose limits hold.
         record: the curve with the reading that counts from now on.
         former: the reading before, whose values are the curve's own; none for a new curve.
-        why: the reason for which it is taken back.
+        cause: the reason for which it is taken back.
 
     Returns:
         What changed, and a sentence for each value that was left to a person's word.
@@ -155,7 +155,7 @@ def write_values(
     earlier = recorded_values(former)
     later = recorded_values(record.fit)
     changes, remarks = [], []
-    reason = f", {why}" if why else ""
+    reason = f", {cause}" if cause else ""
     notes = {v["outcome"]: _note(record, v) for v in (record.fit.results or {}).get("values", ())}
     for outcome in dict.fromkeys((*earlier, *later)):
         value, mine = later.get(outcome), earlier.get(outcome)

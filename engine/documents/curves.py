@@ -82,12 +82,12 @@ class CurvePointsOut(Document):
     channels: tuple[ChannelOut, ...]
 
     @classmethod
-    def build(cls, id_: int, raw: RawCurve, most: int) -> Self:
+    def build(cls, id_: int, raw: RawCurve, limit: int) -> Self:
         """Return at most so many points of a curve, its ends among them."""
         n = len(raw.channels[0].values)
         picked: Sequence[int] = range(n)
-        if n > most:
-            picked = [round(i * (n - 1) / (most - 1)) for i in range(most)]
+        if n > limit:
+            picked = [round(i * (n - 1) / (limit - 1)) for i in range(limit)]
         channels = (
             ChannelOut(
                 quantity=channel.quantity,

@@ -44,7 +44,9 @@ class PastColumn:
     notes: tuple[str, ...] = ()
 
 
-def read_past(words: Sequence[str], campaign: Campaign, *, max_rows: int) -> tuple[PastColumn, ...]:
+def read_past(
+    assignments: Sequence[str], campaign: Campaign, *, max_rows: int
+) -> tuple[PastColumn, ...]:
     """Read columns of past values, each named ``parameter=file:heading`` (or ``parameter=file``).
 
     Raises:
@@ -53,7 +55,7 @@ def read_past(words: Sequence[str], campaign: Campaign, *, max_rows: int) -> tup
             column, or a column that names the runs.
     """
     columns = []
-    for word in words:
+    for word in assignments:
         name, _, source = word.partition("=")
         names = [parameter.name for parameter in campaign.parameters]
         if name not in names:
@@ -119,11 +121,11 @@ def match_past(columns: Sequence[PastColumn], experiments: Sequence[ExperimentRe
                 continue
             earlier = values.setdefault(run.id, {}).setdefault(column.parameter, row.value)
             recorded = runs[run.id].conditions.get(column.parameter, row.value)
-            for other, where in ((earlier, "another row says"), (recorded, "recorded is")):
-                if other != row.value:
+            for value, origin in ((earlier, "another row says"), (recorded, "recorded is")):
+                if value != row.value:
                     problems.append(
                         f"{place(column.path)}, row {row.number}: {column.parameter} of run "
-                        f"{run_name(run.id, run.label)} is {row.value}, {where} {other}"
+                        f"{run_name(run.id, run.label)} is {row.value}, {origin} {value}"
                     )
         notes += [f"{place(column.path)}: {note}" for note in column.notes]
         notes += _unmatched(column, unmatched)
@@ -140,11 +142,11 @@ def match_past(columns: Sequence[PastColumn], experiments: Sequence[ExperimentRe
 def _unmatched(column: PastColumn, rows: Sequence[PastRow]) -> list[str]:
     if not rows:
         return []
-    shown = ", ".join(
+    listed = ", ".join(
         f"{row.number} ('{row.run}')" if row.run else str(row.number) for row in rows[:10]
     )
-    rest = f" … ({len(rows)} in all)" if len(rows) > 10 else ""
+    remainder = f" … ({len(rows)} in all)" if len(rows) > 10 else ""
     return [
-        f"{place(column.path)}: {'row' if len(rows) == 1 else 'rows'} {shown}{rest} name"
+        f"{place(column.path)}: {'row' if len(rows) == 1 else 'rows'} {listed}{remainder} name"
         f"{'s' if len(rows) == 1 else ''} no run of this campaign; left aside"
     ]

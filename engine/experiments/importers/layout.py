@@ -70,9 +70,9 @@ def without_asides(
 
     Headings that are repeated further down, and sums that stand below everything: ``Mean``, ``SD``.
     """
-    words = [_folded(heading) for heading in headings]
+    names = [_folded(heading) for heading in headings]
     repeated = {
-        number for number, cells in body if list(map(_folded, cells[: len(words)])) == words
+        number for number, cells in body if list(map(_folded, cells[: len(names)])) == names
     }
     notes = []
     if repeated:
@@ -81,11 +81,11 @@ def without_asides(
     end = len(rows)
     while end and _folded(rows[end - 1][1][0]) in _SUMMARIES | _EXTREMES:
         end -= 1
-    below = rows[end:]
+    trailing = rows[end:]
     # A mat may well be called "max"; below a mean it is none.
-    if end and any(_folded(cells[0]) in _SUMMARIES for _, cells in below):
-        listed = ", ".join(f"'{cells[0].strip()}'" for _, cells in below)
-        numbers = listed_rows([number for number, _ in below])
+    if end and any(_folded(cells[0]) in _SUMMARIES for _, cells in trailing):
+        listed = ", ".join(f"'{cells[0].strip()}'" for _, cells in trailing)
+        numbers = listed_rows([number for number, _ in trailing])
         notes.append(f"{numbers} below the runs left aside: {listed}")
         rows = rows[:end]
     return rows, notes

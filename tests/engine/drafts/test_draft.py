@@ -133,7 +133,8 @@ def test_results_are_known_by_their_scatter_at_equal_settings(tmp_path) -> None:
         ("Größe [mm]", "Grosse", "mm"),
         ("v", "v", ""),
         ("2nd pass", "x2nd_pass", ""),
-        ("浓度 (%)", "column", "%"),
+        ("浊度 (%)", "column", "%"),
+        ("浓度 (%)", "concentration", "%"),
     ],
 )
 def test_names_and_units(heading, name, unit) -> None:
