@@ -9,6 +9,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# PyTorch with CUDA is some gigabytes: only for a machine whose NVIDIA driver is there, or for who says
+# TORCH=cuda. TORCH_INDEX: the address of PyTorch's CPU builds, where pip is not set up with one.
+TORCH ?= $(shell { command -v nvidia-smi || test -e /proc/driver/nvidia/version; } >/dev/null 2>&1 \
+  && echo cuda || echo cpu)
+ifeq ($(filter cpu cuda,$(TORCH)),)
+$(error TORCH: expected cpu or cuda, got '$(TORCH)')
+endif
+
 # One thread for each numerical library: processes share the cores better than threads do.
 export OMP_NUM_THREADS ?= 1
 # A process of tests more than the two cores of a small machine: many wait for servers. make test JOBS=8.
@@ -25,6 +33,13 @@ install: $(READY) ## Create .venv with every pinned dependency.
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spinneret needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Install one, or name it: make install PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+ifeq ($(TORCH),cpu)
+ifdef TORCH_INDEX
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --index-url '$(TORCH_INDEX)' torch
+else ifeq ($(shell uname -s),Linux)
+	@echo "No NVIDIA driver here. If pip begins to fetch CUDA, stop it: TORCH_INDEX=ADDRESS make install takes the CPU build (README)."
+endif
+endif
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web,peers,data]'
 	$(BIN)/python -m compileall -q engine surrogate generator db host
 	@touch $@
