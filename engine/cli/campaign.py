@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.completion import complete_campaign
 from engine.cli.output import setting
 from engine.errors import ConfigError
 from engine.terminal.options import ConfigOption, JsonOption
@@ -156,7 +157,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 def use(
-    name: Annotated[str, typer.Argument(help="The campaign.")],
+    name: Annotated[str, typer.Argument(help="The campaign.", autocompletion=complete_campaign)],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.completion import complete_template
 from engine.cli.import_view import import_document, print_import
 from engine.cli.output import setting
 from engine.errors import UsageError, field
@@ -26,7 +27,11 @@ Columns = list[str] | None
 def init(
     template: Annotated[
         str | None,
-        typer.Option(help="nanofibre, blank or mixture.", show_default="nanofibre"),
+        typer.Option(
+            help="nanofibre, blank or mixture.",
+            show_default="nanofibre",
+            autocompletion=complete_template,
+        ),
     ] = None,
     name: Annotated[
         str | None,

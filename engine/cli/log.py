@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from db.records import FailureKind
+from engine.cli.completion import complete_entry
 from engine.cli.curve import (
     ColumnsOption,
     DirectionOption,
@@ -34,6 +35,7 @@ def log(
         list[str] | None,
         typer.Argument(
             metavar="[ID] [OUTCOME=VALUE]...",
+            autocompletion=complete_entry,
             help="The run's number or label (id:5, label:5 where it could be either), and what was "
             "measured.",
             show_default=False,

@@ -15,6 +15,7 @@ from engine.cli.batch_view import (
     show_batch,
     write_worksheet,
 )
+from engine.cli.completion import complete_parameter, complete_strategy
 from engine.cli.preview_view import refuse_sheet, show_batch_previews, written
 from engine.cli.progress import progress_line
 from engine.errors import UsageError
@@ -54,7 +55,10 @@ def propose(
     fix: Annotated[
         list[str] | None,
         typer.Option(
-            "--fix", metavar="NAME=VALUE", help="Hold a parameter, e.g. voltage=18; repeat it."
+            "--fix",
+            metavar="NAME=VALUE",
+            help="Hold a parameter, e.g. voltage=18; repeat it.",
+            autocompletion=complete_parameter,
         ),
     ] = None,
     max_distinct: Annotated[
@@ -70,6 +74,7 @@ def propose(
         typer.Option(
             help="matmcl, gp, sobol, ax, ax-matmcl or nsga2.",
             show_default="[propose] strategy, matmcl",
+            autocompletion=complete_strategy,
         ),
     ] = None,
     seed: Annotated[

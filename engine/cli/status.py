@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.completion import complete_run
 from engine.cli.output import setting
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
@@ -95,6 +96,7 @@ def show(
         str | None,
         typer.Argument(
             metavar="[ID]",
+            autocompletion=complete_run,
             help="The run's number or label (id:5, label:5 where it could be either).",
             show_default=False,
         ),

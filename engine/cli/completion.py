@@ -1,0 +1,84 @@
+"""What the shell offers behind Tab: runs, parameters, outcomes, campaigns, strategies, templates.
+
+Read from the database of the folder that one is in; where none can be read, nothing is offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from db.records import CampaignRecord
+    from db.session import Transaction
+    from engine.campaign import Campaign
+
+# As many as a shell shows without asking.
+_MOST_RUNS = 50
+
+
+def complete_strategy(incomplete: str) -> list[str]:
+    """Return the strategies that begin so."""
+    from typing import get_args
+
+    from engine.workspace.settings import Strategy
+
+    return _beginning(get_args(Strategy), incomplete)
+
+
+def complete_template(incomplete: str) -> list[str]:
+    """Return the templates that begin so."""
+    from engine.workspace.init import TEMPLATES
+
+    return _beginning(TEMPLATES, incomplete)
+
+
+def complete_campaign(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the campaigns of the database that begin so."""
+    names = _recorded(ctx, lambda tx, record, campaign: [c.name for c in tx.campaigns.all()])
+    return _beginning(names, incomplete)
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the newest runs' numbers, and their labels, that begin so."""
+
+    def names(tx: Transaction, record: CampaignRecord, campaign: Campaign) -> list[str]:
+        runs = tx.experiments.find(record.id, newest=_MOST_RUNS)
+        return [*(str(run.id) for run in runs), *(run.label for run in runs if run.label)]
+
+    return _beginning(_recorded(ctx, names), incomplete)
+
+
+def complete_parameter(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the parameters that begin so, each with the ``=`` that follows."""
+    names = _recorded(ctx, lambda tx, record, campaign: [p.name for p in campaign.parameters])
+    return _beginning([f"{name}=" for name in names], incomplete)
+
+
+def complete_entry(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return runs for the first word of ``engine log``, outcomes for those that follow."""
+    names = _recorded(ctx, lambda tx, record, campaign: list(campaign.outcomes))
+    outcomes = _beginning([f"{name}=" for name in names], incomplete)
+    return outcomes if ctx.params.get("arguments") else [*complete_run(ctx, incomplete), *outcomes]
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _recorded(
+    ctx: typer.Context, names: Callable[[Transaction, CampaignRecord, Campaign], list[str]]
+) -> list[str]:
+    """Return names from the database; none where it cannot be read."""
+    from db.errors import DatabaseError
+    from engine.errors import SpinneretError
+    from engine.workspace import Workspace
+
+    try:
+        with Workspace.open(ctx.params.get("config")) as workspace, workspace.database.read() as tx:
+            return names(tx, *workspace.active_campaign(tx))
+    # No message: it would land in the midst of the line that is being typed.
+    except (SpinneretError, DatabaseError):
+        return []
