@@ -176,11 +176,11 @@ def test_a_bad_lab_misleads(kind):
 
 
 def test_four_hundred_labs_take_seconds():
-    start = time.perf_counter()
+    start = time.process_time()
     for seed in range(400):
         lab = draw_lab(seed)
         lab.observe_columns(lab.design(64), np.random.default_rng(seed))
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_refuses_a_campaign_of_other_knobs():

@@ -73,10 +73,10 @@ def test_beads_change_the_picture():
 
 
 def test_a_small_picture_takes_milliseconds():
-    started = time.perf_counter()
+    started = time.process_time()
     for seed in range(5):
         picture((64, 64), seed=seed)
-    assert (time.perf_counter() - started) / 5 < 0.2
+    assert (time.process_time() - started) / 5 < 0.2
 
 
 @pytest.mark.parametrize(("shape", "scale"), [((0, 4), 60.0), ((4, 4), 0.0), ((4, 4), -1.0)])

@@ -143,15 +143,19 @@ def test_a_whole_day(page: Page, workspace: Workspace, tmp_path: Path, png: Any)
     assert strangers == [], "no request leaves the machine"
 
 
-def test_the_first_page_is_there_within_a_second(page: Page) -> None:
+def test_what_the_first_page_waits_for_is_small(page: Page) -> None:
     page.log_in()
     page.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
     page.get("/")
-    timing = page.driver.execute_script(
-        "const t = performance.getEntriesByType('navigation')[0];"
-        "return [t.responseEnd, t.domContentLoadedEventEnd]"
+    document, blocking = page.driver.execute_script(
+        "const size = r => r.encodedBodySize;"
+        "return [size(performance.getEntriesByType('navigation')[0]),"
+        "performance.getEntriesByType('resource')"
+        ".filter(r => r.renderBlockingStatus === 'blocking').map(size)]"
     )
-    assert timing[0] < 1000, f"the document took {timing[0]:.0f} ms"
+    assert 0 < document < 300_000
+    assert blocking
+    assert sum(blocking) < 200_000
 
 
 def test_light_dark_and_the_keyboard(page: Page) -> None:
