@@ -30,6 +30,7 @@ NO_COUNT = "C=0: expected a whole number, 1 or more, got '0'"
 # Options: the words that come before, and what is wrong with which alias. An option with None takes
 # names that are not the campaign's.
 COMMANDS: dict[tuple[str, str], list[tuple[tuple[str, ...], str]] | None] = {
+    ("campaign revise", "--past"): None,
     ("curve add", "--direction"): None,
     ("import", "--column"): None,
     ("log", "--direction"): None,
