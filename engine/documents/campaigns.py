@@ -56,12 +56,12 @@ class RevisedOut(Document):
 
 
 class DraftOut(Document):
-    """A campaign as a table suggests it, or as it was made of it: then with its number `id`.
+    """A campaign as a table suggests it, or as it was made of it: then with its number.
 
     `aside`: columns that are left aside, and why; `guesses`: what to look at.
     """
 
-    id: int | None
+    number: int | None
     definition: dict[str, Any]
     aside: dict[str, str]
     guesses: tuple[str, ...]

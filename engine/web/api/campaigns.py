@@ -205,9 +205,9 @@ def draft_campaign_of_table(
     return at_most_once(request, key, [*taking, sheet, dry_run], carry_out)
 
 
-def _draft(drafted: TableDraft, id_: int | None = None) -> DraftOut:
+def _draft(drafted: TableDraft, number: int | None = None) -> DraftOut:
     return DraftOut(
-        id=id_,
+        number=number,
         definition=drafted.campaign.definition(),
         aside=drafted.draft.aside,
         guesses=drafted.draft.guesses,

@@ -116,7 +116,7 @@ def test_by_program(app, token, people) -> None:
     assert client.post("/api/v1/campaigns", json=body, headers=token("otto", "operator")
                        ).status_code == 403  # fmt: skip
     done = client.post("/api/v1/campaigns", json=body, headers=admin)
-    assert (done.status_code, done.json()["id"], done.json()["is_active"]) == (201, 2, False)
+    assert (done.status_code, done.json()["number"], done.json()["active"]) == (201, 2, False)
     definition = {**done.json()["definition"], "name": "copy"}
     assert client.post("/api/v1/campaigns", json={"definition": definition}, headers=admin
                        ).status_code == 201  # fmt: skip
@@ -126,11 +126,11 @@ def test_by_program(app, token, people) -> None:
     files = {"file": ("inks.csv", TABLE.encode(), "text/csv")}
     form = {"objective": ["strength:min:9"], "leave_out": ["distance"], "dry_run": "true"}
     dry = client.post("/api/v1/drafts", data=form, files=files, headers=admin)
-    assert (dry.status_code, dry.json()["runs"], dry.json()["id"]) == (200, 12, None), dry.text
+    assert (dry.status_code, dry.json()["runs"], dry.json()["number"]) == (200, 12, None), dry.text
     made = client.post(
         "/api/v1/drafts", data={**form, "dry_run": "false"}, files=files, headers=admin
     )
-    assert (made.status_code, made.json()["id"]) == (201, 4)
+    assert (made.status_code, made.json()["number"]) == (201, 4)
     assert made.json()["definition"]["objectives"][0]["threshold"] == 9.0
     wrong = client.post(
         "/api/v1/drafts", data={"objective": ["nothing"]}, files=files, headers=admin
