@@ -41,7 +41,7 @@ else ifeq ($(shell uname -s),Linux)
 endif
 endif
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web,peers,data]'
-	$(BIN)/python -m compileall -q engine surrogate generator db host
+	$(BIN)/python -m compileall -q engine surrogate generator db
 	@touch $@
 
 demo: $(READY) ## Run three rounds of propose, spin, log on a virtual lab.

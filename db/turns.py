@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import host
+from db import locks
 
 
 @contextmanager
@@ -47,7 +47,7 @@ class _Waiter:
     def in_folder(cls, folder: Path) -> _Waiter | None:
         """Return a place in the folder's queue, ``None`` where the system has no such locks."""
         try:
-            return cls(host.open_lock(folder))
+            return cls(locks.open_lock(folder))
         except OSError:
             return None
 
@@ -55,7 +55,7 @@ class _Waiter:
         assert self._descriptor is not None  # noqa: S101 -- nobody left before waiting
         try:
             # Without waiting first: alone, as nearly always, no thread is needed.
-            if host.lock(self._descriptor, wait=False):
+            if locks.lock(self._descriptor, wait=False):
                 self._is_mine.set()
                 return
             threading.Thread(target=self._queue, args=(self._descriptor,), daemon=True).start()
@@ -66,7 +66,7 @@ class _Waiter:
 
     def _queue(self, descriptor: int) -> None:
         with contextlib.suppress(OSError):
-            host.lock(descriptor, wait=True)
+            locks.lock(descriptor, wait=True)
         with self._guard:
             self._is_mine.set()
             # Under the guard: either `leave` sees that the lock is there and closes, or this does,

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 
-from host import sync
 from surrogate.private_files import mode_at, protect, touch
 
+WINDOWS = os.name == "nt"
 _DRAFT = ".draft-"
 _FORMER_DRAFT = ".new-"  # how 0.1.0 called the drafts of databases
 # A draft is written in minutes at most.
@@ -28,6 +28,18 @@ _STALE_AFTER_S = 3600.0
 _COUNT = itertools.count()
 # SQLite keeps these beside a database that is being written.
 _COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk (where the system can)."""
+    if WINDOWS and path.is_dir():  # Windows opens no folders
+        return
+    # Windows flushes only what is open for writing.
+    descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def draft_of(path: Path) -> Path:

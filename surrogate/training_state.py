@@ -15,8 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from host import sync
-from surrogate.files import draft_of, whole_folder
+from surrogate.files import draft_of, sync, whole_folder
 from surrogate.private_files import make_folder
 
 STATE = "training.json"

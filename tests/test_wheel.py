@@ -39,7 +39,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"
     source.mkdir()
     forget = shutil.ignore_patterns("__pycache__")
-    for name in ("engine", "generator", "surrogate", "db", "host", "alembic"):
+    for name in ("engine", "generator", "surrogate", "db", "alembic"):
         shutil.copytree(ROOT / name, source / name, ignore=forget)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, ModelError, UsageError, mark_place
+from engine.host import usable_cores
 from engine.previews.serving_generator import ENCODERS, Serving
 from engine.sources.axes import axes_of, match_axes
 from engine.sources.encoding import encode_axes
-from host import usable_cores
 
 if TYPE_CHECKING:
     from generator.drawing import Drawer

@@ -18,6 +18,7 @@ from engine.campaign import Campaign, Value
 from engine.compute import limit_threads
 from engine.errors import ModelError, UsageError, by_voice
 from engine.experiments.conditions import check_conditions, outside_of
+from engine.host import usable_cores
 from engine.previews.diameter import Forecast, measured_diameter, note_of, scale_factor, scaled
 from engine.previews.expected_statistics import Interval, intervals, measured, statistics_document
 from engine.previews.near import NearMicrograph, nearest_micrographs, remote
@@ -26,7 +27,6 @@ from engine.previews.serving_generator import Serving, serving_generator
 from engine.previews.store import keep_pictures
 from engine.sources.spinning import spins
 from engine.workspace import Workspace
-from host import usable_cores
 from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from engine.errors import SpinneretError
+from engine.host import end_by
 from engine.terminal.labels import LABELS, labels_of
 from engine.terminal.problems import asked_for_json, print_problem
 from engine.terminal.streams import take_every_letter
-from host import end_by
 
 
 class TerminatedError(BaseException):

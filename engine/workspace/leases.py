@@ -29,7 +29,7 @@ from db.errors import ConflictError, DatabaseError
 from db.records import LeaseRecord
 from db.session import Database, Transaction
 from engine.errors import StateError, by_voice
-from host import is_running
+from engine.host import is_running
 
 TRAINING = "training"
 """Held while a model of the database is trained."""

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from host import usable_cores
+from engine.host import usable_cores
 
 LIBRARIES = (
     "spinneret",

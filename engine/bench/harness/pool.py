@@ -13,7 +13,7 @@ from typing import Any
 from engine.bench.harness.fleet import run_on_ray
 from engine.bench.harness.tasks import Task, Trace, Work, one_thread
 from engine.errors import ModelError, UsageError, field
-from host import usable_cores
+from engine.host import usable_cores
 from surrogate.progress import Progress
 
 

@@ -31,8 +31,8 @@ from engine.bench.search.strategies import Strategy, strategy
 from engine.campaign import Campaign
 from engine.campaign.history import History, Run
 from engine.errors import ModelError, UsageError
+from engine.host import usable_cores
 from engine.lab import VirtualLab
-from host import usable_cores
 from surrogate.progress import Progress, silent
 
 KIND = "latency"

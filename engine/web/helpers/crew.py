@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 from db.errors import DatabaseError
 from engine.compute import thread_count
+from engine.host import helper_options, lower_priority
 from engine.jobs.queue import tidy, worker_name
 from engine.web.helpers.worker import LANES
 from engine.workspace import Workspace
-from host import helper_options, lower_priority
 
 # How much less urgent than the server's own answers.
 NICENESS = {"bench": 5, "training": 10, "oracle": 3}
