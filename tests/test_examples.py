@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("engine", "generator", "surrogate", "db", "host")
+PACKAGES = ("engine", "generator", "surrogate", "db")
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 ENTRY_POINTS = (

@@ -60,7 +60,7 @@ def test_a_wheel_holds_what_is_no_module_too(wheel) -> None:
         size = sum(entry.file_size for entry in archive.infolist())
     kept = {
         path.relative_to(ROOT).as_posix()
-        for package in ("engine", "generator", "surrogate", "db", "host")
+        for package in ("engine", "generator", "surrogate", "db")
         for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
