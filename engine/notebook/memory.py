@@ -98,7 +98,7 @@ def suggest(
     from pydantic import ValidationError
 
     from engine.propose import suggest as choose
-    from engine.workspace.settings import describe_validation
+    from engine.workspace.validation import describe_validation
 
     try:
         chosen = ProposeSettings.model_validate(dict(settings or {}))

@@ -113,7 +113,7 @@ def test_the_configuration_is_found(config, monkeypatch) -> None:
 def test_a_campaign_file_is_a_table_or_a_whole_file(tmp_path) -> None:
     whole = (ROOT / "engine" / "templates" / "mixture.toml").read_text(encoding="utf-8")
     inner = tmp_path / "inner.toml"
-    inner.write_text(whole.replace("[campaign]\n", "").replace("[[campaign.", "[["))
+    inner.write_text(whole.replace("[campaign]\n", "").replace("[campaign.", "["))
     assert read_campaign_file(inner) == read_campaign_file(
         ROOT / "engine" / "templates" / "mixture.toml"
     )
