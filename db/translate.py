@@ -35,6 +35,7 @@ _MEANINGS = {
     "ck_measurements_value_or_retraction": "a measured value is missing or not a number",
     "ck_measurements_replicate_positive": "replicates count from 1",
     "ck_experiments_failure_iff_failed": "a failed run needs its kind of failure, no other has one",
+    "ck_experiments_failure_bounded": "a kind of failure is empty or above 80 letters",
     "ck_predictions_interval_ordered": "an interval's lower end lies above its upper end",
     "ck_predictions_level_is_coverage": "an interval's coverage lies strictly between 0 and 1",
     "ck_proposals_p_success_is_probability": "a probability of success lies outside 0 … 1",

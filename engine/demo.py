@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from db.records import FailureKind
 from engine.campaign import Campaign, Value
 from engine.campaign.front import hypervolume
 from engine.errors import UsageError, place
@@ -304,7 +303,7 @@ def _entry(
         conditions=conditions or {},
         actual=actual or {},
         results=result.outcomes,
-        failure=FailureKind(result.failure) if result.failure else None,
+        failure=result.failure,
         micrographs=tuple(micrographs),
     )
 

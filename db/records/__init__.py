@@ -12,7 +12,6 @@ from db.records.conditions import Stage, Value
 from db.records.curves import CurveArrayRecord, CurveFitRecord, CurveRecord
 from db.records.experiments import (
     ExperimentRecord,
-    FailureKind,
     MeasurementRecord,
     MicrographRecord,
     NewExperiment,
@@ -73,7 +72,6 @@ __all__ = [
     "DesignRecord",
     "ExperimentBrief",
     "ExperimentRecord",
-    "FailureKind",
     "Goal",
     "JobOutcome",
     "JobRecord",

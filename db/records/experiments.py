@@ -38,15 +38,6 @@ class Status(StrEnum):
         return self in (Status.PROPOSED, Status.RUNNING)
 
 
-class FailureKind(StrEnum):
-    """Why a run gave no mat."""
-
-    BEADS = "beads"
-    DRIPS = "drips"
-    NO_JET = "no_jet"
-    OTHER = "other"
-
-
 @dataclass(frozen=True)
 class MeasurementRecord:
     """One value of one outcome; ``revision`` > 1 is a correction of an earlier row.
@@ -134,7 +125,7 @@ class ExperimentRecord:
     label: str | None
     origin: Origin
     status: Status
-    failure: FailureKind | None
+    failure: str | None
     note: str | None
     created_at: datetime
     created_by: str
@@ -175,7 +166,7 @@ class NewExperiment:
     origin: Origin
     status: Status
     label: str | None = None
-    failure: FailureKind | None = None
+    failure: str | None = None
     note: str | None = None
     proposed: Mapping[str, Value] = field(default_factory=dict)
     actual: Mapping[str, Value] = field(default_factory=dict)

@@ -19,7 +19,6 @@ from sqlalchemy.engine import Connection, Row
 from db.records import (
     ExperimentBrief,
     ExperimentRecord,
-    FailureKind,
     MeasurementRecord,
     MicrographRecord,
     Origin,
@@ -86,7 +85,7 @@ def read_experiments(connection: Connection, query: Query) -> list[ExperimentRec
             label=row.label,
             origin=Origin(row.origin),
             status=Status(row.status),
-            failure=None if row.failure is None else FailureKind(row.failure),
+            failure=row.failure,
             note=row.note,
             created_at=row.at,
             created_by=row.actor,

@@ -15,7 +15,6 @@ from db.records import (
     ChangeRecord,
     ExperimentBrief,
     ExperimentRecord,
-    FailureKind,
     NewExperiment,
     Stage,
     Status,
@@ -223,7 +222,7 @@ class Experiments:
         experiment_id: int,
         status: Status,
         *,
-        failure: FailureKind | None = None,
+        failure: str | None = None,
         note: str | None = None,
     ) -> None:
         """Record what an experiment became; without ``note`` the one it has stays.
@@ -237,7 +236,7 @@ class Experiments:
         if (status is Status.FAILED) != (failure is not None):
             raise ConflictError(
                 f"experiment {experiment_id}: expected a kind of failure with 'failed' and with no "
-                f"other status, got '{status}' with {failure.value if failure else 'none'}"
+                f"other status, got '{status}' with {failure or 'none'}"
             )
         _, _, old_note = self._state(experiment_id)
         self._write_state(experiment_id, status, failure, old_note if note is None else note)
@@ -324,7 +323,7 @@ class Experiments:
         self._bulk(v, [row])
 
     def restore_status(
-        self, experiment_id: int, status: Status, failure: FailureKind | None, note: str | None
+        self, experiment_id: int, status: Status, failure: str | None, note: str | None
     ) -> None:
         """Record that an experiment is again what it was, its note included."""
         self._write_state(experiment_id, status, failure, note)
@@ -373,17 +372,17 @@ class Experiments:
     def _bulk(self, table: Any, rows: list[dict[str, Any]]) -> None:
         self._scope.insert_many(table, rows)
 
-    def _state(self, experiment_id: int) -> tuple[Status, FailureKind | None, str | None]:
+    def _state(self, experiment_id: int) -> tuple[Status, str | None, str | None]:
         self._scope.require_run(experiment_id)
         statement = select(e.c.status, e.c.failure, e.c.note).where(e.c.id == experiment_id)
         row = self._scope.connection.execute(statement).one_or_none()
         if row is None:
             raise ConflictError(f"there is no experiment {experiment_id}")
         status, failure, note = row
-        return Status(status), None if failure is None else FailureKind(failure), note
+        return Status(status), failure, note
 
     def _write_state(
-        self, experiment_id: int, status: Status, failure: FailureKind | None, note: str | None
+        self, experiment_id: int, status: Status, failure: str | None, note: str | None
     ) -> None:
         # A row that changes nothing would still move the watermark, and with it everybody's cache.
         if (status, failure, note) == self._state(experiment_id):

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.engine import Connection
 
-from db.records import ChangeRecord, FailureKind, Stage, Status, TouchedRecord, reading
+from db.records import ChangeRecord, Stage, Status, TouchedRecord, reading
 from db.repository.curves import content_of, fits_of
 from db.tables import changes
 from db.tables import condition_values as v
@@ -167,7 +167,7 @@ def _statuses(connection: Connection, change_id: int) -> list[TouchedRecord]:
         state = None
         if earlier:
             status, failure, note = states[earlier[-1].id]
-            state = (Status(status), None if failure is None else FailureKind(failure), note)
+            state = (Status(status), failure, note)
         records.append(TouchedRecord(id_, "status", "status", None, state, is_current))
     return records
 

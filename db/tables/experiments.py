@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from db.records import FailureKind, Origin, Stage, Status
+from db.records import Origin, Stage, Status
 from db.tables.common import WithChange, check, finite, in_its_campaign, metadata, one_of
 from db.types import Json
 
@@ -113,7 +113,8 @@ class PictureRemovalColumns(WithChange):
 def _status_checks() -> tuple[CheckConstraint, ...]:
     return (
         one_of("status", Status),
-        one_of("failure", FailureKind),
+        # Which kinds there are is the campaign's to say.
+        check("failure_bounded", "length(failure) BETWEEN 1 AND 80"),
         check("failure_iff_failed", "(status = 'failed') = (failure IS NOT NULL)"),
     )
 

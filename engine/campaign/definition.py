@@ -39,6 +39,7 @@ from engine.campaign.conditions import Frozen, Number, check_condition
 from engine.campaign.curves import CurveSettings
 from engine.campaign.exclusions import Exclusion
 from engine.campaign.facts import Fact
+from engine.campaign.failures import SPINNING, Failure, plain, with_other
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
 from engine.campaign.nouns import Nouns
 from engine.campaign.objectives import Objective
@@ -158,6 +159,7 @@ class Campaign(Frozen):
     exclusions: tuple[Exclusion, ...] = ()
     curves: CurveSettings = CurveSettings()
     facts: tuple[Fact, ...] = ()
+    failures: tuple[Failure, ...] = SPINNING
     nouns: Nouns | None = None
 
     @field_validator("parameters", "properties", "facts")
@@ -168,6 +170,15 @@ class Campaign(Frozen):
             if names.count(name) > 1:
                 raise ValueError(f"'{name}' is defined twice")
         return items
+
+    @field_validator("failures")
+    @classmethod
+    def _with_other(cls, failures: tuple[Failure, ...]) -> tuple[Failure, ...]:
+        return with_other(failures)
+
+    @field_serializer("failures")
+    def _as_plain(self, failures: tuple[Failure, ...]) -> list[Any]:
+        return plain(failures)
 
     @field_serializer("constraints", "parameter_constraints")
     def _as_text(self, constraints: tuple[LinearConstraint, ...]) -> list[str]:
@@ -357,4 +368,8 @@ class Campaign(Frozen):
 
     def definition(self) -> dict[str, Any]:
         """Return the definition as plain JSON types; ``Campaign(**definition)`` gives it back."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        definition = self.model_dump(mode="json", exclude_defaults=True)
+        # What has a serializer of its own is never left out, and older revisions do not name it.
+        if self.failures == SPINNING:
+            del definition["failures"]
+        return definition

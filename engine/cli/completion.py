@@ -1,4 +1,4 @@
-"""What the shell offers behind Tab: runs, parameters, outcomes, campaigns, strategies, templates.
+"""What the shell offers behind Tab: runs, parameters, outcomes, failures, campaigns, strategies.
 
 Read from the database of the folder that one is in; where none can be read, nothing is offered.
 """
@@ -62,6 +62,14 @@ def complete_entry(ctx: typer.Context, incomplete: str) -> list[str]:
     names = _recorded(ctx, lambda tx, record, campaign: list(campaign.outcomes))
     outcomes = _beginning([f"{name}=" for name in names], incomplete)
     return outcomes if ctx.params.get("arguments") else [*complete_run(ctx, incomplete), *outcomes]
+
+
+def complete_failure(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the kinds of failure that begin so."""
+    from engine.campaign.failures import names_offered
+
+    names = _recorded(ctx, lambda tx, record, campaign: names_offered(campaign.failures))
+    return _beginning(names, incomplete)
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from db.records import FailureKind
-from engine.cli.completion import complete_entry
+from engine.cli.completion import complete_entry, complete_failure
 from engine.cli.curve import (
     ColumnsOption,
     DirectionOption,
@@ -86,7 +85,14 @@ def log(
     gauge_length: GaugeOption = None,
     units: UnitsOption = None,
     columns: ColumnsOption = None,
-    failed: Annotated[FailureKind | None, typer.Option(help="The run gave no mat: why.")] = None,
+    failed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            autocompletion=complete_failure,
+            help="The run gave nothing to measure: why, in one of the campaign's words.",
+        ),
+    ] = None,
     abandon: Annotated[
         bool, typer.Option("--abandon", help="Leave the run out; what is recorded of it is kept.")
     ] = False,
@@ -333,5 +339,5 @@ def _sentence(item: Recorded, campaign: Campaign) -> str:
     name = f"experiment {experiment.name}"
     parts = receipt([item], campaign)
     status = experiment.status.value
-    kind = f" ({experiment.failure.value})" if experiment.failure else ""
+    kind = f" ({experiment.failure})" if experiment.failure else ""
     return f"{name} is {status}{kind}" + (f": {', '.join(parts)}" if parts else "")

@@ -163,7 +163,7 @@ def _print_experiment(
     measurements: Sequence[MeasurementRecord],
     predictions: Sequence[PredictionRecord],
 ) -> None:
-    kind = f" ({run.failure.value})" if run.failure else ""
+    kind = f" ({run.failure})" if run.failure else ""
     typer.echo(
         f"experiment {run.name}: {run.status.value}{kind}, from {run.origin.value}, "
         f"recorded {run.created_at.astimezone():%Y-%m-%d %H:%M} by {run.created_by}"

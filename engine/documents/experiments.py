@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AliasPath, Field
 
-from db.records import FailureKind, Origin, Status
+from db.records import Origin, Status
 from engine.campaign.applicability import without_surplus
 from engine.documents import Called, Document, Moment, Value
 from engine.documents.curves import CurveOut
@@ -112,7 +112,7 @@ class _Run(Document):
     label: str | None
     origin: Origin
     status: Status
-    failure: FailureKind | None
+    failure: str | None
     note: str | None
     created_at: Moment
     created_by: str
@@ -339,7 +339,7 @@ class LoggedOut(Document):
     label: str | None = Field(validation_alias=AliasPath("experiment", "label"))
     new: bool = Field(validation_alias="is_new")
     status: Status = Field(validation_alias=AliasPath("experiment", "status"))
-    failure: FailureKind | None = Field(validation_alias=AliasPath("experiment", "failure"))
+    failure: str | None = Field(validation_alias=AliasPath("experiment", "failure"))
     conditions: dict[str, Value] = Field(validation_alias=AliasPath("experiment", "conditions"))
     values: tuple[RecordedValueOut, ...]
     micrographs: int = Field(validation_alias="n_micrographs")

@@ -35,6 +35,7 @@ def campaign_text(draft: Draft, source: str) -> str:
         f"description = {_value(draft.description)}",
         "constraints = []",
         f"parameter_constraints = {_value(list(draft.constraints))}",
+        *([f"failures = {_value(list(draft.failures))}"] if draft.failures else []),
         "",
         "# low, high: the range searched, as far as the table reaches; widen or narrow it. step:",
         '# what the instrument can be set to. default = "unknown": rows without a value are taken.',

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.campaign.vocabulary import loosely
 from engine.drafts.columns import TableColumn, columns_of
+from engine.drafts.failures import failure_words
 from engine.drafts.parts import without_parts
 from engine.drafts.ranges import Mixture, mixture_of, range_of
 from engine.drafts.roles import OUTCOME_WORDS, Judged, judge
@@ -41,6 +42,7 @@ class Draft:
     """A campaign as a table suggests it.
 
     ``aside``: columns that are left aside, and why. ``guesses``: what a person had better look at.
+    ``failures``: the kinds that the table names, if other than those of spinning.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Draft:
     constraints: tuple[str, ...]
     aside: dict[str, str]
     guesses: tuple[str, ...]
+    failures: tuple[str, ...] = ()
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -59,6 +62,7 @@ class Draft:
             "name": self.name,
             "description": self.description,
             "parameter_constraints": list(self.constraints),
+            **({"failures": list(self.failures)} if self.failures else {}),
             "parameters": [entry.fields for entry in self.parameters],
             "properties": [entry.fields for entry in self.properties],
             "objectives": [entry.fields for entry in self.objectives],
@@ -130,6 +134,7 @@ def draft_campaign(raw: RawTable, wishes: Wishes, *, name: str) -> Draft:
         tuple(constraints),
         aside,
         tuple(guesses),
+        failure_words(columns),
     )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.records import ExperimentRecord, FailureKind, Status, Value, details
+from db.records import ExperimentRecord, Status, Value, details
 from engine.curves.tested import HowTested
 from engine.errors import StateError, UsageError, by_voice, field
 
@@ -49,7 +49,7 @@ class Entry:
     correct: bool = False
     which: int | None = None
     number: int | None = None
-    failure: FailureKind | None = None
+    failure: str | None = None
     abandon: bool = False
     running: bool = False
     retract: tuple[str, ...] | None = None
@@ -147,7 +147,7 @@ def news_of(experiment: ExperimentRecord, entry: Entry) -> Entry | None:
     }
     notes = (experiment.note or "").splitlines()
     note = None if entry.note in (experiment.note, *notes) else entry.note
-    failure = None if entry.failure is experiment.failure else entry.failure
+    failure = None if entry.failure == experiment.failure else entry.failure
     facts = {name: text for name, text in entry.facts.items() if experiment.facts.get(name) != text}
     if not (results or actual or note or failure or facts):
         return None

@@ -162,7 +162,7 @@ def export_rows(
                 *(values.get((outcome, number)) for outcome in campaign.outcomes),
                 *(experiment.facts.get(fact.name) for fact in campaign.facts),
                 experiment.status.value,
-                experiment.failure.value if experiment.failure else None,
+                experiment.failure,
                 experiment.note,
             ]
             for number in numbers
@@ -198,7 +198,7 @@ def experiment_document(
         "label": experiment.label,
         "origin": experiment.origin.value,
         "status": experiment.status.value,
-        "failure": experiment.failure.value if experiment.failure else None,
+        "failure": experiment.failure,
         "note": experiment.note,
         "facts": dict(experiment.facts),
         "created_at": experiment.created_at.isoformat(),

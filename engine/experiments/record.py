@@ -20,6 +20,7 @@ from db.session import Transaction
 from db.words import run_name
 from engine.campaign import Campaign
 from engine.campaign.applicability import lacking, surplus, with_constants, without_surplus
+from engine.campaign.failures import read_failure
 from engine.campaign.ranges import outside_text
 from engine.errors import (
     DataError,
@@ -265,12 +266,14 @@ class Recorder:
     def _read(self, entry: Entry) -> Entry:
         """Return the entry in the campaign's names, each value one that can be."""
         results = read_results(self.campaign, entry.results, "results", refusal=DataError)
+        kinds, failure = self.campaign.failures, entry.failure
         return replace(
             entry,
             results={name: value for name, (value,) in results.items()},
             conditions=self._conditions(entry.conditions, "conditions"),
             actual=self._conditions(entry.actual, "actual"),
             facts=read_facts(self.campaign, entry.facts),
+            failure=None if failure is None else read_failure(kinds, failure),
         )
 
     def _conditions(self, pairs: Mapping[str, Value], field_name: str) -> dict[str, Value]:

@@ -105,7 +105,7 @@ def runs_frame(campaign: Campaign, experiments: Iterable[ExperimentRecord]) -> p
                 **{name: averages.get(name) for name in campaign.outcomes},
                 "n_values": sum(map(len, replicates.values())),
                 "status": experiment.status.value,
-                "failed": experiment.failure.value if experiment.failure else None,
+                "failed": experiment.failure,
                 "note": experiment.note,
             }
         )

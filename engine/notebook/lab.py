@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from db.records import FailureKind, Status, Value
+from db.records import Status, Value
 from engine.campaign import Campaign
 from engine.errors import UsageError
 from engine.notebook.batch import Batch
@@ -161,7 +161,7 @@ class Lab:
             actual: conditions of a known run that were not as proposed, and its room.
             micrograph: a picture, or several.
             curve: what a tensile tester exported, or several of it; its values are results.
-            failed: beads, drips, no_jet or other: there was no mat to test.
+            failed: why there was nothing to measure, one of the campaign's kinds of failure.
             label: a new run's name.
             note: anything worth knowing.
             replicate: add to values that are there.
@@ -184,7 +184,7 @@ class Lab:
             replicate=replicate,
             correct=correct,
             which=which,
-            failure=None if failed is None else _failure(failed),
+            failure=failed,
             abandon=abandon,
             running=running,
             note=note,
@@ -368,15 +368,6 @@ class Lab:
 
 def _paths(files: Folder | Sequence[Folder]) -> tuple[Path, ...]:
     return tuple(map(Path, [files] if isinstance(files, str | Path) else files))
-
-
-def _failure(word: str) -> FailureKind:
-    if word not in list(FailureKind):
-        raise UsageError(
-            f"expected {', '.join(kind.value for kind in FailureKind)}, got '{word}'",
-            field="failed",
-        )
-    return FailureKind(word)
 
 
 def _status(word: str) -> Status:

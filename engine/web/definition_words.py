@@ -37,6 +37,7 @@ _KEYS = {
     "tolerance": "tolerance",
     "note": "note",
     "kind": "kind",
+    "label": "name on pages",
 }
 _SECTIONS = {
     "name": "Name",
@@ -45,6 +46,7 @@ _SECTIONS = {
     "parameter_constraints": "Rules on settings",
     "curves": "Reading of tensile curves",
     "facts": "Who, when, with what",
+    "failures": "Kinds of failure",
     "nouns": "What things are called",
     "parameters": "Parameters",
     "properties": "What is measured",
@@ -132,6 +134,8 @@ def _added(change: Difference, new: Campaign) -> str:
         return range_in_words(new.parameter(change.name))
     if change.section == "facts":
         return "noted of a run"
+    if change.section == "failures":
+        return "a kind of failure"
     if change.section == "objectives":
         aim = next(o for o in new.objectives if o.outcome == change.name)
         return objective_in_words(aim, new)

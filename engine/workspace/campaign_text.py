@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.campaign import Campaign
+from engine.campaign.failures import SPINNING, plain
 from engine.errors import ConfigError
 from engine.workspace.settings import parse_campaign
 
@@ -220,7 +221,7 @@ def _edit(table: Any, former: Mapping[str, Any], target: Mapping[str, Any]) -> N
     """Put what differs into ``[campaign]``."""
     # What is the default may stand there all the same: as long as it says so it is left alone.
     for key in [key for key in former if key not in target]:
-        if former[key] not in ([], "", {}):
+        if former[key] not in ([], "", {}, plain(SPINNING)):
             del table[key]
     for key, value in target.items():
         if former.get(key) == value:

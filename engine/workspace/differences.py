@@ -57,6 +57,8 @@ def differences_between(old: Campaign, new: Campaign) -> list[Difference]:
         if key == "exclusions":
             if former.get(key) != edited.get(key):
                 all_ += _of_exclusions(old, new)
+        elif key == "failures":
+            all_ += _of_items(key, *([f.model_dump() for f in c.failures] for c in (old, new)))
         elif key in _NAMED:
             all_ += _of_items(key, former.get(key, []), edited.get(key, []))
         elif former.get(key) != edited.get(key):
@@ -67,7 +69,7 @@ def differences_between(old: Campaign, new: Campaign) -> list[Difference]:
 def _of_items(
     section: str, former: Sequence[Mapping[str, Any]], edited: Sequence[Mapping[str, Any]]
 ) -> list[Difference]:
-    key = _NAMED[section]
+    key = _NAMED.get(section, "name")
     old = {item[key]: item for item in former}
     new = {item[key]: item for item in edited}
     items = [Difference(section, "removed", name, old=old[name]) for name in old if name not in new]

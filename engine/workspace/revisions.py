@@ -224,6 +224,7 @@ def contradictions(
         if follower is not None:
             problems += _parameter_problems(subject, parameter, follower, values)
     problems += _new_controlled_problems(old, new, experiments)
+    problems += _failure_problems(old, new, experiments)
     return problems + _outcome_problems(old, new, experiments)
 
 
@@ -272,6 +273,26 @@ def _new_controlled_problems(
         )
         + f", or {_PAST}"
         for name, n in counts.items()
+    ]
+
+
+def _failure_problems(
+    old: Campaign, new: Campaign, experiments: Sequence[ExperimentRecord]
+) -> list[str]:
+    counts = Counter(run.failure for run in experiments if run.failure is not None)
+    # What was unknown before is no fault of this edit.
+    before = {kind.name for kind in old.failures}
+    names = {kind.name for kind in new.failures}
+    return [
+        f"failure '{kind}': {n} {'experiment has' if n == 1 else 'experiments have'} it. Keep it "
+        "and "
+        + by_voice(
+            f"retire it, {{ name = {json.dumps(kind, ensure_ascii=False)}, retired = true }}",
+            "retire it in the text of the definition",
+        )
+        + ": its runs stay, and it is no longer offered"
+        for kind, n in sorted(counts.items())
+        if kind in before and kind not in names
     ]
 
 

@@ -11,7 +11,7 @@ from rows import OUTCOME, add_batch, add_picture, proposal
 from sqlalchemy import event
 
 from db.errors import ConflictError
-from db.records import CampaignRecord, FailureKind, NewExperiment, Origin, Status
+from db.records import CampaignRecord, NewExperiment, Origin, Status
 from db.session import Database
 
 
@@ -27,7 +27,7 @@ class TestExperiments:
                 actual={"voltage": 17.8, "polymer": "PCL", "humidity": 0.1 + 0.2},
                 outcomes={OUTCOME: (80.0, 1e-300, -1.7976931348623157e308), "modulus": (2.5,)},
             ),
-            NewExperiment(Origin.MANUAL, Status.FAILED, failure=FailureKind.DRIPS),
+            NewExperiment(Origin.MANUAL, Status.FAILED, failure="drips"),
             NewExperiment(Origin.MANUAL, Status.RUNNING),
         ]
         with database.write("import", actor="ana") as tx:
@@ -103,7 +103,7 @@ class TestExperiments:
     def test_status_failure_and_note(self, database: Database, experiment_id: int) -> None:
         with database.write("log") as tx:
             tx.experiments.set_status(
-                experiment_id, Status.FAILED, failure=FailureKind.BEADS, note="too dilute"
+                experiment_id, Status.FAILED, failure="beads", note="too dilute"
             )
             tx.experiments.set_status(experiment_id, Status.ABANDONED)
             record = tx.experiments.get(experiment_id)
@@ -120,14 +120,14 @@ class TestExperiments:
         assert (record.status, record.note) == (Status.ABANDONED, None)
 
     @pytest.mark.parametrize(
-        ("status", "failure"), [(Status.FAILED, None), (Status.COMPLETED, FailureKind.BEADS)]
+        ("status", "failure"), [(Status.FAILED, None), (Status.COMPLETED, "beads")]
     )
     def test_failure_iff_failed(
         self,
         database: Database,
         experiment_id: int,
         status: Status,
-        failure: FailureKind | None,
+        failure: str | None,
     ) -> None:
         with database.write("log") as tx, pytest.raises(ConflictError, match="kind of failure"):
             tx.experiments.set_status(experiment_id, status, failure=failure)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from db.copying import copy
 from db.engines import make_engine
 from db.errors import ConflictError, DatabaseError, NotADatabaseError
-from db.records import FailureKind, NewExperiment, NewProposal, Origin, Status
+from db.records import NewExperiment, NewProposal, Origin, Status
 from db.schema import check, exists
 from db.session import Database
 from db.tables import metadata
@@ -46,9 +46,7 @@ def record(url: str) -> None:
                 for i in range(700)
             ]
             ids = tx.experiments.add(one, new)
-            tx.experiments.add(
-                one, [NewExperiment(Origin.MANUAL, Status.FAILED, failure=FailureKind.DRIPS)]
-            )
+            tx.experiments.add(one, [NewExperiment(Origin.MANUAL, Status.FAILED, failure="drips")])
         with database.write("correct") as tx:
             tx.measurements.correct(ids[0], "s", 2, 5.0)
             tx.experiments.set_status(ids[1], Status.ABANDONED)

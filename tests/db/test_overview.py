@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from db.records import FailureKind, Goal, Limit, NewExperiment, Origin, Status
+from db.records import Goal, Limit, NewExperiment, Origin, Status
 from db.session import Database
 
 GOALS = [Goal("strength", 1, 10.0), Goal("diameter", -1, 300.0)]
@@ -35,7 +35,7 @@ def filled(database: Database, campaign) -> Database:
         )
     with database.write("log") as tx:
         ids = tx.experiments.add(campaign, new)
-        failed = NewExperiment(Origin.MANUAL, Status.FAILED, failure=FailureKind.BEADS)
+        failed = NewExperiment(Origin.MANUAL, Status.FAILED, failure="beads")
         tx.experiments.add(campaign, [failed])
     with database.write("correct") as tx:
         for id_ in ids[::7]:

@@ -21,7 +21,9 @@ from alembic.migration import MigrationContext
 from postgres_server import libpq
 from sqlalchemy import CheckConstraint, text
 
+from db.errors import ConflictError
 from db.migrating import alembic_config, migration_engine, migration_options
+from db.records import Status
 from db.revisions import HEAD, REVISIONS
 from db.schema import check, upgrade
 from db.session import Database
@@ -175,6 +177,37 @@ def test_facts_of_runs_keep_their_revision(tmp_path: Path) -> None:
     assert run.conditions == {"voltage": 17.8, "polymer": "PCL"}
 
 
+def test_failures_of_another_kind_keep_their_revision(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((OLD / "0011.sql").read_text(encoding="utf-8"))
+    refuses_other_failures(f"sqlite:///{file}")
+
+
+def refuses_other_failures(url: str) -> None:
+    upgrade(url)
+    with Database.open(url) as database, database.write("log") as tx:
+        tx.experiments.set_status(2, Status.FAILED, failure="beads")
+    move(url, "0011", down=True)
+    upgrade(url)
+    with Database.open(url) as database:
+        with database.write("log") as tx:
+            tx.experiments.set_status(2, Status.FAILED, failure="gelled")
+        with database.write("log") as tx:
+            tx.experiments.set_status(2, Status.FAILED, failure="drips")
+        # An earlier state counts as well: the trail holds it.
+        with pytest.raises(RuntimeError, match=r"1 rows of status_changes .* keep revision 0012"):
+            move(url, "0011", down=True)
+        for word in ("", "x" * 81):
+            with pytest.raises(ConflictError, match="failure"), database.write("log") as tx:
+                tx.experiments.set_status(2, Status.FAILED, failure=word)
+        with database.read() as tx:
+            run = tx.experiments.get(2)
+    assert run is not None
+    assert run.failure == "drips"
+    assert check(url) == []
+
+
 def test_the_kept_tables_are_those_that_the_migrations_make(tmp_path: Path, revision: str) -> None:
     kept, made = tmp_path / "kept.db", tmp_path / "made.db"
     with closing(sqlite3.connect(kept)) as connection:
@@ -196,6 +229,16 @@ def columns_of(path: Path) -> set[tuple[Any, ...]]:
 
 
 class TestOnPostgreSQL:
+    def test_failures_of_another_kind_keep_their_revision(
+        self, empty_postgres_url: str, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "old.db"
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript((OLD / "0011.sql").read_text(encoding="utf-8"))
+        move(empty_postgres_url, "0011")
+        fill_postgres(empty_postgres_url, file)
+        refuses_other_failures(empty_postgres_url)
+
     def test_the_migrations_make_what_the_models_say(self, postgres_url: str) -> None:
         engine = migration_engine(postgres_url)
         with engine.connect() as connection:

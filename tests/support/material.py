@@ -8,7 +8,6 @@ import numpy as np
 from db.records import (
     BatchRecord,
     ExperimentRecord,
-    FailureKind,
     MeasurementRecord,
     Origin,
     PredictionRecord,
@@ -76,7 +75,7 @@ def maker(default: Campaign) -> MakeMaterial:
                     else Status.FAILED
                     if failed
                     else Status.COMPLETED,
-                    failure=FailureKind.NO_JET if failed else None,
+                    failure="no_jet" if failed else None,
                     note=note,
                     created_at=NOON + timedelta(hours=index),
                     created_by="ada",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.records import FailureKind, NewExperiment, Origin, Status
+from db.records import NewExperiment, Origin, Status
 from engine.experiments.entries import Entry
 from engine.experiments.record import record
 from engine.lab.virtual import VirtualLab
@@ -61,9 +61,7 @@ def _runs(n: int, rng: np.random.Generator) -> Iterator[NewExperiment]:
     for i in range(n):
         conditions = {name: float(values[i]) for name, values in columns.items()}
         if failed[i]:
-            yield NewExperiment(
-                Origin.IMPORT, Status.FAILED, failure=FailureKind.BEADS, actual=conditions
-            )
+            yield NewExperiment(Origin.IMPORT, Status.FAILED, failure="beads", actual=conditions)
         else:
             outcomes = {name: (float(values[i]),) for name, values in measured.items()}
             yield NewExperiment(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from db.records import FailureKind, Status, reading
+from db.records import Status, reading
 from db.words import nfc
 from engine.campaign import Parameter, Property, Value
 from engine.campaign.facts import Fact
+from engine.campaign.failures import Failure, match_failure, names_offered
 from engine.campaign.units import converted
 from engine.campaign.vocabulary import conversion_of
 from engine.errors import by_voice, nearest_name
@@ -338,7 +339,7 @@ def parse_replicate(text: str) -> int:
     return int(float(word))
 
 
-def parse_status(text: str) -> tuple[Status | None, FailureKind | None]:
+def parse_status(text: str, kinds: Sequence[Failure]) -> tuple[Status | None, str | None]:
     """Read a status; a kind of failure in its place means failed. Empty says nothing.
 
     Raises:
@@ -349,13 +350,14 @@ def parse_status(text: str) -> tuple[Status | None, FailureKind | None]:
         return None, None
     if word in set(Status):
         return Status(word), None
-    if word in set(FailureKind):
-        return Status.FAILED, FailureKind(word)
-    names = [*Status, *FailureKind]
+    failure = match_failure(kinds, text)
+    if failure is not None:
+        return Status.FAILED, failure
+    names = [*Status, *names_offered(kinds)]
     raise CellError(f"expected one of {', '.join(names)}.{nearest_name(word, names)}")
 
 
-def parse_failure(text: str) -> FailureKind | None:
+def parse_failure(text: str, kinds: Sequence[Failure]) -> str | None:
     """Read a kind of failure; empty, ``no``, ``false`` and ``0`` mean none.
 
     Raises:
@@ -364,9 +366,10 @@ def parse_failure(text: str) -> FailureKind | None:
     word = _word(text)
     if word in _NOT_FAILED:
         return None
-    if word in set(FailureKind):
-        return FailureKind(word)
-    names = list(FailureKind)
+    failure = match_failure(kinds, text)
+    if failure is not None:
+        return failure
+    names = names_offered(kinds)
     raise CellError(f"expected {', '.join(names)}, or nothing.{nearest_name(word, names)}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,11 @@ class _Entry:
         label = self._word("label", cells.clean_label)
         note = self._word("note", cells.clean_text)
         facts = self._facts()
-        stated = self._word("status", cells.parse_status) or (None, None)
-        failure = self._word("failure", cells.parse_failure) or stated[1]
+        kinds = self._campaign.failures
+        stated = self._word("status", partial(cells.parse_status, kinds=kinds)) or (None, None)
+        failure = self._word("failure", partial(cells.parse_failure, kinds=kinds)) or stated[1]
         status = status_of(n_values, stated[0], failure)
-        problem = contradiction(n_values, status, failure)
+        problem = contradiction(n_values, status, failure, kinds)
         if problem is not None and len(self._problems) == n_problems:
             self._refuse(None, None, problem)
         if len(self._problems) > n_problems:

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from db.records import FailureKind, Status
+from db.records import Status
 from db.words import nfc
 from engine.campaign import Value
+from engine.campaign.failures import OTHER, Failure, match_failure
 from engine.errors import RowProblem
 from engine.errors import field as field_name
 from engine.experiments.importers.headings import Columns
@@ -35,7 +36,7 @@ class Row:
     errors: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     status: Status | None = None
-    failure: FailureKind | None = None
+    failure: str | None = None
     note: str | None = None
     facts: dict[str, str] = field(default_factory=dict)
     is_without_success: bool = False
@@ -67,6 +68,7 @@ def group_rows(
     rows: Sequence[Row],
     columns: Columns,
     problems: list[RowProblem],
+    kinds: Sequence[Failure],
     *,
     are_replicates: bool = False,
 ) -> tuple[tuple[ImportedRun, ...], list[str]]:
@@ -76,7 +78,7 @@ def group_rows(
     the rows but a column numbers the replicates, rows of equal conditions are one run until a
     number comes again. Rows that repeat another one of their run in everything are dropped.
     ``are_replicates``: rows of equal conditions that nothing names are one run, its replicates
-    numbered as they come; without, that is offered.
+    numbered as they come; without, that is offered. ``kinds``: those of failure.
 
     Returns the runs in the file's order, and warnings.
     """
@@ -97,7 +99,7 @@ def group_rows(
                 n_repeated += 1
             else:
                 distinct.append(row)
-        run = _merge(distinct, columns, problems)
+        run = _merge(distinct, columns, problems, kinds)
         if run is not None:
             runs.append(run)
     warnings = []
@@ -164,7 +166,9 @@ def _key(
     return "run", conditions, turn
 
 
-def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) -> ImportedRun | None:
+def _merge(
+    rows: Sequence[Row], columns: Columns, problems: list[RowProblem], kinds: Sequence[Failure]
+) -> ImportedRun | None:
     """Return the run that ``rows`` tell of, or ``None`` with problems noted."""
     first = rows[0]
     n_problems = len(problems)
@@ -174,7 +178,7 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
     status, failure = first.status, first.failure
     if all(row.is_without_success and not row.has_results for row in rows):
         # What gave nothing to measure has failed; how is not told.
-        failure = failure or FailureKind.OTHER
+        failure = failure or match_failure(kinds, OTHER.name)
     for row in rows:
         clash = next((peer for peer in rows if peer.replicate == row.replicate), row)
         if clash is not row:
@@ -199,7 +203,7 @@ def _merge(rows: Sequence[Row], columns: Columns, problems: list[RowProblem]) ->
     if failure is not None and status not in (None, Status.FAILED):
         problem: str | None = f"expected no kind of failure of a run that is {status}"
     else:
-        problem = contradiction(n_values, final, failure)
+        problem = contradiction(n_values, final, failure, kinds)
     if problem is not None:
         problems.append(RowProblem(first.number, None, None, problem))
     if len(problems) > n_problems:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from db.records import ExperimentRecord, FailureKind, Status
+from db.records import ExperimentRecord, Status
 from db.words import nfc, run_name
 from engine.campaign import Campaign, Value
 from engine.errors import RowProblem, by_voice
@@ -225,7 +225,7 @@ def _extension(run: ImportedRun, recorded: ExperimentRecord, campaign: Campaign)
 
 
 def _new_status(run: ImportedRun, recorded: ExperimentRecord) -> Status | None:
-    if run.status is recorded.status and run.failure is recorded.failure:
+    if run.status is recorded.status and run.failure == recorded.failure:
         return None
     if run.status is Status.PROPOSED or (
         run.status is Status.RUNNING and recorded.status is not Status.PROPOSED
@@ -258,7 +258,7 @@ def _impossible(extension: Extension) -> str | None:
 def _signature(
     conditions: Mapping[str, Value],
     results: Mapping[str, Sequence[float]],
-    failure: FailureKind | None,
+    failure: str | None,
 ) -> Hashable:
     return (
         frozenset((name, _rounded(value)) for name, value in conditions.items()),

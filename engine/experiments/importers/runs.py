@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from db.records import FailureKind, Status, is_censored
+from db.records import Status, is_censored
 from engine.campaign import Campaign, Parameter, Value
+from engine.campaign.failures import Failure, names_offered
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class ImportedRun:
     outcomes: Mapping[str, Mapping[int, float]]
     status: Status
     label: str | None = None
-    failure: FailureKind | None = None
+    failure: str | None = None
     note: str | None = None
     planned: Mapping[str, Value] = field(default_factory=dict)
     is_stated: bool = False
@@ -55,7 +56,7 @@ class ImportedTable:
     warnings: tuple[str, ...] = ()
 
 
-def status_of(n_values: int, stated: Status | None, failure: FailureKind | None) -> Status:
+def status_of(n_values: int, stated: Status | None, failure: str | None) -> Status:
     """Return where a run stands: as stated, failed, completed by results, or awaiting them."""
     if failure is not None:
         return Status.FAILED
@@ -64,14 +65,19 @@ def status_of(n_values: int, stated: Status | None, failure: FailureKind | None)
     return Status.COMPLETED if n_values else Status.RUNNING
 
 
-def contradiction(n_values: int, status: Status, failure: FailureKind | None) -> str | None:
-    """Say why results and status cannot both hold, or ``None`` if they can."""
+def contradiction(
+    n_values: int, status: Status, failure: str | None, kinds: Sequence[Failure]
+) -> str | None:
+    """Say why results and status cannot both hold, or ``None`` if they can.
+
+    ``kinds``: those of failure that the campaign knows.
+    """
     if status is Status.FAILED and failure is None:
-        kinds = ", ".join(FailureKind)
-        return f"expected the kind of failure of a failed run ({kinds}) in the column 'failed'"
+        names = ", ".join(names_offered(kinds))
+        return f"expected the kind of failure of a failed run ({names}) in the column 'failed'"
     if status is Status.FAILED and n_values:
         return (
-            "expected no results of a failed run: it gave no mat to test; "
+            "expected no results of a failed run: it gave nothing to test; "
             "empty the result cells, or leave the run completed and put the flaw in its note"
         )
     if status.is_pending and n_values:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from engine.campaign import Campaign, Parameter, Value
@@ -93,7 +94,9 @@ def read_runs(
     left_out = [*_drop_surplus(rows, campaign), *_fill_constants(rows, campaign)]
     _refuse_missing_controlled(rows, columns, reader)
     left_out += join_scatter(rows, columns, reader)
-    runs, repeated = group_rows(rows, columns, reader.problems, are_replicates=replicates)
+    runs, repeated = group_rows(
+        rows, columns, reader.problems, campaign.failures, are_replicates=replicates
+    )
     if reader.problems:
         raise ImportRefusedError(raw.source, sorted(reader.problems, key=_place))
     warnings = [*table.notes, *left_out]
@@ -259,6 +262,7 @@ def _row(number: int, texts: Sequence[str], columns: Columns, reader: CellReader
 
 def _word(row: Row, column: Column, text: str, reader: CellReader) -> None:
     """Read the cell of a column that means the same in every campaign."""
+    kinds = reader.campaign.failures
     if column.kind == "label":
         row.label = reader.read(row.number, column, text, cells.clean_label)
     elif column.kind == "experiment":
@@ -272,10 +276,10 @@ def _word(row: Row, column: Column, text: str, reader: CellReader) -> None:
         if is_success is False:
             row.is_without_success = True
     elif column.kind == "failed":
-        failure = reader.read(row.number, column, text, cells.parse_failure)
+        failure = reader.read(row.number, column, text, partial(cells.parse_failure, kinds=kinds))
         row.failure = failure or row.failure
     else:
-        stated = reader.read(row.number, column, text, cells.parse_status)
+        stated = reader.read(row.number, column, text, partial(cells.parse_status, kinds=kinds))
         if stated is not None:
             row.status = stated[0]
             row.failure = row.failure or stated[1]

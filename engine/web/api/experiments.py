@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from starlette.responses import FileResponse, Response
 
-from db.records import FailureKind
 from engine.campaign import Campaign, Value
 from engine.documents.experiments import (
     ExperimentDetailOut,
@@ -102,7 +101,7 @@ def edit_experiment(
         entry = Entry(
             experiment=f"id:{id}",
             actual=_conditions(body.actual, campaign, "actual"),
-            failure=None if body.failure is None else FailureKind(body.failure),
+            failure=body.failure,
             abandon=body.status == "abandoned",
             running=body.status == "running",
             note=clean(body.note, "note"),

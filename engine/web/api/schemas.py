@@ -106,7 +106,7 @@ class RunEdit(_Sent):
     """
 
     status: Literal["running", "failed", "abandoned"] | None = None
-    failure: Literal["beads", "drips", "no_jet", "other"] | None = None
+    failure: Text | None = None
     facts: Facts = Field(default_factory=dict)
     actual: Conditions = Field(default_factory=dict)
     note: Text | None = None

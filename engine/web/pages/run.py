@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from db.records import FailureKind, Role
+from db.records import Role
 from engine.campaign import Campaign
 from engine.curves.outcomes import curve_directions
 from engine.errors import EditedMeanwhileError, StateError, UsageError
@@ -123,7 +123,6 @@ def _run_page(
         definition=campaign,
         trail=list(reversed(trail)),
         stands_at=version,
-        failures=list(FailureKind),
         typed=typed or {},
         cell_text=cell_text,
         undoable=_undoable(request, id_) if person_of(request).is_allowed(Role.OPERATOR) else None,
@@ -164,7 +163,7 @@ def _entries(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
     """Return what the run's form says, as entries."""
     action, note = forms.word(form, "what"), forms.text(form, "note")
     if action == "failed":
-        return [Entry(experiment=id_, failure=_failure(form), note=note)]
+        return [Entry(experiment=id_, failure=forms.word(form, "failure"), note=note)]
     if action == "abandon":
         if note is None:
             raise UsageError("expected a reason: why is this run left out?", field="note")
@@ -177,13 +176,6 @@ def _entries(id_: str, form: FormData, campaign: Campaign) -> list[Entry]:
         actual = forms.conditions(form, campaign, "actual") if action == "edit" else {}
         return [Entry(experiment=id_, running=True, actual=actual, note=note)]
     return entries_of(id_, form, campaign) or [Entry(experiment=id_)]
-
-
-def _failure(form: FormData) -> FailureKind:
-    kind = forms.word(form, "failure")
-    if kind not in set(FailureKind):
-        raise UsageError(f"expected a kind of failure: {', '.join(FailureKind)}", field="failure")
-    return FailureKind(kind)
 
 
 def _announce(request: Request, recorded: list[Recorded]) -> None:

@@ -41,6 +41,7 @@ def offered(folder):
         (("show", ""), ["1", "B7"]),
         (("log", "1", "elongation.l"), ["elongation.longitudinal="]),
         (("log", "B"), ["B7"]),
+        (("log", "1", "--failed", "no"), ["no_jet"]),
         (("show", "x"), []),
     ],
 )

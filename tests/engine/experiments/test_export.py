@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.records import FailureKind, NewExperiment, Origin, Status
+from db.records import NewExperiment, Origin, Status
 from engine.experiments.export import export_document, render, rendered_parts, write_export
 from engine.experiments.importers.cells import CellError, clean_label
 from engine.experiments.importers.importing import import_file
@@ -26,9 +26,7 @@ EXPERIMENTS = [
     ),
     NewExperiment(Origin.MANUAL, Status.COMPLETED, actual=SETTINGS, outcomes={ALONG: (80.0,)}),
     NewExperiment(Origin.MANUAL, Status.COMPLETED, actual=SETTINGS, outcomes={ALONG: (80.0,)}),
-    NewExperiment(
-        Origin.MANUAL, Status.FAILED, label="007", failure=FailureKind.NO_JET, actual=SETTINGS
-    ),
+    NewExperiment(Origin.MANUAL, Status.FAILED, label="007", failure="no_jet", actual=SETTINGS),
     NewExperiment(Origin.PROPOSAL, Status.PROPOSED, proposed={**SETTINGS, "temperature": 22.0}),
     NewExperiment(
         Origin.PROPOSAL,

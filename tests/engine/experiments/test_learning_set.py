@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from db.records import ExperimentRecord, FailureKind, MeasurementRecord, Origin, Status
+from db.records import ExperimentRecord, MeasurementRecord, Origin, Status
 from engine.errors import NotFoundError
 from engine.experiments.learning_set import history_from_records
 
@@ -24,7 +24,7 @@ def experiment(id_: int, status: Status, *values: tuple[str, float], **fields) -
         label=f"L{id_}",
         origin=Origin.IMPORT,
         status=status,
-        failure=FailureKind.BEADS if status is Status.FAILED else None,
+        failure="beads" if status is Status.FAILED else None,
         note=None,
         created_at=NOW,
         created_by="ann",

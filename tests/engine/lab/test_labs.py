@@ -121,6 +121,6 @@ def test_reference_ambient_is_mid_range_unless_stated(monkeypatch):
 
 def test_result_refuses_contradictions():
     with pytest.raises(ValueError, match="expected failure to be None or one of"):
-        LabResult(failure="exploded")
+        LabResult(failure=" ")
     with pytest.raises(ValueError, match="has no outcomes"):
         LabResult({"y": 1.0}, failure="beads")

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from db.records import FailureKind
 from engine.bench.search.growth import fill
 from engine.cli.app import app
 from engine.demo import DemoConfig, play
@@ -69,7 +68,7 @@ def test_stored_markup_stays_text(new: Path) -> None:
         }
         record(
             workspace,
-            Entry(conditions=settings, failure=FailureKind.DRIPS, note=nasty, label="a-1"),
+            Entry(conditions=settings, failure="drips", note=nasty, label="a-1"),
         )
         page = write_report(workspace).page.read_text(encoding="utf-8")
         assert default_page(workspace, "a b/..").name == "a-b-...html"

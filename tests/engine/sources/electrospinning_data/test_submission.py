@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from db.records import FailureKind, NewExperiment, Origin, Status
+from db.records import NewExperiment, Origin, Status
 from engine.workspace import Workspace
 
 Engine = Callable[..., Any]
@@ -26,7 +26,7 @@ RUNS = [
         },
     ),
     NewExperiment(Origin.MANUAL, Status.COMPLETED, actual=SETTINGS),
-    NewExperiment(Origin.MANUAL, Status.FAILED, failure=FailureKind.NO_JET, actual=SETTINGS),
+    NewExperiment(Origin.MANUAL, Status.FAILED, failure="no_jet", actual=SETTINGS),
 ]  # fmt: skip
 
 
