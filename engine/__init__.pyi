@@ -15,6 +15,7 @@ from engine.errors import EditedMeanwhileError as EditedMeanwhileError
 from engine.errors import ImportRefusedError as ImportRefusedError
 from engine.errors import ModelError as ModelError
 from engine.errors import NotFoundError as NotFoundError
+from engine.errors import PluginError as PluginError
 from engine.errors import SpinneretError as SpinneretError
 from engine.errors import StateError as StateError
 from engine.errors import UsageError as UsageError
@@ -25,5 +26,7 @@ from engine.notebook.memory import history as history
 from engine.notebook.memory import suggest as suggest
 from engine.notebook.opening import create as create
 from engine.notebook.opening import open as open
+from engine.propose.plugin_strategy import SpaceView as SpaceView
+from engine.propose.plugin_strategy import StrategyTask as StrategyTask
 
 __version__: str

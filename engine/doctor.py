@@ -23,7 +23,7 @@ from db.urls import display_name, resolve_url, sqlite_path
 from engine.compute import versions
 from engine.curves.samples import expand
 from engine.curves.store import FOLDER as CURVES
-from engine.errors import DataError, SpinneretError, spell
+from engine.errors import DataError, PluginError, SpinneretError, spell
 from engine.experiments.awaited import excluded_proposals
 from engine.micrographs.store import FOLDER as PICTURES
 from engine.registry.files import problems
@@ -33,6 +33,7 @@ from engine.sources.definition import definition_from
 from engine.sources.serving_surrogate import starter_sha256
 from engine.workspace import Workspace, definition_of
 from engine.workspace.leases import SCHEDULER, TRAINING, is_gone, now
+from engine.workspace.plugins import PLUGIN_KINDS, list_plugins
 from engine.workspace.settings import find_config, load_settings
 from surrogate.private_files import file_mode, folder_mode
 
@@ -108,6 +109,7 @@ def examine(
     except DatabaseError as error:
         findings.append(Finding("database", Level.WRONG, error.worded("cli")))
     findings.append(_libraries())
+    findings += _plugins(quick)
     if not quick:
         findings.append(_device())
     return Examination(tuple(findings))
@@ -452,6 +454,18 @@ def _libraries() -> Finding:
     return Finding(
         "versions", Level.FINE, ", ".join(f"{name} {word}" for name, word in versions().items())
     )
+
+
+def _plugins(quick: bool) -> Iterator[Finding]:
+    """Look at the strategies and labs of other distributions; ``quick`` imports none of them."""
+    for plugin in (p for kind in PLUGIN_KINDS for p in list_plugins(kind)):
+        try:
+            if plugin.problem is not None or not quick:
+                plugin.load()
+        except PluginError as error:
+            yield Finding("plug-ins", Level.LOOK, error.worded("cli"))
+        else:
+            yield Finding("plug-ins", Level.FINE, plugin.label)
 
 
 def _device() -> Finding:

@@ -10,6 +10,7 @@
     ├── StateError                 the step does not fit the state (results for an abandoned run)
     │   └── EditedMeanwhileError   somebody else changed it since it was looked at
     ├── AccessError                who asks may not: a wrong password, too many of them
+    ├── PluginError                a strategy or lab of another distribution cannot be used
     └── ModelError                 the surrogate cannot be fitted to, or asked about, these data
 
 The database has its own tree (``db.errors``): the command line exits with 1 on a ``DatabaseError``.
@@ -244,6 +245,10 @@ class AccessError(SpinneretError):
     def __init__(self, message: str, *, wait_s: float = 0.0) -> None:
         super().__init__(message)
         self.wait_s = wait_s
+
+
+class PluginError(SpinneretError):
+    """A strategy or lab of another distribution cannot be imported, fails, or answers wrongly."""
 
 
 class ModelError(SpinneretError):

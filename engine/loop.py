@@ -17,7 +17,7 @@ from db.session import Transaction
 from engine.campaign import Campaign, Value
 from engine.campaign.history import History
 from engine.compute import limit_threads, loading, versions
-from engine.errors import ModelError, NotFoundError, by_voice, marked
+from engine.errors import ModelError, NotFoundError, StateError, by_voice, marked
 from engine.experiments.learning_set import learning_set
 from engine.propose.request import (
     SOURCED_STRATEGIES,
@@ -30,6 +30,7 @@ from engine.replacement import with_rejected
 from engine.sources.serving_surrogate import folder_of, knowing_folder
 from engine.sources.spinning import spins
 from engine.workspace import Workspace, definition_of
+from engine.workspace.plugins import STRATEGY_PLUGINS, find_plugin
 from engine.workspace.settings import ProposeSettings
 from surrogate.progress import Progress, silent
 
@@ -189,7 +190,7 @@ def _record(
             seed=request.seed,
             request=_as_json(request, settings, workspace, batch),
             watermark=snapshot.watermark,
-            versions=versions(),
+            versions=_versions_of(batch),
             proposals=proposals,
         )
 
@@ -284,6 +285,7 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress = silent) 
             batches = [b.id for b in tx.batches.all_of(workspace.active_campaign(tx)[0].id)]
             span = f"batches {batches[0]} to {batches[-1]}" if batches else "no batch yet"
             raise NotFoundError(f"there is no batch {batch_id}; the campaign has {span}")
+        _refuse_missing_plugin(batch_record)
         record = tx.campaigns.at_revision(batch_record.revision_id)
         campaign = definition_of(record)
         request, settings = _from_json(batch_record)
@@ -413,6 +415,7 @@ def _as_json(
     return {
         **asdict(request),
         "surrogate": batch.surrogate,
+        **_origin_of(batch),
         # Told beside the best so far: asking the model anew takes seconds.
         "expected": [
             {"run": id_, "outcomes": outcomes}
@@ -431,11 +434,12 @@ def _finite(forecast: Forecast) -> list[float] | None:
 
 def _from_json(record: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
     stored = dict(record.request)
-    # Batches of versions before there was a limit learnt from every run.
-    settings = ProposeSettings(**{"most_runs": _EVERY_RUN, **stored.pop("settings")})
-    stored.pop("threads", None)
-    stored.pop("surrogate", None)
-    stored.pop("expected", None)
+    # Batches of versions before there was a limit learnt from every run. The settings' own strategy
+    # may be a plug-in that is gone: the one that was asked for counts.
+    own = {"strategy": stored.get("strategy", "gp")}
+    settings = ProposeSettings(**{"most_runs": _EVERY_RUN, **stored.pop("settings"), **own})
+    for name in ("threads", "surrogate", "expected", "plugin"):
+        stored.pop(name, None)
     return replace(ProposeRequest(n=1, seed=0), **stored), settings
 
 
@@ -450,9 +454,44 @@ def _differences(
         if dict(old) != dict(new)
     ]
     if lines:
+        installed = {**versions(), **_plugin_versions(record)}
         lines.extend(
-            f"{name} was {old}, is {versions().get(name, 'not installed')}"
+            f"{name} was {old}, is {installed.get(name, 'not installed')}"
             for name, old in record.versions.items()
-            if versions().get(name) != old
+            if installed.get(name) != old
         )
     return lines
+
+
+def _versions_of(batch: SuggestionBatch) -> dict[str, str]:
+    plugin = batch.plugin
+    return {**versions(), **({plugin.distribution: plugin.version} if plugin is not None else {})}
+
+
+def _origin_of(batch: SuggestionBatch) -> dict[str, Any]:
+    """Return which distribution's strategy chose a batch, if it was none of the built-in ones."""
+    plugin = batch.plugin
+    if plugin is None:
+        return {}
+    names = ("name", "distribution", "version")
+    return {"plugin": {name: getattr(plugin, name) for name in names}}
+
+
+def _plugin_versions(record: BatchRecord) -> dict[str, str]:
+    """Return the version that is installed of the plug-in that chose a batch, by distribution."""
+    plugin = find_plugin(STRATEGY_PLUGINS, str(record.request.get("strategy")))
+    return {} if plugin is None else {plugin.distribution: plugin.version}
+
+
+def _refuse_missing_plugin(record: BatchRecord) -> None:
+    """Refuse to replay a batch whose strategy nothing that is installed brings any more."""
+    origin = record.request.get("plugin")
+    if origin is None:
+        return
+    name, distribution, version = (origin[key] for key in ("name", "distribution", "version"))
+    plugin = find_plugin(STRATEGY_PLUGINS, name)
+    if plugin is None or plugin.distribution != distribution:
+        raise StateError(
+            f"batch {record.id} was chosen by the strategy '{name}' of {distribution} {version}, "
+            f"which is not installed: `pip install {distribution}=={version}`, then replay it"
+        )

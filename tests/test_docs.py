@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
+from installed_plugins import install_plugins
 from typer.cli import get_docs_for_click
 from typer.testing import CliRunner
 
@@ -77,9 +78,20 @@ def test_a_day_at_the_bench_goes_as_the_readme_says(tmp_path: Path) -> None:
     assert list(tmp_path.glob("spinneret-data/reports/*.html"))
 
 
+def install_from_documents(document: Path, folder: Path) -> None:
+    """Install what a document shows of a distribution: its modules and its entry points."""
+    text = document.read_text(encoding="utf-8")
+    for name, content in NAMED_BLOCK.findall(text):
+        (folder / name).write_text(content, encoding="utf-8")
+    tables = [tomllib.loads(body) for language, body in BLOCK.findall(text) if language == "toml"]
+    groups = {g: e for t in tables for g, e in t["project"]["entry-points"].items()}
+    install_plugins(folder, "our-search", "1.0", groups)
+
+
 def test_what_is_said_of_python_runs_as_it_stands(tmp_path: Path) -> None:
     bodies = BLOCK.findall((DOCS / "python.md").read_text(encoding="utf-8"))
     script = "\n".join(body for language, body in bodies if language == "python")
+    install_from_documents(DOCS / "python.md", tmp_path)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SPINNERET_")}
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning:engine", "-c", script],

@@ -23,9 +23,17 @@ def complete_strategy(incomplete: str) -> list[str]:
     """Return the strategies that begin so."""
     from typing import get_args
 
+    from engine.workspace.plugins import STRATEGY_PLUGINS, usable_names
     from engine.workspace.settings import Strategy
 
-    return _beginning(get_args(Strategy), incomplete)
+    return _beginning((*get_args(Strategy), *usable_names(STRATEGY_PLUGINS)), incomplete)
+
+
+def complete_lab(incomplete: str) -> list[str]:
+    """Return the labs that begin so."""
+    from engine.workspace.plugins import LAB_PLUGINS, usable_names
+
+    return _beginning((*LAB_PLUGINS.reserved, *usable_names(LAB_PLUGINS)), incomplete)
 
 
 def complete_template(incomplete: str) -> list[str]:

@@ -72,7 +72,7 @@ def propose(
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="matmcl, gp, sobol, ax, ax-matmcl or nsga2.",
+            help="matmcl, gp, sobol, ax, ax-matmcl, nsga2, or one of another distribution.",
             show_default="[propose] strategy, matmcl",
             autocompletion=complete_strategy,
         ),

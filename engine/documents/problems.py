@@ -20,6 +20,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (errors.NotFoundError, 404),
     (errors.EditedMeanwhileError, 412),
     (errors.StateError, 409),
+    (errors.PluginError, 409),
     (errors.ModelError, 409),
     (errors.DataError, 422),
     (errors.UsageError, 422),

@@ -85,7 +85,7 @@ def suggest(
         at: the room, by name.
         fixed: parameters to hold.
         max_distinct: at most so many values of a parameter in the batch.
-        strategy: matmcl, gp, sobol, ax, ax-matmcl or nsga2.
+        strategy: matmcl, gp, sobol, ax, ax-matmcl, nsga2, or one of another distribution.
         seed: the same data and seed give the same batch; drawn if left out.
         robust: judge each setting by the worst of the recent rooms.
         explore: where no run reaches a threshold yet, search all trade-offs.

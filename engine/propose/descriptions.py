@@ -47,6 +47,8 @@ def describe(task: Task, answer: Answer) -> Described:
     for place, row in enumerate(order):
         nearest, far = nearest_run(space, settings[row], history.finished)
         kind, reason = "space_filling", "fills the space: no model leads this batch"
+        if answer.plugin is not None:
+            kind, reason = "chosen_by_plugin", f"chosen by {answer.plugin.label}"
         # The guided ones come first in the answer.
         if row < answer.n_guided:
             kind, reason = "expected_by_sources", "sources expect a good trade-off here"

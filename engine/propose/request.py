@@ -11,8 +11,15 @@ from engine.campaign import Campaign, Value
 from engine.campaign.applicability import requirements
 from engine.campaign.boxes import is_anything_left, least_contradiction
 from engine.campaign.history import Run
-from engine.errors import UsageError, nearest_name
+from engine.errors import UsageError
 from engine.experiments.conditions import read_conditions, read_counts
+from engine.workspace.plugins import (
+    STRATEGY_PLUGINS,
+    Plugin,
+    find_plugin,
+    unknown_name,
+    usable_names,
+)
 from engine.workspace.settings import MAX_BATCH, Strategy
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -154,12 +161,18 @@ def check_strategy(name: str) -> None:
     Raises:
         UsageError: the message names those that there are.
     """
-    if name not in STRATEGIES:
-        raise UsageError(
-            f"unknown strategy '{name}'.{nearest_name(name, STRATEGIES)} "
-            f"Known: {', '.join(STRATEGIES)}",
-            field="strategy",
-        )
+    if name in STRATEGIES:
+        return
+    plugin = find_plugin(STRATEGY_PLUGINS, name)
+    if plugin is None:
+        raise UsageError(unknown_name(STRATEGY_PLUGINS, name, STRATEGIES), field="strategy")
+    if plugin.problem is not None:
+        raise UsageError(f"{plugin.label} is left aside: {plugin.problem}", field="strategy")
+
+
+def offered_strategies() -> tuple[str, ...]:
+    """Return every strategy's name: the built-in ones, and those of plug-ins."""
+    return (*STRATEGIES, *usable_names(STRATEGY_PLUGINS))
 
 
 @dataclass(frozen=True)
@@ -177,7 +190,7 @@ class Suggestion:
 
     ``outcomes`` is empty where no model has been fitted yet (cold start). ``reason_kind`` is one of
     ``space_filling``, ``expected_by_sources``, ``improves_front``, ``fills_gap``, ``explores``,
-    ``replicate``.
+    ``replicate``, ``chosen_by_plugin``.
     """
 
     order: int
@@ -215,7 +228,8 @@ class SuggestionBatch:
     what each of its sources contributed; ``beliefs``: by outcome, the weights of the plain model's
     beliefs, if it led. ``n_learnt``: finished and failed runs that were learnt
     from; ``n_left_out``: those that were not, in a large campaign. ``expected``: what the model
-    expects of a further specimen of the best finished runs, by their ids.
+    expects of a further specimen of the best finished runs, by their ids. ``plugin``: the one that
+    chose, if it was none of the built-in strategies.
     """
 
     strategy: str
@@ -229,3 +243,4 @@ class SuggestionBatch:
     n_learnt: int = 0
     n_left_out: int = 0
     expected: Mapping[int, Mapping[str, Forecast]] = field(default_factory=dict)
+    plugin: Plugin | None = None

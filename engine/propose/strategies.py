@@ -14,6 +14,7 @@ from engine.propose.evidence import FEWEST_RUNS, weigh
 from engine.propose.forecaster import Forecaster
 from engine.propose.learnable import assess
 from engine.propose.model_based import Search
+from engine.propose.plugin_strategy import choose_by_plugin
 from engine.propose.reach import measure_reach, reference_point
 from engine.propose.request import SOURCED_STRATEGIES
 from engine.propose.spacefilling import fill_space
@@ -43,6 +44,8 @@ def choose(task: Task) -> Answer:
             f"{'the only run' if n_failed == 1 else f'all {n_failed} runs'} so far failed: nothing "
             "but that can be learnt from them."
         )
+    if strategy not in STRATEGIES:
+        return choose_by_plugin(task)
     learnable = assess(task.history)
     if strategy != "sobol" and learnable.n_runs >= runs_to_lead(task):
         task.notes += learnable.notes()

@@ -88,6 +88,7 @@ def suggest(
         n_learnt=history.n_finished + len(history.failed),
         n_left_out=len(history.left_aside),
         expected=described.expected,
+        plugin=answer.plugin,
     )
 
 

@@ -14,6 +14,7 @@ from engine.propose.forecaster import Forecaster
 from engine.propose.request import ProposeRequest
 from engine.propose.room import Room
 from engine.propose.space import Space
+from engine.workspace.plugins import Plugin
 from engine.workspace.settings import ProposeSettings
 
 if TYPE_CHECKING:
@@ -50,3 +51,4 @@ class Answer:
     """Of the wanted outcomes alone, and of all that were fitted with them."""
     n_guided: int = 0
     """So many of the settings, the first ones, lie where sources expect the front."""
+    plugin: Plugin | None = None

@@ -13,7 +13,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from engine.campaign import Campaign
 from engine.errors import ConfigError, by_voice, nearest_name, place
+from engine.workspace.plugins import STRATEGY_PLUGINS, find_plugin, unknown_name
 from engine.workspace.validation import describe_validation
 
 Strategy = Literal["matmcl", "gp", "sobol", "ax", "ax-matmcl", "nsga2"]
@@ -74,7 +75,7 @@ class ProposeSettings(_Section):
     """How the next runs are chosen."""
 
     n: int = Field(8, ge=1, le=MAX_BATCH)
-    strategy: Strategy = "matmcl"
+    strategy: str = "matmcl"  # or one of a plug-in
     level: float = Field(0.9, gt=0.5, lt=1.0)
     # Draws of the joint posterior; with `raw_samples` candidates they are one matrix
     # (docs/architecture.md, decision 14).
@@ -87,6 +88,15 @@ class ProposeSettings(_Section):
     # "How it grows").
     most_runs: int = Field(1000, ge=50, le=10_000)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+
+    @field_validator("strategy")
+    @classmethod
+    def _is_strategy(cls, value: str) -> str:
+        # One that is left aside is refused when it is to choose: nothing else waits for it.
+        built_in = get_args(Strategy)
+        if value not in built_in and find_plugin(STRATEGY_PLUGINS, value) is None:
+            raise ValueError(unknown_name(STRATEGY_PLUGINS, value, built_in))
+        return value
 
 
 class SurrogateSettings(_Section):

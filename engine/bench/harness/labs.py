@@ -9,7 +9,8 @@
 ``composite`` nanofibre-reinforced composites, for the composite campaign
 ============  ======================================================================
 
-``module:Class`` names one of your own, ``FILE.toml`` a virtual lab with other constants: tables by
+An entry point ``spinneret.labs``, or ``module:Class``, names one of your own, ``FILE.toml`` a
+virtual lab with other constants: tables by
 law (``[diameter]``, ``[properties.elongation]``) as :mod:`engine.lab.constants` names them.
 """
 
@@ -32,6 +33,7 @@ from engine.errors import DataError, UsageError, nearest_name, place
 from engine.lab import Lab, VirtualLab, load_lab
 from engine.lab.constants import LabConstants
 from engine.lab.protocol import KnownLab, LabResult, Picture
+from engine.workspace.plugins import LAB_PLUGINS, find_plugin, usable_names
 
 FAMILY = "family"
 NAMES = ("standard", FAMILY, "unlike", "lots", "older", "composite")
@@ -83,10 +85,11 @@ def lab_of(name: str, seed: int = 0) -> Lab:
         return VirtualLab(constants=lots_dominate(LabConstants()))
     if name.endswith(".toml"):
         return VirtualLab(constants=_constants_of(Path(name)))
-    if ":" not in name and name not in NAMES:
+    if ":" not in name and name not in NAMES and find_plugin(LAB_PLUGINS, name) is None:
+        names = (*NAMES, *usable_names(LAB_PLUGINS))
         raise UsageError(
-            f"expected {', '.join(NAMES)}, module:Class or FILE.toml, got '{name}'."
-            f"{nearest_name(name, NAMES)}",
+            f"expected {', '.join(names)}, module:Class or FILE.toml, got '{name}'."
+            f"{nearest_name(name, names)}",
             field="truth",
         )
     return load_lab(name)

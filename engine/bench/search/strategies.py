@@ -18,6 +18,7 @@ from engine.bench.search import baybe_loop, gp_0_1, plain_loop
 from engine.campaign import Value
 from engine.campaign.history import History
 from engine.errors import UsageError, nearest_name
+from engine.workspace.plugins import STRATEGY_PLUGINS, find_plugin, usable_names
 
 NAMES = ("sobol", "gp", gp_0_1.NAME, "ax", "nsga2")
 ALIASES = {"random": "sobol"}
@@ -148,6 +149,7 @@ def check_names(names: Iterable[str], *, custom: Collection[str] = ()) -> tuple[
 
     Raises:
         UsageError: a name that no strategy has.
+        PluginError: another distribution's strategy that cannot be used.
     """
     offered = (*NAMES, *ALIASES, *custom, BY_AX, *sources.names())
     for name in names:
@@ -157,7 +159,12 @@ def check_names(names: Iterable[str], *, custom: Collection[str] = ()) -> tuple[
         if source is not None:
             sources.check(source, "strategy")
             continue
-        choices = REFRESHED if name.startswith("refresh:") else offered
+        plugin = find_plugin(STRATEGY_PLUGINS, name)
+        if plugin is not None:
+            plugin.load()  # before anything is run: what cannot be imported fails here
+            continue
+        plugins = usable_names(STRATEGY_PLUGINS)
+        choices = REFRESHED if name.startswith("refresh:") else (*offered, *plugins)
         raise UsageError(
             f"expected one of {', '.join(choices)}, got '{name}'.{nearest_name(name, choices)}",
             field="strategy",

@@ -34,6 +34,7 @@ from engine.bench.options import (
 from engine.cli.bench.accuracy import accuracy
 from engine.cli.bench.suite import suite
 from engine.cli.bench.tables import print_comparison, print_latency
+from engine.cli.completion import complete_lab
 from engine.errors import UsageError, field
 from engine.terminal.options import JsonOption
 
@@ -72,7 +73,8 @@ def closed_loop(
             "--truth",
             "--lab",
             help="standard, family (another lab each seed), unlike, lots, older, composite, "
-            "module:Class, or FILE.toml with a virtual lab's constants.",
+            "another distribution's, module:Class, or FILE.toml with a virtual lab's constants.",
+            autocompletion=complete_lab,
         ),
     ] = "standard",
     objectives: ObjectivesOption = None,

@@ -124,7 +124,7 @@ class NewProposal(_Sent):
     explore: bool = False
     replicates: bool = False
     preview: bool | None = None
-    strategy: Annotated[Text, Field(json_schema_extra={"enum": [*STRATEGIES]})] | None = None
+    strategy: Annotated[Text, Field(json_schema_extra={"examples": [*STRATEGIES]})] | None = None
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
 
 

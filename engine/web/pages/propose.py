@@ -15,7 +15,7 @@ from engine.errors import NotFoundError
 from engine.jobs.kinds import request_of
 from engine.jobs.queue import cancel, get, newest, rerun, submit
 from engine.previews.on_demand import preview_file, previews_of
-from engine.propose.request import STRATEGIES
+from engine.propose.request import offered_strategies
 from engine.replacement import BatchFamily, accept, family_of, replacement_request
 from engine.results.batch_outcome import (
     Outcome,
@@ -52,7 +52,7 @@ def _form(request: Request, typed: Any, error: Exception | None) -> Response:
         place="propose",
         definition=campaign,
         settings=site.workspace.settings.propose,
-        strategies=STRATEGIES,
+        strategies=offered_strategies(),
         batches=batches,
         tasks=newest(site.workspace, kinds=["propose"], n=3),
         room=room,
