@@ -67,7 +67,7 @@ def test_a_workspace_knows_its_campaign(workspace, nanofibre) -> None:
     assert campaign == nanofibre
     assert workspace.drift(record) is None
     other = record.definition | {"description": "other"}
-    assert "engine campaign revise" in str(workspace.drift(replace(record, definition=other)))
+    assert "engine campaign sync" in str(workspace.drift(replace(record, definition=other)))
     assert workspace.drift(replace(record, name="other")) is None
     assert workspace.data_dir == workspace.root / "spinneret-data"
 

@@ -270,7 +270,7 @@ class TestRequests:
         body = {"results": {"Fracture.longitudinal": [12, "13"]}, "actual": {"W": 61}}
         answer = api.post(f"/experiments/{run_id}/results", json=body)
         assert answer.status_code == 200, answer.text
-        run = answer.json()["experiment"]
+        run = answer.json()
         assert run["actual"]["humidity"] == 61
         assert [m["outcome"] for m in run["measurements"]] == ["fracture_strength.longitudinal"] * 2
         body = {"results": {"Fracture.transverse": 1, "fracture_strength.transverse": 2}}
