@@ -35,7 +35,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 ifeq ($(TORCH),cpu)
 ifdef TORCH_INDEX
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --index-url '$(TORCH_INDEX)' torch
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt -i '$(TORCH_INDEX)' torch
 else ifeq ($(shell uname -s),Linux)
 	@echo "No NVIDIA driver here. If pip begins to fetch CUDA, stop it: TORCH_INDEX=ADDRESS make install takes the CPU build (README)."
 endif

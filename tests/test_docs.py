@@ -195,11 +195,11 @@ def test_what_a_repository_has_agrees_with_the_project() -> None:
         for path in (ROOT / ".github" / "workflows").glob("*.yml")
     }
     commands = {
-        step["run"].split()[:2][-1]
+        step["run"].split()[1]
         for workflow in workflows.values()
         for job in workflow["jobs"].values()
         for step in job["steps"]
-        if "run" in step
+        if step.get("run", "").startswith("make ")
     }
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert commands == {"check", "test"} <= targets

@@ -35,7 +35,7 @@ def commands(tmp_path: Path, *words: str, driver: bool = False) -> subprocess.Co
 
 def test_the_cpu_build_comes_first_from_the_index_that_is_named(tmp_path) -> None:
     printed = commands(tmp_path, "TORCH=cpu", f"TORCH_INDEX={INDEX}").stdout
-    assert f"--constraint constraints.txt --index-url '{INDEX}' torch" in printed
+    assert f"--constraint constraints.txt -i '{INDEX}' torch" in printed
     assert printed.index(INDEX) < printed.index("--editable")
 
 
@@ -52,7 +52,7 @@ def test_who_names_the_build_decides(tmp_path) -> None:
 
 def test_without_an_index_pip_takes_what_it_is_set_up_to_take(tmp_path) -> None:
     printed = commands(tmp_path, "TORCH=cpu").stdout
-    assert "--index-url" not in printed
+    assert " -i " not in printed
     assert "--editable" in printed
 
 

@@ -54,7 +54,7 @@ class TestBatches:
 
 
 def test_stages_are_apart(database: Database, campaign: CampaignRecord) -> None:
-    assert {Stage.PROPOSED, Stage.ACTUAL} == set(Stage)
+    assert {Stage.PROPOSED, Stage.ACTUAL, Stage.FACT} == set(Stage)
     with database.write("propose") as tx:
         (id_,) = add_batch(tx, campaign, proposal(1))
         tx.experiments.set_actual(id_, {"voltage": 17.0})

@@ -112,21 +112,23 @@ def test_old_runs_come_in_teach_and_are_told_once(ruled: Path, engine: Engine) -
 
 def test_an_edit_that_excludes_what_is_proposed_tells_which(ruled: Path, engine: Engine) -> None:
     batch = engine("propose", "-n", 6, "--strategy", "sobol", "--seed", 1, "--json")
-    dry = [p["experiment"] for p in batch.json["proposals"] if p["conditions"]["filler"] >= 0.2]
-    assert dry
+    proposals = batch.json["proposals"]
+    limit = max(p["conditions"]["filler"] for p in proposals)
+    dry = [p["experiment"] for p in proposals if p["conditions"]["filler"] == limit]
     config = ruled / "config.toml"
     text = config.read_text(encoding="utf-8")
-    more = "\n[[campaign.exclusions]]\nwhen = { filler = { at_least = 0.2 } }\n"
+    more = f"\n[[campaign.exclusions]]\nwhen = {{ filler = {{ at_least = {limit} }} }}\n"
     config.write_text(text + more, encoding="utf-8")
     revised = engine("campaign", "revise")
     assert revised.exit_code == 0
-    assert "exclusions: 'filler >= 0.2' added" in revised.out
+    assert f"exclusions: 'filler >= {limit}' added" in revised.out
     listed = ", ".join(map(str, sorted(dry)))
-    assert f"{listed} {'is' if len(dry) == 1 else 'are'} proposed, but 'filler >= 0.2'" in " ".join(
-        revised.err.split()
+    assert (
+        f"{listed} {'is' if len(dry) == 1 else 'are'} proposed, but 'filler >= {limit}'"
+        in " ".join(revised.err.split())
     )
     findings = json.loads(engine("doctor", "--quick", "--json").out)["findings"]
-    assert any("filler >= 0.2" in str(finding) for finding in findings)
+    assert any(f"filler >= {limit}" in str(finding) for finding in findings)
 
 
 def test_a_configuration_that_excludes_all_is_named(ruled: Path, engine: Engine) -> None:

@@ -26,7 +26,7 @@ def test_a_rejected_run_is_replaced(engine, workspace) -> None:
     answer = engine("propose", "--replace", second, "--seed", 2, "--no-preview", "--json")
     assert answer.exit_code == 0, answer.err
     (proposal,) = answer.json["proposals"]
-    with pytest.raises(StateError, match=f"already, by run {proposal['id']}"):
+    with pytest.raises(StateError, match=f"already, by run {proposal['experiment']}"):
         replacement_request(workspace, second, seed=2)
     assert engine("propose", "--replace", second, "-n", 4).exit_code == 2
     with workspace.database.read() as tx:
@@ -36,15 +36,15 @@ def test_a_rejected_run_is_replaced(engine, workspace) -> None:
     assert [p.experiment_id for p in family.proposals] == [
         id_
         for p in sorted(batch.experiment_ids, key=list(batch.experiment_ids).index)
-        for id_ in ([p, proposal["id"]] if p == second else [p])
+        for id_ in ([p, proposal["experiment"]] if p == second else [p])
     ]
-    assert family.replaced == {second: proposal["id"]}
+    assert family.replaced == {second: proposal["experiment"]}
     flow_rates = [run.proposed["flow_rate"] for run in runs]
     assert len(set(flow_rates)) == 4
     assert all(run.proposed["voltage"] == 18 for run in runs)
     assert replay(workspace, answer.json["batch"]).differences == ()
     assert replay(workspace, batch.batch_id).differences == ()
-    assert set(accept(workspace, batch.batch_id)) == {first, third, proposal["id"]}
+    assert set(accept(workspace, batch.batch_id)) == {first, third, proposal["experiment"]}
     with pytest.raises(StateError, match="nothing to accept"):
         accept(workspace, batch.batch_id)
 

@@ -72,9 +72,9 @@ def test_forecasts_of_our_own_are_left_aside_but_a_lone_mean_is_not(vocabulary) 
 
 
 def test_what_means_nothing_is_left_aside(vocabulary) -> None:
-    columns, problems = map_headings(["operator", "voltage", "voltage_setpoint", ""], vocabulary)
+    columns, problems = map_headings(["humour", "voltage", "voltage_setpoint", ""], vocabulary)
     assert problems == []
-    assert columns.ignored == ("operator", "voltage_setpoint")
+    assert columns.ignored == ("humour", "voltage_setpoint")
 
 
 def test_two_columns_of_one_meaning_are_refused(vocabulary) -> None:
