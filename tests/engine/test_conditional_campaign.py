@@ -240,6 +240,7 @@ def test_what_goes_out_comes_in_again(mats: Path, engine: Engine) -> None:
 # -- output ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize("strategy", ["gp", "sobol", "matmcl"])
 def test_a_batch_is_shown_with_a_dash(mats: Path, engine: Engine, strategy: str) -> None:
     engine("import", write(mats / "runs.csv", runs()))

@@ -29,6 +29,7 @@ def at(config: Path) -> tuple[str, Path]:
     return "--config", config
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_folder_name_will_do(engine: Engine, tmp_path: Path, name: str) -> None:
     home, other = tmp_path / name, tmp_path / f"{name} 2"

@@ -74,6 +74,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine):
     return begin
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize(
     ("kind", "unit", "words"),
     [

@@ -71,6 +71,7 @@ NOT_FOR_A_PROPOSAL = [
 ]  # fmt: skip
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize("preview", ["--preview", "--no-preview"])
 def test_a_proposal_loads_only_what_it_computes_with(engine, folder, preview) -> None:
     for words in (["elongation.longitudinal=80"], ["--failed", "beads"]):

@@ -74,6 +74,7 @@ def run(folder: Path, encoding: str, code: str) -> subprocess.CompletedProcess[b
     )
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_every_family_of_commands_speaks_to_every_console(tmp_path: Path, encoding: str) -> None:
     done = run(tmp_path, encoding, RUN)

@@ -77,6 +77,7 @@ def without(conditions: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in conditions.items() if name != "fixture"}
 
 
+@pytest.mark.matrix(7)
 @pytest.mark.parametrize(
     ("strategy", "kind"),
     [
@@ -98,6 +99,7 @@ def test_the_batch_is_that_of_the_campaign_without_it(
     assert batch.notes == plain.notes
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize("strategy", ["ax", "ax-matmcl"])
 def test_ax_never_hears_of_it(strategy: str, history: History, quick: ProposeSettings) -> None:
     plain = batch_of(history, quick, strategy)
@@ -353,7 +355,7 @@ def test_an_ambient_constant(history: History, quick: ProposeSettings) -> None:
         forecast = forecaster.predict([{"a": 0.5, "b": 1.0, "room": 20.0}])[0]
         assert np.isfinite([forecast["strength"].mean, forecast["strength"].upper]).all()
         assert bool(forecaster.space.columns["room"]) is (runs is not still)
-        for strategy in (*FAST, "ax"):
+        for strategy in FAST:
             batch_of(History(campaign, runs), quick, strategy)
 
 

@@ -101,6 +101,7 @@ def assert_same(plain: SuggestionBatch, other: SuggestionBatch, unit: float) -> 
                 assert getattr(second.outcomes[name], part) == getattr(forecast, part) * unit
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("power", [-49])
 def test_powers_of_two_change_no_bit(search: str, power: int, quick: ProposeSettings) -> None:

@@ -155,6 +155,7 @@ class TestRebuilding:
 
 
 class TestPoison:
+    @pytest.mark.matrix(1)
     @pytest.mark.parametrize("poison", ["labels", "units"])
     def test_is_not_promoted(
         self,

@@ -161,6 +161,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.skipif(not Path(NGINX).exists(), reason="nginx is not installed")
 @pytest.mark.skipif(not OPENSSL, reason="openssl is not installed")
 @pytest.mark.parametrize("path", ["/", ""], ids=["path taken off", "path left on"])
