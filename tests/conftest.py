@@ -2,7 +2,8 @@
 
 Hypothesis draws the same cases at each run of continuous integration, others at the bench, and
 measures no time. Tests marked ``matrix`` try each value of their axes once, ``matrix(2)`` two
-cases, and processes are killed at a few moments; ``--every-case`` tries all, and many moments.
+cases, those marked ``deep`` none, and processes are killed at a few moments; ``--every-case``
+tries all, and many moments.
 
 Fixtures: ``postgres_server`` (the URL of a server, one for the whole run), ``postgres_url`` (a
 fresh database of its own with all tables), ``empty_postgres_url`` (one without tables), and
@@ -39,14 +40,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of each test marked ``matrix`` keep as few cases as hold every value of each axis."""
+    """Leave out tests marked ``deep``, and cases of those marked ``matrix`` beyond what it asks."""
     if config.getoption("every_case"):
         return
     grids: dict[str, list[pytest.Function]] = defaultdict(list)
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("matrix"):
             grids[item.nodeid.split("[")[0]].append(item)
-    spare: set[pytest.Item] = set()
+    spare: set[pytest.Item] = {item for item in items if item.get_closest_marker("deep")}
     for cases in grids.values():
         marked = cases[0].get_closest_marker("matrix")
         if marked is not None and marked.args:
@@ -62,7 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def n_kills(request: pytest.FixtureRequest) -> int:
     """How many processes a test kills, each at another moment; more with ``--every-case``."""
-    return 15 if request.config.getoption("every_case") else 4
+    return 15 if request.config.getoption("every_case") else 3
 
 
 def _values_by_axis(case: pytest.Function) -> dict[str, str]:

@@ -30,6 +30,7 @@ def test_sqlite() -> None:
     assert "none lost, none doubled" in torment()
 
 
+@pytest.mark.deep
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_postgresql(postgres_server: str) -> None:
     told = torment(

@@ -179,6 +179,7 @@ def test_reading_takes_as_many_queries_for_many_as_for_one(
     assert n_statements() == for_one < 10
 
 
+@pytest.mark.deep
 def test_an_import_of_twenty_thousand_takes_seconds(
     database: Database, campaign: CampaignRecord
 ) -> None:

@@ -183,6 +183,7 @@ def test_two_logs_of_one_result_do_not_both_win(folder, engine) -> None:
     assert counts(folder)[:2] == (1, 1)
 
 
+@pytest.mark.deep
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX's")
 def test_an_init_killed_at_any_moment_can_be_run_again(tmp_path, n_kills) -> None:
     (tmp_path / "first").mkdir()

@@ -142,6 +142,7 @@ class TestUNet:
             train_unet(pipeline, data, config, brief)
 
 
+@pytest.mark.deep
 def test_a_killed_process_goes_on_to_the_same_weights(tmp_path) -> None:
     script = tmp_path / "train.py"
     script.write_text(

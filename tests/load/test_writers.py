@@ -22,6 +22,7 @@ def writers() -> ModuleType:
     return module
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize(("database", "n", "results"), [("sqlite", 4, 60), ("postgresql", 4, 80)])
 def test_every_result_is_there_once(writers, tmp_path, database, n, results) -> None:
     outcome = writers.run(tmp_path, database=database, writers=n, results=results, durable=False)
@@ -29,6 +30,7 @@ def test_every_result_is_there_once(writers, tmp_path, database, n, results) -> 
     assert outcome.failures == ()  # nor did anybody have to try again
 
 
+@pytest.mark.deep
 def test_the_server_goes_away_for_a_while(writers, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SPINNERET_DATABASE__WAIT_S", "1")
     outcome = writers.run(

@@ -51,7 +51,7 @@ def test_a_mixture_is_refused_with_what_to_use_instead(
         suggest(mixture_history, ProposeRequest(n=2, seed=1, strategy="ax"), quick)
 
 
-@pytest.mark.matrix(1)
+@pytest.mark.deep
 @pytest.mark.parametrize(("unit", "n_runs"), [(2.0**-36, 0), (2.0**33, 6)])
 def test_ax_searches_any_range_as_it_does_in_another_unit(
     unit: float, n_runs: int, quick: ProposeSettings

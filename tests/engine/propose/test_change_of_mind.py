@@ -125,7 +125,7 @@ def test_nothing_is_proposed_that_cannot_be_had(
     assert not any("nan" in note for note in batch.notes)
 
 
-@pytest.mark.matrix(1)
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "change", ["another name instead", "narrower", "a number no longer listed"]
 )

@@ -99,7 +99,7 @@ def test_the_batch_is_that_of_the_campaign_without_it(
     assert batch.notes == plain.notes
 
 
-@pytest.mark.matrix(1)
+@pytest.mark.deep
 @pytest.mark.parametrize("strategy", ["ax", "ax-matmcl"])
 def test_ax_never_hears_of_it(strategy: str, history: History, quick: ProposeSettings) -> None:
     plain = batch_of(history, quick, strategy)

@@ -81,6 +81,7 @@ def test_sources_lead_where_no_run_has_both(strategy: str, quick: ProposeSetting
     assert all({first, second} <= set(s.outcomes) for s in batch.suggestions)
 
 
+@pytest.mark.deep
 def test_half_the_results_find_the_front_sooner_than_space_filling(
     toy: Campaign, runs_of, true_outcomes, quick: ProposeSettings
 ) -> None:

@@ -142,6 +142,7 @@ def test_predictions_in_decimal_units(unit: float, scale: str, quick: ProposeSet
                 assert value == pytest.approx(getattr(forecast, part), abs=0.01 * width)
 
 
+@pytest.mark.deep
 @settings(
     max_examples=3,
     deadline=None,

@@ -65,6 +65,7 @@ def test_a_generator_looks_at_what_has_pictures(large: Workspace) -> None:
     assert [one.id for one in snapshot(large, ModelKind.GENERATOR).experiments] == [2, 3]
 
 
+@pytest.mark.deep
 def test_refresh_and_rebuild(large: Workspace, lab_runs: AnyCall, record: AnyCall) -> None:
     done = refresh(large, QUICK)
     assert done.outcome is RefreshOutcome.PROMOTED, done.reason

@@ -213,6 +213,7 @@ def test_refuses_with_a_mend(run, change, told):
         run(**change)
 
 
+@pytest.mark.deep
 def test_two_jobs_give_what_one_gives(tmp_path):
     """Work goes to other processes by name: here a strategy that needs no model."""
     config = ClosedLoopConfig(strategies=("sobol",), n_seeds=2, start=4, batch=4, budget=8)
