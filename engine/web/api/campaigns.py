@@ -96,7 +96,10 @@ def list_revisions(request: Request, campaign: CampaignId) -> Response:
     "/campaigns/{campaign}/revisions",
     tags=["campaigns"],
     response_model=RevisedOut,
-    responses=answers(404, 409, 412),
+    responses={
+        **answers(404, 409, 412),
+        201: {"model": RevisedOut, "description": "Recorded."},
+    },
     dependencies=[Depends(require_campaign)],
 )
 def add_revision(
@@ -140,7 +143,13 @@ def _definition_in(body: NewRevision | NewCampaign) -> Campaign:
     return parse_campaign(body.definition or {}, "definition")
 
 
-@router.post("/campaigns", tags=["campaigns"], response_model=CampaignOut, responses=answers(409))
+@router.post(
+    "/campaigns",
+    tags=["campaigns"],
+    status_code=201,
+    response_model=CampaignOut,
+    responses=answers(409),
+)
 def add_campaign(request: Request, body: NewCampaign, key: Key = None) -> Response:
     """Make a further campaign. The command line and the scheduler stay in their own."""
 
@@ -159,7 +168,12 @@ def add_campaign(request: Request, body: NewCampaign, key: Key = None) -> Respon
     return at_most_once(request, key, body.model_dump(mode="json"), carry_out)
 
 
-@router.post("/drafts", tags=["campaigns"], response_model=DraftOut, responses=answers(409))
+@router.post(
+    "/drafts",
+    tags=["campaigns"],
+    response_model=DraftOut,
+    responses={**answers(409), 201: {"model": DraftOut, "description": "Recorded."}},
+)
 def draft_campaign_of_table(
     request: Request,
     *,
