@@ -6,19 +6,27 @@ an open workspace, and nothing of worth is left in memory.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from db.records import BatchRecord, CampaignRecord, NewProposal
 from db.session import Transaction
 from engine.campaign import Campaign, Value
 from engine.campaign.history import History
-from engine.compute import limit_threads, loading, versions
-from engine.errors import ModelError, NotFoundError, StateError, by_voice, marked
+from engine.compute import limit_threads, loading
+from engine.errors import ModelError, NotFoundError, by_voice, marked
 from engine.experiments.learning_set import learning_set
+from engine.propose.batch_record import (
+    differences,
+    new_proposal,
+    refuse_missing_plugin,
+    request_as_json,
+    request_from_json,
+    versions_of,
+)
+from engine.propose.replacement import with_rejected
 from engine.propose.request import (
     SOURCED_STRATEGIES,
     Forecast,
@@ -26,11 +34,9 @@ from engine.propose.request import (
     Suggestion,
     SuggestionBatch,
 )
-from engine.replacement import with_rejected
 from engine.sources.serving_surrogate import folder_of, knowing_folder
 from engine.sources.spinning import spins
 from engine.workspace import Workspace, definition_of
-from engine.workspace.plugins import STRATEGY_PLUGINS, find_plugin
 from engine.workspace.settings import ProposeSettings
 from surrogate.progress import Progress, silent
 
@@ -40,7 +46,6 @@ if TYPE_CHECKING:
 
 
 _ATTEMPTS = 3  # a person records a result a minute, a batch takes seconds
-_EVERY_RUN = 10_000  # the largest most_runs that the settings take
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ def propose(
             return ProposedBatch(
                 snapshot.campaign, request, batch, None, no_ids, drawn, tuple(remarks)
             )
-        new = [_new_proposal(s, settings.level) for s in batch.suggestions]
+        new = [new_proposal(s, settings.level) for s in batch.suggestions]
         if drawn is not None:
             from engine.previews.preview import store_previews
 
@@ -188,9 +193,9 @@ def _record(
             snapshot.record,
             strategy=batch.strategy,
             seed=request.seed,
-            request=_as_json(request, settings, workspace, batch),
+            request=request_as_json(request, settings, workspace, batch),
             watermark=snapshot.watermark,
-            versions=_versions_of(batch),
+            versions=versions_of(batch),
             proposals=proposals,
         )
 
@@ -285,10 +290,10 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress = silent) 
             batches = [b.id for b in tx.batches.all_of(workspace.active_campaign(tx)[0].id)]
             span = f"batches {batches[0]} to {batches[-1]}" if batches else "no batch yet"
             raise NotFoundError(f"there is no batch {batch_id}; the campaign has {span}")
-        _refuse_missing_plugin(batch_record)
+        refuse_missing_plugin(batch_record)
         record = tx.campaigns.at_revision(batch_record.revision_id)
         campaign = definition_of(record)
-        request, settings = _from_json(batch_record)
+        request, settings = request_from_json(batch_record)
         history = learning_set(
             tx, record, campaign, limit=settings.most_runs, watermark=batch_record.watermark
         )
@@ -304,7 +309,7 @@ def replay(workspace: Workspace, batch_id: int, *, progress: Progress = silent) 
         request,
         batch,
         tuple(e.id for e in recorded if e is not None),
-        tuple(_differences(batch_record, recorded_conditions, recomputed)),
+        tuple(differences(batch_record, recorded_conditions, recomputed)),
     )
 
 
@@ -391,107 +396,3 @@ def compute(
 def _checkpoint_of(workspace: Workspace, tx: Transaction, record: BatchRecord) -> Path | None:
     digest = record.request.get("surrogate")
     return None if not digest else folder_of(workspace, tx, record.campaign_id, digest)
-
-
-def _new_proposal(suggestion: Suggestion, level: float) -> NewProposal:
-    return NewProposal(
-        conditions={**suggestion.conditions, **suggestion.ambient},
-        order=suggestion.order,
-        p_success=suggestion.p_success,
-        reason_kind=suggestion.reason_kind,
-        reason=suggestion.reason,
-        nearest_experiment_id=suggestion.nearest.id if suggestion.nearest else None,
-        acquisition_value=suggestion.acquisition_value,
-        predictions={
-            outcome: (f.mean, f.lower, f.upper) for outcome, f in suggestion.outcomes.items()
-        },
-        level=level,
-    )
-
-
-def _as_json(
-    request: ProposeRequest, settings: ProposeSettings, workspace: Workspace, batch: SuggestionBatch
-) -> dict[str, Any]:
-    return {
-        **asdict(request),
-        "surrogate": batch.surrogate,
-        **_origin_of(batch),
-        # Told beside the best so far: asking the model anew takes seconds.
-        "expected": [
-            {"run": id_, "outcomes": outcomes}
-            for id_, row in batch.expected.items()
-            if (outcomes := {name: numbers for name, f in row.items() if (numbers := _finite(f))})
-        ],
-        "settings": settings.model_dump(mode="json"),
-        "threads": workspace.settings.compute.threads,
-    }
-
-
-def _finite(forecast: Forecast) -> list[float] | None:
-    numbers = [forecast.mean, forecast.lower, forecast.upper]
-    return numbers if all(map(math.isfinite, numbers)) else None
-
-
-def _from_json(record: BatchRecord) -> tuple[ProposeRequest, ProposeSettings]:
-    stored = dict(record.request)
-    # Batches of versions before there was a limit learnt from every run. The settings' own strategy
-    # may be a plug-in that is gone: the one that was asked for counts.
-    own = {"strategy": stored.get("strategy", "gp")}
-    settings = ProposeSettings(**{"most_runs": _EVERY_RUN, **stored.pop("settings"), **own})
-    for name in ("threads", "surrogate", "expected", "plugin"):
-        stored.pop(name, None)
-    return replace(ProposeRequest(n=1, seed=0), **stored), settings
-
-
-def _differences(
-    record: BatchRecord,
-    recorded: Sequence[Mapping[str, Value]],
-    recomputed: Sequence[Mapping[str, Value]],
-) -> list[str]:
-    lines = [
-        f"place {place + 1}: was {dict(old)}, is {dict(new)}"
-        for place, (old, new) in enumerate(zip(recorded, recomputed, strict=True))
-        if dict(old) != dict(new)
-    ]
-    if lines:
-        installed = {**versions(), **_plugin_versions(record)}
-        lines.extend(
-            f"{name} was {old}, is {installed.get(name, 'not installed')}"
-            for name, old in record.versions.items()
-            if installed.get(name) != old
-        )
-    return lines
-
-
-def _versions_of(batch: SuggestionBatch) -> dict[str, str]:
-    plugin = batch.plugin
-    return {**versions(), **({plugin.distribution: plugin.version} if plugin is not None else {})}
-
-
-def _origin_of(batch: SuggestionBatch) -> dict[str, Any]:
-    """Return which distribution's strategy chose a batch, if it was none of the built-in ones."""
-    plugin = batch.plugin
-    if plugin is None:
-        return {}
-    names = ("name", "distribution", "version")
-    return {"plugin": {name: getattr(plugin, name) for name in names}}
-
-
-def _plugin_versions(record: BatchRecord) -> dict[str, str]:
-    """Return the version that is installed of the plug-in that chose a batch, by distribution."""
-    plugin = find_plugin(STRATEGY_PLUGINS, str(record.request.get("strategy")))
-    return {} if plugin is None else {plugin.distribution: plugin.version}
-
-
-def _refuse_missing_plugin(record: BatchRecord) -> None:
-    """Refuse to replay a batch whose strategy nothing that is installed brings any more."""
-    origin = record.request.get("plugin")
-    if origin is None:
-        return
-    name, distribution, version = (origin[key] for key in ("name", "distribution", "version"))
-    plugin = find_plugin(STRATEGY_PLUGINS, name)
-    if plugin is None or plugin.distribution != distribution:
-        raise StateError(
-            f"batch {record.id} was chosen by the strategy '{name}' of {distribution} {version}, "
-            f"which is not installed: `pip install {distribution}=={version}`, then replay it"
-        )

@@ -144,8 +144,8 @@ def propose(
     with loading():
         from engine.experiments.conditions import read_counts, split_pairs
         from engine.loop import propose as propose_batch
+        from engine.propose.replacement import replacement_request
         from engine.propose.request import ProposeRequest
-        from engine.replacement import replacement_request
         from engine.workspace import Workspace
 
     with Workspace.open(config) as opened:

@@ -11,8 +11,8 @@ from engine.campaign import Campaign
 from engine.errors import NotFoundError, SpinneretError, marked, spell
 from engine.jobs import upkeep
 from engine.jobs.queue import Handler, ShouldStop, TaskInterruptedError
+from engine.propose.replacement import replacement_request
 from engine.propose.request import ProposeRequest, checked
-from engine.replacement import replacement_request
 from engine.workspace import Workspace
 from engine.workspace.settings import ProposeSettings
 from surrogate.progress import Progress

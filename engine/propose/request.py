@@ -37,7 +37,7 @@ class ProposeRequest:
     ``explore``: where no finished run reaches a threshold, search from the worst corner of the data
     instead of going towards it. ``replicates``: let settings that were run already be proposed
     again. ``forecast``: say what to expect of each proposal (benchmarks do without). ``replaces``:
-    the rejected run that this one stands in for (:mod:`engine.replacement`).
+    the rejected run that this one stands in for (:mod:`engine.propose.replacement`).
     """
 
     n: int

@@ -64,8 +64,8 @@ def test_facts_are_logged_corrected_shown_and_undone(engine) -> None:
     assert new.exit_code == 0, new.err
     assert new.json["facts"] == {"lot": "A17", "spun": "2026-05-31"}
     assert engine("log", "1", "--with", "lot=A18", "--with", "needle=21G").exit_code == 0
-    shown = engine("show", "1", "--json").json
-    assert shown["facts"] == {"lot": "A18", "needle_used": "21G", "spun": "2026-05-31"}
+    run = engine("show", "1", "--json").json
+    assert run["facts"] == {"lot": "A18", "needle_used": "21G", "spun": "2026-05-31"}
     assert "A18" in engine("show", "1").out
     undone = engine("undo")
     assert undone.exit_code == 0, undone.err

@@ -87,11 +87,11 @@ class Page:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                found = until()
+                result = until()
             except WebDriverException:
-                found = None
-            if found:
-                return found
+                result = None
+            if result:
+                return result
             assert time.monotonic() < deadline, self.text()[:3000]
             time.sleep(0.1)
 
@@ -122,9 +122,9 @@ class Page:
                 size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
                 command("Emulation.setDeviceMetricsOverride", size)
                 time.sleep(0.6)
-                whole = command("Page.getLayoutMetrics", {})["cssContentSize"]
-                assert whole["width"] <= width, f"{name} is wider than {width} px"
-                clip = {"x": 0, "y": 0, "width": width, "height": min(whole["height"], 4000),
+                size = command("Page.getLayoutMetrics", {})["cssContentSize"]
+                assert size["width"] <= width, f"{name} is wider than {width} px"
+                clip = {"x": 0, "y": 0, "width": width, "height": min(size["height"], 4000),
                         "scale": 1}  # fmt: skip
                 shot = command("Page.captureScreenshot",
                                {"captureBeyondViewport": True, "clip": clip})  # fmt: skip
@@ -140,12 +140,12 @@ class Page:
         self.driver.execute_cdp_cmd(
             "Runtime.evaluate", {"expression": Path(AXE).read_text(encoding="utf-8")}
         )
-        found = self.driver.execute_async_script(
+        violations = self.driver.execute_async_script(
             "const done = arguments[arguments.length - 1];"
             "axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations.map("
             "v => [v.impact, v.id, v.nodes.map(n => n.html.slice(0, 120))])))"
         )
-        serious = [one for one in found if one[0] in ("serious", "critical")]
+        serious = [one for one in violations if one[0] in ("serious", "critical")]
         assert serious == [], f"{name}: {serious}"
 
     def look(self, name: str) -> None:

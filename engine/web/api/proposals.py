@@ -14,8 +14,8 @@ from engine.documents.proposals import BatchBriefOut, BatchesOut, BatchOut, reco
 from engine.errors import NotFoundError
 from engine.jobs.kinds import request_of
 from engine.jobs.queue import cancel, get, newest, rerun, submit
+from engine.propose.replacement import accept, replacement_request
 from engine.registry.versions import promote, rollback
-from engine.replacement import accept, replacement_request
 from engine.results.ledger import scores
 from engine.web.addresses import address_of
 from engine.web.api import schemas

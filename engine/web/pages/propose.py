@@ -15,8 +15,8 @@ from engine.errors import NotFoundError
 from engine.jobs.kinds import request_of
 from engine.jobs.queue import cancel, get, newest, rerun, submit
 from engine.previews.on_demand import preview_file, previews_of
+from engine.propose.replacement import BatchFamily, accept, family_of, replacement_request
 from engine.propose.request import offered_strategies
-from engine.replacement import BatchFamily, accept, family_of, replacement_request
 from engine.results.batch_outcome import (
     Outcome,
     measured_beside_expected,

@@ -173,17 +173,17 @@ def test_a_run_goes_by_the_same_name_from_proposal_to_export(engine) -> None:
     proposed = engine("propose", "--strategy", "sobol", "--n", 2, "--json").json
     first = proposed["proposals"][0]["experiment"]
     logged = engine("log", first, "elongation.longitudinal=88", "--json").json
-    shown = engine("show", first, "--json").json
+    run = engine("show", first, "--json").json
     batch = engine("show", "--batch", proposed["batch"], "--json").json
     status = engine("status", "--json").json
     exported = json.loads(engine("export", "--format", "json").out)
     assert {
         logged["experiment"],
-        shown["experiment"],
+        run["experiment"],
         batch["proposals"][0]["experiment"],
         status["latest"][0]["experiment"],
         exported["experiments"][0]["experiment"],
     } == {first}
     assert batch["batch"] == proposed["batch"]
-    for document in (proposed, logged, shown, batch, status, exported):
+    for document in (proposed, logged, run, batch, status, exported):
         assert set(keys(document)).isdisjoint({"id", "experiment_id", "batch_id", "run_id"})

@@ -81,9 +81,9 @@ def test_every_number_of_a_batch_stands_in_its_table(data, width) -> None:
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
     # Any number: with its neighbours, so that no part of a longer one passes for it.
-    whole = set(re.split(r"\s+", text))
+    words = set(re.split(r"\s+", text))
     for suggestion in suggestions:
-        assert {as_set(value) for value in suggestion.conditions.values()} <= whole
+        assert {as_set(value) for value in suggestion.conditions.values()} <= words
         for forecast in suggestion.outcomes.values():
             assert interval(forecast) in text
 

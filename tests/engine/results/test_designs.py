@@ -35,9 +35,9 @@ def test_status_tells_the_best_setting_with_what_is_expected(workspace, engine) 
     assert row["expected"] == {
         "mean": 19.5, "lower": 15.25, "upper": 24.0, "level": 0.9, "batch": batch
     }  # fmt: skip
-    shown = engine("status").out
-    assert "expected, 90% interval" in " ".join(shown.split())
-    (line,) = [line for line in shown.splitlines() if "19.5 (15.25 … 24)" in line]
+    status = engine("status").out
+    assert "expected, 90% interval" in " ".join(status.split())
+    (line,) = [line for line in status.splitlines() if "19.5 (15.25 … 24)" in line]
     assert "2: 20 … 22" in line
 
 

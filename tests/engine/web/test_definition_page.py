@@ -119,10 +119,10 @@ def test_an_edit_is_looked_at_then_recorded_and_config_follows(browser, people, 
     assert browser.post("/definition/edit", again).status_code == 303
     revised = newest(people)
     assert (revised.revision, revised.actor, revised.note) == (2, "anna", "22 kV drips")
-    shown = browser.get("/definition").text
-    assert "Revision 2 is recorded" in shown
-    assert "config.toml follows it" in shown
-    assert "Flow rate, step: 0.05 → 0.1 mL/h" in shown
+    page = browser.get("/definition").text
+    assert "Revision 2 is recorded" in page
+    assert "config.toml follows it" in page
+    assert "Flow rate, step: 0.05 → 0.1 mL/h" in page
     assert "0.2 … 0.6 mL/h in steps of 0.05" in browser.get("/definition?revision=1").text
     assert browser.get("/definition?revision=3").status_code == 404
     text = (folder / "config.toml").read_text(encoding="utf-8")
@@ -138,8 +138,8 @@ def test_the_next_command_goes_on_from_the_pages_revision(browser, people, engin
     browser.post("/definition/edit", sent(looked.text) | {"what": ["record"]})
     assert engine("status").err == ""
     assert "says the same" in engine("campaign", "revise").out
-    shown = engine("campaign", "show", "--toml").out
-    assert tomllib.loads(shown)["campaign"]["parameters"][2]["high"] == 21.0
+    definition = engine("campaign", "show", "--toml").out
+    assert tomllib.loads(definition)["campaign"]["parameters"][2]["high"] == 21.0
     path = folder / "config.toml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("threshold = 40.0", "threshold = 41.0", 1), encoding="utf-8")

@@ -28,11 +28,11 @@ def test_failures_on_pages_and_through_the_api(login, people, token) -> None:
     assert "Did you mean" in wrong.text
     assert browser.post("/runs/1", {"what": "failed", "failure": "stuck"}).status_code == 303
     assert "failed: It stuck" in browser.get("/runs/1").text
-    shown = browser.get("/definition").text
-    assert "It stuck" in shown
-    assert "(stuck in files)" in shown
-    assert "no longer offered" in shown
-    assert "added: a kind of failure" in shown
+    page = browser.get("/definition").text
+    assert "It stuck" in page
+    assert "(stuck in files)" in page
+    assert "no longer offered" in page
+    assert "added: a kind of failure" in page
 
     api = login("otto").client
     head = token("otto", "operator")

@@ -41,8 +41,8 @@ BLEND = {"polymer": 0.8, "plasticiser": 0.1, "filler": 0.1, "solvent": "water"}
 def said(page: str) -> str:
     """Return what a page shows or reads out, but for the text of a definition."""
     page = re.sub(r"<(script|style|textarea)\b.*?</\1>", " ", page, flags=re.S)
-    shown = re.findall(r'(?:alt|title|placeholder|aria-label)="([^"]*)"', page)
-    return html.unescape(" ".join([re.sub(r"<[^>]*>", " ", page), *shown]))
+    labels = re.findall(r'(?:alt|title|placeholder|aria-label)="([^"]*)"', page)
+    return html.unescape(" ".join([re.sub(r"<[^>]*>", " ", page), *labels]))
 
 
 @pytest.fixture

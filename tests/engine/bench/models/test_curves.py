@@ -24,8 +24,8 @@ def test_strengths_alone_are_logged_of_some_runs_and_curves_stay_with_theirs() -
     assert logged[:, ~is_strength].all(axis=1).sum() == 10
     assert logged[:, ~is_strength].any(axis=1).sum() == 10
     place = data.places["elongation.transverse"]
-    seen = data.Y[:20][data.is_logged[:, place], place]
-    assert (seen.mean(), seen.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1))
+    values = data.Y[:20][data.is_logged[:, place], place]
+    assert (values.mean(), values.std()) == (pytest.approx(0, abs=1e-9), pytest.approx(1))
     curves, present = data.curves_at(slice(20, 30))
     for row, of_run in enumerate(drawn.curves[20:]):
         assert int(present[row].sum()) == len(of_run)

@@ -8,8 +8,8 @@ from engine.errors import StateError
 from engine.experiments.entries import Entry
 from engine.experiments.record import record
 from engine.loop import propose, replay
+from engine.propose.replacement import accept, family_of, replacement_request
 from engine.propose.request import ProposeRequest
-from engine.replacement import accept, family_of, replacement_request
 from engine.results.batch_outcome import measured_beside_expected, solution_changes
 
 ACROSS = "elongation.longitudinal"
