@@ -243,7 +243,7 @@ def _draft_page(
         name=path.name,
         sheet=sheet,
         drafted=drafted,
-        shown=current,
+        current=current,
         campaign=current.campaign,
         columns=_columns_of(current, plain),
         roles_of_columns=ROLES,
