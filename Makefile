@@ -21,6 +21,8 @@ endif
 export OMP_NUM_THREADS ?= 1
 # A process of tests more than the two cores of a small machine: many wait for servers. make test JOBS=8.
 JOBS ?= 3
+# An advertisement of the site's builder.
+export NO_MKDOCS_2_WARNING = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format docs clean
@@ -40,7 +42,7 @@ else ifeq ($(shell uname -s),Linux)
 	@echo "No NVIDIA driver here. If pip begins to fetch CUDA, stop it: TORCH_INDEX=ADDRESS make install takes the CPU build (README)."
 endif
 endif
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web,peers,data]'
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web,peers,data,docs]'
 	$(BIN)/python -m compileall -q engine surrogate generator db
 	@touch $@
 
@@ -50,12 +52,13 @@ demo: $(READY) ## Run three rounds of propose, spin, log on a virtual lab.
 test: $(READY) ## Run the tests.
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q $(ARGS)
 
-check: $(READY) ## Lint, formatting, types, import rules, migrations.
+check: $(READY) ## Lint, formatting, types, import rules, documentation, migrations.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy docs/examples/from_python.py
 	$(BIN)/lint-imports
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/mkdocs build --strict --quiet --site-dir "$$folder"
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && url="sqlite:///$$folder/check.db" \
 	  && $(BIN)/alembic -x url="$$url" upgrade head && $(BIN)/alembic -x url="$$url" check
 
@@ -63,10 +66,12 @@ format: $(READY) ## Put the code into its format and mend what ruff can.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(READY) ## Write docs/cli.md and docs/modules.md anew from the code.
+docs: $(READY) ## Write what docs/ holds of the code, then build the documentation into site/.
 	$(BIN)/typer engine.cli.app utils docs --name engine --title "The command line" --output docs/cli.md
 	$(BIN)/python docs/list_modules.py
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html, or: $(BIN)/python -m http.server --directory site (with search)"
 
 clean: ## Remove what tools leave behind (not .venv, not any database).
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -202,7 +202,7 @@ def test_what_a_repository_has_agrees_with_the_project() -> None:
         if step.get("run", "").startswith("make ")
     }
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    assert commands == {"check", "test"} <= targets
+    assert commands == {"check", "docs", "test"} <= targets
     lowest = PROJECT["requires-python"].removeprefix(">=")
     assert workflows["tests"]["jobs"]["linux"]["strategy"]["matrix"]["python"][0] == lowest
     for form in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
