@@ -1,4 +1,4 @@
-"""What the shell offers behind Tab: runs, parameters, outcomes, failures, campaigns, strategies.
+"""What the shell offers behind Tab: runs, batches, models, curves, micrographs, names of all sorts.
 
 Read from the database of the folder that one is in; where none can be read, nothing is offered.
 """
@@ -70,6 +70,70 @@ def complete_entry(ctx: typer.Context, incomplete: str) -> list[str]:
     names = _recorded(ctx, lambda tx, record, campaign: list(campaign.outcomes))
     outcomes = _beginning([f"{name}=" for name in names], incomplete)
     return outcomes if ctx.params.get("arguments") else [*complete_run(ctx, incomplete), *outcomes]
+
+
+def complete_room(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return what the room gives that begins so, each with the ``=`` that follows."""
+    names = _recorded(ctx, lambda tx, record, campaign: [p.name for p in campaign.ambient])
+    return _beginning([f"{name}=" for name in names], incomplete)
+
+
+def complete_batch(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the newest batches' numbers that begin so."""
+
+    def numbers(tx: Transaction, record: CampaignRecord, campaign: Campaign) -> list[str]:
+        return [str(batch.id) for batch in tx.batches.newest(record.id, _MOST_RUNS)]
+
+    return _beginning(_recorded(ctx, numbers), incomplete)
+
+
+def complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the versions' numbers that begin so, newest first."""
+
+    def numbers(tx: Transaction, record: CampaignRecord, campaign: Campaign) -> list[str]:
+        return [str(version.id) for version in reversed(tx.models.all_of(record.id))]
+
+    return _beginning(_recorded(ctx, numbers), incomplete)
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    """Return the kinds of model that begin so."""
+    from db.records import ModelKind
+
+    return _beginning(ModelKind, incomplete)
+
+
+def complete_curve(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the newest curves' numbers that begin so."""
+
+    def numbers(tx: Transaction, record: CampaignRecord, campaign: Campaign) -> list[str]:
+        ids = sorted((curve.id for curve in tx.curves.find(record.id)), reverse=True)
+        return [str(id_) for id_ in ids[:_MOST_RUNS]]
+
+    return _beginning(_recorded(ctx, numbers), incomplete)
+
+
+def complete_micrograph(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the numbers of the newest runs' micrographs that begin so."""
+
+    def numbers(tx: Transaction, record: CampaignRecord, campaign: Campaign) -> list[str]:
+        runs = tx.experiments.pictured(record.id, newest=_MOST_RUNS)
+        return [str(picture.id) for run in runs for picture in tx.micrographs.all_of(run)]
+
+    return _beginning(_recorded(ctx, numbers), incomplete)
+
+
+def complete_source(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the sources that begin so."""
+    names = _recorded(
+        ctx, lambda tx, record, campaign: [s.name for s in tx.sources.find(record.id)]
+    )
+    return _beginning(names, incomplete)
+
+
+def complete_job(incomplete: str) -> list[str]:
+    """Return the jobs of the schedule that begin so."""
+    return _beginning(("watch", "refresh", "report", "backup", "prune"), incomplete)
 
 
 def complete_failure(ctx: typer.Context, incomplete: str) -> list[str]:

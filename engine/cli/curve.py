@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.completion import complete_curve, complete_run
 from engine.cli.output import count
 from engine.cli.progress import progress_bar
 from engine.errors import UsageError
@@ -78,7 +79,13 @@ def add(
     ],
     *,
     experiment: Annotated[
-        str, typer.Option("--experiment", metavar="ID", help="The run's number or label.")
+        str,
+        typer.Option(
+            "--experiment",
+            metavar="ID",
+            help="The run's number or label.",
+            autocompletion=complete_run,
+        ),
     ],
     direction: DirectionOption = None,
     width: WidthOption = None,
@@ -129,7 +136,13 @@ def add(
 def list_(
     experiment: Annotated[
         str | None,
-        typer.Option("--experiment", metavar="ID", help="Of one run only.", show_default="all"),
+        typer.Option(
+            "--experiment",
+            metavar="ID",
+            help="Of one run only.",
+            show_default="all",
+            autocompletion=complete_run,
+        ),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -157,11 +170,22 @@ def list_(
 def show(
     ids: Annotated[
         list[int] | None,
-        typer.Argument(metavar="[ID]...", help="Curves' numbers.", show_default=False),
+        typer.Argument(
+            metavar="[ID]...",
+            help="Curves' numbers.",
+            show_default=False,
+            autocompletion=complete_curve,
+        ),
     ] = None,
     *,
     experiment: Annotated[
-        str | None, typer.Option("--experiment", metavar="ID", help="All curves of a run.")
+        str | None,
+        typer.Option(
+            "--experiment",
+            metavar="ID",
+            help="All curves of a run.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     png: Annotated[
         Path | None, typer.Option(help="Draw them, laid over one another, into this file.")
@@ -198,7 +222,12 @@ def show(
 def fit(
     ids: Annotated[
         list[int] | None,
-        typer.Argument(metavar="[ID]...", help="Curves' numbers.", show_default=False),
+        typer.Argument(
+            metavar="[ID]...",
+            help="Curves' numbers.",
+            show_default=False,
+            autocompletion=complete_curve,
+        ),
     ] = None,
     *,
     all_of_campaign: Annotated[bool, typer.Option("--all", help="All of the campaign.")] = False,
@@ -234,7 +263,10 @@ def fit(
 
 
 def remove(
-    ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Curves' numbers.")],
+    ids: Annotated[
+        list[int],
+        typer.Argument(metavar="ID...", help="Curves' numbers.", autocompletion=complete_curve),
+    ],
     *,
     note: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
     config: ConfigOption = None,

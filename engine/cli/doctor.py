@@ -43,9 +43,9 @@ def doctor(
                 "sound": examination.is_sound,
                 "findings": [
                     {
-                        "what": finding.subject,
+                        "subject": finding.subject,
                         "level": finding.level,
-                        "told": finding.text,
+                        "text": finding.text,
                         "fixed": finding.fixed,
                     }
                     for finding in examination.findings

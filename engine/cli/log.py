@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.completion import complete_entry, complete_failure
+from engine.cli.completion import (
+    complete_entry,
+    complete_failure,
+    complete_parameter,
+    complete_room,
+)
 from engine.cli.curve import (
     ColumnsOption,
     DirectionOption,
@@ -64,9 +69,15 @@ def log(
         typer.Option("--which", min=1, help="With --correct or --retract: which of several."),
     ] = None,
     actual: Annotated[
-        list[str] | None, typer.Option(help="A condition as really run: voltage=17.8.")
+        list[str] | None,
+        typer.Option(
+            help="A condition as really run: voltage=17.8.", autocompletion=complete_parameter
+        ),
     ] = None,
-    at: Annotated[list[str] | None, typer.Option(help="What the room gave: humidity=61.")] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="What the room gave: humidity=61.", autocompletion=complete_room),
+    ] = None,
     facts: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.completion import complete_micrograph, complete_run
 from engine.cli.progress import progress_bar
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
@@ -55,7 +56,13 @@ def add(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="TIFF, PNG or JPEG.")],
     *,
     experiment: Annotated[
-        str, typer.Option("--experiment", metavar="ID", help="The run's number or label.")
+        str,
+        typer.Option(
+            "--experiment",
+            metavar="ID",
+            help="The run's number or label.",
+            autocompletion=complete_run,
+        ),
     ],
     nm_per_pixel: ScaleOption = None,
     rotation_axis: AxisOption = None,
@@ -101,7 +108,12 @@ def import_(
 
 
 def show(
-    id_: Annotated[int, typer.Argument(metavar="ID", help="The micrograph's number.")],
+    id_: Annotated[
+        int,
+        typer.Argument(
+            metavar="ID", help="The micrograph's number.", autocompletion=complete_micrograph
+        ),
+    ],
     *,
     out: Annotated[
         Path | None,
@@ -134,7 +146,12 @@ def show(
 def measure(
     ids: Annotated[
         list[int] | None,
-        typer.Argument(metavar="[ID]...", help="Micrographs' numbers.", show_default=False),
+        typer.Argument(
+            metavar="[ID]...",
+            help="Micrographs' numbers.",
+            show_default=False,
+            autocompletion=complete_micrograph,
+        ),
     ] = None,
     *,
     all_of_campaign: Annotated[bool, typer.Option("--all", help="All of the campaign.")] = False,
@@ -168,7 +185,12 @@ def measure(
 
 
 def remove(
-    ids: Annotated[list[int], typer.Argument(metavar="ID...", help="Micrographs of one run.")],
+    ids: Annotated[
+        list[int],
+        typer.Argument(
+            metavar="ID...", help="Micrographs of one run.", autocompletion=complete_micrograph
+        ),
+    ],
     *,
     note: Annotated[
         str | None, typer.Option("--note", metavar="TEXT", help="Why: kept in the run's trail.")

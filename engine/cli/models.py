@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.completion import complete_kind, complete_model
 from engine.cli.output import count
 from engine.cli.progress import progress_bar
 from engine.terminal.options import ConfigOption, JsonOption
@@ -18,9 +19,17 @@ if TYPE_CHECKING:
 
 _HELP = "Versions of the trained models: list, compare, promote, roll back, prune."
 KindOption = Annotated[
-    str | None, typer.Option("--kind", help="surrogate or generator.", show_default="both")
+    str | None,
+    typer.Option(
+        "--kind",
+        help="surrogate or generator.",
+        show_default="both",
+        autocompletion=complete_kind,
+    ),
 ]
-_ModelArgument = Annotated[int, typer.Argument(help="A version's number.", min=1)]
+_ModelArgument = Annotated[
+    int, typer.Argument(help="A version's number.", min=1, autocompletion=complete_model)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -90,7 +99,12 @@ def show(model: _ModelArgument, config: ConfigOption = None, as_json: JsonOption
 
 
 def compare(
-    models: Annotated[list[int], typer.Argument(help="Versions; one: with the champion.", min=1)],
+    models: Annotated[
+        list[int],
+        typer.Argument(
+            help="Versions; one: with the champion.", min=1, autocompletion=complete_model
+        ),
+    ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -147,7 +161,9 @@ def promote(
 
 
 def rollback(
-    kind: Annotated[str, typer.Option(help="surrogate or generator.")] = "surrogate",
+    kind: Annotated[
+        str, typer.Option(help="surrogate or generator.", autocompletion=complete_kind)
+    ] = "surrogate",
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

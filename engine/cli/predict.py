@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.completion import complete_parameter, complete_room
 from engine.cli.output import count, interval, setting
 from engine.cli.progress import progress_line
 from engine.errors import UsageError
@@ -30,7 +31,12 @@ def register(app: typer.Typer) -> None:
 def predict(
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A condition; repeat it for each."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A condition; repeat it for each.",
+            autocompletion=complete_parameter,
+        ),
     ] = None,
     file: Annotated[
         Path | None,
@@ -45,6 +51,7 @@ def predict(
             metavar="NAME=VALUE",
             help="The room, e.g. temperature=22; repeat it. What is not stated is the mean of the "
             "readings.",
+            autocompletion=complete_room,
         ),
     ] = None,
     level: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.completion import complete_parameter
 from engine.cli.micrograph import AxisOption, ScaleOption
 from engine.cli.preview_view import refuse_sheet, show_previews, written
 from engine.cli.progress import progress_line
@@ -31,7 +32,10 @@ def preview(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="A condition; repeat it. The rest is left open."
+            "--set",
+            metavar="NAME=VALUE",
+            help="A condition; repeat it. The rest is left open.",
+            autocompletion=complete_parameter,
         ),
     ] = None,
     like: Annotated[

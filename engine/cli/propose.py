@@ -15,7 +15,13 @@ from engine.cli.batch_view import (
     show_batch,
     write_worksheet,
 )
-from engine.cli.completion import complete_parameter, complete_strategy
+from engine.cli.completion import (
+    complete_batch,
+    complete_parameter,
+    complete_room,
+    complete_run,
+    complete_strategy,
+)
 from engine.cli.preview_view import refuse_sheet, show_batch_previews, written
 from engine.cli.progress import progress_line
 from engine.errors import UsageError
@@ -47,6 +53,7 @@ def propose(
             metavar="NAME=VALUE",
             help="Today's room, e.g. temperature=22; repeat it. What is not stated is averaged "
             "over recent readings.",
+            autocompletion=complete_room,
         ),
     ] = None,
     robust: Annotated[
@@ -67,6 +74,7 @@ def propose(
             "--max-distinct",
             metavar="NAME=COUNT",
             help="At most so many values of a parameter in the batch, e.g. concentration=2.",
+            autocompletion=complete_parameter,
         ),
     ] = None,
     strategy: Annotated[
@@ -100,6 +108,7 @@ def propose(
             metavar="RUN",
             help="One run in place of a rejected one (`engine log RUN --abandon`), chosen as its "
             "batch was.",
+            autocompletion=complete_run,
         ),
     ] = None,
     dry_run: Annotated[
@@ -209,7 +218,12 @@ def propose(
 
 def replay(
     batch: Annotated[
-        int, typer.Argument(metavar="BATCH", help="The batch's number, as `propose` printed it.")
+        int,
+        typer.Argument(
+            metavar="BATCH",
+            help="The batch's number, as `propose` printed it.",
+            autocompletion=complete_batch,
+        ),
     ],
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -302,7 +316,7 @@ def score(
             CandidateOut.model_validate({"conditions": c, "outcomes": f, "rank": r})
             for c, f, r in zip(conditions, scored.forecasts, scored.ranks, strict=True)
         ]
-        print_json(CandidatesOut(campaign=campaign.name, rows=tuple(rows), notes=scored.notes))
+        print_json(CandidatesOut(campaign=campaign.name, items=tuple(rows), notes=scored.notes))
         if out is None:
             return
     rank_heading = Vocabulary(campaign).unclaimed("rank")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.completion import complete_parameter
 from engine.cli.micrograph import AxisOption, ScaleOption
 from engine.cli.output import count, setting
 from engine.cli.progress import progress_bar
@@ -35,11 +36,17 @@ def retrieve(
             "--conditions",
             metavar="NAME=VALUE,…",
             help="Find micrographs that look as these conditions should.",
+            autocompletion=complete_parameter,
         ),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="One of the conditions; repeat it."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="One of the conditions; repeat it.",
+            autocompletion=complete_parameter,
+        ),
     ] = None,
     micrograph: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.completion import complete_job
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import console, grid, print_json, say, warn
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from engine.jobs.schedule import ScheduleStatus
 
 _HELP = "The scheduler: refreshes, reports, backups and pruning at their times."
-_JobArgument = Annotated[str, typer.Argument(help="watch, refresh, report, backup or prune.")]
+_JobArgument = Annotated[
+    str,
+    typer.Argument(help="watch, refresh, report, backup or prune.", autocompletion=complete_job),
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.completion import complete_source
 from engine.cli.output import count, split_assignments
 from engine.cli.progress import progress_bar
 from engine.errors import UsageError, field
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 PUBLIC = "electrospinning-data"
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The source's name.")]
+_KnownArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Its name.", autocompletion=complete_source)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -241,7 +245,7 @@ def list_(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 def show(
-    name: NameArgument,
+    name: _KnownArgument,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -255,7 +259,7 @@ def show(
 
 
 def remove(
-    name: NameArgument,
+    name: _KnownArgument,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

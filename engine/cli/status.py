@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.completion import complete_run
+from engine.cli.completion import complete_batch, complete_run
 from engine.cli.output import setting
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
@@ -102,7 +102,12 @@ def show(
         ),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="In place of a run: the batch of that number.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="In place of a run: the batch of that number.",
+            autocompletion=complete_batch,
+        ),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,

@@ -72,7 +72,7 @@ class PredictionsOut(Document):
     finished_runs: int
     units: dict[str, str]
     notes: tuple[str, ...]
-    rows: tuple[PredictedRowOut, ...]
+    items: tuple[PredictedRowOut, ...]
 
     @classmethod
     def build(cls, predictions: Predictions) -> Self:
@@ -86,7 +86,7 @@ class PredictionsOut(Document):
             finished_runs=predictions.n_finished,
             units=units_of(campaign),
             notes=predictions.notes,
-            rows=tuple(
+            items=tuple(
                 PredictedRowOut(
                     conditions=dict(row.conditions),
                     assumed=row.assumed,
@@ -195,7 +195,7 @@ class CandidatesOut(Document):
     """Candidates as they were scored, in the file's order."""
 
     campaign: str
-    rows: tuple[CandidateOut, ...]
+    items: tuple[CandidateOut, ...]
     notes: tuple[str, ...] = ()
 
 

@@ -76,7 +76,7 @@ class RetrievedOut(Document):
     model_sha256: str
     gallery: int
     query_statistics: QueryStatisticsOut
-    matches: tuple[MatchOut, ...]
+    items: tuple[MatchOut, ...]
     notes: tuple[str, ...]
 
     @classmethod
@@ -89,7 +89,7 @@ class RetrievedOut(Document):
             model_sha256=retrieved.model_id,
             gallery=retrieved.n_gallery,
             query_statistics=query.model_copy(update={"expected": retrieved.is_expected}),
-            matches=tuple(MatchOut.build(rank, m) for rank, m in enumerate(retrieved.matches, 1)),
+            items=tuple(MatchOut.build(rank, m) for rank, m in enumerate(retrieved.matches, 1)),
             notes=retrieved.notes,
         )
 

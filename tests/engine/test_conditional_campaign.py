@@ -261,7 +261,7 @@ def test_the_model_is_asked_with_and_without(mats: Path, engine: Engine) -> None
     engine("import", write(mats / "runs.csv", runs()))
     plate = engine("predict", "--set", "collector=plate", "--set", "voltage=15", "--json")
     assert plate.exit_code == 0, plate.err
-    assert "speed" not in plate.json["rows"][0]["conditions"]
+    assert "speed" not in plate.json["items"][0]["conditions"]
     refused = engine("predict", "--set", "collector=drum", "--set", "voltage=15")
     assert refused.exit_code == 2
     assert "missing: speed [rpm]" in refused.err

@@ -25,7 +25,7 @@ WORDS = ("flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400
 
 
 def levels(answer: Any) -> dict[str, str]:
-    return {one["what"]: one["level"] for one in answer.json["findings"]}
+    return {one["subject"]: one["level"] for one in answer.json["findings"]}
 
 
 def add_champion(workspace: Workspace, text: str = "a") -> Path:
@@ -47,6 +47,7 @@ def test_all_is_fine(engine: Engine, folder: Path) -> None:
     with Workspace.open(folder / "config.toml") as workspace:
         add_champion(workspace)
     answer = engine("doctor", "--json")
+    assert set(answer.json["findings"][0]) == {"subject", "level", "text", "fixed"}
     assert answer.exit_code == 0
     assert set(levels(answer).values()) == {"fine"}
     assert engine("doctor", "--quick").exit_code == 0
@@ -86,7 +87,7 @@ def test_leftovers_are_removed_and_nothing_else(engine: Engine, folder: Path) ->
     assert levels(engine("doctor", "--fix", "--json"))["models' leftovers"] == "fine"  # young
     answer = engine("doctor", "--fix", "--older-than", "0", "--json")
     assert answer.exit_code == 0
-    fixed = [one["what"] for one in answer.json["findings"] if one["fixed"]]
+    fixed = [one["subject"] for one in answer.json["findings"] if one["fixed"]]
     assert fixed == ["models' leftovers", "pictures' leftovers"]
     assert os.listdir(data / "models") == [champion.name]
     assert {path for path in (data / "micrographs").rglob("*") if path.is_file()} == kept
@@ -150,7 +151,7 @@ def test_embeddings_of_models_that_are_no_more(engine: Engine, folder: Path) -> 
     (kept / "a.npz").write_bytes(b"of an older version")
     os.utime(kept, (1, 1))
     told = engine("doctor", "--json")
-    found = {one["told"] for one in told.json["findings"] if one["what"] == "embeddings"}
+    found = {one["text"] for one in told.json["findings"] if one["subject"] == "embeddings"}
     assert found == {
         "2 of pictures, searched in memory",
         "1 by models that are no more: `engine doctor --fix` removes them",

@@ -100,7 +100,7 @@ def test_old_runs_come_in_teach_and_are_told_once(ruled: Path, engine: Engine) -
     assert "--fix" in refused.err
     assert SEPARATES in " ".join(refused.err.split())
     asked = engine("predict", *(w for pair in INSIDE for w in ("--set", pair)), "--json")
-    assert SEPARATES in asked.json["rows"][0]["warnings"]
+    assert SEPARATES in asked.json["items"][0]["warnings"]
     scored = engine("score", write(ruled / "new.csv", mixtures()[:3]))
     assert "separates" not in scored.err
     held = write(ruled / "held.csv", [row for row in mixtures() if row["solvent"] == "water"])

@@ -169,7 +169,7 @@ def test_folders_that_move_together_find_one_another(
     # What was given as an absolute path stays one; doctor tells which is gone.
     answer = engine("doctor", *config, "--json")
     assert answer.exit_code == 1
-    wrong = [f["told"] for f in answer.json["findings"] if f["what"] == "sources"]
+    wrong = [f["text"] for f in answer.json["findings"] if f["subject"] == "sources"]
     assert len(wrong) == 1
     assert wrong[0].startswith("'fixed'")
     assert "engine source remove fixed" in wrong[0]
@@ -177,5 +177,5 @@ def test_folders_that_move_together_find_one_another(
     assert engine("doctor", *config, "--json").exit_code == 0
     shutil.rmtree(lab / "old")
     answer = engine("doctor", *config, "--json")
-    wrong = [f["told"] for f in answer.json["findings"] if f["what"] == "sources"]
+    wrong = [f["text"] for f in answer.json["findings"] if f["subject"] == "sources"]
     assert sorted(text.split("'")[1] for text in wrong) == ["by file", "older"]

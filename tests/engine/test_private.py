@@ -98,7 +98,7 @@ def test_doctor_tells_who_else_may_read(
     monkeypatch.setenv("SPINNERET_STORAGE__GROUP_READABLE", str(group).lower())
     (folder / "spinneret.db").chmod(opened)
     answer = engine("doctor", "--json")
-    texts = [str(f) for f in answer.json["findings"] if f["what"] == "readers"]
+    texts = [str(f) for f in answer.json["findings"] if f["subject"] == "readers"]
     assert bool(texts) is is_told
     if is_told:
         assert str(folder / "spinneret.db") in texts[0]

@@ -95,13 +95,13 @@ def test_every_command_takes_them(start, engine, kind: str, unit: float, words: 
         assert engine("status", *options).exit_code == 0
     predicted = engine("predict", "--set", "flow=0.5", "--set", "voltage=15", "--json")
     assert predicted.exit_code == 0
-    known = predicted.json["rows"][0]["outcomes"]["permeability"]
+    known = predicted.json["items"][0]["outcomes"]["permeability"]
     assert 0.5 < known["mean"] / unit < 4
     assert (known["upper"] - known["lower"]) / unit < 4
     Path("candidates.csv").write_text("flow,voltage\n0.4,18\n0.6,16\n", encoding="utf-8")
     scored = engine("score", "candidates.csv", "--json")
     assert scored.exit_code == 0
-    assert sorted(row["rank"] for row in scored.json["rows"]) == [1, 2]
+    assert sorted(row["rank"] for row in scored.json["items"]) == [1, 2]
     assert any(words in note for note in scored.json["notes"]) or not words
     assert engine("report", "--out", "page.html", "--png", "figures").exit_code == 0
     page = Path("page.html").read_text(encoding="utf-8")

@@ -209,7 +209,7 @@ def forecast_problems(plan: Plan, outcomes: Mapping[str, Mapping[str, float | No
 
 def prediction_problems(plan: Plan, document: Mapping[str, Any], n: int) -> list[str]:
     """Say what is wrong with predictions of ``n`` rows."""
-    rows = document["rows"]
+    rows = document["items"]
     problems = [] if len(rows) == n else [f"{len(rows)} rows, expected {n}"]
     for row in rows:
         problems += forecast_problems(plan, row["outcomes"])

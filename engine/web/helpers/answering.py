@@ -222,7 +222,7 @@ class Oracle:
         else:
             retrieved = by_conditions(self.workspace, params["conditions"], k=k, scope=gallery)
         document = RetrievedOut.build(retrieved).plain()
-        for match in document["matches"]:
+        for match in document["items"]:
             match["path"] = Path(match["path"]).name  # where it lies here is nobody else's business
         return document
 

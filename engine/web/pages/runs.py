@@ -85,7 +85,7 @@ async def expected(request: Request, id_: int) -> Response:
         "expected.html",
         run=run,
         definition=overview.campaign,
-        outcomes=document["rows"][0]["outcomes"] if "rows" in document else None,
+        outcomes=document["items"][0]["outcomes"] if "items" in document else None,
     )
 
 

@@ -41,7 +41,7 @@ def test_json_is_one_document(filled: Path, engine) -> None:
     assert (document["campaign"], document["level"], document["finished_runs"]) == (
         "nanofibre", 0.8, 16,
     )  # fmt: skip
-    (row,) = document["rows"]
+    (row,) = document["items"]
     assert row["assumed"] == ["humidity"]
     assert row["conditions"]["temperature"] == 22.0
     assert len(row["outcomes"]) == len(row["drives"]) == 10
@@ -63,7 +63,7 @@ def test_a_file_of_conditions(filled: Path, engine) -> None:
     assert "2 rows" in answer.out
     assert "row 2: voltage [kV] = 30 lies outside the range searched, 16 … 22" in answer.err
     document = engine("predict", "--file", "rows.csv", "--at", "t=20", "--json").json
-    assert [row["conditions"]["temperature"] for row in document["rows"]] == [22.0, 20.0]
+    assert [row["conditions"]["temperature"] for row in document["items"]] == [22.0, 20.0]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_score_gives_back_the_table_with_forecasts_and_ranks(filled: Path, engin
     assert again.out == Path("scored.csv").read_text(encoding="utf-8")
     printed = engine("score", "candidates.csv")
     assert printed.out == Path("scored.csv").read_text(encoding="utf-8")
-    assert len(engine("score", "candidates.csv", "--json").json["rows"]) == 3
+    assert len(engine("score", "candidates.csv", "--json").json["items"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_a_batch_has_one_diameter_for_each_run(spun: Path, engine) -> None:
 
 def test_one_asked_for_agrees_with_what_is_predicted(spun: Path, engine) -> None:
     words = ["--set", "flow_rate=0.5", "--set", "concentration=20", "--set", "voltage=18"]
-    predicted = engine("predict", *words, "--json").json["rows"][0]["outcomes"]["fibre_diameter"]
+    predicted = engine("predict", *words, "--json").json["items"][0]["outcomes"]["fibre_diameter"]
     preview = engine("preview", *words, "--n", 2, "--seed", 1, "--json")
     assert preview.exit_code == 0, preview.err
     shown = preview.json["expected"]["diameter"]

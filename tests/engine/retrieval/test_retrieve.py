@@ -21,18 +21,18 @@ def test_conditions_find_pictures_of_such_mats(pictured: Path, engine, mats) -> 
     answer = engine("retrieve", "--conditions", words_of(mats.conditions[3]), "--k", 5, "--json")
     assert answer.exit_code == 0, answer.err
     document = answer.json
-    assert (document["gallery"], len(document["matches"])) == (40, 5)
+    assert (document["gallery"], len(document["items"])) == (40, 5)
     assert document["model"] == "1"
-    assert all(-1 <= match["similarity"] <= 1 for match in document["matches"])
+    assert all(-1 <= match["similarity"] <= 1 for match in document["items"])
     expected, off = document["query_statistics"], []
-    for match in document["matches"]:
+    for match in document["items"]:
         d = np.hypot(
             np.log(match["statistics"]["diameter_nm"] / expected["diameter_nm"]) / np.log(1.1),
             (match["statistics"]["order"] - expected["order"]) / 0.1,
         )
         off.append(1.5 * d**2 - match["fit"])
     assert off == sorted(off)
-    match = document["matches"][0]
+    match = document["items"][0]
     assert match["label"].startswith("M")
     assert match["units"]["voltage"] == "kV"
     assert document["query_statistics"]["expected"] is True
@@ -48,7 +48,7 @@ def test_what_is_found_resembles_what_was_asked_more_than_chance(pictured: Path,
         document = engine(
             "retrieve", "--conditions", words_of(mats.conditions[i]), "--k", 3, "--json"
         ).json
-        found = [np.log(m["statistics"]["diameter_nm"]) for m in document["matches"]]
+        found = [np.log(m["statistics"]["diameter_nm"]) for m in document["items"]]
         errors.append(np.abs(np.mean(found) - true[i]))
     by_chance = np.abs(true[:, None] - true[None]).mean()
     assert np.mean(errors) < 0.7 * by_chance
@@ -60,13 +60,13 @@ def test_a_micrograph_finds_itself_and_its_run(pictured: Path, engine, mats) -> 
     )
     assert answer.exit_code == 0, answer.err
     document = answer.json
-    (itself,) = (match for match in document["matches"] if match["label"] == "M7")
+    (itself,) = (match for match in document["items"] if match["label"] == "M7")
     assert itself["similarity"] == pytest.approx(1.0, abs=1e-6)
     assert itself["conditions"] == pytest.approx(mats.conditions[7])
     assert -1 <= itself["conditions_similarity"] <= 1
     assert itself["fit"] is not None
     assert document["query_statistics"]["expected"] is False
-    assert len(document["matches"]) == 20
+    assert len(document["items"]) == 20
 
 
 def test_the_table_has_units_and_a_contact_sheet_goes_with_it(pictured: Path, engine) -> None:
@@ -107,12 +107,12 @@ def test_embeddings_are_kept_and_made_anew(pictured: Path, engine) -> None:
     gone = pictures.rename(pictures.with_name("elsewhere"))
     again = engine(*ask)
     assert again.exit_code == 0, again.err
-    assert again.json["matches"] == before["matches"]
+    assert again.json["items"] == before["items"]
     gone.rename(pictures)
     with Workspace.open(pictured / "config.toml") as workspace:
         with workspace.database.write("forget") as tx:
             tx.embeddings.forget({model})
-        assert engine(*ask).json["matches"] == before["matches"]
+        assert engine(*ask).json["items"] == before["items"]
         with workspace.database.read() as tx:
             assert tx.embeddings.count() == {model: 40}
 
@@ -137,9 +137,9 @@ def test_the_same_answers_from_a_server(
     there = [engine("retrieve", *ask, "--json") for ask in asks]
     assert [answer.err for answer in there if answer.exit_code] == []
     for one, other in zip(here, there, strict=True):
-        assert [m["label"] for m in one["matches"]] == [m["label"] for m in other.json["matches"]]
-        assert [m["similarity"] for m in one["matches"]] == pytest.approx(
-            [m["similarity"] for m in other.json["matches"]], abs=1e-9
+        assert [m["label"] for m in one["items"]] == [m["label"] for m in other.json["items"]]
+        assert [m["similarity"] for m in one["items"]] == pytest.approx(
+            [m["similarity"] for m in other.json["items"]], abs=1e-9
         )
 
 
@@ -198,7 +198,7 @@ def test_the_starter_serves_until_a_model_is_trained(engine, folder: Path, mats,
     answer = engine("retrieve", "--conditions", words_of(mats.conditions[0]), "--json")
     assert answer.exit_code == 0, answer.err
     assert answer.json["model"] == "the starter"
-    assert len(answer.json["matches"]) == 6
+    assert len(answer.json["items"]) == 6
 
 
 def test_pictures_of_a_source_are_found_with_its_conditions(
@@ -211,7 +211,7 @@ def test_pictures_of_a_source_are_found_with_its_conditions(
     ask = ("retrieve", "--micrograph", other / "M5.png", "--nm-per-pixel", 120)
     found = engine(*ask, "--gallery", "sources", "--k", 1, "--json")
     assert found.exit_code == 0, found.err
-    first = found.json["matches"][0]
+    first = found.json["items"][0]
     assert (first["source"], first["label"], first["experiment"]) == ("old", "M5", None)
     assert first["conditions"] == pytest.approx(mats.conditions[5])
     assert first["similarity"] == pytest.approx(1.0, abs=1e-6)
@@ -227,7 +227,7 @@ def test_pictures_that_were_not_measured_come_last_most_similar_first(
     pictured: Path, engine, mats
 ) -> None:
     ask = ("retrieve", "--conditions", words_of(mats.conditions[3]), "--k", 40, "--json")
-    unmeasured = [m["label"] for m in engine(*ask).json["matches"][:2]]
+    unmeasured = [m["label"] for m in engine(*ask).json["items"][:2]]
     with (
         Workspace.open(pictured / "config.toml") as workspace,
         workspace.database.write("test") as tx,
@@ -242,6 +242,6 @@ def test_pictures_that_were_not_measured_come_last_most_similar_first(
                 )
     answer = engine(*ask)
     assert "2 micrographs are not measured, or by an older version" in answer.err
-    matches = answer.json["matches"]
+    matches = answer.json["items"]
     assert {m["label"] for m in matches[-2:]} == set(unmeasured)
     assert matches[-2]["similarity"] >= matches[-1]["similarity"]

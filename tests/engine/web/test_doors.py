@@ -89,7 +89,7 @@ def test_a_number_as_text_is_that_number(api, people, fill_two) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.2)
         assert answer.status_code == 200, answer.text
-        return answer.json()["rows"]
+        return answer.json()["items"]
 
     assert ask("18") == ask(18) != ask(21)
 
