@@ -36,6 +36,7 @@ _HOMES = {
     "engine.notebook.lab": ("Lab",),
     "engine.notebook.memory": ("Loop", "history", "suggest"),
     "engine.notebook.opening": ("create", "open"),
+    "engine.notebook.run": ("LabRun",),
     "engine.propose.plugin_strategy": ("SpaceView", "StrategyTask"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

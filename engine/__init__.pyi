@@ -26,6 +26,7 @@ from engine.notebook.memory import history as history
 from engine.notebook.memory import suggest as suggest
 from engine.notebook.opening import create as create
 from engine.notebook.opening import open as open
+from engine.notebook.run import LabRun as LabRun
 from engine.propose.plugin_strategy import SpaceView as SpaceView
 from engine.propose.plugin_strategy import StrategyTask as StrategyTask
 

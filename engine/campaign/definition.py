@@ -40,6 +40,7 @@ from engine.campaign.curves import CurveSettings
 from engine.campaign.exclusions import Exclusion
 from engine.campaign.facts import Fact
 from engine.campaign.failures import SPINNING, Failure, plain, with_other
+from engine.campaign.html import parameters_html, rows_html, section_html
 from engine.campaign.inequalities import Operator, format_comparison, parse_comparison
 from engine.campaign.nouns import Nouns
 from engine.campaign.objectives import Objective
@@ -365,6 +366,19 @@ class Campaign(Frozen):
         """Return ``name [unit]``, the heading used in every table and file."""
         unit = self.unit_of(name)
         return f"{name} [{unit}]" if unit else name
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what is set or given by the room, what is measured and wanted."""
+        aims = {o.outcome: (o.goal, o.aim) for o in self.objectives}
+        return section_html(
+            f"Campaign {self.name}",
+            parameters_html(self.parameters),
+            rows_html(
+                ["outcome", "goal", "threshold"],
+                ([self.heading(name), *aims.get(name, ("", ""))] for name in self.outcomes),
+            ),
+            remarks=map(str, (*self.constraints, *self.parameter_constraints, *self.exclusions)),
+        )
 
     def definition(self) -> dict[str, Any]:
         """Return the definition as plain JSON types; ``Campaign(**definition)`` gives it back."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from db.words import run_name
 from engine.campaign.choices import Value
 from engine.campaign.definition import Campaign
+from engine.campaign.html import rows_html, section_html
+from engine.campaign.numbers import as_set, written
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class Run:
     def name(self) -> str:
         """How the run is called in messages."""
         return f"experiment {run_name(self.id, self.label)}".strip()
+
+    def _repr_html_(self) -> str:
+        values = {name: ", ".join(map(written, row)) for name, row in self.outcomes.items()}
+        return section_html(
+            f"Run {run_name(self.id, self.label)}".strip(),
+            rows_html(["condition", ""], ([k, as_set(v)] for k, v in self.conditions.items())),
+            rows_html(["outcome", "measured"], map(list, values.items())),
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from db.records import Reading, Value
 
 
@@ -33,3 +35,14 @@ def as_set(value: Value | None) -> str:
         return value
     # Beyond 12 digits stands what only binary fractions have.
     return f"{value:.12g}" if isinstance(value, Reading) else written(value, 12)
+
+
+def range_text(low: float | None, high: float | None, choices: Sequence[Value] = ()) -> str:
+    """Return the values that something may take: choices, or from low to high.
+
+    >>> range_text(0, 0.5), range_text(3, 3), range_text(None, None, (10.0, 20.0))
+    ('0 … 0.5', '3', '10, 20')
+    """
+    if choices:
+        return ", ".join(map(as_set, choices))
+    return as_set(low) if low == high else f"{as_set(low)} … {as_set(high)}"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.completion import complete_campaign
-from engine.cli.output import setting
 from engine.errors import ConfigError
 from engine.terminal.options import ConfigOption, JsonOption
 from engine.terminal.output import console, grid, print_json, warn
@@ -248,9 +247,17 @@ def _print_campaign(record: CampaignRecord, campaign: Campaign) -> None:
     )
     if campaign.description:
         typer.echo(campaign.description)
+    from engine.campaign.numbers import range_text
+
     out = console()
     rows = [
-        [campaign.heading(p.name), p.role, _range(p), _number(p.step), _marks(p)]
+        [
+            campaign.heading(p.name),
+            p.role,
+            range_text(p.low, p.high, p.settable),
+            _number(p.step),
+            _marks(p),
+        ]
         for p in campaign.parameters
     ]
     out.print(grid(["parameter", "role", "values", "step", ""], rows))
@@ -264,15 +271,6 @@ def _print_campaign(record: CampaignRecord, campaign: Campaign) -> None:
         typer.echo(f"constraint: {constraint}")
     for exclusion in campaign.exclusions:
         typer.echo(exclusion.message)
-
-
-def _range(parameter: Parameter) -> str:
-    if parameter.choices is not None:
-        return ", ".join(map(str, parameter.settable))
-    low, high = parameter.bounds
-    if low == high:
-        return setting(low)
-    return f"{setting(low)} … {setting(high)}"
 
 
 def _marks(parameter: Parameter) -> str:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from db.words import run_name
 from engine.campaign import Campaign
 from engine.campaign.history import Run
+from engine.campaign.html import rows_html, section_html
+from engine.campaign.numbers import as_set
 from engine.errors import spell
 from engine.notebook.frames import suggestions_frame
-from engine.notebook.html import table_html
+from engine.notebook.html import interval_text
 from engine.propose.request import Suggestion, SuggestionBatch
 
 if TYPE_CHECKING:
@@ -90,11 +92,41 @@ class Batch:
 
     def _repr_html_(self) -> str:
         title = f"Batch {self.id}" if self.id is not None else "Batch, not recorded"
-        return table_html(
-            f"{title} of {self.campaign.name}",
-            self.to_frame(),
-            remarks=(f"strategy {self.strategy}, seed {self.seed}", *self.notes),
+        campaign = self.campaign
+        runs = [(str(item.order if id_ is None else id_), item) for id_, item in self.numbered]
+        names = [p.name for p in campaign.parameters if self._has(p.name)]
+        wanted = [
+            name
+            for name in campaign.wanted_outcomes
+            if any(name in item.outcomes for _, item in self.numbered)
+        ]
+        rows = [
+            [
+                run,
+                *(as_set({**item.ambient, **item.conditions}.get(name)) for name in names),
+                *(_expected(item, name) for name in wanted),
+                f"{item.p_success:.0%}",
+            ]
+            for run, item in runs
+        ]
+        headings = [*map(campaign.heading, (*names, *wanted)), "success"]
+        return section_html(
+            f"{title} of {campaign.name}",
+            rows_html(["run", *headings], rows),
+            remarks=(
+                *(f"run {run}: {item.reason}" for run, item in runs),
+                *self.notes,
+                f"strategy {self.strategy}, seed {self.seed}",
+            ),
         )
+
+    def _has(self, name: str) -> bool:
+        return any(name in item.conditions or name in item.ambient for _, item in self.numbered)
+
+
+def _expected(item: Suggestion, outcome: str) -> str:
+    forecast = item.outcomes.get(outcome)
+    return "–" if forecast is None else interval_text(forecast)
 
 
 def _run_name(run: Run) -> str:

@@ -14,22 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from db.records import Status, Value
+from db.records import Value
 from engine.campaign import Campaign
 from engine.errors import UsageError
+from engine.notebook.arguments import Folder, paths_of, run_word, statuses_of
 from engine.notebook.batch import Batch
 from engine.notebook.fitted_model import FittedModel
 from engine.notebook.frames import SOURCE, as_file, forecast_cells, runs_frame, units_of
 from engine.notebook.html import table_html
+from engine.notebook.run import LabRun, LoggedRun, read_run, with_run
 from engine.notebook.shown_progress import shown_progress
 from engine.workspace import Workspace
 
 if TYPE_CHECKING:
     from engine.experiments.importers.importing import ImportReport
-    from engine.experiments.record import Recorded
     from engine.experiments.undo import Undone
-
-Folder = str | Path
 
 
 class Lab:
@@ -150,8 +149,8 @@ class Lab:
         which: int | None = None,
         running: bool = False,
         abandon: bool = False,
-    ) -> Recorded:
-        """Record what became of a run, as `engine log` does.
+    ) -> LoggedRun:
+        """Record what became of a run, as `engine log` does; a notebook shows the run.
 
         Args:
             experiment: its id or label; ``None`` for a run that nobody proposed, with
@@ -176,7 +175,7 @@ class Lab:
         from engine.experiments.record import record
 
         entry = Entry(
-            experiment=None if experiment is None else str(experiment),
+            experiment=None if experiment is None else run_word(experiment),
             label=label,
             conditions=conditions or {},
             actual=actual or {},
@@ -188,13 +187,13 @@ class Lab:
             abandon=abandon,
             running=running,
             note=note,
-            micrographs=_paths(micrograph),
-            curves=_paths(curve),
+            micrographs=paths_of(micrograph),
+            curves=paths_of(curve),
         )
         if experiment is None and not entry.conditions:
             raise UsageError("expected a run's id or label, or the conditions of a new run")
         with self.workspace() as workspace:
-            return record(workspace, entry, detail="from Python")
+            return with_run(workspace, record(workspace, entry, detail="from Python"))
 
     def undo(self, *, dry_run: bool = False) -> Undone:
         """Take back the last change of your own, as `engine undo` does; a second call, one more.
@@ -208,13 +207,22 @@ class Lab:
         with self.workspace() as workspace:
             return undo(workspace, login_name(), is_dry_run=dry_run)
 
+    def run(self, experiment: int | str) -> LabRun:
+        """Return one run by its id (a number) or its label; a notebook shows it.
+
+        Raises:
+            NotFoundError, UsageError: there is none, or the label could mean two.
+        """
+        with self.workspace() as workspace:
+            return read_run(workspace, run_word(experiment))
+
     def runs(self, status: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Return the campaign's runs, a row for each: settings, room, means of replicates, status.
 
         Args:
             status: only runs that stand so: proposed, running, completed, failed, abandoned.
         """
-        statuses = None if status is None else [_status(name) for name in _listed(status)]
+        statuses = statuses_of(status)
         with self.workspace() as workspace, workspace.database.read() as tx:
             record, campaign = workspace.active_campaign(tx)
             return runs_frame(campaign, tx.experiments.find(record.id, status=statuses))
@@ -361,23 +369,10 @@ class Lab:
         runs = self.runs()
         counts = runs["status"].value_counts()
         states = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no runs yet"
+        campaign = self.campaign
+        shown = ["label", *(p.name for p in campaign.parameters), *campaign.wanted_outcomes]
         newest = runs.tail(5)
+        remarks = [name for name in ("failed", "note") if newest[name].notna().any()]
+        newest = newest[[*shown, "status", *remarks]]
         newest.attrs = runs.attrs
-        return table_html(f"{self.campaign.name}: {states}", newest, remarks=("The newest runs.",))
-
-
-def _paths(files: Folder | Sequence[Folder]) -> tuple[Path, ...]:
-    return tuple(map(Path, [files] if isinstance(files, str | Path) else files))
-
-
-def _status(word: str) -> Status:
-    if word not in list(Status):
-        raise UsageError(
-            f"expected {', '.join(status.value for status in Status)}, got '{word}'",
-            field="status",
-        )
-    return Status(word)
-
-
-def _listed(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
+        return table_html(f"{campaign.name}: {states}", newest, remarks=("The newest runs.",))

@@ -14,7 +14,7 @@ from engine.campaign import Campaign, Value
 from engine.campaign.history import History, Run
 from engine.errors import UsageError
 from engine.notebook.batch import Batch
-from engine.notebook.frames import read_through
+from engine.notebook.frames import read_through, units_of
 from engine.notebook.html import table_html
 from engine.propose.request import SOURCED_STRATEGIES, ProposeRequest
 from engine.workspace.settings import ImportSettings, ProposeSettings
@@ -209,4 +209,5 @@ class Loop:
             for run in self.history.runs[-5:]
         ]
         frame = pd.DataFrame(rows).set_index("run") if rows else pd.DataFrame()
+        frame.attrs["units"] = units_of(self.campaign, list(frame.columns))
         return table_html(repr(self).strip("<>"), frame)

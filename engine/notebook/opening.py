@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from engine.errors import NotFoundError, StateError, UsageError, nearest_name, place
+from engine.notebook.arguments import Folder
 from engine.notebook.frames import as_file
-from engine.notebook.lab import Folder, Lab
+from engine.notebook.lab import Lab
 from engine.workspace import Workspace
 from engine.workspace.settings import CONFIG_NAME
 

@@ -11,6 +11,7 @@ from db.records import CampaignRecord, ExperimentRecord, NewExperiment, Origin, 
 from db.session import Transaction
 from db.words import nfc, run_name
 from engine.campaign import Campaign
+from engine.campaign.html import section_html
 from engine.errors import (
     DataError,
     ImportRefusedError,
@@ -51,6 +52,18 @@ class ImportReport:
     differences: tuple[str, ...] = ()
     problems: tuple[RowProblem, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        numbers = {
+            "added": self.n_added,
+            "completed with more": self.n_extended,
+            "different": self.n_changed,
+            "unchanged": self.n_unchanged,
+            "refused": len(self.problems),
+        }
+        listed = ", ".join(f"{n} {word}" for word, n in numbers.items() if n) or "no runs"
+        title = f"Dry run: {listed}" if self.is_dry_run else f"Runs: {listed}"
+        return section_html(title, remarks=map(str, (*self.problems, *self.warnings)))
 
 
 def import_file(
