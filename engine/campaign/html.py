@@ -24,7 +24,7 @@ def section_html(title: str, *parts: str, remarks: Iterable[str] = ()) -> str:
 def rows_html(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table whose rows begin with what they are called; nothing where there are no rows.
 
-    >>> rows_html(["name", "value"], [["heat", "20"]])[-57:]
+    >>> rows_html(["name", "value"], [["heat", "20"]])[-56:]
     '<tbody><tr><th>heat</th><td>20</td></tr></tbody></table>'
     """
     body = "".join(
