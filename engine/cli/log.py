@@ -289,7 +289,7 @@ def _facts(words: Sequence[str] | None) -> dict[str, str]:
 
 
 def _clean(text: str | None, option: str) -> str | None:
-    from engine.experiments.importers.cells import CellError, clean_label, clean_text
+    from engine.experiments.importers.words import CellError, clean_label, clean_text
 
     if text is None:
         return None

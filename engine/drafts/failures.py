@@ -10,6 +10,7 @@ from engine.campaign.failures import SPINNING, Failure, loose
 from engine.campaign.vocabulary import RESERVED, loosely
 from engine.drafts.columns import TableColumn
 from engine.experiments.importers import cells
+from engine.experiments.importers.words import CellError
 
 _MOST_KINDS = 12
 
@@ -25,7 +26,7 @@ def failure_words(columns: Sequence[TableColumn]) -> tuple[str, ...]:
             try:
                 if cells.parse_failure(text, SPINNING) is None:
                     continue
-            except cells.CellError:
+            except CellError:
                 is_new = True
             try:
                 words.setdefault(loose(text), Failure.model_validate(text).name)

@@ -32,12 +32,12 @@ from engine.campaign.ranges import outside_text
 from engine.campaign.vocabulary import Kind, Vocabulary, same_unit, unit_problem
 from engine.errors import SpinneretError, UsageError, by_voice, field, nearest_name
 from engine.experiments.importers.cells import (
-    CellError,
     has_decimal_comma,
     parse_condition,
     parse_result,
     refuse_ambiguous,
 )
+from engine.experiments.importers.words import CellError
 
 T = TypeVar("T")
 Role = Literal["controlled", "ambient"]

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from engine.campaign import Campaign
 from engine.campaign.vocabulary import Vocabulary
 from engine.errors import DataError, UsageError, field, nearest_name
-from engine.experiments.importers.cells import CellError, parse_fact
+from engine.experiments.importers.cells import parse_fact
+from engine.experiments.importers.words import CellError
 
 FIELD = "facts"
 

@@ -49,7 +49,7 @@ from engine.experiments.curve_results import (
 )
 from engine.experiments.entries import Entry, check_flags, news_of, next_status, refuse_results
 from engine.experiments.facts import read_facts
-from engine.experiments.importers.cells import CellError, clean_label
+from engine.experiments.importers.words import CellError, clean_label
 from engine.experiments.plausibility import far_from_expected
 from engine.experiments.recorded import Recorded, RecordedValue
 from engine.micrographs.add import PreparedMicrograph, prepare, register

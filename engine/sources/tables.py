@@ -19,6 +19,7 @@ from engine.experiments.importers import cells, matmcl
 from engine.experiments.importers.headings import Column, Columns
 from engine.experiments.importers.number_styles import plain_numbers
 from engine.experiments.importers.reading import read_table
+from engine.experiments.importers.words import CellError
 from engine.sources.axes import Axis, axes_of, match_axes, match_outcomes
 from engine.sources.base import Words, base_words
 from engine.sources.definition import SourceDefinition
@@ -258,7 +259,7 @@ def _run(
             continue
         try:
             value = cells.parse_number(text, heading.name, decimal_comma=comma, unit=heading.unit)
-        except cells.CellError as error:
+        except CellError as error:
             if column.kind == "parameter":
                 conditions[heading.name] = text  # a choice by name, judged column by column
             else:

@@ -9,10 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -20,7 +18,7 @@ from engine import __version__
 from engine.web import problems
 from engine.web.addresses import CAMPAIGNS
 from engine.web.api import routes
-from engine.web.api.common import Problem
+from engine.web.api.description import described
 from engine.web.campaigns import require_campaign
 from engine.web.pages import (
     account,
@@ -102,26 +100,6 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     # https://www.starlette.io/middleware/
     app.add_middleware(Shield, site=site)
     return app
-
-
-def described(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document, with the one schema that every error has."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        schemas = document["components"]["schemas"]
-        schemas["Problem"] = Problem.model_json_schema()
-        # FastAPI adds them for its own answer of 422, in whose place ours is.
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{"token": []}]
-        public_url = app.state.site.front.url
-        if public_url:
-            document["servers"] = [{"url": public_url}]
-        app.openapi_schema = document
-    return app.openapi_schema
 
 
 async def health() -> Response:

@@ -18,12 +18,8 @@ from starlette.exceptions import HTTPException
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, UsageError
 from engine.experiments.conditions import read_conditions, read_counts, read_results
-from engine.experiments.importers.cells import (
-    CellError,
-    clean_text,
-    parse_number,
-    refuse_ambiguous,
-)
+from engine.experiments.importers.cells import parse_number, refuse_ambiguous
+from engine.experiments.importers.words import CellError, clean_text
 from engine.web.policy import SAFE
 from engine.web.rendering import person_of, site_of
 from engine.web.users import Person

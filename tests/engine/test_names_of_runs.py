@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from db.words import nfc
-from engine.experiments.importers.cells import CellError, clean_label, parse_condition
+from engine.experiments.importers.cells import parse_condition
+from engine.experiments.importers.words import CellError, clean_label
 from engine.workspace import Workspace
 
 Engine = Callable[..., Any]

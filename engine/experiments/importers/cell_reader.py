@@ -11,6 +11,7 @@ from engine.campaign import Campaign, Value
 from engine.errors import RowProblem
 from engine.experiments.importers import cells
 from engine.experiments.importers.headings import Column
+from engine.experiments.importers.words import CellError
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class CellReader:
         """Return the cell's content, or ``None`` with a problem noted."""
         try:
             return parse(text)
-        except cells.CellError as error:
+        except CellError as error:
             self.problems.append(
                 RowProblem(number, column.heading, text.strip(), str(error), error.mend)
             )

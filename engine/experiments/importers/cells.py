@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 
 from db.records import Status, reading
@@ -15,6 +14,7 @@ from engine.campaign.failures import Failure, match_failure, names_offered
 from engine.campaign.units import converted
 from engine.campaign.vocabulary import conversion_of
 from engine.errors import by_voice, nearest_name
+from engine.experiments.importers.words import CellError, clean_label
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
@@ -39,27 +39,6 @@ _MISSING = {"", "nan", "na", "n/a", "#n/a", "n.a.", "n.d.", "nd", "null", "none"
     "-", "--", "–", "—",
 }  # fmt: skip
 _NOT_FAILED = {"", "no", "false", "0", "_", "–"}
-# Half a surrogate pair: no database stores it.
-_BROKEN = re.compile(r"[\ud800-\udfff]")
-# Letters and accents by name, which show nothing: fillers of Hangul, Khmer vowels, a joiner of
-# accents, selectors of variants.
-_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | {
-    chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
-}
-MAX_TEXT = 10_000
-# But for tab and line ends. PostgreSQL stores no NUL, terminals obey the others.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-
-
-class CellError(ValueError):
-    """The cell cannot be taken; the message says what was expected.
-
-    ``mend``: what in the campaign would take it.
-    """
-
-    def __init__(self, message: str, mend: str | None = None) -> None:
-        super().__init__(message)
-        self.mend = mend
 
 
 def number_part(text: str) -> str:
@@ -389,41 +368,6 @@ def parse_success(text: str) -> bool | None:
     raise CellError("expected yes or no, true or false")
 
 
-def clean_text(text: str) -> str | None:
-    """Return words as they are kept (line ends unified, outer blanks off), or ``None`` if empty.
-
-    Raises:
-        CellError: control characters, broken letters, or over 10 000 characters.
-    """
-    if _CONTROL.search(text):
-        raise CellError("expected text without control characters")
-    if _BROKEN.search(text):
-        raise CellError("expected text in UTF-8")
-    if len(text) > MAX_TEXT:
-        raise CellError(f"expected at most {MAX_TEXT:,} characters, got {len(text):,}")
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip() or None
-
-
-def clean_label(text: str) -> str | None:
-    """Return a run's label, or ``None`` if the cell is empty.
-
-    Raises:
-        CellError: over 200 characters, line breaks, control characters, or marks that cannot be
-            seen: two labels that differ by one look the same to everybody.
-    """
-    label = clean_text(text)
-    for mark in label or "":
-        if _is_invisible(mark):
-            name = unicodedata.name(mark, "a mark without a name")
-            raise CellError(
-                f"expected a label of letters that can be seen, got {name} (U+{ord(mark):04X}); "
-                "type it anew"
-            )
-    if label is not None and (len(label) > 200 or "\n" in label):
-        raise CellError("expected a label of one line and at most 200 characters")
-    return label
-
-
 def parse_fact(text: str, fact: Fact) -> str | None:
     """Return who, when or with what of a run, ``None`` if the cell is empty.
 
@@ -436,11 +380,6 @@ def parse_fact(text: str, fact: Fact) -> str | None:
         raise
     except ValueError as error:
         raise CellError(str(error)) from None
-
-
-def _is_invisible(letter: str) -> bool:
-    # Cf: zero-width joiners and spaces, soft hyphens, marks of direction. Zl, Zp: line separators.
-    return unicodedata.category(letter) in ("Cf", "Zl", "Zp") or letter in _FILLERS
 
 
 def _word(text: str) -> str:

@@ -27,6 +27,7 @@ from engine.experiments.importers.runs import (
     surplus_warning,
     waiting_warnings,
 )
+from engine.experiments.importers.words import CellError, clean_label, clean_text
 
 MAX_REPLICATE = 1_000_000
 
@@ -126,8 +127,8 @@ class _Entry:
             self._refuse(parameter.name, None, f"expected a value of {parameter.name}")
         outcomes = self._outcomes()
         n_values = sum(map(len, outcomes.values()))
-        label = self._word("label", cells.clean_label)
-        note = self._word("note", cells.clean_text)
+        label = self._word("label", clean_label)
+        note = self._word("note", clean_text)
         facts = self._facts()
         kinds = self._campaign.failures
         stated = self._word("status", partial(cells.parse_status, kinds=kinds)) or (None, None)
@@ -215,7 +216,7 @@ class _Entry:
                 continue
             try:
                 text = cells.parse_fact(str(value), self._campaign.fact(name))
-            except cells.CellError as error:
+            except CellError as error:
                 self._refuse(str(name), value, str(error))
                 continue
             if text is not None:
@@ -243,7 +244,7 @@ class _Entry:
             return None
         try:
             return parse(str(value))
-        except cells.CellError as error:
+        except CellError as error:
             self._refuse(key, value, str(error))
             return None
 

@@ -26,7 +26,6 @@ from engine.errors import (
     by_voice,
     place,
 )
-from engine.experiments.importers import cells
 from engine.experiments.importers.cell_reader import CellReader
 from engine.experiments.importers.headings import Column
 from engine.experiments.importers.raw import RawTable, refuse_too_many
@@ -38,6 +37,7 @@ from engine.experiments.importers.runs import (
     status_of,
     waiting_warnings,
 )
+from engine.experiments.importers.words import clean_label
 
 CONDITIONS = ("f", "c", "v", "r", "t", "w")
 RESULTS = ("fracture", "elongation", "elastic modulus", "tangent modulus", "yield")
@@ -110,7 +110,7 @@ def _runs(raw: RawTable, campaign: Campaign, warnings: list[str]) -> list[Import
     first_rows: dict[str, tuple[int, dict[str, Value]]] = {}
     directions: dict[tuple[str, str], tuple[int, dict[str, float]]] = {}
     for number, texts in zip(raw.numbers, raw.rows, strict=True):
-        label = reader.read(number, layout.id, texts[layout.id.index], cells.clean_label)
+        label = reader.read(number, layout.id, texts[layout.id.index], clean_label)
         direction = DIRECTIONS.get(_without_zero(texts[layout.dir.index]))
         if direction is None:
             expected = "expected 1 (longitudinal) or 0 (transverse)"

@@ -39,6 +39,7 @@ from engine.experiments.importers.runs import (
     waiting_warnings,
 )
 from engine.experiments.importers.scatter import join_scatter, read_scatter
+from engine.experiments.importers.words import clean_label, clean_text
 
 
 def read_runs(
@@ -264,11 +265,11 @@ def _word(row: Row, column: Column, text: str, reader: CellReader) -> None:
     """Read the cell of a column that means the same in every campaign."""
     kinds = reader.campaign.failures
     if column.kind == "label":
-        row.label = reader.read(row.number, column, text, cells.clean_label)
+        row.label = reader.read(row.number, column, text, clean_label)
     elif column.kind == "experiment":
         row.experiment = text.strip() or None
     elif column.kind == "note":
-        row.note = reader.read(row.number, column, text, cells.clean_text)
+        row.note = reader.read(row.number, column, text, clean_text)
     elif column.kind == "replicate":
         row.replicate = reader.read(row.number, column, text, cells.parse_replicate) or 1
     elif column.kind == "success":

@@ -21,7 +21,7 @@ from engine.errors import DataError, UsageError
 from engine.experiments.conditions import read_conditions, read_results
 from engine.experiments.entries import Entry
 from engine.experiments.facts import read_facts
-from engine.experiments.importers.cells import CellError, clean_label, clean_text
+from engine.experiments.importers.words import CellError, clean_label, clean_text
 from engine.experiments.receipt import receipt
 from engine.experiments.record import Recorded, record_series
 from engine.experiments.undo import undo

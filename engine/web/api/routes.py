@@ -5,13 +5,21 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from engine.web.addresses import API, CAMPAIGNS
-from engine.web.api import asking, campaigns, curves, experiments, proposals, run_lists
+from engine.web.api import (
+    asking,
+    campaigns,
+    curves,
+    description,
+    experiments,
+    proposals,
+    run_lists,
+)
 from engine.web.api.common import checked, known_names
 from engine.web.campaigns import require_campaign
 
 router = APIRouter(prefix=API, dependencies=[Depends(checked), Depends(known_names)])
 router.include_router(campaigns.router)
-for _module in (proposals, run_lists, experiments, curves, asking):
+for _module in (description, proposals, run_lists, experiments, curves, asking):
     router.include_router(
         _module.router,
         prefix=f"{CAMPAIGNS}/{{campaign}}",

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
+from engine.experiments.importers.words import label_pattern, note_pattern
 from engine.propose.request import STRATEGIES
 from engine.workspace.init import TEMPLATES
 from engine.workspace.settings import MAX_BATCH
 
-Text = Annotated[str, Field(max_length=10_000)]
+
+def is_whole(sent: Any) -> bool:
+    """Whether what was sent is a number without a fraction."""
+    return isinstance(sent, float) and sent.is_integer()
+
+
+Text = Annotated[str, Field(max_length=10_000, json_schema_extra={"pattern": note_pattern()})]
+Label = Annotated[
+    str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": label_pattern()})
+]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+# A JSON schema takes 8.0 for an integer, as JavaScript does: so do we.
+WHOLE = BeforeValidator(lambda sent: int(sent) if is_whole(sent) else sent)
 Number = Annotated[FiniteFloat, Field(ge=-1e300, le=1e300)]
 Value = Number | Annotated[str, Field(max_length=200)]
 Conditions = Annotated[dict[Name, Value], Field(max_length=200)]
@@ -45,7 +57,7 @@ class NewRevision(_Sent):
     definition: dict[str, Any] | None = None
     toml: Annotated[str, Field(max_length=200_000)] | None = None
     note: Text | None = None
-    based_on: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    based_on: Annotated[int, Field(ge=1, le=2**31), WHOLE] | None = None
     dry_run: bool = False
 
 
@@ -57,7 +69,7 @@ class NewRun(_Sent):
 
     conditions: Conditions
     facts: Facts = Field(default_factory=dict)
-    label: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    label: Label | None = None
     note: Text | None = None
 
 
@@ -70,7 +82,7 @@ class Results(_Sent):
 
     results: Annotated[dict[Name, Replicates], Field(min_length=1, max_length=200)]
     mode: Literal["add", "replicate", "correct"] = "add"
-    which: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    which: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
     actual: Conditions = Field(default_factory=dict)
     note: Text | None = None
 
@@ -79,10 +91,10 @@ class Retraction(_Sent):
     """Results to take back: of these outcomes (`which`: one replicate), or all; or pictures."""
 
     outcomes: Annotated[list[Name], Field(max_length=200)] = Field(default_factory=list)
-    which: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    micrographs: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]], Field(max_length=200)] = (
-        Field(default_factory=list)
-    )
+    which: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
+    micrographs: Annotated[
+        list[Annotated[int, Field(ge=1, le=2**53), WHOLE]], Field(max_length=200)
+    ] = Field(default_factory=list)
     note: Text | None = None
 
 
@@ -116,7 +128,9 @@ class NewProposal(_Sent):
     """What to propose: `at` is today's room, `fixed` holds settings."""
 
     # Sizes and names are checked where they are for everybody, so that all get the same sentence.
-    n: Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": MAX_BATCH})] | None = None
+    n: (
+        Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": MAX_BATCH}), WHOLE] | None
+    ) = None
     at: Conditions = Field(default_factory=dict)
     fixed: Conditions = Field(default_factory=dict)
     max_distinct: Conditions = Field(default_factory=dict)
@@ -125,7 +139,7 @@ class NewProposal(_Sent):
     replicates: bool = False
     preview: bool | None = None
     strategy: Annotated[Text, Field(json_schema_extra={"examples": [*STRATEGIES]})] | None = None
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] | None = None
 
 
 class Ask(_Sent):
@@ -154,8 +168,8 @@ class AskPreview(_Sent):
     """Conditions whose mats are to be drawn, and how many pictures."""
 
     conditions: Annotated[dict[Name, Value], Field(min_length=1, max_length=200)]
-    n: Annotated[int, Field(ge=1, le=8)] = 3
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    n: Annotated[int, Field(ge=1, le=8), WHOLE] = 3
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] = 0
 
 
 class NewRefresh(_Sent):
@@ -163,7 +177,7 @@ class NewRefresh(_Sent):
 
     full: bool = False
     accept_suspicious: bool = False
-    steps: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    steps: Annotated[int, Field(ge=1, le=100_000), WHOLE] | None = None
 
 
 class Promotion(_Sent):
@@ -176,5 +190,5 @@ class Look(_Sent):
     """Conditions whose mats are looked for; those that are not named are left open."""
 
     conditions: Annotated[dict[Name, Value], Field(min_length=1, max_length=200)]
-    k: Annotated[int, Field(ge=1, le=100)] = 6
+    k: Annotated[int, Field(ge=1, le=100), WHOLE] = 6
     gallery: Literal["campaign", "sources", "all"] = "campaign"

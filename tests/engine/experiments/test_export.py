@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from db.records import NewExperiment, Origin, Status
 from engine.experiments.export import export_document, render, rendered_parts, write_export
-from engine.experiments.importers.cells import CellError, clean_label
 from engine.experiments.importers.importing import import_file
+from engine.experiments.importers.words import CellError, clean_label
 from engine.workspace import Workspace
 from engine.workspace.init import initialise
 

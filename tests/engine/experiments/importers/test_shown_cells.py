@@ -10,9 +10,10 @@ from typing import Any
 import openpyxl
 import pytest
 
-from engine.experiments.importers.cells import CellError, parse_number
+from engine.experiments.importers.cells import parse_number
 from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.table import read_conditions, read_runs
+from engine.experiments.importers.words import CellError
 
 Engine = Callable[..., Any]
 
