@@ -62,10 +62,10 @@ class _ToStderr(logging.Handler):
 
 def set_up(*, as_json: bool | None = None, level: int | None = None) -> None:
     """Say what is logged, and how; ``None`` lets the environment decide."""
-    asked = os.environ.get(VARIABLE, "").lower()
-    wants_json = "json" in asked if as_json is None else as_json
+    setting = os.environ.get(VARIABLE, "").lower()
+    wants_json = "json" in setting if as_json is None else as_json
     if level is None:
-        level = logging.INFO if wants_json or "info" in asked else logging.WARNING
+        level = logging.INFO if wants_json or "info" in setting else logging.WARNING
     handler = _ToStderr()
     handler.setFormatter(JsonLine() if wants_json else PlainLine())
     logger = logging.getLogger("spinneret")

@@ -165,8 +165,8 @@ def propose(
         if drift:
             warn(drift)
         seed = secrets.randbelow(2**31) if seed is None else seed
-        asked = (n, at, fix, max_distinct, strategy, robust, replicates, explore)
-        if replace is not None and any(asked):
+        options = (n, at, fix, max_distinct, strategy, robust, replicates, explore)
+        if replace is not None and any(options):
             raise UsageError(
                 "--replace asks as the rejected run's batch did; only --seed, --dry-run and how "
                 "it is shown fit"

@@ -78,16 +78,16 @@ def watch(
             outcomes += watcher.look()
             time.sleep(settings.settle_s)
             outcomes += watcher.look()
-            _tell(outcomes, as_json=as_json)
+            _print(outcomes, as_json=as_json)
         else:
             say(f"watching {watcher.folder}; Ctrl-C ends it")
             for new in watcher.run(lambda: False):
-                _tell(new, as_json=False)
+                _print(new, as_json=False)
                 outcomes += new
         _sum_up(watcher, outcomes, as_json=as_json)
 
 
-def _tell(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+def _print(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
     for outcome in outcomes:
         if outcome.registered is not None:
             if not as_json:

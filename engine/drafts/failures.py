@@ -17,7 +17,7 @@ _MOST_KINDS = 12
 
 def failure_words(columns: Sequence[TableColumn]) -> tuple[str, ...]:
     """Return the kinds that a column ``failed`` holds; none where those of spinning cover it."""
-    words: dict[str, str] = {}
+    names: dict[str, str] = {}
     is_new = False
     for column in columns:
         if RESERVED.get(loosely(column.heading)) != "failed":
@@ -29,7 +29,7 @@ def failure_words(columns: Sequence[TableColumn]) -> tuple[str, ...]:
             except CellError:
                 is_new = True
             try:
-                words.setdefault(loose(text), Failure.model_validate(text).name)
+                names.setdefault(loose(text), Failure.model_validate(text).name)
             except ValidationError:  # no word that could be one: the import says so, with its row
                 return ()
-    return tuple(words.values()) if is_new and len(words) <= _MOST_KINDS else ()
+    return tuple(names.values()) if is_new and len(names) <= _MOST_KINDS else ()

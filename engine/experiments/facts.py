@@ -66,9 +66,9 @@ def find_fact(campaign: Campaign, word: str) -> str:
     if meaning is not None and meaning[0] == "fact":
         return meaning[1]
     names = [fact.name for fact in campaign.facts]
-    known = ", ".join(names) or "none in this campaign"
+    names_known = ", ".join(names) or "none in this campaign"
     raise UsageError(
         f"'{word}' is no fact of the campaign '{campaign.name}'.{nearest_name(word, names)} "
-        f"Known: {known}",
+        f"Known: {names_known}",
         field=FIELD,
     )

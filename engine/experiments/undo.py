@@ -103,8 +103,8 @@ class _Undoing:
 
     def _restore_picture(self, item: TouchedRecord) -> None:
         assert item.replicate is not None  # noqa: S101 -- its number
-        put = self._tx.micrographs.put_back if item.former else self._tx.micrographs.remove
-        put(item.replicate, note=f"undo {self._change.id}")
+        change = self._tx.micrographs.put_back if item.former else self._tx.micrographs.remove
+        change(item.replicate, note=f"undo {self._change.id}")
 
     def _restore_condition(self, item: TouchedRecord) -> None:
         if item.former is None:

@@ -29,9 +29,9 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     Raises:
         UsageError: not exactly one ``{run}``, or a word in braces that means nothing.
     """
-    words = re.findall(r"\{[^{}]*\}", pattern)
-    strangers = [word for word in words if word not in _PARTS]
-    if strangers or words.count(RUN) != 1:
+    marks = re.findall(r"\{[^{}]*\}", pattern)
+    strangers = [word for word in marks if word not in _PARTS]
+    if strangers or marks.count(RUN) != 1:
         mend = f"'{strangers[0]}' means nothing" if strangers else "a pattern has one {run}"
         raise UsageError(
             f"expected a name with {RUN} in it, and {NUMBER} for a number or {ANYTHING} for "

@@ -111,11 +111,11 @@ def run_of(
     Raises:
         UnmatchedError: no run, or two of them.
     """
-    words = runs_named(path, patterns)
-    if not words:
+    names = runs_named(path, patterns)
+    if not names:
         raise UnmatchedError(f"expected a name such as {' or '.join(patterns)}")
     runs: dict[int, ExperimentRecord] = {}
-    for word in words:
+    for word in names:
         try:
             run = find_experiment(tx, campaign, word)
         except NotFoundError:
@@ -124,7 +124,7 @@ def run_of(
             raise UnmatchedError(marked(error)) from error
         runs[run.id] = run
     if not runs:
-        raise UnmatchedError(f"no run is labelled or numbered {' or '.join(words)}")
+        raise UnmatchedError(f"no run is labelled or numbered {' or '.join(names)}")
     if len(runs) > 1:
         listed = " and ".join(run.name for run in runs.values())
         raise UnmatchedError(f"the name could mean the runs {listed}; rename the file")

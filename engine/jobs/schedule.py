@@ -155,7 +155,7 @@ def pause(workspace: Workspace, job_id: str) -> None:
     Raises:
         NotFoundError: there is no such job.
     """
-    _put(workspace, job_id, None)
+    _store(workspace, job_id, None)
 
 
 def resume(workspace: Workspace, job_id: str) -> datetime | None:
@@ -166,7 +166,7 @@ def resume(workspace: Workspace, job_id: str) -> datetime | None:
     """
     job = _job(workspace, job_id)
     moment = next_after(job.definition, now())
-    _put(workspace, job_id, moment)
+    _store(workspace, job_id, moment)
     return moment
 
 
@@ -181,11 +181,11 @@ def trigger(workspace: Workspace, job_id: str) -> bool:
     if job.next_run_at is None:
         mend = by_voice(f"run `engine schedule resume {job_id}` first", "resume it first")
         raise StateError(f"'{job_id}' is paused: {mend}")
-    _put(workspace, job_id, now())
+    _store(workspace, job_id, now())
     return schedule_status(workspace).holder is not None
 
 
-def _put(workspace: Workspace, job_id: str, moment: datetime | None) -> None:
+def _store(workspace: Workspace, job_id: str, moment: datetime | None) -> None:
     job = _job(workspace, job_id)
     with workspace.database.write("schedule") as tx:
         tx.schedule.put(JobRecord(job.id, moment, job.definition))

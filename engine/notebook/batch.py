@@ -94,8 +94,8 @@ class Batch:
         title = f"Batch {self.id}" if self.id is not None else "Batch, not recorded"
         campaign = self.campaign
         runs = [(str(item.order if id_ is None else id_), item) for id_, item in self.numbered]
-        names = [p.name for p in campaign.parameters if self._has(p.name)]
-        wanted = [
+        names = [p.name for p in campaign.parameters if self._is_set(p.name)]
+        outcomes = [
             name
             for name in campaign.wanted_outcomes
             if any(name in item.outcomes for _, item in self.numbered)
@@ -104,12 +104,12 @@ class Batch:
             [
                 run,
                 *(as_set({**item.ambient, **item.conditions}.get(name)) for name in names),
-                *(_expected(item, name) for name in wanted),
+                *(_expected(item, name) for name in outcomes),
                 f"{item.p_success:.0%}",
             ]
             for run, item in runs
         ]
-        headings = [*map(campaign.heading, (*names, *wanted)), "success"]
+        headings = [*map(campaign.heading, (*names, *outcomes)), "success"]
         return section_html(
             f"{title} of {campaign.name}",
             rows_html(["run", *headings], rows),
@@ -120,7 +120,7 @@ class Batch:
             ),
         )
 
-    def _has(self, name: str) -> bool:
+    def _is_set(self, name: str) -> bool:
         return any(name in item.conditions or name in item.ambient for _, item in self.numbered)
 
 

@@ -104,10 +104,10 @@ def _begin(steps: Any, path: list[str]) -> None:
 
 
 def _work_in_process(work: Work, task: Task) -> Trace:
-    return work(task, _put)
+    return work(task, _record)
 
 
-def _put(
+def _record(
     stage: str, completed: int = 0, total: int = 0, numbers: Mapping[str, float] | None = None
 ) -> None:
     _steps.put((stage, completed, total, numbers))

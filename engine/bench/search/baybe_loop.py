@@ -110,9 +110,9 @@ def _objective(history: History) -> Any:
 def _places(rows: Any, batch: Any) -> list[int]:
     """Return the places of the rows of ``batch`` among ``rows``, each once."""
     places: list[int] = []
-    for wanted in batch.itertuples(index=False):
+    for choice in batch.itertuples(index=False):
         is_equal = np.all(
-            [rows[name] == value for name, value in zip(rows, wanted, strict=True)], 0
+            [rows[name] == value for name, value in zip(rows, choice, strict=True)], 0
         )
         free = [int(place) for place in np.flatnonzero(is_equal) if int(place) not in places]
         places.append(free[0])

@@ -44,8 +44,8 @@ def choose_by_botorch(
     X = torch.from_numpy(space.encode([run.conditions for run in runs], fill))
     choices = torch.from_numpy(space.encode(pool, fill))
     objectives = campaign.objectives
-    means = [[float(np.mean(run.outcomes[o.outcome])) for o in objectives] for run in runs]
-    Y = torch.from_numpy(gains_of(means, objectives))
+    averages = [[float(np.mean(run.outcomes[o.outcome])) for o in objectives] for run in runs]
+    Y = torch.from_numpy(gains_of(averages, objectives))
     sampler = SobolQMCNormalSampler(torch.Size([_DRAWS]), seed=seed)
     # The same shuffled order for all that is equally promising: the first row is no better.
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(choices)))

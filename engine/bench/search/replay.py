@@ -292,10 +292,10 @@ def _findings(
     }
     if config.smoothed:
         smooth = Pool.from_runs(pool.campaign, smoothed_runs(pool.campaign, pool.runs))
-        again = [smooth.scored(trace) for trace in traces]
+        smoothed = [smooth.scored(trace) for trace in traces]
         findings["smoothed"] = {
             "judge": JUDGE,
-            "summary": summarise(again, config.strategies, config.protocol, reference),
+            "summary": summarise(smoothed, config.strategies, config.protocol, reference),
             "hypervolume": smooth.hypervolume,
         }
     return findings

@@ -184,8 +184,8 @@ def _merge(
         if clash is not row:
             problems.append(_repetition(row, clash, columns))
             continue
-        for same, values in ((conditions, row.conditions), (facts, row.facts)):
-            problems += _contradictions(same, values, row, first, columns)
+        for common, values in ((conditions, row.conditions), (facts, row.facts)):
+            problems += _contradictions(common, values, row, first, columns)
         for outcome, result in row.results.items():
             outcomes.setdefault(outcome, {})[row.replicate] = result
         for outcome, replicates in row.series.items():
@@ -223,12 +223,12 @@ def _merge(
 
 
 def _contradictions(
-    same: dict[str, Value], values: Mapping[str, Value], row: Row, first: Row, columns: Columns
+    common: dict[str, Value], values: Mapping[str, Value], row: Row, first: Row, columns: Columns
 ) -> list[RowProblem]:
     """Add a row's values to those of its run; return what differs."""
     problems = []
     for name, value in values.items():
-        expected_value = same.setdefault(name, value)
+        expected_value = common.setdefault(name, value)
         if expected_value != value:
             expected = f"expected {expected_value}, as in row {first.number} of the same run"
             heading = _heading_of(name, columns)

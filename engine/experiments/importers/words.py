@@ -74,8 +74,8 @@ def label_pattern() -> str:
     """Return the regular expression of a label for a JSON schema: nothing that cannot be seen."""
     # ECMA 262 without its flag `u` reads letters beyond 0xFFFF as two, so none of those is named.
     hidden = (code for code in range(0x80, 0xD800) if _is_invisible(chr(code)))
-    further = (code for code in range(0xE000, 0x10000) if _is_invisible(chr(code)))
-    return "^[^" + r"\u0000-\u001f\u007f" + "".join(_escaped([*hidden, *further])) + "]*$"
+    others = (code for code in range(0xE000, 0x10000) if _is_invisible(chr(code)))
+    return "^[^" + r"\u0000-\u001f\u007f" + "".join(_escaped([*hidden, *others])) + "]*$"
 
 
 def note_pattern() -> str:
