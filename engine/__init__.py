@@ -35,6 +35,7 @@ _HOMES = {
     "engine.notebook.batch": ("Batch",),
     "engine.notebook.lab": ("Lab",),
     "engine.notebook.memory": ("Loop", "history", "suggest"),
+    "engine.notebook.micrographs": ("MicrographTable", "read_micrographs"),
     "engine.notebook.opening": ("create", "open"),
     "engine.notebook.run": ("LabRun",),
     "engine.propose.plugin_strategy": ("SpaceView", "StrategyTask"),

@@ -24,6 +24,8 @@ from engine.notebook.lab import Lab as Lab
 from engine.notebook.memory import Loop as Loop
 from engine.notebook.memory import history as history
 from engine.notebook.memory import suggest as suggest
+from engine.notebook.micrographs import MicrographTable as MicrographTable
+from engine.notebook.micrographs import read_micrographs as read_micrographs
 from engine.notebook.opening import create as create
 from engine.notebook.opening import open as open
 from engine.notebook.run import LabRun as LabRun

@@ -8,10 +8,12 @@ import tomllib
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 import yaml
 from installed_plugins import install_plugins
+from PIL import Image
 from typer.cli import get_docs_for_click
 from typer.testing import CliRunner
 
@@ -19,6 +21,7 @@ from engine.cli.app import app
 from engine.propose.sampling import Sampler
 from engine.propose.space import Space
 from engine.workspace.settings import read_campaign_file
+from generator.scenes import draw_scene
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -92,6 +95,11 @@ def test_what_is_said_of_python_runs_as_it_stands(tmp_path: Path) -> None:
     bodies = BLOCK.findall((DOCS / "python.md").read_text(encoding="utf-8"))
     script = "\n".join(body for language, body in bodies if language == "python")
     install_from_documents(DOCS / "python.md", tmp_path)
+    (tmp_path / "pictures").mkdir()
+    scene = draw_scene(np.random.default_rng(1), side=96).grey
+    Image.fromarray(np.clip(200 * scene, 0, 255).astype(np.uint8)).save(
+        tmp_path / "pictures" / "a.png"
+    )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SPINNERET_")}
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning:engine", "-c", script],

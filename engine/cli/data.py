@@ -13,7 +13,7 @@ from engine.cli import init, log, status
 from engine.cli.import_view import import_document, print_import
 from engine.errors import UsageError, field
 from engine.terminal.options import ConfigOption, EncodingOption, HiddenOption, JsonOption
-from engine.terminal.output import console, print_json, print_table, warn
+from engine.terminal.output import console, print_json, print_table, say, warn
 from surrogate.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -143,6 +143,10 @@ def export(
             "--format", help="csv, xlsx or json.", show_default="as the file is named, else csv"
         ),
     ] = None,
+    micrographs: Annotated[
+        Path | None,
+        typer.Option(help="Also a table of what the pictures show, a row each: .csv or .xlsx."),
+    ] = None,
     to: Annotated[
         str | None,
         typer.Option(help="electrospinning-data: a submission record (JSON) to review, unsent."),
@@ -164,13 +168,15 @@ def export(
     """Write every experiment of the campaign; `engine import` reads it back.
 
     CSV and Excel: a row for each replicate, conditions as really run. JSON: everything, proposed
-    conditions, who and when included. With --to electrospinning-data: completed runs as a record
-    for Electrospinning-Data.org, in its names and units. Nothing is sent.
+    conditions, what micrographs show, who and when included. With --to electrospinning-data:
+    completed runs as a record for Electrospinning-Data.org, in its names and units, unsent.
     """
     if file is not None and out is not None:
         raise UsageError(f"contradicts {field('file')}: keep one of them", field="out")
     file = file or out
     if to is not None:
+        if micrographs is not None:
+            raise UsageError(f"contradicts {field('to')}: keep one of them", field="micrographs")
         _write_submission(
             to, file, file_format, polymer or (), solvent or (), direction, config
         )  # fmt: skip
@@ -178,13 +184,20 @@ def export(
     for option, value in {"polymer": polymer, "solvent": solvent, "direction": direction}.items():
         if value:
             raise UsageError(f"is for {field('to')} electrospinning-data", field=option)
+    from engine.bulk.tables import check_table
     from engine.experiments.export import choose_format, rendered_parts, write_export
     from engine.workspace import Workspace
 
     chosen = choose_format(file, file_format)
+    check_table(micrographs, "micrographs")
     with Workspace.open(config) as workspace, workspace.database.read() as tx:
         record, campaign = workspace.active_campaign(tx)
         curves = tx.curves.find(record.id) if chosen == "json" else ()
+        if micrographs is not None:
+            from engine.bulk.recorded import write_recorded
+
+            n_pictures = write_recorded(micrographs, tx.experiments.each(record.id))
+            say(f"{n_pictures} micrographs → {micrographs}")
         runs = tx.experiments.each(record.id)
         parts = rendered_parts(chosen, record, campaign, runs, curves)
         if file is None:

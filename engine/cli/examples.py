@@ -33,6 +33,7 @@ EXAMPLES = {
     "micrograph show": "3 --out 3.png",
     "micrograph measure": "--missing",
     "micrograph remove": '3 --note "of another mat"',
+    "micrograph read": "pictures --out table.csv --fibres f.csv",
     "micrograph check": "--false-share 0.1",
     "curve add": "41.csv --experiment 41 --width 10",
     "curve list": "--experiment 41",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.completion import complete_micrograph, complete_run
+from engine.cli.micrograph_read import read
 from engine.cli.progress import progress_bar
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
     group.command()(show)
     group.command()(measure)
     group.command()(remove)
+    group.command()(read)
     group.command()(check)
     app.add_typer(group, name="micrograph")
 

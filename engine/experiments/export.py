@@ -214,6 +214,10 @@ def experiment_document(
                 "width_px": picture.width_px,
                 "height_px": picture.height_px,
                 "nm_per_pixel": picture.nm_per_pixel,
+                "nm_per_pixel_source": picture.nm_per_pixel_source,
+                "rotation_axis": picture.rotation_axis,
+                "crop": list(picture.crop) if picture.crop else None,
+                "statistics": dict(picture.statistics) if picture.statistics else None,
             }
             for picture in experiment.micrographs
         ],
@@ -284,23 +288,31 @@ def workbook_bytes(
     title: str, headings: Sequence[str], rows: Iterable[Sequence[Value | None]]
 ) -> bytes:
     """Return a table as an Excel workbook of one sheet: text is text, numbers have all digits."""
+    return workbook_of([(title, headings, rows)])
+
+
+def workbook_of(
+    sheets: Iterable[tuple[str, Sequence[str], Iterable[Sequence[Value | None]]]],
+) -> bytes:
+    """Return tables, each with its title and headings, as a workbook of a sheet for each."""
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
 
     # Row by row: a workbook in memory takes some fifty times its file.
     # https://openpyxl.readthedocs.io/en/stable/optimized.html
     workbook = openpyxl.Workbook(write_only=True)
-    sheet = workbook.create_sheet(title)
+    for title, headings, rows in sheets:
+        sheet = workbook.create_sheet(title)
 
-    def cell(value: Value | None) -> Any:
-        written = WriteOnlyCell(sheet, protect_apostrophe(str(_text(value))) or None)
-        # A label such as "=A1" is text, never a formula; a number keeps all its digits.
-        written.data_type = "s" if isinstance(value, str | Reading) else "n"
-        return written
+        def cell(value: Value | None, sheet: Any = sheet) -> Any:
+            written = WriteOnlyCell(sheet, protect_apostrophe(str(_text(value))) or None)
+            # A label such as "=A1" is text, never a formula; a number keeps all its digits.
+            written.data_type = "s" if isinstance(value, str | Reading) else "n"
+            return written
 
-    sheet.append([cell(heading) for heading in headings])
-    for row in rows:
-        sheet.append([cell(value) for value in row])
+        sheet.append([cell(heading) for heading in headings])
+        for row in rows:
+            sheet.append([cell(value) for value in row])
     content = io.BytesIO()
     workbook.save(content)
     return content.getvalue()

@@ -33,7 +33,7 @@ def named_pictures(folder: Path) -> list[tuple[str, Path]]:
     if published.is_dir():
         return _by_folder(published)
     if flat:
-        return [(_id_of(path), path) for path in sorted(flat, key=_order)]
+        return [(id_of(path), path) for path in sorted(flat, key=_order)]
     return _by_folder(folder)
 
 
@@ -48,13 +48,18 @@ def _pictures(folder: Path) -> list[Path]:
     return [p for p in folder.iterdir() if p.is_file() and p.suffix.casefold() in SUFFIXES]
 
 
-def _id_of(path: Path) -> str:
+def id_of(path: Path) -> str:
+    """Return the ID in a picture's name: all of it, less an underscore and a number.
+
+    >>> id_of(Path("41a_3.tif")), id_of(Path("mat.png"))
+    ('41a', 'mat')
+    """
     name, separator, number = path.stem.rpartition("_")
     return name if separator and name and number.isdigit() else path.stem
 
 
 def _order(path: Path) -> tuple[str, int, str]:
-    word, number = _id_of(path), path.stem.rpartition("_")[2]
+    word, number = id_of(path), path.stem.rpartition("_")[2]
     # 2 before 10.
     padded = word.zfill(12) if word.isdigit() else word
     return padded, int(number) if number.isascii() and number.isdigit() else 0, path.name

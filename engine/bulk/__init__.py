@@ -1,0 +1,1 @@
+"""Many pictures measured at once, without a campaign: a folder in, a table out."""

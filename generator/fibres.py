@@ -1,0 +1,139 @@
+"""Fibre by fibre: which edges of a reading are the outline of one fibre, and how thick that one is.
+
+Edges are a sample of all outlines, from both sides of a fibre. Two belong to one fibre where they
+put its axis into one line, at one thickness; fibres are the connected parts of that graph. What
+another fibre covers over a long way is two pieces, each a row of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from generator.judge import CENTRES, FIRST_BIN
+from generator.reading import Reading
+
+SURE = 0.6
+"""Least probability that an edge is a fibre's outline."""
+
+REACH, LONGEST_REACH = 8.0, 40.0
+"""So many mean distances between edges of one fibre, at most so many diameters, may lie between."""
+
+ASIDE, DRIFT = 0.35, 0.06
+"""How far beside the other's axis [diameters], and what is allowed for a bend [of the distance]."""
+
+TURN, RATIO = 0.2, 0.3
+"""Differences between directions [rad] and between ln diameters."""
+
+ALIKE = 0.5
+"""Share of an edge's error that all edges of its fibre have in common."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fibres:
+    """Fibres of a picture, each (n,).
+
+    ``x``, ``y``: a place on the axis [px of the picture, 0 in the middle of its first pixel].
+    ``angle``: from the picture's width, anticlockwise [degrees, 0 … 180). ``width``
+    and its standard error ``error`` [px]. ``n_places``: edges that it rests on.
+    """
+
+    x: Array
+    y: Array
+    angle: Array
+    width: Array
+    error: Array
+    n_places: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return self.x.size
+
+
+def find_fibres(reading: Reading) -> Fibres:
+    """Return the fibres of a reading, from the top of the picture down."""
+    sure = np.flatnonzero(reading.fibre > SURE)
+    if not sure.size or reading.mean_diameter is None:
+        nothing = np.zeros(0)
+        return Fibres(*(nothing,) * 5, np.zeros(0, dtype=np.intp))
+    edges = reading.edges.only(reading.fibre > SURE)
+    diameter = reading.diameter[sure]
+    spread = _spreads(reading, sure)
+    rows, columns = edges.at(0.5 * diameter)
+    angle = np.arctan2(-edges.right, edges.down)
+    reach = REACH * float(np.median(edges.length)) + float(np.median(diameter))
+    part = _parts(rows, columns, angle, diameter, min(reach, LONGEST_REACH * reading.mean_diameter))
+    weight = edges.length / np.maximum(spread, 1e-6) ** 2
+    n = int(part.max()) + 1
+    total = np.bincount(part, weight, n)
+
+    def mean(values: Array) -> Array:
+        return np.asarray(np.bincount(part, weight * values, n) / total)
+
+    turned = np.arctan2(mean(np.sin(2.0 * angle)), mean(np.cos(2.0 * angle)))
+    width, count = mean(diameter), np.bincount(part, minlength=n)
+    own = np.sqrt(mean(spread**2) * (ALIKE + (1.0 - ALIKE) / count))
+    middle = _middle_edges(part, rows, columns, n)
+    y, x = reading.in_picture(rows[middle], columns[middle])
+    order = np.lexsort((x, y))
+    degrees = np.degrees(-0.5 * turned) % 180.0
+    return Fibres(
+        x[order],
+        y[order],
+        degrees[order],
+        width[order] * reading.scale,
+        own[order] * reading.scale,
+        count[order],
+    )
+
+
+def _spreads(reading: Reading, sure: NDArray[np.intp]) -> Array:
+    """Return how far each edge's diameter is in doubt [px of the reading]."""
+    bins = reading.kinds[sure, FIRST_BIN:].astype(np.float64)
+    bins /= bins.sum(axis=1, keepdims=True)
+    mean = bins @ CENTRES
+    return np.sqrt(np.maximum(bins @ CENTRES**2 - mean**2, 0.0))
+
+
+def _parts(
+    rows: Array, columns: Array, angle: Array, diameter: Array, reach: float
+) -> NDArray[np.intp]:
+    """Return the number of the fibre that each edge belongs to."""
+    places = np.stack([rows, columns], axis=1)
+    pairs = cKDTree(places).query_pairs(reach, output_type="ndarray")
+    first, second = pairs.T
+    down, right = (places[second] - places[first]).T
+    apart = np.hypot(down, right)
+    # The difference of two directions that have no sign.
+    turn = np.abs((angle[first] - angle[second] + 0.5 * np.pi) % np.pi - 0.5 * np.pi)
+    aside = np.maximum(
+        *(np.abs(down * np.cos(angle[one]) - right * np.sin(angle[one])) for one in (first, second))
+    )
+    thin = np.minimum(diameter[first], diameter[second])
+    is_one = (
+        (turn < TURN)
+        & (aside < ASIDE * thin + DRIFT * apart)
+        & (np.abs(np.log(diameter[first] / diameter[second])) < RATIO)
+    )
+    graph = coo_array(
+        (np.ones(int(is_one.sum())), (first[is_one], second[is_one])),
+        shape=(rows.size, rows.size),
+    )
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.intp)
+
+
+def _middle_edges(part: NDArray[np.intp], rows: Array, columns: Array, n: int) -> NDArray[np.intp]:
+    """Return the edge of each fibre that is nearest to its middle: on the axis, bent or not."""
+    count = np.bincount(part, minlength=n)
+    off = np.hypot(
+        rows - (np.bincount(part, rows, n) / count)[part],
+        columns - (np.bincount(part, columns, n) / count)[part],
+    )
+    order = np.lexsort((off, part))
+    return order[np.searchsorted(part[order], np.arange(n))]
