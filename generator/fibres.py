@@ -60,8 +60,8 @@ def find_fibres(reading: Reading) -> Fibres:
     """Return the fibres of a reading, from the top of the picture down."""
     sure = np.flatnonzero(reading.fibre > SURE)
     if not sure.size or reading.mean_diameter is None:
-        nothing = np.zeros(0)
-        return Fibres(*(nothing,) * 5, np.zeros(0, dtype=np.intp))
+        empty = np.zeros(0)
+        return Fibres(*(empty,) * 5, np.zeros(0, dtype=np.intp))
     edges = reading.edges.only(reading.fibre > SURE)
     diameter = reading.diameter[sure]
     spread = _spreads(reading, sure)
@@ -78,7 +78,7 @@ def find_fibres(reading: Reading) -> Fibres:
 
     turned = np.arctan2(mean(np.sin(2.0 * angle)), mean(np.cos(2.0 * angle)))
     width, count = mean(diameter), np.bincount(part, minlength=n)
-    own = np.sqrt(mean(spread**2) * (ALIKE + (1.0 - ALIKE) / count))
+    error = np.sqrt(mean(spread**2) * (ALIKE + (1.0 - ALIKE) / count))
     middle = _middle_edges(part, rows, columns, n)
     y, x = reading.in_picture(rows[middle], columns[middle])
     order = np.lexsort((x, y))
@@ -88,7 +88,7 @@ def find_fibres(reading: Reading) -> Fibres:
         y[order],
         degrees[order],
         width[order] * reading.scale,
-        own[order] * reading.scale,
+        error[order] * reading.scale,
         count[order],
     )
 
@@ -113,7 +113,10 @@ def _parts(
     # The difference of two directions that have no sign.
     turn = np.abs((angle[first] - angle[second] + 0.5 * np.pi) % np.pi - 0.5 * np.pi)
     aside = np.maximum(
-        *(np.abs(down * np.cos(angle[one]) - right * np.sin(angle[one])) for one in (first, second))
+        *(
+            np.abs(down * np.cos(angle[edge]) - right * np.sin(angle[edge]))
+            for edge in (first, second)
+        )
     )
     thin = np.minimum(diameter[first], diameter[second])
     is_one = (

@@ -45,7 +45,7 @@ def find_pictures(folder: Path, leave_out: Collection[Path] = ()) -> FolderPictu
         relative = path.relative_to(folder)
         if any(part.startswith(".") for part in relative.parts) or not path.is_file():
             continue
-        if any(path.resolve().is_relative_to(other) for other in outside):
+        if any(path.resolve().is_relative_to(parent) for parent in outside):
             continue
         suffix = path.suffix.casefold()
         if suffix in SUFFIXES:
@@ -103,10 +103,10 @@ def _pattern(sample: str) -> SampleOf:
     pieces = re.split(r"(\{sample\}|\*)", sample)
     expressions = {_MARK: "(?P<sample>.+?)", "*": ".*?"}
     pattern = re.compile("".join(expressions.get(piece, re.escape(piece)) for piece in pieces))
-    whole = "/" in sample
+    has_folders = "/" in sample
 
     def read(name: str) -> str:
-        match = pattern.fullmatch(name if whole else PurePosixPath(name).name)
+        match = pattern.fullmatch(name if has_folders else PurePosixPath(name).name)
         if match is None:
             raise UsageError(f"the pattern '{sample}' does not fit {name}", field="sample")
         return match["sample"]
@@ -118,8 +118,8 @@ def _table(path: Path, names: Sequence[str]) -> SampleOf:
     table = read_table(path, max_rows=_MOST_ROWS)
     headings = [heading.casefold() for heading in table.headings]
     columns = [
-        next((headings.index(word) for word in words if word in headings), None)
-        for words in (("file", "picture", "micrograph"), ("sample",))
+        next((headings.index(word) for word in synonyms if word in headings), None)
+        for synonyms in (("file", "picture", "micrograph"), ("sample",))
     ]
     if columns[0] is None or columns[1] is None:
         raise DataError(

@@ -102,8 +102,8 @@ def _rows(reading: FolderReading, edges: Shares) -> Iterator[list[Cell]]:
             yield from _classes(sample.name, "all", edges, shares)
         for picture in reading.pictures:
             if picture.sample == sample.name and picture.nm_per_pixel and picture.classes:
-                own = regrouped(picture.classes, picture.shares, edges)
-                yield from _classes(sample.name, picture.name, edges, own)
+                single = regrouped(picture.classes, picture.shares, edges)
+                yield from _classes(sample.name, picture.name, edges, single)
 
 
 def _classes(sample: str, picture: str, edges: Shares, shares: Shares) -> Iterator[list[Cell]]:
@@ -116,8 +116,8 @@ def _classes(sample: str, picture: str, edges: Shares, shares: Shares) -> Iterat
 def _draw(path: Path, edges: Shares, shares: Shares, title: str) -> None:
     from matplotlib.figure import Figure
 
-    shown = np.flatnonzero(shares > _LEAST_SHARE)
-    first, last = int(shown.min()), int(shown.max()) + 1
+    visible = np.flatnonzero(shares > _LEAST_SHARE)
+    first, last = int(visible.min()), int(visible.max()) + 1
     figure = Figure(figsize=(5.0, 3.4), layout="constrained")
     axes = figure.add_subplot()
     axes.stairs(100.0 * shares[first:last], edges[first : last + 1], fill=True, color="#1b959c")

@@ -65,7 +65,7 @@ class Journal:
         for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
             try:
                 key, document = json.loads(line)
-                by_key[str(key)] = replace(PictureReading.of(document), is_resumed=True)
+                by_key[str(key)] = replace(PictureReading.from_json(document), is_resumed=True)
             except (ValueError, TypeError):
                 continue  # cut short, or of another version
         return by_key

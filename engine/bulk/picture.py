@@ -102,7 +102,7 @@ class PictureReading:
         return asdict(self)
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> PictureReading:
+    def from_json(cls, document: Mapping[str, Any]) -> PictureReading:
         """Return the reading of a document made by :meth:`as_json`.
 
         Raises:
@@ -163,8 +163,8 @@ def _read_fibres(measured: Measured, picture: Opened, path: str | None) -> int:
     fibres = find_fibres(measured.reading)
     sure = fibres.n_places >= FEWEST_PLACES
     if path is not None:
-        left, top = picture.crop[:2] if picture.crop else (0, 0)
-        columns = (fibres.x + left, fibres.y + top, fibres.angle, fibres.width, fibres.error,
+        x_from, y_from = picture.crop[:2] if picture.crop else (0, 0)
+        columns = (fibres.x + x_from, fibres.y + y_from, fibres.angle, fibres.width, fibres.error,
                    fibres.n_places)  # fmt: skip
         text = io.StringIO()
         np.savetxt(text, np.stack(columns, axis=1)[sure], fmt="%.6g", delimiter=",")

@@ -80,7 +80,7 @@ class _Helper:
             process.stdin.write(json.dumps(asdict(task)) + "\n")
             process.stdin.flush()
             if answer := process.stdout.readline():
-                return PictureReading.of(json.loads(answer))
+                return PictureReading.from_json(json.loads(answer))
         self._end_process()
         return PictureReading(
             task.name,

@@ -55,8 +55,8 @@ def _summary(name: str, group: Sequence[PictureReading]) -> SampleSummary:
     measured = [picture for picture in group if picture.statistics is not None]
     scaled = [picture for picture in measured if picture.nm_per_pixel is not None]
 
-    def estimate(of: Sequence[PictureReading], key: str) -> Estimate:
-        return _estimate(of, lambda picture: (picture.statistics or {}).get(key), key)
+    def estimate(views: Sequence[PictureReading], key: str) -> Estimate:
+        return _estimate(views, lambda picture: (picture.statistics or {}).get(key), key)
 
     def mean_diameter(picture: PictureReading) -> float | None:
         value: float | None = (picture.statistics or {})["diameter"]["mean"]
@@ -91,11 +91,13 @@ def _estimate(
     n = len(rows)
     mean = math.fsum(value for value, _ in rows) / n
     errors = [error for _, error in rows if error is not None]
-    own = math.sqrt(math.fsum(error**2 for error in errors) / len(errors) / n) if errors else None
+    inherent = (
+        math.sqrt(math.fsum(error**2 for error in errors) / len(errors) / n) if errors else None
+    )
     if n == 1:
-        return Estimate(mean, own)
+        return Estimate(mean, inherent)
     scatter = math.sqrt(math.fsum((value - mean) ** 2 for value, _ in rows) / (n - 1) / n)
-    return Estimate(mean, max(scatter, own or 0.0))
+    return Estimate(mean, max(scatter, inherent or 0.0))
 
 
 def _pooled_sd(pictures: Sequence[PictureReading]) -> float | None:
