@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.acquisition import (
+    AxisOption,
+    BarOption,
+    CropOption,
+    DarkOption,
+    ScaleOption,
+    taking_of,
+)
 from engine.cli.completion import complete_micrograph, complete_run
 from engine.cli.micrograph_read import read
 from engine.cli.progress import progress_bar
@@ -18,23 +26,6 @@ from engine.terminal.output import console, grid, print_json, say, warn
 if TYPE_CHECKING:
     from db.records import MicrographRecord
     from engine.micrographs.add import AddReport
-
-ScaleOption = Annotated[
-    float | None,
-    typer.Option(
-        "--nm-per-pixel",
-        help="Pixel size in nm.",
-        show_default="what the instrument wrote, else lengths are in pixels",
-    ),
-]
-AxisOption = Annotated[
-    str | None,
-    typer.Option(
-        "--rotation-axis",
-        help="Where the collector's rotation lies in the picture: x (along its width) or y.",
-        show_default="x",
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -67,20 +58,22 @@ def add(
         ),
     ],
     nm_per_pixel: ScaleOption = None,
+    scale_bar: BarOption = None,
     rotation_axis: AxisOption = None,
+    crop: CropOption = None,
+    dark_fibres: DarkOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Keep pictures of a run's mat and measure them: all of them, or none.
 
-    The pixel size is taken from the instrument (a Hitachi .txt beside the picture, Zeiss or FEI
-    tags inside it); the data bar is found and left out.
+    The pixel size is what the instrument wrote: inside the picture, or in a .txt or .hdr file of
+    its name beside it. Data bar and empty margins are found and left out.
     """
-    from engine.micrographs.add import HowTaken
     from engine.micrographs.add import add as add_pictures
     from engine.workspace import Workspace
 
-    taking = HowTaken(nm_per_pixel, rotation_axis)
+    taking = taking_of(nm_per_pixel, rotation_axis, crop, dark_fibres, scale_bar)
     with Workspace.open(config) as workspace, progress_bar("measuring") as progress:
         report = add_pictures(workspace, files, experiment, taking, progress)
     _print_added(report, as_json)
@@ -92,7 +85,10 @@ def import_(
     ],
     *,
     nm_per_pixel: ScaleOption = None,
+    scale_bar: BarOption = None,
     rotation_axis: AxisOption = None,
+    crop: CropOption = None,
+    dark_fibres: DarkOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -100,10 +96,10 @@ def import_(
 
     ID is a run's label or its number; one that could mean two runs is refused.
     """
-    from engine.micrographs.add import HowTaken, import_folder
+    from engine.micrographs.add import import_folder
     from engine.workspace import Workspace
 
-    taking = HowTaken(nm_per_pixel, rotation_axis)
+    taking = taking_of(nm_per_pixel, rotation_axis, crop, dark_fibres, scale_bar)
     with Workspace.open(config) as workspace, progress_bar("measuring") as progress:
         report = import_folder(workspace, folder, taking, progress)
     _print_added(report, as_json)
@@ -161,18 +157,20 @@ def measure(
         bool, typer.Option("--missing", help="All that are not measured yet.")
     ] = False,
     nm_per_pixel: ScaleOption = None,
+    scale_bar: BarOption = None,
     rotation_axis: AxisOption = None,
+    crop: CropOption = None,
+    dark_fibres: DarkOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure kept pictures anew and record it, with another pixel size or axis if you like."""
-    from engine.micrographs.add import HowTaken
     from engine.micrographs.overlay import measure_again
     from engine.workspace import Workspace
 
     if sum((bool(ids), all_of_campaign, missing)) != 1:
         raise UsageError("expected micrographs' numbers, --all or --missing: one of the three")
-    taking = HowTaken(nm_per_pixel, rotation_axis)
+    taking = taking_of(nm_per_pixel, rotation_axis, crop, dark_fibres, scale_bar)
     with Workspace.open(config) as workspace, progress_bar("measuring") as progress:
         measured = measure_again(
             workspace, ids or [], taking, only_missing=missing, progress=progress
@@ -273,7 +271,7 @@ def _print_table(pictures: Sequence[MicrographRecord]) -> None:
                 str(picture.experiment_id),
                 picture.original_name,
                 _number(picture.nm_per_pixel),
-                picture.nm_per_pixel_source or "unknown",
+                picture.nm_per_pixel_source or "unknown" if picture.nm_per_pixel else "unknown",
                 f"{_number(diameter.get('mean'))} ± {_number(diameter.get('sd'))} {unit}",
                 _number(statistics.get("order"), 2),
                 _number(statistics.get("porosity"), 2),

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.acquisition import (
+    AxisOption,
+    BarOption,
+    CropOption,
+    DarkOption,
+    ScaleOption,
+    taking_of,
+)
 from engine.cli.completion import complete_parameter
-from engine.cli.micrograph import AxisOption, ScaleOption
 from engine.cli.preview_view import refuse_sheet, show_previews, written
 from engine.cli.progress import progress_line
 from engine.errors import NotFoundError, SpinneretError, UsageError
@@ -43,7 +50,10 @@ def preview(
         typer.Option("--like", metavar="IMAGE", help="Draw mats like this micrograph instead."),
     ] = None,
     nm_per_pixel: ScaleOption = None,
+    scale_bar: BarOption = None,
     rotation_axis: AxisOption = None,
+    crop: CropOption = None,
+    dark_fibres: DarkOption = None,
     n: Annotated[
         int | None,
         typer.Option(
@@ -79,8 +89,12 @@ def preview(
 
     if (settings is None) == (like is None):
         raise UsageError("expected --set NAME=VALUE … or --like IMAGE; one of the two")
-    if like is None and (nm_per_pixel is not None or rotation_axis is not None):
-        raise UsageError("--nm-per-pixel and --rotation-axis belong to --like")
+    taking = taking_of(nm_per_pixel, rotation_axis, crop, dark_fibres, scale_bar)
+    if like is None and taking != taking_of(None, None):
+        raise UsageError(
+            "--nm-per-pixel, --scale-bar, --rotation-axis, --crop and --dark-fibres belong to "
+            "--like"
+        )
     refuse_sheet(out)
     chosen = secrets.randbelow(2**31) if seed is None else seed
     with Workspace.open(config) as workspace:
@@ -94,10 +108,8 @@ def preview(
             nearest: list[dict[str, Any]] = []
         else:
             from engine.micrographs.opened import open_micrograph
-            from engine.micrographs.scale import HowTaken
 
             limit = workspace.settings.storage.max_image_megapixels
-            taking = HowTaken(nm_per_pixel, rotation_axis)
             picture = open_micrograph(like, taking, max_megapixels=limit)
             request = {"like": like.name}
             heading, lines = "like", [like.name]

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.acquisition import (
+    AxisOption,
+    BarOption,
+    CropOption,
+    DarkOption,
+    ScaleOption,
+    taking_of,
+)
 from engine.cli.completion import complete_parameter
-from engine.cli.micrograph import AxisOption, ScaleOption
 from engine.cli.output import count, setting
 from engine.cli.progress import progress_bar
 from engine.errors import UsageError
@@ -53,7 +60,10 @@ def retrieve(
         typer.Option("--micrograph", metavar="FILE", help="Find the runs nearest to this picture."),
     ] = None,
     nm_per_pixel: ScaleOption = None,
+    scale_bar: BarOption = None,
     rotation_axis: AxisOption = None,
+    crop: CropOption = None,
+    dark_fibres: DarkOption = None,
     k: Annotated[int, typer.Option("--k", "-k", help="How many.")] = 6,
     gallery: Annotated[
         str,
@@ -80,8 +90,12 @@ def retrieve(
     pairs = _pairs(conditions, settings)
     if bool(pairs) == (micrograph is not None):
         raise UsageError("expected --conditions NAME=VALUE,… or --micrograph FILE; one of the two")
-    if micrograph is None and (nm_per_pixel is not None or rotation_axis is not None):
-        raise UsageError("--nm-per-pixel and --rotation-axis belong to --micrograph")
+    taking = taking_of(nm_per_pixel, rotation_axis, crop, dark_fibres, scale_bar)
+    if micrograph is None and taking != taking_of(None, None):
+        raise UsageError(
+            "--nm-per-pixel, --scale-bar, --rotation-axis, --crop and --dark-fibres belong to "
+            "--micrograph"
+        )
     scope = _gallery(gallery)
     _refuse_place(contact_sheet)
     picture = None
@@ -90,9 +104,7 @@ def retrieve(
         with progress_bar("looking") as progress:
             if micrograph is not None:
                 from engine.micrographs.opened import open_micrograph
-                from engine.micrographs.scale import HowTaken
 
-                taking = HowTaken(nm_per_pixel, rotation_axis)
                 picture = open_micrograph(micrograph, taking, max_megapixels=limit)
                 retrieved = by_micrograph(workspace, picture, k=k, scope=scope, progress=progress)
             else:

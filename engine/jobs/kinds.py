@@ -108,7 +108,7 @@ def measure(
     from engine.micrographs.overlay import measure_again, show
 
     ids = [int(id_) for id_ in params["micrographs"]]
-    acquisition = HowTaken(params.get("nm_per_pixel"), params.get("rotation_axis"))
+    acquisition = HowTaken.of(params)
     problems: dict[str, str] = {}
     for place, id_ in enumerate(ids):
         progress(f"measuring picture {place + 1} of {len(ids)}", place, len(ids))

@@ -24,7 +24,7 @@ from engine.errors import (
     marked,
     place,
 )
-from engine.micrographs.scale import HowTaken, scale_of
+from engine.micrographs.scale import HowTaken, read_scale, source_of
 from engine.micrographs.store import StoredMicrograph, check_is_picture_file, store_micrograph
 from engine.workspace import Workspace
 from engine.workspace.lookup import find_experiment, is_number, named, two_meanings
@@ -43,6 +43,7 @@ class PreparedMicrograph:
     rotation_axis: str | None = None
     crop: tuple[int, int, int, int] | None = None
     statistics: Mapping[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def prepare(
@@ -66,25 +67,33 @@ def prepare(
     check_is_picture_file(source)
     if not measured:
         stored = store_micrograph(source, workspace.data_dir, max_megapixels=limit)
-        scale = scale_of(source, stored.width_px, stated.nm_per_pixel)
+        size = (stored.width_px, stored.height_px)
+        reading = read_scale(source, size, stated.nm_per_pixel)
         return PreparedMicrograph(
             stored,
-            nm_per_pixel=scale.nm_per_pixel if scale else None,
-            nm_per_pixel_source=scale.source if scale else None,
+            nm_per_pixel=reading.scale.nm_per_pixel if reading.scale else None,
+            nm_per_pixel_source=source_of(reading),
             rotation_axis=stated.rotation_axis,
+            crop=stated.crop,
+            warnings=_warnings(source, reading.warnings),
         )
-    from engine.micrographs.opened import open_micrograph
+    from engine.micrographs.opened import open_micrograph, size_warnings
 
     picture = open_micrograph(source, stated, max_megapixels=limit)
-    statistics = picture.measure().statistics
+    statistics = picture.document(picture.measure())
     return PreparedMicrograph(
         store_micrograph(source, workspace.data_dir, max_megapixels=limit),
         nm_per_pixel=picture.nm_per_pixel,
-        nm_per_pixel_source=picture.scale.source if picture.scale else None,
+        nm_per_pixel_source=picture.scale_source,
         rotation_axis=stated.rotation_axis,
         crop=picture.crop,
-        statistics=statistics.as_json(),
+        statistics=statistics,
+        warnings=_warnings(source, (*picture.warnings, *size_warnings(statistics))),
     )
+
+
+def _warnings(source: Path, doubts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{source.name}: {doubt}" for doubt in doubts)
 
 
 def register(
@@ -163,7 +172,8 @@ def add(
     with workspace.database.write("micrograph add", detail=f"experiment {experiment}") as tx:
         record = workspace.active_campaign(tx)[0]
         run = find_experiment(tx, record, experiment)
-        return AddReport(tuple(register(tx, record.id, run, picture) for picture in prepared))
+        added = tuple(register(tx, record.id, run, picture) for picture in prepared)
+        return AddReport(added, warnings=_all_warnings(prepared))
 
 
 def import_folder(
@@ -208,7 +218,11 @@ def import_folder(
             experiment = tx.experiments.get(id_)
             assert experiment is not None  # noqa: S101 -- experiments are never removed
             added.append(register(tx, campaign.id, experiment, picture))
-    return AddReport(tuple(added), n_known, tuple(warnings))
+    return AddReport(tuple(added), n_known, (*warnings, *_all_warnings(prepared)))
+
+
+def _all_warnings(prepared: Sequence[PreparedMicrograph]) -> tuple[str, ...]:
+    return tuple(warning for picture in prepared for warning in picture.warnings)
 
 
 def _prepare_all(

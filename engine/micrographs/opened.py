@@ -14,18 +14,24 @@ Each file is decoded once, whatever is done with it: measured, embedded, drawn.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DataError, field, place
+from engine.errors import DataError, UsageError, field, place, spell
+from engine.micrographs.calibration import Scale
 from engine.micrographs.databar import Box, find_crop
 from engine.micrographs.reading import read_grey
-from engine.micrographs.scale import HowTaken, Scale, scale_of
+from engine.micrographs.scale import HowTaken, read_scale, source_of
 from engine.micrographs.store import check_is_picture_file
+from engine.micrographs.tiff_pages import page_warnings
+
+LEAST_DIAMETER_NM, MOST_DIAMETER_NM = 5.0, 50_000.0
+"""What an electrospun fibre may measure; beyond, the pixel size is more likely to be off."""
 
 if TYPE_CHECKING:
     from generator.statistics import Measured
@@ -45,6 +51,11 @@ class Opened:
         crop: left, top, right, bottom [px] of what is no data bar; ``None``: there is no bar.
         rotation_axis: the collector's rotation lies along the picture's width (``x``) or height
             (``y``); ``None``: nobody said.
+        dark_fibres: its fibres are darker than their ground; ``inside`` and ``upright`` are then
+            turned round, so that they are bright.
+        warnings: what is doubtful of its scale, pages, pixels: marked sentences
+            (:mod:`engine.errors`).
+        scale_source: where the pixel size was read; if there is none, why.
     """
 
     path: Path
@@ -53,6 +64,9 @@ class Opened:
     scale: Scale | None = None
     crop: Box | None = None
     rotation_axis: str | None = None
+    dark_fibres: bool = False
+    warnings: tuple[str, ...] = ()
+    scale_source: str | None = None
 
     @property
     def nm_per_pixel(self) -> float | None:
@@ -66,13 +80,11 @@ class Opened:
         Raises:
             DataError: nothing is left of it.
         """
-        if self.crop is None:
-            return self.grey
-        x_from, y_from, x_to, y_to = self.crop
+        x_from, y_from, x_to, y_to = self.crop or (0, 0, *self.grey.shape[::-1])
         inside = self.grey[y_from:y_to, x_from:x_to]
         if not inside.size:
             raise DataError(f"{self.name}: nothing is left inside its crop box")
-        return inside
+        return inside.max() + inside.min() - inside if self.dark_fibres else inside
 
     @property
     def upright(self) -> Grey:
@@ -88,10 +100,21 @@ class Opened:
             DataError: nobody wrote it; ``reason`` says why it is needed.
         """
         if self.scale is None:
-            raise DataError(
-                f"{self.name}: nobody wrote its scale{reason}; state {field('nm_per_pixel')}"
-            )
+            doubts = "".join(f" ({warning})" for warning in self.warnings)
+            lacking = f"{self.name}: nobody wrote its scale{reason}"
+            raise DataError(f"{lacking}; state {field('nm_per_pixel')}{doubts}")
         return self.scale.nm_per_pixel
+
+    def document(self, measured: Measured) -> dict[str, Any]:
+        """Return what was measured as plain JSON, with what is doubtful of it as ``warnings``."""
+        statistics = measured.statistics.as_json()
+        doubts = [*self.warnings, *size_warnings(statistics)]
+        return {
+            **statistics,
+            "dark_fibres": self.dark_fibres,
+            # Kept for every voice: without the marks of one.
+            "warnings": [spell(doubt, "page") for doubt in doubts],
+        }
 
     def measure(self) -> Measured:
         """Measure what is no data bar.
@@ -119,24 +142,58 @@ def open_micrograph(
     name: str | None = None,
     crop: Box | None = None,
 ) -> Opened:
-    """Decode a micrograph, once; find its pixel size and its data bar.
+    """Decode a micrograph, once; find its pixel size, its data bar, and what is doubtful of them.
 
     Args:
-        path: the file.
+        path: the file; text files of its name beside it are read, too.
         stated: what the user says of it.
         max_megapixels: a larger one is refused before it is decoded.
         name: what messages call it; else its path.
-        crop: what is known to be no data bar; else the bar is looked for.
+        crop: what is known to be no data bar; else, and if it is not stated, the bar is looked for.
 
     Raises:
         NotFoundError: no such file.
-        DataError: no picture, a damaged one, too large or too small, or its pixel size is
-            contradictory.
-        UsageError: a stated pixel size that cannot be.
+        DataError: no picture, a damaged one, too large or too small.
+        UsageError: a stated pixel size that cannot be, or a stated box outside the picture.
     """
     stated = stated or HowTaken()
     check_is_picture_file(path, name)
     grey = read_grey(path, max_megapixels=max_megapixels, name=name)
-    scale = scale_of(path, grey.shape[1], stated.nm_per_pixel)
-    box = crop if crop is not None else find_crop(grey)
-    return Opened(path, name or place(path), grey, scale, box, stated.rotation_axis)
+    height, width = grey.shape
+    box = stated.crop or crop or find_crop(grey)
+    _check_box(stated.crop, width, height)
+    bar_px = None if box is None else height - box[3]
+    reading = read_scale(path, (width, height), stated.nm_per_pixel, bar_px)
+    return Opened(
+        path,
+        name or place(path),
+        grey,
+        reading.scale,
+        box,
+        stated.rotation_axis,
+        bool(stated.dark_fibres),
+        (*page_warnings(path), *reading.warnings),
+        source_of(reading),
+    )
+
+
+def _check_box(box: Box | None, width: int, height: int) -> None:
+    if box is not None and (box[2] > width or box[3] > height):
+        raise UsageError(
+            f"expected a box within {width} × {height} pixels, got {','.join(map(str, box))}",
+            field="crop",
+        )
+
+
+def size_warnings(statistics: Mapping[str, Any]) -> list[str]:
+    """Return a question where the fibres' diameter is none that electrospun fibres have."""
+    mean = (statistics.get("diameter") or {}).get("mean")
+    if statistics.get("unit") != "nm" or mean is None:
+        return []
+    if LEAST_DIAMETER_NM <= mean <= MOST_DIAMETER_NM:
+        return []
+    return [
+        f"a mean diameter of {mean:.3g} nm is outside {LEAST_DIAMETER_NM:g} nm to "
+        f"{MOST_DIAMETER_NM / 1000:g} µm: is the pixel size of {statistics['nm_per_pixel']:.4g} nm "
+        f"right? Else state {field('nm_per_pixel')}"
+    ]

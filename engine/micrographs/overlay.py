@@ -47,7 +47,8 @@ def show(workspace: Workspace, id_: int, out: Path | None = None) -> DrawnOverla
 
     with workspace.database.read() as tx:
         record = find_micrograph(tx, workspace, id_)
-    measured = open_kept(workspace, record).measure()
+    picture = open_kept(workspace, record)
+    measured = picture.measure()
     path = out or workspace.data_dir / OVERLAYS / f"{record.id}.png"
     try:
         make_folder(path.parent)
@@ -55,7 +56,7 @@ def show(workspace: Workspace, id_: int, out: Path | None = None) -> DrawnOverla
             Image.fromarray(overlay(measured)).save(draft, format="PNG")
     except OSError as error:
         raise DataError(f"{place(path)} cannot be written: {error.strerror or error}") from error
-    return DrawnOverlay(replace(record, statistics=measured.statistics.as_json()), path)
+    return DrawnOverlay(replace(record, statistics=picture.document(measured)), path)
 
 
 def measure_again(
@@ -113,28 +114,43 @@ def open_kept(
     from engine.micrographs.opened import open_micrograph
 
     stated = stated or HowTaken()
-    return open_micrograph(
+    is_dark = (record.statistics or {}).get("dark_fibres")
+    size = record.nm_per_pixel
+    if stated.nm_per_pixel is not None or stated.scale_bar is not None:
+        size = stated.nm_per_pixel
+    picture = open_micrograph(
         file_of(workspace, record),
-        HowTaken(
-            record.nm_per_pixel if stated.nm_per_pixel is None else stated.nm_per_pixel,
-            stated.rotation_axis or record.rotation_axis,
+        replace(
+            stated,
+            nm_per_pixel=size,
+            rotation_axis=stated.rotation_axis or record.rotation_axis,
+            dark_fibres=is_dark if stated.dark_fibres is None else stated.dark_fibres,
         ),
         max_megapixels=workspace.settings.storage.max_image_megapixels,
         name=record.original_name,
         crop=record.crop,
     )
+    if stated.nm_per_pixel is None and record.nm_per_pixel is not None and size is not None:
+        # The recorded size was stated to open it.
+        return replace(picture, scale_source=record.nm_per_pixel_source)
+    return _with_doubt(picture, record) if stated == HowTaken() else picture
+
+
+def _with_doubt(picture: Opened, record: MicrographRecord) -> Opened:
+    """Keep what was doubtful when the picture came in: its sidecar is not kept."""
+    doubt = record.nm_per_pixel_source
+    if record.nm_per_pixel is not None or doubt is None or doubt == picture.scale_source:
+        return picture
+    return replace(picture, scale=None, scale_source=doubt, warnings=(*picture.warnings, doubt))
 
 
 def _measured(workspace: Workspace, record: MicrographRecord, stated: HowTaken) -> MicrographRecord:
     picture = open_kept(workspace, record, stated)
-    source = picture.scale.source if picture.scale else None
-    if stated.nm_per_pixel is None and record.nm_per_pixel is not None:
-        source = record.nm_per_pixel_source  # the recorded size was stated to open it
     return replace(
         record,
         nm_per_pixel=picture.nm_per_pixel,
-        nm_per_pixel_source=source,
+        nm_per_pixel_source=picture.scale_source,
         rotation_axis=picture.rotation_axis,
         crop=picture.crop,
-        statistics=picture.measure().statistics.as_json(),
+        statistics=picture.document(picture.measure()),
     )

@@ -1,4 +1,4 @@
-"""Picture files → grey values: TIFF, PNG, JPEG, BMP of 8 or 16 bit, grey, colour or palette.
+"""Picture files → grey values: TIFF, PNG, JPEG, BMP of 1 to 64 bits, grey, colour or palette.
 
 The size is read from the header and checked before a single pixel is unpacked, so that a
 decompression bomb costs nothing.
@@ -15,7 +15,7 @@ from PIL import Image
 
 from engine.errors import DataError, place
 from engine.micrographs.store import inspect_picture
-from engine.micrographs.unpacking import unpacking
+from engine.micrographs.unpacking import unpacking, upright_image
 
 _BAND_PX = 4_000_000
 """A picture is reduced in bands of so many pixels: as numbers, all of it would be four times as
@@ -25,8 +25,9 @@ large as its file unpacked."""
 def read_grey(path: Path, *, max_megapixels: float, name: str | None = None) -> NDArray[np.float32]:
     """Return a picture's grey values, (height, width), whatever their scale.
 
-    Colour becomes luma (ITU-R 601), transparency is laid on black. Of a TIFF with several
-    pictures the first is taken. ``name`` is what messages call the file.
+    Colour becomes luma (ITU-R 601), transparency is laid on black; where zero is white, it is
+    turned round. Of a TIFF with several pictures the largest is taken. Upright, as an Orientation
+    tag says. ``name`` is what messages call the file.
 
     Raises:
         DataError: no picture, a damaged one, one of more than ``max_megapixels``, one that is
@@ -60,7 +61,9 @@ def _read(
     try:
         with unpacking(path) as image:
             _refuse_blank(image, label)
-            grey = convert(image)
+            grey = convert(upright_image(image))
+            if _is_inverted(image):
+                grey = grey.max() - grey
     except DataError:
         raise
     except MemoryError:
@@ -101,6 +104,12 @@ def _reduced(image: Image.Image, side: int) -> NDArray[np.float32]:
         # Pillow's own mean, of deep pictures too, is rounded to the kind of their pixels.
         bands.append(np.asarray(band.reduce(block) if block > 1 else band, dtype=np.float32))
     return np.concatenate(bands)
+
+
+def _is_inverted(image: Image.Image) -> bool:
+    """Tell whether zero is white: Pillow turns TIFFs of 8 bits round, deeper ones it does not."""
+    tags = getattr(image, "tag_v2", {})
+    return image.mode in ("I;16", "I;16B", "I;16L", "I", "F") and tags.get(262) == 0
 
 
 def _grey(image: Image.Image) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import DataError, NotFoundError, place
-from engine.micrographs.unpacking import unpacking
+from engine.micrographs.unpacking import unpacking, upright_size
 from engine.workspace.files import refuse_broken_name
 from surrogate.files import draft_of, whole_file
 from surrogate.private_files import make_folder, mode_at, touch
@@ -103,7 +103,7 @@ def inspect_picture(
         # Named formats only: Pillow's decoders of rarer ones are the less tested door for a hostile
         # file.
         with unpacking(path, list(_SUFFIXES)) as image:
-            width, height = image.size
+            width, height = upright_size(image)
             megapixels = width * height / 1e6
             if megapixels > max_megapixels:
                 raise DataError(
@@ -119,7 +119,8 @@ def inspect_picture(
             if decode:
                 # `open` reads the header only: a file cut off shows here.
                 image.load()
-            return str(image.format), width, height
+            # A JPEG with a preview inside is one of Pillow's "MPO".
+            return "JPEG" if image.format == "MPO" else str(image.format), width, height
     except UnidentifiedImageError:
         formats = ", ".join(_SUFFIXES)
         raise DataError(f"{source} is not a picture; expected {formats}") from None

@@ -101,7 +101,7 @@ def read_matmcl(
         `engine.experiments.importers.matmcl.read_runs`.
     """
     from engine.lab.virtual import nanofibre_campaign
-    from engine.micrographs.scale import scale_of
+    from engine.micrographs.scale import read_scale
     from engine.micrographs.store import inspect_picture
 
     known_campaign = nanofibre_campaign()
@@ -111,7 +111,7 @@ def read_matmcl(
         outcomes = {name: tuple(values.values()) for name, values in run.outcomes.items()}
         if outcomes:
             scales = [
-                scale_of(file, inspect_picture(file, _ANY_SIZE, decode=False)[1])
+                read_scale(file, inspect_picture(file, _ANY_SIZE, decode=False)[1:]).scale
                 for file in run.micrographs
             ]
             pictures = tuple(

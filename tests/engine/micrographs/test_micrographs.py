@@ -9,10 +9,11 @@ import tifffile
 from PIL import Image
 
 from engine.errors import DataError, UsageError
+from engine.micrographs.calibration import ScaleReading
 from engine.micrographs.databar import find_crop
 from engine.micrographs.layout import named_pictures
 from engine.micrographs.reading import read_grey
-from engine.micrographs.scale import scale_of
+from engine.micrographs.scale import read_scale
 from generator.statistics import measure
 
 SETTINGS = ["flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=400"]
@@ -85,25 +86,25 @@ def test_a_truncated_tiff_is_refused(picture):
 def test_the_scale_of_a_hitachi_sidecar(picture):
     sidecar = picture.with_suffix(".txt")
     sidecar.write_text("[SemImageFile]\nDataSize=128x96\nPixelSize=6.5\nMagnification=30000\n")
-    found = scale_of(picture, 128)
-    assert (found.nm_per_pixel, found.source) == (6.5, "41a.txt: PixelSize")
-    assert scale_of(picture, 64).nm_per_pixel == 13.0
-    assert scale_of(picture, 128, 7.0).source == "stated"
+    scale = read_scale(picture, (128, 96)).scale
+    assert (scale.nm_per_pixel, scale.source) == (6.5, "41a.txt: PixelSize")
+    assert read_scale(picture, (128, 96), 7.0).scale.source == "stated"
     sidecar.write_text("PixelSize=none\n")
-    with pytest.raises(DataError, match="PixelSize"):
-        scale_of(picture, 128)
+    reading = read_scale(picture, (128, 96))
+    assert reading.scale is None
+    assert "41a.txt: PixelSize: 'none' is not understood" in reading.warnings[0]
     sidecar.write_text("notes of mine")
-    assert scale_of(picture, 128) is None
+    assert read_scale(picture, (128, 96)) == ScaleReading()
     with pytest.raises(UsageError, match="above 0"):
-        scale_of(picture, 128, -1.0)
+        read_scale(picture, (128, 96), -1.0)
 
 
 def test_the_scale_of_fei_tags(tmp_path):
     path, text = tmp_path / "fei.tif", "[User]\r\nUser=me\r\n[Scan]\r\nPixelWidth=2.5e-009\r\n"
     tifffile.imwrite(path, mat(), extratags=[(34682, "s", len(text) + 1, text, True)])
-    found = scale_of(path, 128)
-    assert found.nm_per_pixel == pytest.approx(2.5)
-    assert "PixelWidth" in found.source
+    scale = read_scale(path, (128, 96)).scale
+    assert scale.nm_per_pixel == pytest.approx(2.5)
+    assert "PixelWidth" in scale.source
 
 
 def test_the_scale_of_zeiss_tags(tmp_path):
@@ -112,8 +113,8 @@ def test_the_scale_of_zeiss_tags(tmp_path):
     text = head + "AP_PIXEL_SIZE\r\nPixel Size = 19.5 nm\r\n"
     text += "AP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 9.75 nm\r\n"
     tifffile.imwrite(path, mat(), extratags=[(34118, "s", len(text) + 1, text, True)])
-    found = scale_of(path, 128)
-    assert (found.nm_per_pixel, found.source) == (9.75, "TIFF tag: AP_IMAGE_PIXEL_SIZE")
+    scale = read_scale(path, (128, 96)).scale
+    assert (scale.nm_per_pixel, scale.source) == (9.75, "TIFF tag: AP_IMAGE_PIXEL_SIZE")
 
 
 def test_a_data_bar_is_found_and_a_mat_is_left_whole():
@@ -210,7 +211,7 @@ def real_micrographs(shared_data):
     for path in sorted(shared_data.glob("sem_*/*")):
         if path.suffix in (".tif", ".png"):
             grey = read_grey(path, max_megapixels=100)
-            yield path, grey, scale_of(path, grey.shape[1]), find_crop(grey)
+            yield path, grey, read_scale(path, grey.shape[::-1]).scale, find_crop(grey)
 
 
 def test_every_real_micrograph_is_read(shared_data):
