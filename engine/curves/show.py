@@ -84,7 +84,7 @@ def curves_of_run(tx: Transaction, workspace: Workspace, experiment: str) -> lis
     run = find_experiment(tx, campaign, experiment)
     records = [r for r in tx.curves.all_of(run.id) if not r.is_withdrawn]
     if not records:
-        raise NotFoundError(f"experiment {run.id} has no curves")
+        raise NotFoundError(f"experiment {run.name} has no curves")
     return records
 
 

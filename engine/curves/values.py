@@ -222,7 +222,7 @@ def _withdrawn_twin(
                 twin_here = twin
                 continue
             raise StateError(
-                f"{name}: experiment {experiment.id} had this curve as {twin.direction}, and it "
+                f"{name}: experiment {experiment.name} had this curve as {twin.direction}, and it "
                 "was taken back; undo that first, as a curve keeps its direction"
             )
         if not twin.is_withdrawn:

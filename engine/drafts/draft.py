@@ -121,7 +121,7 @@ def draft_campaign(raw: RawTable, wishes: Wishes, *, name: str) -> Draft:
     guesses += _mixed_units(columns)
     guesses += [f"'{heading}' is {part}" for heading, part in parts.items()]
     guesses += [
-        f"'{item.column.heading}' is taken for a reading of the room"
+        f"'{item.column.heading}' is taken for ambient: it is recorded and not set"
         for item in judged
         if item.role == "ambient" and item.column.name not in named["ambient"]
     ]

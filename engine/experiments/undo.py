@@ -144,7 +144,7 @@ class _Undoing:
                 continue
             raise StateError(
                 f"change {self._change.id} ({self._change.action}) cannot be undone: of experiment "
-                f"{item.experiment_id} more was recorded since ({item.name}). "
+                f"{self._runs[item.experiment_id].name} more was recorded since ({item.name}). "
                 + by_voice(
                     f"`engine log {item.experiment_id} --retract` and `--correct` mend what is "
                     "wrong",
@@ -153,7 +153,7 @@ class _Undoing:
             )
 
     def _sentence(self, item: TouchedRecord) -> str:
-        run = f"experiment {item.experiment_id}"
+        run = f"{by_voice('experiment', 'run')} {self._runs[item.experiment_id].name}"
         if item.kind == "micrograph":
             return f"{run}: micrograph {item.name} {'put back' if item.former else 'removed'}"
         if item.kind == "curve":

@@ -70,7 +70,7 @@ class Growth:
     @property
     def name(self) -> str:
         """What grows: a volume, or for one objective a distance."""
-        return "hypervolume" if self.n_objectives > 1 else "best beyond the threshold"
+        return "dominated hypervolume" if self.n_objectives > 1 else "best beyond the threshold"
 
     def steps(self) -> list[tuple[int, str, float]]:
         """Return place, run and volume where the volume changed, and of the last run."""

@@ -89,7 +89,11 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     """Return a page, with what every page shows."""
     site, person = site_of(request), person_of(request)
     values.setdefault("place", "")
-    values.setdefault("nouns", _nouns(values))
+    campaign = _campaign_of(values)
+    values.setdefault("nouns", _nouns(campaign))
+    # Where a campaign is defined its names stand as such.
+    if campaign is not None and values.get("error") and not template.startswith("definition"):
+        values["error"] = in_words(str(values["error"]), campaign)
     address, name = _home(request)
     return HTMLResponse(
         environment()
@@ -116,11 +120,15 @@ def _messages(site: Site, person: Person) -> list[tuple[str, str]]:
     return [(kind, in_words(message, campaign)) for kind, message in messages]
 
 
-def _nouns(values: Mapping[str, Any]) -> Nouns:
-    """Return what the campaign of a page calls what it makes."""
+def _nouns(campaign: Campaign | None) -> Nouns:
+    """Return what a campaign calls what it makes."""
+    return GENERAL if campaign is None else nouns_of(campaign)
+
+
+def _campaign_of(values: Mapping[str, Any]) -> Campaign | None:
     overview = values.get("overview")
     campaign = values.get("definition", None if overview is None else overview.campaign)
-    return nouns_of(campaign) if isinstance(campaign, Campaign) else GENERAL
+    return campaign if isinstance(campaign, Campaign) else None
 
 
 def links(address: Address) -> dict[str, Any]:
@@ -166,7 +174,7 @@ def form_page(
 def part(request: Request, template: str, **values: Any) -> HTMLResponse:
     """Return a piece of a page."""
     person = person_of(request)
-    values.setdefault("nouns", _nouns(values))
+    values.setdefault("nouns", _nouns(_campaign_of(values)))
     return HTMLResponse(
         environment()
         .get_template(template)

@@ -56,7 +56,7 @@ def test_a_spinning_table(tmp_path) -> None:
     (objective,) = campaign.objectives
     assert (objective.outcome, objective.goal) == ("fibre_diameter", "minimize")
     assert any("'SD' is the scatter of fibre_diameter" in guess for guess in result.guesses)
-    assert any("'RH (%)' is taken for a reading of the room" in guess for guess in result.guesses)
+    assert any("'RH (%)' is taken for ambient: it is recorded" in guess for guess in result.guesses)
 
 
 def test_what_somebody_says_goes_before(tmp_path) -> None:

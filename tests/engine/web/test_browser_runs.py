@@ -126,6 +126,9 @@ def test_ten_thousand_runs_are_filtered_sorted_and_compared(page: Page) -> None:
     page.click("form[action$='/runs/compare'] .button")
     assert "3 runs side by side" in page.text()
     assert len(page.all("table.compare thead a")) == 3
+    page.look("compare")
+    page.get("/runs/best")
+    page.look("best")
     page.get("/runs")
     assert page.find("#n-chosen").text.startswith(f"{N_RUNS + 2} runs")
 
@@ -150,6 +153,7 @@ def test_a_worksheet_goes_down_is_filled_in_and_comes_back(page: Page, tmp_path:
     page.click(".drop .button.main")
     assert "Fracture strength, longitudinal [MPa] = 33.5" in page.find("#dry-run").text
     assert "Solution lot: A17" in page.find("#dry-run").text
+    page.look("upload")
     page.click("#dry-run .button.main")
     assert "33.5" in page.find("[role=status]").text
     page.get(f"/runs/{N_RUNS + 1}")

@@ -134,7 +134,10 @@ def test_a_run_of_ones_own(browser, people) -> None:
     wrong = browser.post("/runs/new", {**form, "condition:voltage": "hot"})
     assert wrong.status_code == 422
     assert 'value="hot"' in wrong.text
-    assert browser.post("/runs/new", {"label": "B"}).status_code == 422
+    empty = browser.post("/runs/new", {"label": "B"})
+    assert empty.status_code == 422
+    assert "Collector speed [rpm]" in empty.text
+    assert "collector_speed [" not in empty.text, "names of the page, not of files"
 
 
 def test_a_batch_is_proposed_decided_and_printed(browser, people, app) -> None:
