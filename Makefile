@@ -25,7 +25,7 @@ JOBS ?= 3
 export NO_MKDOCS_2_WARNING = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format docs clean
+.PHONY: help install demo test check format docs pictures clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -69,8 +69,13 @@ format: $(READY) ## Put the code into its format and mend what ruff can.
 docs: $(READY) ## Write what docs/ holds of the code, then build the documentation into site/.
 	$(BIN)/typer engine.cli.app utils docs --name engine --title "The command line" --output docs/cli.md
 	$(BIN)/python docs/list_modules.py
+	$(BIN)/python docs/list_settings.py
+	$(BIN)/python docs/list_routes.py
 	$(BIN)/mkdocs build --strict --quiet
 	@echo "open site/index.html, or: $(BIN)/python -m http.server --directory site (with search)"
+
+pictures: $(READY) ## Draw the pictures of docs/concepts anew.
+	$(BIN)/python docs/draw_concepts.py
 
 clean: ## Remove what tools leave behind (not .venv, not any database).
 	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -76,7 +76,9 @@ def test_the_licence_is_whole() -> None:
     assert PROJECT["license"] == "Apache-2.0"
 
 
-@pytest.mark.parametrize("target", ["install", "demo", "test", "check", "format", "docs", "help"])
+@pytest.mark.parametrize(
+    "target", ["install", "demo", "test", "check", "format", "docs", "pictures", "help"]
+)
 def test_make_knows_its_targets(target: str) -> None:
     done = subprocess.run(
         ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False
