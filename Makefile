@@ -56,7 +56,7 @@ check: $(READY) ## Lint, formatting, types, import rules, documentation, migrati
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy docs/examples/from_python.py
+	$(BIN)/mypy docs/examples/from_python.py docs/examples/fifteen_lines.py
 	$(BIN)/lint-imports
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(BIN)/mkdocs build --strict --quiet --site-dir "$$folder"
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && url="sqlite:///$$folder/check.db" \

@@ -1,0 +1,122 @@
+"""Notebooks run: those of examples/, and the lines that a notebook begins with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+import engine
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.ipynb"))
+LINES = ROOT / "docs" / "examples" / "fifteen_lines.py"
+
+# Toy sizes: a notebook shows how it goes, not how fast or how well.
+TOY = {
+    "SPINNERET_PROPOSE__MC_SAMPLES": "8",
+    "SPINNERET_PROPOSE__RAW_SAMPLES": "16",
+    "SPINNERET_PROPOSE__RESTARTS": "1",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": str(ROOT),
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+
+
+def executed(notebook: Path) -> Any:
+    """Return a notebook as ``jupyter nbconvert --execute`` leaves it."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SPINNERET_")}
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook",
+            "--output", "executed", notebook.name,
+        ],
+        cwd=notebook.parent,
+        env={**environment, **TOY, "IPYTHONDIR": str(notebook.parent / "ipython")},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return nbformat.read(notebook.with_name("executed.ipynb"), as_version=4)
+
+
+def outputs(notebook: Any) -> Iterator[Any]:
+    """Yield what its cells put out."""
+    for cell in notebook.cells:
+        yield from cell.get("outputs", ())
+
+
+def kinds(notebook: Any) -> set[str]:
+    """Return the MIME types that its cells put out."""
+    return {kind for output in outputs(notebook) for kind in output.get("data", ())}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_run(path: Path, tmp_path: Path) -> None:
+    stored = nbformat.read(path, as_version=4)
+    assert not list(outputs(stored)), "stored without outputs: they are written when it is run"
+    (tmp_path / path.name).write_bytes(path.read_bytes())
+    notebook = executed(tmp_path / path.name)
+    assert "text/html" in kinds(notebook)
+    assert not [o for o in outputs(notebook) if o.get("name") == "stderr"]
+
+
+def test_there_are_three_examples() -> None:
+    assert [path.stem for path in EXAMPLES] == ["first_campaign", "micrographs", "replay"]
+
+
+def runs(n: int) -> pd.DataFrame:
+    """Return finished runs of the nanofibre template."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "label": [f"S{place}" for place in range(n)],
+            "flow_rate": rng.integers(4, 12, n) * 0.05,
+            "concentration": rng.integers(32, 44, n) / 2,
+            "voltage": rng.integers(32, 44, n) / 2,
+            "collector_speed": rng.integers(0, 32, n) * 50,
+            "temperature": 22.0,
+            "humidity": 50.0,
+        }
+    )
+    strength = 3 + 0.4 * (frame["voltage"] - 16) + 0.004 * frame["collector_speed"]
+    frame["fracture_strength.longitudinal"] = strength.round(2)
+    frame["elongation.longitudinal"] = (110 - 6 * strength).round(1)
+    return frame
+
+
+def test_the_first_lines_of_a_notebook_run_as_they_stand(tmp_path: Path) -> None:
+    runs(36).to_csv(tmp_path / "runs.csv", index=False)
+    picture = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "41a.tif", picture)
+    engine.create(tmp_path / "campaign-folder", template="nanofibre")
+    code = LINES.read_text(encoding="utf-8").partition("# fmt: off\n")[2]
+    cells = [nbformat.v4.new_code_cell(line) for line in code.splitlines() if line]
+    lines = tmp_path / "lines.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), lines)
+
+    notebook = executed(lines)
+
+    lab = engine.open(tmp_path / "campaign-folder")
+    assert len(lab.runs()) == 44
+    assert lab.run(41).results == {"fracture_strength.longitudinal": (12.3,)}
+    assert len(lab.run(41).record.micrographs) == 1
+    assert (tmp_path / "report.html").is_file()
+    by_line = {cell.source: kinds(nbformat.from_dict({"cells": [cell]})) for cell in notebook.cells}
+    shown = {source.partition("(")[0]: kinds for source, kinds in by_line.items()}
+    assert "text/html" in shown["batch.to_frame"]
+    assert "application/vnd.plotly.v1+json" in shown["batch.plot"]
+    # How far it is, while it works: a widget, which leaves nothing behind.
+    bar = "application/vnd.jupyter.widget-view+json"
+    assert all(bar in shown[name] for name in ("lab.add", "batch = lab.propose", "lab.runs"))
+    assert not [o for o in outputs(notebook) if o.get("name") == "stderr"]
