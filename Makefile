@@ -74,8 +74,9 @@ docs: $(READY) ## Write what docs/ holds of the code, then build the documentati
 	$(BIN)/mkdocs build --strict --quiet
 	@echo "open site/index.html, or: $(BIN)/python -m http.server --directory site (with search)"
 
-pictures: $(READY) ## Draw the pictures of docs/concepts anew.
+pictures: $(READY) ## Draw the pictures of docs/concepts and the README's anew (Chromium, chromedriver).
 	$(BIN)/python docs/draw_concepts.py
+	$(BIN)/python docs/draw_readme.py
 
 clean: ## Remove what tools leave behind (not .venv, not any database).
 	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

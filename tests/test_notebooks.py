@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import numpy as np
-import pandas as pd
-import tifffile
+from first_lines import N_RUNS, lines, write_files
 
 import engine
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.ipynb"))
-LINES = ROOT / "docs" / "examples" / "fifteen_lines.py"
 
 # Toy sizes: a notebook shows how it goes, not how fast or how well.
 TOY = {
@@ -84,40 +81,16 @@ def test_there_are_three_examples() -> None:
     assert [path.stem for path in EXAMPLES] == ["first_campaign", "micrographs", "replay"]
 
 
-def runs(n: int) -> pd.DataFrame:
-    """Return finished runs of the nanofibre template."""
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame(
-        {
-            "label": [f"S{place}" for place in range(n)],
-            "flow_rate": rng.integers(4, 12, n) * 0.05,
-            "concentration": rng.integers(32, 44, n) / 2,
-            "voltage": rng.integers(32, 44, n) / 2,
-            "collector_speed": rng.integers(0, 32, n) * 50,
-            "temperature": 22.0,
-            "humidity": 50.0,
-        }
-    )
-    strength = 3 + 0.4 * (frame["voltage"] - 16) + 0.004 * frame["collector_speed"]
-    frame["fracture_strength.longitudinal"] = strength.round(2)
-    frame["elongation.longitudinal"] = (110 - 6 * strength).round(1)
-    return frame
-
-
 def test_the_first_lines_of_a_notebook_run_as_they_stand(tmp_path: Path) -> None:
-    runs(36).to_csv(tmp_path / "runs.csv", index=False)
-    picture = np.random.default_rng(0).integers(0, 255, (96, 128), dtype=np.uint8)
-    tifffile.imwrite(tmp_path / "41a.tif", picture)
+    write_files(tmp_path)
     engine.create(tmp_path / "campaign-folder", template="nanofibre")
-    code = LINES.read_text(encoding="utf-8").partition("# fmt: off\n")[2]
-    cells = [nbformat.v4.new_code_cell(line) for line in code.splitlines() if line]
-    lines = tmp_path / "lines.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), lines)
+    cells = [nbformat.v4.new_code_cell(line) for line in lines()]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "lines.ipynb")
 
-    notebook = executed(lines)
+    notebook = executed(tmp_path / "lines.ipynb")
 
     lab = engine.open(tmp_path / "campaign-folder")
-    assert len(lab.runs()) == 44
+    assert len(lab.runs()) == N_RUNS + 8
     assert lab.run(41).results == {"fracture_strength.longitudinal": (12.3,)}
     assert len(lab.run(41).record.micrographs) == 1
     assert (tmp_path / "report.html").is_file()
