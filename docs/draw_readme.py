@@ -129,7 +129,7 @@ def main() -> None:
             folder = Path(scratch) / "demo"
             play(folder)
         picture = compose(shots(folder))
-    picture.quantize(64, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+    picture.quantize(255, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
     if PICTURE.stat().st_size > MOST_BYTES:
         raise SystemExit(f"{PICTURE}: {PICTURE.stat().st_size} bytes, more than {MOST_BYTES}")
 
