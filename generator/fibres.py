@@ -33,6 +33,11 @@ TURN, RATIO = 0.2, 0.3
 ALIKE = 0.5
 """Share of an edge's error that all edges of its fibre have in common."""
 
+DOUBT = 1.4
+"""How much surer the judge is of a fibre's width than it may be: on five mats of a renderer that
+taught it nothing (350 fibres) 68 % of the widths lie within the errors so told, and 90 % within
+1.63 of them, however many edges a fibre shows."""
+
 Array = NDArray[np.float64]
 
 
@@ -78,7 +83,7 @@ def find_fibres(reading: Reading) -> Fibres:
 
     turned = np.arctan2(mean(np.sin(2.0 * angle)), mean(np.cos(2.0 * angle)))
     width, count = mean(diameter), np.bincount(part, minlength=n)
-    error = np.sqrt(mean(spread**2) * (ALIKE + (1.0 - ALIKE) / count))
+    error = DOUBT * np.sqrt(mean(spread**2) * (ALIKE + (1.0 - ALIKE) / count))
     middle = _middle_edges(part, rows, columns, n)
     y, x = reading.in_picture(rows[middle], columns[middle])
     order = np.lexsort((x, y))

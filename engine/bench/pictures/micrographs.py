@@ -64,6 +64,14 @@ class Miss:
 
 def misses(n: int, seed: int, kind: str = "lab") -> Iterator[Miss]:
     """Draw ``n`` mats of random settings, rooms and lots, and measure a picture of each."""
+    for scale, mat, picture, truth in lab_pictures(n, seed, kind):
+        yield _miss(mat, picture, truth, scale)
+
+
+def lab_pictures(
+    n: int, seed: int, kind: str = "lab"
+) -> Iterator[tuple[float, Microstructure, NDArray[np.uint8], PictureTruth]]:
+    """Yield ``n`` pixel sizes [nm], mats of random settings, rooms and lots, pictures, truths."""
     lab = VirtualLab()
     scales, shapes = KINDS[kind]
     for i in range(n):
@@ -77,7 +85,7 @@ def misses(n: int, seed: int, kind: str = "lab") -> Iterator[Miss]:
         )
         scale, shape = scales[i % len(scales)], shapes[i % len(shapes)]
         picture, truth = render_known(mat, rng, shape=shape, nm_per_pixel=scale)
-        yield _miss(mat, picture, truth, scale)
+        yield scale, mat, picture, truth
 
 
 def _miss(

@@ -38,7 +38,11 @@ def test_no_study_is_a_command(name):
     ("name", "words", "line"),
     [
         ("generator", ["--n", "2"], "error: --n: expected 3 to 1000, got 2\n"),
-        ("micrographs", ["--kind", "big"], "error: --kind: expected lab or small, got 'big'\n"),
+        (
+            "micrographs",
+            ["--kind", "big"],
+            "error: --kind: expected methods, lab or small, got 'big'\n",
+        ),
         ("retrieval", ["--runs", "3"], "error: --runs: expected at least 30, got 3\n"),
         ("ablation", ["--sizes", "8,many"], "error: --sizes: expected whole numbers"),
     ],
