@@ -6,12 +6,13 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import DataError, SpinneretError, marked, place
 from engine.micrographs.scale import HowTaken
+from engine.micrographs.sidecars import sidecars_of
 from surrogate.files import whole_file, write_whole
 
 if TYPE_CHECKING:
@@ -26,18 +27,19 @@ FEW_FIBRES = 20
 FEWEST_PLACES = 2
 """An outline that was seen at one place only is no fibre to be counted."""
 
-PLAUSIBLE_NM = (5.0, 50_000.0)
 FIBRE_COLUMNS = ("x_px", "y_px", "angle_deg", "width_px", "error_px", "n_places")
 
 
 @dataclass(frozen=True)
 class PictureTask:
-    """What is to be done with a picture; paths as the process that does it sees them."""
+    """What is to be done with a picture; paths as the process that does it sees them.
+
+    ``stated``: :class:`engine.micrographs.scale.HowTaken` as a dictionary.
+    """
 
     path: str
     name: str
-    nm_per_pixel: float | None = None
-    rotation_axis: str | None = None
+    stated: Mapping[str, Any] = field(default_factory=lambda: asdict(HowTaken()))
     max_megapixels: float = 100.0
     overlay: str | None = None
     fibres: str | None = None
@@ -51,13 +53,11 @@ class PictureTask:
         from generator.statistics import VERSION
 
         path, digest = Path(self.path), hashlib.sha256()
-        options = [FORMAT, VERSION, self.nm_per_pixel, self.rotation_axis, self.max_megapixels]
-        digest.update(json.dumps(options).encode())
-        sidecars = (path.with_suffix(suffix) for suffix in (".txt", ".TXT", ".hdr", ".HDR"))
-        for file in (path, *sidecars):
-            if file.is_file():
-                with file.open("rb") as content:
-                    digest.update(hashlib.file_digest(content, "sha256").digest())
+        options = [FORMAT, VERSION, dict(self.stated), self.max_megapixels]
+        digest.update(json.dumps(options, sort_keys=True).encode())
+        for file in (path, *sidecars_of(path)):
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
         return digest.hexdigest()
 
 
@@ -130,7 +130,7 @@ def read_picture(task: PictureTask) -> PictureReading:
 def _read(task: PictureTask) -> PictureReading:
     from engine.micrographs.opened import open_micrograph
 
-    stated = HowTaken(task.nm_per_pixel, task.rotation_axis)
+    stated = HowTaken.of(task.stated)
     picture = open_micrograph(
         Path(task.path), stated, max_megapixels=task.max_megapixels, name=task.name
     )
@@ -144,13 +144,13 @@ def _read(task: PictureTask) -> PictureReading:
         width_px=picture.grey.shape[1],
         height_px=picture.grey.shape[0],
         nm_per_pixel=picture.nm_per_pixel,
-        nm_per_pixel_source=picture.scale.source if picture.scale else None,
+        nm_per_pixel_source=picture.scale_source,
         crop=picture.crop,
-        statistics=measured.statistics.as_json(),
+        statistics=picture.document(measured),
         n_fibres=n_fibres,
         classes=classes,
         shares=shares,
-        warnings=_warnings(measured, n_fibres),
+        warnings=(*picture.warnings, *_warnings(measured, n_fibres)),
         fibres=task.fibres,
     )
 
@@ -198,15 +198,15 @@ def _distribution(measured: Measured) -> tuple[tuple[float, ...], tuple[float, .
 
 
 def _warnings(measured: Measured, n_fibres: int) -> tuple[str, ...]:
+    from engine.micrographs.opened import size_warnings
+
     statistics = measured.statistics
     mean, scale = statistics.diameter.mean, statistics.nm_per_pixel
     if mean is None:
         return ("no fibre was found",)
-    warnings = []
+    warnings = size_warnings(statistics.as_json())
     if scale is None:
         warnings.append("no pixel size: lengths are in pixels")
-    elif not PLAUSIBLE_NM[0] <= mean <= PLAUSIBLE_NM[1]:
-        warnings.append(f"a mean diameter of {mean:.4g} nm: is the pixel size right?")
     if mean / (scale or 1.0) < THIN_PX:
         warnings.append(f"fibres of {mean / (scale or 1.0):.2g} pixels: too thin to measure well")
     if n_fibres < FEW_FIBRES:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine.bulk.files import find_pictures, sample_names
@@ -128,8 +128,7 @@ def _task(request: ReadRequest, name: str) -> PictureTask:
     return PictureTask(
         path=str(request.folder / name),
         name=name,
-        nm_per_pixel=request.stated.nm_per_pixel,
-        rotation_axis=request.stated.rotation_axis,
+        stated=asdict(request.stated),
         max_megapixels=request.max_megapixels,
         overlay=overlay,
     )

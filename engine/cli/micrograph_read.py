@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.acquisition import (
+    AxisOption,
+    BarOption,
+    CropOption,
+    DarkOption,
+    ScaleOption,
+    taking_of,
+)
 from engine.cli.progress import progress_bar
 from engine.errors import UsageError, field
 from engine.terminal.options import JsonOption
@@ -47,20 +55,11 @@ def read(
             show_default="folder where there are sub-folders, else name",
         ),
     ] = None,
-    nm_per_pixel: Annotated[
-        float | None,
-        typer.Option(
-            help="Pixel size of all pictures in nm.",
-            show_default="what the instrument wrote, else lengths are in pixels",
-        ),
-    ] = None,
-    rotation_axis: Annotated[
-        str | None,
-        typer.Option(
-            help="Where the collector's rotation lies in the pictures: x (along their width) or y.",
-            show_default="x",
-        ),
-    ] = None,
+    nm_per_pixel: ScaleOption = None,
+    scale_bar: BarOption = None,
+    rotation_axis: AxisOption = None,
+    crop: CropOption = None,
+    dark_fibres: DarkOption = None,
     jobs: Annotated[int, typer.Option(help="Pictures at a time; 0: one a core.")] = 0,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Read pictures again that an earlier run finished.")
@@ -83,7 +82,6 @@ def read(
         write_fibres,
         write_table,
     )
-    from engine.micrographs.scale import HowTaken
 
     tables = {"out": out, "fibres": fibres, "summary": summary}
     for name, path in tables.items():
@@ -96,7 +94,7 @@ def read(
         )
     request = ReadRequest(
         folder,
-        HowTaken(nm_per_pixel, rotation_axis),
+        taking_of(nm_per_pixel, rotation_axis, crop, dark_fibres, scale_bar),
         sample=sample,
         overlays=overlays,
         has_fibres=fibres is not None,

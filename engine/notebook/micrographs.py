@@ -92,7 +92,10 @@ def read_micrographs(
     folder: Folder,
     *,
     nm_per_pixel: float | None = None,
+    scale_bar: str | None = None,
     rotation_axis: Literal["x", "y"] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    dark_fibres: bool | None = None,
     sample: str | None = None,
     fibres: bool = False,
     overlays: Folder | None = None,
@@ -107,7 +110,10 @@ def read_micrographs(
         folder: pictures, also in sub-folders.
         nm_per_pixel: pixel size of all pictures; ``None``: what the instrument wrote, else lengths
             are in pixels.
+        scale_bar: how long the scale bar in the pictures is, as ``2 um``.
         rotation_axis: where the collector's rotation lies: ``x``, along the pictures' width.
+        crop: left, top, right, bottom [px] of what is to be measured in each.
+        dark_fibres: whether fibres are darker than their ground.
         sample: what one sample is: ``folder``, ``name``, a pattern such as ``{sample}_*.tif``, or
             the path of a table with the columns file and sample.
         fibres: whether every single fibre is wanted.
@@ -124,7 +130,7 @@ def read_micrographs(
     """
     request = ReadRequest(
         Path(folder),
-        HowTaken(nm_per_pixel, rotation_axis),
+        HowTaken(nm_per_pixel, rotation_axis, crop, dark_fibres, scale_bar),
         sample=sample,
         has_fibres=fibres,
         overlays=None if overlays is None else Path(overlays),
