@@ -65,7 +65,7 @@ def read_folder(
         UsageError: a way to name samples that is none.
         StateError: the journal is in use, or cannot be written.
     """
-    outputs = [path for path in (request.overlays,) if path is not None]
+    outputs = [path for path in (request.overlays, request.drawings) if path is not None]
     pictures = find_pictures(request.folder, outputs)
     samples = sample_names(pictures.names, request.sample)
     scratch = Scratch() if request.journal is None else None

@@ -21,6 +21,7 @@ class ReadRequest:
         sample: which pictures show one sample: ``folder``, ``name``, a pattern with ``{sample}``, a
             table; ``None``: sub-folders, where there are any, else names.
         overlays: a folder for pictures of what was measured.
+        drawings: a folder with other drawings, which are no micrographs.
         has_fibres: whether every single fibre is wanted.
         journal: a folder in which finished pictures are noted, so that a killed run goes on.
         is_fresh: read pictures again that the journal knows.
@@ -37,6 +38,7 @@ class ReadRequest:
     stated: HowTaken = field(default_factory=HowTaken)
     sample: str | None = None
     overlays: Path | None = None
+    drawings: Path | None = None
     has_fibres: bool = False
     journal: Path | None = None
     is_fresh: bool = False

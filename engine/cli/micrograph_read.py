@@ -97,6 +97,7 @@ def read(
         taking_of(nm_per_pixel, rotation_axis, crop, dark_fibres, scale_bar),
         sample=sample,
         overlays=overlays,
+        drawings=histograms,
         has_fibres=fibres is not None,
         journal=out.with_name(_JOURNAL.format(name=out.name)) if out is not None else None,
         is_fresh=fresh,

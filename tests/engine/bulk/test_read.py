@@ -278,6 +278,18 @@ def test_two_pictures_that_agree_prove_little() -> None:
     assert (apart.n_pictures, apart.n_failed, apart.n_fibres) == (3, 1, 6)
 
 
+def test_what_was_drawn_into_the_folder_is_no_picture_of_it(
+    bare_engine: Any, tmp_path: Path, begun: Begun
+) -> None:
+    save(tmp_path / "a.tif", 1)
+    words = ["--nm-per-pixel", NM, "--histograms", tmp_path / "h", "--overlays", tmp_path / "o"]
+    for _ in range(2):
+        begun.clear()
+        assert bare_engine("micrograph", "read", tmp_path, *words).exit_code == 0
+        assert begun == ["a.tif"]
+    assert len(list(tmp_path.rglob("*.png"))) == 2
+
+
 def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no such folder"):
         ReadRequest(tmp_path / "gone")
