@@ -211,6 +211,7 @@ class Recorder:
         if entry.facts:
             self.tx.experiments.set_facts(experiment.id, entry.facts)
         n_micrographs = self._register(experiment, entry)
+        warnings += [word for path in entry.micrographs for word in self.pictures[path].warnings]
         for results in (entry.results, *read.by_curve()):
             warnings += far_from_expected(
                 self.campaign,

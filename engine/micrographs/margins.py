@@ -38,7 +38,7 @@ def largest_full_box(levels: NDArray[np.uint8]) -> Box | None:
     height, width = (n // block for n in levels.shape)
     blocks = empty[: height * block, : width * block]
     full = ~blocks.reshape(height, block, width, block).any(axis=(1, 3))
-    left, top, right, bottom = _largest_rectangle(full)
+    left, top, right, bottom = _largest_rectangle(np.asarray(full))
     if (right - left) * (bottom - top) < 0.1 * height * width:
         return None
     return _grown(empty, (left * block, top * block, right * block, bottom * block), block)

@@ -15,7 +15,7 @@ Each file is decoded once, whatever is done with it: measured, embedded, drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError, UsageError, field, place, spell
-from engine.micrographs.calibration import Scale
+from engine.micrographs.calibration import Scale, ScaleReading
 from engine.micrographs.databar import Box, find_crop
+from engine.micrographs.lengths import length_nm
+from engine.micrographs.polarity import has_dark_fibres
 from engine.micrographs.reading import read_grey
 from engine.micrographs.scale import HowTaken, read_scale, source_of
+from engine.micrographs.scalebar import find_bar
 from engine.micrographs.store import check_is_picture_file
 from engine.micrographs.tiff_pages import page_warnings
 
@@ -163,8 +166,12 @@ def open_micrograph(
     box = stated.crop or crop or find_crop(grey)
     _check_box(stated.crop, width, height)
     bar_px = None if box is None else height - box[3]
-    reading = read_scale(path, (width, height), stated.nm_per_pixel, bar_px)
-    return Opened(
+    reading = ScaleReading()
+    if stated.nm_per_pixel is not None or stated.scale_bar is None:
+        reading = read_scale(path, (width, height), stated.nm_per_pixel, bar_px)
+    if reading.scale is None:
+        reading = _by_its_bar(grey, box, stated.scale_bar, reading, name or place(path))
+    picture = Opened(
         path,
         name or place(path),
         grey,
@@ -175,6 +182,40 @@ def open_micrograph(
         (*page_warnings(path), *reading.warnings),
         source_of(reading),
     )
+    if stated.dark_fibres is None and has_dark_fibres(picture.inside):
+        doubt = (
+            "its fibres look darker than their ground, and are measured as if they were brighter; "
+            f"if they are dark, state {field('dark_fibres')}"
+        )
+        return replace(picture, warnings=(*picture.warnings, doubt))
+    return picture
+
+
+def _by_its_bar(
+    grey: Grey, box: Box | None, length: str | None, reading: ScaleReading, name: str
+) -> ScaleReading:
+    """Return the scale by the bar in the picture, of stated length; else tell that there is one.
+
+    Raises:
+        DataError: a length is stated, and no bar is seen.
+    """
+    line = find_bar(grey, box)
+    length_of_bar = None if length is None else length_nm(length)
+    if line is None:
+        if length is None:
+            return reading
+        raise DataError(
+            f"{name}: no scale bar is seen that would be {length} long; state "
+            f"{field('nm_per_pixel')}"
+        )
+    if length_of_bar is not None:
+        source = f"scale bar of {line.length_px} px, stated to be {length}"
+        return ScaleReading(Scale(length_of_bar / line.length_px, source))
+    doubt = (
+        f"a scale bar of {line.length_px} px (columns {line.left} to {line.right}, row {line.top}) "
+        f"is in the picture, but its label is not read; state its length as {field('scale_bar')}"
+    )
+    return replace(reading, warnings=(*reading.warnings, doubt))
 
 
 def _check_box(box: Box | None, width: int, height: int) -> None:

@@ -20,6 +20,8 @@ from engine.errors import DataError, UsageError
 from engine.experiments.conditions import read_conditions, read_counts, read_results
 from engine.experiments.importers.cells import parse_number, refuse_ambiguous
 from engine.experiments.importers.words import CellError, clean_text
+from engine.micrographs.scale import HowTaken, crop_of
+from engine.micrographs.sidecars import is_sidecar
 from engine.web.policy import SAFE
 from engine.web.rendering import person_of, site_of
 from engine.web.users import Person
@@ -247,9 +249,25 @@ def uploaded(request: Request, files: list[Any], *, noun: str = "picture") -> It
         paths = [lay_file(folder, file) for file in chosen]
         is_picture = noun == "picture"
         # The instruments' sidecars lie beside the pictures, and are none.
-        yield [path for path in paths if path.suffix.lower() != ".txt" or not is_picture]
+        yield [path for path in paths if not (is_picture and is_sidecar(path))]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def taking(form: FormData) -> HowTaken:
+    """Return what a form says of how its pictures were taken.
+
+    Raises:
+        UsageError: one of it cannot be.
+    """
+    box, colour = word(form, "crop"), word(form, "dark_fibres")
+    return HowTaken(
+        number(form, "nm_per_pixel"),
+        word(form, "rotation_axis") or None,
+        crop_of(box) if box else None,
+        colour == "yes" if colour in ("yes", "no") else None,
+        word(form, "scale_bar") or None,
+    )
 
 
 def lay_file(folder: Path, file: UploadFile) -> Path:

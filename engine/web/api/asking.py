@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
@@ -18,6 +19,7 @@ from engine.documents.predictions import (
 )
 from engine.documents.retrieval import DrawnOut, RetrievedOut
 from engine.experiments.conditions import find_outcome, find_parameter, read_conditions
+from engine.micrographs.scale import HowTaken, crop_of
 from engine.web import forms
 from engine.web.api import schemas
 from engine.web.api.common import answer, answers
@@ -129,15 +131,20 @@ async def retrieve_by_picture(
     file: Annotated[UploadFile, File(description="The picture; nothing of it is kept.")],
     nm_per_pixel: Annotated[float | None, Form(gt=0, le=1e6)] = None,
     rotation_axis: Annotated[str | None, Form(pattern="^[xy]$")] = None,
+    crop: Annotated[str | None, Form(description=schemas.CROP, max_length=50)] = None,
+    dark_fibres: Annotated[bool | None, Form()] = None,
+    scale_bar: Annotated[str | None, Form(description=schemas.BAR, max_length=50)] = None,
+    sidecar: Annotated[UploadFile | None, File(description=schemas.SIDECAR)] = None,
     k: Annotated[int, Form(ge=1, le=100)] = 6,
     gallery: Annotated[Literal["campaign", "sources", "all"], Form()] = "campaign",
 ) -> Response:
     """Runs whose mats look most like a picture, with their conditions."""
-    with forms.uploaded(request, [file]) as paths:
+    box = crop_of(crop) if crop else None
+    taking = HowTaken(nm_per_pixel, rotation_axis, box, dark_fibres, scale_bar)
+    with forms.uploaded(request, [file, sidecar]) as paths:
         params = {
+            **asdict(taking),
             "file": str(paths[0]) if paths else "",
-            "nm_per_pixel": nm_per_pixel,
-            "rotation_axis": rotation_axis,
             "k": k,
             "gallery": gallery,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
@@ -26,6 +27,7 @@ from engine.experiments.receipt import receipt
 from engine.experiments.record import Recorded, record_series
 from engine.experiments.undo import undo
 from engine.jobs.queue import submit
+from engine.micrographs.scale import HowTaken, crop_of
 from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.web import forms
 from engine.web.addresses import address_of
@@ -210,13 +212,18 @@ def add_micrograph(
     file: Annotated[UploadFile, File(description="TIFF, PNG, JPEG or BMP.")],
     nm_per_pixel: Annotated[float | None, Form(gt=0, le=1e6)] = None,
     rotation_axis: Annotated[str | None, Form(pattern="^[xy]$")] = None,
+    crop: Annotated[str | None, Form(description=schemas.CROP, max_length=50)] = None,
+    dark_fibres: Annotated[bool | None, Form()] = None,
+    scale_bar: Annotated[str | None, Form(description=schemas.BAR, max_length=50)] = None,
+    sidecar: Annotated[UploadFile | None, File(description=schemas.SIDECAR)] = None,
     key: Key = None,
 ) -> Response:
     """Keep a picture of a run's mat; a job measures it."""
-    taking = {"nm_per_pixel": nm_per_pixel, "rotation_axis": rotation_axis}
+    box = crop_of(crop) if crop else None
+    taking = asdict(HowTaken(nm_per_pixel, rotation_axis, box, dark_fibres, scale_bar))
 
     def carry_out(workspace: Workspace) -> Outcome:
-        with forms.uploaded(request, [file]) as paths:
+        with forms.uploaded(request, [file, sidecar]) as paths:
             entry = Entry(experiment=f"id:{id}", micrographs=tuple(paths))
             recorded = record_series(workspace, [entry], detail=f"experiment {id}")
         newest = max(picture.id for picture in recorded[0].experiment.micrographs)
@@ -248,7 +255,7 @@ def measure_micrograph(
 
     def carry_out(workspace: Workspace) -> Outcome:
         picture_of(workspace, id)
-        params = {"micrographs": [id], **body.model_dump()}
+        params = {"micrographs": [id], **asdict(HowTaken.of(body.model_dump()))}
         task = submit(workspace, "measure", params, actor=request.state.person.name)
         site_of(request).crew.wake()
         location = address_of(request).api(f"/jobs/{task.id}")

@@ -104,11 +104,20 @@ class CurveRetraction(_Sent):
     note: Text | None = None
 
 
+CROP = "What to measure: left,top,right,bottom in pixels from the upper left corner."
+BAR = "How long the scale bar in the picture is, with its unit, as `2 um`."
+SIDECAR = "The instrument's text file of the picture's name, .txt or .hdr."
+Pixels = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
 class Measure(_Sent):
     """What is known of a picture besides its file; what is left out stays as it is recorded."""
 
     nm_per_pixel: Annotated[FiniteFloat, Field(gt=0, le=1e6)] | None = None
     rotation_axis: Literal["x", "y"] | None = None
+    crop: tuple[Pixels, Pixels, Pixels, Pixels] | None = None
+    dark_fibres: bool | None = None
+    scale_bar: Text | None = None
 
 
 class RunEdit(_Sent):

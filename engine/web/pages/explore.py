@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -112,10 +113,7 @@ async def ask_model(request: Request, form: FormData) -> dict[str, Any]:
     if forms.word(form, "by") == "conditions":
         params["conditions"] = await asyncio.to_thread(_conditions, request, form)
         return await site.ask("retrieve", params)
-    params |= {
-        "nm_per_pixel": forms.number(form, "nm_per_pixel"),
-        "rotation_axis": forms.word(form, "rotation_axis") or None,
-    }
+    params |= asdict(forms.taking(form))
     with forms.uploaded(request, form.getlist("file")) as paths:
         if len(paths) != 1:
             raise UsageError(f"expected one picture, got {len(paths)}")

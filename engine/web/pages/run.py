@@ -19,7 +19,6 @@ from engine.experiments.receipt import receipt
 from engine.experiments.record import Recorded, record, record_series
 from engine.experiments.undo import Undone, undo
 from engine.jobs.queue import submit
-from engine.micrographs.scale import HowTaken
 from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
 from engine.previews.on_demand import previews_of
 from engine.results.status import mean_of
@@ -240,8 +239,7 @@ def keep_pictures(request: Request, id_: int, form: FormData) -> Recorded:
         SpinneretError: what is off with the run or a picture.
     """
     site, person = site_of(request), person_of(request)
-    size, axis = forms.number(form, "nm_per_pixel"), forms.word(form, "rotation_axis") or None
-    taking = asdict(HowTaken(size, axis))
+    taking = asdict(forms.taking(form))
     with site.workspace.database.read() as tx:
         earlier = find_experiment(tx, site.workspace.active_campaign(tx)[0], id_)
     with forms.uploaded(request, form.getlist("file")) as paths:
@@ -311,9 +309,7 @@ def change_picture(request: Request, id_: int, form: Sent) -> Response:
         if forms.word(form, "what") == "remove":
             _remove_picture(request, run_id, id_, form)
         else:
-            size = forms.number(form, "nm_per_pixel")
-            taking = HowTaken(size, forms.word(form, "rotation_axis") or None)
-            params = {"micrographs": [id_], **asdict(taking)}
+            params = {"micrographs": [id_], **asdict(forms.taking(form))}
             submit(site.workspace, "measure", params, actor=person.name)
             site.crew.wake()
     except EXPECTED as error:

@@ -1,0 +1,91 @@
+"""The scale bar in a picture: a straight line of one grey value, its ends square."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.micrographs.databar import Box
+
+LEAST_SHARE, MOST_SHARE = 0.03, 0.6
+"""A bar's length as shares of the picture's width."""
+
+MOST_THICKNESS, LEAST_SLENDERNESS = 24, 6.0
+INK_LEVELS = 100
+"""Of 256: so much ink differs from the data bar's ground; within the picture it is black or white
+but for three."""
+
+
+@dataclass(frozen=True)
+class BarLine:
+    """Where a scale bar is: columns from ``left`` to before ``right``, its first row [px]."""
+
+    left: int
+    right: int
+    top: int
+    thickness: int
+
+    @property
+    def length_px(self) -> int:
+        """Its length."""
+        return self.right - self.left
+
+
+def find_bar(grey: NDArray[np.float32], crop: Box | None) -> BarLine | None:
+    """Return the scale bar of a picture: in its data bar, else on the picture; ``None``: none."""
+    low, high = float(grey.min()), float(grey.max())
+    if not high > low:
+        return None
+    height = grey.shape[0]
+    strips = []
+    if crop is not None and crop[3] < height:
+        strips.append((crop[3], height))
+    if crop is not None and crop[1] > 0:
+        strips.append((0, crop[1]))
+    for top, bottom in strips:
+        levels = (grey[top:bottom] - low) * (255.0 / (high - low))
+        ground = np.median(levels)
+        if line := _longest(np.abs(levels - ground) > INK_LEVELS, top):
+            return line
+    if strips:
+        return None
+    # On the picture itself a bar is black or white, and mostly low.
+    top = height // 2
+    levels = (grey[top:] - low) * (255.0 / (high - low))
+    lines = [_longest(levels >= 252.5, top), _longest(levels <= 2.5, top)]
+    return max((line for line in lines if line), key=lambda line: line.length_px, default=None)
+
+
+def _longest(ink: NDArray[np.bool_], first_row: int) -> BarLine | None:
+    """Return the longest line whose rows all begin and end alike."""
+    width = ink.shape[1]
+    runs = [_run(row) for row in ink]
+    lines = []
+    row = 0
+    while row < len(runs):
+        end = row + 1
+        while end < len(runs) and _is_alike(runs[row], runs[end]):
+            end += 1
+        left, right = runs[row]
+        thickness, length = end - row, right - left
+        fits = LEAST_SHARE * width <= length <= MOST_SHARE * width
+        if fits and 2 <= thickness <= min(MOST_THICKNESS, length / LEAST_SLENDERNESS):
+            lines.append(BarLine(left, right, first_row + row, thickness))
+        row = end
+    return max(lines, key=lambda line: line.length_px, default=None)
+
+
+def _run(row: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return begin and end of a row's longest run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]]).astype(np.int8)))
+    if not edges.size:
+        return 0, 0
+    starts, ends = edges[::2], edges[1::2]
+    longest = int(np.argmax(ends - starts))
+    return int(starts[longest]), int(ends[longest])
+
+
+def _is_alike(one: tuple[int, int], two: tuple[int, int]) -> bool:
+    return one != (0, 0) and abs(one[0] - two[0]) <= 1 and abs(one[1] - two[1]) <= 1
