@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DataError, UsageError, field, place, spell
+from engine.micrographs.barlabel import by_label, label_of_bar
 from engine.micrographs.calibration import Scale, ScaleReading
 from engine.micrographs.databar import Box, find_crop
 from engine.micrographs.lengths import length_nm
@@ -200,7 +201,6 @@ def _by_its_bar(
         DataError: a length is stated, and no bar is seen.
     """
     line = find_bar(grey, box)
-    length_of_bar = None if length is None else length_nm(length)
     if line is None:
         if length is None:
             return reading
@@ -208,14 +208,10 @@ def _by_its_bar(
             f"{name}: no scale bar is seen that would be {length} long; state "
             f"{field('nm_per_pixel')}"
         )
-    if length_of_bar is not None:
+    if length is not None:
         source = f"scale bar of {line.length_px} px, stated to be {length}"
-        return ScaleReading(Scale(length_of_bar / line.length_px, source))
-    doubt = (
-        f"a scale bar of {line.length_px} px (columns {line.left} to {line.right}, row {line.top}) "
-        f"is in the picture, but its label is not read; state its length as {field('scale_bar')}"
-    )
-    return replace(reading, warnings=(*reading.warnings, doubt))
+        return ScaleReading(Scale((length_nm(length) or 0.0) / line.length_px, source))
+    return by_label(reading, line, label_of_bar(grey, box, line))
 
 
 def _check_box(box: Box | None, width: int, height: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,9 +36,18 @@ class BarLine:
 
 def find_bar(grey: NDArray[np.float32], crop: Box | None) -> BarLine | None:
     """Return the scale bar of a picture: in its data bar, else on the picture; ``None``: none."""
+    lines = [line for ink, top in inked(grey, crop) if (line := _longest(ink, top))]
+    return max(lines, key=lambda line: line.length_px, default=None)
+
+
+def inked(grey: NDArray[np.float32], crop: Box | None) -> Iterator[tuple[NDArray[np.bool_], int]]:
+    """Yield where ink is, (height, width), and the first row of it: of each strip with writing.
+
+    Without a data bar it is the picture's lower half, once with white ink and once with black.
+    """
     low, high = float(grey.min()), float(grey.max())
     if not high > low:
-        return None
+        return
     height = grey.shape[0]
     strips = []
     if crop is not None and crop[3] < height:
@@ -47,15 +57,14 @@ def find_bar(grey: NDArray[np.float32], crop: Box | None) -> BarLine | None:
     for top, bottom in strips:
         levels = (grey[top:bottom] - low) * (255.0 / (high - low))
         ground = np.median(levels)
-        if line := _longest(np.abs(levels - ground) > INK_LEVELS, top):
-            return line
+        yield np.abs(levels - ground) > INK_LEVELS, top
     if strips:
-        return None
+        return
     # On the picture itself a bar is black or white, and mostly low.
     top = height // 2
     levels = (grey[top:] - low) * (255.0 / (high - low))
-    lines = [_longest(levels >= 252.5, top), _longest(levels <= 2.5, top)]
-    return max((line for line in lines if line), key=lambda line: line.length_px, default=None)
+    yield levels >= 252.5, top
+    yield levels <= 2.5, top
 
 
 def _longest(ink: NDArray[np.bool_], first_row: int) -> BarLine | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from engine.errors import DataError, spell
 from engine.lab.physics import Microstructure
 from engine.lab.render import render
+from engine.micrographs.lengths import length_nm
 from engine.micrographs.opened import open_micrograph
 from engine.micrographs.scale import HowTaken
 
@@ -48,6 +49,28 @@ def test_a_bar_of_stated_length(barred: Path) -> None:
     assert open_micrograph(barred, max_megapixels=1).nm_per_pixel == 30.0
     picture = open_micrograph(barred, HowTaken(scale_bar="2,4 µm"), max_megapixels=1)
     assert picture.nm_per_pixel == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize("label", ["2 µm", "500 nm", "1.00um", "20 µm"])
+def test_a_bar_whose_label_is_read(tmp_path: Path, mat: NDArray[np.uint8], label: str) -> None:
+    strip = Image.new("L", (320, 44))
+    pen = ImageDraw.Draw(strip)
+    pen.text((120, 4), label, fill=255, font=ImageFont.load_default(20))
+    pen.rectangle((100, 34, 199, 37), fill=255)
+    path = tmp_path / "mat.png"
+    Image.fromarray(np.vstack([mat, np.asarray(strip)])).save(path)
+    nm_per_pixel = (length_nm(label) or 0.0) / 100
+    picture = open_micrograph(path, max_megapixels=1)
+    assert picture.nm_per_pixel == pytest.approx(nm_per_pixel)
+    assert "its label read as" in words(picture)
+    # It decides between a cut-out and a scaled picture.
+    sidecar = f"DataSize=640x568\nPixelSize={nm_per_pixel / 2}\n"
+    path.with_suffix(".txt").write_text(sidecar)
+    assert open_micrograph(path, max_megapixels=1).nm_per_pixel == pytest.approx(nm_per_pixel)
+    path.with_suffix(".txt").write_text(sidecar.replace(str(nm_per_pixel / 2), "7"))
+    picture = open_micrograph(path, max_megapixels=1)
+    assert picture.nm_per_pixel is None
+    assert "7 nm if it was cut out, 14 nm if it was scaled" in words(picture)
 
 
 def test_a_bar_on_the_picture_itself(tmp_path: Path, mat: NDArray[np.uint8]) -> None:
