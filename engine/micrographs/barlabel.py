@@ -24,8 +24,8 @@ from engine.micrographs.scalebar import BarLine, inked
 SIGNS = "0123456789nmµu"
 SIDE = 20  # of a sign as it is compared
 LEAST_ALIKE, LEAST_LEAD = 0.6, 0.03
-"""Correlation with the likeliest sign, and its lead over the next. Of labels in nine plain fonts of 12
-to 40 px two thirds are read, of those like Arial or DejaVu nine in ten, and none wrongly."""
+"""Correlation with the likeliest sign, and its lead over the next. Of labels in nine plain fonts of
+12 to 40 px two thirds are read, of those like Arial or DejaVu nine in ten, and none wrongly."""
 
 NEAR = 0.04
 LEAST_PX, MOST_PX = 7, 80
@@ -176,7 +176,7 @@ def _normed(mask: Mask) -> NDArray[np.float32]:
         (SIDE, SIDE), Image.Resampling.BOX if mask.shape[0] > SIDE else Image.Resampling.BILINEAR
     )
     values = np.asarray(image, dtype=np.float32)
-    return (values - values.mean()) / max(float(values.std()), 1e-6)
+    return np.asarray((values - values.mean()) / max(float(values.std()), 1e-6))
 
 
 @cache

@@ -141,6 +141,8 @@ def _with_doubt(picture: Opened, record: MicrographRecord) -> Opened:
     doubt = record.nm_per_pixel_source
     if record.nm_per_pixel is not None or doubt is None or doubt == picture.scale_source:
         return picture
+    if picture.scale is not None and picture.scale.source.startswith("scale bar"):
+        return picture  # scaled with the picture: true whatever became of it
     return replace(picture, scale=None, scale_source=doubt, warnings=(*picture.warnings, doubt))
 
 
