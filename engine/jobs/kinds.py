@@ -108,7 +108,7 @@ def measure(
     from engine.micrographs.overlay import measure_again, show
 
     ids = [int(id_) for id_ in params["micrographs"]]
-    acquisition = HowTaken.of(params)
+    acquisition = HowTaken.from_params(params)
     problems: dict[str, str] = {}
     for place, id_ in enumerate(ids):
         progress(f"measuring picture {place + 1} of {len(ids)}", place, len(ids))

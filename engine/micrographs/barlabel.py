@@ -46,9 +46,7 @@ def label_of_bar(grey: NDArray[np.float32], crop: Box | None, line: BarLine) -> 
 
 def by_label(reading: ScaleReading, line: BarLine, label: str | None) -> ScaleReading:
     """Return the scale by a bar and its label: alone, or as what decides between several sizes."""
-    place = (
-        f"a scale bar of {line.length_px} px (columns {line.left} to {line.right}, row {line.top})"
-    )
+    place = f"a scale bar of {line.length_px} px (columns {line.start_px} to {line.right}, row {line.top})"
     length = None if label is None else length_nm(label)
     if length is None:
         doubt = (
@@ -70,9 +68,9 @@ def by_label(reading: ScaleReading, line: BarLine, label: str | None) -> ScaleRe
     return ScaleReading(Scale(nm_per_pixel, source), (doubt,))
 
 
-def is_near(one: float, two: float) -> bool:
+def is_near(first: float, second: float) -> bool:
     """Tell whether a bar, whose ends are off by a pixel, agrees with a pixel's size."""
-    return abs(one / two - 1.0) < NEAR
+    return abs(first / second - 1.0) < NEAR
 
 
 def read_label(ink: Mask, line: BarLine) -> str | None:
@@ -104,20 +102,20 @@ def _lines_of_text(ink: Mask, line: BarLine) -> list[list[Box]]:
     near = [
         box
         for box in boxes
-        if box[2] > line.left - reach and box[0] < line.right + reach
+        if box[2] > line.start_px - reach and box[0] < line.right + reach
         and abs(0.5 * (box[1] + box[3]) - line.top) < 3 * MOST_PX
         and not (box[1] < line.top + line.thickness and box[3] > line.top
-                 and box[0] < line.right and box[2] > line.left)
+                 and box[0] < line.right and box[2] > line.start_px)
     ]  # fmt: skip
     tall = sorted((box for box in near if box[3] - box[1] >= LEAST_PX), key=lambda box: box[0])
-    words: list[list[Box]] = []
+    groups: list[list[Box]] = []
     for box in tall:
-        word = next((word for word in words if _continues(word[-1], box)), None)
+        word = next((word for word in groups if _continues(word[-1], box)), None)
         if word is None:
-            words.append([box])
+            groups.append([box])
         else:
             word.append(box)
-    return [_with_points(word, near) for word in words if len(word) >= 3]
+    return [_with_points(word, near) for word in groups if len(word) >= 3]
 
 
 def _continues(last: Box, box: Box) -> bool:

@@ -98,8 +98,8 @@ def applied(calibration: Calibration, size: Size, bar_px: int | None = None) -> 
     )
 
 
-def _bar_differs(known: int | None, bar_px: int | None) -> bool:
-    return bool(known and bar_px) and abs((bar_px or 0) / (known or 1) - 1.0) > 0.15
+def _bar_differs(written_px: int | None, bar_px: int | None) -> bool:
+    return bool(written_px and bar_px) and abs((bar_px or 0) / (written_px or 1) - 1.0) > 0.15
 
 
 def _has_its_pixels(calibration: Calibration, size: Size) -> bool:
@@ -115,13 +115,13 @@ def _has_its_pixels(calibration: Calibration, size: Size) -> bool:
 
 def _is_rescaled(calibration: Calibration, size: Size, bar_px: int | None) -> bool:
     """Tell by the data bar's height whether the whole picture was made smaller or larger."""
-    width, height, known = calibration.width_px, calibration.height_px, calibration.bar_px
-    if width is None or height is None or not known or bar_px is None:
+    width, height, written_px = calibration.width_px, calibration.height_px, calibration.bar_px
+    if width is None or height is None or not written_px or bar_px is None:
         return False
     factor = size[0] / width
-    is_whole = any(abs(size[1] - factor * full) <= 1.5 for full in (height, height + known))
+    is_whole = any(abs(size[1] - factor * full) <= 1.5 for full in (height, height + written_px))
     # A cut-out that has the bar has it as high as it was.
-    return is_whole and abs(bar_px - factor * known) <= 2.0 < abs(bar_px - known)
+    return is_whole and abs(bar_px - factor * written_px) <= 2.0 < abs(bar_px - written_px)
 
 
 def agreed(scales: Sequence[Scale], doubts: Sequence[Doubt]) -> ScaleReading:
@@ -144,5 +144,5 @@ def agreed(scales: Sequence[Scale], doubts: Sequence[Doubt]) -> ScaleReading:
     )
 
 
-def _differ(one: float, two: float) -> bool:
-    return abs(one / two - 1.0) > UNEQUAL
+def _differ(first: float, second: float) -> bool:
+    return abs(first / second - 1.0) > UNEQUAL

@@ -59,17 +59,17 @@ def find_crop(grey: NDArray[np.float32]) -> Box | None:
         return None
     box = _without_bars(levels, (0, 0, width, height))
     # A bar's even ground would be taken for a margin: it goes first.
-    left, top, right, bottom = box
-    margins = largest_full_box(levels[top:bottom, left:right])
+    x_from, top, right, bottom = box
+    margins = largest_full_box(levels[top:bottom, x_from:right])
     if margins is not None:
-        shifted = (left + margins[0], top + margins[1], left + margins[2], top + margins[3])
+        shifted = (x_from + margins[0], top + margins[1], x_from + margins[2], top + margins[3])
         box = _without_bars(levels, shifted)
     if box == (0, 0, width, height):
         return None
-    left, top, right, bottom = (step * n for n in box)
+    x_from, top, right, bottom = (step * n for n in box)
     full_height, full_width = grey.shape
     return (
-        left,
+        x_from,
         top,
         full_width if box[2] == width else right - (step - 1),
         full_height if box[3] == height else bottom - (step - 1),
@@ -93,18 +93,18 @@ def _levels(grey: NDArray[np.float32]) -> Levels:
 
 def _without_frame(levels: Levels, box: Box) -> Box:
     """Take rows and columns of one value away, as long as there are some."""
-    left, top, right, bottom = box
+    x_from, top, right, bottom = box
     while True:
-        inside = levels[top:bottom, left:right]
+        inside = levels[top:bottom, x_from:right]
         if min(inside.shape) <= 2 * LEAST_ROWS:
-            return left, top, right, bottom
+            return x_from, top, right, bottom
         views = (inside.T, inside, inside.T[::-1], inside[::-1])
         trims = tuple(_leading(view) for view in views)
         limit = min(inside.shape) // 2 - LEAST_ROWS
         if not any(trims) or max(trims) > limit:
-            return left, top, right, bottom
-        left, top, right, bottom = (
-            left + trims[0], top + trims[1], right - trims[2], bottom - trims[3],
+            return x_from, top, right, bottom
+        x_from, top, right, bottom = (
+            x_from + trims[0], top + trims[1], right - trims[2], bottom - trims[3],
         )  # fmt: skip
 
 
@@ -121,15 +121,15 @@ def _leading(levels: Levels) -> int:
     value = int(np.median(levels[n // 2]))
     if abs(value - int(np.median(levels[0]))) > NEAR_LEVELS:
         return 0
-    beside = levels[n + 2 : n + 7].astype(np.int16)  # the first two may be of both
-    is_alike = np.abs(beside - value) <= EMPTY_LEVELS
+    neighbours = levels[n + 2 : n + 7].astype(np.int16)  # the first two may be of both
+    is_alike = np.abs(neighbours - value) <= EMPTY_LEVELS
     return n if is_alike.mean() < FADING_SHARE else 0
 
 
 def _without_bar(levels: Levels, box: Box) -> Box:
     """Take the bar away that stands at one of the sides: below, above, left, right."""
-    left, top, right, bottom = box
-    inside = levels[top:bottom, left:right]
+    x_from, top, right, bottom = box
+    inside = levels[top:bottom, x_from:right]
     views = (inside, inside[::-1], inside.T[::-1], inside.T)
     sizes = [_bar_rows(view, is_beside=number > 1) for number, view in enumerate(views)]
     side = next((number for number, size in enumerate(sizes) if size), None)
@@ -137,7 +137,7 @@ def _without_bar(levels: Levels, box: Box) -> Box:
         return box
     size = sizes[side]
     return (
-        left + size * (side == 2),
+        x_from + size * (side == 2),
         top + size * (side == 1),
         right - size * (side == 3),
         bottom - size * (side == 0),

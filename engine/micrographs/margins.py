@@ -38,10 +38,10 @@ def largest_full_box(levels: NDArray[np.uint8]) -> Box | None:
     height, width = (n // block for n in levels.shape)
     blocks = empty[: height * block, : width * block]
     full = ~blocks.reshape(height, block, width, block).any(axis=(1, 3))
-    left, top, right, bottom = _largest_rectangle(np.asarray(full))
-    if (right - left) * (bottom - top) < 0.1 * height * width:
+    x_from, top, right, bottom = _largest_rectangle(np.asarray(full))
+    if (right - x_from) * (bottom - top) < 0.1 * height * width:
         return None
-    return _grown(empty, (left * block, top * block, right * block, bottom * block), block)
+    return _grown(empty, (x_from * block, top * block, right * block, bottom * block), block)
 
 
 def _empty(levels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -98,25 +98,25 @@ def _largest_rectangle(full: NDArray[np.bool_]) -> Box:
         for column, height in enumerate(heights.tolist()):
             start = column
             while stack and stack[-1][1] >= height:
-                start, above = stack.pop()
-                if above * (column - start) > best:
-                    best = above * (column - start)
-                    box = (start, row + 1 - above, column, row + 1)
+                start, tallness = stack.pop()
+                if tallness * (column - start) > best:
+                    best = tallness * (column - start)
+                    box = (start, row + 1 - tallness, column, row + 1)
             stack.append((start, height))
     return box
 
 
 def _grown(empty: NDArray[np.bool_], box: Box, block: int) -> Box:
     """Move the sides of a box of whole blocks outward, as far as nothing is empty."""
-    left, top, right, bottom = box
+    x_from, top, right, bottom = box
     height, width = empty.shape
     for _ in range(2 * block):
-        if left > 0 and not empty[top:bottom, left - 1].any():
-            left -= 1
+        if x_from > 0 and not empty[top:bottom, x_from - 1].any():
+            x_from -= 1
         if right < width and not empty[top:bottom, right].any():
             right += 1
-        if top > 0 and not empty[top - 1, left:right].any():
+        if top > 0 and not empty[top - 1, x_from:right].any():
             top -= 1
-        if bottom < height and not empty[bottom, left:right].any():
+        if bottom < height and not empty[bottom, x_from:right].any():
             bottom += 1
-    return left, top, right, bottom
+    return x_from, top, right, bottom

@@ -63,5 +63,5 @@ def _ridges(image: Grey, scale_px: float) -> float:
     return _log_ratio(float((dark**2).sum()), float((bright**2).sum()))
 
 
-def _log_ratio(one: float, two: float) -> float:
-    return float(np.log(max(one, 1e-12) / max(two, 1e-12)))
+def _log_ratio(first: float, second: float) -> float:
+    return float(np.log(max(first, 1e-12) / max(second, 1e-12)))

@@ -53,11 +53,11 @@ class HowTaken:
         if size is not None and not (math.isfinite(size) and size > 0):
             raise UsageError(f"expected a size above 0 nm, got {size:g}", field="nm_per_pixel")
         if self.crop is not None:
-            left, top, right, bottom = self.crop
-            if min(left, top) < 0 or right <= left or bottom <= top:
+            x_from, top, right, bottom = self.crop
+            if min(x_from, top) < 0 or right <= x_from or bottom <= top:
                 raise UsageError(
                     "expected left, top, right, bottom in pixels from the upper left corner, as "
-                    f"0,0,1280,900; got {left},{top},{right},{bottom}",
+                    f"0,0,1280,900; got {x_from},{top},{right},{bottom}",
                     field="crop",
                 )
         if self.scale_bar is not None and length_nm(self.scale_bar) is None:
@@ -67,7 +67,7 @@ class HowTaken:
             )
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Self:
+    def from_params(cls, params: Mapping[str, Any]) -> Self:
         """Return what a job's or request's parameters say, as ``dataclasses.asdict`` wrote them."""
         crop = params.get("crop")
         return cls(
@@ -92,8 +92,8 @@ def crop_of(text: str) -> Box:
             f"0,0,1280,900; got '{text}'",
             field="crop",
         )
-    left, top, right, bottom = (int(part[:9]) for part in parts)
-    return left, top, right, bottom
+    x_from, top, right, bottom = (int(part[:9]) for part in parts)
+    return x_from, top, right, bottom
 
 
 def read_scale(
@@ -113,11 +113,11 @@ def read_scale(
     if stated is not None:
         HowTaken(stated)
         return ScaleReading(Scale(stated, "stated"))
-    beside = [sidecar_scale(file) for file in sidecars_of(path)]
+    sidecar_words = [sidecar_scale(file) for file in sidecars_of(path)]
     scales: list[Scale] = []
     doubts: list[Doubt] = []
     # The sidecar first: it knows of which size it speaks.
-    for word in [*beside, *scales_of_tags(path)]:
+    for word in [*sidecar_words, *scales_of_tags(path)]:
         outcome = applied(word, size, bar_px) if isinstance(word, Calibration) else word
         if isinstance(outcome, Scale):
             scales.append(outcome)

@@ -21,9 +21,9 @@ but for three."""
 
 @dataclass(frozen=True)
 class BarLine:
-    """Where a scale bar is: columns from ``left`` to before ``right``, its first row [px]."""
+    """Where a scale bar is: columns from ``start_px`` to before ``right``, its first row [px]."""
 
-    left: int
+    start_px: int
     right: int
     top: int
     thickness: int
@@ -31,7 +31,7 @@ class BarLine:
     @property
     def length_px(self) -> int:
         """Its length."""
-        return self.right - self.left
+        return self.right - self.start_px
 
 
 def find_bar(grey: NDArray[np.float32], crop: Box | None) -> BarLine | None:
@@ -77,11 +77,11 @@ def _longest(ink: NDArray[np.bool_], first_row: int) -> BarLine | None:
         end = row + 1
         while end < len(runs) and _is_alike(runs[row], runs[end]):
             end += 1
-        left, right = runs[row]
-        thickness, length = end - row, right - left
+        start_px, right = runs[row]
+        thickness, length = end - row, right - start_px
         fits = LEAST_SHARE * width <= length <= MOST_SHARE * width
         if fits and 2 <= thickness <= min(MOST_THICKNESS, length / LEAST_SLENDERNESS):
-            lines.append(BarLine(left, right, first_row + row, thickness))
+            lines.append(BarLine(start_px, right, first_row + row, thickness))
         row = end
     return max(lines, key=lambda line: line.length_px, default=None)
 
@@ -96,5 +96,5 @@ def _run(row: NDArray[np.bool_]) -> tuple[int, int]:
     return int(starts[longest]), int(ends[longest])
 
 
-def _is_alike(one: tuple[int, int], two: tuple[int, int]) -> bool:
-    return one != (0, 0) and abs(one[0] - two[0]) <= 1 and abs(one[1] - two[1]) <= 1
+def _is_alike(first: tuple[int, int], two: tuple[int, int]) -> bool:
+    return first != (0, 0) and abs(first[0] - two[0]) <= 1 and abs(first[1] - two[1]) <= 1

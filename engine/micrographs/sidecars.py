@@ -52,9 +52,9 @@ def sidecar_scale(file: Path) -> Calibration | Doubt | None:
     """Return what a sidecar says of the scale; ``None``: nothing."""
     text = decoded(file.read_bytes())
     fields = dict(re.findall(r"^[ \t]*(\w+)[ \t]*=[ \t]*(.*?)[ \t\r]*$", text, re.MULTILINE))
-    words = dict(re.findall(r"^\$+(\w+)[ \t]+(.*?)[ \t\r]*$", text, re.MULTILINE))
+    settings = dict(re.findall(r"^\$+(\w+)[ \t]+(.*?)[ \t\r]*$", text, re.MULTILINE))
     scale = tescan_scale(fields, file.name) or _hitachi(fields, file.name)
-    scale = scale or _jeol(words, file.name)
+    scale = scale or _jeol(settings, file.name)
     if scale is None and (hint := _SPEAKS_OF_SCALE.search(text)):
         return Doubt(f"{file.name} speaks of a scale ('{hint[0]}') that is not understood")
     return scale
@@ -114,14 +114,16 @@ def _hitachi(fields: Mapping[str, str], name: str) -> Calibration | Doubt | None
     return Calibration(f"{name}: Magnification", x_nm, None, width, height)
 
 
-def _jeol(words: Mapping[str, str], name: str) -> Calibration | Doubt | None:
-    if "SM_MICRON_BAR" not in words or "SM_MICRON_MARKER" not in words:
+def _jeol(settings: Mapping[str, str], name: str) -> Calibration | Doubt | None:
+    if "SM_MICRON_BAR" not in settings or "SM_MICRON_MARKER" not in settings:
         return None
-    bar_px = number(words["SM_MICRON_BAR"])
-    marker_nm = length_nm(words["SM_MICRON_MARKER"])
+    bar_px = number(settings["SM_MICRON_BAR"])
+    marker_nm = length_nm(settings["SM_MICRON_MARKER"])
     source = f"{name}: $$SM_MICRON_MARKER"
     if bar_px is None or marker_nm is None:
-        return not_understood(source, f"{words['SM_MICRON_BAR']} px, {words['SM_MICRON_MARKER']}")
-    full = re.match(r"(\d+)\s+(\d+)", words.get("CM_FULL_SIZE", ""))
+        return not_understood(
+            source, f"{settings['SM_MICRON_BAR']} px, {settings['SM_MICRON_MARKER']}"
+        )
+    full = re.match(r"(\d+)\s+(\d+)", settings.get("CM_FULL_SIZE", ""))
     width, height = (int(full[1]), int(full[2])) if full else (None, None)
     return Calibration(source, marker_nm / bar_px, None, width, height)

@@ -153,8 +153,8 @@ def _of_phenom(text: str, source: str) -> Iterator[Calibration | Doubt]:
         re.search(rf"<{name}[^>]*>\s*(\d+)\s*</{name}>", text)
         for name in ("left", "right", "top", "bottom")
     ]
-    left, right, top, bottom = (int(side[1]) if side else None for side in sides)
-    width = None if left is None or right is None else right - left
+    x_from, right, top, bottom = (int(side[1]) if side else None for side in sides)
+    width = None if x_from is None or right is None else right - x_from
     height = None if top is None or bottom is None else bottom - top
     yield Calibration(
         f"{source}: pixelWidth", x_nm, lengths.get("pixelHeight"), width or None, height or None,

@@ -184,10 +184,10 @@ def _refuse_bomb(page: Any) -> None:
     """
     if page.compression == _NONE:
         return
-    most = int(np.prod(page.chunks)) * page.dtype.itemsize
+    limit = int(np.prod(page.chunks)) * page.dtype.itemsize
     file = page.parent.filehandle
     for start, n_bytes in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.seek(start)
-        unpacked = zlib.decompressobj().decompress(file.read(n_bytes), most + 1)
-        if len(unpacked) > most:
+        unpacked = zlib.decompressobj().decompress(file.read(n_bytes), limit + 1)
+        if len(unpacked) > limit:
             raise ValueError("a strip holds more than its pixels")

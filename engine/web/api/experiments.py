@@ -255,7 +255,7 @@ def measure_micrograph(
 
     def carry_out(workspace: Workspace) -> Outcome:
         picture_of(workspace, id)
-        params = {"micrographs": [id], **asdict(HowTaken.of(body.model_dump()))}
+        params = {"micrographs": [id], **asdict(HowTaken.from_params(body.model_dump()))}
         task = submit(workspace, "measure", params, actor=request.state.person.name)
         site_of(request).crew.wake()
         location = address_of(request).api(f"/jobs/{task.id}")

@@ -215,7 +215,7 @@ class Oracle:
 
             picture = open_micrograph(
                 Path(params["file"]),
-                HowTaken.of(params),
+                HowTaken.from_params(params),
                 max_megapixels=self.workspace.settings.storage.max_image_megapixels,
             )
             retrieved = by_micrograph(self.workspace, picture, k=k, scope=gallery)
