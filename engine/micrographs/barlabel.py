@@ -46,7 +46,8 @@ def label_of_bar(grey: NDArray[np.float32], crop: Box | None, line: BarLine) -> 
 
 def by_label(reading: ScaleReading, line: BarLine, label: str | None) -> ScaleReading:
     """Return the scale by a bar and its label: alone, or as what decides between several sizes."""
-    place = f"a scale bar of {line.length_px} px (columns {line.start_px} to {line.right}, row {line.top})"
+    columns = f"columns {line.start_px} to {line.right}, row {line.top}"
+    place = f"a scale bar of {line.length_px} px ({columns})"
     length = None if label is None else length_nm(label)
     if length is None:
         doubt = (
