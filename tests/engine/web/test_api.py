@@ -195,6 +195,31 @@ def test_a_picture_is_kept_and_measured_by_a_job(api, png, people) -> None:
     assert list((people.data_dir / "uploads").iterdir()) == [], "nothing stays behind"
 
 
+def test_a_sidecar_and_what_is_stated_of_a_picture(api, png) -> None:
+    id_ = new_run(api)
+    kept = api.post(
+        f"/experiments/{id_}/micrographs",
+        files={
+            "file": ("mat.png", png(), "image/png"),
+            "sidecar": ("mat-png.hdr", b"[MAIN]\nPixelSizeX=5.0e-9\nPixelSizeY=5.0e-9\n"),
+        },
+        data={"crop": "0,0,40,40", "dark_fibres": "true"},
+    )
+    assert kept.status_code == 201, kept.text
+    (picture,) = kept.json()["micrographs"]
+    assert picture["nm_per_pixel"] == 5.0
+    assert picture["nm_per_pixel_source"] == "mat-png.hdr: PixelSizeX"
+    (job,) = api.get("/jobs").json()["items"]
+    assert (job["params"]["crop"], job["params"]["dark_fibres"]) == ([0, 0, 40, 40], True)
+    wrong = api.post(
+        f"/experiments/{id_}/micrographs",
+        files={"file": ("mat.png", png(), "image/png")},
+        data={"crop": "40,0,0,40"},
+    )
+    assert wrong.status_code == 422
+    assert "crop: expected left, top, right, bottom" in wrong.json()["detail"]
+
+
 def test_a_proposal_is_a_job(api) -> None:
     body = {"n": 2, "at": {"humidity": 50}, "strategy": "sobol"}
     answer = api.post("/proposals", json=body)
