@@ -130,7 +130,7 @@ def read_picture(task: PictureTask) -> PictureReading:
 def _read(task: PictureTask) -> PictureReading:
     from engine.micrographs.opened import open_micrograph
 
-    stated = HowTaken.of(task.stated)
+    stated = HowTaken.from_params(task.stated)
     picture = open_micrograph(
         Path(task.path), stated, max_megapixels=task.max_megapixels, name=task.name
     )
