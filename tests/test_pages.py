@@ -23,6 +23,10 @@ GENERATED = {"cli.md", "modules.md", "configuration.md", "routes.md"}
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.name not in GENERATED)
 FOLDERS = ("quickstart", "concepts", "howto")
 READ_WHOLE = [page for page in PAGES if page.parent.name in FOLDERS]
+# Commands that other pages run as well, or that have tests of their own; all of it: --every-case.
+LONG = {
+    f"howto/{name}.md" for name in ("composites", "previews", "ray", "scheduler", "sources")
+} | {f"concepts/{page.name}" for page in (DOCS / "concepts").glob("*.md")}
 # test_docs.py runs them.
 RUN_ELSEWHERE = {"python.md", "labs.md", "api.md"}
 # A document shows how it goes, not how well.
@@ -88,10 +92,7 @@ def test_every_block_is_of_a_kind_that_is_tested(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [
-        pytest.param(page, marks=[pytest.mark.deep] * (page.parent.name == "concepts"))
-        for page in READ_WHOLE
-    ],
+    [pytest.param(page, marks=[pytest.mark.deep] * (name_of(page) in LONG)) for page in READ_WHOLE],
     ids=name_of,
 )
 def test_what_a_page_says_can_be_done(
