@@ -181,6 +181,8 @@ def measure(
         print_json({"items": [MicrographFileOut.model_validate(picture) for picture in measured]})
         return
     _print_table(measured)
+    for picture in measured:
+        _print_warnings(picture)
     typer.echo(f"{len(measured)} micrographs measured")
 
 
@@ -282,6 +284,11 @@ def _print_table(pictures: Sequence[MicrographRecord]) -> None:
     console().print(grid(headings, rows))
 
 
+def _print_warnings(picture: MicrographRecord) -> None:
+    for warning in (picture.statistics or {}).get("warnings", []):
+        warn(f"{picture.original_name}: {warning}")
+
+
 def _print_one(picture: MicrographRecord) -> None:
     statistics = picture.statistics or {}
     typer.echo(
@@ -294,6 +301,7 @@ def _print_one(picture: MicrographRecord) -> None:
     if picture.crop:
         x0, y0, x1, y1 = picture.crop
         typer.echo(f"measured: columns {x0}–{x1}, rows {y0}–{y1} (without the data bar)")
+    _print_warnings(picture)
     unit, blank = statistics["unit"], [""] * 4
     errors = statistics.get("standard_errors") or {}
     rows = [
