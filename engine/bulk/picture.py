@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import DataError, SpinneretError, marked, place
+from engine.errors import field as field_of
 from engine.micrographs.scale import HowTaken
 from engine.micrographs.sidecars import sidecars_of
 from surrogate.files import whole_file, write_whole
@@ -206,7 +207,7 @@ def _warnings(measured: Measured, n_fibres: int) -> tuple[str, ...]:
         return ("no fibre was found",)
     warnings = size_warnings(statistics.as_json())
     if scale is None:
-        warnings.append("no pixel size: lengths are in pixels")
+        warnings.append(f"no pixel size: lengths are in pixels; state {field_of('nm_per_pixel')}")
     if mean / (scale or 1.0) < THIN_PX:
         warnings.append(f"fibres of {mean / (scale or 1.0):.2g} pixels: too thin to measure well")
     if n_fibres < FEW_FIBRES:

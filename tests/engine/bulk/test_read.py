@@ -344,6 +344,10 @@ def test_from_python(pictures: Path, tmp_path: Path, begun: Begun) -> None:
     assert (first.value, first.data_type) == ("=S2/+b.png", "s")
     sheet = pd.read_excel(tmp_path / "t.xlsx", index_col="picture")
     assert sheet.loc["S1/a_2.tif", "fibres"] == frame.loc["S1/a_2.tif", "fibres"]
+    unscaled = spinneret.read_micrographs(pictures / "=S2").to_frame().loc["+b.png"]
+    assert "state nm_per_pixel" in unscaled["warnings"]
+    assert np.isnan(unscaled["mean diameter [nm]"])
+    assert unscaled["mean diameter [px]"] > 5
     with pytest.raises(UsageError, match="fibres=True"):
         spinneret.read_micrographs(pictures / "=S2").fibres()
 
