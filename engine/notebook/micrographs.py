@@ -15,6 +15,7 @@ from engine.bulk.tables import (
     FIBRE_HEADINGS,
     PICTURE_HEADINGS,
     SAMPLE_HEADINGS,
+    Cell,
     check_table,
     fibre_rows,
     picture_rows,
@@ -27,6 +28,8 @@ from engine.micrographs.scale import HowTaken
 from engine.notebook.shown_progress import shown_progress
 
 Folder = str | Path
+TEXTS = {"picture", "sample", "pixel size from", "rotation axis", "measured rows [px]", "warnings",
+         "problem"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,12 @@ class MicrographTable:
     def to_frame(self) -> pd.DataFrame:
         """Return a row a picture; the index is its name below the folder."""
         rows = list(picture_rows(self.reading.pictures, "api"))
-        return pd.DataFrame(rows, columns=PICTURE_HEADINGS).set_index("picture")
+        return _framed(rows, PICTURE_HEADINGS).set_index("picture")
 
     def samples(self) -> pd.DataFrame:
         """Return a row a sample: means over its pictures with standard errors."""
         rows = list(sample_rows(self.reading.samples))
-        return pd.DataFrame(rows, columns=SAMPLE_HEADINGS).set_index("sample")
+        return _framed(rows, SAMPLE_HEADINGS).set_index("sample")
 
     def fibres(self) -> pd.DataFrame:
         """Return a row a fibre: place, angle from the picture's width, width with its error.
@@ -63,7 +66,7 @@ class MicrographTable:
         """
         if not any(picture.fibres for picture in self.reading.pictures):
             raise UsageError("expected pictures that were read with fibres=True")
-        return pd.DataFrame(list(fibre_rows(self.reading.pictures)), columns=FIBRE_HEADINGS)
+        return _framed(list(fibre_rows(self.reading.pictures)), FIBRE_HEADINGS)
 
     def save(self, path: Folder) -> None:
         """Write the table of pictures, as ``.csv`` or ``.xlsx`` (with the samples).
@@ -86,6 +89,13 @@ class MicrographTable:
 
     def _repr_html_(self) -> str:
         return str(self.to_frame().to_html())
+
+
+def _framed(rows: list[list[Cell]], headings: list[str]) -> pd.DataFrame:
+    """Return a frame in which a column of numbers is one even where all of them are missing."""
+    frame = pd.DataFrame(rows, columns=headings)
+    numbers = [name for name in headings if name not in TEXTS]
+    return frame.astype(dict.fromkeys(numbers, float))
 
 
 def read_micrographs(
