@@ -14,6 +14,7 @@ LEAST_SHARE, MOST_SHARE = 0.03, 0.6
 """A bar's length as shares of the picture's width."""
 
 MOST_THICKNESS, LEAST_SLENDERNESS = 24, 6.0
+TOUCHING_SHARE = 0.06
 INK_LEVELS = 100
 """Of 256: so much ink differs from the data bar's ground; within the picture it is black or white
 but for three."""
@@ -80,10 +81,22 @@ def _longest(ink: NDArray[np.bool_], first_row: int) -> BarLine | None:
         start_px, right = runs[row]
         thickness, length = end - row, right - start_px
         fits = LEAST_SHARE * width <= length <= MOST_SHARE * width
-        if fits and 2 <= thickness <= min(MOST_THICKNESS, length / LEAST_SLENDERNESS):
+        is_slender = 2 <= thickness <= min(MOST_THICKNESS, length / LEAST_SLENDERNESS)
+        if fits and is_slender and _is_alone(ink, (start_px, row, right, end)):
             lines.append(BarLine(start_px, right, first_row + row, thickness))
         row = end
     return max(lines, key=lambda line: line.length_px, default=None)
+
+
+def _is_alone(ink: NDArray[np.bool_], box: Box) -> bool:
+    """Tell whether hardly any ink touches a line: saturated fibres and pores run on raggedly."""
+    x_from, top, right, bottom = box
+    reach = 3
+    if x_from < reach or right > ink.shape[1] - reach:
+        return False
+    around = ink[max(0, top - reach) : bottom + reach, x_from - reach : right + reach]
+    n_line = (bottom - top) * (right - x_from)
+    return int(around.sum()) - n_line < TOUCHING_SHARE * (around.size - n_line)
 
 
 def _run(row: NDArray[np.bool_]) -> tuple[int, int]:
