@@ -99,7 +99,7 @@ def test_failed_taken_up_again_abandoned_and_corrected(browser, people, run_id) 
     path = f"/runs/{run_id}"
     assert browser.post(path, {"what": "failed", "failure": "drips"}).status_code == 303
     assert one(people, run_id).failure == "drips"
-    assert "Take it up again" in browser.get(path).text
+    assert "Bring it back" in browser.get(path).text
     assert browser.post(path, {"what": "running"}).status_code == 303
     assert browser.post(path, {f"result:{ELONGATION}": "88"}).status_code == 303
     fixed = {f"was:{ELONGATION}#1": "88", f"value:{ELONGATION}#1": "98", "why": "typo"}

@@ -14,7 +14,7 @@ def test_a_page_says_the_label_of_the_input_that_is_wrong(login) -> None:
     browser = login("anna")
     page = browser.post("/account/tokens", {"name": "scale", "scope": "boss"})
     assert page.status_code == 422
-    assert "May at most: expected viewer, operator, admin, got &#39;boss&#39;" in page.text
+    assert "Allowed to: expected viewer, operator, admin, got &#39;boss&#39;" in page.text
     page = browser.post("/account/tokens", {"name": "x" * 65})
     assert "What it is for: expected a token&#39;s name" in page.text
     page = browser.post("/propose", {"n": "many"})
