@@ -153,7 +153,7 @@ class _Undoing:
             )
 
     def _sentence(self, item: TouchedRecord) -> str:
-        run = f"{by_voice('experiment', 'run')} {self._runs[item.experiment_id].name}"
+        run = f"experiment {self._runs[item.experiment_id].name}"
         if item.kind == "micrograph":
             return f"{run}: micrograph {item.name} {'put back' if item.former else 'removed'}"
         if item.kind == "curve":

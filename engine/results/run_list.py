@@ -77,6 +77,11 @@ class RunQuery:
     sort: str = "id"
     descending: bool = True
 
+    @property
+    def is_by_status_only(self) -> bool:
+        """Whether it asks for the newest runs of some status, and nothing else."""
+        return self == RunQuery(status=self.status)
+
 
 @dataclass(frozen=True)
 class ListedRun:

@@ -54,7 +54,7 @@ LABELS = {
     "nm_per_pixel": "Pixel size",
     "rotation_axis": "Rotation axis in the picture",
     "crop": "What to measure",
-    "dark_fibres": "Fibres darker than their ground",
+    "dark_fibres": "What is seen is darker than its ground",
     "scale_bar": "Length of its scale bar",
     "curve": "Curves",
     "direction": "Direction in which it was pulled",

@@ -202,7 +202,8 @@ def take_back(request: Request, id_: int, form: Sent) -> Response:
         undone = undo(site.workspace, person.name, change_id=change)
     except EXPECTED as error:
         return _run_page(request, id_, None, error)
-    site.leave_message(person, "good", f"Undone: {'; '.join(undone.restored)}.")
+    restored = "; ".join(undone.restored).replace("experiment ", "run ")
+    site.leave_message(person, "good", f"Undone: {restored}.")
     return redirect(request, f"/runs/{id_}")
 
 

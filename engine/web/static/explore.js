@@ -38,7 +38,7 @@ addEventListener("DOMContentLoaded", () => {
   async function predict() {
     const found = await ask("predict", "/predictions", { conditions: [values] });
     if (!found) return;
-    const row = found.rows[0];
+    const row = found.items[0];
     document.getElementById("level").textContent = `${Math.round(found.level * 100)} % interval`;
     document.getElementById("expected").replaceChildren(...start.outcomes.filter((o) => row.outcomes[o.name]).map((o) => {
       const f = row.outcomes[o.name];

@@ -201,7 +201,7 @@ class TestUndo:
         Path("t.csv").write_text(f"{head}\na,0.4,18,18,400,88\nb,0.5,18,18,400,90\n", "utf-8")
         assert engine("import", "t.csv").exit_code == 0
         answer = engine("undo")
-        assert f"experiment 3: {E} [%] retracted" in answer.out
+        assert f"experiment 3 · label a: {E} [%] retracted" in answer.out
         assert {run(workspace, id_).status for id_ in (3, 4)} == {Status.ABANDONED}
         assert engine("db", "check").exit_code == 0
         assert engine("undo").exit_code == 1

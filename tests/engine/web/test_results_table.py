@@ -90,7 +90,7 @@ def test_a_replicate_is_removed_with_a_reason_and_put_back(browser, people, logg
     undone = browser.post(f"/runs/{logged}/undo", {"change": change})
     assert undone.status_code == 303
     assert one(people, logged).replicates() == {ELONGATION: (88.0, 1050.0)}
-    assert "Undone: experiment" in told(browser, logged)
+    assert f"Undone: run {logged}" in told(browser, logged)
     # The page that still shows the old change undoes no other one.
     assert browser.post(f"/runs/{logged}/undo", {"change": change}).status_code == 409
 
