@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import hmac
+import logging
 import secrets
 import shutil
 import threading
@@ -31,6 +32,11 @@ REMEMBER_S = 2.0
 SHARE = 5.0
 """What took a second to compute is kept for five: at most a sixth of the time goes into it."""
 
+PATIENCE_S = 0.2
+"""What took longer is computed behind the pages: nobody waits for it who may have the last one."""
+
+_LOG = logging.getLogger("spinneret.web")
+
 
 class Cache:
     """Values that hold for one version. While the next is computed, others get the last one.
@@ -41,6 +47,7 @@ class Cache:
     def __init__(self) -> None:
         self.values: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
         self.until: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
         self.busy: dict[str, threading.Lock] = {}
         self.lock = threading.Lock()
 
@@ -61,21 +68,43 @@ class Cache:
         if not busy.acquire(blocking=entry is None or is_exact):
             assert entry is not None  # noqa: S101 -- or it would have waited
             return entry[1]  # type: ignore[no-any-return]
+        if entry is not None and not is_exact and self.seconds.get(name, 0.0) > PATIENCE_S:
+            behind = threading.Thread(
+                target=self._compute_behind, args=(name, version, make, busy), daemon=True
+            )
+            behind.start()
+            return entry[1]  # type: ignore[no-any-return]
         try:
+            return self._compute(name, version, make)
+        finally:
+            busy.release()
+
+    def _compute(self, name: str, version: Any, make: Callable[[], Worked]) -> Worked:
+        with self.lock:
+            entry = self.values.get(name)
+        if entry is not None and entry[0] == version:
+            return entry[1]  # type: ignore[no-any-return]
+        start = time.monotonic()
+        value = make()
+        end = time.monotonic()
+        with self.lock:
+            self.values[name] = (version, value)
+            self.seconds[name] = end - start
+            self.until[name] = end + SHARE * (end - start)
+            self.values.move_to_end(name)
+            while len(self.values) > 256:
+                self.busy.pop(self.values.popitem(last=False)[0], None)
+        return value
+
+    def _compute_behind(
+        self, name: str, version: Any, make: Callable[[], Any], busy: threading.Lock
+    ) -> None:
+        try:
+            self._compute(name, version, make)
+        except Exception:  # whoever asks next gets it, in an answer
+            _LOG.exception("%s could not be computed", name)
             with self.lock:
-                entry = self.values.get(name)
-            if entry is not None and entry[0] == version:
-                return entry[1]  # type: ignore[no-any-return]
-            start = time.monotonic()
-            value = make()
-            end = time.monotonic()
-            with self.lock:
-                self.values[name] = (version, value)
-                self.until[name] = end + SHARE * (end - start)
-                self.values.move_to_end(name)
-                while len(self.values) > 256:
-                    self.busy.pop(self.values.popitem(last=False)[0], None)
-            return value
+                self.seconds.pop(name, None)
         finally:
             busy.release()
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from pydantic import Field
 from starlette.responses import Response
 
-from db.records import Status
+from db.records import ExperimentRecord, Status
 from engine.campaign import Campaign
 from engine.documents.experiments import (
     ComparedOut,
@@ -126,28 +126,27 @@ def list_experiments(
     if before_id is not None and page > 1:
         raise UsageError("expected one of page and before, got both", field="page")
     if address.query.is_by_status_only and page == 1:
-        ids, total, is_last = _newest(site, address.query.status, before_id, limit)
+        runs, total, is_last = _newest(site, address.query.status, before_id, limit)
         # Every run of the campaign would be read anew after each change, for a mark on a few.
         front = frozenset(point.id for point in site.overview().front)
     else:
         table = run_table(site, is_exact=True)
         chosen = table.chosen(address.query)
         rest = [id_ for id_ in chosen if before_id is None or id_ < before_id]
-        ids, total = rest[(page - 1) * limit : page * limit], len(chosen)
+        runs, total = runs_of(site, rest[(page - 1) * limit : page * limit]), len(chosen)
         is_last, front = len(rest) <= page * limit, table.front
     is_newest_first = address.query.sort == "id" and address.query.descending
     campaign = _campaign(site)
     return answer(
         ExperimentsOut(
             items=tuple(
-                ListedExperimentOut.build(run, address.columns, campaign, front)
-                for run in runs_of(site, ids)
+                ListedExperimentOut.build(run, address.columns, campaign, front) for run in runs
             ),
             columns=address.columns,
             units={name: campaign.unit_of(name) for name in address.columns},
             page=page,
             pages=max(1, -(-total // limit)),
-            next=ids[-1] if ids and is_newest_first and not is_last else None,
+            next=runs[-1].id if runs and is_newest_first and not is_last else None,
             total=total,
         )
     )
@@ -155,7 +154,7 @@ def list_experiments(
 
 def _newest(
     site: Site, status: Collection[Status], before_id: int | None, limit: int
-) -> tuple[list[int], int, bool]:
+) -> tuple[list[ExperimentRecord], int, bool]:
     """Return the newest runs, how many there are in all, and whether these are the last."""
     with site.workspace.database.read() as tx:
         record, _ = site.workspace.active_campaign(tx)
@@ -163,7 +162,7 @@ def _newest(
             record.id, status=status or None, before_id=before_id, newest=limit + 1
         )
         counts = tx.experiments.count(record.id)
-    newest = [run.id for run in reversed(page)][:limit]
+    newest = list(reversed(page))[:limit]
     total = sum(n for state, n in counts.items() if not status or state in status)
     return newest, total, len(page) <= limit
 
