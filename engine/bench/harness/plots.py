@@ -21,6 +21,7 @@ COLOURS_OF = {
     "random": COLOURS[0],
     "sobol": COLOURS[0],
     "gp": COLOURS[1],
+    "gp-0.1": COLOURS[4],
     "matmcl": COLOURS[2],
     "nsga2": COLOURS[3],
 }
