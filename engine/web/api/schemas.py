@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
-from engine.experiments.importers.words import label_pattern, note_pattern
+from engine.experiments.importers.words import (
+    clean_label,
+    clean_text,
+    label_pattern,
+    note_pattern,
+)
 from engine.propose.request import STRATEGIES
 from engine.workspace.init import TEMPLATES
 from engine.workspace.settings import MAX_BATCH
@@ -17,9 +23,29 @@ def is_whole(sent: Any) -> bool:
     return isinstance(sent, float) and sent.is_integer()
 
 
-Text = Annotated[str, Field(max_length=10_000, json_schema_extra={"pattern": note_pattern()})]
+def check_text(sent: str) -> str:
+    """Refuse words that are never kept as they are: their schema's pattern says the same."""
+    clean_text(sent)
+    return sent
+
+
+def check_label(sent: str) -> str:
+    """Refuse a label with what cannot be seen, line ends at its own end among it."""
+    clean_label(sent)
+    if not re.fullmatch(label_pattern(), sent):
+        raise ValueError("expected a label of one line, of letters that can be seen")
+    return sent
+
+
+Text = Annotated[
+    str,
+    Field(max_length=10_000, json_schema_extra={"pattern": note_pattern()}),
+    AfterValidator(check_text),
+]
 Label = Annotated[
-    str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": label_pattern()})
+    str,
+    Field(min_length=1, max_length=200, json_schema_extra={"pattern": label_pattern()}),
+    AfterValidator(check_label),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 # A JSON schema takes 8.0 for an integer, as JavaScript does: so do we.

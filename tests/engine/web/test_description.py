@@ -145,6 +145,22 @@ def test_the_server_gives_it(login) -> None:
     assert login("vera").get("/api/v1/campaigns/9/openapi.json").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ("NewRevision", {"note": "a\x00b"}),
+        ("Retraction", {"note": "a\x1bb"}),
+        ("RunEdit", {"note": "\x07"}),
+        ("NewRun", {"conditions": {}, "label": "A7\n"}),
+        ("NewRun", {"conditions": {}, "label": "A\u200b7"}),
+    ],
+)
+def test_what_the_document_refuses_is_refused(check, body: str, sent: dict) -> None:
+    assert not check(body, {"conditions": DRUM, **sent} if body == "NewRun" else sent)
+    with pytest.raises(ValueError, match="expected"):
+        getattr(schemas, body).model_validate(sent)
+
+
 def test_a_number_without_a_fraction_is_an_integer() -> None:
     assert schemas.Look.model_validate({"conditions": {"flow": 1}, "k": 2.0}).k == 2
     for k in (2.5, "2", True):
