@@ -370,9 +370,9 @@ class Lab:
         counts = runs["status"].value_counts()
         states = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no runs yet"
         campaign = self.campaign
-        shown = ["label", *(p.name for p in campaign.parameters), *campaign.wanted_outcomes]
+        columns = ["label", *(p.name for p in campaign.parameters), *campaign.wanted_outcomes]
         newest = runs.tail(5)
         remarks = [name for name in ("failed", "note") if newest[name].notna().any()]
-        newest = newest[[*shown, "status", *remarks]]
+        newest = newest[[*columns, "status", *remarks]]
         newest.attrs = runs.attrs
         return table_html(f"{campaign.name}: {states}", newest, remarks=("The newest runs.",))

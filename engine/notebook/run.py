@@ -124,5 +124,5 @@ def read_run(workspace: Workspace, experiment: str) -> LabRun:
 
 def with_run(workspace: Workspace, recorded: Recorded) -> LoggedRun:
     """Return what was recorded with the run as it stands now."""
-    known = {field.name: getattr(recorded, field.name) for field in fields(recorded)}
-    return LoggedRun(**known, run=read_run(workspace, f"{ID}{recorded.experiment.id}"))
+    values = {field.name: getattr(recorded, field.name) for field in fields(recorded)}
+    return LoggedRun(**values, run=read_run(workspace, f"{ID}{recorded.experiment.id}"))
