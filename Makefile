@@ -10,9 +10,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # PyTorch with CUDA is some gigabytes: only for a machine whose NVIDIA driver is there, or for who says
-# TORCH=cuda. TORCH_INDEX: the address of PyTorch's CPU builds, where pip is not set up with one.
+# TORCH=cuda. Elsewhere the CPU build: of the address in TORCH_INDEX, of what pip is set up with, or, where
+# neither has one, by uv, which knows where PyTorch keeps them.
 TORCH ?= $(shell { command -v nvidia-smi || test -e /proc/driver/nvidia/version; } >/dev/null 2>&1 \
   && echo cuda || echo cpu)
+TORCH_PIN := $(shell sed -n 's/^torch==//p' constraints.txt)
 ifeq ($(filter cpu cuda,$(TORCH)),)
 $(error TORCH: expected cpu or cuda, got '$(TORCH)')
 endif
@@ -39,7 +41,11 @@ ifeq ($(TORCH),cpu)
 ifdef TORCH_INDEX
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt -i '$(TORCH_INDEX)' torch
 else ifeq ($(shell uname -s),Linux)
-	@echo "No NVIDIA driver here. If pip begins to fetch CUDA, stop it: TORCH_INDEX=ADDRESS make install takes the CPU build (README)."
+	@$(BIN)/python -m pip index versions torch 2>/dev/null | grep -qF '$(TORCH_PIN)+cpu' \
+	  || { echo "No NVIDIA driver here: fetching PyTorch's CPU build." \
+	  && $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt uv \
+	  && $(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend cpu --constraint constraints.txt torch; } \
+	  || echo "PyTorch's CPU build could not be fetched. If pip begins to fetch CUDA, stop it: TORCH_INDEX=ADDRESS make install names another source."
 endif
 endif
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,web,peers,data,docs]'
