@@ -30,6 +30,7 @@ from engine.jobs.kinds import TASK_HANDLERS
 from engine.jobs.queue import SCHEDULED, SCHEDULED_KINDS, SCHEDULED_TRAINING, SCHEDULED_UPKEEP
 from engine.jobs.schedule import sync
 from engine.jobs.store import JsonJobStore
+from engine.jobs.worker import Worker
 from engine.workspace import Workspace
 from engine.workspace.leases import SCHEDULER, Lease, held, is_gone, now
 
@@ -95,7 +96,7 @@ class Scheduler:
         self.is_working = False
         self._ttl_s, self._look_s, self._grace_s = ttl_s, look_s, grace_s
         self._stop = threading.Event()
-        self._workers: list[queue.Worker] = []
+        self._workers: list[Worker] = []
 
     def stop(self) -> None:
         """Ask it to stop; from any thread or a signal's handler."""
@@ -138,7 +139,7 @@ class Scheduler:
             return self._stop.is_set() or lost.is_set() or lease.is_lost
 
         for kinds in LANES:
-            worker = queue.Worker(
+            worker = Worker(
                 self.workspace,
                 kinds,
                 TASK_HANDLERS,
@@ -206,7 +207,7 @@ class Scheduler:
 
     # -- doing ---------------------------------------------------------------------------------
 
-    def _lane(self, worker: queue.Worker, wake: threading.Condition) -> None:
+    def _lane(self, worker: Worker, wake: threading.Condition) -> None:
         """Do the tasks of a lane until the worker is to stop."""
         while not worker.should_stop():
             started = time.monotonic()
@@ -241,7 +242,7 @@ class Scheduler:
                         return
                     time.sleep(1.0)
 
-    def _under_way(self) -> list[tuple[queue.Worker, TaskRecord]]:
+    def _under_way(self) -> list[tuple[Worker, TaskRecord]]:
         return [(worker, worker.task) for worker in self._workers if worker.task is not None]
 
     def _await_jobs(self) -> None:

@@ -13,7 +13,8 @@ import threading
 from pathlib import Path
 
 from engine.jobs.kinds import TASK_HANDLERS
-from engine.jobs.queue import BENCH, TRAINING, work
+from engine.jobs.queue import BENCH, TRAINING
+from engine.jobs.worker import work
 from engine.workspace import Workspace
 
 LANES = {"bench": BENCH, "training": TRAINING}

@@ -17,6 +17,7 @@ from engine.errors import NotFoundError, StateError, UsageError
 from engine.jobs import queue as tasks
 from engine.jobs.kinds import TASK_HANDLERS, request_of
 from engine.jobs.queue import TaskCancelledError
+from engine.jobs.worker import work
 from engine.workspace import Workspace
 from engine.workspace.leases import is_gone
 from surrogate.progress import Progress, silent
@@ -26,8 +27,8 @@ SMALL = {"n": 2, "strategy": "sobol", "seed": 1}
 
 def test_a_batch_is_proposed_in_the_name_of_who_asked(workspace: Workspace) -> None:
     task = tasks.submit(workspace, "propose", SMALL, actor="anna")
-    assert tasks.work(workspace, tasks.BENCH, TASK_HANDLERS)
-    assert not tasks.work(workspace, tasks.BENCH, TASK_HANDLERS)
+    assert work(workspace, tasks.BENCH, TASK_HANDLERS)
+    assert not work(workspace, tasks.BENCH, TASK_HANDLERS)
     done = tasks.get(workspace, task.id)
     assert done.status is TaskStatus.DONE, done.error
     assert done.result is not None
@@ -40,7 +41,7 @@ def test_a_batch_is_proposed_in_the_name_of_who_asked(workspace: Workspace) -> N
 
 def test_what_a_user_asked_wrongly_is_told_in_the_row(workspace: Workspace) -> None:
     task = tasks.submit(workspace, "propose", {**SMALL, "fixed": {"voltage": 99.0}}, actor="a")
-    tasks.work(workspace, tasks.BENCH, TASK_HANDLERS)
+    work(workspace, tasks.BENCH, TASK_HANDLERS)
     done = tasks.get(workspace, task.id)
     assert done.status is TaskStatus.FAILED
     assert done.error is not None
@@ -52,7 +53,7 @@ def test_a_fault_does_not_stop_the_worker(workspace: Workspace) -> None:
         raise ZeroDivisionError
 
     task = tasks.submit(workspace, "propose", SMALL, actor="anna")
-    assert tasks.work(workspace, tasks.BENCH, {"propose": broken})
+    assert work(workspace, tasks.BENCH, {"propose": broken})
     assert "ZeroDivisionError" in str(tasks.get(workspace, task.id).error)
 
 
@@ -67,7 +68,7 @@ def test_a_running_one_stops_at_its_next_step(workspace: Workspace) -> None:
             time.sleep(0.02)
         return {}
 
-    thread = threading.Thread(target=tasks.work, args=(workspace, tasks.BENCH, {"propose": slow}))
+    thread = threading.Thread(target=work, args=(workspace, tasks.BENCH, {"propose": slow}))
     thread.start()
     assert begun.wait(10)
     tasks.cancel(workspace, task.id)

@@ -12,7 +12,8 @@ from engine.campaign import Campaign
 from engine.experiments.entries import Entry
 from engine.experiments.record import record
 from engine.jobs.kinds import TASK_HANDLERS
-from engine.jobs.queue import BENCH, submit, work
+from engine.jobs.queue import BENCH, submit
+from engine.jobs.worker import work
 from engine.web.helpers.answering import MOST_CAMPAIGNS, Oracles
 from engine.workspace.revisions import create, use
 

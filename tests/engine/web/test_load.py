@@ -22,6 +22,7 @@ import pytest
 from db.records import NewExperiment, Origin, Status
 from engine.jobs import queue as tasks
 from engine.jobs.kinds import TASK_HANDLERS
+from engine.jobs.worker import work
 from engine.web import users
 
 SECONDS = float(os.environ.get("LOAD_SECONDS", "0"))
@@ -117,7 +118,7 @@ def test_fifty_people_at_ten_thousand_runs(serve, workspace) -> None:
     users.add_user(workspace, "anna", "admin", "correct horse")
     secret, _ = users.make_token(workspace, "anna", "crowd", "operator")
     tasks.submit(workspace, "propose", {"n": 8, "strategy": "sobol"}, actor="anna")
-    tasks.work(workspace, tasks.BENCH, TASK_HANDLERS)
+    work(workspace, tasks.BENCH, TASK_HANDLERS)
     with serve() as (address, _process):
         refresh = tasks.submit(workspace, "refresh", {}, actor="anna")
         while tasks.get(workspace, refresh.id).status.value == "queued":

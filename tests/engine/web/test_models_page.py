@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from engine.jobs.kinds import TASK_HANDLERS
-from engine.jobs.queue import TRAINING, newest, work
+from engine.jobs.queue import TRAINING, newest
+from engine.jobs.worker import work
 
 
 def told(page) -> list[str]:

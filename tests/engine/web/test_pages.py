@@ -12,7 +12,8 @@ import pytest
 from engine.campaign import Campaign
 from engine.experiments.entries import Entry
 from engine.experiments.record import record
-from engine.jobs.queue import BENCH, submit, work
+from engine.jobs.queue import BENCH, submit
+from engine.jobs.worker import work
 from engine.workspace.revisions import create
 
 STRENGTH, ELONGATION = "fracture_strength.longitudinal", "elongation.longitudinal"

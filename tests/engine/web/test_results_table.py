@@ -10,7 +10,8 @@ import pytest
 from engine.experiments.entries import Entry
 from engine.experiments.record import record
 from engine.jobs.kinds import TASK_HANDLERS
-from engine.jobs.queue import BENCH, newest, work
+from engine.jobs.queue import BENCH, newest
+from engine.jobs.worker import work
 from engine.workspace import Workspace
 
 STRENGTH, ELONGATION = "fracture_strength.longitudinal", "elongation.longitudinal"
