@@ -25,7 +25,7 @@ from engine.documents import (
     retrieval,
 )
 from engine.experiments.bring_in import FileReport
-from engine.experiments.record import Recorded, RecordedValue
+from engine.experiments.recorded import Recorded, RecordedValue
 from engine.experiments.undo import Undone
 from engine.jobs.schedule import Scheduled
 from engine.micrographs.add import AddReport
