@@ -138,7 +138,7 @@ def _read(task: PictureTask) -> PictureReading:
     measured = picture.measure()
     n_fibres = _read_fibres(measured, picture, task.fibres)
     if task.overlay is not None:
-        _draw_overlay(measured, Path(task.overlay))
+        _draw_overlay(picture, measured, Path(task.overlay))
     classes, shares = _distribution(measured)
     return PictureReading(
         task.name,
@@ -174,15 +174,15 @@ def _read_fibres(measured: Measured, picture: Opened, path: str | None) -> int:
     return int(sure.sum())
 
 
-def _draw_overlay(measured: Measured, path: Path) -> None:
+def _draw_overlay(picture: Opened, measured: Measured, path: Path) -> None:
     from PIL import Image
 
-    from generator.overlay import overlay
+    from engine.micrographs.annotated import annotated
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as draft:
-            Image.fromarray(overlay(measured)).save(draft, format="PNG")
+            Image.fromarray(annotated(picture, measured)).save(draft, format="PNG")
     except OSError as error:
         raise DataError(f"{place(path)} cannot be written: {error.strerror or error}") from error
 

@@ -124,7 +124,7 @@ def show(
 
     In the overlay a bar goes across a fibre from its edge as far as it is thick (blue thin, red
     thick); pores are blue, beads ringed red. The rose shows directions, its white line the
-    collector's rotation.
+    collector's rotation. What was cut away is hatched; a scale bar that was read stands below.
     """
     from engine.micrographs.overlay import show as show_picture
     from engine.workspace import Workspace

@@ -7,7 +7,7 @@ one of them is not read: no length is better than a wrong one.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,20 +28,31 @@ LEAST_ALIKE, LEAST_LEAD = 0.6, 0.03
 12 to 40 px two thirds are read, of those like Arial or DejaVu nine in ten, and none wrongly."""
 
 NEAR = 0.04
+_IN_NO_FONT = "\ue000"
 LEAST_PX, MOST_PX = 7, 80
 _LABEL = re.compile(r"(\d{1,4}(?:\.\d{1,2})?)([nµu]m)")
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 
 
-def label_of_bar(grey: NDArray[np.float32], crop: Box | None, line: BarLine) -> str | None:
+@dataclass(frozen=True)
+class Label:
+    """What is written beside a bar, and where: left, top, right, bottom [px]."""
+
+    text: str
+    box: Box
+
+
+def label_of_bar(grey: NDArray[np.float32], crop: Box | None, line: BarLine) -> Label | None:
     """Return the label of a bar that :func:`engine.micrographs.scalebar.find_bar` found."""
-    labels = set()
+    labels = {}
     for ink, top in inked(grey, crop):
         if top <= line.top < top + len(ink):
-            labels.add(read_label(ink, replace(line, top=line.top - top)))
-    labels.discard(None)
-    return labels.pop() if len(labels) == 1 else None
+            label = read_label(ink, replace(line, top=line.top - top))
+            if label is not None:
+                x_from, y_from, right, bottom = label.box
+                labels[label.text] = Label(label.text, (x_from, y_from + top, right, bottom + top))
+    return next(iter(labels.values())) if len(labels) == 1 else None
 
 
 def by_label(reading: ScaleReading, line: BarLine, label: str | None) -> ScaleReading:
@@ -74,19 +85,24 @@ def is_near(first: float, second: float) -> bool:
     return abs(first / second - 1.0) < NEAR
 
 
-def read_label(ink: Mask, line: BarLine) -> str | None:
+def read_label(ink: Mask, line: BarLine) -> Label | None:
     """Return the label beside a bar; ``None`` if there is none that is clearly read.
 
     Args:
         ink: (height, width), where the strip's or picture's ink is.
         line: the bar, in the same rows and columns.
     """
-    lengths = {
-        label
+    labels = {
+        text: Label(text, _box_around(signs))
         for signs in _lines_of_text(ink, line)
-        if (label := _text(ink, signs)) is not None and length_nm(label) is not None
+        if (text := _text(ink, signs)) is not None and length_nm(text) is not None
     }
-    return lengths.pop() if len(lengths) == 1 else None
+    return next(iter(labels.values())) if len(labels) == 1 else None
+
+
+def _box_around(signs: list[Box]) -> Box:
+    x_from, top, right, bottom = zip(*signs, strict=True)
+    return min(x_from), min(top), max(right), max(bottom)
 
 
 def _lines_of_text(ink: Mask, line: BarLine) -> list[list[Box]]:
@@ -178,21 +194,33 @@ def _normed(mask: Mask) -> NDArray[np.float32]:
     return np.asarray((values - values.mean()) / max(float(values.std()), 1e-6))
 
 
+def plain_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return a font that has a µ, where matplotlib's are there."""
+    return _font("DejaVuSans.ttf", size) or ImageFont.load_default(size)
+
+
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont | None:
+    matplotlib = find_spec("matplotlib")
+    if matplotlib is None or matplotlib.origin is None:
+        return None
+    path = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / name
+    return ImageFont.truetype(str(path), size) if path.is_file() else None
+
+
 @cache
 def _templates() -> list[tuple[str, NDArray[np.float32], float, float]]:
     """Return sign, pixels, width to height, height to that of a digit."""
-    fonts = [ImageFont.load_default(48)]
-    matplotlib = find_spec("matplotlib")
-    if matplotlib is not None and matplotlib.origin is not None:
-        folder = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf"
-        names = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf")
-        fonts += [ImageFont.truetype(str(folder / n), 48) for n in names if (folder / n).is_file()]
+    fonts: list[ImageFont.FreeTypeFont | ImageFont.ImageFont] = [ImageFont.load_default(48)]
+    names = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf")
+    fonts += filter(None, (_font(name, 48) for name in names))
     templates = []
     for font in fonts:
         digit = _drawn("0", font).shape[0]
+        missing = _drawn(_IN_NO_FONT, font)
         for sign in SIGNS:
             mask = _drawn(sign, font)
-            if mask.size:
+            # Pillow's own font has no µ and draws a crossed box.
+            if mask.size and not np.array_equal(mask, missing):
                 size = (mask.shape[1] / mask.shape[0], mask.shape[0] / digit)
                 templates.append((sign, _normed(mask), *size))
     return templates

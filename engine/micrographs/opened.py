@@ -37,6 +37,9 @@ from engine.micrographs.tiff_pages import page_warnings
 LEAST_DIAMETER_NM, MOST_DIAMETER_NM = 5.0, 50_000.0
 """What an electrospun fibre may measure; beyond, the pixel size is more likely to be off."""
 
+MUCH_CUT = 0.15
+"""A larger share of a picture is not left out in silence: no usual data bar takes so much."""
+
 if TYPE_CHECKING:
     from generator.statistics import Measured
 
@@ -180,7 +183,7 @@ def open_micrograph(
         box,
         stated.rotation_axis,
         bool(stated.dark_fibres),
-        (*page_warnings(path), *reading.warnings),
+        (*page_warnings(path), *reading.warnings, *_cut_warnings(grey, box, stated.crop)),
         source_of(reading),
     )
     if stated.dark_fibres is None and has_dark_fibres(picture.inside):
@@ -190,6 +193,22 @@ def open_micrograph(
         )
         return replace(picture, warnings=(*picture.warnings, doubt))
     return picture
+
+
+def _cut_warnings(grey: Grey, box: Box | None, stated: Box | None) -> list[str]:
+    """Return what is to be said where much of a picture is left out that nobody stated."""
+    if box is None or box == stated:
+        return []
+    height, width = grey.shape
+    share = 1.0 - (box[2] - box[0]) * (box[3] - box[1]) / (width * height)
+    # What is recorded may have been stated once; what is seen anew was seen then.
+    if share <= MUCH_CUT or box != find_crop(grey):
+        return []
+    return [
+        f"{100 * share:.0f} % of the picture is taken for data bars or empty margins and left out: "
+        f"measured are columns {box[0]} to {box[2]}, rows {box[1]} to {box[3]}; if that is wrong, "
+        f"state {field('crop')}"
+    ]
 
 
 def _by_its_bar(
@@ -211,7 +230,8 @@ def _by_its_bar(
     if length is not None:
         source = f"scale bar of {line.length_px} px, stated to be {length}"
         return ScaleReading(Scale((length_nm(length) or 0.0) / line.length_px, source))
-    return by_label(reading, line, label_of_bar(grey, box, line))
+    label = label_of_bar(grey, box, line)
+    return by_label(reading, line, None if label is None else label.text)
 
 
 def _check_box(box: Box | None, width: int, height: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,20 +45,45 @@ def show(workspace: Workspace, id_: int, out: Path | None = None) -> DrawnOverla
     """
     from PIL import Image
 
-    from generator.overlay import overlay
+    from engine.micrographs.annotated import annotated
 
     with workspace.database.read() as tx:
         record = find_micrograph(tx, workspace, id_)
     picture = open_kept(workspace, record)
     measured = picture.measure()
-    path = out or workspace.data_dir / OVERLAYS / f"{record.id}.png"
+    path = out or overlay_path(workspace, record)
     try:
         make_folder(path.parent)
         with whole_file(path) as draft:
-            Image.fromarray(overlay(measured)).save(draft, format="PNG")
+            Image.fromarray(annotated(picture, measured)).save(draft, format="PNG")
+        if path.parent == workspace.data_dir / OVERLAYS:
+            _forget_others(path, record)
     except OSError as error:
         raise DataError(f"{place(path)} cannot be written: {error.strerror or error}") from error
     return DrawnOverlay(replace(record, statistics=picture.document(measured)), path)
+
+
+def overlay_path(workspace: Workspace, record: MicrographRecord) -> Path:
+    """Return where the overlay of a picture belongs: another place for each way to measure it."""
+    statistics = record.statistics or {}
+    basis = [
+        record.sha256,
+        record.nm_per_pixel_source,
+        record.nm_per_pixel,
+        record.rotation_axis,
+        record.crop,
+        statistics.get("dark_fibres"),
+        statistics.get("version"),
+    ]
+    key = hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:12]
+    return workspace.data_dir / OVERLAYS / f"{record.id}-{key}.png"
+
+
+def _forget_others(path: Path, record: MicrographRecord) -> None:
+    """Remove the overlays of a picture as it was measured before."""
+    for other in path.parent.glob(f"{record.id}[-.]*png"):
+        if other != path:
+            other.unlink(missing_ok=True)
 
 
 def measure_again(

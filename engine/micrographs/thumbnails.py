@@ -9,10 +9,9 @@ from copy import copy
 from pathlib import Path
 
 from db.records import MicrographRecord
-from engine.errors import SpinneretError, UsageError
-from engine.micrographs.add import OVERLAYS
+from engine.errors import NotFoundError, SpinneretError, UsageError
 from engine.micrographs.lookup import file_of, find_micrograph
-from engine.micrographs.overlay import show
+from engine.micrographs.overlay import open_kept, overlay_path, show
 from engine.micrographs.unpacking import one_at_a_time
 from engine.workspace import Workspace
 from surrogate.files import whole_file
@@ -64,15 +63,43 @@ def overlay_of(workspace: Workspace, id_: int) -> Path:
         DataError: it cannot be measured.
     """
     record = picture_of(workspace, id_)
-    # Its rose of directions is drawn along the rotation: that of another axis is another picture.
-    turned = "-y" if record.rotation_axis == "y" else ""
-    path = workspace.data_dir / OVERLAYS / f"{record.id}{turned}.png"
+    path = overlay_path(workspace, record)
     if path.is_file():
         return path
     with _drawn_once(path, file_of(workspace, record)) as is_missing:
         if is_missing:
             show(workspace, id_, path)
     return path
+
+
+def bar_of(workspace: Workspace, id_: int) -> Path:
+    """Return a PNG of the scale bar that a picture's pixel size was read off, enlarged.
+
+    Raises:
+        NotFoundError: no such micrograph, or no bar gave its pixel size.
+        DataError: the file is damaged.
+    """
+    record = picture_of(workspace, id_)
+    path = workspace.data_dir / RENDITIONS / f"bar-{overlay_path(workspace, record).name}"
+    if path.is_file():
+        return path
+    with _drawn_once(path, file_of(workspace, record)) as is_missing:
+        if is_missing:
+            _draw_bar(workspace, record, path)
+    return path
+
+
+def _draw_bar(workspace: Workspace, record: MicrographRecord, path: Path) -> None:
+    from PIL import Image
+
+    from engine.micrographs.annotated import bar_picture
+
+    drawn = bar_picture(open_kept(workspace, record))
+    if drawn is None:
+        raise NotFoundError(f"the pixel size of micrograph {record.id} is by no scale bar")
+    make_folder(path.parent)
+    with whole_file(path) as draft:
+        Image.fromarray(drawn).save(draft, format="PNG")
 
 
 _FAILURES: OrderedDict[tuple[Path, int, int], SpinneretError] = OrderedDict()

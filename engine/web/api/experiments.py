@@ -28,7 +28,7 @@ from engine.experiments.record import Recorded, record_series
 from engine.experiments.undo import undo
 from engine.jobs.queue import submit
 from engine.micrographs.scale import HowTaken, crop_of
-from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
+from engine.micrographs.thumbnails import bar_of, overlay_of, picture_of, rendition
 from engine.web import forms
 from engine.web.addresses import address_of
 from engine.web.api import schemas
@@ -292,6 +292,14 @@ def get_picture(
 def get_overlay(request: Request, id: Id) -> Response:
     """What was measured, drawn over the picture, as PNG."""
     return FileResponse(overlay_of(site_of(request).workspace, id), media_type="image/png")
+
+
+@router.get(
+    "/micrographs/{id}/bar", response_class=FileResponse, responses={**_PNG, **answers(404)}
+)
+def get_scale_bar(request: Request, id: Id) -> Response:
+    """The scale bar that gave the pixel size, enlarged, its ends and label marked, as PNG."""
+    return FileResponse(bar_of(site_of(request).workspace, id), media_type="image/png")
 
 
 # -- reading -----------------------------------------------------------------------------------

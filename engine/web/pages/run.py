@@ -19,7 +19,7 @@ from engine.experiments.receipt import receipt
 from engine.experiments.record import Recorded, record, record_series
 from engine.experiments.undo import Undone, undo
 from engine.jobs.queue import submit
-from engine.micrographs.thumbnails import overlay_of, picture_of, rendition
+from engine.micrographs.thumbnails import bar_of, overlay_of, picture_of, rendition
 from engine.previews.on_demand import previews_of
 from engine.results.status import mean_of
 from engine.web import forms
@@ -282,6 +282,13 @@ def picture(request: Request, id_: int, size: int = 1600) -> Response:
 def overlay(request: Request, id_: int) -> Response:
     """Return the picture of what was measured."""
     path = overlay_of(site_of(request).workspace, id_)
+    return FileResponse(path, media_type="image/png", headers={"cache-control": "no-cache"})
+
+
+@router.get("/micrographs/{id_}/bar")
+def scale_bar(request: Request, id_: int) -> Response:
+    """Return the scale bar that gave the pixel size, enlarged, as it was read."""
+    path = bar_of(site_of(request).workspace, id_)
     return FileResponse(path, media_type="image/png", headers={"cache-control": "no-cache"})
 
 

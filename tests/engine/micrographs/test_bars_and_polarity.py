@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from engine.errors import DataError, spell
 from engine.lab.physics import Microstructure
 from engine.lab.render import render
+from engine.micrographs.barlabel import plain_font
 from engine.micrographs.lengths import length_nm
 from engine.micrographs.opened import open_micrograph
 from engine.micrographs.scale import HowTaken
@@ -55,7 +56,7 @@ def test_a_bar_of_stated_length(barred: Path) -> None:
 def test_a_bar_whose_label_is_read(tmp_path: Path, mat: NDArray[np.uint8], label: str) -> None:
     strip = Image.new("L", (320, 44))
     pen = ImageDraw.Draw(strip)
-    pen.text((120, 4), label, fill=255, font=ImageFont.load_default(20))
+    pen.text((120, 4), label, fill=255, font=plain_font(20))
     pen.rectangle((100, 34, 199, 37), fill=255)
     path = tmp_path / "mat.png"
     Image.fromarray(np.vstack([mat, np.asarray(strip)])).save(path)

@@ -151,7 +151,7 @@ def test_add_show_and_measure(engine, folder, picture):
     assert added["statistics"]["unit"] == "nm"
     shown = engine("micrograph", "show", 1)
     assert "fibre diameter [nm]" in shown.out
-    overlay = folder / "spinneret-data" / "overlays" / "1.png"
+    (overlay,) = (folder / "spinneret-data" / "overlays").glob("1-*.png")
     with Image.open(overlay) as drawn:
         assert drawn.size == (128, 96)
     again = engine("micrograph", "measure", 1, "--nm-per-pixel", 30, "--json").json["items"][0]
