@@ -7,7 +7,9 @@ maximum; MacKay 1992) are compared, pooled over all outcomes:
 
 .. math:: \text{trust} = \sigma\big(\log p(Y \mid \text{source}) - \log p(Y \mid \text{none})\big)
 
-A source with a trust below one half is left aside, and the model is the plain GP.
+A source with a trust below one half is left aside. If none is left, the model is the plain GP;
+else it is mixed with the plain one (:mod:`surrogate.mixed`), for evidences of many outcomes of the
+same few runs are surer than they should be.
 """
 
 from __future__ import annotations
@@ -24,9 +26,12 @@ from torch import Tensor
 from surrogate.beliefs import MATS, PlainInputs
 from surrogate.exclusive import exclusive
 from surrogate.gp import fit_outcomes
+from surrogate.mixed import mixed
 from surrogate.sourced import HeadLayout, Heads, SourcePrior, head_weights
 from surrogate.sourced_gp import GPConfig
 
+_EXPECTED_SHARE = 0.5
+"""The share of the model with sources beside the plain one, before results tell."""
 _MAX_ROWS = 160
 """Rows that suffice to weigh a source; with more, a sample of them is asked."""
 # e^−30 is 10⁻¹³: sure enough, and no overflow in the sigmoid.
@@ -124,7 +129,11 @@ def fit_trusting(
     else:
         chosen = trusted(heads, [share >= 0.5 for share in trust])
         model = fit_outcomes(X, Y, config=config, heads=chosen, prior=prior)
-    weights = head_weights(model, Y.shape[-1], len(used)) if used else torch.empty(0)
+    weights = torch.empty(0)
+    if used:
+        weights = head_weights(model, Y.shape[-1], len(used))
+        model = mixed(model, fit_outcomes(X, Y, inputs=inputs), expected=_EXPECTED_SHARE)
+        weights = model.share * weights
     return model, tuple(
         SourceUse(
             name,
