@@ -33,6 +33,7 @@ from db.repository import (
     Answers,
     Batches,
     Campaigns,
+    Corrections,
     Curves,
     Designs,
     Embeddings,
@@ -77,6 +78,7 @@ class Transaction:
         self.campaigns = Campaigns(self._scope)
         self.measurements = Measurements(self._scope)
         self.micrographs = Micrographs(self._scope)
+        self.corrections = Corrections(self._scope)
         self.curves = Curves(self._scope)
         self.experiments = Experiments(self._scope)
         self.previews = Previews(self._scope)

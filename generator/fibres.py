@@ -30,6 +30,12 @@ ASIDE, DRIFT = 0.35, 0.06
 TURN, RATIO = 0.2, 0.3
 """Differences between directions [rad] and between ln diameters."""
 
+BESIDE = 0.75
+"""So many diameters beside its axis a place is still taken to be on a fibre."""
+
+MOST_STEPS = 500
+"""So often a fibre is followed on, each way."""
+
 ALIKE = 0.5
 """Share of an edge's error that all edges of its fibre have in common."""
 
@@ -72,8 +78,7 @@ def find_fibres(reading: Reading) -> Fibres:
     spread = _spreads(reading, sure)
     rows, columns = edges.at(0.5 * diameter)
     angle = np.arctan2(-edges.right, edges.down)
-    reach = REACH * float(np.median(edges.length)) + float(np.median(diameter))
-    part = _parts(rows, columns, angle, diameter, min(reach, LONGEST_REACH * reading.mean_diameter))
+    part = _parts(rows, columns, angle, diameter, _reach(reading, sure))
     weight = edges.length / np.maximum(spread, 1e-6) ** 2
     n = int(part.max()) + 1
     total = np.bincount(part, weight, n)
@@ -98,6 +103,81 @@ def find_fibres(reading: Reading) -> Fibres:
     )
 
 
+def edges_of_fibre(reading: Reading, x: float, y: float) -> NDArray[np.bool_]:
+    """Return which edges, (n,), are those of the fibre at a place [px of the picture]; maybe none.
+
+    Followed from that place both ways, as far as edges go on in its direction: in a dense mat the
+    parts of :func:`find_fibres` hold many fibres that run into one another.
+    """
+    unmarked = np.zeros(len(reading.edges), dtype=np.bool_)
+    sure = np.flatnonzero(reading.fibre > SURE)
+    if not sure.size or reading.mean_diameter is None:
+        return unmarked
+    diameter, reach = reading.diameter, _reach(reading, sure)
+    rows, columns = reading.edges.at(0.5 * diameter)
+    angle = np.arctan2(-reading.edges.right, reading.edges.down)
+    place_rows, place_columns = reading.in_picture(rows[sure], columns[sure])
+    down, right = (y - place_rows) / reading.scale, (x - place_columns) / reading.scale
+    along, aside = _along_and_aside(down, right, angle[sure])
+    is_there = (aside < BESIDE * diameter[sure]) & (np.abs(along) < reach)
+    if not is_there.any():
+        return unmarked
+    first = sure[np.argmin(np.where(is_there, aside + 0.25 * np.abs(along), np.inf))]
+    edges = (rows[sure], columns[sure], angle[sure])
+    start = (float(rows[first]), float(columns[first]), float(angle[first]))
+    path = np.array([start, *_followed(edges, start, diameter[first], reach, 1.0),
+                     *_followed(edges, start, diameter[first], reach, -1.0)])  # fmt: skip
+    apart, nearest = cKDTree(path[:, :2]).query(np.stack([rows, columns], axis=1))
+    row, column, direction = path[nearest].T
+    _, aside = _along_and_aside(rows - row, columns - column, direction)
+    is_beside = aside < BESIDE * diameter[first]
+    return np.asarray((apart < reach) & is_beside & (_turn(angle, direction) < TURN))
+
+
+def _followed(
+    edges: tuple[Array, Array, Array],
+    start: tuple[float, float, float],
+    diameter: float,
+    reach: float,
+    way: float,
+) -> list[tuple[float, float, float]]:
+    """Return places (row, column, angle) on a fibre's axis, one way from ``start``."""
+    rows, columns, angles = edges
+    row, column, angle = start
+    path: list[tuple[float, float, float]] = []
+    while len(path) < MOST_STEPS:
+        along, aside = _along_and_aside(rows - row, columns - column, angle)
+        ahead = way * along
+        goes_on = (ahead > 0.25 * diameter) & (ahead < reach) & (_turn(angles, angle) < TURN)
+        goes_on &= aside < ASIDE * diameter + DRIFT * ahead
+        if not goes_on.any():
+            break
+        near = goes_on & (ahead <= ahead[goes_on].min() + diameter)
+        row, column = float(rows[near].mean()), float(columns[near].mean())
+        off = (angles[near] - angle + 0.5 * np.pi) % np.pi - 0.5 * np.pi
+        angle += float(off.mean())
+        path.append((row, column, angle))
+    return path
+
+
+def _turn(first: Array, second: Array | float) -> Array:
+    """Return the angle between two directions that have no sign."""
+    return np.asarray(np.abs((first - second + 0.5 * np.pi) % np.pi - 0.5 * np.pi))
+
+
+def _along_and_aside(down: Array, right: Array, angle: Array | float) -> tuple[Array, Array]:
+    """Return how far steps go along fibres of such angles (clockwise from the right), and aside."""
+    along = right * np.cos(angle) + down * np.sin(angle)
+    return along, np.abs(down * np.cos(angle) - right * np.sin(angle))
+
+
+def _reach(reading: Reading, sure: NDArray[np.intp]) -> float:
+    """Return how far apart two neighbouring edges of one fibre may be [px of the reading]."""
+    length = float(np.median(reading.edges.length[sure]))
+    reach = REACH * length + float(np.median(reading.diameter[sure]))
+    return min(reach, LONGEST_REACH * (reading.mean_diameter or 0.0))
+
+
 def _spreads(reading: Reading, sure: NDArray[np.intp]) -> Array:
     """Return how far each edge's diameter is in doubt [px of the reading]."""
     bins = reading.kinds[sure, FIRST_BIN:].astype(np.float64)
@@ -115,8 +195,7 @@ def _parts(
     first, second = pairs.T
     down, right = (places[second] - places[first]).T
     apart = np.hypot(down, right)
-    # The difference of two directions that have no sign.
-    turn = np.abs((angle[first] - angle[second] + 0.5 * np.pi) % np.pi - 0.5 * np.pi)
+    turn = _turn(angle[first], angle[second])
     aside = np.maximum(
         *(
             np.abs(down * np.cos(angle[edge]) - right * np.sin(angle[edge]))

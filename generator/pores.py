@@ -32,16 +32,21 @@ CLEARLY = 0.2
 what has been parted before; far fibres from the ground: 0.25 to 0.6, ground in itself: less."""
 
 
-def air(grey: Image) -> NDArray[np.bool_]:
-    """Return the mask of what lies deeper than any fibre seen, (height, width)."""
+def air(grey: Image, countable: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Return the mask of what lies deeper than any fibre seen, (height, width).
+
+    ``countable``: the mask of what of the picture is to count; nothing else has air.
+    """
+    mask = np.ones(grey.shape, dtype=np.bool_) if countable is None else countable
+    if not mask.any():
+        return mask
     noise = noise_of(grey) / max(float(grey.std()), 1e-9)
     smooth = ndi.gaussian_filter(grey, float(np.clip(SMOOTHING_PER_NOISE * noise, *SMOOTHING_PX)))
-    threshold = least_error_threshold(smooth)
+    threshold = least_error_threshold(smooth[mask])
     if threshold is None:
-        low, high = np.quantile(smooth, TAILS)
+        low, high = np.quantile(smooth[mask], TAILS)
         threshold = low + NEARLY_BLACK * (high - low)
-    mask = _up_to_half_height(smooth, np.asarray(smooth < threshold))
-    labels, n = ndi.label(mask)
+    labels, n = ndi.label(_up_to_half_height(smooth, np.asarray(smooth < threshold)) & mask)
     sizes = np.bincount(labels.ravel(), minlength=n + 1)
     sizes[0] = 0
     return np.asarray(sizes[labels] >= LEAST_PORE_PX)
@@ -112,13 +117,18 @@ def _parted(counts: NDArray[np.integer]) -> tuple[int, float]:
     return at, float(np.log(total)) - best
 
 
-def pore_diameters(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+def pore_diameters(
+    mask: NDArray[np.bool_], left_out: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Return each pore's diameter [px], that of the circle of its area; cut ones left out.
 
-    A pore that touches the border is of unknown size. Connectivity: edges, not corners.
+    A pore that touches the border, or what is ``left_out``, is of unknown size. Connectivity:
+    edges, not corners.
     """
     labels, n = ndi.label(mask)
     sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:].astype(np.float64)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    if left_out is not None and left_out.any():
+        border = np.concatenate([border, labels[ndi.binary_dilation(left_out)]])
     inner = np.setdiff1d(np.arange(1, n + 1), border)
     return np.asarray(2.0 * np.sqrt(sizes[inner - 1] / np.pi))

@@ -6,9 +6,10 @@ thick in the mean: what the judge knows best, whatever the magnification.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from generator.judge import BEAD, CENTRES, FIRST_BIN, Judge, adapted, the_judge
 from generator.outlines import Array, Image, Outlines, find_outlines, noise_of, patches, resized
@@ -63,6 +64,23 @@ class Reading:
         # Pixels are counted by their middles, corners coincide.
         half = 0.5 * (self.scale - 1.0)
         return top + self.scale * rows + half, left + self.scale * columns + half
+
+    def only(self, chosen: NDArray[np.bool_], steps: int = 40) -> Reading:
+        """Return the reading of some of its edges, (n,), the shares of their kinds found anew."""
+        part = replace(
+            self,
+            edges=self.edges.only(chosen),
+            seen=self.seen[chosen],
+            kinds=self.kinds[chosen],
+            swelling=self.swelling[chosen],
+        )
+        if not len(part.edges):
+            return part
+        # From the whole picture's shares on, eight rounds are enough where forty are needed from
+        # the prior.
+        prior, length = the_judge().prior, part.edges.length
+        shares, kinds = adapted(part.seen, prior, length, start=self.shares, steps=steps)
+        return replace(part, shares=shares, kinds=kinds)
 
     @property
     def fibre(self) -> Array:

@@ -33,7 +33,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generator.beads import find_beads
-from generator.judge import CENTRES, adapted, the_judge
+from generator.corrections import Corrections
+from generator.fibres import find_fibres
+from generator.judge import CENTRES
 from generator.outlines import Image
 from generator.pores import air, pore_diameters
 from generator.reading import Reading, averaged, coarseness, look_from_afar, read
@@ -150,6 +152,7 @@ class Measured:
 
     ``grey``: the picture (averaged over blocks of ``block`` pixels, if it is large); ``air``: the
     mask of its pores; ``beads``: (n, 3) row, column, radius [px of the picture itself].
+    ``n_unmatched``: deleted fibres that are not seen where a person said that they were.
     """
 
     statistics: MicrostructureStatistics
@@ -158,10 +161,15 @@ class Measured:
     block: int
     air: NDArray[np.bool_]
     beads: NDArray[np.float64]
+    n_unmatched: int = 0
 
 
 def measure(
-    grey: ArrayLike, nm_per_pixel: float | None = None, *, rotation_axis: Axis = "x"
+    grey: ArrayLike,
+    nm_per_pixel: float | None = None,
+    *,
+    rotation_axis: Axis = "x",
+    corrections: Corrections | None = None,
 ) -> Measured:
     """Measure a micrograph, or a tile of one.
 
@@ -169,22 +177,29 @@ def measure(
         grey: (height, width), any scale; fibres bright on darker ground.
         nm_per_pixel: the picture's scale; ``None``: lengths are told in pixels.
         rotation_axis: along which side of the picture the collector rotated.
+        corrections: what a person says against what is measured.
 
     Raises:
         ValueError: not a finite two-dimensional picture of at least 16 × 16, or no such scale.
     """
     image = _checked(grey, nm_per_pixel, rotation_axis)
     reading, finer = read(image)
+    # Twice, as a bead of many fibre diameters does not fit into a patch at the fibres' own scale.
+    afar = look_from_afar(image, reading)
+    block = coarseness(image)
+    reduced = averaged(image, block)
+    corrections = corrections or Corrections()
+    n_unmatched = corrections.n_unmatched(reading)
+    countable = corrections.countable((reduced.shape[0], reduced.shape[1]), block)
+    reading, finer = corrections.applied(reading), corrections.applied(finer)
+    afar = None if afar is None else corrections.applied(afar)
     pixel = reading.scale * (1.0 if nm_per_pixel is None else nm_per_pixel)
     sign = 1.0 if rotation_axis == "x" else -1.0
     has_fibres = reading.mean_diameter is not None
-    blank = not image.max() > image.min()
-    block = coarseness(image)
-    reduced = averaged(image, block)
-    void = air(reduced)
+    blank = not image.max() > image.min() or not countable.any()
+    void = air(reduced, countable)
     coarse = block * (pixel / reading.scale)
-    # Twice, as a bead of many fibre diameters does not fit into a patch at the fibres' own scale.
-    beads = find_beads(reading, look_from_afar(image, reading))
+    beads = find_beads(reading, afar)
     statistics = MicrostructureStatistics(
         nm_per_pixel=nm_per_pixel,
         rotation_axis=rotation_axis,
@@ -196,13 +211,14 @@ def measure(
         n_directions=round(float(finer.fibre.sum())) if has_fibres else 0,
         directions=_directions(finer, rotation_axis) if has_fibres else (0.0,) * N_DIRECTIONS,
         # A picture without contrast is all ground or all fibre.
-        porosity=None if blank else float(void.mean()),
-        pore=Distribution.of(pore_diameters(void) * coarse),
+        porosity=None if blank else float(void[countable].mean()),
+        pore=Distribution.of(pore_diameters(void, ~countable) * coarse),
         bead_fraction=_bead_fraction(reading) if has_fibres else 0.0,
         n_beads=len(beads),
-        standard_errors=_standard_errors((reading, finer), void, pixel, has_fibres),
+        standard_errors=_standard_errors((reading, finer), void, countable, pixel, has_fibres),
     )
-    return Measured(statistics, reading, reduced, block, void, beads)
+    statistics = _with_added(statistics, reading, corrections)
+    return Measured(statistics, reading, reduced, block, void, beads, n_unmatched)
 
 
 def glance(grey: ArrayLike, nm_per_pixel: float | None = None) -> Shown:
@@ -231,11 +247,43 @@ def _diameters(reading: Reading, pixel: float) -> Distribution:
     return replace(diameters, n=round(float(reading.fibre.sum())))
 
 
+def _with_added(
+    statistics: MicrostructureStatistics, reading: Reading, corrections: Corrections
+) -> MicrostructureStatistics:
+    """Add fibres that a person marked, each as one more of those that were made out."""
+    if not corrections.added:
+        return statistics
+    nm = statistics.nm_per_pixel or 1.0
+    widths, cosines, angles = corrections.added_fibres
+    # What was seen at one place only is no fibre to be counted.
+    n = int((find_fibres(reading).n_places >= 2).sum())
+    base = n if statistics.diameter.mean is not None else 0
+    values, weights = widths * nm, np.ones(widths.size)
+    if base:
+        values = np.concatenate([CENTRES * reading.scale * nm, values])
+        weights = np.concatenate([base * reading.lengths / reading.lengths.sum(), weights])
+    diameter = Distribution.of(values, weights)
+    total = base + widths.size
+    sign, turn = (1.0, 0.0) if statistics.rotation_axis == "x" else (-1.0, 0.5 * math.pi)
+    counts, _ = np.histogram((angles - turn) % np.pi, bins=N_DIRECTIONS, range=(0.0, np.pi))
+    shares = (base * np.array(statistics.directions) + counts) / total
+    return replace(
+        statistics,
+        diameter=replace(diameter, n=statistics.diameter.n + widths.size),
+        order=(base * (statistics.order or 0.0) + sign * float(cosines.sum())) / total,
+        n_directions=statistics.n_directions + widths.size,
+        directions=tuple(float(share) for share in shares),
+    )
+
+
 def _order(reading: Reading) -> float:
     """⟨cos 2θ⟩ along the fibres; an edge's normal is across them."""
     edges = reading.edges
+    weight = edges.length * reading.visible
+    if not weight.sum() > 0.0:
+        return math.nan
     # cos 2θ of the fibre is −cos 2θ of the normal, which is down² − right².
-    mean_order = np.average(edges.down**2 - edges.right**2, weights=edges.length * reading.visible)
+    mean_order = np.average(edges.down**2 - edges.right**2, weights=weight)
     return float(mean_order * (1.0 - CROSSING_LOSS * (1.0 - mean_order**2)))
 
 
@@ -260,7 +308,11 @@ def _directions(reading: Reading, axis: str) -> tuple[float, ...]:
 
 
 def _standard_errors(
-    readings: tuple[Reading, Reading], void: NDArray[np.bool_], pixel: float, has_fibres: bool
+    readings: tuple[Reading, Reading],
+    void: NDArray[np.bool_],
+    countable: NDArray[np.bool_],
+    pixel: float,
+    has_fibres: bool,
 ) -> dict[str, float | None]:
     names = ("diameter", "order", "porosity", "bead_fraction")
     rows, columns = (min(N_PARTS, n // LEAST_PART_PX) for n in void.shape)
@@ -272,15 +324,15 @@ def _standard_errors(
     for part in range(n):
         i, j = divmod(part, columns)
         remaining, finer = (
-            _leave_out(one, part_numbers == part)
+            one.only(part_numbers != part, steps=8)
             for one, part_numbers in zip(readings, parts, strict=True)
         )
-        is_kept = np.ones(void.shape, dtype=np.bool_)
+        is_kept = countable.copy()
         is_kept[_share(i, rows, void.shape[0]), _share(j, columns, void.shape[1])] = False
         middle = remaining.mean_diameter
         values.append(
             (math.nan if middle is None else pixel * middle, _order(finer),
-             float(void[is_kept].mean()), _bead_fraction(remaining))
+             float(void[is_kept].mean()) if is_kept.any() else math.nan, _bead_fraction(remaining))
         )  # fmt: skip
     # The jackknife's own factor: n − 1 times the variance over what is left after each.
     spread = np.sqrt((n - 1) * np.var(np.array(values), axis=0))
@@ -305,23 +357,6 @@ def _parts(reading: Reading, rows: int, columns: int) -> NDArray[np.intp]:
 
 def _share(index: int, n: int, side: int) -> slice:
     return slice(index * side // n, (index + 1) * side // n)
-
-
-def _leave_out(reading: Reading, left_out: NDArray[np.bool_]) -> Reading:
-    keep = ~left_out
-    edges = reading.edges.only(keep)
-    classes = reading.seen[keep]
-    # From the whole picture's shares on, eight rounds are enough where forty are needed from the
-    # prior.
-    shares, kinds = adapted(classes, the_judge().prior, edges.length, start=reading.shares, steps=8)
-    return replace(
-        reading,
-        edges=edges,
-        seen=classes,
-        kinds=kinds,
-        shares=shares,
-        swelling=reading.swelling[keep],
-    )
 
 
 def _checked(grey: ArrayLike, nm_per_pixel: float | None, rotation_axis: str) -> Image:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from db.records.campaigns import AuditQuery, CampaignRecord, ChangeRecord
 from db.records.conditions import Stage, Value
+from db.records.corrections import CorrectionKind, CorrectionRecord
 from db.records.curves import CurveArrayRecord, CurveFitRecord, CurveRecord
 from db.records.experiments import (
     ExperimentRecord,
@@ -66,6 +67,8 @@ __all__ = [
     "Bound",
     "CampaignRecord",
     "ChangeRecord",
+    "CorrectionKind",
+    "CorrectionRecord",
     "CurveArrayRecord",
     "CurveFitRecord",
     "CurveRecord",

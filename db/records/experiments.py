@@ -84,7 +84,8 @@ class TouchedRecord:
 
     ``kind`` as of :class:`TrailRecord`. ``former`` is ``None`` where there was nothing; of a status
     it is ``(status, failure, note)``, of a curve its reading, of a picture whether it was its
-    run's. ``replicate``: of a picture its number. A curve is named ``curve 3``. ``is_current``:
+    run's, of a correction the one that it took back. ``replicate``: of a picture or correction its
+    number. A curve is named ``curve 3``. ``is_current``:
     what the change recorded is what there is now.
     """
 
@@ -179,8 +180,9 @@ class TrailRecord:
     """One thing that was recorded of an experiment: when, by whom, what.
 
     ``kind``: ``status``, ``condition``, ``fact``, ``measurement``, ``curve`` (a reading, its note
-    the definitions) or ``micrograph`` (``replicate`` is its number then); ``revision`` > 1 is a
-    correction, and without a value takes back what was there.
+    the definitions), ``micrograph`` (``replicate`` is its number then) or ``correction`` (of a
+    picture: ``name`` is the picture's, ``value`` its kind, ``replicate`` its number); ``revision``
+    > 1 is a correction, and without a value takes back what was there.
     """
 
     at: datetime

@@ -2,6 +2,7 @@
 
 from db.repository.batches import Batches
 from db.repository.campaigns import Campaigns
+from db.repository.corrections import Corrections
 from db.repository.curves import Curves
 from db.repository.designs import Designs
 from db.repository.embeddings import Embeddings
@@ -22,6 +23,7 @@ __all__ = [
     "Answers",
     "Batches",
     "Campaigns",
+    "Corrections",
     "Curves",
     "Designs",
     "Embeddings",

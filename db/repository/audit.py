@@ -12,6 +12,7 @@ from db.tables import curve_fits as f
 from db.tables import experiments as e
 from db.tables import measurements as m
 from db.tables import micrographs as p
+from db.tables import picture_corrections as k
 from db.tables import picture_removals as r
 from db.tables import status_changes as s
 
@@ -33,7 +34,9 @@ def find_changes(connection: Connection, query: AuditQuery) -> list[ChangeRecord
         statement = statement.where(changes.c.at < query.until)
     if query.experiments is not None:
         ids = list(query.experiments)
-        parts = [select(t.c.change_id).where(t.c.experiment_id.in_(ids)) for t in (v, m, p, f, s)]
+        parts = [
+            select(t.c.change_id).where(t.c.experiment_id.in_(ids)) for t in (v, m, p, f, s, k)
+        ]
         parts.append(select(e.c.change_id).where(e.c.id.in_(ids)))
         parts.append(
             select(r.c.change_id)

@@ -96,7 +96,8 @@ class Micrographs:
     def set_measured(self, record: MicrographRecord) -> None:
         """Replace what was read off a picture: scale, rotation axis, crop and statistics.
 
-        They follow from the file, which never changes, so the row holds the newest reading only.
+        They follow from the file, which never changes, and from the corrections that count, which
+        keep what stood before: the row holds the newest reading only.
 
         Raises:
             ConflictError: a scale, axis or crop that cannot be.

@@ -9,6 +9,7 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.engine import Connection
 
 from db.records import ChangeRecord, Stage, Status, TouchedRecord, reading
+from db.repository.corrections import corrections_of, current_of, place_of
 from db.repository.curves import content_of, fits_of
 from db.tables import changes
 from db.tables import condition_values as v
@@ -16,6 +17,7 @@ from db.tables import curve_fits as f
 from db.tables import experiments as e
 from db.tables import measurements as m
 from db.tables import micrographs as p
+from db.tables import picture_corrections as k
 from db.tables import picture_removals as r
 from db.tables import status_changes as s
 
@@ -33,6 +35,7 @@ def touched_by(connection: Connection, change_id: int) -> list[TouchedRecord]:
         *_conditions(connection, change_id),
         *_micrographs(connection, change_id),
         *_curves(connection, change_id),
+        *_corrections(connection, change_id),
         *_statuses(connection, change_id),
     ]
 
@@ -147,6 +150,32 @@ def _curves(connection: Connection, change_id: int) -> list[TouchedRecord]:
     return records
 
 
+def _corrections(connection: Connection, change_id: int) -> list[TouchedRecord]:
+    pictures = select(k.c.micrograph_id).where(k.c.change_id == change_id).distinct()
+    records = []
+    for picture in connection.execute(pictures.order_by(k.c.micrograph_id)).scalars().all():
+        rows = corrections_of(connection, picture)
+        by_id = {row.id: row for row in rows}
+        # By what it says, not by its number: an undoing makes an earlier correction again.
+        counting = {place_of(row): row.id for row in current_of(rows)}
+        for row in rows:
+            if row.change_id != change_id:
+                continue
+            former = None if row.undoes_id is None else by_id[row.undoes_id]
+            number = counting.get(place_of(row))
+            records.append(
+                TouchedRecord(
+                    row.experiment_id,
+                    "correction",
+                    f"correction {row.undoes_id or row.id}",
+                    number if former is None else row.id,
+                    former,
+                    (number is None) == (former is not None),
+                )
+            )
+    return records
+
+
 def _statuses(connection: Connection, change_id: int) -> list[TouchedRecord]:
     # A change may write several: its note, then its status. What counts is what was before all.
     statement = (
@@ -188,7 +217,7 @@ def last_change_of(
                     exists().where(
                         table.c.change_id == changes.c.id, table.c.experiment_id.in_(its)
                     )
-                    for table in (s, v, m, p, f, r)
+                    for table in (s, v, m, p, f, r, k)
                 )
             ),
         )

@@ -14,6 +14,7 @@ from db.tables import curve_fits as f
 from db.tables import curves as c
 from db.tables import measurements as m
 from db.tables import micrographs as p
+from db.tables import picture_corrections as k
 from db.tables import picture_removals as r
 from db.tables import status_changes as s
 
@@ -24,7 +25,7 @@ def version_of(connection: Connection, experiment_id: int) -> int:
         select(func.max(table.c.change_id).label("change_id")).where(
             table.c.experiment_id == experiment_id
         )
-        for table in (s, v, m, p, f, r)
+        for table in (s, v, m, p, f, r, k)
     ]
     newest = union_all(*parts).subquery("newest")
     newest_id = connection.execute(select(func.max(newest.c.change_id))).scalar_one()
@@ -138,10 +139,44 @@ def trail_of(connection: Connection, experiment_id: int) -> list[TrailRecord]:
             .order_by(r.c.id)
         )
     ]
-    kinds = ("status", "condition", "fact", "curve", "measurement", "micrograph")
+    entries += _corrections(connection, experiment_id)
+    kinds = ("status", "condition", "fact", "curve", "measurement", "micrograph", "correction")
     return sorted(
         entries, key=lambda r: (r.change_id, kinds.index(r.kind), r.name, r.replicate or 0)
     )
+
+
+def _corrections(connection: Connection, experiment_id: int) -> list[TrailRecord]:
+    statement = (
+        select(
+            changes.c.at,
+            changes.c.actor,
+            changes.c.id,
+            p.c.original_name,
+            k.c.kind,
+            k.c.undoes_id,
+            k.c.id,
+            k.c.note,
+        )
+        .join(changes, changes.c.id == k.c.change_id)
+        .join(p, p.c.id == k.c.micrograph_id)
+        .where(k.c.experiment_id == experiment_id)
+        .order_by(k.c.id)
+    )
+    return [
+        TrailRecord(
+            at,
+            actor,
+            change,
+            "correction",
+            name,
+            kind if undoes is None else None,
+            1 if undoes is None else 2,
+            id_ if undoes is None else undoes,
+            note,
+        )
+        for at, actor, change, name, kind, undoes, id_, note in connection.execute(statement)
+    ]
 
 
 def _curves(connection: Connection, experiment_id: int) -> list[TrailRecord]:

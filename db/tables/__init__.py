@@ -15,6 +15,7 @@ micrographs          one picture each, by content hash
 curve_arrays         samples of tensile curves, compressed, by content hash
 curves               one specimen's tensile curve each, with the file it came in
 curve_fits           what was read off a curve, with geometry and definitions; newest row counts
+picture_corrections  what a person corrected on a picture, or took back, with what stood before
 picture_removals     pictures taken away from their runs, or put back; the newest row counts
 batches              one call of ``engine propose`` each, with all it takes to replay it
 proposals            why an experiment was proposed, and its place in the batch
@@ -50,6 +51,7 @@ from db.tables.experiments import (
     experiments,
     measurements,
     micrographs,
+    picture_corrections,
     picture_removals,
     status_changes,
 )
@@ -76,6 +78,7 @@ __all__ = [
     "metadata",
     "micrographs",
     "model_versions",
+    "picture_corrections",
     "picture_removals",
     "predictions",
     "previews",

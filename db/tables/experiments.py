@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from db.records import Origin, Stage, Status
+from db.records import CorrectionKind, Origin, Stage, Status
 from db.tables.common import WithChange, check, finite, in_its_campaign, metadata, one_of
 from db.types import Json
 
@@ -108,6 +108,27 @@ class PictureRemovalColumns(WithChange):
     micrograph_id: Named[int] = Column(ForeignKey("micrographs.id"))
     is_removed: Named[bool]
     note: Named[str | None] = Column(Text)
+
+
+class PictureCorrectionColumns(WithChange):
+    """What a person corrected on a picture, in pixels of its file; or one that is taken back.
+
+    A row with ``undoes_id`` repeats what it takes back. ``former``: pixel size and statistics as
+    they were before the row, so that the first measurement is kept.
+    """
+
+    experiment_id: Named[int] = Column(ForeignKey("experiments.id"))
+    micrograph_id: Named[int] = Column(ForeignKey("micrographs.id"))
+    kind: Named[str] = Column(String)
+    x: Named[float] = Column(Double)
+    y: Named[float] = Column(Double)
+    x_to: Named[float | None] = Column(Double)
+    y_to: Named[float | None] = Column(Double)
+    length_nm: Named[float | None] = Column(Double)
+    note: Named[str | None] = Column(Text)
+    # Unique: what is taken back once is not taken back again; made anew it is a further row.
+    undoes_id: Named[int | None] = Column(ForeignKey("picture_corrections.id"), unique=True)
+    former: Named[Any] = Column(Json)
 
 
 def _status_checks() -> tuple[CheckConstraint, ...]:
@@ -209,4 +230,19 @@ picture_removals = Table(
     PictureRemovalColumns,
     Index(None, "micrograph_id", "id"),
     Index(None, "experiment_id"),
+)
+
+
+picture_corrections = Table(
+    "picture_corrections",
+    metadata,
+    PictureCorrectionColumns,
+    Index(None, "micrograph_id", "id"),
+    Index(None, "experiment_id"),
+    Index(None, "change_id"),
+    one_of("kind", CorrectionKind),
+    check("second_place", "(x_to IS NULL) = (y_to IS NULL) AND (x_to IS NULL) = (kind = 'delete')"),
+    check("length_of_scale", "(length_nm IS NULL) = (kind <> 'scale')"),
+    check("length_nm_positive", "length_nm > 0"),
+    *(finite(name) for name in ("x", "y", "x_to", "y_to", "length_nm")),
 )

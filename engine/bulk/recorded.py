@@ -11,6 +11,7 @@ from engine.bulk.read import FolderReading
 from engine.bulk.samples import summarise
 from engine.bulk.tables import picture_table, write_table
 from engine.errors import place
+from engine.micrographs.corrections import corrected_in_words
 
 
 def write_recorded(path: Path, experiments: Iterable[ExperimentRecord]) -> int:
@@ -33,6 +34,7 @@ def readings_of(experiments: Iterable[ExperimentRecord]) -> Iterator[PictureRead
 
 
 def _reading(experiment: ExperimentRecord, picture: MicrographRecord) -> PictureReading:
+    remark = corrected_in_words(picture.statistics)
     is_measured = picture.statistics is not None
     return PictureReading(
         picture.original_name,
@@ -44,4 +46,5 @@ def _reading(experiment: ExperimentRecord, picture: MicrographRecord) -> Picture
         nm_per_pixel_source=picture.nm_per_pixel_source,
         crop=picture.crop,
         statistics=picture.statistics,
+        warnings=(remark,) if remark else (),
     )

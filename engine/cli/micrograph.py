@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,14 +16,15 @@ from engine.cli.acquisition import (
     taking_of,
 )
 from engine.cli.completion import complete_micrograph, complete_run
+from engine.cli.micrograph_correct import correct
 from engine.cli.micrograph_read import read
+from engine.cli.micrograph_tables import print_one, print_table, print_warnings
 from engine.cli.progress import progress_bar
 from engine.errors import UsageError
 from engine.terminal.options import ConfigOption, JsonOption
-from engine.terminal.output import console, grid, print_json, say, warn
+from engine.terminal.output import print_json, say, warn
 
 if TYPE_CHECKING:
-    from db.records import MicrographRecord
     from engine.micrographs.add import AddReport
 
 
@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     group.command("import")(import_)
     group.command()(show)
     group.command()(measure)
+    group.command()(correct)
     group.command()(remove)
     group.command()(read)
     group.command()(check)
@@ -137,7 +138,7 @@ def show(
         document = MicrographFileOut.model_validate(overlaid.micrograph).plain()
         print_json({**document, "overlay": str(overlaid.overlay)})
         return
-    _print_one(overlaid.micrograph)
+    print_one(overlaid.micrograph)
     typer.echo(f"overlay: {overlaid.overlay}")
 
 
@@ -180,9 +181,9 @@ def measure(
 
         print_json({"items": [MicrographFileOut.model_validate(picture) for picture in measured]})
         return
-    _print_table(measured)
+    print_table(measured)
     for picture in measured:
-        _print_warnings(picture)
+        print_warnings(picture)
     typer.echo(f"{len(measured)} micrographs measured")
 
 
@@ -254,80 +255,6 @@ def _print_added(report: AddReport, as_json: bool) -> None:
 
         print_json(AddedMicrographsOut.model_validate(report))
         return
-    _print_table(report.added)
+    print_table(report.added)
     n_known = f", {report.n_known} known already" if report.n_known else ""
     typer.echo(f"{len(report.added)} micrographs added{n_known}")
-
-
-def _print_table(pictures: Sequence[MicrographRecord]) -> None:
-    if not pictures:
-        return
-    rows = []
-    for picture in pictures:
-        statistics = picture.statistics or {}
-        diameter = statistics.get("diameter") or {}
-        unit = statistics.get("unit", "")
-        rows.append(
-            [
-                str(picture.id),
-                str(picture.experiment_id),
-                picture.original_name,
-                _number(picture.nm_per_pixel),
-                picture.nm_per_pixel_source or "unknown" if picture.nm_per_pixel else "unknown",
-                f"{_number(diameter.get('mean'))} ± {_number(diameter.get('sd'))} {unit}",
-                _number(statistics.get("order"), 2),
-                _number(statistics.get("porosity"), 2),
-            ]
-        )
-    headings = ["micrograph", "run", "file", "scale [nm/px]", "read from", "diameter ± SD",
-                "order [–]", "areal porosity [–]"]  # fmt: skip
-    console().print(grid(headings, rows))
-
-
-def _print_warnings(picture: MicrographRecord) -> None:
-    for warning in (picture.statistics or {}).get("warnings", []):
-        warn(f"{picture.original_name}: {warning}")
-
-
-def _print_one(picture: MicrographRecord) -> None:
-    statistics = picture.statistics or {}
-    typer.echo(
-        f"micrograph {picture.id} of experiment {picture.experiment_id}: {picture.original_name}, "
-        f"{picture.width_px} × {picture.height_px} px"
-    )
-    scale = f"{picture.nm_per_pixel:g} nm" if picture.nm_per_pixel else "unknown, lengths in pixels"
-    source = f" ({picture.nm_per_pixel_source})" if picture.nm_per_pixel else ""
-    typer.echo(f"pixel size: {scale}{source}")
-    if picture.crop:
-        x0, y0, x1, y1 = picture.crop
-        typer.echo(f"measured: columns {x0}–{x1}, rows {y0}–{y1} (without the data bar)")
-    _print_warnings(picture)
-    unit, blank = statistics["unit"], [""] * 4
-    errors = statistics.get("standard_errors") or {}
-    rows = [
-        _row(f"fibre diameter [{unit}]", statistics["diameter"]),
-        _row(f"pore diameter [{unit}]", statistics["pore"]),
-        ["order S [–]", str(statistics["n_directions"]), _number(statistics["order"], 3), *blank],
-        ["areal porosity [–]", "", _number(statistics["porosity"], 3), *blank],
-        ["bead fraction [–]", str(statistics["n_beads"]), _number(statistics["bead_fraction"], 3),
-         *blank],
-    ]  # fmt: skip
-    names = ("diameter", "", "order", "porosity", "bead_fraction")
-    for row, name in zip(rows, names, strict=True):
-        row.insert(3, _number(errors.get(name), None if name == "diameter" else 3))
-    headings = ["", "n", "mean", "± SE", "SD", "5 %", "median", "95 %"]
-    console().print(grid(headings, rows))
-
-
-def _row(name: str, distribution: Mapping[str, Any]) -> list[str]:
-    quantiles = distribution["quantiles"] or [None] * 5
-    values = (distribution["mean"], distribution["sd"], quantiles[0], quantiles[2], quantiles[4])
-    return [name, str(distribution["n"]), *map(_number, values)]
-
-
-def _number(value: float | None, digits: int | None = None) -> str:
-    from engine.campaign.numbers import written
-
-    if value is None:
-        return "–"
-    return written(value, 4) if digits is None else f"{value:.{digits}f}"

@@ -188,7 +188,8 @@ def _show(retrieved: Retrieved) -> None:
         rows.append(
             [
                 match.item.run,
-                _measured(measured.diameter_nm, off.diameter_nm, 0),
+                _measured(measured.diameter_nm, off.diameter_nm, 0)
+                + (" (by hand)" if measured.is_corrected else ""),
                 _measured(measured.order, off.order, 2),
                 _measured(measured.porosity, off.porosity, 2),
                 "–" if match.fit is None else written(math.exp(match.fit), 2),

@@ -19,6 +19,7 @@ class StatisticsOut(Document):
     porosity: float | None
     spread: float | None
     bead_fraction: float | None
+    is_corrected: bool = False
 
 
 class QueryStatisticsOut(StatisticsOut):

@@ -8,6 +8,8 @@ from db.records import CampaignRecord, ChangeRecord, Status, TouchedRecord
 from db.session import Transaction
 from engine.campaign import Campaign
 from engine.errors import NotFoundError, StateError, by_voice
+from engine.micrographs.correct import carry_out, prepare
+from engine.micrographs.corrections import Correction
 from engine.workspace import Workspace
 
 
@@ -43,6 +45,9 @@ def undo(
             raise StateError(f"{actor} has recorded something else since change {change_id}")
         if is_dry_run:
             return _Undoing(tx, *workspace.active_campaign(tx), change).plan()
+        corrected = _Undoing(tx, *workspace.active_campaign(tx), change).corrected()
+    # Measured before the transaction: it takes a second a picture.
+    amendments = [prepare(workspace, id_, *items) for id_, items in corrected.items()]
 
     def work(tx: Transaction) -> Undone:
         record, campaign = workspace.active_campaign(tx)
@@ -51,6 +56,8 @@ def undo(
         undoing = _Undoing(tx, record, campaign, change)
         undone = undoing.plan()
         undoing.carry_out()
+        for amendment in amendments:
+            carry_out(tx, workspace, amendment, note=f"undo {change.id}")
         return undone
 
     return workspace.database.transact("undo", work, actor=actor, detail=f"change {change.id}")
@@ -80,6 +87,23 @@ class _Undoing:
         self._runs = its_runs
         self._touched = [item for item in touched if item.experiment_id in its_runs]
 
+    def corrected(self) -> dict[int, tuple[list[Correction], list[int]]]:
+        """Return of each picture which corrections are to count again, and which no more."""
+        self._refuse_superseded()
+        pictures: dict[int, tuple[list[Correction], list[int]]] = {}
+        for item in self._touched:
+            if item.kind != "correction":
+                continue
+            assert item.replicate is not None  # noqa: S101 -- its number
+            record = self._tx.corrections.get(item.replicate)
+            assert record is not None  # noqa: S101 -- of this change
+            renewed, undone = pictures.setdefault(record.micrograph_id, ([], []))
+            if item.former is None:
+                undone.append(record.id)
+            else:
+                renewed.append(Correction.of_record(item.former))
+        return pictures
+
     def plan(self) -> Undone:
         """Return what it does, or refuse it."""
         self._refuse_superseded()
@@ -99,7 +123,8 @@ class _Undoing:
             "status": self._restore_status,
         }
         for item in self._touched:
-            restore[item.kind](item)
+            if item.kind != "correction":  # measured anew: see `corrected`
+                restore[item.kind](item)
 
     def _restore_picture(self, item: TouchedRecord) -> None:
         assert item.replicate is not None  # noqa: S101 -- its number
@@ -154,8 +179,12 @@ class _Undoing:
 
     def _sentence(self, item: TouchedRecord) -> str:
         run = f"experiment {self._runs[item.experiment_id].name}"
-        if item.kind == "micrograph":
-            return f"{run}: micrograph {item.name} {'put back' if item.former else 'removed'}"
+        if item.kind in ("micrograph", "correction"):
+            if item.kind == "micrograph":
+                state = f"micrograph {item.name} {'put back' if item.former else 'removed'}"
+            else:
+                state = f"{item.name} {'made again' if item.former else 'taken back'}"
+            return f"{run}: {state}"
         if item.kind == "curve":
             if item.former is None:
                 return f"{run}: {item.name} taken back"

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from engine.errors import DataError, UsageError, field, place, spell
 from engine.micrographs.barlabel import by_label, label_of_bar
 from engine.micrographs.calibration import Scale, ScaleReading
+from engine.micrographs.corrections import Correction, as_measured
 from engine.micrographs.databar import Box, find_crop
 from engine.micrographs.lengths import length_nm
 from engine.micrographs.polarity import has_dark_fibres
@@ -63,6 +64,7 @@ class Opened:
         warnings: what is doubtful of its scale, pages, pixels: marked sentences
             (:mod:`engine.errors`).
         scale_source: where the pixel size was read; if there is none, why.
+        corrections: what a person says against what is measured on it.
     """
 
     path: Path
@@ -74,6 +76,7 @@ class Opened:
     dark_fibres: bool = False
     warnings: tuple[str, ...] = ()
     scale_source: str | None = None
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def nm_per_pixel(self) -> float | None:
@@ -116,8 +119,16 @@ class Opened:
         """Return what was measured as plain JSON, with what is doubtful of it as ``warnings``."""
         statistics = measured.statistics.as_json()
         doubts = [*self.warnings, *size_warnings(statistics)]
+        if measured.n_unmatched:
+            n = measured.n_unmatched
+            doubts.append(
+                f"{n} of the deleted fibres {'is' if n == 1 else 'are'} not seen as this is "
+                "measured now; look at the overlay"
+            )
+        corrected = {"corrections": [item.as_json() for item in self.corrections]}
         return {
             **statistics,
+            **(corrected if self.corrections else {}),
             "dark_fibres": self.dark_fibres,
             # Kept for every voice: without the marks of one.
             "warnings": [spell(doubt, "page") for doubt in doubts],
@@ -136,6 +147,7 @@ class Opened:
                 self.inside,
                 self.nm_per_pixel,
                 rotation_axis="y" if self.rotation_axis == "y" else "x",
+                corrections=as_measured(self.corrections, self.crop),
             )
         except ValueError as error:
             raise DataError(f"{self.name} cannot be measured: {error}") from error

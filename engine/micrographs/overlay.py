@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.records import MicrographRecord
-from engine.errors import DataError, place
+from db.records import CorrectionKind, CorrectionRecord, MicrographRecord
+from db.session import Transaction
+from engine.errors import DataError, StateError, place
 from engine.micrographs.add import OVERLAYS
+from engine.micrographs.corrections import Correction
 from engine.micrographs.lookup import file_of, find_micrograph
 from engine.micrographs.scale import HowTaken
 from engine.workspace import Workspace
@@ -74,6 +76,7 @@ def overlay_path(workspace: Workspace, record: MicrographRecord) -> Path:
         record.crop,
         statistics.get("dark_fibres"),
         statistics.get("version"),
+        statistics.get("corrections"),
     ]
     key = hashlib.sha256(json.dumps(basis).encode()).hexdigest()[:12]
     return workspace.data_dir / OVERLAYS / f"{record.id}-{key}.png"
@@ -81,9 +84,9 @@ def overlay_path(workspace: Workspace, record: MicrographRecord) -> Path:
 
 def _forget_others(path: Path, record: MicrographRecord) -> None:
     """Remove the overlays of a picture as it was measured before."""
-    for other in path.parent.glob(f"{record.id}[-.]*png"):
-        if other != path:
-            other.unlink(missing_ok=True)
+    for older in path.parent.glob(f"{record.id}[-.]*png"):
+        if older != path:
+            older.unlink(missing_ok=True)
 
 
 def measure_again(
@@ -97,11 +100,13 @@ def measure_again(
     """Measure kept pictures anew and record it: those of ``ids``, or all of the campaign.
 
     A pixel size or rotation axis in ``stated`` replaces what is recorded; the change's detail keeps
-    the old one. ``only_missing``: those without statistics (of this version) only.
+    the old one, and a scale that was set by hand is taken back. Other corrections go on counting.
+    ``only_missing``: those without statistics (of this version) only.
 
     Raises:
         NotFoundError: no such micrograph, or its file is gone.
         DataError: a file is damaged.
+        StateError: one of them was corrected by hand meanwhile.
     """
     # Here, as it brings scipy: `show` and the commands' help do without.
     from generator.statistics import VERSION
@@ -117,22 +122,56 @@ def measure_again(
         records = [r for r in records if (r.statistics or {}).get("version") != VERSION]
     # All are measured before anything is written, so that a damaged file leaves every row as it
     # was.
-    measured, details = [], []
+    measured: list[tuple[MicrographRecord, list[CorrectionRecord], MicrographRecord]] = []
+    details = []
+    is_sized = stated.nm_per_pixel is not None or stated.scale_bar is not None
     for n, record in enumerate(records, 1):
         if stated.nm_per_pixel is not None:
             details.append(f"{record.id}: {record.nm_per_pixel} → {stated.nm_per_pixel:g} nm/px")
-        measured.append(_measured(workspace, record, stated))
+        with workspace.database.read() as tx:
+            current = tx.corrections.current(record.id)
+        if is_sized:
+            current = [item for item in current if item.kind is not CorrectionKind.SCALE]
+        picture = open_kept(workspace, record, stated, corrections=current)
+        measured.append((record, current, with_reading(record, picture)))
         progress("measuring micrographs", n, len(records))
     with workspace.database.write("micrograph measure", detail="; ".join(details) or None) as tx:
-        for record in measured:
+        for former, counted, record in measured:
+            _refuse_corrected_meanwhile(tx, former, counted, is_sized=is_sized)
             tx.micrographs.set_measured(record)
-    return measured
+    return [record for *_, record in measured]
+
+
+def _refuse_corrected_meanwhile(
+    tx: Transaction,
+    former: MicrographRecord,
+    counted: Sequence[CorrectionRecord],
+    *,
+    is_sized: bool,
+) -> None:
+    """Take a scale set by hand back where another one is stated; see that all else is as it was."""
+    for item in tx.corrections.current(former.id):
+        if is_sized and item.kind is CorrectionKind.SCALE:
+            reading = {
+                "nm_per_pixel": former.nm_per_pixel,
+                "nm_per_pixel_source": former.nm_per_pixel_source,
+                "statistics": None if former.statistics is None else dict(former.statistics),
+            }
+            tx.corrections.take_back(item.id, former=reading, note="another pixel size was stated")
+    if [item.id for item in tx.corrections.current(former.id)] != [item.id for item in counted]:
+        raise StateError(f"micrograph {former.id} was corrected meanwhile; measure it again")
 
 
 def open_kept(
-    workspace: Workspace, record: MicrographRecord, stated: HowTaken | None = None
+    workspace: Workspace,
+    record: MicrographRecord,
+    stated: HowTaken | None = None,
+    *,
+    corrections: Sequence[CorrectionRecord] | None = None,
 ) -> Opened:
     """Open a recorded picture: what ``stated`` says, else what is recorded of it.
+
+    ``corrections``: those that are to count; else all that do.
 
     Raises:
         NotFoundError: its file is gone.
@@ -140,6 +179,9 @@ def open_kept(
     """
     from engine.micrographs.opened import open_micrograph
 
+    if corrections is None:
+        with workspace.database.read() as tx:
+            corrections = tx.corrections.current(record.id)
     stated = stated or HowTaken()
     is_dark = (record.statistics or {}).get("dark_fibres")
     size = record.nm_per_pixel
@@ -157,6 +199,7 @@ def open_kept(
         name=record.original_name,
         crop=record.crop,
     )
+    picture = replace(picture, corrections=tuple(map(Correction.of_record, corrections)))
     if stated.nm_per_pixel is None and record.nm_per_pixel is not None and size is not None:
         # The recorded size was stated to open it.
         return replace(picture, scale_source=record.nm_per_pixel_source)
@@ -173,8 +216,12 @@ def _with_doubt(picture: Opened, record: MicrographRecord) -> Opened:
     return replace(picture, scale=None, scale_source=doubt, warnings=(*picture.warnings, doubt))
 
 
-def _measured(workspace: Workspace, record: MicrographRecord, stated: HowTaken) -> MicrographRecord:
-    picture = open_kept(workspace, record, stated)
+def with_reading(record: MicrographRecord, picture: Opened) -> MicrographRecord:
+    """Return a picture's row with what is measured on it now.
+
+    Raises:
+        DataError: it cannot be measured.
+    """
     return replace(
         record,
         nm_per_pixel=picture.nm_per_pixel,

@@ -15,6 +15,7 @@ from PIL import Image
 from db.errors import DatabaseError
 from engine.campaign.numbers import written
 from engine.errors import SpinneretError, marked
+from engine.micrographs.corrections import corrected_in_words
 from engine.previews.contact_sheet import real_tile
 from engine.previews.expected_statistics import NAMES, UNITS, worded
 from engine.previews.ledger import Coverage, Drawn, coverages, drawn_runs
@@ -52,6 +53,7 @@ class Card:
     real: str | None
     statistics: tuple[Statistic, ...]
     field: str
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def _card(material: Material, data_dir: Path, run: Drawn) -> Card | None:
         real=_real(data_dir, run, field),
         statistics=tuple(_statistic(run, name) for name in NAMES),
         field=f"{written(field / 1000)} µm",
+        remark=corrected_in_words(None if run.micrograph is None else run.micrograph.statistics),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ class Statistics:
     """What a picture shows, as compared here.
 
     Mean diameter [nm], order S, areal porosity, the diameters' coefficient of variation, the share
-    of the covered area that lies in beads.
+    of the covered area that lies in beads. ``is_corrected``: by hand, by a person.
     """
 
     diameter_nm: float | None = None
@@ -45,6 +45,7 @@ class Statistics:
     porosity: float | None = None
     spread: float | None = None
     bead_fraction: float | None = None
+    is_corrected: bool = field(default=False, kw_only=True)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any] | None) -> Statistics:
@@ -64,6 +65,7 @@ class Statistics:
             porosity=document.get("porosity"),
             spread=sd / mean if mean and sd is not None else None,
             bead_fraction=document.get("bead_fraction") if mean else None,
+            is_corrected=bool(document.get("corrections")),
         )
 
     def minus(self, subtrahend: Statistics) -> Statistics:
@@ -83,11 +85,12 @@ class Statistics:
             ("order", self.order, ".2f", ""),
             ("porosity", self.porosity, ".2f", ""),
         )
-        return ", ".join(
+        phrases = [
             f"{name} {value:{form}}{unit}"
             for name, value, form, unit in statistics
             if value is not None
-        )
+        ]
+        return ", ".join([*phrases, "corrected by hand"] if self.is_corrected else phrases)
 
     @property
     def values(self) -> tuple[float | None, ...]:

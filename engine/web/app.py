@@ -25,6 +25,7 @@ from engine.web.pages import (
     audit,
     campaign,
     campaigns,
+    corrections,
     curves,
     definition,
     explore,
@@ -87,7 +88,7 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     app.include_router(routes.router)
     for module in (campaigns, account, audit, new_campaign):
         app.include_router(module.router, include_in_schema=False)
-    for module in (campaign, definition, runs, run, curves, propose, explore, models):
+    for module in (campaign, definition, runs, run, corrections, curves, propose, explore, models):
         app.include_router(
             module.router,
             prefix=f"{CAMPAIGNS}/{{campaign}}",

@@ -27,6 +27,7 @@ ACTIONS = {
     "log in refused": "was refused at the login",
     "log out": "logged out",
     "micrograph add": "added pictures",
+    "micrograph correct": "corrected what was measured on a picture",
     "micrograph import": "added a folder of pictures",
     "micrograph measure": "measured pictures",
     "models promote": "let a model serve",

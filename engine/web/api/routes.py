@@ -8,6 +8,7 @@ from engine.web.addresses import API, CAMPAIGNS
 from engine.web.api import (
     asking,
     campaigns,
+    corrections,
     curves,
     description,
     experiments,
@@ -19,7 +20,7 @@ from engine.web.campaigns import require_campaign
 
 router = APIRouter(prefix=API, dependencies=[Depends(checked), Depends(known_names)])
 router.include_router(campaigns.router)
-for _module in (description, proposals, run_lists, experiments, curves, asking):
+for _module in (description, proposals, run_lists, experiments, corrections, curves, asking):
     router.include_router(
         _module.router,
         prefix=f"{CAMPAIGNS}/{{campaign}}",

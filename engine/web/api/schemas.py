@@ -146,6 +146,34 @@ class Measure(_Sent):
     scale_bar: Text | None = None
 
 
+class PictureCorrection(_Sent):
+    """A place on a picture, in pixels of its file, `x` from the left, `y` from the top.
+
+    `exclude`: two corners of an area that is not to count. `scale`: the two ends of the scale bar,
+    with its `length`. `delete`: a place on a fibre that is none. `add`: the two outlines of a
+    missed fibre, across it.
+    """
+
+    kind: Literal["exclude", "scale", "delete", "add"]
+    x: Annotated[FiniteFloat, Field(ge=0, le=1e6)]
+    y: Annotated[FiniteFloat, Field(ge=0, le=1e6)]
+    x_to: Annotated[FiniteFloat, Field(ge=0, le=1e6)] | None = None
+    y_to: Annotated[FiniteFloat, Field(ge=0, le=1e6)] | None = None
+    length: Annotated[Text, Field(max_length=50)] | None = None
+
+
+class PictureCorrections(_Sent):
+    """Corrections to record, and numbers of earlier ones to take back."""
+
+    corrections: Annotated[list[PictureCorrection], Field(max_length=200)] = Field(
+        default_factory=list
+    )
+    undone: Annotated[list[Annotated[int, Field(ge=1, le=2**53), WHOLE]], Field(max_length=200)] = (
+        Field(default_factory=list)
+    )
+    note: Text | None = None
+
+
 class RunEdit(_Sent):
     """What became of a run: its status, how it was really run, who, when, with what, words.
 

@@ -1,0 +1,92 @@
+"""Pictures in the browser: one corrected by mouse and keyboard, many dropped and read at once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser_page import PASSWORD, Page
+from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from engine.experiments.entries import Entry
+from engine.experiments.record import record
+from engine.lab.physics import Microstructure
+from engine.lab.render import render
+from engine.micrographs.correct import corrected_picture
+from engine.micrographs.overlay import measure_again
+from engine.micrographs.scale import HowTaken
+from engine.web import users
+from engine.workspace import Workspace
+
+pytestmark = pytest.mark.timeout(300)
+
+SETTINGS = {"flow_rate": 0.4, "concentration": 18, "voltage": 18, "collector_speed": 400}
+
+
+def mat(seed: int, shape: tuple[int, int] = (300, 400)) -> Image.Image:
+    values = (900.0, 0.2, 0.1, 0.85, 0.0, 0.2)
+    structure = Microstructure(*(np.asarray(v) for v in values))
+    drawn = render(structure, np.random.default_rng(seed), shape=shape, nm_per_pixel=80.0)
+    return Image.fromarray(drawn)
+
+
+@pytest.fixture(scope="module")
+def place(initialised: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    folder = tmp_path_factory.mktemp("pictures") / "work"
+    shutil.copytree(initialised, folder)
+    with Workspace.open(folder / "config.toml") as workspace:
+        users.add_user(workspace, "anna", "admin", PASSWORD)
+        mat(5).save(folder / "mat.png")
+        record(workspace, Entry(conditions=SETTINGS, micrographs=(folder / "mat.png",)))
+        measure_again(workspace, [1], HowTaken(nm_per_pixel=80.0))
+        yield workspace
+
+
+@pytest.fixture(scope="module")
+def page(place: Workspace, serve_in: Any) -> Iterator[Page]:
+    with serve_in(place.root) as (address, _process):
+        opened = Page(address)
+        try:
+            opened.log_in()
+            yield opened
+        finally:
+            opened.driver.quit()
+
+
+def test_a_picture_is_corrected_by_mouse_and_keyboard(page: Page, place: Workspace) -> None:
+    page.get("/runs/1")
+    page.click('a[href$="/micrographs/1/correct"]')
+    svg = page.find("#marks")
+    page.driver.execute_script("arguments[0].scrollIntoView({block: 'start'})", svg)
+    side = svg.size["width"] / 400
+    # Dragged over a hundred pixels of the picture each way; offsets count from what is in view.
+    at = [(side * (x - 200), side * (y - 150)) for x, y in ((40, 60), (140, 160))]
+    mouse = ActionChains(page.driver).move_to_element_with_offset(svg, *at[0]).click_and_hold()
+    mouse.move_to_element_with_offset(svg, *at[1]).release().perform()
+    names = ("x", "y", "x_to", "y_to")
+    x, y, x_to, y_to = (float(page.find(f"#{name}").get_property("value")) for name in names)
+    assert (x, x_to, y_to - y) == (
+        pytest.approx(40, abs=1.5), pytest.approx(140, abs=1.5), pytest.approx(100, abs=2)
+    )  # fmt: skip
+    page.find("#another").click()
+    page.find('input[value="scale"]').click()
+    svg.send_keys(*[Keys.ARROW_LEFT] * 3, Keys.ENTER, *[Keys.ARROW_RIGHT] * 5, Keys.ENTER)
+    assert "50 px apart" in page.find("#marked").text
+    page.type("#length", "2 µm")
+    page.shoot("correct-marked")
+    page.judge("correct")
+    page.click("#correction .button.main")
+    assert "corrected by hand: 1 area excluded, 1 scale set by hand" in page.text()
+    corrected = corrected_picture(place, 1)
+    assert corrected.picture.nm_per_pixel == pytest.approx(40.0, rel=0.02)
+    assert [str(one.kind) for one in corrected.current] == ["exclude", "scale"]
+    page.shoot("corrected")
+    page.click('[aria-label="Take correction 1 back"]')
+    page.click('[aria-label="Take correction 2 back"]')
+    assert corrected_picture(place, 1).picture.nm_per_pixel == 80.0
