@@ -111,7 +111,7 @@ def _priors(beliefs: Sequence[Belief], columns: Columns, merged: Merged, outcome
     """Return locations and scales, (2, B, D + 5)."""
     replicated = (merged.degrees > 0).tolist()
     pairs = [
-        belief.priors(columns.n_lengthscales, has_replicates=replicated[place])
+        belief.priors(columns, has_replicates=replicated[place])
         for belief, place in zip(beliefs, outcome.tolist(), strict=True)
     ]
     return torch.tensor(pairs).to(merged.X).permute(2, 0, 1)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from surrogate.kernel_fit import Columns
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,8 @@ class Belief:
     In units of the standardised outcome and of the unit cube. ``lengthscale``: ``None`` takes the
     modes of BoTorch's default, LogNormal(√2 + ½ ln d, √3) (Hvarfner, Hellsten & Nardi 2024): a
     normal with the location μ − σ² has its maximum where the log-normal density of the value has.
+    There d counts columns, those of a one-hot choice too, two of which are √2 apart; here they are
+    at distance one, so that a choice's lengthscale is √2 shorter.
     ``outputscales``: of the kernel with a lengthscale for each input, and of the isotropic one.
     ``is_squared``: the former is the squared exponential. ``is_of_means``: ``noise`` is that of the
     means of replicates, which have a noise of their own besides. ``log_odds_against``: beforehand,
@@ -27,14 +33,18 @@ class Belief:
     is_of_means: bool = False
     log_odds_against: float = 0.0
 
-    def priors(self, n_lengthscales: int, *, has_replicates: bool) -> list[tuple[float, float]]:
+    def priors(self, columns: Columns, *, has_replicates: bool) -> list[tuple[float, float]]:
         """Return location and scale for D lengthscales, the isotropic one, a₁, a₂, τ² and σ²."""
-        by_dimension = math.sqrt(2) + 0.5 * math.log(n_lengthscales) - 3.0, math.sqrt(3)
-        length = self.lengthscale or by_dimension
+        by_dimension = math.sqrt(2) + 0.5 * math.log(len(columns.group)) - 3.0
+        lengths = [
+            self.lengthscale or (by_dimension + math.log(columns.factor_of(place)), math.sqrt(3))
+            for place in range(columns.n_lengthscales)
+        ]
+        lengths.append(self.lengthscale or (by_dimension, math.sqrt(3)))
         nugget, noise = _NONE, self.noise
         if self.is_of_means and has_replicates:
             nugget, noise = self.noise, _PINNED
-        return [*[length] * (n_lengthscales + 1), *self.outputscales, nugget, noise]
+        return [*lengths, *self.outputscales, nugget, noise]
 
 
 _SMOOTH = (0.5, 0.7)

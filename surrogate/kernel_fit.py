@@ -78,6 +78,10 @@ class Columns:
         """D."""
         return max(self.group, default=-1) + 1
 
+    def factor_of(self, place: int) -> float:
+        """Return the factor of the columns of lengthscale number ``place``."""
+        return self.factor[self.group.index(place)]
+
     def scaled(self, X: Tensor) -> Tensor:
         """Return X (…, d) with each column times its factor."""
         return X * torch.tensor(self.factor, dtype=X.dtype, device=X.device)

@@ -127,6 +127,35 @@ def test_copies_are_no_replicates() -> None:
     torch.testing.assert_close(once.noise, twice.noise)
 
 
+def test_choices_are_alike_beforehand_as_botorch_takes_them() -> None:
+    """At the mode of its prior BoTorch's default on one-hot choices is ours on whole ones."""
+    n_choices = (8, 3)
+    first, second = tuple(range(8)), tuple(range(8, 11))
+    X = torch.zeros(4, 12, dtype=torch.double)
+    for row, (one, other) in enumerate([(0, 0), (5, 0), (5, 2), (0, 0)]):
+        X[row, one] = X[row, n_choices[0] + other] = 1.0
+    X[3, 11] = 0.4  # a number beside them
+    theirs = SingleTaskGP(X, X[:, :1]).covar_module
+    theirs.lengthscale = theirs.lengthscale_prior.mode
+    columns = Columns.of([first, second], 12)
+    locations = [location for location, _ in DEFAULT.priors(columns, has_replicates=False)]
+    theta = torch.tensor([locations], dtype=torch.double)
+    nothing = torch.empty(1, 0)
+    problems = Problems(
+        X,
+        torch.tensor(columns.group),
+        torch.tensor([True]),
+        nothing,
+        nothing,
+        nothing,
+        nothing,
+        theta,
+        theta,
+    )
+    ours = kernel(problems, theta, columns.scaled(X), columns.scaled(X))[0]
+    torch.testing.assert_close(ours, theirs(X).to_dense().detach(), atol=2e-4, rtol=0)
+
+
 def test_choices_are_equal_or_different() -> None:
     """Every two choices are as far apart as the ends of a range, and share one lengthscale."""
     columns = Columns.of([(0, 1, 2)], 4)
