@@ -32,6 +32,7 @@ from surrogate.kernel_fit import (
     Problems,
     factors,
     kernel,
+    kernel_in_parts,
     noise_variance,
     prior_variance,
 )
@@ -200,8 +201,30 @@ class AveragedGP(Model):
     def joint_moments(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Return means (m, p) and covariances (m, p, p) of the outcomes without noise."""
         with torch.no_grad():
-            mean, covariance = self._joint(X.to(self.theta))
+            mean, covariance = self._joint_by_member(X.to(self.theta))
         return mean.to(X.device), covariance.to(X.device)
+
+    def _joint_by_member(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what :meth:`_joint` does of X (p, d), with one p × p matrix a member at a time.
+
+        Of 1,400 points a matrix takes 15 MB, and there are some fifteen members.
+        """
+        Z, mean, V, rest = self._cross(X)
+        average = self._averaged(mean)
+        off = mean - average[self.outcome]
+        rest = rest / self._precision.sqrt()[:, None]
+        total = mean.new_zeros(self.num_outputs, len(X), len(X))
+        for member, (place, weight) in enumerate(zip(self.outcome, self.weight, strict=True)):
+            problem = self.problems.only(member)
+            covariance = kernel_in_parts(problem, self.theta[member, None], Z[0], Z[0])[0]
+            covariance -= V[member].T @ V[member]
+            covariance.addr_(rest[member], rest[member]).addr_(off[member], off[member])
+            total[place].add_(covariance, alpha=float(weight))
+        total = 0.5 * (total + total.transpose(-1, -2))
+        return (
+            average * self.scale[:, None] + self.shift[:, None],
+            total * self.scale[:, None, None] ** 2,
+        )
 
     @exclusive
     def asked(self, X: Tensor) -> AskedPoints:

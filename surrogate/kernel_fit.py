@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ _ITERATIONS = 100
 _BESIDES_LENGTHSCALES = 5
 _STEP = 1e-3
 """Of the differences that make the Hessian, in θ."""
+_PART = 1 << 17
+"""Numbers at a time: 1 MB each of some five arrays."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,14 @@ class Problems:
         """D."""
         return self.location.shape[-1] - _BESIDES_LENGTHSCALES
 
+    def only(self, place: int) -> Problems:
+        """Return problem number ``place`` as B = 1."""
+        own = {
+            name: getattr(self, name)[place : place + 1]
+            for name in ("squared", "y", "r", "scatter", "degrees", "location", "scale")
+        }
+        return replace(self, **own)
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -132,6 +142,15 @@ def kernel(problems: Problems, theta: Tensor, A: Tensor, C: Tensor) -> Tensor:
     isotropic = _matern(_squares(A, C) * torch.exp(-2 * theta[:, -5])[:, None, None])
     amplitude = theta[:, -4:-2].exp()
     return amplitude[:, :1, None] * ard + amplitude[:, 1:, None] * isotropic
+
+
+def kernel_in_parts(problems: Problems, theta: Tensor, A: Tensor, C: Tensor) -> Tensor:
+    """Return :func:`kernel`, made of so few rows at a time that the processor's cache holds them.
+
+    For answers, not for gradients, which would keep every part.
+    """
+    n_rows = max(1, _PART // (theta.shape[0] * C.shape[-2]))
+    return torch.cat([kernel(problems, theta, part, C) for part in A.split(n_rows, dim=-2)], dim=-2)
 
 
 def prior_variance(theta: Tensor) -> Tensor:

@@ -168,7 +168,8 @@ def greedy(
         best = _lazy_best(evaluate, bounds, mask, fresh=not picks or not falls)
         picks.append(best)
         values.append(float(bounds[best]))
-        add(best)
+        if len(picks) < n:
+            add(best)
     return Choice(picks, values, first_values)
 
 

@@ -10,6 +10,7 @@ from gpytorch.mlls import ExactMarginalLogLikelihood
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from surrogate import kernel_fit
 from surrogate.averaged_fit import fit_averaged
 from surrogate.beliefs import BELIEFS, DEFAULT, PlainInputs
 from surrogate.kernel_fit import Columns, Problems, kernel
@@ -232,6 +233,23 @@ def test_posterior_is_differentiable_and_batched() -> None:
     assert torch.isfinite(gradient).all()
     flat, _ = model.marginal_moments(points.detach().reshape(-1, 4))
     torch.testing.assert_close(posterior.mean.reshape(-1, 2), flat)
+
+
+def test_many_points_are_asked_a_member_and_a_few_rows_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same moments as BoTorch's posterior, in parts that the cache holds."""
+    X, Y, _ = data(18, 0.1)
+    model = fit_averaged(X, Y)
+    asked, _, _ = data(41, 0.1, seed=1)
+    monkeypatch.setattr(kernel_fit, "_PART", 3 * 41 + 1)
+    means, covariances = model.joint_moments(asked)
+    for place in range(2):
+        with torch.no_grad():
+            whole = model.outcomes_of([place]).posterior(asked)
+        torch.testing.assert_close(means[place], whole.mean.squeeze(-1))
+        theirs = whole.distribution.covariance_matrix
+        torch.testing.assert_close(covariances[place], theirs, rtol=1e-6, atol=1e-6)
 
 
 def test_of_few_runs_no_more_is_predicted_than_they_tell() -> None:
