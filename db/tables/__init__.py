@@ -31,7 +31,7 @@ job_runs             every run of a job; the first row of a due moment is the cl
 users                who may come in at the web page, and as what
 sessions             who is logged in there; by hash, so that the table opens no door
 tokens               keys of programs, by hash, with what they may do
-tasks                what was asked of the background: propose, measure, refresh; and how it stands
+tasks                what was asked of the background (propose, refresh …), and how it stands
 answers              what was answered to a request that carried a key, so that twice is once
 embeddings           what a model made of a picture: computed, and made anew where a row is missing
 ===================  ==========================================================================

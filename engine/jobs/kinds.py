@@ -121,11 +121,38 @@ def measure(
     return {"measured": [id_ for id_ in ids if str(id_) not in problems], "problems": problems}
 
 
+def read(
+    workspace: Workspace, params: Mapping[str, Any], progress: Progress, should_stop: ShouldStop
+) -> dict[str, Any]:
+    """Read pictures that were dropped on the page, as ``engine micrograph read`` does.
+
+    Nothing of it is recorded; a picture that cannot be read is told in its row.
+    """
+    from engine.bulk.dropped import dropped_pictures, read_dropped
+    from engine.micrographs.scale import HowTaken
+
+    with workspace.database.read() as tx:
+        campaign, _ = workspace.active_campaign(tx)
+    dropped = dropped_pictures(workspace, campaign.id, str(params["pictures"]))
+    stated = HowTaken.from_params(params)
+    reading = read_dropped(
+        workspace,
+        dropped,
+        stated,
+        sample=params.get("sample"),
+        progress=progress,
+        should_stop=should_stop,
+    )
+    n, n_failed = len(reading.pictures), len(reading.failures)
+    return {"pictures": dropped.token, "summary": f"{n - n_failed} of {n} pictures measured"}
+
+
 TASK_HANDLERS: dict[str, Handler] = {
     # asked for by people
     "propose": propose,
     "measure": measure,
     "refresh": refresh,
+    "read": read,
     # queued by the scheduler: "schedule." and the job's name
     "schedule.watch": upkeep.watch,
     "schedule.refresh": upkeep.refresh_if_new,

@@ -31,7 +31,8 @@ from surrogate.progress import Progress
 
 BENCH = ("propose", "measure")
 TRAINING = ("refresh",)
-KINDS = (*BENCH, *TRAINING)
+READING = ("read",)
+KINDS = (*BENCH, *TRAINING, *READING)
 """Kinds of tasks that people ask for."""
 
 SCHEDULED = "schedule."

@@ -176,17 +176,19 @@ def backup(
 def prune(
     workspace: Workspace, args: Mapping[str, Any], progress: Progress, should_stop: ShouldStop
 ) -> dict[str, Any]:
-    """Remove the files of old models, and what is remembered of old jobs and answered requests.
+    """Remove the files of old models, old jobs' and requests' records, pictures read without a run.
 
     Raises:
         DataError: the disk refuses.
     """
+    from engine.bulk.dropped import forget_old
     from engine.registry.versions import prune as prune_models
 
     try:
         pruned = prune_models(workspace, keep=workspace.settings.schedule.keep_models)
     except OSError as error:
         raise DataError(str(error)) from error
+    n_readings = forget_old(workspace)
     with workspace.database.write("schedule") as tx:
         n = tx.schedule.forget_runs(keep=KEPT_RECORDS)
         for kind in SCHEDULED_KINDS:
@@ -195,7 +197,7 @@ def prune(
     megabytes = pruned.n_bytes / 1e6
     return _summary(
         f"{len(pruned.ids)} models, {megabytes:.1f} MB; {n} records of jobs, {n_answers} of "
-        "answered requests"
+        f"answered requests, {n_readings} of pictures read without a run"
     )
 
 

@@ -31,6 +31,7 @@ from engine.web.pages import (
     explore,
     models,
     new_campaign,
+    pictures,
     propose,
     run,
     runs,
@@ -88,7 +89,18 @@ def create_app(workspace: Workspace, *, is_loopback: bool = True) -> FastAPI:
     app.include_router(routes.router)
     for module in (campaigns, account, audit, new_campaign):
         app.include_router(module.router, include_in_schema=False)
-    for module in (campaign, definition, runs, run, corrections, curves, propose, explore, models):
+    for module in (
+        campaign,
+        definition,
+        runs,
+        run,
+        corrections,
+        pictures,
+        curves,
+        propose,
+        explore,
+        models,
+    ):
         app.include_router(
             module.router,
             prefix=f"{CAMPAIGNS}/{{campaign}}",

@@ -61,6 +61,8 @@ LABELS = {
     "delete": "Delete a fibre",
     "add": "Add a fibre",
     "kind": "What to do",
+    "sample": "What one sample is",
+    "pattern": "Pattern of names",
     "length": "Length between the two places",
     "curve": "Curves",
     "direction": "Direction in which it was pulled",

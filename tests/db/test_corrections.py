@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 
 from db.errors import ConflictError
+from db.migrating import alembic_config, migration_engine
 from db.records import CorrectionKind
 from db.schema import check, upgrade
 from db.session import Database
@@ -79,3 +81,16 @@ def test_a_correction_counts_until_it_is_taken_back(kept: Database) -> None:
 def test_what_cannot_be_is_refused(kept: Database, wrong: dict[str, Any]) -> None:
     with kept, pytest.raises(ConflictError), kept.write("x") as tx:
         tx.corrections.add(1, **{**BOX, **wrong}, former={})
+
+
+def test_corrections_keep_their_revision(kept: Database) -> None:
+    url = kept.url
+    with kept, kept.write("micrograph correct") as tx:
+        tx.corrections.add(1, **BOX, former=FORMER)
+    engine = migration_engine(url)
+    config = alembic_config()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        with pytest.raises(RuntimeError, match="1 rows of picture_corrections"):
+            command.downgrade(config, "0012")
+    engine.dispose()

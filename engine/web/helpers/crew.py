@@ -22,7 +22,7 @@ from engine.web.helpers.worker import LANES
 from engine.workspace import Workspace
 
 # How much less urgent than the server's own answers.
-NICENESS = {"bench": 5, "training": 10, "oracle": 3}
+NICENESS = {"bench": 5, "training": 10, "reading": 5, "oracle": 3}
 WATCH_S = 1.0
 PATIENCE_S = 20.0
 """A task that does not stop by itself so long after it was asked to is stopped with its process."""

@@ -13,11 +13,11 @@ import threading
 from pathlib import Path
 
 from engine.jobs.kinds import TASK_HANDLERS
-from engine.jobs.queue import BENCH, TRAINING
+from engine.jobs.queue import BENCH, READING, TRAINING
 from engine.jobs.worker import work
 from engine.workspace import Workspace
 
-LANES = {"bench": BENCH, "training": TRAINING}
+LANES = {"bench": BENCH, "training": TRAINING, "reading": READING}
 # Tasks of other processes (a second server on the database) ring no bell here.
 POLL_S = 1.0
 

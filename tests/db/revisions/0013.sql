@@ -337,7 +337,6 @@ CREATE TABLE picture_corrections (
 	CONSTRAINT fk_picture_corrections_undoes_id FOREIGN KEY(undoes_id) REFERENCES picture_corrections (id),
 	CONSTRAINT uq_picture_corrections_undoes_id UNIQUE (undoes_id)
 );
-INSERT INTO "picture_corrections" VALUES(1,8,1,1,'exclude',1.0,2.0,30.0,40.0,NULL,'a scratch',NULL,'{}');
 CREATE TABLE picture_removals (
 	id INTEGER NOT NULL,
 	change_id INTEGER NOT NULL,

@@ -90,3 +90,26 @@ def test_a_picture_is_corrected_by_mouse_and_keyboard(page: Page, place: Workspa
     page.click('[aria-label="Take correction 1 back"]')
     page.click('[aria-label="Take correction 2 back"]')
     assert corrected_picture(place, 1).picture.nm_per_pixel == 80.0
+
+
+def test_pictures_are_dropped_and_read(page: Page, place: Workspace) -> None:
+    paths = [place.root / f"{name}.png" for name in ("a_1", "a_2", "b_1")]
+    for seed, path in enumerate(paths):
+        mat(seed, (96, 128)).save(path)
+    page.get("/runs")
+    page.click('a[href$="/pictures"]')
+    page.shoot("pictures")
+    page.judge("pictures")
+    page.find("#file").send_keys("\n".join(map(str, paths)))
+    page.type("#nm_per_pixel", "80")
+    page.click(".drop .button.main")
+    page.wait(lambda: "table.csv" in page.text(), 120)
+    page.watch()
+    assert any(one.endswith("/pictures/parts") for one in page.asked)
+    assert page.text().count("a_1.png") == 1
+    assert len(page.all('section img[alt^="What was measured"]')) == 3
+    assert len(page.all('section img[alt^="Distribution"]')) == 2
+    page.shoot("pictures-read")
+    page.judge("pictures-read")
+    with place.database.read() as tx:
+        assert len(tx.micrographs.paths()) == 1  # the run's own
