@@ -31,6 +31,7 @@ EXAMPLES = {
     "micrograph add": "41a.tif --experiment 41 --nm-per-pixel 25",
     "micrograph import": "micrographs --nm-per-pixel 25",
     "micrograph show": "3 --out 3.png",
+    "micrograph correct": "3 --exclude 0,0,60,40",
     "micrograph measure": "--missing",
     "micrograph remove": '3 --note "of another mat"',
     "micrograph read": "pictures --out table.csv --fibres f.csv",
