@@ -97,8 +97,8 @@ def find_fibres(reading: Reading) -> Fibres:
         x[order],
         y[order],
         degrees[order],
-        width[order] * reading.scale,
-        error[order] * reading.scale,
+        width[order] * reading.width_scale,
+        error[order] * reading.width_scale,
         count[order],
     )
 

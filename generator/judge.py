@@ -23,9 +23,16 @@ N_CLASSES = FIRST_BIN + N_BINS
 # From what is hardly a pixel's edge to more than a patch is deep, in equal steps of the logarithm.
 CENTRES: NDArray[np.float64] = np.geomspace(1.5, 32.0, N_BINS)
 WEIGHTS = "judge.safetensors"
-TOO_FEW = 1e-6
-SPREADS = (0.1, 0.75)
-"""Of ln diameter, that a mat can have."""
+BIN_STEP = float(np.log(CENTRES[1] / CENTRES[0]))
+BIN_VARIANCE = BIN_STEP**2 / 6.0
+"""Of ln diameter, that the bins themselves add: what lies between two is shared out to both."""
+
+FAINTEST_PX = 2.4
+"""Of thinner fibres there is no telling from noise, at whatever scale a picture is looked at."""
+
+SMOOTHING = 0.1
+"""Share of a bin that goes to either neighbour in each round: without, the shares of a few edges
+break up into spikes; with more, spreads are told too large."""
 
 EXPECTED = 0.3
 """Weight of the shares of none, beads and fibres that the judge expects, beside those of the
@@ -79,7 +86,8 @@ def adapted(
 
     The judge expects what it learned from; a picture has shares of its own. They are found by
     expectation maximisation (Saerens, Latinne and Decaestecker, Neural Computation 14, 21 (2002)),
-    the diameters being log-normal: free shares run away where most fibres are half hidden.
+    smoothed over neighbouring diameters in each round (Silverman, Jones, Wilson and Nychka, J. R.
+    Stat. Soc. B 52, 271 (1990)). No law of diameters is assumed: two populations stay two.
 
     Args:
         probabilities: (n, classes) probabilities.
@@ -91,7 +99,9 @@ def adapted(
     Returns:
         (classes,) shares of the length; (n, classes) probabilities.
     """
-    likelihood = probabilities / np.maximum(prior, 1e-6).astype(np.float32)
+    seen = np.where(_IS_NOISE, 0.0, probabilities)
+    seen[:, NONE] += probabilities[:, _IS_NOISE].sum(axis=1)
+    likelihood = (seen / np.maximum(prior, 1e-6)).astype(np.float32)
     weight = (length / length.sum()).astype(np.float32)
     share = np.array(prior if start is None else start, dtype=np.float64)
     # Without these rounds thick fibres are read too thin and thin ones too thick.
@@ -100,23 +110,20 @@ def adapted(
         share *= (weight / np.maximum(joint, 1e-12)) @ likelihood
         share[:FIRST_BIN] += EXPECTED * prior[:FIRST_BIN]
         fibres = share[FIRST_BIN:].sum() + EXPECTED * prior[FIRST_BIN:].sum()
-        share[FIRST_BIN:] = _log_normal(share[FIRST_BIN:], fibres)
+        share[FIRST_BIN:] = _smoothed(share[FIRST_BIN:], fibres)
         share /= share.sum()
     joint_share = likelihood * share.astype(np.float32)
     return share, joint_share / np.maximum(joint_share.sum(axis=1, keepdims=True), 1e-12)
 
 
-def _log_normal(bins: Array, total: float) -> Array:
-    """Return shares of sum ``total``, of the same mean and spread over ln diameter, normal."""
-    mass = float(bins.sum())
-    if not mass > TOO_FEW:
-        return bins
-    places = np.log(CENTRES)
-    middle = bins @ places / mass
-    spread = np.sqrt(bins @ (places - middle) ** 2 / mass)
-    off = (places - middle) / np.clip(spread, *SPREADS)
-    shape = np.exp(-0.5 * off**2)
-    return np.asarray(total * shape / shape.sum())
+_IS_NOISE = np.concatenate([np.zeros(FIRST_BIN, dtype=np.bool_), CENTRES < FAINTEST_PX])
+
+
+def _smoothed(bins: Array, total: float) -> Array:
+    """Return shares of sum ``total``, each mixed with its neighbours'."""
+    padded = np.pad(bins, 1, mode="edge")
+    mixed = SMOOTHING * (padded[:-2] + padded[2:]) + (1.0 - 2.0 * SMOOTHING) * bins
+    return np.asarray(total * mixed / max(float(mixed.sum()), 1e-12))
 
 
 @lru_cache(maxsize=1)

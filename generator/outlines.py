@@ -7,6 +7,7 @@ side.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,9 @@ SIGMA, TENSOR_SIGMA = 1.0, 1.5
 ACROSS = np.arange(-7.0, 24.0)
 # Dense near the edge, sparse away from it.
 ALONG = np.array([-8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0])
-N_FEATURES = ACROSS.size * ALONG.size + 1
+CONTEXT_PX = (1.0, 2.0, 4.0)
+N_CONTEXT = len(CONTEXT_PX)
+N_FEATURES = ACROSS.size * ALONG.size + 1 + N_CONTEXT
 NOISE_FACTOR, FAINTEST = 2.5, 0.03
 # Filters reflect the picture there, which makes edges that are none.
 BORDER_PX = 3
@@ -56,6 +59,33 @@ class Outlines:
     def at(self, depth: Array | float) -> tuple[Array, Array]:
         """Return rows and columns of places so deep inside [px]."""
         return self.y + depth * self.down, self.x + depth * self.right
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a picture is like as a whole, for those who see a patch of it.
+
+    Attributes:
+        spread: standard deviation of its grey values.
+        sharpness: (:data:`N_CONTEXT`,) logarithms of the noise over the spread, and of how slopes
+            fall from one smoothing of :data:`CONTEXT_PX` to the next: dark rims and blur look
+            alike in a patch, not there.
+    """
+
+    spread: float
+    sharpness: Image
+
+
+def context_of(image: Image) -> Context:
+    """Return the context of a picture, (height, width)."""
+    spread = float(image.std())
+    slopes = [
+        px * np.sqrt(np.mean(np.square(ndi.gaussian_gradient_magnitude(image, px))))
+        for px in CONTEXT_PX
+    ]
+    falls = [first / (second + 1e-9) + 1e-6 for first, second in itertools.pairwise(slopes)]
+    shares = [noise_of(image) / (spread + 1e-9) + 1e-3, *falls]
+    return Context(spread, np.clip(np.log(shares), -6.0, 4.0).astype(np.float32))
 
 
 def resized(image: Image, scale: float, shape: tuple[int, int] | None = None) -> Image:
@@ -132,12 +162,13 @@ def find_outlines(image: Image, noise: float, limit: int, rng: np.random.Generat
     return edges.only(np.asarray(inside))
 
 
-def patches(image: Image, outlines: Outlines, spread: float) -> Image:
+def patches(image: Image, outlines: Outlines, context: Context) -> Image:
     """Return (n, :data:`N_FEATURES`): grey across and along each edge, without its own scale.
 
-    ``spread``: standard deviation of the picture's grey values; the last feature is the logarithm
-    of the patch's own share of it.
+    Then the logarithm of the patch's own share of the picture's spread, and the ``context`` of
+    that picture.
     """
+    spread = context.spread
     y, x, down, right = (
         column.astype(np.float32)[:, None]
         for column in (outlines.y, outlines.x, outlines.down, outlines.right)
@@ -150,8 +181,9 @@ def patches(image: Image, outlines: Outlines, spread: float) -> Image:
     patch -= patch.mean(axis=1, keepdims=True)
     contrast = patch.std(axis=1, keepdims=True) + np.float32(1e-6 * max(spread, 1e-6))
     strength = np.log(contrast / max(spread, 1e-6))
-    return np.concatenate([patch / contrast, np.clip(strength, -5.0, 3.0)], axis=1).astype(
-        np.float32
+    around = np.broadcast_to(context.sharpness, (len(outlines), N_CONTEXT))
+    return np.concatenate(
+        [patch / contrast, np.clip(strength, -5.0, 3.0), around], axis=1, dtype=np.float32
     )
 
 

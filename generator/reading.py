@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator.judge import BEAD, CENTRES, FIRST_BIN, Judge, adapted, the_judge
-from generator.outlines import Array, Image, Outlines, find_outlines, noise_of, patches, resized
+from generator.outlines import (
+    Array,
+    Image,
+    Outlines,
+    context_of,
+    find_outlines,
+    noise_of,
+    patches,
+    resized,
+)
+from generator.sharpness import blur_of
 
 # Looked at again at this thickness, the judge is off alike at every magnification.
 HANDY_PX, NEAR = 8.0, 0.12
@@ -23,6 +33,13 @@ QUIET, LOUD = 0.15, 0.4
 smaller pixels than the picture's are looked at."""
 
 FINEST, MOST_STEP, MOST_LOOKS = 0.4, 2.5, 4
+SECOND_PX = 5.6
+"""Thickness at which a picture is looked at once more: rims that are taken for fibres, noise, and
+edges that blur has moved, look otherwise there."""
+
+WIDEST_PX = 20.0
+"""A patch is little deeper: of thicker fibres it does not show both edges."""
+
 # Half the handy thickness: a bead of several times its fibre's then fits into a patch.
 AFAR_PX = 4.0
 # 0.8 s a picture of processor time (docs/benchmarks.md), however large it is.
@@ -34,9 +51,13 @@ FEWEST_EDGES = 30
 COARSEST_PX = 64
 # Fixed: the same picture gives the same numbers, always.
 SEED = 0
-EDGE_SHOWN: Array = HANDY_PX / CENTRES
+EDGE_SHOWN: Array = (HANDY_PX / CENTRES) ** 0.6
 """Visible length for edge seen, by diameter. Edges of thin fibres are lost more often, and thin
 fibres beside thick ones are taken for thicker; on mats of known truth both come to this."""
+
+WIDENED = 0.9
+"""By so much of the measured blur fibres look wider than they are: set on blurred mats of the
+second renderer, seed 1000, on which nothing is reported."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +67,8 @@ class Reading:
     A pixel of ``grey`` is ``scale`` picture's pixels wide, and its corner lies at ``origin``, (row,
     column) of the picture. ``kinds``: (n, classes) probabilities of
     each edge, ``shares``: (classes,) of their length, see :class:`generator.judge.Judge`;
-    ``swelling``: (n,), how many times as thick as its fibre it is there.
+    ``swelling``: (n,), how many times as thick as its fibre it is there. ``blur``: of the picture,
+    of the mean diameter that is seen; sharp ones below 0 (:func:`generator.sharpness.blur_of`).
     """
 
     grey: Image
@@ -57,6 +79,12 @@ class Reading:
     kinds: Image
     shares: Array
     swelling: Image
+    blur: float = 0.0
+
+    @property
+    def width_scale(self) -> float:
+        """A pixel's width [px of the picture] where widths are told: blur is taken out of them."""
+        return self.scale / (1.0 + WIDENED * max(0.0, self.blur))
 
     def in_picture(self, rows: Array, columns: Array) -> tuple[Array, Array]:
         """Return rows and columns of the picture."""
@@ -119,8 +147,9 @@ def read(image: Image, judge: Judge | None = None) -> tuple[Reading, Reading]:
     """Look at a grey picture, (height, width), any scale of brightness.
 
     Returns:
-        The reading at the handy scale, for diameters; the one before it, where there was a finer
-        one that shows the whole picture, for directions, which profit from more edges.
+        The reading at the handy scale, for diameters; the finest of the whole picture whose fibres
+        fit into a patch, for directions, which profit from more edges. On thicker fibres the grain
+        of their surface would be seen.
     """
     judge = judge or the_judge()
     block = coarseness(image)
@@ -141,9 +170,26 @@ def read(image: Image, judge: Judge | None = None) -> tuple[Reading, Reading]:
         part, (top, left) = _middle(reduced, scale)
         origin = (block * top, block * left)
         looked_at = _looked(resized(part, scale), scale * block, judge, origin)
-        if looked_at.scale < finer.scale and part.shape == reduced.shape:
+        is_whole = part.shape == reduced.shape
+        if is_whole and (looked_at.scale < finer.scale or diameter > WIDEST_PX):
             finer = looked_at
-    return looked_at, finer
+    if (diameter := looked_at.mean_diameter) is None:
+        return looked_at, finer
+    seen = diameter * looked_at.scale / block
+    return replace(looked_at, blur=blur_of(reduced, seen) / seen), finer
+
+
+def look_again(image: Image, reading: Reading, judge: Judge | None = None) -> Reading | None:
+    """Look once more, at :data:`SECOND_PX`: both readings should tell the same."""
+    if (diameter := reading.mean_diameter) is None:
+        return None
+    block = coarseness(image)
+    reduced = averaged(image, block)
+    coarsest = max(1.0, min(reduced.shape) / COARSEST_PX)
+    scale = float(np.clip(diameter * reading.scale / (block * SECOND_PX), FINEST, coarsest))
+    part, (top, left) = _middle(reduced, scale)
+    origin = (block * top, block * left)
+    return _looked(resized(part, scale), scale * block, judge or the_judge(), origin)
 
 
 def look_from_afar(image: Image, reading: Reading, judge: Judge | None = None) -> Reading | None:
@@ -191,10 +237,10 @@ def _looked(image: Image, scale: float, judge: Judge, origin: tuple[int, int] = 
     # than there is.
     noise = noise_of(image) * (4.0 if scale < 1.0 else 1.0)
     edges = find_outlines(image, noise, MOST_EDGES, np.random.default_rng(SEED))
-    spread = float(image.std())
+    context = context_of(image)
     # Some at a time, which stay in the processor's cache meanwhile.
     judged = [
-        judge(patches(image, edges.only(slice(first, first + AT_ONCE)), spread))
+        judge(patches(image, edges.only(slice(first, first + AT_ONCE)), context))
         for first in range(0, max(len(edges), 1), AT_ONCE)
     ]
     classes, swelling = (np.concatenate(parts) for parts in zip(*judged, strict=True))

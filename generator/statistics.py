@@ -15,11 +15,7 @@ and its measurement can be compared. Diameters and directions are told edge by e
 (:mod:`generator.reading`): a fibre shows as much edge as it shows length, so that sums over edges
 are by visible length. Where fibres cross, the edge is that of the upper one.
 
-Standard errors are of the mat's value, not of the picture's: how much another picture of the same
-mat would differ, from leaving out one of up to nine parts of the picture after another (the
-jackknife; Efron and Stein, Annals of Statistics 9, 586 (1981)), times what fibres that run through
-several parts make of it; and how far the method itself is off. Both were found on virtual mats,
-other ones than those on which benchmarks report.
+What standard errors are made of: :mod:`generator.standard_errors`.
 """
 
 from __future__ import annotations
@@ -34,38 +30,30 @@ from numpy.typing import ArrayLike, NDArray
 
 from generator.beads import find_beads
 from generator.corrections import Corrections
+from generator.estimates import (
+    N_DIRECTIONS,
+    bead_fraction_of,
+    directions_of,
+    inside_fibres,
+    order_of,
+)
 from generator.fibres import find_fibres
-from generator.judge import CENTRES
+from generator.judge import BIN_VARIANCE, CENTRES
 from generator.outlines import Image
+from generator.populations import Population, populations
 from generator.pores import air, pore_diameters
-from generator.reading import Reading, averaged, coarseness, look_from_afar, read
+from generator.reading import Reading, averaged, coarseness, look_again, look_from_afar, read
+from generator.standard_errors import (
+    USUAL_DISAGREEMENT,
+    Weakness,
+    no_errors,
+    standard_errors,
+)
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-# Ten degrees each.
-N_DIRECTIONS = 18
 # The border and the depth of a patch leave no edge in less.
 LEAST_SIDE_PX = 16
-N_PARTS = 3
-"""So many parts a side for the standard errors, where the picture allows."""
-
-LEAST_PART_PX = 20
-# Set on virtual mats of the seeds 100 to 106, 300 and 301, on which nothing is reported.
-PARTS_ALIKE = {"diameter": 1.7, "order": 2.2, "porosity": 1.7, "bead_fraction": 1.7}
-METHOD_ERROR = {"diameter": 0.012, "order": 0.02, "porosity": 0.003, "bead_fraction": 0.01}
-"""Of the diameter: relative to it, of fibres that are clearly thicker than :data:`COARSE_PX`."""
-
-COARSE_PX = 5.0
-
-# This and BEAD_SHOWN: set on the same virtual mats.
-CROSSING_LOSS = 0.075
-"""Edges are lost where fibres cross, most of fibres that lie across the others: the edges' order is
-so much too high, unless all fibres lie alike."""
-
-BEAD_DOUBT, BEAD_SHOWN = 0.08, 2.0
-"""So much of a probability is doubt, no bead. Outline of beads for outline told as such: where they
-taper it is taken for the fibre's."""
-
-VERSION = 3
+VERSION = 4
 """Of the method: statistics of another version are not to be compared, but measured again."""
 
 Axis = Literal["x", "y"]
@@ -75,8 +63,7 @@ Axis = Literal["x", "y"]
 class Distribution:
     """A measured distribution: how many, mean, standard deviation, quantiles (:data:`QUANTILES`).
 
-    ``n`` counts the edges of fibres that were looked at, or pores. Without a single one everything
-    else is ``None``.
+    ``n`` counts fibres, or pores. Without a single one everything else is ``None``.
     """
 
     n: int
@@ -109,6 +96,8 @@ class MicrostructureStatistics:
     to 180°. ``diameter.mean`` and ``order`` are ``None`` where no fibre was found, ``porosity``
     where the picture has no contrast. ``standard_errors`` of the mean ``diameter``, of ``order``,
     ``porosity`` and ``bead_fraction``; ``None`` where the picture is too small to tell.
+    ``populations``: of diameters, thin first; more than one where thick and thin fibres are mixed.
+    ``blur_px``: of the picture, sharp ones 0. ``doubts``: sentences on what weakens the numbers.
     """
 
     nm_per_pixel: float | None
@@ -124,6 +113,9 @@ class MicrostructureStatistics:
     bead_fraction: float
     n_beads: int
     standard_errors: Mapping[str, float | None]
+    populations: tuple[Population, ...] = ()
+    blur_px: float | None = None
+    doubts: tuple[str, ...] = ()
     version: int = VERSION
 
     @property
@@ -191,31 +183,43 @@ def measure(
     corrections = corrections or Corrections()
     n_unmatched = corrections.n_unmatched(reading)
     countable = corrections.countable((reduced.shape[0], reduced.shape[1]), block)
+    again = look_again(image, reading)
     reading, finer = corrections.applied(reading), corrections.applied(finer)
-    afar = None if afar is None else corrections.applied(afar)
-    pixel = reading.scale * (1.0 if nm_per_pixel is None else nm_per_pixel)
+    afar, again = (None if one is None else corrections.applied(one) for one in (afar, again))
+    unit = 1.0 if nm_per_pixel is None else nm_per_pixel
+    pixel = unit * reading.width_scale
     sign = 1.0 if rotation_axis == "x" else -1.0
     has_fibres = reading.mean_diameter is not None
     blank = not image.max() > image.min() or not countable.any()
-    void = air(reduced, countable)
-    coarse = block * (pixel / reading.scale)
+    void = _air(reduced, reading, block, countable)
     beads = find_beads(reading, afar)
+    weakness = _weakness(reading, again)
+    kinds = populations(CENTRES * pixel, reading.lengths) if has_fibres else ()
     statistics = MicrostructureStatistics(
         nm_per_pixel=nm_per_pixel,
         rotation_axis=rotation_axis,
         width_px=image.shape[1],
         height_px=image.shape[0],
-        diameter=_diameters(reading, pixel) if has_fibres else Distribution(0),
+        diameter=_diameters(reading, pixel, len(find_fibres(reading))),
         # Turned by a right angle cos 2θ changes its sign, and nothing else.
-        order=sign * _order(finer) if has_fibres else None,
+        order=sign * order_of(finer) if has_fibres else None,
         n_directions=round(float(finer.fibre.sum())) if has_fibres else 0,
-        directions=_directions(finer, rotation_axis) if has_fibres else (0.0,) * N_DIRECTIONS,
+        directions=directions_of(finer, rotation_axis) if has_fibres else (0.0,) * N_DIRECTIONS,
         # A picture without contrast is all ground or all fibre.
         porosity=None if blank else float(void[countable].mean()),
-        pore=Distribution.of(pore_diameters(void, ~countable) * coarse),
-        bead_fraction=_bead_fraction(reading) if has_fibres else 0.0,
+        pore=Distribution.of(pore_diameters(void, ~countable) * (block * unit)),
+        bead_fraction=bead_fraction_of(reading) if has_fibres else 0.0,
         n_beads=len(beads),
-        standard_errors=_standard_errors((reading, finer), void, countable, pixel, has_fibres),
+        standard_errors=(
+            no_errors()
+            if weakness is None
+            else standard_errors((reading, finer), void, countable, pixel, weakness)
+        ),
+        populations=kinds,
+        blur_px=None
+        if weakness is None
+        else max(0.0, weakness.blur * reading.scale * (reading.mean_diameter or 0.0)),
+        doubts=() if weakness is None else (*weakness.doubts, *_mixture(kinds, nm_per_pixel)),
     )
     statistics = _with_added(statistics, reading, corrections)
     return Measured(statistics, reading, reduced, block, void, beads, n_unmatched)
@@ -231,20 +235,24 @@ def glance(grey: ArrayLike, nm_per_pixel: float | None = None) -> Shown:
     """
     image = _checked(grey, nm_per_pixel, "x")
     reading, finer = read(image)
-    pixel = reading.scale * (1.0 if nm_per_pixel is None else nm_per_pixel)
+    block = coarseness(image)
+    pixel = reading.width_scale * (1.0 if nm_per_pixel is None else nm_per_pixel)
     has_fibres = reading.mean_diameter is not None
     is_blank = not image.max() > image.min()
     return Shown(
-        diameter=_diameters(reading, pixel).mean if has_fibres else None,
-        order=_order(finer) if has_fibres else None,
-        porosity=None if is_blank else float(air(averaged(image, coarseness(image))).mean()),
-        bead_fraction=_bead_fraction(reading) if has_fibres else 0.0,
+        diameter=_diameters(reading, pixel, 1).mean,
+        order=order_of(finer) if has_fibres else None,
+        porosity=None if is_blank else float(_air(averaged(image, block), reading, block).mean()),
+        bead_fraction=bead_fraction_of(reading) if has_fibres else 0.0,
     )
 
 
-def _diameters(reading: Reading, pixel: float) -> Distribution:
+def _diameters(reading: Reading, pixel: float, n_fibres: int) -> Distribution:
+    if reading.mean_diameter is None:
+        return Distribution(0)
     diameters = Distribution.of(CENTRES * pixel, reading.lengths)
-    return replace(diameters, n=round(float(reading.fibre.sum())))
+    mean, sd = diameters.mean or 0.0, diameters.sd or 0.0
+    return replace(diameters, n=n_fibres, sd=math.sqrt(max(sd**2 - BIN_VARIANCE * mean**2, 0.0)))
 
 
 def _with_added(
@@ -260,7 +268,7 @@ def _with_added(
     base = n if statistics.diameter.mean is not None else 0
     values, weights = widths * nm, np.ones(widths.size)
     if base:
-        values = np.concatenate([CENTRES * reading.scale * nm, values])
+        values = np.concatenate([CENTRES * reading.width_scale * nm, values])
         weights = np.concatenate([base * reading.lengths / reading.lengths.sum(), weights])
     diameter = Distribution.of(values, weights)
     total = base + widths.size
@@ -276,87 +284,40 @@ def _with_added(
     )
 
 
-def _order(reading: Reading) -> float:
-    """⟨cos 2θ⟩ along the fibres; an edge's normal is across them."""
-    edges = reading.edges
-    weight = edges.length * reading.visible
-    if not weight.sum() > 0.0:
-        return math.nan
-    # cos 2θ of the fibre is −cos 2θ of the normal, which is down² − right².
-    mean_order = np.average(edges.down**2 - edges.right**2, weights=weight)
-    return float(mean_order * (1.0 - CROSSING_LOSS * (1.0 - mean_order**2)))
+def _air(
+    reduced: Image, reading: Reading, block: int, countable: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """Return the mask of the air in the averaged picture: never inside a fibre that was found."""
+    void = air(reduced, countable)
+    if reading.mean_diameter is None:
+        return void
+    return np.asarray(void & ~inside_fibres(reading, reduced.shape, block))
 
 
-def _bead_fraction(reading: Reading) -> float:
-    """Areas are half the edges' length times the thickness at that place."""
-    plain = float((reading.edges.length * reading.fibre) @ reading.diameter)
-    likely = np.maximum(0.0, reading.bead - BEAD_DOUBT) / (1.0 - BEAD_DOUBT)
-    bead = float((reading.edges.length * likely * reading.swelling) @ reading.diameter)
-    return BEAD_SHOWN * bead / max(plain + BEAD_SHOWN * bead, 1e-12)
-
-
-def _directions(reading: Reading, axis: str) -> tuple[float, ...]:
-    angle = np.arctan2(-reading.edges.right, reading.edges.down)  # of the fibre
-    angle = angle - (0.0 if axis == "x" else 0.5 * np.pi)
-    counts, _ = np.histogram(
-        angle % np.pi,
-        bins=N_DIRECTIONS,
-        range=(0.0, np.pi),
-        weights=reading.edges.length * reading.visible,
+def _weakness(reading: Reading, again: Reading | None) -> Weakness | None:
+    mean = reading.mean_diameter
+    if mean is None:
+        return None
+    other = None if again is None else again.mean_diameter
+    lengths = Distribution.of(CENTRES, reading.lengths)
+    return Weakness(
+        diameter=reading.width_scale * mean,
+        spread=(lengths.sd or 0.0) / mean,
+        blur=reading.blur,
+        disagreement=(
+            0.0
+            if again is None or other is None
+            else math.log(again.scale * other / (reading.scale * mean)) - USUAL_DISAGREEMENT
+        ),
     )
-    return tuple(float(c) for c in counts / max(float(counts.sum()), 1e-12))
 
 
-def _standard_errors(
-    readings: tuple[Reading, Reading],
-    void: NDArray[np.bool_],
-    countable: NDArray[np.bool_],
-    pixel: float,
-    has_fibres: bool,
-) -> dict[str, float | None]:
-    names = ("diameter", "order", "porosity", "bead_fraction")
-    rows, columns = (min(N_PARTS, n // LEAST_PART_PX) for n in void.shape)
-    n = rows * columns
-    if n < N_PARTS or not has_fibres:
-        return dict.fromkeys(names)
-    parts = [_parts(one, rows, columns) for one in readings]
-    values = []
-    for part in range(n):
-        i, j = divmod(part, columns)
-        remaining, finer = (
-            one.only(part_numbers != part, steps=8)
-            for one, part_numbers in zip(readings, parts, strict=True)
-        )
-        is_kept = countable.copy()
-        is_kept[_share(i, rows, void.shape[0]), _share(j, columns, void.shape[1])] = False
-        middle = remaining.mean_diameter
-        values.append(
-            (math.nan if middle is None else pixel * middle, _order(finer),
-             float(void[is_kept].mean()) if is_kept.any() else math.nan, _bead_fraction(remaining))
-        )  # fmt: skip
-    # The jackknife's own factor: n − 1 times the variance over what is left after each.
-    spread = np.sqrt((n - 1) * np.var(np.array(values), axis=0))
-    mean_diameter = readings[0].mean_diameter or 0.0
-    # Fibres of few pixels are told with larger errors.
-    coarse = math.hypot(1.0, (COARSE_PX / max(readings[0].scale * mean_diameter, 1.0)) ** 2)
-    unit = dict.fromkeys(names, 1.0) | {"diameter": pixel * mean_diameter * coarse}
-    errors = {
-        name: math.hypot(PARTS_ALIKE[name] * one, METHOD_ERROR[name] * unit[name])
-        for name, one in zip(names, spread, strict=True)
-    }
-    return {name: error if math.isfinite(error) else None for name, error in errors.items()}
-
-
-def _parts(reading: Reading, rows: int, columns: int) -> NDArray[np.intp]:
-    """Return in which part of the picture each edge lies."""
-    height, width = reading.grey.shape
-    down = np.clip(reading.edges.y * rows // height, 0, rows - 1)
-    right = np.clip(reading.edges.x * columns // width, 0, columns - 1)
-    return np.asarray(down * columns + right, dtype=np.intp)
-
-
-def _share(index: int, n: int, side: int) -> slice:
-    return slice(index * side // n, (index + 1) * side // n)
+def _mixture(kinds: tuple[Population, ...], nm_per_pixel: float | None) -> tuple[str, ...]:
+    if len(kinds) < 2:
+        return ()
+    unit = "px" if nm_per_pixel is None else "nm"
+    each = ", ".join(f"{k.mean:.3g} {unit} ({k.share:.0%} of the length)" for k in kinds)
+    return (f"{len(kinds)} populations of fibres: {each}; the mean diameter is none of theirs",)
 
 
 def _checked(grey: ArrayLike, nm_per_pixel: float | None, rotation_axis: str) -> Image:

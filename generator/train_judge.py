@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from generator.judge import BEAD, FIRST_BIN, N_CLASSES, NONE, WEIGHTS, soft_bins
-from generator.outlines import N_FEATURES, Image, find_outlines, noise_of, patches
-from generator.scenes import Scene, draw_scene
+from generator.lesson_scenes import LessonScene, draw_lesson_scene
+from generator.outlines import N_FEATURES, Image, context_of, find_outlines, noise_of, patches
 
 WIDTHS = (384, 160)
 # About a pixel from the edge: nearer it is undecided, farther a thin fibre ends.
 INSIDE_PX = 0.9
-EDGES_A_SCENE = 200
+# Blur moves where an edge is seen; with this it is still the edge of the fibre that it belongs to.
+INSIDE_PER_BLUR = 0.5
+EDGES_A_SCENE = 160
 
 
 class Lesson(NamedTuple):
@@ -39,16 +41,17 @@ class Lesson(NamedTuple):
     swelling: Image
 
 
-def lesson(scene: Scene, rng: np.random.Generator, limit: int = EDGES_A_SCENE) -> Lesson:
+def lesson(drawn: LessonScene, rng: np.random.Generator, limit: int = EDGES_A_SCENE) -> Lesson:
     """Look at a drawn mat's edges."""
+    scene, deep = drawn.scene, INSIDE_PX + INSIDE_PER_BLUR * drawn.blur
     outlines = find_outlines(scene.grey, noise_of(scene.grey), limit, rng)
-    looks = patches(scene.grey, outlines, float(scene.grey.std()))
+    looks = patches(scene.grey, outlines, context_of(scene.grey))
 
     def nearest(depth: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         y, x = (np.rint(part).astype(np.intp) for part in outlines.at(depth))
         return np.clip(y, 0, scene.grey.shape[0] - 1), np.clip(x, 0, scene.grey.shape[1] - 1)
 
-    inside, outside = nearest(INSIDE_PX), nearest(-INSIDE_PX)
+    inside, outside = nearest(deep), nearest(-deep)
     # What lies higher owns the edge.
     outline = scene.order[inside] > scene.order[outside]
     diameter = scene.diameter[inside]
@@ -60,7 +63,7 @@ def lesson(scene: Scene, rng: np.random.Generator, limit: int = EDGES_A_SCENE) -
 def gathered(n_scenes: int, seed: int) -> Lesson:
     """Return the lessons of so many mats."""
     rng = np.random.default_rng(seed)
-    return _joined([lesson(draw_scene(rng), rng) for _ in range(n_scenes)])
+    return _joined([lesson(draw_lesson_scene(rng), rng) for _ in range(n_scenes)])
 
 
 def _joined(parts: list[Lesson]) -> Lesson:
@@ -133,8 +136,8 @@ def save(model: nn.Sequential, prior: Image, path: Path) -> None:
 def main() -> None:
     """Draw, teach, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, default=4000)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--scenes", type=int, default=6000)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=500)
     parser.add_argument("--processes", type=int, default=1, help="that draw")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name(WEIGHTS))

@@ -194,7 +194,7 @@ def _distribution(measured: Measured) -> tuple[tuple[float, ...], tuple[float, .
     if reading.mean_diameter is None:
         return (), ()
     lengths = reading.lengths
-    classes = (float(c) for c in CENTRES * reading.scale * scale)
+    classes = (float(c) for c in CENTRES * reading.width_scale * scale)
     return tuple(classes), tuple(float(share) for share in lengths / lengths.sum())
 
 
@@ -205,7 +205,7 @@ def _warnings(measured: Measured, n_fibres: int) -> tuple[str, ...]:
     mean, scale = statistics.diameter.mean, statistics.nm_per_pixel
     if mean is None:
         return ("no fibre was found",)
-    warnings = size_warnings(statistics.as_json())
+    warnings = [*size_warnings(statistics.as_json()), *statistics.doubts]
     if scale is None:
         warnings.append(f"no pixel size: lengths are in pixels; state {field_of('nm_per_pixel')}")
     if mean / (scale or 1.0) < THIN_PX:

@@ -80,7 +80,9 @@ def prepare(
     from engine.micrographs.opened import open_micrograph, size_warnings
 
     picture = open_micrograph(source, stated, max_megapixels=limit)
-    statistics = picture.document(picture.measure())
+    measurement = picture.measure()
+    statistics = picture.document(measurement)
+    doubts = (*picture.warnings, *size_warnings(statistics), *measurement.statistics.doubts)
     return PreparedMicrograph(
         store_micrograph(source, workspace.data_dir, max_megapixels=limit),
         nm_per_pixel=picture.nm_per_pixel,
@@ -88,7 +90,7 @@ def prepare(
         rotation_axis=stated.rotation_axis,
         crop=picture.crop,
         statistics=statistics,
-        warnings=_warnings(source, (*picture.warnings, *size_warnings(statistics))),
+        warnings=_warnings(source, doubts),
     )
 
 

@@ -118,7 +118,7 @@ class Opened:
     def document(self, measured: Measured) -> dict[str, Any]:
         """Return what was measured as plain JSON, with what is doubtful of it as ``warnings``."""
         statistics = measured.statistics.as_json()
-        doubts = [*self.warnings, *size_warnings(statistics)]
+        doubts = [*self.warnings, *size_warnings(statistics), *statistics.pop("doubts")]
         if measured.n_unmatched:
             n = measured.n_unmatched
             doubts.append(

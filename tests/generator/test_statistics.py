@@ -4,20 +4,17 @@ import json
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
 from engine.lab.physics import Microstructure
 from engine.lab.render import render_known
 from generator.beads import _united
+from generator.estimates import inside_fibres
 from generator.overlay import overlay
 from generator.pores import air, least_error_threshold, pore_diameters
 from generator.reading import HANDY_PX
-from generator.statistics import (
-    METHOD_ERROR,
-    Distribution,
-    Shown,
-    glance,
-    measure,
-)
+from generator.standard_errors import HAZY, METHOD_ERROR, UNLIKE, Weakness
+from generator.statistics import Distribution, Shown, glance, measure
 
 
 def drawn(seed=0, nm_per_pixel=60.0, shape=(160, 160), **changes):
@@ -249,3 +246,56 @@ def test_a_glance_says_what_measuring_says():
     assert glance(np.zeros((32, 32)), 60.0) == Shown(None, None, None, 0.0)
     with pytest.raises(ValueError, match="grey picture"):
         glance(np.zeros((4, 4)))
+
+
+def test_a_blurred_picture_is_called_blurred_and_its_error_grows():
+    grey, truth = drawn(6, shape=(320, 320))
+    blur = 0.3 * truth.diameter_nm / 60.0
+    noise = np.random.default_rng(0).normal(0.0, 3.0, grey.shape)
+    sharp, soft = (
+        measure(picture, 60.0).statistics
+        for picture in (grey, ndi.gaussian_filter(grey.astype(float), blur) + noise)
+    )
+    assert sharp.blur_px == 0.0
+    assert soft.blur_px > 0.4 * blur
+    assert any("blurred" in doubt for doubt in soft.doubts)
+    assert not any("blurred" in doubt for doubt in sharp.doubts)
+    assert soft.standard_errors["diameter"] > 2.0 * sharp.standard_errors["diameter"]
+    assert abs(soft.diameter.mean - truth.diameter_nm) < 2.0 * soft.standard_errors["diameter"]
+
+
+def test_errors_grow_where_the_method_is_weak():
+    plain = Weakness(diameter=12.0, spread=0.1, blur=-0.05, disagreement=0.0)
+    weak = (
+        Weakness(3.0, 0.1, -0.05, 0.0),
+        Weakness(12.0, 0.6, -0.05, 0.0),
+        Weakness(12.0, 0.1, 2.0 * HAZY, 0.0),
+        Weakness(12.0, 0.1, -0.05, -2.0 * UNLIKE),
+    )
+    assert plain.method_error < 0.05
+    assert plain.doubts == ()
+    assert all(one.method_error > plain.method_error for one in weak)
+    assert [len(one.doubts) for one in weak] == [0, 0, 1, 1]
+
+
+def test_bars_are_counted_and_two_widths_are_two_populations():
+    narrow, wide = stripes(6.0, 20.0), stripes(17.0, 20.0, gap=2.0)
+    one = measure(narrow).statistics
+    assert 8 <= one.diameter.n <= 40  # 18 pixels from bar to bar, 200 × 240 pixels
+    assert len(one.populations) == 1
+    both = measure(np.concatenate([narrow, wide])).statistics
+    thin, thick = both.populations
+    assert thin.mean == pytest.approx(6.0, rel=0.15)
+    assert thick.mean == pytest.approx(17.0, rel=0.15)
+    assert any("populations" in doubt for doubt in both.doubts)
+
+
+def test_what_is_inside_the_fibres_that_were_found():
+    grey = stripes(16.0, 30.0, shape=(240, 240))
+    found = measure(grey)
+    mask = inside_fibres(found.reading, grey.shape, 1)
+    smooth = ndi.gaussian_filter(grey, 1.0)
+    inner = (slice(20, -20), slice(20, -20))
+    assert mask[inner][smooth[inner] > 150.0].mean() > 0.6
+    assert mask[inner][smooth[inner] < 60.0].mean() < 0.05
+    assert not (found.air & mask).any()
