@@ -184,6 +184,8 @@ def measure(
     n_unmatched = corrections.n_unmatched(reading)
     countable = corrections.countable((reduced.shape[0], reduced.shape[1]), block)
     again = look_again(image, reading)
+    # Whether there is air where a fibre was deleted is another matter.
+    void = _air(reduced, reading, block, countable)
     reading, finer = corrections.applied(reading), corrections.applied(finer)
     afar, again = (None if one is None else corrections.applied(one) for one in (afar, again))
     unit = 1.0 if nm_per_pixel is None else nm_per_pixel
@@ -191,7 +193,6 @@ def measure(
     sign = 1.0 if rotation_axis == "x" else -1.0
     has_fibres = reading.mean_diameter is not None
     blank = not image.max() > image.min() or not countable.any()
-    void = _air(reduced, reading, block, countable)
     beads = find_beads(reading, afar)
     weakness = _weakness(reading, again)
     kinds = populations(CENTRES * pixel, reading.lengths) if has_fibres else ()
