@@ -7,7 +7,7 @@ picked: some columns of a matrix of which most is never looked at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -55,7 +55,7 @@ class AskedPoints:
         """Return (p, k) covariances of all points with those at ``places``, of one outcome."""
         average, chosen = self._average, list(places)
         rows = (average.outcome == outcome).nonzero().squeeze(-1)
-        problems = replace(average.problems, squared=average.problems.squared[rows])
+        problems = average.problems.of(rows)
         V, rest, off = self._V[rows], self._rest[rows], self._off[rows]
         covariance = (
             kernel(problems, average.theta[rows], self._Z, self._Z[chosen])

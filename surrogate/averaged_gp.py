@@ -215,7 +215,7 @@ class AveragedGP(Model):
         rest = rest / self._precision.sqrt()[:, None]
         total = mean.new_zeros(self.num_outputs, len(X), len(X))
         for member, (place, weight) in enumerate(zip(self.outcome, self.weight, strict=True)):
-            problem = self.problems.only(member)
+            problem = self.problems.of([member])
             covariance = kernel_in_parts(problem, self.theta[member, None], Z[0], Z[0])[0]
             covariance -= V[member].T @ V[member]
             covariance.addr_(rest[member], rest[member]).addr_(off[member], off[member])
@@ -363,6 +363,7 @@ def problems_of(
         columns.scaled(merged.X),
         torch.tensor(columns.group, device=merged.X.device, dtype=torch.long),
         torch.tensor([belief.is_squared for belief in beliefs], device=merged.X.device),
+        torch.tensor([belief.is_additive for belief in beliefs], device=merged.X.device),
         torch.where(counts > 0, y, 0.0),
         counts,
         (merged.scatter / scale**2)[outcome],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,9 +20,10 @@ class Belief:
     There d counts columns, those of a one-hot choice too, two of which are √2 apart; here they are
     at distance one, so that a choice's lengthscale is √2 shorter.
     ``outputscales``: of the kernel with a lengthscale for each input, and of the isotropic one.
-    ``is_squared``: the former is the squared exponential. ``is_of_means``: ``noise`` is that of the
-    means of replicates, which have a noise of their own besides. ``log_odds_against``: beforehand,
-    in nats, where results are not of specimens.
+    ``is_squared``: the former is the squared exponential. ``is_additive``: it is a sum of one for
+    each input, which has nothing of how inputs act together. ``is_of_means``: ``noise`` is that of
+    the means of replicates, which have a noise of their own besides. ``log_odds_against``:
+    beforehand, in nats, where results are not of specimens.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Belief:
     lengthscale: tuple[float, float] | None
     outputscales: tuple[tuple[float, float], tuple[float, float]] = ((-0.7, 1.0), (-0.7, 1.0))
     is_squared: bool = False
+    is_additive: bool = False
     is_of_means: bool = False
     log_odds_against: float = 0.0
 
@@ -64,6 +66,14 @@ BELIEFS = (
 
 DEFAULT = Belief("BoTorch's default", (-5.0, 1.0), None, _UNIT, is_squared=True, is_of_means=True)
 """``SingleTaskGP`` of the means of replicates."""
+ADDITIVE = replace(
+    DEFAULT,
+    name="each input by itself",
+    outputscales=((0.0, 0.5), (-2.0, 1.0)),
+    is_squared=False,
+    is_additive=True,
+)
+"""Of choices: what a ligand adds, it mostly adds beside every base. The rest is isotropic."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,9 @@ class PlainInputs:
     @property
     def beliefs(self) -> tuple[Belief, ...]:
         """What to average over."""
-        return BELIEFS if self.is_of_specimens else (DEFAULT, *BELIEFS)
+        if self.is_of_specimens:
+            return BELIEFS
+        return (DEFAULT, *((ADDITIVE,) if self.choices else ()), *BELIEFS)
 
 
 MATS = PlainInputs()

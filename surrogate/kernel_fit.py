@@ -17,8 +17,9 @@ B          problems: an outcome under one belief about smoothness and noise     
     k(x, x') = a_1 M(x, x'; \ell_1 … \ell_D) + a_2 M_{5/2}(x, x'; \ell), \qquad
     \bar y \sim N(c, K + \tau^2 I + \sigma^2 R^{-1}), \quad S \sim \sigma^2 \chi^2_N
 
-M is Matérn-5/2, or the squared exponential in problems that are ``squared``. σ² is the noise of a
-measurement, which replicates pin; τ² what a condition differs by from its neighbours for good.
+M is Matérn-5/2, or the squared exponential in problems that are ``squared``, or the mean of one
+for each lengthscale in those that are ``additive``. σ² is the noise of a measurement, which
+replicates pin; τ² what a condition differs by from its neighbours for good.
 The constant c is integrated out under a flat prior (Rasmussen & Williams 2006, eq. 2.45).
 Priors are normal in θ. The maximum is found by L-BFGS for all problems together; the evidence is
 Laplace's approximation around it (MacKay 1992), with the Hessian by differences of the gradient.
@@ -28,7 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -95,13 +96,15 @@ class Problems:
 
     ``X`` (n, d) is scaled so that columns of one ``group`` are measured by one lengthscale;
     ``group`` (d,) numbers the lengthscales 0 … D − 1; ``squared`` (B,) whether the kernel is the
-    squared exponential; ``y``, ``r`` (B, n); ``scatter``, ``degrees`` (B,); ``location``, ``scale``
-    (B, D + 5) of the priors of θ.
+    squared exponential, ``additive`` (B,) whether it is the mean of one for each lengthscale;
+    ``y``, ``r`` (B, n); ``scatter``, ``degrees`` (B,); ``location``, ``scale`` (B, D + 5) of the
+    priors of θ.
     """
 
     X: Tensor
     group: Tensor
     squared: Tensor
+    additive: Tensor
     y: Tensor
     r: Tensor
     scatter: Tensor
@@ -114,13 +117,10 @@ class Problems:
         """D."""
         return self.location.shape[-1] - _BESIDES_LENGTHSCALES
 
-    def only(self, place: int) -> Problems:
-        """Return problem number ``place`` as B = 1."""
-        own = {
-            name: getattr(self, name)[place : place + 1]
-            for name in ("squared", "y", "r", "scatter", "degrees", "location", "scale")
-        }
-        return replace(self, **own)
+    def of(self, rows: Tensor | Sequence[int]) -> Problems:
+        """Return the problems number ``rows``, in this order."""
+        own = (field.name for field in fields(self) if field.name not in {"X", "group"})
+        return replace(self, **{name: getattr(self, name)[rows] for name in own})
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,32 @@ def kernel(problems: Problems, theta: Tensor, A: Tensor, C: Tensor) -> Tensor:
     ard = _matern(squares)
     if bool(problems.squared.any()):
         ard = torch.where(problems.squared[:, None, None], torch.exp(-0.5 * squares), ard)
+    if bool(problems.additive.any()):
+        rows = problems.additive.nonzero().squeeze(-1)
+        ard = ard.index_copy(
+            -3, rows, _additive(problems, inverse[rows], _of(A, rows), _of(C, rows))
+        )
     isotropic = _matern(_squares(A, C) * torch.exp(-2 * theta[:, -5])[:, None, None])
     amplitude = theta[:, -4:-2].exp()
     return amplitude[:, :1, None] * ard + amplitude[:, 1:, None] * isotropic
+
+
+def _of(A: Tensor, rows: Tensor) -> Tensor:
+    """Return those of a batch of problems, or what all of them share."""
+    return A.index_select(-3, rows) if A.ndim > 2 and A.shape[-3] > 1 else A
+
+
+def _additive(problems: Problems, inverse: Tensor, A: Tensor, C: Tensor) -> Tensor:
+    """Return the mean of squared exponentials, each of the inputs of one lengthscale.
+
+    Additive Gaussian processes: Duvenaud, Nickisch & Rasmussen 2011, of first order.
+    """
+    A, C = A * inverse, C * inverse
+    parts = []
+    for place in range(problems.n_lengthscales):
+        columns = problems.group == place
+        parts.append(torch.exp(-0.5 * _squares(A[..., columns], C[..., columns])))
+    return torch.stack(parts).mean(dim=0)
 
 
 def kernel_in_parts(problems: Problems, theta: Tensor, A: Tensor, C: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from surrogate import kernel_fit
 from surrogate.averaged_fit import fit_averaged
-from surrogate.beliefs import BELIEFS, DEFAULT, PlainInputs
+from surrogate.beliefs import ADDITIVE, BELIEFS, DEFAULT, PlainInputs
 from surrogate.kernel_fit import Columns, Problems, kernel
 
 
@@ -146,6 +146,7 @@ def test_choices_are_alike_beforehand_as_botorch_takes_them() -> None:
         X,
         torch.tensor(columns.group),
         torch.tensor([True]),
+        torch.tensor([False]),
         nothing,
         nothing,
         nothing,
@@ -168,6 +169,7 @@ def test_choices_are_equal_or_different() -> None:
         X,
         torch.tensor(columns.group),
         torch.tensor([False]),
+        torch.tensor([False]),
         nothing,
         nothing,
         nothing,
@@ -180,6 +182,31 @@ def test_choices_are_equal_or_different() -> None:
     ends = kernel(problems, theta, apart, apart)[0, 0, 1]
     torch.testing.assert_close(K[0, 1], ends)
     torch.testing.assert_close(K[0, 1], K[1, 2])
+
+
+def test_what_choices_add_is_learnt_from_few_of_their_pairs() -> None:
+    """Of 8 × 8 pairs twenty are seen: the others follow where each choice adds its own part."""
+    parts = torch.randn(2, 8, generator=torch.Generator().manual_seed(4), dtype=torch.double)
+    pairs = torch.cartesian_prod(torch.arange(8), torch.arange(8))
+    X = torch.cat([torch.eye(8, dtype=torch.double)[pairs[:, side]] for side in (0, 1)], dim=-1)
+    Y = (parts[0, pairs[:, 0]] + parts[1, pairs[:, 1]]).unsqueeze(-1)
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(5))
+    seen, unseen = order[:20], order[20:]
+    choices = (tuple(range(8)), tuple(range(8, 16)))
+    inputs = PlainInputs(choices=choices, is_of_specimens=False)
+    assert ADDITIVE in inputs.beliefs
+    assert ADDITIVE not in PlainInputs(is_of_specimens=False).beliefs
+    model = fit_averaged(X[seen], Y[seen], inputs=inputs)
+    mean, _ = model.marginal_moments(X[unseen], observation_noise=False)
+    default = fit_averaged(X[seen], Y[seen], inputs=inputs, beliefs=(DEFAULT,))
+    theirs, _ = default.marginal_moments(X[unseen], observation_noise=False)
+    error, their_error = (float((m - Y[unseen]).square().mean()) for m in (mean, theirs))
+    assert error < 0.1 * float(Y[unseen].var())
+    assert error < 0.7 * their_error
+    assert model.weights[0][ADDITIVE.name] > 0.5
+    asked = model.asked(X[unseen])
+    _, covariances = model.joint_moments(X[unseen])
+    torch.testing.assert_close(asked.columns(0, [3, 0]), covariances[0][:, [3, 0]])
 
 
 def test_leaving_out_is_fitting_without() -> None:

@@ -27,6 +27,7 @@ def problems(n: int = 9, *, replicates: bool = True, holes: bool = False) -> Pro
         X,
         torch.arange(3),
         torch.tensor([False, True]),
+        torch.tensor([True, False]),
         y,
         r,
         scatter,
