@@ -15,6 +15,7 @@ by :func:`load_drawer`, which does without diffusers; training and publishing lo
 from __future__ import annotations
 
 import copy
+import dataclasses
 import importlib.metadata
 import warnings
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ import torch
 from generator.config import GeneratorConfig
 from generator.drawing import Drawer
 from generator.errors import CheckpointError, InputError
-from generator.prior import Prior
+from generator.prior import N_SHOWN, Prior
 from generator.unet import DrawingUNet
 from surrogate.private_files import make_folder
 from surrogate.tensor_files import TensorFiles, seal_of
@@ -224,6 +225,34 @@ def load_generator(
     return pipeline
 
 
+def load_grown(
+    folder: Path, config: GeneratorConfig, *, encoders_sha256: str | None = None
+) -> MicrostructurePipeline:
+    """Load a generator to train it on in the shape ``config``, which may have more to see.
+
+    What the UNet is shown of a sketch has weights of zero at first, what the prior reads off an
+    embedding is not taught yet: it begins as the generator that it was.
+
+    Raises:
+        CheckpointError: as :func:`load_generator`, or a shape that differs in more than that.
+    """
+    start = load_generator(folder, encoders_sha256=encoders_sha256)
+    was = read_card(folder).config
+    if was == config:
+        return start
+    if dataclasses.replace(was, is_laid=config.is_laid) != config or was.is_laid:
+        raise CheckpointError(
+            f"{folder}: expected a generator of the shape {config.to_dict()}, got {was.to_dict()}"
+        )
+    grown = make_pipeline(config)
+    grown.prior.load_state_dict({**grown.prior.state_dict(), **start.prior.state_dict()})
+    weights = start.unet.state_dict()
+    first = torch.zeros_like(grown.unet.conv_in.weight)
+    first[:, : config.fold**2] = weights["conv_in.weight"]
+    grown.unet.load_state_dict({**weights, "conv_in.weight": first})
+    return grown
+
+
 def load_drawer(
     folder: Path, *, encoders_sha256: str | None = None, dtype: torch.dtype = torch.float32
 ) -> Drawer:
@@ -242,7 +271,11 @@ def load_drawer(
     # Without weights of their own, which would be drawn only to be overwritten.
     with torch.device("meta"):
         prior = Prior(
-            config.condition_dim, config.embedding_dim, config.prior_width, config.prior_depth
+            config.condition_dim,
+            config.embedding_dim,
+            config.prior_width,
+            config.prior_depth,
+            N_SHOWN if config.is_laid else 0,
         )
         unet = DrawingUNet(config)
     for name, network in ((PRIOR, prior), (UNET, unet)):
@@ -288,7 +321,7 @@ def _check_shape(folder: Path, pipeline: MicrostructurePipeline, config: Generat
         and pipeline.side_px == config.side_px
         and prior.config.condition_dim == config.condition_dim
         and prior.config.embedding_dim == config.embedding_dim
-        and pipeline.unet.config.in_channels == config.fold**2
+        and pipeline.unet.config.in_channels == config.in_channels
     )
     if not is_right:
         raise CheckpointError(f"{folder}: prior and UNet are not those of {CARD}. {_FILES.mend}")

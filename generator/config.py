@@ -54,6 +54,8 @@ class GeneratorConfig(_Document):
         condition_dim, embedding_dim: of the condition's and the picture's embeddings.
         prior_width, prior_depth: units and blocks of the prior.
         prediction: what the UNet says: ``v_prediction`` (Salimans & Ho 2022) or ``epsilon``.
+        is_laid: the UNet is shown where fibres lie (:mod:`generator.layout`), and the prior reads
+            off an embedding what mat is to be laid.
     """
 
     # 64 px of 120 nm show the field of 128 px of 60 nm at 2.7 times the pictures a second; 7.7 µm
@@ -71,6 +73,7 @@ class GeneratorConfig(_Document):
     prior_width: int = 256
     prior_depth: int = 4
     prediction: str = "v_prediction"
+    is_laid: bool = False
 
     def __post_init__(self) -> None:
         owner = "GeneratorConfig"
@@ -87,8 +90,15 @@ class GeneratorConfig(_Document):
         coarsest = self.fold * 2 ** (len(self.channels) - 1)
         if self.side_px % coarsest:
             refuse(owner, "side_px", self.side_px, f"a multiple of {coarsest} (fold and levels)")
+        if self.is_laid not in {True, False}:
+            refuse(owner, "is_laid", self.is_laid, "true or false")
         if self.prediction not in PREDICTIONS:
             refuse(owner, "prediction", self.prediction, " or ".join(PREDICTIONS))
+
+    @property
+    def in_channels(self) -> int:
+        """What the UNet sees of a place: the noisy picture, and if it is shown one the sketch."""
+        return self.fold**2 * (2 if self.is_laid else 1)
 
 
 @dataclass(frozen=True)

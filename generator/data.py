@@ -25,6 +25,8 @@ class GeneratorData:
         embeddings: (n, 4, d), of each picture mirrored as :data:`FLIPS` says.
         conditions: (m, j, k), m ≤ n: j embeddings of the conditions of the first m pictures (all
             that is known of them first, then with parts of it hidden).
+        shown: (n, 6), what each shows (:data:`generator.layout.SHOWN`), NaN where it is not known;
+            ``None``: nobody asks.
         weights: (n,), how often a picture is seen beside the others; ``None``: all alike.
     """
 
@@ -32,6 +34,7 @@ class GeneratorData:
     embeddings: Tensor
     conditions: Tensor
     weights: Tensor | None = None
+    shown: Tensor | None = None
 
     def check(self, config: GeneratorConfig) -> None:
         """Refuse what does not fit.
@@ -68,8 +71,9 @@ class GeneratorData:
             # With the shape: the same bytes may be other pictures.
             digest.update(str(tuple(part.shape)).encode())
             digest.update(part.contiguous().numpy().tobytes())
-        if self.weights is not None:
-            digest.update(self.weights.contiguous().numpy().tobytes())
+        for part in (self.weights, self.shown):
+            if part is not None:
+                digest.update(part.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
 

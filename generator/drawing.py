@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -13,16 +14,77 @@ from torch import Tensor
 
 from generator.config import GeneratorConfig
 from generator.errors import InputError
-from generator.folding import labels_of, unfold
+from generator.folding import folded, labels_of, unfold
+from generator.grain import grained
+from generator.layout import lay
 from generator.prior import Prior
+from generator.sketches import Softening, sketched
 from generator.solver import solve
 from generator.unet import DrawingUNet
 
 # 8 draw mats as true as 16 do, in every score (docs/notes/generator.md); the prior costs nothing.
 STEPS, PRIOR_STEPS = 8, 16
+LAID_STEPS = 5
+"""Where fibres lie is decided, there is less to find."""
+
 MAX_PICTURES = 4096
 # In bfloat16 a fifth faster than a row's four pictures at a time; larger ones bring nothing.
 BATCH = 16
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What decides n pictures.
+
+    ``places``: (n, fold², s', s'), what the UNet turns back. Where mats are laid also ``seeds``:
+    (n,), of each; ``sketch``, ``grain``: (n, s, s), of the sketch and of the picture.
+    """
+
+    places: Tensor
+    seeds: Tensor
+    sketch: Tensor
+    grain: Tensor
+
+    @classmethod
+    def drawn(cls, config: GeneratorConfig, n: int, generator: torch.Generator | None) -> Noise:
+        """Draw it; on the CPU, whatever the device: the same seed gives the same everywhere."""
+        side = config.side_px // config.fold
+        places = torch.randn((n, config.fold**2, side, side), generator=generator)
+        if not config.is_laid:
+            empty = torch.empty(n, 0)
+            return cls(places, empty, empty, empty)
+        seeds = torch.randint(2**62, (n,), generator=generator)
+        sketch, grain = torch.randn((2, n, config.side_px, config.side_px), generator=generator)
+        return cls(places, seeds, sketch, grain)
+
+    @classmethod
+    def joined(cls, noises: Sequence[Noise]) -> Noise:
+        """Return the noise of all pictures."""
+        return cls(*(torch.cat([getattr(one, f.name) for one in noises]) for f in fields(cls)))
+
+    def split(self, size: int) -> list[Noise]:
+        """Return the noise of ``size`` pictures at a time."""
+        parts = zip(*(getattr(self, f.name).split(size) for f in fields(self)), strict=True)
+        return [Noise(*part) for part in parts]
+
+
+@dataclass(frozen=True)
+class LaidMats:
+    """Mats laid for n pictures: ``sketch`` (n, fold², s', s'), ``grain`` (n,) [grey values]."""
+
+    sketch: Tensor
+    grain: Tensor
+
+
+def laid(config: GeneratorConfig, prior: Prior, e: Tensor, noise: Noise) -> LaidMats:
+    """Lay a mat of what each embedding e (n, d) shows, and sketch it."""
+    shown = prior.shown(e).cpu()
+    mats = [
+        torch.from_numpy(lay(row, config.side_px, config.nm_per_pixel, seed).grey)
+        for row, seed in zip(shown.double().numpy(), noise.seeds.tolist(), strict=True)
+    ]
+    sketches = sketched(torch.stack(mats), Softening.least(noise.sketch))
+    return LaidMats(folded(sketches, config.fold), shown[:, -1])
 
 
 @dataclass(frozen=True)
@@ -38,77 +100,94 @@ class Drawer:
     unet: DrawingUNet
 
     def of_conditions(
-        self, embeddings: Tensor, n: int, seed: int, *, steps: int = STEPS, workers: int = 1
+        self,
+        embeddings: Tensor,
+        n: int,
+        seeds: int | Sequence[int],
+        *,
+        steps: int | None = None,
+        workers: int = 1,
     ) -> NDArray[np.uint8]:
         """Draw ``n`` pictures of each row of condition embeddings (m, k): (m, n, s, s).
 
-        Each row's pictures follow from the row and ``seed`` alone, whatever else is drawn.
+        Each row's pictures follow from the row and its seed alone, whatever else is drawn.
 
         Args:
             embeddings: as the conditions' encoder gives them.
             n: pictures a row, as different as lots are.
-            seed: of the noise, the same for every row: rows then differ by what they promise only.
-            steps: of the solver.
+            seeds: of the noise, one for all rows, or one for each.
+            steps: of the solver; ``None``: as many as are enough.
             workers: threads.
 
         Raises:
             InputError: rows of another width, numbers that are not finite, too many pictures.
         """
         self._check(embeddings, self.config.condition_dim, n)
-        prior_noise, noise = self._noise(n, seed)
+        of_rows = [seeds] * len(embeddings) if isinstance(seeds, int) else seeds
+        luck = [torch.Generator().manual_seed(seed) for seed in of_rows]
         with torch.no_grad():
-            rows = [
+            e = [
                 # Row by row: in float32 a sum's last digit depends on how many are summed at once.
                 solve(
-                    prior_noise,
+                    torch.randn((n, self.config.embedding_dim), generator=generator),
                     self._told_by_prior(row.expand(n, -1)),
                     PRIOR_STEPS,
                     "v_prediction",
                 )
-                for row in self.prior.condition(embeddings.float()).split(1)
+                for row, generator in zip(
+                    self.prior.condition(embeddings.float()).split(1), luck, strict=True
+                )
             ]
-        x = self._drawn(torch.cat(rows), noise.repeat(len(rows), 1, 1, 1), n, steps, workers)
+        noise = [Noise.drawn(self.config, n, generator) for generator in luck]
+        x = self._drawn(e, noise, steps, workers)
         return x.reshape(len(embeddings), n, *x.shape[1:])
 
-    def of_picture(self, embeddings: Tensor, seed: int, *, steps: int = STEPS) -> NDArray[np.uint8]:
+    def of_picture(
+        self, embeddings: Tensor, seed: int, *, steps: int | None = None
+    ) -> NDArray[np.uint8]:
         """Draw a picture for each image embedding (n, d), as the pictures' encoder gives it."""
         self._check(embeddings, self.config.embedding_dim, 1)
-        n = len(embeddings)
-        _, noise = self._noise(n, seed)
-        return self._drawn(self.prior.embedding(embeddings.float()), noise, n, steps, 1)
-
-    def _noise(self, n: int, seed: int) -> tuple[Tensor, Tensor]:
-        config, generator = self.config, torch.Generator().manual_seed(seed)
-        side = config.side_px // config.fold
-        e = torch.randn((n, config.embedding_dim), generator=generator)
-        return e, torch.randn((n, config.fold**2, side, side), generator=generator)
+        luck = torch.Generator().manual_seed(seed)
+        noise = Noise.drawn(self.config, len(embeddings), luck)
+        return self._drawn([self.prior.embedding(embeddings.float())], [noise], steps, 1)
 
     def _told_by_prior(self, c: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda e, time: self.prior(e, time, c)
 
     def _drawn(
-        self, e: Tensor, noise: Tensor, n: int, steps: int, workers: int
+        self, e: Sequence[Tensor], noise: Sequence[Noise], steps: int | None, workers: int
     ) -> NDArray[np.uint8]:
-        # In float32 larger batches than a row's bring nothing, and its last digits would depend on
-        # them.
-        size = BATCH if self.unet.conv_in.weight.dtype == torch.bfloat16 else n
-
-        def part(first: int) -> Tensor:
-            labels = labels_of(e[first : first + size])
-            x = noise[first : first + size].contiguous(memory_format=torch.channels_last)
-            with torch.no_grad():  # of each thread its own
-                return solve(
-                    x, lambda x, time: self.unet(x, time, labels), steps, self.config.prediction
-                )
-
-        firsts = range(0, len(e), size)
-        if workers > 1 and len(firsts) > 1:
+        """Draw for each row its e (n, d) and noise, all rows by all ``workers``: (m · n, s, s)."""
+        if self.unet.conv_in.weight.dtype == torch.bfloat16:
+            # In float32 larger batches than a row's bring nothing, and its last digits would depend
+            # on them.
+            e, noise = torch.cat(list(e)).split(BATCH), Noise.joined(noise).split(BATCH)
+        if workers > 1 and len(e) > 1:
             with ThreadPoolExecutor(workers) as pool:
-                parts = list(pool.map(part, firsts))
+                parts = list(pool.map(self._part, e, noise, repeat(steps)))
         else:
-            parts = [part(first) for first in firsts]
-        pictures: NDArray[np.uint8] = unfold(torch.cat(parts), self.config.fold).numpy()
+            parts = [self._part(one, its, steps) for one, its in zip(e, noise, strict=True)]
+        pictures: NDArray[np.uint8] = torch.cat(parts).numpy()
         return pictures
+
+    def _part(self, e: Tensor, noise: Noise, steps: int | None) -> Tensor:
+        config = self.config
+        with torch.no_grad():  # of each thread its own
+            labels = labels_of(e)
+            mats = laid(config, self.prior, e, noise) if config.is_laid else None
+
+            def told(x: Tensor, time: Tensor) -> Tensor:
+                visible = x if mats is None else torch.cat([x, mats.sketch], dim=1)
+                return self.unet(visible, time, labels)
+
+            x = solve(
+                noise.places.contiguous(memory_format=torch.channels_last),
+                told,
+                steps or (LAID_STEPS if config.is_laid else STEPS),
+                config.prediction,
+            )
+            pictures = unfold(x, config.fold)
+            return pictures if mats is None else grained(pictures, mats.grain, noise.grain)
 
     def _check(self, rows: Tensor, width: int, n: int) -> None:
         if rows.ndim != 2 or rows.shape[1] != width or not len(rows):

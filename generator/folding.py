@@ -23,8 +23,12 @@ def labels_of(embedding: Tensor, is_conditioned: Tensor | None = None) -> Tensor
 
 def fold(pictures: Tensor, factor: int) -> Tensor:
     """Return x of grey pictures (n, h, w), uint8."""
-    grey = pictures.unsqueeze(1).to(torch.float32) / 127.5 - 1.0
-    return functional.pixel_unshuffle(grey, factor)
+    return folded(pictures.to(torch.float32) / 127.5 - 1.0, factor)
+
+
+def folded(planes: Tensor, factor: int) -> Tensor:
+    """Return planes (n, h, w) as (n, factor², h / factor, w / factor)."""
+    return functional.pixel_unshuffle(planes.unsqueeze(1), factor)
 
 
 def unfold(x: Tensor, factor: int) -> Tensor:

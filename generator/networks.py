@@ -12,7 +12,7 @@ from diffusers import ConfigMixin, ModelMixin, UNet2DConditionModel
 from diffusers.configuration_utils import register_to_config
 
 from generator.config import GeneratorConfig
-from generator.prior import Prior
+from generator.prior import N_SHOWN, Prior
 
 
 def make_unet(config: GeneratorConfig) -> UNet2DConditionModel:
@@ -26,7 +26,7 @@ def make_unet(config: GeneratorConfig) -> UNet2DConditionModel:
     ]
     return UNet2DConditionModel(
         sample_size=config.side_px // config.fold,
-        in_channels=config.fold**2,
+        in_channels=config.in_channels,
         out_channels=config.fold**2,
         down_block_types=tuple(down),
         up_block_types=tuple(up),
@@ -51,13 +51,19 @@ class EmbeddingPrior(Prior, ModelMixin, ConfigMixin):
     """The prior as diffusers' pipelines want their parts: saved and loaded by its own words."""
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(self, condition_dim: int, embedding_dim: int, width: int, depth: int) -> None:
-        super().__init__(condition_dim, embedding_dim, width, depth)
+    def __init__(
+        self, condition_dim: int, embedding_dim: int, width: int, depth: int, n_shown: int = 0
+    ) -> None:
+        super().__init__(condition_dim, embedding_dim, width, depth, n_shown)
 
 
 def make_prior(config: GeneratorConfig) -> EmbeddingPrior:
     """Return an untrained prior."""
     prior: Any = EmbeddingPrior(
-        config.condition_dim, config.embedding_dim, config.prior_width, config.prior_depth
+        config.condition_dim,
+        config.embedding_dim,
+        config.prior_width,
+        config.prior_depth,
+        N_SHOWN if config.is_laid else 0,
     )
     return prior

@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from generator.config import GeneratorConfig, TrainingSettings
 from generator.data import FLIPS, GeneratorData, mirrored
-from generator.folding import fold, labels_of
+from generator.folding import fold, folded, labels_of
 from generator.networks import EmbeddingPrior
 from generator.noise import drawn_times, noised, training_scheduler
+from generator.sketches import Softening, sketched
 from surrogate.randomness import Passes, drawn_from
 
 Examples = Callable[[int], tuple[Tensor, ...]]
@@ -43,30 +44,54 @@ class UNetObjective(nn.Module):
         self.network = unet
         self._scheduler = training_scheduler(config.prediction)
 
-    def forward(
-        self, x: Tensor, e: Tensor, is_conditioned: Tensor, times: Tensor, noise: Tensor
+    def forward(  # noqa: PLR0917 -- an example's parts, in their order
+        self,
+        x: Tensor,
+        e: Tensor,
+        is_conditioned: Tensor,
+        times: Tensor,
+        noise: Tensor,
+        sketch: Tensor | None = None,
     ) -> Tensor:
-        """Return the loss; x and noise (n, c, s, s), e (n, d), told and times (n,)."""
+        """Return the loss; x, noise and sketch (n, c, s, s), e (n, d), told and times (n,)."""
         noisy, target = noised(self._scheduler, x, noise, times)
+        visible = noisy if sketch is None else torch.cat([noisy, sketch], dim=1)
         predicted = self.network(
-            noisy, times, encoder_hidden_states=None, class_labels=labels_of(e, is_conditioned)
+            visible, times, encoder_hidden_states=None, class_labels=labels_of(e, is_conditioned)
         ).sample
         off = (predicted.float() - target).square().mean(dim=(1, 2, 3))
         return (off * worth(self._scheduler, times)).mean()
 
 
 class PriorObjective(nn.Module):
-    """Mean squared error of what the prior says of noisy embeddings."""
+    """Mean squared error of what the prior says of noisy embeddings, and of what it reads."""
 
     def __init__(self, prior: EmbeddingPrior) -> None:
         super().__init__()
         self.network = prior
         self._scheduler = training_scheduler("v_prediction")
 
-    def forward(self, e: Tensor, c: Tensor, times: Tensor, noise: Tensor) -> Tensor:
-        """Return the loss; e and noise (n, d), c (n, k), times (n,)."""
+    def forward(  # noqa: PLR0917 -- an example's parts, in their order
+        self,
+        e: Tensor,
+        c: Tensor,
+        times: Tensor,
+        noise: Tensor,
+        legible: Tensor | None = None,
+        shown: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss.
+
+        e and noise (n, d), c (n, k), times (n,); ``legible`` (n, d) are embeddings to read
+        ``shown`` (n, 6) off, standardised, NaN where nothing is known.
+        """
         noisy, target = noised(self._scheduler, e, noise, times)
-        return functional.mse_loss(self.network(noisy, times, c).float(), target)
+        loss = functional.mse_loss(self.network(noisy, times, c).float(), target)
+        if legible is None or shown is None:
+            return loss
+        is_known = torch.isfinite(shown)
+        off = self.network.reading(legible) - torch.where(is_known, shown, 0.0)
+        return loss + (off.square() * is_known).sum() / is_known.sum().clamp_min(1)
 
 
 def pictures_of(
@@ -80,11 +105,16 @@ def pictures_of(
         luck = drawn_from("picture", settings.seed, step)
         chosen = _chosen(data, passes, step, settings.batch, luck)
         flips = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
-        x = fold(mirrored(data.pictures[chosen], flips), config.fold)
+        pictures = mirrored(data.pictures[chosen], flips)
+        x = fold(pictures, config.fold)
         is_conditioned = (torch.rand(settings.batch, generator=luck) >= settings.drop).float()
         times = drawn_times(settings.batch, luck)
         noise = torch.randn(x.shape, generator=luck)
-        return x, embeddings[chosen, flips], is_conditioned, times, noise
+        example = x, embeddings[chosen, flips], is_conditioned, times, noise
+        if not config.is_laid:
+            return example
+        softening = Softening.drawn(len(pictures), config.side_px, luck)
+        return *example, folded(sketched(pictures.float() / 255.0, softening), config.fold)
 
     return at
 
@@ -94,6 +124,11 @@ def pairs_of(data: GeneratorData, prior: EmbeddingPrior, settings: TrainingSetti
     embeddings = prior.embedding(data.embeddings)
     conditions = prior.condition(data.conditions)
     n, variants, _ = conditions.shape
+    shown = (
+        (data.shown - prior.shown_mean) / prior.shown_sd
+        if data.shown is not None and prior.can_read
+        else None
+    )
     paired = GeneratorData(
         data.pictures[:n],
         data.embeddings[:n],
@@ -110,7 +145,13 @@ def pairs_of(data: GeneratorData, prior: EmbeddingPrior, settings: TrainingSetti
         e = embeddings[chosen, flips]
         c = conditions[chosen, torch.randint(variants, (settings.batch,), generator=luck)]
         times = drawn_times(settings.batch, luck)
-        return e, c, times, torch.randn(e.shape, generator=luck)
+        example = e, c, times, torch.randn(e.shape, generator=luck)
+        if shown is None:
+            return example
+        # Of every picture, whether or not its conditions are known.
+        legible = torch.randint(len(shown), (settings.batch,), generator=luck)
+        flips = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
+        return *example, embeddings[legible, flips], shown[legible]
 
     return at
 

@@ -12,9 +12,11 @@ from diffusers.utils import BaseOutput
 from numpy.typing import NDArray
 from torch import Tensor
 
-from generator.drawing import MAX_PICTURES, PRIOR_STEPS, STEPS
+from generator.config import GeneratorConfig
+from generator.drawing import LAID_STEPS, MAX_PICTURES, PRIOR_STEPS, STEPS, Noise, laid
 from generator.errors import InputError
 from generator.folding import labels_of, unfold
+from generator.grain import grained
 from generator.networks import EmbeddingPrior
 
 # Above 1 it would draw mats more alike than lots are.
@@ -71,7 +73,7 @@ class MicrostructurePipeline(DiffusionPipeline):
         generator: torch.Generator | None = None,
         *,
         image_embedding: Tensor | None = None,
-        num_inference_steps: int = STEPS,
+        num_inference_steps: int | None = None,
         guidance_scale: float = GUIDANCE,
         batch: int = 32,
     ) -> Pictures:
@@ -84,7 +86,7 @@ class MicrostructurePipeline(DiffusionPipeline):
             generator: on the CPU; decides everything. The same state gives the same pictures,
                 however many are drawn at a time.
             image_embedding: (m, d), as the pictures' encoder gives them, in place of conditions.
-            num_inference_steps: of the solver.
+            num_inference_steps: of the solver; ``None``: as many as are enough.
             guidance_scale: 1 draws as the data lie; above 1 keeps closer to the embedding.
             batch: pictures at a time.
 
@@ -100,17 +102,14 @@ class MicrostructurePipeline(DiffusionPipeline):
         else:
             rows = image_embedding.to(device, torch.float32).repeat_interleave(n, dim=0)
             e = self.prior.embedding(rows)
-        side, channels = self.unet.config.sample_size, self.unet.config.in_channels
         # All of it at once, before the batches: their size then changes nothing.
-        noise = _noise((len(e), channels, side, side), generator)
+        noise = Noise.drawn(self.shape, len(e), generator)
+        steps = num_inference_steps or (LAID_STEPS if self.shape.is_laid else STEPS)
         drawn = [
-            self._draw(
-                part.to(device), e[first : first + batch], num_inference_steps, guidance_scale
-            )
+            self._draw(part, e[first : first + batch], steps, guidance_scale)
             for first, part in zip(range(0, len(e), batch), noise.split(batch), strict=True)
         ]
-        x = torch.cat(drawn) if drawn else noise
-        pictures = unfold(x, self.config.fold).cpu().numpy()
+        pictures = torch.cat(drawn).cpu().numpy()
         raw = e * self.prior.embedding_sd + self.prior.embedding_mean
         return Pictures(pictures=pictures, embeddings=raw.cpu())
 
@@ -128,14 +127,29 @@ class MicrostructurePipeline(DiffusionPipeline):
             e = self.prior_scheduler.step(predicted, time, e).prev_sample
         return e
 
-    def _draw(self, x: Tensor, e: Tensor, steps: int, guidance: float) -> Tensor:
-        labels = labels_of(e)
+    @property
+    def shape(self) -> GeneratorConfig:
+        """What of the generator's shape the noise depends on."""
+        fold, unet = int(self.config.fold), self.unet.config
+        return GeneratorConfig(
+            side_px=self.side_px,
+            nm_per_pixel=float(self.config.nm_per_pixel),
+            fold=fold,
+            channels=(8,),
+            attention=(False,),
+            is_laid=int(unet.in_channels) > int(unet.out_channels),
+        )
+
+    def _draw(self, noise: Noise, e: Tensor, steps: int, guidance: float) -> Tensor:
+        x, labels = noise.places.to(e.device), labels_of(e)
+        mats = laid(self.shape, self.prior, e, noise) if self.shape.is_laid else None
         is_guided = guidance != 1.0
         if is_guided:
             labels = torch.cat([labels, labels_of(e, e.new_zeros(len(e)))])
         self.scheduler.set_timesteps(steps)
         for time in self.scheduler.timesteps:
-            doubled = torch.cat([x, x]) if is_guided else x
+            visible = x if mats is None else torch.cat([x, mats.sketch.to(x)], dim=1)
+            doubled = torch.cat([visible, visible]) if is_guided else visible
             predicted = self.unet(
                 doubled, time, encoder_hidden_states=None, class_labels=labels
             ).sample
@@ -143,14 +157,15 @@ class MicrostructurePipeline(DiffusionPipeline):
                 guided, untold = predicted.chunk(2)
                 predicted = untold + guidance * (guided - untold)
             x = self.scheduler.step(predicted, time, x).prev_sample
-        return x
+        pictures = unfold(x.cpu(), self.config.fold)
+        return pictures if mats is None else grained(pictures, mats.grain, noise.grain)
 
     def _check(
         self,
         condition: Tensor | None,
         image: Tensor | None,
         n: int,
-        steps: int,
+        steps: int | None,
         guidance: float,
     ) -> None:
         if (condition is None) == (image is None):
@@ -169,7 +184,7 @@ class MicrostructurePipeline(DiffusionPipeline):
             raise InputError(
                 f"expected 1 to {MAX_PICTURES} pictures in all, got {n} for {len(rows)} rows"
             )
-        if not 1 <= steps <= 1000 or not 0.0 <= guidance <= 100.0:
+        if (steps is not None and not 1 <= steps <= 1000) or not 0.0 <= guidance <= 100.0:
             raise InputError(
                 "expected 1 to 1000 steps and a guidance of 0 to 100, "
                 f"got {steps} steps and a guidance of {guidance}"

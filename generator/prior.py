@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 LONGEST_WAVE = 10_000.0
+N_SHOWN = 6
+"""What is read off an embedding: see :data:`generator.layout.SHOWN`."""
 
 
 class TimeWaves(nn.Module):
@@ -52,15 +54,20 @@ class TwoLayers(nn.Module):
 class Prior(nn.Module):
     """From c and a noisy e, says the v of e's diffusion. An MLP with residual blocks.
 
-    It also keeps how both embeddings are standardised.
+    It also keeps how both embeddings are standardised, and where ``n_shown`` says so, it reads off
+    e what its picture shows.
     """
 
     condition_mean: Tensor
     condition_sd: Tensor
     embedding_mean: Tensor
     embedding_sd: Tensor
+    shown_mean: Tensor
+    shown_sd: Tensor
 
-    def __init__(self, condition_dim: int, embedding_dim: int, width: int, depth: int) -> None:
+    def __init__(
+        self, condition_dim: int, embedding_dim: int, width: int, depth: int, n_shown: int = 0
+    ) -> None:
         super().__init__()
         self.time = TimeWaves(width)
         self.time_embedding = TwoLayers(width, width)
@@ -72,6 +79,12 @@ class Prior(nn.Module):
             # Buffers: saved with the weights, moved with them, and not trained.
             self.register_buffer(f"{name}_mean", torch.zeros(n))
             self.register_buffer(f"{name}_sd", torch.ones(n))
+        if n_shown:
+            self.reading = nn.Sequential(
+                nn.Linear(embedding_dim, width), nn.SiLU(), nn.Linear(width, n_shown)
+            )
+            self.register_buffer("shown_mean", torch.zeros(n_shown))
+            self.register_buffer("shown_sd", torch.ones(n_shown))
 
     def forward(self, noisy: Tensor, timestep: Tensor, condition: Tensor) -> Tensor:
         """Noisy e (n, d), timesteps (n,), c (n, k) → v (n, d)."""
@@ -88,6 +101,27 @@ class Prior(nn.Module):
             getattr(self, f"{name}_mean").copy_(values.mean(dim=0))
             # A column that never varies would else be divided by zero.
             getattr(self, f"{name}_sd").copy_(values.std(dim=0).clamp_min(1e-4))
+
+    def standardise_shown(self, shown: Tensor) -> None:
+        """Take means and spreads from (n, n_shown); what is not known of a picture is NaN."""
+        for k, column in enumerate(shown.T):
+            values = column[torch.isfinite(column)]
+            self.shown_mean[k] = values.mean()
+            self.shown_sd[k] = values.std().clamp_min(1e-4)
+
+    @property
+    def can_read(self) -> bool:
+        """Whether it reads off an embedding what its picture shows."""
+        return hasattr(self, "reading")
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether it was ever taught to read: until then the scale is that of nothing."""
+        return self.can_read and bool((self.shown_sd != 1.0).any())
+
+    def shown(self, e: Tensor) -> Tensor:
+        """Return what pictures of e (n, d) show, (n, n_shown)."""
+        return self.reading(e) * self.shown_sd + self.shown_mean
 
     def condition(self, raw: Tensor) -> Tensor:
         """Return c of condition embeddings as their encoder gives them."""

@@ -42,7 +42,7 @@ class DrawingUNet(nn.Module):
         self.time = TimeWaves(first)
         self.time_embedding = TwoLayers(first, told)
         self.class_embedding = TwoLayers(config.embedding_dim + 1, told)
-        self.conv_in = _conv(config.fold**2, first)
+        self.conv_in = _conv(config.in_channels, first)
         self.down_blocks = nn.ModuleList()
         kept = [first]
         for level, (before, width) in enumerate(pairwise((first, *widths))):

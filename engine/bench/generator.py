@@ -23,6 +23,12 @@ def generator(
         int,
         typer.Option("--slow", help="Conditions drawn by 1,000 steps of DDPM as well; 0: none."),
     ] = 4,
+    judged: Annotated[
+        int,
+        typer.Option(
+            "--judged", help="Other conditions that teach a judge drawn from true; 0: none."
+        ),
+    ] = 60,
     seed: SeedOption = 0,
     model: Annotated[
         Path | None,
@@ -50,7 +56,7 @@ def generator(
     from engine.bench.pictures.generator import GeneratorBenchConfig, bench_generator, kept_lessons
     from engine.previews.serving_generator import STARTER
 
-    config = GeneratorBenchConfig(n, pictures, slow, seed)
+    config = GeneratorBenchConfig(n, pictures, slow, seed, judged)
     check_folders(out, None)
     folder = model or STARTER
     with threads(n_threads), console(to_stderr=True).status("starting") as status:
@@ -89,6 +95,14 @@ def print_generator(document: Mapping[str, Any], n_threads: int) -> None:
         f"{memory['generator']['median']:.1f} (least {memory['generator']['least']:.1f}), true "
         f"held-out ones {memory['true']['median']:.1f} (least {memory['true']['least']:.1f})",
     )
+    if "blind_look" in document:
+        look = document["blind_look"]
+        print_line(
+            screen,
+            f"a judge taught on other conditions tells {look['accuracy']:.0%} of {look['n']} "
+            f"pictures right, half of them drawn ({look['lower']:.0%}–{look['upper']:.0%}); it "
+            f"takes {look['drawn_as_true']:.0%} of the drawn ones for true",
+        )
     single = speed["one_alone"]
     print_line(
         screen,

@@ -61,7 +61,7 @@ def show_previews(
     n = len(previews.items[0].pictures)
     screen.print(
         f"what the mats should look like, from {n} pictures each ({previews.name}); in brackets "
-        f"the {previews.level:.0%} interval of a real one",
+        f"the {previews.level:.0%} interval of the mat",
         markup=False,
     )
     screen.print(grid(headings, rows))

@@ -92,7 +92,7 @@ def _write_text(pen: ImageDraw.ImageDraw, row: SheetRow, top: int, level: float)
         pen.text((MARGIN + 66, y), _expectation(name, interval), fill=_INK, font=_font(13))
         y += LINE - 3
     pen.text(
-        (MARGIN, y), f"in brackets: {level:.0%} interval of a real one", fill=_SOFT, font=_font(11)
+        (MARGIN, y), f"in brackets: {level:.0%} interval of the mat", fill=_SOFT, font=_font(11)
     )
 
 

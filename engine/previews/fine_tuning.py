@@ -8,6 +8,7 @@ The encoders stay: they are what both sides agree on, and their hash is the gene
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from generator.config import GeneratorConfig, TrainingSettings
 from generator.data import GeneratorData
 from generator.errors import GeneratorError
 from generator.objectives import PriorObjective, UNetObjective, pairs_of, pictures_of
+from generator.statistics import measure
 from surrogate.errors import SurrogateError
 from surrogate.matmcl.tiles import cut_tiles
 from surrogate.progress import Progress, silent
@@ -240,9 +242,25 @@ def own_lessons(
     side = painter.encoders.config.tile_px
     stacked = np.stack(tiles) if tiles else np.empty((0, side, side), dtype=np.uint8)
     table = np.asarray(encode_conditions(campaign, vocabulary, rows))
-    # Nothing reads them: the encoders are not taught here.
+    # Nothing reads what was promised: the encoders are not taught here.
     unknown = np.full((len(stacked), len(SHOWN)), np.nan)
-    return Lessons(stacked, unknown, table, unknown), n
+    # What a mat is laid by has to be read off this lab's pictures, too.
+    seen = shown_on(stacked) if painter.drawer.config.is_laid else unknown
+    return Lessons(stacked, seen, table, unknown), n
+
+
+def shown_on(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return :data:`SHOWN` (n, 5) of tiles (n, s, s), measured; NaN where nothing was seen."""
+    rows = np.full((len(tiles), len(SHOWN)), np.nan)
+    for row, tile in zip(rows, tiles, strict=True):
+        statistics = measure(tile, NM_PER_PIXEL).statistics
+        mean, sd = statistics.diameter.mean, statistics.diameter.sd
+        if mean is not None and sd is not None and statistics.order is not None:
+            row[:3] = math.log(mean), sd / mean, statistics.order
+            row[4] = statistics.bead_fraction
+        if statistics.porosity is not None:
+            row[3] = statistics.porosity
+    return rows
 
 
 def _beside_replayed(

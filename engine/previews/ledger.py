@@ -8,25 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from db.records import ExperimentRecord, MicrographRecord, PreviewRecord, Status
-from engine.previews.expected_statistics import NAMES, Interval, expected_of, shown_of
+from engine.previews.expected_statistics import NAMES, Interval, errors_of, expected_of, shown_of
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A run with its preview; ``micrograph`` and ``shown``: the real one, once it was logged."""
+    """A run with its preview; ``micrograph`` and ``shown``: the real one, once it was logged.
+
+    ``errors``: standard errors of what it shows, where they are known.
+    """
 
     experiment: ExperimentRecord
     record: PreviewRecord
     expected: Mapping[str, Interval]
     micrograph: MicrographRecord | None
     shown: Mapping[str, float]
+    errors: Mapping[str, float]
 
     def is_inside(self, name: str) -> bool | None:
         """Whether the real statistic lies in its interval; ``None`` where that cannot be told."""
         interval, real = self.expected.get(name), self.shown.get(name)
-        return None if interval is None or real is None else interval.holds(real)
+        if interval is None or real is None:
+            return None
+        # The interval is of the mat; a micrograph shows a part of it.
+        wide = NormalDist().inv_cdf(0.5 + 0.5 * self.record.preview.level)
+        return interval.holds(real, wide * self.errors.get(name, 0.0))
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ def drawn_runs(
                 expected_of(drawn.preview.statistics),
                 real,
                 shown_of(None if real is None else real.statistics),
+                errors_of(None if real is None else real.statistics),
             )
         )
     return runs

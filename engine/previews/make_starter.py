@@ -25,7 +25,7 @@ from engine.previews.encoders import (
     train_encoders,
 )
 from engine.previews.lessons import Lessons, draw_lessons
-from engine.previews.serving_generator import STARTER
+from engine.previews.serving_generator import ENCODERS, STARTER
 from engine.previews.training import (
     Recipe,
     fingerprint,
@@ -34,17 +34,19 @@ from engine.previews.training import (
     size_of,
     train_generator,
 )
+from generator.checkpoint import load_grown, read_card
 from generator.config import GeneratorConfig
 from generator.data import GeneratorData
 from surrogate.files import whole_file
 from surrogate.matmcl.checkpoint import CARD, load_checkpoint, save_checkpoint
+from surrogate.matmcl.checkpoint import read_card as read_encoders
 from surrogate.matmcl.model import MatMCL
 
 STANDARD, WIDE, ENCODER_STEPS, UNET_STEPS = 8000, 3000, 1000, 7000
 # It goes into the wheel, which everybody downloads.
 MAX_BYTES = 16 * 2**20
 _LOG_EVERY_S = 30.0
-_EMBEDDED = ("pictures", "embeddings", "conditions")
+_EMBEDDED = ("pictures", "embeddings", "conditions", "shown")
 _FIELDS = ("tiles", "shown", "table", "promised")
 
 
@@ -57,6 +59,7 @@ def make_starter(
     encoder_steps: int = ENCODER_STEPS,
     recipe: Recipe | None = None,
     seed: int = 0,
+    start: Path | None = None,
     command: str = "",
 ) -> str:
     """Draw lessons, train encoders, prior and UNet, write the generator; return its SHA-256.
@@ -69,16 +72,26 @@ def make_starter(
         encoder_steps: of the encoders' training.
         recipe: shape and budgets of the generator.
         seed: of everything.
+        start: a generator to train on from, with its encoders; ``None``: everything anew.
         command: how it was called, for the model card.
     """
     recipe = (recipe or Recipe()).with_seed(seed)
     work.mkdir(parents=True, exist_ok=True)
     lessons = _lessons(work, recipe.config, standard, wide, seed)
-    model = _encoders(work, lessons, recipe.config, encoder_steps, seed)
+    parent = None
+    if start is None:
+        model = _encoders(work, lessons, recipe.config, encoder_steps, seed)
+    else:
+        model = load_checkpoint(start / ENCODERS)
+        sha256 = read_encoders(start / ENCODERS).sha256
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            parent = load_grown(start, recipe.config, encoders_sha256=sha256)
     data = _data(work, model, lessons, recipe.config, seed)
 
-    pipeline = train_generator(model, data, recipe, work=work, progress=_Log())
+    pipeline = train_generator(model, data, recipe, work=work, start=parent, progress=_Log())
     extra = {
+        **({} if start is None else {"parent": read_card(start).sha256}),
         "command": command,
         "standard": standard,
         "wide": wide,
@@ -158,10 +171,10 @@ def _data(
     """Embed pictures and conditions, or read what was embedded by the very same encoders."""
     # In the name: embeddings of other encoders are another file, and never mixed up.
     digest = fingerprint(model.state_dict())[:16]
-    path = work / f"embeddings-{digest}-{config.side_px}-{len(lessons.tiles)}-{seed}.npz"
+    path = work / f"embedded-{digest}-{config.side_px}-{len(lessons.tiles)}-{seed}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as stored:
-            return GeneratorData(*(torch.from_numpy(stored[name]) for name in _EMBEDDED))
+            return GeneratorData(**{name: torch.from_numpy(stored[name]) for name in _EMBEDDED})
     _say("embedding pictures and conditions")
     data = generator_data(model, lessons, config.side_px, seed=seed)
     with whole_file(path) as draft:
@@ -225,6 +238,7 @@ def _shape(options: argparse.Namespace) -> GeneratorConfig:
         side_px=options.side,
         nm_per_pixel=options.nm,
         fold=options.fold,
+        is_laid=options.laid,
         channels=channels,
         # Attention costs the square of the places: on the coarsest level only.
         attention=(*(False for _ in channels[1:]), True),
@@ -242,6 +256,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=UNET_STEPS, help="of the UNet")
     parser.add_argument("--fold", type=int, default=4, help="pixels a side that become channels")
     parser.add_argument("--channels", default="64,128", help="of the UNet's levels, finest first")
+    parser.add_argument(
+        "--start", type=Path, help="a generator to train on from, with its encoders"
+    )
+    parser.add_argument(
+        "--laid", action="store_true", help="lay fibres by rule; the UNet draws the micrograph"
+    )
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak of the UNet's learning rate")
+    parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights")
+    parser.add_argument("--prior-steps", type=int, default=1500)
     parser.add_argument("--until", type=int, help="stop after this step of the UNet, for now")
     parser.add_argument("--side", type=int, default=64, help="pixels a side")
     parser.add_argument("--nm", type=float, default=120.0, help="nm per pixel, a multiple of 60")
@@ -257,11 +280,16 @@ def main() -> None:
         plain,
         until=options.until,
         # An MLP of a few layers gains nothing from bfloat16.
-        prior=replace(plain.prior, device=options.device, precision="no"),
+        prior=replace(
+            plain.prior, steps=options.prior_steps, device=options.device, precision="no"
+        ),
         unet=replace(
             plain.unet,
             steps=options.steps,
             batch=options.batch,
+            learning_rate=options.rate,
+            ema=options.ema,
+            checkpoint_every=100,
             device=options.device,
             precision=options.precision,
         ),
@@ -270,7 +298,10 @@ def main() -> None:
         f"python -m engine.previews.make_starter --standard {options.standard} "
         f"--wide {options.wide} --encoder-steps {options.encoder_steps} --steps {options.steps} "
         + (f"--until {options.until} " if options.until else "")
-        + f"--batch {options.batch} "
+        + ("--start FOLDER " if options.start else "")
+        + ("--laid " if options.laid else "")
+        + f"--batch {options.batch} --rate {options.rate:g} --ema {options.ema:g} "
+        f"--prior-steps {options.prior_steps} "
         f"--fold {options.fold} --channels {options.channels} "
         f"--side {options.side} --nm {options.nm:g} --precision {options.precision} "
         f"--seed {options.seed}"
@@ -283,6 +314,7 @@ def main() -> None:
         encoder_steps=options.encoder_steps,
         recipe=recipe,
         seed=options.seed,
+        start=options.start,
         command=command,
     )
     size = size_of(options.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,8 @@ class Painter:
     ) -> NDArray[np.uint8]:
         """Draw n pictures of each row of conditions: (m, n, s, s). What is not stated stays open.
 
-        Each row's pictures follow from its conditions and ``seed`` alone.
+        Each row's pictures follow from its conditions and ``seed`` alone. No two rows share their
+        noise: four mats that recur in every row would be compared in place of the conditions.
 
         Raises:
             UsageError: a number of pictures that cannot be.
@@ -78,7 +80,8 @@ class Painter:
             )
         # Pictures are apart from one another, so every core brings its share; `[compute] threads`
         # is of those who work on one matrix together.
-        return self.drawer.of_conditions(latents, n, seed, workers=usable_cores())
+        seeds = [seed_of(row, seed) for row in table]
+        return self.drawer.of_conditions(latents, n, seeds, workers=usable_cores())
 
     def like(self, grey: NDArray[Any], nm_per_pixel: float, n: int, seed: int) -> NDArray[np.uint8]:
         """Draw n pictures like a micrograph (height, width), rotation along its width: (n, s, s).
@@ -108,6 +111,17 @@ class Painter:
         with torch.no_grad():
             v = self.encoders.vision_latent(tiles.unsqueeze(1).float() / 255.0)
         return self.drawer.of_picture(v, seed)
+
+
+def seed_of(row: NDArray[np.float64], seed: int) -> int:
+    """Return the seed of one row of conditions, encoded (p, 3).
+
+    >>> seed_of(np.zeros((1, 3)), 1) == seed_of(np.zeros((1, 3)), 2)
+    False
+    """
+    # Rounded: another machine's last digit is no other mat; + 0.0 makes −0 a 0.
+    digest = hashlib.sha256((np.round(row, 9) + 0.0).tobytes() + str(seed).encode())
+    return int.from_bytes(digest.digest()[:7])
 
 
 def require_count(n: int) -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class Preview:
     """Pictures of one mat to expect.
 
-    ``pictures``: (n, s, s); ``statistics``: of each; ``expected``: with the interval of a real one;
+    ``pictures``: (n, s, s); ``statistics``: of each; ``expected``: with the mat's interval;
     ``near``: real micrographs of runs under the nearest conditions; ``warnings``: far from data.
     """
 
@@ -113,7 +113,8 @@ def preview_conditions(
         drawn.reshape(-1, *drawn.shape[2:]), painter.nm_per_pixel, workers=usable_cores()
     )
     rows = [flat[first : first + count] for first in range(0, len(flat), count)]
-    expected = intervals(rows, level)
+    field_nm = drawn.shape[-1] * painter.nm_per_pixel
+    expected = intervals(rows, level, field_nm)
     near, notes = nearest_micrographs(workspace, campaign, conditions)
     diameters: list[Interval | None] = [None] * len(conditions)
     if forecasts and (diameter := measured_diameter(campaign)) is not None:
@@ -168,7 +169,9 @@ def preview_like(
     progress("measuring them")
     level = workspace.settings.propose.level
     rows = measured(pictures, painter.nm_per_pixel)
-    item = Preview({}, pictures, painter.nm_per_pixel, rows, intervals([rows], level)[0])
+    field_nm = pictures.shape[-1] * painter.nm_per_pixel
+    (expected,) = intervals([rows], level, field_nm)
+    item = Preview({}, pictures, painter.nm_per_pixel, rows, expected)
     version = None if serving is None else serving.model_version_id
     return Previews(painter.sha256, painter.name, version, seed, level, (item,))
 

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from engine.compute import versions
+from engine.previews.calibration import calibrate
 from engine.previews.contact_sheet import sheet_bytes
 from engine.previews.encoders import condition_embeddings, image_embeddings
 from engine.previews.lessons import Array, Lessons
@@ -27,6 +28,7 @@ from generator.checkpoint import load_generator, make_pipeline, save_generator
 from generator.config import GeneratorConfig, TrainingSettings
 from generator.data import FLIPS, GeneratorData
 from generator.errors import InputError
+from generator.grain import grain_of
 from generator.objectives import PriorObjective, UNetObjective, pairs_of, pictures_of
 from generator.pipeline import MicrostructurePipeline
 from generator.train import train_network
@@ -84,7 +86,8 @@ def generator_data(
         condition_embeddings(model, table) for table in hidden_variants(lessons.table, seed)
     ]
     pictures = torch.from_numpy(reduced(lessons.tiles, side_px))
-    return GeneratorData(pictures, embeddings, torch.stack(variants, dim=1), weights)
+    shown = torch.cat([torch.from_numpy(lessons.shown).float(), grain_of(pictures)[:, None]], dim=1)
+    return GeneratorData(pictures, embeddings, torch.stack(variants, dim=1), weights, shown)
 
 
 def reduced(tiles: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
@@ -144,6 +147,8 @@ def train_generator(
     # Trained on, it keeps its own scale: the weights were learnt in it.
     if start is None:
         pipeline.prior.standardise(data.conditions[:, 0], data.embeddings[:, 0])
+    if data.shown is not None and pipeline.prior.can_read and not pipeline.prior.is_taught:
+        pipeline.prior.standardise_shown(data.shown)
     # What an interrupted training must agree on to be taken up again.
     identity = {"data": data.fingerprint(), "shape": recipe.config.to_dict()}
     identity["start"] = "new" if start is None else _started(pipeline)
@@ -176,6 +181,7 @@ def train_generator(
         at_checkpoint=sampled,
         until=recipe.until,
     )
+    calibrate(pipeline, data, progress)
     return pipeline
 
 

@@ -11,8 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from generator.checkpoint import PRIOR, load_drawer, make_pipeline, save_generator
+from generator.checkpoint import (
+    PRIOR,
+    load_drawer,
+    load_generator,
+    load_grown,
+    make_pipeline,
+    save_generator,
+)
 from generator.config import GeneratorConfig
+from generator.data import GeneratorData
 from generator.drawing import Drawer
 from generator.errors import CheckpointError, InputError
 from generator.folding import labels_of
@@ -51,6 +59,7 @@ SHAPES = {
     "attention everywhere": {"channels": (32, 64, 32), "attention": (True, True, True)},
     "two layers": {"layers": 2, "fold": 1},
     "several heads": {"channels": (64, 96), "attention": (True, False)},
+    "laid": {"is_laid": True},
 }
 
 
@@ -63,7 +72,7 @@ def test_the_network_is_that_of_diffusers(config: GeneratorConfig, shape: dict) 
     ours = DrawingUNet(config)
     ours.load_state_dict(theirs.state_dict())
     side = config.side_px // config.fold
-    x = torch.randn(2, config.fold**2, side, side, generator=luck())
+    x = torch.randn(2, config.in_channels, side, side, generator=luck())
     labels, times = labels_of(ROWS[:2]), torch.tensor([999, 40])
     with torch.no_grad():
         expected = theirs(x, times, encoder_hidden_states=None, class_labels=labels).sample
@@ -94,6 +103,58 @@ def test_the_pictures_are_those_of_the_pipeline(
         theirs = pipeline(row, 2, luck(5)).pictures.astype(int)
         ours = drawer.of_conditions(row, 2, 5)[0].astype(int)
         assert np.abs(theirs - ours).max() <= 1
+
+
+@pytest.fixture
+def laid_pipeline(data: GeneratorData, config: GeneratorConfig) -> MicrostructurePipeline:
+    """Return a toy that is shown mats which were laid."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = make_pipeline(replace(config, is_laid=True))
+    made.prior.standardise(data.conditions[:, 0], data.embeddings[:, 0])
+    # ln of 500 nm, a fifth, no order, a fifth of air, no beads, 4 grey values.
+    made.prior.shown_mean.copy_(torch.tensor([6.2, 0.2, 0.0, 0.2, 0.0, 4.0]))
+    made.prior.shown_sd.fill_(0.1)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def test_laid_pictures_are_those_of_the_pipeline(
+    laid_pipeline: MicrostructurePipeline, config: GeneratorConfig, tmp_path: Path
+) -> None:
+    shape = replace(config, is_laid=True)
+    save_generator(tmp_path / "laid", laid_pipeline, shape, encoders_sha256=ENCODERS)
+    drawer = load_drawer(tmp_path / "laid", encoders_sha256=ENCODERS)
+    for row in ROWS.split(1):
+        theirs = laid_pipeline(row, 2, luck(5)).pictures.astype(int)
+        ours = drawer.of_conditions(row, 2, 5)[0].astype(int)
+        assert np.abs(theirs - ours).max() <= 1
+    together = drawer.of_conditions(ROWS, 2, (4, 5, 6), workers=2)
+    alone = np.concatenate(
+        [drawer.of_conditions(row, 2, seed) for row, seed in zip(ROWS.split(1), (4, 5, 6),
+                                                                 strict=True)]
+    )  # fmt: skip
+    assert (together == alone).all()
+    loaded = load_generator(tmp_path / "laid")
+    assert loaded.shape.is_laid
+
+
+def test_grown_it_begins_as_what_it_was(folder: Path, config: GeneratorConfig) -> None:
+    shape = replace(config, is_laid=True)
+    start, grown = load_generator(folder), load_grown(folder, shape, encoders_sha256=ENCODERS)
+    x = torch.randn(3, config.fold**2, 8, 8, generator=luck())
+    sketch = torch.randn(3, config.fold**2, 8, 8, generator=luck(2))
+    words = {"encoder_hidden_states": None, "class_labels": labels_of(ROWS)}
+    with torch.no_grad():
+        expected = start.unet(x, 400, **words).sample
+        found = grown.unet(torch.cat([x, sketch], dim=1), 400, **words).sample
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert grown.prior.can_read
+    assert not grown.prior.is_taught
+    assert not start.prior.can_read
+    assert load_grown(folder, config).unet.config.in_channels == config.fold**2
+    with pytest.raises(CheckpointError, match="expected a generator of the shape"):
+        load_grown(folder, replace(shape, channels=(8, 8)))
 
 
 def test_like_a_picture(drawer: Drawer, pipeline: MicrostructurePipeline) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from generator.checkpoint import make_pipeline
 from generator.config import GeneratorConfig, TrainingSettings
 from generator.data import FLIPS, GeneratorData, mirrored
 from generator.errors import CheckpointError, InputError, TrainingError
@@ -198,6 +199,39 @@ def test_the_prior_learns(pipeline, data, brief) -> None:
         identity={},
     )
     assert reports[-1]["loss"] < reports[0]["loss"]
+
+
+def test_what_a_picture_shows_is_read_off_its_embedding(data, config, brief) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        prior = make_pipeline(replace(config, is_laid=True)).prior
+    # Column k of what is shown is column k mod 4 of the embedding; half of one is not known.
+    shown = data.embeddings[:, 0, [0, 1, 2, 3, 0, 1]] * 3.0 + 1.0
+    shown[::2, 4] = float("nan")
+    flat = data.embeddings[:, :1].expand(-1, 4, -1).contiguous()
+    taught = replace(data, embeddings=flat, shown=shown)
+    prior.standardise(taught.conditions[:, 0], taught.embeddings[:, 0])
+    prior.standardise_shown(shown)
+    settings = replace(brief, steps=300, batch=16, learning_rate=1e-2, report_every=300)
+    train_network(PriorObjective(prior), pairs_of(taught, prior, settings), settings, identity={})
+    with torch.no_grad():
+        read = prior.shown(prior.embedding(flat[:, 0]))
+    off = (read - torch.where(torch.isfinite(shown), shown, read)).square().mean(dim=0).sqrt()
+    assert (off < 0.3 * prior.shown_sd).all()
+
+
+def test_learns_from_sketches(data, config, brief) -> None:
+    laid = replace(config, is_laid=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        pipeline = make_pipeline(laid)
+    examples = pictures_of(data, pipeline.prior, laid, brief)
+    plain = pictures_of(data, pipeline.prior, config, brief)
+    # All else is what it would be without.
+    assert all(torch.equal(a, b) for a, b in zip(examples(0)[:5], plain(0), strict=True))
+    assert examples(0)[5].shape == examples(0)[0].shape
+    assert torch.equal(examples(1)[5], examples(1)[5])
+    train_unet(pipeline, data, laid, brief)
 
 
 def test_a_gpu_that_is_not_there(pipeline, data, config, brief) -> None:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from engine.bench.harness.environment import environment
 from engine.bench.harness.results import write_json
+from engine.bench.pictures.blind_look import BlindLook, blind_look
 from engine.bench.pictures.generator_scores import (
     NAMES,
     Looks,
@@ -38,18 +39,20 @@ from engine.bench.pictures.generator_scores import (
     ratio,
     set_distances,
 )
+from engine.bench.pictures.held_out_mats import Truth, draw_truth
 from engine.documents import finite
 from engine.errors import ModelError, UsageError, place
-from engine.lab.render import render
 from engine.lab.virtual import VirtualLab
 from engine.previews.encoders import NM_PER_PIXEL, image_embeddings
-from engine.previews.lessons import Lessons, row_of
+from engine.previews.lessons import Lessons
 from engine.previews.painter import Painter, open_painter
 from engine.previews.serving_generator import STARTER, Serving
 from engine.previews.training import reduced
 from engine.sources.axes import axes_of, match_axes
 from engine.sources.encoding import encode_axes
 from generator.checkpoint import load_generator, read_card
+from generator.config import GeneratorConfig
+from generator.drawing import Noise, laid
 from generator.folding import labels_of, unfold
 from generator.noise import N_STEPS, training_scheduler
 from generator.pipeline import MicrostructurePipeline
@@ -59,12 +62,16 @@ Array = NDArray[np.float64]
 
 # A stream of its own: trainings of the generator draw from others.
 _HELD_OUT = 4002
+_JUDGED = 4003
 ORDER = ("diameter", "order", "porosity")
 
 
 @dataclass(frozen=True)
 class GeneratorBenchConfig:
     """What is run: ``n`` conditions, ``pictures`` of each; ``slow`` of them for the DDPM (0: none).
+
+    ``judged``: conditions, beside these, whose pictures teach a judge to tell drawn from true
+    (0: none).
 
     Raises:
         UsageError: a size that cannot be.
@@ -74,22 +81,17 @@ class GeneratorBenchConfig:
     pictures: int = 8
     slow: int = 4
     seed: int = 0
+    judged: int = 60
 
     def __post_init__(self) -> None:
-        for name, low, high in (("n", 3, 1000), ("pictures", 2, 64), ("slow", 0, 1000)):
+        for name, low, high in (
+            ("n", 3, 1000),
+            ("pictures", 2, 64),
+            ("slow", 0, 1000),
+            ("judged", 0, 1000),
+        ):
             if not low <= getattr(self, name) <= high:
                 raise UsageError(f"expected {low} to {high}, got {getattr(self, name)}", field=name)
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Held-out conditions: rows, mean lots' diameter and order, two sets of micrographs each."""
-
-    conditions: list[dict[str, float]]
-    diameter: Array
-    order: Array
-    first: NDArray[np.uint8]
-    second: NDArray[np.uint8]
 
 
 def bench_generator(
@@ -117,7 +119,7 @@ def bench_generator(
     card = read_card(folder)
     shape = card.config
     progress(f"spinning {config.n} held-out conditions")
-    truth = _truth(config, shape.side_px, shape.nm_per_pixel)
+    truth = _truth(config, config.n, config.pictures, shape, _HELD_OUT)
     campaign = VirtualLab().campaign
     progress(f"drawing {config.n * config.pictures} pictures")
     begun, cpu = time.perf_counter(), time.process_time()
@@ -169,42 +171,34 @@ def bench_generator(
     progress("comparing latents and training pictures")
     document["kernel_distance"] = _kernel(painter, methods, truth.first)
     document["nearest_in_training"] = _memory(methods, training)
+    if config.judged:
+        progress("teaching a judge to tell drawn from true")
+        document["blind_look"] = asdict(_blind_look(painter, config, drawn, truth))
     if out is not None:
         write_json(out, finite(document))
     return document
 
 
-def _truth(config: GeneratorBenchConfig, side_px: int, nm_per_pixel: float) -> Truth:
-    """Draw conditions uniformly over the ranges, in rooms as the lab has them, that give a mat."""
-    lab = VirtualLab()
-    rng = np.random.default_rng([_HELD_OUT, config.seed])
-    rows: list[dict[str, float]] = []
-    while len(rows) < config.n:
-        row = {p.name: float(rng.uniform(*p.bounds)) for p in lab.campaign.controlled}
-        room = lab.room(rng)
-        # Where more than half the runs give no mat there is little to preview.
-        if lab.failure_probability(row, room) < 0.5:
-            rows.append({**row, **room})
-    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    mean = lab.microstructure_columns(columns)
-    full_px = round(side_px * nm_per_pixel / NM_PER_PIXEL)
-    shape = (full_px, full_px)
-    sets = []
-    for _ in range(2):
-        pictures = []
-        for _ in range(config.pictures):
-            mats = lab.microstructure_columns(columns, rng.standard_normal((4, config.n)))
-            pictures.append(
-                np.stack(
-                    [
-                        render(row_of(mats, i), rng, shape=shape, nm_per_pixel=NM_PER_PIXEL)
-                        for i in range(config.n)
-                    ]
-                )
-            )
-        flat = np.stack(pictures, axis=1).reshape(-1, full_px, full_px)
-        sets.append(reduced(flat, side_px).reshape(config.n, config.pictures, side_px, side_px))
-    return Truth(rows, mean.diameter_nm, mean.order, *sets)
+def _blind_look(
+    painter: Painter, config: GeneratorBenchConfig, drawn: NDArray[np.uint8], truth: Truth
+) -> BlindLook:
+    """Ask a judge, taught on conditions of its own, of one drawn and one true picture of each."""
+    shape = painter.drawer.config
+    taught = _truth(config, config.judged, 2, shape, _JUDGED)
+    campaign = VirtualLab().campaign
+    lessons = painter.of_conditions(campaign, taught.conditions, 4, config.seed)
+    true = np.concatenate([taught.first, taught.second])
+    flat = (-1, shape.side_px, shape.side_px)
+    return blind_look(
+        (lessons.reshape(flat), true.reshape(flat)), (drawn[:, 0], truth.second[:, 0]), config.seed
+    )
+
+
+def _truth(
+    config: GeneratorBenchConfig, n: int, n_pictures: int, shape: GeneratorConfig, stream: int
+) -> Truth:
+    rng = np.random.default_rng([stream, config.seed])
+    return draw_truth(n, n_pictures, rng, shape.side_px, shape.nm_per_pixel)
 
 
 def _looks(sets: NDArray[np.uint8], nm_per_pixel: float) -> list[Looks]:
@@ -317,14 +311,20 @@ def _ancestral(
         for time_ in scheduler.timesteps:
             v = pipeline.prior(e, time_.expand(n), c)
             e = scheduler.step(v, int(time_), e, generator=luck).prev_sample
-        side, channels = pipeline.unet.config.sample_size, pipeline.unet.config.in_channels
-        x = torch.randn(n, channels, side, side, generator=luck)
+        shape = pipeline.shape
+        noise = Noise.drawn(shape, n, luck)
+        mats = laid(shape, pipeline.prior, e, noise) if shape.is_laid else None
+        x = noise.places
         scheduler = training_scheduler(str(pipeline.scheduler.config.prediction_type))
         labels = labels_of(e)
         for time_ in scheduler.timesteps:
-            v = pipeline.unet(x, time_, encoder_hidden_states=None, class_labels=labels).sample
+            visible = x if mats is None else torch.cat([x, mats.sketch], dim=1)
+            v = pipeline.unet(
+                visible, time_, encoder_hidden_states=None, class_labels=labels
+            ).sample
             x = scheduler.step(v, int(time_), x, generator=luck).prev_sample
-        return np.asarray(unfold(x, pipeline.config.fold).numpy())
+        pictures = unfold(x, pipeline.config.fold)
+        return np.asarray(pictures.numpy())
 
 
 def kept_lessons(folder: Path, work: Path) -> Lessons:

@@ -44,6 +44,12 @@ def _make_toy() -> Callable[..., str]:
 
 
 @pytest.fixture
+def toy_recipe() -> Recipe:
+    """Return how a toy is trained."""
+    return RECIPE
+
+
+@pytest.fixture
 def toy(made_toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a toy of one's own, which serves as the starter."""
     folder = Path(shutil.copytree(made_toy, tmp_path / "starter"))

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.bench.pictures.blind_look import blind_look
 from engine.errors import DataError, ModelError, UsageError
 from engine.lab.virtual import nanofibre_campaign
 from engine.previews.encoders import encoder_vocabulary
 from engine.previews.lessons import SEEN_NM, draw_lessons
+from engine.previews.make_starter import make_starter
 from engine.previews.painter import open_painter
 from engine.previews.serving_generator import ENCODERS, Serving
-from engine.previews.training import generator_data, hidden_variants, size_of
+from engine.previews.training import Recipe, generator_data, hidden_variants, size_of
 from generator.checkpoint import read_card
 from surrogate.matmcl.checkpoint import read_card as read_encoders
 
@@ -108,6 +111,13 @@ class TestPainter:
         assert (both[1] == alone[0]).all()
         assert (both != painter.of_conditions(campaign, rows, 2, 6)).any()
 
+    def test_rows_share_no_noise(self, toy: Path) -> None:
+        # Even of two rows that promise all but the same.
+        painter = open_painter(Serving(toy, "the toy"))
+        rows = [{"voltage": 18.0}, {"voltage": 18.0001}]
+        one, other = painter.of_conditions(nanofibre_campaign(), rows, 2, 5).astype(float)
+        assert np.abs(one - other).mean() > 10.0
+
     @pytest.mark.parametrize("n", [0, -1, 65])
     def test_a_number_of_pictures_that_cannot_be(self, toy: Path, n: int) -> None:
         painter = open_painter(Serving(toy, "the toy"))
@@ -129,6 +139,49 @@ class TestPainter:
             painter.like(grey[:5, :5], 60.0, 1, 1)
 
 
+def test_trained_on_from_another_it_lays_mats(
+    toy: Path, tmp_path: Path, toy_recipe: Recipe
+) -> None:
+    words = {"standard": 8, "wide": 3, "encoder_steps": 2, "seed": 2, "start": toy}
+    shape = replace(toy_recipe.config, is_laid=True)
+    recipe = replace(toy_recipe, config=shape)
+    made = tmp_path / "laid"
+    sha256 = make_starter(made, tmp_path / "work", recipe=recipe, **words)
+    card = read_card(made)
+    assert card.config.is_laid
+    assert card.extra["parent"] == read_card(toy).sha256 != sha256
+    # The encoders are those it was trained on from.
+    weights = ENCODERS + "/model.safetensors"
+    assert (made / weights).read_bytes() == (toy / weights).read_bytes()
+    drawn = open_painter(Serving(made, "laid")).of_conditions(
+        nanofibre_campaign(), [{"voltage": 18.0}], 2, 1
+    )
+    assert drawn.shape == (1, 2, 16, 16)
+    # Taken up again there is nothing left to do.
+    assert make_starter(tmp_path / "same", tmp_path / "work", recipe=recipe, **words) == sha256
+
+
+class TestBlindLook:
+    def test_tells_what_differs_and_guesses_what_does_not(self) -> None:
+        rng = np.random.default_rng(0)
+
+        def noise(n: int, sd: float) -> np.ndarray:
+            return np.clip(rng.normal(120.0, sd, (n, 16, 16)), 0, 255).astype(np.uint8)
+
+        different = blind_look((noise(40, 10), noise(40, 40)), (noise(20, 10), noise(20, 40)), 1,
+                               steps=60)  # fmt: skip
+        assert different.accuracy > 0.95
+        assert different.n == 40
+        alike = blind_look((noise(40, 20), noise(40, 20)), (noise(40, 20), noise(40, 20)), 1,
+                           steps=60)  # fmt: skip
+        assert alike.lower < 0.5 < alike.upper
+
+    def test_without_pictures(self) -> None:
+        nothing, one = np.empty((0, 8, 8), np.uint8), np.zeros((1, 8, 8), np.uint8)
+        with pytest.raises(ValueError, match="expected drawn and true pictures"):
+            blind_look((nothing, one), (one, one))
+
+
 def test_data_for_the_generator_fit_together(toy: Path) -> None:
     painter = open_painter(Serving(toy, "the toy"))
     lessons = draw_lessons(encoder_vocabulary(), standard=3, wide=1, side_px=32, nm_per_pixel=60.0)
@@ -145,7 +198,7 @@ def test_the_benchmark_of_a_toy(toy: Path, tmp_path: Path) -> None:
 
     from engine.bench.generator import app
 
-    words = ["--n", "3", "--pictures", "2", "--slow", "0", "--model", str(toy)]
+    words = ["--n", "3", "--pictures", "2", "--slow", "0", "--judged", "3", "--model", str(toy)]
     answer = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "b.json"), "--json"])
     assert answer.exit_code == 0, answer.output
     document = json.loads(answer.stdout)
@@ -156,6 +209,8 @@ def test_the_benchmark_of_a_toy(toy: Path, tmp_path: Path) -> None:
     plain = CliRunner().invoke(app, words)
     assert plain.exit_code == 0, plain.output
     assert "KID" in plain.output
+    assert "a judge taught on other conditions" in plain.output
+    assert document["blind_look"]["n"] == 6
 
 
 def test_the_benchmark_samples_by_ddpm_too(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +225,6 @@ def test_the_benchmark_samples_by_ddpm_too(toy: Path, monkeypatch: pytest.Monkey
             self.timesteps, self.step = self._whole.timesteps, self._whole.step
 
     monkeypatch.setattr(bench, "training_scheduler", Short)
-    document = bench.bench_generator(bench.GeneratorBenchConfig(3, 2, 1), folder=toy)
+    document = bench.bench_generator(bench.GeneratorBenchConfig(3, 2, 1, judged=0), folder=toy)
     assert document["ddpm"]["conditions"] == 1
     assert document["ddpm"]["times_slower"]["cpu"] > 0
