@@ -17,6 +17,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import importlib.metadata
+import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,6 +126,8 @@ def save_generator(
     try:
         make_folder(folder)
         copied.save_pretrained(folder, safe_serialization=True)
+        for part in ("prior", "unet"):
+            _forget_origin(folder / part / "config.json")
         (folder / README).write_text(readme, encoding="utf-8")
     except Exception as error:  # diffusers and safetensors raise what their parts raise
         raise CheckpointError(f"{folder} cannot be written: {error}") from error
@@ -148,6 +151,13 @@ def save_generator(
     # Last: a folder without a card is no generator, however far its writing came.
     _FILES.write(folder / CARD, _FILES.to_json(document))
     return read_card(folder)
+
+
+def _forget_origin(path: Path) -> None:
+    """Take out of a part's configuration where on this machine it was loaded from."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document.pop("_name_or_path", None)
+    path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_card(folder: Path) -> GeneratorCard:

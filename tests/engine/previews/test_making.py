@@ -157,6 +157,7 @@ def test_trained_on_from_another_it_lays_mats(
         nanofibre_campaign(), [{"voltage": 18.0}], 2, 1
     )
     assert drawn.shape == (1, 2, 16, 16)
+    assert not [path for path in made.rglob("*.json") if str(tmp_path) in path.read_text()]
     # Taken up again there is nothing left to do.
     assert make_starter(tmp_path / "same", tmp_path / "work", recipe=recipe, **words) == sha256
 
