@@ -247,12 +247,13 @@ def load_grown(
         CheckpointError: as :func:`load_generator`, or a shape that differs in more than that.
     """
     start = load_generator(folder, encoders_sha256=encoders_sha256)
-    was = read_card(folder).config
-    if was == config:
+    former = read_card(folder).config
+    if former == config:
         return start
-    if dataclasses.replace(was, is_laid=config.is_laid) != config or was.is_laid:
+    if dataclasses.replace(former, is_laid=config.is_laid) != config or former.is_laid:
         raise CheckpointError(
-            f"{folder}: expected a generator of the shape {config.to_dict()}, got {was.to_dict()}"
+            f"{folder}: expected a generator of the shape {config.to_dict()}, "
+            f"got {former.to_dict()}"
         )
     grown = make_pipeline(config)
     grown.prior.load_state_dict({**grown.prior.state_dict(), **start.prior.state_dict()})

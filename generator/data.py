@@ -25,8 +25,8 @@ class GeneratorData:
         embeddings: (n, 4, d), of each picture mirrored as :data:`FLIPS` says.
         conditions: (m, j, k), m ≤ n: j embeddings of the conditions of the first m pictures (all
             that is known of them first, then with parts of it hidden).
-        shown: (n, 6), what each shows (:data:`generator.layout.SHOWN`), NaN where it is not known;
-            ``None``: nobody asks.
+        statistics: (n, 6), what each shows (:data:`generator.layout.STATISTICS`), NaN where
+            it is not known; ``None``: nobody asks.
         weights: (n,), how often a picture is seen beside the others; ``None``: all alike.
     """
 
@@ -34,7 +34,7 @@ class GeneratorData:
     embeddings: Tensor
     conditions: Tensor
     weights: Tensor | None = None
-    shown: Tensor | None = None
+    statistics: Tensor | None = None
 
     def check(self, config: GeneratorConfig) -> None:
         """Refuse what does not fit.
@@ -71,7 +71,7 @@ class GeneratorData:
             # With the shape: the same bytes may be other pictures.
             digest.update(str(tuple(part.shape)).encode())
             digest.update(part.contiguous().numpy().tobytes())
-        for part in (self.weights, self.shown):
+        for part in (self.weights, self.statistics):
             if part is not None:
                 digest.update(part.contiguous().numpy().tobytes())
         return digest.hexdigest()

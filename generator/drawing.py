@@ -60,7 +60,7 @@ class Noise:
     @classmethod
     def joined(cls, noises: Sequence[Noise]) -> Noise:
         """Return the noise of all pictures."""
-        return cls(*(torch.cat([getattr(one, f.name) for one in noises]) for f in fields(cls)))
+        return cls(*(torch.cat([getattr(noise, f.name) for noise in noises]) for f in fields(cls)))
 
     def split(self, size: int) -> list[Noise]:
         """Return the noise of ``size`` pictures at a time."""
@@ -78,13 +78,13 @@ class LaidMats:
 
 def laid(config: GeneratorConfig, prior: Prior, e: Tensor, noise: Noise) -> LaidMats:
     """Lay a mat of what each embedding e (n, d) shows, and sketch it."""
-    shown = prior.shown(e).cpu()
+    statistics = prior.statistics(e).cpu()
     mats = [
         torch.from_numpy(lay(row, config.side_px, config.nm_per_pixel, seed).grey)
-        for row, seed in zip(shown.double().numpy(), noise.seeds.tolist(), strict=True)
+        for row, seed in zip(statistics.double().numpy(), noise.seeds.tolist(), strict=True)
     ]
     sketches = sketched(torch.stack(mats), Softening.least(noise.sketch))
-    return LaidMats(folded(sketches, config.fold), shown[:, -1])
+    return LaidMats(folded(sketches, config.fold), statistics[:, -1])
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Drawer:
             with ThreadPoolExecutor(workers) as pool:
                 parts = list(pool.map(self._part, e, noise, repeat(steps)))
         else:
-            parts = [self._part(one, its, steps) for one, its in zip(e, noise, strict=True)]
+            parts = [self._part(rows, luck, steps) for rows, luck in zip(e, noise, strict=True)]
         pictures: NDArray[np.uint8] = torch.cat(parts).numpy()
         return pictures
 
@@ -176,13 +176,13 @@ class Drawer:
             labels = labels_of(e)
             mats = laid(config, self.prior, e, noise) if config.is_laid else None
 
-            def told(x: Tensor, time: Tensor) -> Tensor:
+            def velocity(x: Tensor, time: Tensor) -> Tensor:
                 visible = x if mats is None else torch.cat([x, mats.sketch], dim=1)
                 return self.unet(visible, time, labels)
 
             x = solve(
                 noise.places.contiguous(memory_format=torch.channels_last),
-                told,
+                velocity,
                 steps or (LAID_STEPS if config.is_laid else STEPS),
                 config.prediction,
             )

@@ -25,7 +25,7 @@ from scipy.special import ndtri
 
 Plane = NDArray[np.float32]
 
-SHOWN = (
+STATISTICS = (
     "ln_diameter", "diameter_spread", "order_parameter", "porosity", "bead_fraction", "grain",
 )  # fmt: skip
 """What a picture shows: ln of the fibres' mean diameter [nm], coefficient of variation, order,
@@ -64,9 +64,9 @@ class Mat:
     porosity: float
 
 
-def lay(shown: NDArray[np.float64], side_px: int, nm_per_pixel: float, seed: int) -> Mat:
-    """Return a mat of ``side_px`` a side, of what it is to show, :data:`SHOWN` (6,)."""
-    log_diameter, spread, order, porosity, beads, _ = (float(value) for value in shown)
+def lay(statistics: NDArray[np.float64], side_px: int, nm_per_pixel: float, seed: int) -> Mat:
+    """Return a mat of ``side_px`` a side, of what it is to show, :data:`STATISTICS` (6,)."""
+    log_diameter, spread, order, porosity, beads, _ = (float(value) for value in statistics)
     low, high = _THINNEST_PX * nm_per_pixel, _WIDEST_SHARE * side_px * nm_per_pixel
     diameter = float(np.clip(math.exp(min(log_diameter, 20.0)), low, high))
     order = float(np.clip(order, -0.97, 0.97))
@@ -99,10 +99,10 @@ class _Unlit:
 
 
 def _laid(
-    asked: tuple[float, float, float, float, float], side: int, nm_per_pixel: float, seed: int
+    targets: tuple[float, float, float, float, float], side: int, nm_per_pixel: float, seed: int
 ) -> _Unlit:
     rng = np.random.default_rng(seed)
-    diameter_nm, spread, order, air, beads = asked
+    diameter_nm, spread, order, air, beads = targets
     diameter = diameter_nm / nm_per_pixel
     reach = 0.75 * side + diameter
     # Fibres at random leave e^{−layers} of the ground free; half as many again are surely enough.
@@ -130,8 +130,8 @@ def _lit(v: Plane, r: Plane) -> Plane:
     light = _DIM + (1.0 - _DIM) * (np.arange(k, dtype=np.float32) + 1.0) / k
     shade = light[:, None, None] * (0.66 + 0.34 * np.minimum(v / r, 1.0) ** 3)
     mat = np.full(side, _GROUND, dtype=np.float32)
-    for one, there in zip(shade, cover, strict=True):
-        mat += there * (one - mat)
+    for fibre, share in zip(shade, cover, strict=True):
+        mat += share * (fibre - mat)
     return mat
 
 

@@ -78,19 +78,19 @@ class PriorObjective(nn.Module):
         times: Tensor,
         noise: Tensor,
         legible: Tensor | None = None,
-        shown: Tensor | None = None,
+        statistics: Tensor | None = None,
     ) -> Tensor:
         """Return the loss.
 
         e and noise (n, d), c (n, k), times (n,); ``legible`` (n, d) are embeddings to read
-        ``shown`` (n, 6) off, standardised, NaN where nothing is known.
+        ``statistics`` (n, 6) off, standardised, NaN where nothing is known.
         """
         noisy, target = noised(self._scheduler, e, noise, times)
         loss = functional.mse_loss(self.network(noisy, times, c).float(), target)
-        if legible is None or shown is None:
+        if legible is None or statistics is None:
             return loss
-        is_known = torch.isfinite(shown)
-        off = self.network.reading(legible) - torch.where(is_known, shown, 0.0)
+        is_known = torch.isfinite(statistics)
+        off = self.network.reading(legible) - torch.where(is_known, statistics, 0.0)
         return loss + (off.square() * is_known).sum() / is_known.sum().clamp_min(1)
 
 
@@ -124,9 +124,9 @@ def pairs_of(data: GeneratorData, prior: EmbeddingPrior, settings: TrainingSetti
     embeddings = prior.embedding(data.embeddings)
     conditions = prior.condition(data.conditions)
     n, variants, _ = conditions.shape
-    shown = (
-        (data.shown - prior.shown_mean) / prior.shown_sd
-        if data.shown is not None and prior.can_read
+    statistics = (
+        (data.statistics - prior.shown_mean) / prior.shown_sd
+        if data.statistics is not None and prior.can_read
         else None
     )
     paired = GeneratorData(
@@ -146,12 +146,12 @@ def pairs_of(data: GeneratorData, prior: EmbeddingPrior, settings: TrainingSetti
         c = conditions[chosen, torch.randint(variants, (settings.batch,), generator=luck)]
         times = drawn_times(settings.batch, luck)
         example = e, c, times, torch.randn(e.shape, generator=luck)
-        if shown is None:
+        if statistics is None:
             return example
         # Of every picture, whether or not its conditions are known.
-        legible = torch.randint(len(shown), (settings.batch,), generator=luck)
+        legible = torch.randint(len(statistics), (settings.batch,), generator=luck)
         flips = torch.randint(len(FLIPS), (settings.batch,), generator=luck)
-        return *example, embeddings[legible, flips], shown[legible]
+        return *example, embeddings[legible, flips], statistics[legible]
 
     return at
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 LONGEST_WAVE = 10_000.0
 N_SHOWN = 6
-"""What is read off an embedding: see :data:`generator.layout.SHOWN`."""
+"""What is read off an embedding: see :data:`generator.layout.STATISTICS`."""
 
 
 class TimeWaves(nn.Module):
@@ -102,9 +102,9 @@ class Prior(nn.Module):
             # A column that never varies would else be divided by zero.
             getattr(self, f"{name}_sd").copy_(values.std(dim=0).clamp_min(1e-4))
 
-    def standardise_shown(self, shown: Tensor) -> None:
+    def standardise_statistics(self, statistics: Tensor) -> None:
         """Take means and spreads from (n, n_shown); what is not known of a picture is NaN."""
-        for k, column in enumerate(shown.T):
+        for k, column in enumerate(statistics.T):
             values = column[torch.isfinite(column)]
             self.shown_mean[k] = values.mean()
             self.shown_sd[k] = values.std().clamp_min(1e-4)
@@ -119,7 +119,7 @@ class Prior(nn.Module):
         """Whether it was ever taught to read: until then the scale is that of nothing."""
         return self.can_read and bool((self.shown_sd != 1.0).any())
 
-    def shown(self, e: Tensor) -> Tensor:
+    def statistics(self, e: Tensor) -> Tensor:
         """Return what pictures of e (n, d) show, (n, n_shown)."""
         return self.reading(e) * self.shown_sd + self.shown_mean
 

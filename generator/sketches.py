@@ -65,8 +65,8 @@ class Softening:
 def sketched(grey: Tensor, softening: Softening) -> Tensor:
     """Return sketches (n, s, s) of grey pictures (n, s, s), 0 … 1."""
     toned = grey.clamp_min(1e-3) ** softening.bent[:, None, None]
-    once = _softened(toned)
-    soft = torch.lerp(once, _softened(_softened(once)), softening.blur[:, None, None])
+    light = _softened(toned)
+    soft = torch.lerp(light, _softened(_softened(light)), softening.blur[:, None, None])
     around = functional.avg_pool2d(
         soft[:, None], _SURROUNDINGS_PX, stride=1,
         padding=_SURROUNDINGS_PX // 2, count_include_pad=False,

@@ -23,7 +23,7 @@ N_PICTURES = 120
 FEWEST = 20
 """Fewer pictures on which both were measured tell nothing but their own luck."""
 
-# Where what is measured stands among what is laid (:data:`generator.layout.SHOWN`).
+# Where what is measured stands among what is laid (:data:`generator.layout.STATISTICS`).
 _PLACES = {"diameter": 0, "order": 2, "porosity": 3}
 
 

@@ -82,21 +82,21 @@ def measured(
     return [asdict(picture) for picture in statistics]
 
 
-def window_variance(name: str, shown: Mapping[str, float], field_nm: float) -> float:
-    """Return w² of a statistic, of pictures of ``field_nm`` a side of the mat ``shown``.
+def window_variance(name: str, mat: Mapping[str, float], field_nm: float) -> float:
+    """Return w² of a statistic, of pictures of ``field_nm`` a side of the mat ``mat``.
 
     0 where the diameter or the porosity of the mat is not known.
     """
-    if "diameter" not in shown or "porosity" not in shown:
+    if "diameter" not in mat or "porosity" not in mat:
         return 0.0
-    d, p = shown["diameter"], min(max(shown["porosity"], 1e-3), 0.99)
+    d, p = mat["diameter"], min(max(mat["porosity"], 1e-3), 0.99)
     if name == "porosity":
         return p**2 * math.expm1(-_PLACES[name] * d / field_nm * math.log(p))
-    few = d / (field_nm * (1.0 - p))
+    thinness = d / (field_nm * (1.0 - p))
     if name == "diameter":
-        return _PLACES[name] * (_TYPICAL_SPREAD * d) ** 2 * few
-    order = shown.get("order", 0.0)
-    return _PLACES[name] * (0.5 * (1.0 + order**4) - order**2) * few
+        return _PLACES[name] * (_TYPICAL_SPREAD * d) ** 2 * thinness
+    order = mat.get("order", 0.0)
+    return _PLACES[name] * (0.5 * (1.0 + order**4) - order**2) * thinness
 
 
 def intervals(
@@ -113,7 +113,7 @@ def intervals(
     from scipy.special import stdtrit
 
     expected: list[dict[str, Interval]] = [{} for _ in previews]
-    means = [_means_of(rows) for rows in previews]
+    mats = [_means_of(rows) for rows in previews]
     for name in NAMES:
         columns = [
             np.array([row[name] for row in rows if row.get(name) is not None], dtype=np.float64)
@@ -123,8 +123,8 @@ def intervals(
         squares = sum(float(((x - x.mean()) ** 2).sum()) for x in columns if x.size)
         freedom = sum(max(x.size - 1, 0) for x in columns)
         places = sum(
-            max(x.size - 1, 0) * window_variance(name, shown, field_nm)
-            for x, shown in zip(columns, means, strict=True)
+            max(x.size - 1, 0) * window_variance(name, mat, field_nm)
+            for x, mat in zip(columns, mats, strict=True)
         )
         # What is left when the places' share is taken away is the lots'.
         lots = max(squares - places, 0.0) / max(freedom, 1)
@@ -140,16 +140,16 @@ def intervals(
             variance = lots + pictures / x.size
             # Satterthwaite: a difference is known less well than what it is made of.
             share = variance / max(pictures * (1.0 + 1.0 / x.size), 1e-300)
-            known = max(freedom * share**2, min(freedom, _LEAST_FREEDOM))
-            reach = float(stdtrit(known, 0.5 + 0.5 * level)) * math.sqrt(variance)
+            freedom_left = max(freedom * share**2, min(freedom, _LEAST_FREEDOM))
+            reach = float(stdtrit(freedom_left, 0.5 + 0.5 * level)) * math.sqrt(variance)
             low, high = _BOUNDS[name]
             expected[place][name] = Interval(mean, max(mean - reach, low), min(mean + reach, high))
     return expected
 
 
 def _means_of(rows: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
-    known = {name: [v for row in rows if (v := row.get(name)) is not None] for name in NAMES}
-    return {name: sum(values) / len(values) for name, values in known.items() if values}
+    values_of = {name: [v for row in rows if (v := row.get(name)) is not None] for name in NAMES}
+    return {name: sum(values) / len(values) for name, values in values_of.items() if values}
 
 
 def statistics_document(

@@ -245,8 +245,8 @@ def own_lessons(
     # Nothing reads what was promised: the encoders are not taught here.
     unknown = np.full((len(stacked), len(SHOWN)), np.nan)
     # What a mat is laid by has to be read off this lab's pictures, too.
-    seen = shown_on(stacked) if painter.drawer.config.is_laid else unknown
-    return Lessons(stacked, seen, table, unknown), n
+    statistics = shown_on(stacked) if painter.drawer.config.is_laid else unknown
+    return Lessons(stacked, statistics, table, unknown), n
 
 
 def shown_on(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:

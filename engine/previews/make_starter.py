@@ -46,7 +46,7 @@ STANDARD, WIDE, ENCODER_STEPS, UNET_STEPS = 8000, 3000, 1000, 7000
 # It goes into the wheel, which everybody downloads.
 MAX_BYTES = 16 * 2**20
 _LOG_EVERY_S = 30.0
-_EMBEDDED = ("pictures", "embeddings", "conditions", "shown")
+_EMBEDDED = ("pictures", "embeddings", "conditions", "statistics")
 _FIELDS = ("tiles", "shown", "table", "promised")
 
 

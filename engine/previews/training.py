@@ -86,8 +86,10 @@ def generator_data(
         condition_embeddings(model, table) for table in hidden_variants(lessons.table, seed)
     ]
     pictures = torch.from_numpy(reduced(lessons.tiles, side_px))
-    shown = torch.cat([torch.from_numpy(lessons.shown).float(), grain_of(pictures)[:, None]], dim=1)
-    return GeneratorData(pictures, embeddings, torch.stack(variants, dim=1), weights, shown)
+    statistics = torch.cat(
+        [torch.from_numpy(lessons.shown).float(), grain_of(pictures)[:, None]], dim=1
+    )
+    return GeneratorData(pictures, embeddings, torch.stack(variants, dim=1), weights, statistics)
 
 
 def reduced(tiles: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
@@ -147,8 +149,8 @@ def train_generator(
     # Trained on, it keeps its own scale: the weights were learnt in it.
     if start is None:
         pipeline.prior.standardise(data.conditions[:, 0], data.embeddings[:, 0])
-    if data.shown is not None and pipeline.prior.can_read and not pipeline.prior.is_taught:
-        pipeline.prior.standardise_shown(data.shown)
+    if data.statistics is not None and pipeline.prior.can_read and not pipeline.prior.is_taught:
+        pipeline.prior.standardise_statistics(data.statistics)
     # What an interrupted training must agree on to be taken up again.
     identity = {"data": data.fingerprint(), "shape": recipe.config.to_dict()}
     identity["start"] = "new" if start is None else _started(pipeline)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from generator.grain import grain_of, grained
-from generator.layout import SHOWN, lay
+from generator.layout import STATISTICS, lay
 from generator.prior import N_SHOWN
 from generator.sketches import Softening, sketched
 
@@ -78,7 +78,7 @@ class TestLayout:
         assert 0.0 <= mat.porosity <= 1.0
 
     def test_reads_as_many_as_the_prior_tells(self) -> None:
-        assert len(SHOWN) == N_SHOWN
+        assert len(STATISTICS) == N_SHOWN
 
 
 def luck(seed: int = 0) -> torch.Generator:

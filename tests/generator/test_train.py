@@ -209,13 +209,13 @@ def test_what_a_picture_shows_is_read_off_its_embedding(data, config, brief) -> 
     shown = data.embeddings[:, 0, [0, 1, 2, 3, 0, 1]] * 3.0 + 1.0
     shown[::2, 4] = float("nan")
     flat = data.embeddings[:, :1].expand(-1, 4, -1).contiguous()
-    taught = replace(data, embeddings=flat, shown=shown)
+    taught = replace(data, embeddings=flat, statistics=shown)
     prior.standardise(taught.conditions[:, 0], taught.embeddings[:, 0])
-    prior.standardise_shown(shown)
+    prior.standardise_statistics(shown)
     settings = replace(brief, steps=300, batch=16, learning_rate=1e-2, report_every=300)
     train_network(PriorObjective(prior), pairs_of(taught, prior, settings), settings, identity={})
     with torch.no_grad():
-        read = prior.shown(prior.embedding(flat[:, 0]))
+        read = prior.statistics(prior.embedding(flat[:, 0]))
     off = (read - torch.where(torch.isfinite(shown), shown, read)).square().mean(dim=0).sqrt()
     assert (off < 0.3 * prior.shown_sd).all()
 

@@ -40,7 +40,7 @@ class BlindLook:
 
 def blind_look(
     lessons: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    asked: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    questions: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     seed: int = 0,
     *,
     steps: int = STEPS,
@@ -50,13 +50,13 @@ def blind_look(
     Raises:
         ValueError: a kind of picture is missing.
     """
-    if not all(len(part) for part in (*lessons, *asked)):
+    if not all(len(part) for part in (*lessons, *questions)):
         raise ValueError("expected drawn and true pictures to learn from and to be asked of")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         judge = _taught(lessons, seed, steps)
     with torch.no_grad():
-        drawn, true = (torch.sigmoid(judge(_seen(torch.from_numpy(part)))) for part in asked)
+        drawn, true = (torch.sigmoid(judge(_scaled(torch.from_numpy(part)))) for part in questions)
     n_drawn, n_true = int((drawn > 0.5).sum()), int((true <= 0.5).sum())
     n, right = len(drawn) + len(true), n_drawn + n_true
     lower, upper = wilson(right, n)
@@ -90,8 +90,8 @@ def _taught(
     for _ in range(steps):
         chosen = torch.multinomial(weights, BATCH, replacement=True, generator=luck)
         flips = torch.randint(len(FLIPS), (BATCH,), generator=luck)
-        said = judge(_seen(mirrored(pictures[chosen], flips)))
-        loss = functional.binary_cross_entropy_with_logits(said, is_drawn[chosen])
+        logits = judge(_scaled(mirrored(pictures[chosen], flips)))
+        loss = functional.binary_cross_entropy_with_logits(logits, is_drawn[chosen])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -99,7 +99,7 @@ def _taught(
     return judge.eval()
 
 
-def _seen(pictures: Tensor) -> Tensor:
+def _scaled(pictures: Tensor) -> Tensor:
     return pictures[:, None].float() / 127.5 - 1.0
 
 
@@ -112,18 +112,18 @@ class _Judge(nn.Module):
         self.features = nn.Sequential(
             *(
                 nn.Sequential(
-                    nn.Conv2d(before, width, 3, stride=2, padding=1),
+                    nn.Conv2d(n, width, 3, stride=2, padding=1),
                     nn.GroupNorm(8, width),
                     nn.SiLU(),
                 )
-                for before, width in itertools.pairwise(widths)
+                for n, width in itertools.pairwise(widths)
             )
         )
-        self.say = nn.Linear(2 * widths[-1], 1)
+        self.head = nn.Linear(2 * widths[-1], 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        seen = self.features(pictures).flatten(2)
+        features = self.features(pictures).flatten(2)
         # What is everywhere, and what is anywhere.
-        both = torch.cat([seen.mean(dim=2), seen.amax(dim=2)], dim=1)
-        answer: Tensor = self.say(both)[:, 0]
+        pooled = torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=1)
+        answer: Tensor = self.head(pooled)[:, 0]
         return answer
