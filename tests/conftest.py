@@ -27,7 +27,7 @@ from postgres_server import PostgresServer, binaries, execute, fresh_database, i
 
 # Tests are of correctness: what a first call imports takes as long as the machine is busy.
 settings.register_profile("bench", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("ci" if os.environ.get("CI") else "bench")
 
 
