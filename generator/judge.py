@@ -99,9 +99,9 @@ def adapted(
     Returns:
         (classes,) shares of the length; (n, classes) probabilities.
     """
-    seen = np.where(_IS_NOISE, 0.0, probabilities)
-    seen[:, NONE] += probabilities[:, _IS_NOISE].sum(axis=1)
-    likelihood = (seen / np.maximum(prior, 1e-6)).astype(np.float32)
+    without_noise = np.where(_IS_NOISE, 0.0, probabilities)
+    without_noise[:, NONE] += probabilities[:, _IS_NOISE].sum(axis=1)
+    likelihood = (without_noise / np.maximum(prior, 1e-6)).astype(np.float32)
     weight = (length / length.sum()).astype(np.float32)
     share = np.array(prior if start is None else start, dtype=np.float64)
     # Without these rounds thick fibres are read too thin and thin ones too thick.

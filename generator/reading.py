@@ -175,8 +175,8 @@ def read(image: Image, judge: Judge | None = None) -> tuple[Reading, Reading]:
             finer = looked_at
     if (diameter := looked_at.mean_diameter) is None:
         return looked_at, finer
-    seen = diameter * looked_at.scale / block
-    return replace(looked_at, blur=blur_of(reduced, seen) / seen), finer
+    width = diameter * looked_at.scale / block
+    return replace(looked_at, blur=blur_of(reduced, width) / width), finer
 
 
 def look_again(image: Image, reading: Reading, judge: Judge | None = None) -> Reading | None:

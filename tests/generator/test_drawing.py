@@ -147,8 +147,8 @@ def test_grown_it_begins_as_what_it_was(folder: Path, config: GeneratorConfig) -
     words = {"encoder_hidden_states": None, "class_labels": labels_of(ROWS)}
     with torch.no_grad():
         expected = start.unet(x, 400, **words).sample
-        found = grown.unet(torch.cat([x, sketch], dim=1), 400, **words).sample
-    assert torch.allclose(found, expected, atol=1e-6)
+        sample = grown.unet(torch.cat([x, sketch], dim=1), 400, **words).sample
+    assert torch.allclose(sample, expected, atol=1e-6)
     assert grown.prior.can_read
     assert not grown.prior.is_taught
     assert not start.prior.can_read

@@ -11,7 +11,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,14 @@ class Page:
         self.type("#name", name)
         self.type("#password", PASSWORD)
         self.click(".button.main")
+
+
+@contextmanager
+def logged_in(address: str) -> Iterator[Page]:
+    """Open a browser in which somebody has logged in; close it in the end."""
+    page = Page(address)
+    try:
+        page.log_in()
+        yield page
+    finally:
+        page.driver.quit()

@@ -128,6 +128,27 @@ def test_copies_are_no_replicates() -> None:
     torch.testing.assert_close(once.noise, twice.noise)
 
 
+def without_results(
+    columns: Columns, theta: torch.Tensor, *, squared: bool = False, additive: bool = False
+) -> Problems:
+    """Return one problem whose kernel alone is asked."""
+    group, nothing = torch.tensor(columns.group), torch.empty(1, 0)
+    kinds = torch.tensor([squared]), torch.tensor([additive])
+    return Problems(torch.empty(0, len(group)), group, *kinds, *[nothing] * 4, theta, theta)
+
+
+def test_what_choices_add_is_the_mean_of_a_kernel_each() -> None:
+    """A choice of two, l = 1, and a number, l = ½: (e^{−½ s₁} + e^{−½ s₂ / ¼}) / 2, no rest."""
+    columns = Columns.of([(0, 1)], 3)
+    theta = torch.tensor([[0.0, math.log(0.5), 0.0, 0.0, -40.0, 0.0, 0.0]], dtype=torch.double)
+    problems = without_results(columns, theta, additive=True)
+    points = torch.tensor([[1, 0, 0], [0, 1, 0], [1, 0, 0.5]], dtype=torch.double)
+    K = kernel(problems, theta, columns.scaled(points), columns.scaled(points))[0]
+    once, half = (1 + math.exp(-0.5)) / 2, math.exp(-0.5)
+    exact = torch.tensor([[1, once, once], [once, 1, half], [once, half, 1]], dtype=torch.double)
+    torch.testing.assert_close(K, exact)
+
+
 def test_choices_are_alike_beforehand_as_botorch_takes_them() -> None:
     """At the mode of its prior BoTorch's default on one-hot choices is ours on whole ones."""
     n_choices = (8, 3)
@@ -141,19 +162,7 @@ def test_choices_are_alike_beforehand_as_botorch_takes_them() -> None:
     columns = Columns.of([first, second], 12)
     locations = [location for location, _ in DEFAULT.priors(columns, has_replicates=False)]
     theta = torch.tensor([locations], dtype=torch.double)
-    nothing = torch.empty(1, 0)
-    problems = Problems(
-        X,
-        torch.tensor(columns.group),
-        torch.tensor([True]),
-        torch.tensor([False]),
-        nothing,
-        nothing,
-        nothing,
-        nothing,
-        theta,
-        theta,
-    )
+    problems = without_results(columns, theta, squared=True)
     ours = kernel(problems, theta, columns.scaled(X), columns.scaled(X))[0]
     torch.testing.assert_close(ours, theirs(X).to_dense().detach(), atol=2e-4, rtol=0)
 
@@ -164,19 +173,7 @@ def test_choices_are_equal_or_different() -> None:
     assert columns.n_lengthscales == 2
     X = torch.eye(3, 4, dtype=torch.double)
     theta = torch.zeros(1, 7, dtype=torch.double)
-    nothing = torch.empty(1, 0)
-    problems = Problems(
-        X,
-        torch.tensor(columns.group),
-        torch.tensor([False]),
-        torch.tensor([False]),
-        nothing,
-        nothing,
-        nothing,
-        nothing,
-        theta,
-        theta,
-    )
+    problems = without_results(columns, theta)
     K = kernel(problems, theta, columns.scaled(X), columns.scaled(X))[0]
     apart = torch.tensor([[0.0, 0, 0, 0], [0, 0, 0, 1.0]], dtype=torch.double)
     ends = kernel(problems, theta, apart, apart)[0, 0, 1]
@@ -273,9 +270,9 @@ def test_many_points_are_asked_a_member_and_a_few_rows_at_a_time(
     means, covariances = model.joint_moments(asked)
     for place in range(2):
         with torch.no_grad():
-            whole = model.outcomes_of([place]).posterior(asked)
-        torch.testing.assert_close(means[place], whole.mean.squeeze(-1))
-        theirs = whole.distribution.covariance_matrix
+            posterior = model.outcomes_of([place]).posterior(asked)
+        torch.testing.assert_close(means[place], posterior.mean.squeeze(-1))
+        theirs = posterior.distribution.covariance_matrix
         torch.testing.assert_close(covariances[place], theirs, rtol=1e-6, atol=1e-6)
 
 

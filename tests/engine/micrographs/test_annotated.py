@@ -52,9 +52,9 @@ def test_the_bar_is_shown_where_it_was_read(labelled: Path) -> None:
     # A hundred pixels between the marks, six times enlarged.
     assert ends.size == 2
     assert ends[1] - ends[0] == 600
-    whole = annotated(picture, picture.measure())
-    assert whole.shape[1] == 320
-    assert whole.shape[0] > 284  # all of the picture, and the bar below it
+    overlay = annotated(picture, picture.measure())
+    assert overlay.shape[1] == 320
+    assert overlay.shape[0] > 284  # all of the picture, and the bar below it
     stated = open_micrograph(labelled, HowTaken(nm_per_pixel=20.0), max_megapixels=1)
     assert bar_picture(stated) is None
     assert annotated(stated, stated.measure()).shape == (284, 320, 3)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_page import PASSWORD, Page
+from browser_page import PASSWORD, Page, logged_in
 
 from engine.campaign import Campaign
 from engine.web import users
@@ -42,13 +42,8 @@ def workspace(
 
 @pytest.fixture(scope="module")
 def page(workspace: Workspace, serve_in: Any) -> Iterator[Page]:
-    with serve_in(workspace.root) as (address, _process):
-        opened = Page(address)
-        try:
-            opened.log_in()
-            yield opened
-        finally:
-            opened.driver.quit()
+    with serve_in(workspace.root) as (address, _process), logged_in(address) as page:
+        yield page
 
 
 def set_field(page: Page, name: str, text: str) -> None:

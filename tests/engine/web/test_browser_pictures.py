@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_page import PASSWORD, Page
+from browser_page import PASSWORD, Page, logged_in
 from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
@@ -50,13 +50,8 @@ def place(initialised: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def page(place: Workspace, serve_in: Any) -> Iterator[Page]:
-    with serve_in(place.root) as (address, _process):
-        opened = Page(address)
-        try:
-            opened.log_in()
-            yield opened
-        finally:
-            opened.driver.quit()
+    with serve_in(place.root) as (address, _process), logged_in(address) as page:
+        yield page
 
 
 def test_a_picture_is_corrected_by_mouse_and_keyboard(page: Page, place: Workspace) -> None:

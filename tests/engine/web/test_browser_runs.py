@@ -12,7 +12,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from browser_page import PASSWORD, Page
+from browser_page import PASSWORD, Page, logged_in
 from rows import add_batch, proposal
 
 from db.records import NewExperiment, Origin, Status
@@ -63,13 +63,8 @@ def place(
 
 @pytest.fixture(scope="module")
 def page(place: Workspace, serve_in: Any) -> Iterator[Page]:
-    with serve_in(place.root) as (address, _process):
-        opened = Page(address)
-        try:
-            opened.log_in()
-            yield opened
-        finally:
-            opened.driver.quit()
+    with serve_in(place.root) as (address, _process), logged_in(address) as page:
+        yield page
 
 
 def listed(page: Page) -> list[str]:

@@ -44,10 +44,10 @@ def test_marked_recorded_and_taken_back(login, kept) -> None:
     assert "marked by hand: 100 px are 2 um" in page
     assert "corrected by hand: 1 area excluded, 1 scale set by hand" in page
     assert "Without corrections, as first measured:" in page
-    shown = browser.get(run).text
-    assert "corrected by hand" in shown
-    assert "correction 2: exclude an area" in shown
-    assert "(a scratch)" in shown
+    card = browser.get(run).text
+    assert "corrected by hand" in card
+    assert "correction 2: exclude an area" in card
+    assert "(a scratch)" in card
     drawn = browser.get("/campaigns/1/micrographs/1/overlay")
     assert Image.open(io.BytesIO(drawn.content)).size == (160, 120)
     assert browser.post(AT, {"undone": "1"}).status_code == 303
