@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("engine", "generator", "surrogate", "db")
-FLAT_MODULES = {"errors", "host", "logs", "compute", "loop", "doctor", "demo"}
+FLAT_MODULES = {"errors", "host", "logs", "compute", "loop", "demo"}
 
 # Words that say nothing of what they hold. A noun names data, a verb a function.
 FUNCTION_WORDS = frozenset(

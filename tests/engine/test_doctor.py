@@ -134,7 +134,7 @@ def test_a_database_that_is_not_there_or_damaged(engine: Engine, folder: Path) -
 def test_a_data_folder_that_cannot_be_written(
     engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.doctor._can_write", lambda _: False)
+    monkeypatch.setattr("engine.doctor.folders._can_write", lambda _: False)
     answer = engine("doctor", "--json")
     assert (answer.exit_code, levels(answer)["data folder"]) == (1, "wrong")
 
