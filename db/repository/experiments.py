@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, func, select, update
 
 from db.errors import ConflictError
 from db.records import (
@@ -23,14 +22,13 @@ from db.records import (
     Value,
 )
 from db.repository.assembly import Query, not_removed, read_briefs, read_experiments
-from db.repository.measurements import columns_of
+from db.repository.conditions import set_values, take_back
+from db.repository.new_experiments import add_experiments
 from db.repository.scope import Scope
 from db.repository.touched import last_change_of, touched_by, undone_by
 from db.repository.trail import trail_of, version_of
 from db.tables import changes, micrographs
-from db.tables import condition_values as v
 from db.tables import experiments as e
-from db.tables import measurements as m
 from db.tables import status_changes as s
 from db.words import nfc
 
@@ -49,55 +47,7 @@ class Experiments:
         Raises:
             ConflictError: a label that the campaign has already, or a value that cannot be.
         """
-        if not new:
-            return []
-        self._scope.require_campaign(campaign.id)
-        change_id = self._scope.change_id
-        ids = self._insert_experiments(campaign, new, change_id)
-        pairs = tuple(zip(ids, new, strict=True))
-        self._bulk(
-            s,
-            [
-                {
-                    "experiment_id": id_,
-                    "status": item.status,
-                    "failure": item.failure,
-                    "note": item.note,
-                    "change_id": change_id,
-                }
-                for id_, item in pairs
-            ],
-        )
-        self._bulk(
-            v,
-            [
-                _condition_row(id_, name, stage, 1, value=value, change_id=change_id)
-                for id_, item in pairs
-                for stage, values in (
-                    (Stage.PROPOSED, item.proposed),
-                    (Stage.ACTUAL, item.actual),
-                    (Stage.FACT, item.facts),
-                )
-                for name, value in values.items()
-            ],
-        )
-        self._bulk(
-            m,
-            [
-                {
-                    "experiment_id": id_,
-                    "outcome": outcome,
-                    "replicate": replicate,
-                    "revision": 1,
-                    **columns_of(value),
-                    "change_id": change_id,
-                }
-                for id_, item in pairs
-                for outcome, values in item.outcomes.items()
-                for replicate, value in enumerate(values, start=1)
-            ],
-        )
-        return ids
+        return add_experiments(self._scope, campaign, new)
 
     def get(self, experiment_id: int) -> ExperimentRecord | None:
         """Return one experiment with everything known of it."""
@@ -273,28 +223,7 @@ class Experiments:
 
     def _set(self, experiment_id: int, stage: Stage, values: Mapping[str, Value | None]) -> None:
         self._state(experiment_id)
-        newest: dict[str, tuple[int, Value | None]] = {}
-        statement = (
-            select(v.c.parameter, v.c.revision, v.c.number, v.c.text)
-            .where(v.c.experiment_id == experiment_id, v.c.stage == stage)
-            .order_by(v.c.revision)
-        )
-        for parameter, revision, number, text in self._scope.connection.execute(statement):
-            newest[parameter] = (revision, text if number is None else number)  # None: taken back
-        rows = [
-            _condition_row(
-                experiment_id,
-                name,
-                stage,
-                newest.get(name, (0, None))[0] + 1,
-                value=value,
-                change_id=self._scope.change_id,
-            )
-            for name, value in values.items()
-            if newest.get(name, (0, None))[1] != value
-        ]
-        if rows:
-            self._bulk(v, rows)
+        set_values(self._scope, experiment_id, stage, values)
 
     def unset_actual(self, experiment_id: int, parameter: str) -> None:
         """Take back what was recorded of a condition as really run; earlier values stay behind it.
@@ -303,24 +232,7 @@ class Experiments:
             ConflictError: nothing was recorded of it.
         """
         self._scope.require_run(experiment_id)
-        revision = self._scope.connection.execute(
-            select(func.max(v.c.revision)).where(
-                v.c.experiment_id == experiment_id,
-                v.c.parameter == parameter,
-                v.c.stage == Stage.ACTUAL,
-            )
-        ).scalar_one()
-        if revision is None:
-            raise ConflictError(f"experiment {experiment_id} has no {parameter} to take back")
-        row = _condition_row(
-            experiment_id,
-            parameter,
-            Stage.ACTUAL,
-            revision + 1,
-            value=None,
-            change_id=self._scope.change_id,
-        )
-        self._bulk(v, [row])
+        take_back(self._scope, experiment_id, parameter)
 
     def restore_status(
         self, experiment_id: int, status: Status, failure: str | None, note: str | None
@@ -342,36 +254,6 @@ class Experiments:
         """Return the changes of somebody that were undone."""
         return undone_by(self._scope.connection, actor)
 
-    def _insert_experiments(
-        self, campaign: CampaignRecord, new: Sequence[NewExperiment], change_id: int
-    ) -> list[int]:
-        rows = [
-            {
-                "campaign_id": campaign.id,
-                "revision_id": campaign.revision_id,
-                "label": item.label,
-                "origin": item.origin,
-                "status": item.status,
-                "failure": item.failure,
-                "note": item.note,
-                "change_id": change_id,
-            }
-            for item in new
-        ]
-        if self._scope.connection.dialect.name == "sqlite":
-            # Nobody else writes meanwhile; each row asked for its id takes twice as long.
-            first = self._scope.connection.execute(select(func.max(e.c.id))).scalar() or 0
-            ids = list(range(first + 1, first + 1 + len(rows)))
-            self._bulk(e, [{"id": id_, **row} for id_, row in zip(ids, rows, strict=True)])
-            return ids
-        # Else the rows may come back in any order, and results would be given to other runs.
-        # https://docs.sqlalchemy.org/en/20/core/connections.html#correlating-returning-rows-to-parameter-sets
-        statement = insert(e).returning(e.c.id, sort_by_parameter_order=True)
-        return list(self._scope.connection.execute(statement, rows).scalars())
-
-    def _bulk(self, table: Any, rows: list[dict[str, Any]]) -> None:
-        self._scope.insert_many(table, rows)
-
     def _state(self, experiment_id: int) -> tuple[Status, str | None, str | None]:
         self._scope.require_run(experiment_id)
         statement = select(e.c.status, e.c.failure, e.c.note).where(e.c.id == experiment_id)
@@ -391,7 +273,9 @@ class Experiments:
         change_id = self._scope.change_id
         # The history first; the present state stands in the experiment's row too, as every list
         # filters by it.
-        self._bulk(s, [{"experiment_id": experiment_id, "change_id": change_id, **state}])
+        self._scope.insert_many(
+            s, [{"experiment_id": experiment_id, "change_id": change_id, **state}]
+        )
         statement = update(e).where(e.c.id == experiment_id).values(state)
         self._scope.connection.execute(statement)
 
@@ -427,24 +311,3 @@ class Experiments:
         ids = self._scope.connection.execute(statement).scalars().all()
         for start in range(0, len(ids), chunk):
             yield from self.get_all(ids[start : start + chunk])
-
-
-def _condition_row(
-    experiment_id: int,
-    parameter: str,
-    stage: Stage,
-    revision: int,
-    *,
-    value: Value | None,
-    change_id: int,
-) -> dict[str, Any]:
-    is_text = isinstance(value, str)
-    return {
-        "experiment_id": experiment_id,
-        "parameter": parameter,
-        "stage": stage,
-        "revision": revision,
-        "number": None if is_text else value,
-        "text": value if is_text else None,
-        "change_id": change_id,
-    }
