@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.records import BatchRecord, CampaignRecord, NewProposal
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign, Value
 from engine.campaign.history import History
 from engine.compute import limit_threads, loading

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from db.records import CampaignRecord
-    from db.session import Transaction
+    from db.transaction import Transaction
     from engine.campaign import Campaign
 
 # As many as a shell shows without asking.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import CurveRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.curves.kept import find_curve, raw_curve, stated_of
 from engine.curves.outcomes import curve_outcomes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from db.records import CurveFitRecord, CurveRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign.curve_definitions import Definitions, parse_definitions
 from engine.curves.arrays import unpack
 from engine.curves.prepare import specimen_of

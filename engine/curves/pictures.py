@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from db.records import CurveRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.curves.kept import find_curve
 from engine.curves.show import curves_of_run, shown_curve, write_png
 from engine.workspace import Workspace

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from db.records import CurveRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign.numbers import written
 from engine.curves.kept import evaluation_of, find_curve
 from engine.curves.properties.elastic import Line

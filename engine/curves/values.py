@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.records import CurveFitRecord, CurveRecord, ExperimentRecord, Status
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.curves.outcomes import CurveOutcome, curve_outcomes
 from engine.curves.prepare import PreparedCurve, evaluate_raw

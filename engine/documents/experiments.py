@@ -14,7 +14,7 @@ from engine.documents.curves import CurveOut
 
 if TYPE_CHECKING:
     from db.records import ExperimentRecord, MeasurementRecord, PredictionRecord
-    from db.session import Transaction
+    from db.transaction import Transaction
     from engine.campaign import Campaign
 
 Replicates = Annotated[dict[str, tuple[float, ...]], Called]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         PredictionRecord,
         ProposalRecord,
     )
-    from db.session import Transaction
+    from db.transaction import Transaction
     from engine.loop import ProposedBatch
 
 

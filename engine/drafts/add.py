@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from db.records import CampaignRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.drafts.columns import TableColumn, columns_of
 from engine.drafts.create import NO_WISHES, PLAIN, TableOptions, campaign_name, read_for_draft

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.records import CampaignRecord, CurveRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.curves.tested import HowTested
 from engine.experiments.entries import Entry

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.records import CampaignRecord, ExperimentBrief, ExperimentRecord, Reading, Status
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign, Property, Value
 from engine.campaign.applicability import typical_values, with_defaults, without_surplus
 from engine.campaign.history import History, Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import (
     EditedMeanwhileError,
     ImportRefusedError,

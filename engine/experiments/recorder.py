@@ -16,7 +16,7 @@ from db.records import (
     Value,
     details,
 )
-from db.session import Transaction
+from db.transaction import Transaction
 from db.words import run_name
 from engine.campaign import Campaign
 from engine.campaign.applicability import lacking, surplus, with_constants, without_surplus

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from db.records import CampaignRecord, ChangeRecord, Status, TouchedRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.errors import NotFoundError, StateError, by_voice
 from engine.micrographs.correct import carry_out, prepare

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.records import CampaignRecord, ExperimentRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import NotFoundError, UsageError, marked
 from engine.experiments.entries import Entry
 from engine.experiments.record import record, record_all

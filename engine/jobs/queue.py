@@ -23,7 +23,7 @@ from typing import Any
 
 from db.errors import ConflictError
 from db.records import JobOutcome, TaskRecord, TaskStatus
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import NotFoundError, StateError, UsageError
 from engine.workspace import Workspace
 from engine.workspace.leases import is_gone, now

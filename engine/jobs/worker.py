@@ -13,7 +13,7 @@ from typing import Any
 
 from db.errors import DatabaseError
 from db.records import TaskRecord, TaskStatus
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import SpinneretError
 from engine.jobs.queue import (
     Handler,

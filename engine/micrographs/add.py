@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from db.records import CampaignRecord, ExperimentRecord, MicrographRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from db.words import nfc
 from engine.errors import (
     DataError,

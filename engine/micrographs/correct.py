@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from db.records import CorrectionKind, CorrectionRecord, MicrographRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import NotFoundError, StateError, UsageError
 from engine.micrographs.corrections import (
     Correction,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from db.records import MicrographRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import NotFoundError, by_voice, place
 from engine.workspace import Workspace
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db.records import CorrectionKind, CorrectionRecord, MicrographRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import DataError, StateError, place
 from engine.micrographs.add import OVERLAYS
 from engine.micrographs.corrections import Correction

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.records import ModelKind
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.registry.serving_version import serving
 from engine.workspace import Workspace
 

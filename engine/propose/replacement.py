@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from db.records import BatchRecord, ExperimentRecord, ProposalRecord, Status
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.campaign.history import History
 from engine.errors import NotFoundError, StateError

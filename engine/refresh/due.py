@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from db.records import ModelKind, RefreshOutcome, RefreshRunRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.workspace.leases import now
 from engine.workspace.settings import RefreshSettings
 

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from db.records import ModelKind, ModelVersionRecord, Status
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.compute import limit_threads, versions
 from engine.errors import DataError, StateError, by_voice
 from engine.refresh.request import RefreshRequest, ShouldStop

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from db.records import CampaignRecord, ExperimentRecord, ModelKind
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.campaign.history import History
 from engine.experiments.learning_set import history_from_records, learnable

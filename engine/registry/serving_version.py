@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.records import ModelKind, ModelVersionRecord, PromotionRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import by_voice, spell
 from engine.registry.files import problems
 

@@ -17,7 +17,7 @@ from db.records import (
     PromotionRecord,
     RefreshRunRecord,
 )
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import DataError, NotFoundError, StateError, by_voice, place
 from engine.registry.files import FOLDER, problems
 from engine.registry.serving_version import ROLLBACK, stack

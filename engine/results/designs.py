@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from db.records import CampaignRecord, DesignRecord, Goal, MeanRecord, PredictionRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign, Objective, Value
 from engine.campaign.numbers import written
 

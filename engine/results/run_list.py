@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from db.records import Status, Value
-from db.session import Transaction
+from db.transaction import Transaction
 from db.words import nfc
 from engine.campaign import Campaign
 from engine.campaign.vocabulary import Vocabulary, split_heading

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Value
 from engine.errors import ModelError, NotFoundError, place
 from engine.sources.axes import Axis, match_axes

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from db.errors import DatabaseError
 from db.records import ExperimentRecord, SourceKind, SourceRecord, Status
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign, Value
 from engine.errors import DataError, NotFoundError, SpinneretError, by_voice, marked
 from engine.retrieval.encoder import Encoder, read_picture

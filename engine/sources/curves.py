@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.curves.kept import evaluation_of
 from engine.curves.outcomes import curve_outcomes

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from db.records import ExperimentRecord, MicrographRecord, SourceKind, SourceRecord, Status
-from db.session import Database, Transaction
+from db.session import Database
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.errors import DataError, NotFoundError, UsageError, place
 from engine.errors import field as field_mark

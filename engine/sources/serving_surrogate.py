@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from db.records import ModelKind, SourceKind
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign
 from engine.errors import ModelError
 from engine.registry.files import problems

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from db.records import ChangeRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.web.addresses import Address
 from engine.web.rendering import as_words
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Path, Request
 
 from db.records import CampaignRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import NotFoundError, StateError
 from engine.web.addresses import API, CAMPAIGNS, address_of
 from engine.web.policy import ASKS, SAFE

@@ -24,7 +24,7 @@ from engine.web.passwords import is_guessable
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-    from db.session import Transaction
+    from db.transaction import Transaction
     from engine.workspace import Workspace
 
 LEAST_LETTERS = 10

@@ -27,7 +27,8 @@ from pathlib import Path
 
 from db.errors import ConflictError, DatabaseError
 from db.records import LeaseRecord
-from db.session import Database, Transaction
+from db.session import Database
+from db.transaction import Transaction
 from engine.errors import StateError, by_voice
 from engine.host import is_running
 

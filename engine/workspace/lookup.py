@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from db.records import CampaignRecord, ExperimentRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from db.words import nfc, run_name
 from engine.errors import NotFoundError, UsageError, by_voice, nearest_name
 

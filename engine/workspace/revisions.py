@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from db.records import CampaignRecord, ExperimentRecord
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.campaign import Campaign, Parameter, Value
 from engine.campaign.applicability import unaccounted
 from engine.errors import (

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from db.records import CampaignRecord
-from db.session import Database, Transaction
+from db.session import Database
+from db.transaction import Transaction
 from db.urls import resolve_url
 from engine.campaign import Campaign
 from engine.errors import ConfigError, NotFoundError, by_voice

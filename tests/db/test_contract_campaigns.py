@@ -9,7 +9,8 @@ from rows import OUTCOME
 
 from db.errors import ConflictError
 from db.records import CampaignRecord, NewExperiment, Origin, Status
-from db.session import Database, Transaction
+from db.session import Database
+from db.transaction import Transaction
 
 RUN = NewExperiment(Origin.MANUAL, Status.COMPLETED, actual={"voltage": 17.0})
 

@@ -10,7 +10,8 @@ from rows import OUTCOME, add_batch, add_picture, proposal
 
 from db.errors import ConflictError
 from db.records import CampaignRecord, NewExperiment, Origin, Status
-from db.session import Database, Transaction
+from db.session import Database
+from db.transaction import Transaction
 
 Attempt = Callable[[Transaction, CampaignRecord, int], object]
 

@@ -16,7 +16,8 @@ from db.records import (
     ModelStatus,
     RefreshOutcome,
 )
-from db.session import Database, Transaction
+from db.session import Database
+from db.transaction import Transaction
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 SURROGATE = ModelKind.SURROGATE

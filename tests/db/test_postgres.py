@@ -27,7 +27,8 @@ from db.errors import (
 )
 from db.postgres import translate_postgres
 from db.schema import check, create, exists, upgrade
-from db.session import Database, Transaction
+from db.session import Database
+from db.transaction import Transaction
 from db.urls import display_name
 
 ROOT = Path(__file__).resolve().parents[2]

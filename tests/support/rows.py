@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from db.records import CampaignRecord, NewProposal
-from db.session import Transaction
+from db.transaction import Transaction
 
 OUTCOME = "elongation.longitudinal"
 SHA = "a" * 64

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from db.records import CampaignRecord, ExperimentRecord, NewExperiment, Origin, Status
-from db.session import Transaction
+from db.transaction import Transaction
 from db.words import nfc, run_name
 from engine.campaign import Campaign
 from engine.campaign.html import section_html

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from db.records import AuditQuery
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import NotFoundError, UsageError
 from engine.web.addresses import address_of
 from engine.web.audit_words import action_in_words, audit_lines

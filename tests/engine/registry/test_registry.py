@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from db.records import ModelKind, ModelStatus
-from db.session import Transaction
+from db.transaction import Transaction
 from engine.errors import DataError, NotFoundError, StateError
 from engine.registry.files import FILES, Kept, keep
 from engine.registry.serving_version import serving
