@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from generator.beads import find_beads
+from generator.blas_threads import one_blas_thread
 from generator.corrections import Corrections
 from generator.estimates import (
     N_DIRECTIONS,
@@ -156,6 +157,7 @@ class Measured:
     n_unmatched: int = 0
 
 
+@one_blas_thread()
 def measure(
     grey: ArrayLike,
     nm_per_pixel: float | None = None,
@@ -226,6 +228,7 @@ def measure(
     return Measured(statistics, reading, reduced, block, void, beads, n_unmatched)
 
 
+@one_blas_thread()
 def glance(grey: ArrayLike, nm_per_pixel: float | None = None) -> Shown:
     """Return what :func:`measure` says of the means, the very same, in less time.
 

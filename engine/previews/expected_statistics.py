@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.blas_threads import one_blas_thread
 from generator.statistics import glance
 
 NAMES = ("diameter", "order", "porosity")
@@ -77,7 +78,7 @@ def measured(
 
     ``workers``: threads; filters and matrix products of numpy and scipy run beside one another.
     """
-    with ThreadPoolExecutor(workers) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
         statistics = list(pool.map(lambda picture: glance(picture, nm_per_pixel), pictures))
     return [asdict(picture) for picture in statistics]
 
