@@ -7,51 +7,24 @@ time, the more so where several pictures are measured beside one another.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController, threadpool_limits
-
-
-class _Hold:
-    """How many threads of ours are measuring: the first sets the limit, the last takes it back.
-
-    The limit is the whole process's, so each for itself would restore what another has set.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._n = 0
-        self._limit: threadpool_limits | None = None
-
-    def take(self) -> None:
-        with self._lock:
-            if self._n == 0:
-                self._limit = _controller().limit(limits=1, user_api="blas")
-            self._n += 1
-
-    def give_back(self) -> None:
-        with self._lock:
-            self._n -= 1
-            if self._n == 0 and self._limit is not None:
-                self._limit.restore_original_limits()
-
-
-_HOLD = _Hold()
+    from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold the BLAS of this process to one thread; may be nested, and entered by many threads."""
-    _HOLD.take()
-    try:
+    """Hold the BLAS of this process to one thread; afterwards it has those that it had.
+
+    May be nested. Who measures in several threads holds it around all of them: the first thread to
+    hold it decides until it lets go, whatever the others ask for.
+    """
+    with _controller().limit(limits=1, user_api="blas"):
         yield
-    finally:
-        _HOLD.give_back()
 
 
 @cache
