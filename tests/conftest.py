@@ -12,6 +12,7 @@ fresh database of its own with all tables), ``empty_postgres_url`` (one without 
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
@@ -24,11 +25,16 @@ import pytest
 from covering import cover
 from hypothesis import settings
 from postgres_server import PostgresServer, binaries, execute, fresh_database, in_database
+from typer import testing
 
 # Tests are of correctness: what a first call imports takes as long as the machine is busy.
 settings.register_profile("bench", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("ci" if os.environ.get("CI") else "bench")
+
+# Typer makes all commands anew at each call, which takes longer than most of them; a process of
+# the command line makes them once, too.
+testing._get_command = functools.cache(testing._get_command)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
