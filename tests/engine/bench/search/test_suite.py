@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,21 @@ from engine.errors import DataError, NotFoundError, UsageError
 ROOT = Path(__file__).resolve().parents[4]
 DATA = ROOT / os.environ.get("SPINNERET_DATA", "../shared/data")
 INKS = FinishedTable(file="inks.csv", inputs=("share", "dye"), maximize=("colour",))
+
+
+@pytest.fixture
+def baybe() -> Iterator[None]:
+    """Skip where BayBE is not installed.
+
+    Each of its modules collects garbage once it is loaded: a minute where much is loaded already,
+    unless that is set aside.
+    """
+    gc.freeze()
+    try:
+        pytest.importorskip("baybe", reason="the extra 'peers' is not installed")
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @pytest.fixture
@@ -106,7 +123,7 @@ def test_peers_choose_what_is_best_by_far(
     inks: Path, name: str, request: pytest.FixtureRequest
 ) -> None:
     if name == "baybe":
-        pytest.importorskip("baybe", reason="the extra 'peers' is not installed")
+        request.getfixturevalue("baybe")
     campaign, runs = read_finished(inks, "inks", INKS)
     history = History(campaign, tuple(runs[::3]))
     pool = [run.conditions for run in runs if run not in history.finished]
@@ -122,8 +139,8 @@ def test_peers_choose_what_is_best_by_far(
     assert np.random.get_state()[1].tolist() == state
 
 
+@pytest.mark.usefixtures("baybe")
 def test_two_objectives_and_other_goals_reach_baybe(inks: Path) -> None:
-    pytest.importorskip("baybe", reason="the extra 'peers' is not installed")
     table = INKS.model_copy(update={"maximize": (), "minimize": ("colour", "share")})
     campaign, runs = read_finished(inks, "inks", table)
     history = History(campaign, tuple(runs[3:9]))
