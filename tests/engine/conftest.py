@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shared_fits import share_fits
 from typer.testing import CliRunner
 
 from engine.campaign import Campaign
@@ -50,6 +51,12 @@ def call(words: Sequence[object], *, stdin: str | None = None) -> Answer:
         raise result.exception
     assert "Traceback" not in result.stderr
     return Answer(result.exit_code, result.stdout, result.stderr)
+
+
+@pytest.fixture(autouse=True)
+def shared_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fit the same data twice in a process, not in each test."""
+    share_fits(monkeypatch)
 
 
 @pytest.fixture(scope="session")
