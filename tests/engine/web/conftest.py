@@ -21,6 +21,7 @@ from virtual_runs import TWO, draw, record
 pytest.importorskip("fastapi", reason="the extra `web` is not installed")
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute, Route
 from starlette.testclient import TestClient
 
 from engine.web import users
@@ -70,10 +71,19 @@ def people(workspace: Workspace) -> Workspace:
     return workspace
 
 
+_routers: list[BaseRoute] = []
+"""Of the first application: those of a later one are the same, and would be put together anew."""
+
+
 @pytest.fixture
 def app(people: Workspace) -> Iterator[FastAPI]:
     """Return the application; whatever works beside it ends with the test."""
     application = create_app(people)
+    routes = application.router.routes
+    routers = [route for route in routes if not isinstance(route, Route)]
+    _routers[:] = _routers or routers
+    assert len(_routers) == len(routers)
+    routes[:] = [*_routers, *(route for route in routes if isinstance(route, Route))]
     yield application
     application.state.site.stop()
 
