@@ -17,6 +17,7 @@ from db.records import ModelKind, ModelStatus, RefreshOutcome
 from engine.errors import DataError, StateError
 from engine.experiments.learning_set import history_from_records
 from engine.propose.forecaster import Forecaster
+from engine.refresh import gate
 from engine.refresh.plan import plan
 from engine.refresh.rebuild import rebuild
 from engine.refresh.request import RefreshRequest
@@ -39,6 +40,13 @@ def folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let chance decide nothing: two steps of training change next to nothing."""
     monkeypatch.setenv("SPINNERET_REFRESH__TOLERANCE", "0.5")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def few_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge by one block of recipes, unless the judgement is what the test is of: it fits most."""
+    if request.cls is not TestTheWholeWay:
+        monkeypatch.setattr(gate, "BLOCKS", 1)
 
 
 def champion_id(workspace: Workspace) -> int | None:
@@ -102,8 +110,6 @@ class TestTheWholeWay:
     def test_a_candidate_that_loses_does_not_serve(
         self, filled: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from engine.refresh import gate
-
         honest = gate.paired
 
         def worse(one: gate.Scores, other: gate.Scores) -> dict[str, Any]:
