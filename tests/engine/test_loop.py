@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forked_commands import start_command
 
 from db.records import Origin, Status
 from engine.campaign import Campaign
@@ -20,8 +18,6 @@ from engine.propose.request import ProposeRequest
 from engine.results.designs import best_designs
 from engine.workspace import Workspace
 from engine.workspace.revisions import create
-
-ROOT = Path(__file__).resolve().parents[2]
 
 SETTINGS = {"flow_rate": 0.4, "concentration": 18.0, "voltage": 18.0, "collector_speed": 400.0}
 
@@ -126,28 +122,23 @@ def test_ranks_are_a_permutation(filled: Workspace) -> None:
     assert all(set(row) == set(scored.campaign.outcomes) for row in scored.forecasts)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="forks are POSIX's")
 def test_killed_at_any_moment_a_batch_is_there_or_not(
     folder: Path, filled: Workspace, n_kills: int
 ) -> None:
-    words = [sys.executable, "-m", "engine.cli.app", "propose", "--n", "3", "--strategy", "sobol"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-    def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
+    words = ("propose", "--n", "3", "--strategy", "sobol")
+    start_command(folder, *words).join()  # the first one waits for the libraries
     begun = time.monotonic()
-    assert start().wait() == 0
+    process = start_command(folder, *words)
+    process.join()
+    assert process.exitcode == 0
     whole = time.monotonic() - begun
-    batches = 1
+    batches = 2
     for i in range(n_kills):
-        process = start()
-        try:
-            process.wait(whole * (0.55 + 0.6 * i / n_kills))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        process = start_command(folder, *words)
+        process.join(whole * (0.55 + 0.6 * i / n_kills))
+        process.kill()
+        process.join()
         with filled.database.read() as tx:
             record, _ = filled.active_campaign(tx)
             found = tx.batches.all_of(record.id)
