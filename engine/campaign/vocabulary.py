@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import copy
 from difflib import get_close_matches
-from typing import Literal
+from typing import Literal, Self
 
 from engine.campaign.definition import Campaign
 from engine.campaign.units import UnitError, conversion
@@ -62,6 +63,7 @@ class Vocabulary:
         self._exact: dict[str, tuple[Kind, str]] = {}
         self._loose: dict[str, set[tuple[Kind, str]]] = {}
         self._undirected: dict[str, tuple[str, ...]] = {}
+        self._synonyms: dict[str, tuple[Kind, str]] = {}
         for parameter in campaign.parameters:
             for word in (parameter.name, *parameter.aliases):
                 self._add(word, "parameter", parameter.name)
@@ -116,12 +118,29 @@ class Vocabulary:
             raise KeyError(name)
         self._exact[heading.strip()] = meaning
 
+    def with_synonyms(
+        self, synonyms: Mapping[str, tuple[Kind, str]], undirected: Mapping[str, tuple[str, ...]]
+    ) -> Self:
+        """Return a vocabulary that knows further words, where they mean nothing else to it.
+
+        ``undirected``: words of properties with directions, and the outcomes of each.
+        """
+        vocabulary = copy(self)
+        vocabulary._synonyms = {**self._synonyms, **synonyms}
+        vocabulary._undirected = {**undirected, **self._undirected}
+        return vocabulary
+
     def lookup(self, word: str) -> tuple[Kind, str] | None:
         """Return what ``word`` means: spelt exactly, or but for case, blanks and underscores."""
         if word in self._exact:
             return self._exact[word]
-        meanings = self._loose.get(loosely(word), set())
-        return next(iter(meanings)) if len(meanings) == 1 else None
+        for spelling in (loosely(word), _without_brackets(word)):
+            meanings = self._loose.get(spelling, set())
+            if len(meanings) == 1:
+                return next(iter(meanings))
+            if not meanings and spelling in self._synonyms:
+                return self._synonyms[spelling]
+        return None
 
     def meaning(self, heading: str) -> tuple[tuple[Kind, str] | None, str | None]:
         """Return what a heading means, and the unit that it states in brackets."""
@@ -204,6 +223,11 @@ def _unit(unit: str) -> str:
     text = unicodedata.normalize("NFKC", re.sub(r"\s+", "", unit))
     text = _UNITS.get(text, text)
     return re.sub(r"(?<![A-Za-z])([mµμkcd]?)l(?![A-Za-z])", r"\1L", text)
+
+
+def _without_brackets(word: str) -> str:
+    """Return ``strength longitudinal`` for ``strength (longitudinal)`` and for one with a comma."""
+    return loosely(re.sub(r"[()\[\],]", " ", word))
 
 
 def loosely(word: str) -> str:

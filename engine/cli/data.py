@@ -65,9 +65,10 @@ def import_(
     """Bring a file's runs into the campaign: all of them, or (if anything is wrong) none.
 
     Headings are the campaign's names, with units in brackets if you like, or their aliases;
-    beside them `label`, `replicate`, `status`, `failed` and `note` are understood. A second import
-    of the same file adds nothing. --format matmcl reads MatMCL's published table, or its folder
-    with the micrographs.
+    beside them `label`, `replicate`, `status`, `failed` and `note` are understood. Where a name is
+    not said itself, the field's words for it are taken, and that is told: applied voltage, UTS,
+    Flussrate. A second import of the same file adds nothing. --format matmcl reads MatMCL's
+    published table, or its folder with the micrographs.
     """
     from engine.cli.due_remark import DueRemark
     from engine.experiments.importers.importing import import_file

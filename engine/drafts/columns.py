@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.campaign.synonyms import (
+    OUTCOMES,
+    SYNONYMS,
+    canonical,
+    canonical_outcome,
+    needs_unit,
+)
 from engine.campaign.units import check_unit
 from engine.campaign.vocabulary import loosely, split_heading
 from engine.errors import DataError
@@ -15,13 +22,6 @@ from engine.experiments.importers import cells
 from engine.experiments.importers.headings import Column
 from engine.experiments.importers.number_styles import plain_columns
 from engine.experiments.importers.raw import RawTable
-from engine.sources.words import (
-    OUTCOMES,
-    SYNONYMS,
-    canonical,
-    canonical_outcome,
-    needs_unit,
-)
 
 Content = Literal["numbers", "choices", "yes or no", "text", "dates", "nothing"]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.campaign.synonyms import OUTCOMES
 from engine.campaign.vocabulary import loosely
 from engine.drafts.columns import TableColumn, columns_of
 from engine.drafts.failures import failure_words
@@ -16,7 +17,6 @@ from engine.drafts.roles import OUTCOME_WORDS, Judged, judge
 from engine.drafts.wishes import Goal, Wish, Wishes, find_column
 from engine.errors import DataError, place
 from engine.experiments.importers.raw import RawTable
-from engine.sources.words import OUTCOMES
 
 _MINIMISED = frozenset(
     """

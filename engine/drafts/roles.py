@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.campaign.synonyms import OUTCOMES, SYNONYMS
 from engine.campaign.vocabulary import RESERVED, loosely
 from engine.drafts.columns import TableColumn
 from engine.experiments.importers.layout import counts_rows
-from engine.sources.words import OUTCOMES, SYNONYMS
 
 Role = Literal["controlled", "ambient", "outcome", "reserved", "aside"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.campaign import Campaign
+from engine.campaign.synonyms import canonical_outcome
 from engine.campaign.units import UnitError, affine
 from engine.previews.expected_statistics import Interval
-from engine.sources.words import canonical_outcome
 
 FIBRE_DIAMETER, NM = "fibre_diameter", "nm"
 

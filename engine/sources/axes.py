@@ -1,7 +1,7 @@
 """A campaign's or source's parameters and outcomes, and which of a model's words they stand for.
 
 Names match by an explicit mapping, then by spelling, then by alias, then by synonym
-(:mod:`engine.sources.words`); units are converted.
+(:mod:`engine.campaign.synonyms`); units are converted.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Protocol
 
 from engine.campaign import Campaign, Value
 from engine.campaign.ranges import Reach, reaches_of
+from engine.campaign.synonyms import canonical, canonical_outcome, needs_unit
 from engine.campaign.units import UnitError, affine
 from engine.campaign.vocabulary import loosely
 from engine.errors import UsageError, nearest_name
-from engine.sources.words import canonical, canonical_outcome, needs_unit
 
 
 class ParameterSpec(Protocol):

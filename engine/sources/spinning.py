@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.campaign.nouns import GENERAL, SPINNING, Nouns
+from engine.campaign.synonyms import canonical, needs_unit
 from engine.campaign.units import UnitError, affine, check_unit
 from engine.campaign.vocabulary import split_heading
-from engine.sources.words import canonical, needs_unit
 
 if TYPE_CHECKING:
     from engine.campaign import Campaign, Parameter

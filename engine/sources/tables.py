@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.campaign import Campaign, Value
+from engine.campaign.synonyms import canonical
 from engine.campaign.units import UnitError, check_unit
 from engine.campaign.vocabulary import Kind, Vocabulary, split_heading
 from engine.errors import ImportRefusedError, RowProblem, UsageError, field, nearest_name
@@ -25,7 +26,6 @@ from engine.sources.base import Words, base_words
 from engine.sources.definition import SourceDefinition
 from engine.sources.matching import Outcome
 from engine.sources.runs import Picture, SourceContent, SourceRun, outcomes_of
-from engine.sources.words import canonical
 
 # A column of the wrong kind gives one for each row.
 MOST_PROBLEMS = 200

@@ -28,6 +28,7 @@ class CellReader:
     problems: list[RowProblem] = field(default_factory=list)
     missing: Counter[tuple[str, str]] = field(default_factory=Counter)
     spans: Counter[tuple[str, str]] = field(default_factory=Counter)
+    merged: frozenset[tuple[int, int]] = frozenset()
     _values: dict[tuple[int, str], Value] = field(default_factory=dict)
 
     @property
@@ -106,6 +107,13 @@ class CellReader:
         """Return a measurement; an empty cell is ``None``."""
         prop = self.campaign.property_of(column.name)
         if self._is_missing(column, text):
+            return None
+        if (number, column.index) in self.merged:
+            expected = (
+                "one result over several rows (merged cells): unmerge them and write it where it "
+                "was measured"
+            )
+            self.problems.append(RowProblem(number, column.heading, text.strip(), expected))
             return None
         return self.read(
             number,

@@ -36,7 +36,9 @@ _CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?")
 _NOT_A_NUMBER = {"nan", "na", "n/a", "inf", "+inf", "-inf", "infinity", "-infinity", "null", "none"}
 _MISSING = {"", "nan", "na", "n/a", "#n/a", "n.a.", "n.d.", "nd", "null", "none"} | {
-    "-", "--", "–", "—",
+    "-", "--", "–", "—", "n. d.", "n.m.", "n.b.", "n. b.", "k.a.", "k. a.", "tbd",
+    "not measured", "not determined", "nicht gemessen", "nicht bestimmt", "non mesuré", "no medido",
+    "未测", "未測定",
 }  # fmt: skip
 _NOT_FAILED = {"", "no", "false", "0", "_", "–"}
 

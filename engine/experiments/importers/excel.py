@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from engine.campaign.units import check_unit
 from engine.errors import DataError, ImportRefusedError, RowProblem, field, place
 from engine.experiments.importers.layout import listed_rows
+from engine.experiments.importers.merged_cells import Area, unmerge
 from engine.experiments.importers.raw import MAX_BYTES, RawTable, assemble, refuse_too_many
 
 # Words in a number's format: `0.0" kV"`, `0\ "°C"`; `[Red]` and `_)` are none.
@@ -33,8 +34,9 @@ def read_workbook(
     Rows that are hidden, filtered out or struck out are taken with ``hidden`` only, and told.
 
     Raises:
-        DataError: damaged, encrypted, too large; no such sheet, or several and none named.
-        ImportRefusedError: merged cells, or formulas without a saved value.
+        DataError: damaged, encrypted, too large; no such sheet, or several and none named; cells
+            merged over several columns.
+        ImportRefusedError: formulas without a saved value.
     """
     _refuse_damage(path)
     with warnings.catch_warnings():
@@ -72,7 +74,7 @@ def _read(
     values = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     try:
         worksheet = _choose(path, values, sheet)
-        layout = _check_layout(path, worksheet.title)
+        layout = _layout_of(path, worksheet.title)
         records, n_rows, struck = _records(worksheet, max_rows, _has_strikes(path))
     finally:
         values.close()
@@ -106,7 +108,20 @@ def _read(
         if rows
     ]
     records = [r for r in records if r[0] not in aside and r[0] > (title_rows or 0)]
-    return assemble(path, records, tuple(notes), decimal_comma=False, is_ragged_an_error=False)
+    unmerged = unmerge(records, [a for a in layout.merged if a.first_row > (title_rows or 0)])
+    if unmerged.unclear:
+        raise DataError(
+            f"{place(path)}: merged cells at {', '.join(unmerged.unclear[:10])}; a value there "
+            "belongs to no single column: unmerge them and fill each cell"
+        )
+    raw = assemble(
+        path,
+        unmerged.records,
+        (*notes, *unmerged.notes),
+        decimal_comma=False,
+        is_ragged_an_error=False,
+    )
+    return replace(raw, merged=unmerged.filled)
 
 
 def _choose(path: Path, workbook: Any, sheet: str | None) -> Any:
@@ -191,14 +206,15 @@ def _text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Places (row, column index) of formulas, and the rows that are hidden."""
+    """Places (row, column index) of formulas, the rows that are hidden, merged cells."""
 
     formulas: tuple[tuple[int, int], ...] = ()
     hidden_rows: frozenset[int] = frozenset()
+    merged: tuple[Area, ...] = ()
 
 
-def _check_layout(path: Path, title: str) -> _Layout:
-    """Return what is not to be seen in read-only mode; refuse merged cells."""
+def _layout_of(path: Path, title: str) -> _Layout:
+    """Return what is not to be seen in read-only mode."""
     import openpyxl
 
     # The whole workbook is loaded a second time only where it has any.
@@ -208,12 +224,11 @@ def _check_layout(path: Path, title: str) -> _Layout:
     workbook = openpyxl.load_workbook(path, keep_links=False)
     try:
         worksheet = workbook[title]
-        merged = [str(area) for area in worksheet.merged_cells.ranges]
-        if merged:
-            raise DataError(
-                f"{place(path)}: merged cells at {', '.join(sorted(merged)[:10])}; a value "
-                "there belongs to no single row and column: unmerge them and fill each cell"
-            )
+        areas = sorted(worksheet.merged_cells.ranges, key=lambda area: (area.min_row, area.min_col))
+        merged = tuple(
+            Area(str(area), area.min_row, area.max_row, area.min_col - 1, area.max_col - 1)
+            for area in areas
+        )
         formulas = tuple(
             (cell.row, cell.column - 1)
             for row in worksheet.iter_rows()
@@ -221,7 +236,8 @@ def _check_layout(path: Path, title: str) -> _Layout:
             if cell.data_type == "f" and cell.row is not None and cell.column is not None
         )
         dimensions = worksheet.row_dimensions.items()
-        return _Layout(formulas, frozenset(number for number, row in dimensions if row.hidden))
+        hidden = frozenset(number for number, row in dimensions if row.hidden)
+        return _Layout(formulas, hidden, merged)
     finally:
         workbook.close()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from engine.campaign import Campaign, Parameter
+from engine.campaign.synonyms import RUN_WORDS, synonyms_of, synonyms_of_properties
 from engine.campaign.units import converted
 from engine.campaign.vocabulary import (
     Kind,
@@ -88,6 +89,8 @@ def map_headings(
     the forecasts that `engine propose --csv` and `engine score` write.
     """
     chosen = set(kinds) if kinds is not None else None
+    stated = {meaning[1] for meaning, _ in map(vocabulary.meaning, headings) if meaning is not None}
+    own_words, vocabulary = vocabulary, _with_synonyms(vocabulary, stated)
     # A table of conditions alone has no use for results.
     reader = _Headings(headings, vocabulary, chosen, chosen is None or "outcome" in chosen)
     for index, heading in enumerate(headings):
@@ -96,7 +99,10 @@ def map_headings(
     if chosen is None:
         reader.judge_unknown()
     columns = _with_units_of_means(reader.understood)
-    notes = _facet_notes(columns, reader.averages, vocabulary)
+    notes = (
+        *_facet_notes(columns, reader.averages, vocabulary),
+        *_synonym_notes(columns, own_words),
+    )
     disputed = frozenset(reader.disputed)
     return Columns(tuple(columns), tuple(reader.ignored), disputed, notes), reader.problems
 
@@ -173,6 +179,25 @@ class _Headings:
             elsewhere = f"'{heading}' among the aliases of {name} in the campaign"
             mend = by_voice(f"--column '{heading}={name}'", elsewhere)
             self.problems.append(RowProblem(1, heading, None, problem, mend))
+
+
+def _with_synonyms(vocabulary: Vocabulary, stated: set[str]) -> Vocabulary:
+    """Return the vocabulary with what lab books call the names that no heading says itself."""
+    campaign = vocabulary.campaign
+    names = {*(parameter.name for parameter in campaign.parameters), *campaign.outcomes}
+    names = (names | RUN_WORDS.keys()) - stated
+    return vocabulary.with_synonyms(synonyms_of(campaign, names), synonyms_of_properties(campaign))
+
+
+def _synonym_notes(columns: Sequence[Column], own_words: Vocabulary) -> list[str]:
+    """Say of columns that are known by a lab book's word what they are taken for."""
+    return [
+        f"column '{column.heading}' is taken for {column.name}"
+        for column in columns
+        if column.kind in ("parameter", "outcome", "label", "note")
+        and column.replicate is None
+        and own_words.meaning(column.heading)[0] is None
+    ]
 
 
 def _meaning_of(facet: Facet) -> tuple[Kind, str]:
@@ -256,21 +281,38 @@ def missing_columns(
 ) -> list[RowProblem]:
     """Return a problem for each of ``parameters`` that no heading means or nearly means."""
     present = columns.names("parameter") | columns.disputed
+    missing = [parameter for parameter in parameters if parameter.name not in present]
+    by_unit = _by_unit(missing, columns.ignored)
     # What means something already is no misspelling of this.
     assigned = {column.heading for column in columns.understood}
     headings = [heading for heading in headings if heading not in assigned]
-    return [
-        RowProblem(
-            1,
-            _heading(parameter),
-            None,
-            f"this column is missing{_aliases_hint(parameter)}."
-            f"{nearest_name(parameter.name, headings)}",
-            f"{default_line(parameter)} takes runs without it",
-        )
-        for parameter in parameters
-        if parameter.name not in present
-    ]
+    problems = []
+    for parameter in missing:
+        expected = f"this column is missing{_aliases_hint(parameter)}."
+        mend = f"{default_line(parameter)} takes runs without it"
+        if (likely := by_unit.get(parameter.name)) is not None:
+            expected += f" Is it '{likely}'?"
+            mend = by_voice(
+                f"--column '{likely}={parameter.name}'",
+                f"'{likely}' among the aliases of {parameter.name} in the campaign",
+            )
+        else:
+            expected += nearest_name(parameter.name, headings)
+        problems.append(RowProblem(1, _heading(parameter), None, expected, mend))
+    return problems
+
+
+def _by_unit(missing: Sequence[Parameter], unknown: Sequence[str]) -> dict[str, str]:
+    """Return of missing parameters the one unknown heading whose unit fits no other of them."""
+    fitting: dict[str, list[str]] = {}
+    for heading in unknown:
+        _, unit = split_heading(heading)
+        # Per cent and none may be anything.
+        if unit and conversion_of(unit, "%") is None:
+            names = [p.name for p in missing if p.unit and conversion_of(unit, p.unit) is not None]
+            if len(names) == 1:
+                fitting.setdefault(names[0], []).append(heading)
+    return {name: headings[0] for name, headings in fitting.items() if len(headings) == 1}
 
 
 def default_line(parameter: Parameter) -> str:

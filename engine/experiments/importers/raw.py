@@ -35,6 +35,8 @@ class RawTable:
     numbers: tuple[int, ...]
     notes: tuple[str, ...] = ()
     may_use_decimal_comma: bool = False
+    merged: frozenset[tuple[int, int]] = frozenset()
+    """Row number and column of each cell whose value a workbook shows over several rows."""
 
 
 def refuse_too_many(path: Path, n_rows: int, max_rows: int) -> None:

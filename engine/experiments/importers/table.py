@@ -158,7 +158,9 @@ def read_rows(
         problems += _names_in_a_column(raw, vocabulary, len(columns.understood))
         raise ImportRefusedError(raw.source, problems)
     numbers = plain_numbers(raw, columns, vocabulary.campaign)
-    reader = CellReader(vocabulary.campaign, numbers.decimal_comma, list(numbers.problems))
+    reader = CellReader(
+        vocabulary.campaign, numbers.decimal_comma, list(numbers.problems), merged=raw.merged
+    )
     rows = [
         _row(number, texts, columns, reader)
         for number, texts in zip(numbers.raw.numbers, numbers.raw.rows, strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.campaign import Campaign
-from engine.sources.words import canonical, canonical_outcome
+from engine.campaign.synonyms import canonical, canonical_outcome
 
 NAME = "electrospinning-data"
 """How the database is called in commands."""

@@ -16,6 +16,7 @@ from typing import Any
 from db.records import ExperimentRecord, Status
 from engine.campaign import Campaign
 from engine.campaign.applicability import without_surplus
+from engine.campaign.synonyms import canonical
 from engine.campaign.units import UnitError, conversion, converted
 from engine.errors import UsageError
 from engine.errors import field as field_mark
@@ -30,7 +31,6 @@ from engine.sources.electrospinning_data.fields import (
     outcome_names,
     parameter_names,
 )
-from engine.sources.words import canonical
 
 _UNITS = {"concentration": ("wt%", "mg/mL"), "gauge": ("G",)}
 """How the database spells a unit, or which ones it has, where that differs from ours."""

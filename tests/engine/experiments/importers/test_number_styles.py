@@ -113,7 +113,23 @@ def test_every_grouped_number_comes_back(tmp_path, nanofibre, numbers, is_comma)
 
 
 @pytest.mark.parametrize(
-    "word", ["NaN", "NA", "n/a", "#N/A", "n.d.", "N.D.", "-", "--", "–", "null", " nan "]
+    "word",
+    [
+        "NaN",
+        "NA",
+        "n/a",
+        "#N/A",
+        "n.d.",
+        "N.D.",
+        "n.b.",
+        "k. A.",
+        "not measured",
+        "-",
+        "--",
+        "–",
+        "null",
+        " nan ",
+    ],
 )
 def test_words_for_nothing_are_missing_and_told(tmp_path, nanofibre, word) -> None:
     path = write(tmp_path / "t.csv", ("humidity", ["55", word]), ("yield.transverse", [word, "4"]))

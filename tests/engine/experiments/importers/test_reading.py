@@ -104,11 +104,6 @@ def test_a_workbook_of_several_sheets_needs_a_name(tmp_path) -> None:
     assert read_table(path, max_rows=10, sheet="b").rows == (("1",),)
 
 
-def test_merged_cells_are_refused(tmp_path) -> None:
-    path = workbook(tmp_path / "t.xlsx", [["id", "x"], [1, 2], [3, 4]], merge="A2:A3")
-    assert "merged cells at A2:A3" in refusal(path)
-
-
 def test_a_formula_without_a_value_is_refused_in_its_place(tmp_path) -> None:
     path = workbook(tmp_path / "t.xlsx", [["id", "x"], [1, "=1+1"]])
     with pytest.raises(ImportRefusedError) as caught:

@@ -6,9 +6,10 @@ its unit says what it stands for: ``v [kV]`` is a voltage, ``v`` alone is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from engine.campaign.vocabulary import loosely
+from engine.campaign.definition import Campaign
+from engine.campaign.vocabulary import Kind, loosely
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "flow_rate": (
@@ -82,14 +83,21 @@ _CANONICAL = {
 OUTCOMES: Mapping[str, tuple[str, ...]] = {
     "fracture_strength": (
         "tensile strength", "ultimate tensile strength", "ultimate strength", "breaking strength",
-        "strength at break", "fracture stress", "stress at break", "uts",
+        "strength at break", "fracture stress", "stress at break", "uts", "zugfestigkeit",
+        "bruchfestigkeit", "résistance à la traction", "resistencia a la tracción", "拉伸强度",
+        "断裂强度", "引張強度",
     ),
     "elongation": (
         "elongation at break", "strain at break", "breaking strain", "breaking elongation",
-        "fracture strain", "ultimate strain", "failure strain",
+        "fracture strain", "ultimate strain", "failure strain", "bruchdehnung",
+        "allongement à la rupture", "alargamiento a la rotura", "断裂伸长率", "破断伸び",
     ),
-    "elastic_modulus": ("young's modulus", "youngs modulus", "tensile modulus", "young modulus"),
-    "yield_strength": ("yield stress",),
+    "elastic_modulus": (
+        "young's modulus", "youngs modulus", "tensile modulus", "young modulus", "e modul",
+        "elastizitätsmodul", "module d'young", "módulo de young", "弹性模量", "杨氏模量",
+        "ヤング率",
+    ),
+    "yield_strength": ("yield stress", "streckgrenze", "límite elástico", "屈服强度"),
     "fibre_diameter": (
         "mean fibre diameter", "average fibre diameter", "fibre diameter mean", "mean diameter",
         "average diameter", "faserdurchmesser", "diamètre", "纤维直径", "繊維径", "diameter",
@@ -102,6 +110,48 @@ _CANONICAL_OUTCOMES = {
     for name, synonyms in OUTCOMES.items()
     for word in (name, *synonyms)
 }
+
+DIRECTIONS: Mapping[str, tuple[str, ...]] = {
+    "longitudinal": ("parallel", "axial", "md", "längs"),
+    "transverse": ("transversal", "perpendicular", "td", "quer"),
+}
+
+RUN_WORDS: Mapping[Kind, tuple[str, ...]] = {
+    "label": (
+        "run",
+        "run id",
+        "run no",
+        "run number",
+        "sample name",
+        "sample no",
+        "sample number",
+        "specimen",
+        "probe",
+        "probenname",
+        "probe nr",
+        "échantillon",
+        "muestra",
+        "样品",
+        "样品编号",
+        "試料",
+    ),
+    "note": (
+        "remark",
+        "remarks",
+        "observation",
+        "observations",
+        "bemerkung",
+        "bemerkungen",
+        "kommentar",
+        "remarque",
+        "remarques",
+        "commentaire",
+        "observaciones",
+        "备注",
+        "備考",
+    ),
+}
+"""What a column of labels or notes is called where it does not say ``label`` or ``note``."""
 
 _COMMON = {"flow", "gap", "needle", "potential", "speed", "time"}
 
@@ -122,3 +172,55 @@ def canonical_outcome(word: str) -> str:
 def needs_unit(word: str) -> bool:
     """Whether a word is too short or too common to mean anything without its unit."""
     return len(loosely(word)) == 1 or loosely(word) in _COMMON
+
+
+def synonyms_of(campaign: Campaign, names: Iterable[str]) -> dict[str, tuple[Kind, str]]:
+    """Return what else ``names`` of a campaign are called, and what each word means.
+
+    ``names``: parameters, outcomes, ``label``, ``note``. Only words that mean one of them and need
+    no unit to be understood.
+    """
+    meanings: dict[str, set[tuple[Kind, str]]] = {}
+    chosen = set(names)
+    for kind, synonyms in RUN_WORDS.items():
+        for word in synonyms if kind in chosen else ():
+            meanings.setdefault(loosely(word), set()).add((kind, kind))
+    for parameter in campaign.parameters:
+        group = canonical(parameter.name)
+        for word in [word for word, name in _CANONICAL.items() if name == group]:
+            # A chamber that is heated is not the room.
+            if parameter.name in chosen and not (
+                parameter.role == "controlled" and _is_of_room(word)
+            ):
+                meanings.setdefault(word, set()).add(("parameter", parameter.name))
+    for prop in campaign.properties:
+        group = canonical_outcome(prop.name)
+        stems = {loosely(prop.name), *_outcome_words(group)}
+        for outcome in chosen.intersection(prop.outcomes):
+            direction = outcome.removeprefix(prop.name).lstrip(".")
+            for tail in (direction, *DIRECTIONS.get(direction, ())):
+                for stem in stems:
+                    meanings.setdefault(f"{stem} {tail}".strip(), set()).add(("outcome", outcome))
+    return {
+        word: next(iter(meaning))
+        for word, meaning in meanings.items()
+        if len(meaning) == 1 and not needs_unit(word)
+    }
+
+
+def synonyms_of_properties(campaign: Campaign) -> dict[str, tuple[str, ...]]:
+    """Return what else properties with directions are called, and the outcomes of each."""
+    return {
+        word: prop.outcomes
+        for prop in campaign.properties
+        if prop.directions
+        for word in _outcome_words(canonical_outcome(prop.name))
+    }
+
+
+def _outcome_words(group: str) -> list[str]:
+    return [word for word, name in _CANONICAL_OUTCOMES.items() if name == group]
+
+
+def _is_of_room(word: str) -> bool:
+    return word.startswith(("room", "ambient", "air", "environment", "raum", "luft"))

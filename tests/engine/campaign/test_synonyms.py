@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.sources.words import canonical, canonical_outcome
+from engine.campaign.synonyms import canonical, canonical_outcome
 
 
 @pytest.mark.parametrize(
