@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
@@ -30,7 +28,7 @@ def correct_picture(request: Request, id_: int) -> Response:
 
 
 def _page(
-    request: Request, id_: int, typed: Any = None, error: Exception | None = None
+    request: Request, id_: int, form: FormData | None = None, error: Exception | None = None
 ) -> Response:
     site = site_of(request)
     corrected = corrected_picture(site.workspace, id_)
@@ -47,7 +45,8 @@ def _page(
         first=corrected.first_statistics,
         remark=corrected_in_words(corrected.picture.statistics),
         kinds=[kind.value for kind in CorrectionKind],
-        typed=typed or {},
+        typed=forms.typed(form) if form is not None else {},
+        marks=_marks(form) if form is not None else [],
     )
 
 
@@ -66,7 +65,7 @@ def record_corrections(request: Request, id_: int, form: Sent) -> Response:
             note=forms.text(form, "note"),
         )
     except EXPECTED as error:
-        return _page(request, id_, forms.typed(form), error)
+        return _page(request, id_, form, error)
     text = "; ".join(item.in_words for item in new) or f"correction {undone} taken back"
     site.leave_message(person, "good", f"Recorded and measured: {text}.")
     return redirect(request, f"/micrographs/{id_}/correct")
@@ -78,7 +77,7 @@ def _marked(form: FormData) -> list[Correction]:
     Raises:
         UsageError: places that cannot be.
     """
-    marks = [text for text in form.getlist("mark") if isinstance(text, str)]
+    marks = _marks(form)
     if len(marks) > MOST_AT_ONCE:
         raise UsageError(f"expected at most {MOST_AT_ONCE} corrections at once, got {len(marks)}")
     new = [_read_mark(mark) for mark in marks]
@@ -92,6 +91,10 @@ def _marked(form: FormData) -> list[Correction]:
         numbers = [place for place in needed if place is not None]
         new.append(Correction.at(kind, numbers, length if kind is CorrectionKind.SCALE else None))
     return new
+
+
+def _marks(form: FormData) -> list[str]:
+    return [text for text in form.getlist("mark") if isinstance(text, str)]
 
 
 def _read_mark(mark: str) -> Correction:

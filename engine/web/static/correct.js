@@ -32,6 +32,8 @@ addEventListener("DOMContentLoaded", () => {
   const rounded = (n) => Math.round(n * 10) / 10;
   let cross = [width / 2, height / 2];
   let pressed = null;
+  let isDragged = false;
+  const waiting = document.getElementById("waiting");
 
   function places() {
     const numbers = fields.map((input) => (input.value.trim() === "" ? NaN : Number(input.value.replace(",", "."))));
@@ -62,6 +64,9 @@ addEventListener("DOMContentLoaded", () => {
     if (what === "exclude") element("rect", { x: Math.min(x, u), y: Math.min(y, v), width: Math.abs(u - x), height: Math.abs(v - y) });
     else element("line", { x1: x, y1: y, x2: u, y2: v });
   }
+  function isDrag(event) {
+    return pressed && count() === 2 && Math.hypot(event.clientX - pressed.at[0], event.clientY - pressed.at[1]) > 5;
+  }
   function show(isMoving = false) {
     for (const node of svg.querySelectorAll(".new")) node.remove();
     for (const input of form.querySelectorAll('input[name="mark"]')) {
@@ -70,7 +75,11 @@ addEventListener("DOMContentLoaded", () => {
     }
     const list = places();
     shape(kind(), list);
-    if (document.activeElement === svg) element("circle", { cx: cross[0], cy: cross[1], r: width / 100 });
+    if (document.activeElement === svg) {
+      const circle = element("circle", { cx: cross[0], cy: cross[1], r: width / 100 });
+      // Enlarged, the picture is larger than what is in view: the keyboard's cross stays in it.
+      if (isMoving) circle.scrollIntoView({ block: "nearest", inline: "nearest" });
+    }
     const [first, second] = list.map(([x, y]) => `${rounded(x)}, ${rounded(y)}`);
     const apart = list.length > 1 ? `, ${rounded(Math.hypot(list[1][0] - list[0][0], list[1][1] - list[0][1]))} px apart` : "";
     if (isMoving) status.textContent = `Cross at ${rounded(cross[0])}, ${rounded(cross[1])}.`;
@@ -82,23 +91,32 @@ addEventListener("DOMContentLoaded", () => {
     const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
     return [Math.min(width, Math.max(0, point.x)), Math.min(height, Math.max(0, point.y))];
   }
-  // A finger scrolls the picture and taps; a mouse or pen may also drag a box or a line.
-  svg.addEventListener("pointerdown", (event) => { pressed = event.button === 0 ? { at: [event.clientX, event.clientY], place: place(event) } : null; });
-  svg.addEventListener("click", (event) => {
-    const start = pressed;
+  // A finger scrolls the picture and taps; a mouse or pen may also drag a box or a line, beyond the picture's edge too.
+  svg.addEventListener("pointerdown", (event) => {
+    isDragged = false;
+    pressed = event.button === 0 && event.pointerType !== "touch" ? { at: [event.clientX, event.clientY], place: place(event) } : null;
+    if (pressed) svg.setPointerCapture(event.pointerId);
+  });
+  svg.addEventListener("pointermove", (event) => { if (isDrag(event)) put([pressed.place, place(event)]); });
+  svg.addEventListener("pointerup", (event) => {
+    isDragged = Boolean(isDrag(event));
+    if (isDragged) { cross = place(event); put([pressed.place, cross]); }
     pressed = null;
+  });
+  svg.addEventListener("pointercancel", () => { pressed = null; });
+  svg.addEventListener("click", (event) => {
+    if (isDragged) return;
     cross = place(event);
-    const isDrag = start && Math.hypot(event.clientX - start.at[0], event.clientY - start.at[1]) > 5;
-    if (isDrag && count() === 2) put([start.place, cross]);
-    else mark(cross);
+    mark(cross);
   });
   svg.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return; // the browser's: Alt and an arrow go back
     const step = event.shiftKey ? 1 : 10;
     const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
     if (moves[event.key]) {
       cross = [Math.min(width, Math.max(0, cross[0] + moves[event.key][0])), Math.min(height, Math.max(0, cross[1] + moves[event.key][1]))];
       show(true);
-    } else if (event.key === "Enter" || event.key === " ") mark(cross);
+    } else if (event.key === "Enter" || event.key === " ") { if (!event.repeat) mark(cross); }
     else if (event.key === "Escape") put([]);
     else return;
     event.preventDefault();
@@ -107,6 +125,29 @@ addEventListener("DOMContentLoaded", () => {
   form.addEventListener("input", () => show());
   form.addEventListener("change", () => show());
 
+  // One that waits to be recorded: `kind:places`, of a scale `scale:places:length`.
+  function wait(value, words) {
+    const [, numbers, ...length] = value.split(":");
+    const line = document.createElement("li");
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "button bad", textContent: "Forget it" });
+    button.setAttribute("aria-label", `Forget: ${words} ${numbers}`);
+    button.addEventListener("click", () => { line.remove(); show(); status.focus(); });
+    line.append(`${words}: ${numbers}${length.length ? `, ${length.join(":")}` : ""} `, button,
+      Object.assign(document.createElement("input"), { type: "hidden", name: "mark", value }));
+    waiting.append(line);
+  }
+  // What was refused is shown again, and may be forgotten.
+  for (const line of [...waiting.children]) {
+    const { value } = line.querySelector("input");
+    const choice = form.querySelector(`input[name="kind"][value="${CSS.escape(value.split(":")[0])}"]`);
+    line.remove();
+    wait(value, choice ? choice.parentElement.textContent.trim() : "?");
+  }
+  // Leaving, or taking a recorded one back, would lose what waits.
+  let isSent = false;
+  form.addEventListener("submit", () => { isSent = true; });
+  addEventListener("beforeunload", (event) => { if (waiting.children.length && !isSent) event.preventDefault(); });
+
   document.getElementById("another").addEventListener("click", () => {
     const list = places();
     if (list.length < count()) { status.textContent = "Mark it first: a place is missing."; return; }
@@ -114,13 +155,7 @@ addEventListener("DOMContentLoaded", () => {
     if (kind() === "scale" && !length) { lengthOf.focus(); return; }
     const numbers = list.flat().map(rounded).join(",");
     const words = form.querySelector('input[name="kind"]:checked').parentElement.textContent.trim();
-    const line = document.createElement("li");
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "button bad", textContent: "Forget it" });
-    button.setAttribute("aria-label", `Forget: ${words} ${numbers}`);
-    button.addEventListener("click", () => { line.remove(); show(); });
-    line.append(`${words}: ${numbers}${kind() === "scale" ? `, ${length}` : ""} `, button,
-      Object.assign(document.createElement("input"), { type: "hidden", name: "mark", value: `${kind()}:${numbers}${kind() === "scale" ? `:${length}` : ""}` }));
-    document.getElementById("waiting").append(line);
+    wait(`${kind()}:${numbers}${kind() === "scale" ? `:${length}` : ""}`, words);
     lengthOf.value = "";
     put([]);
   });

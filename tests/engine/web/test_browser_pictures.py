@@ -62,6 +62,10 @@ def test_a_picture_is_corrected_by_mouse_and_keyboard(page: Page, place: Workspa
     side = svg.size["width"] / 400
     # Dragged over a hundred pixels of the picture each way; offsets count from what is in view.
     at = [(side * (x - 200), side * (y - 150)) for x, y in ((40, 60), (140, 160))]
+    # Let go beyond the picture's edge: the box ends there.
+    mouse = ActionChains(page.driver).move_to_element_with_offset(svg, *at[0]).click_and_hold()
+    mouse.move_to_element_with_offset(svg, -200 * side - 9, at[1][1]).release().perform()
+    assert page.find("#x_to").get_property("value") == "0"
     mouse = ActionChains(page.driver).move_to_element_with_offset(svg, *at[0]).click_and_hold()
     mouse.move_to_element_with_offset(svg, *at[1]).release().perform()
     names = ("x", "y", "x_to", "y_to")

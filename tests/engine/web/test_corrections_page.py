@@ -74,6 +74,9 @@ def test_marked_recorded_and_taken_back(login, kept) -> None:
 def test_what_is_wrong_is_told_and_typed_words_stay(login, kept, state, fields, words) -> None:
     browser, before = login("otto"), state()
     answer = browser.post(AT, {**fields, "note": "why not"})
+    assert all(
+        f'name="mark" value="{mark}"' in answer.text for mark in [fields.get("mark")] if mark
+    )
     assert answer.status_code in (404, 409, 422)
     assert words in answer.text
     assert 'value="why not"' in answer.text
