@@ -52,7 +52,7 @@ class Outlines:
     def __len__(self) -> int:
         return self.y.size
 
-    def only(self, chosen: NDArray[np.bool_] | slice) -> Outlines:
+    def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Outlines:
         """Return the chosen ones."""
         return Outlines(*(column[chosen] for column in vars(self).values()))
 

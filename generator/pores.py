@@ -40,19 +40,42 @@ def air(grey: Image, countable: NDArray[np.bool_] | None = None) -> NDArray[np.b
     mask = np.ones(grey.shape, dtype=np.bool_) if countable is None else countable
     if not mask.any():
         return mask
+    smooth = smoothed(grey)
+    return air_below(smooth, dark_levels(smooth[mask])[0], mask)
+
+
+def smoothed(grey: Image) -> Image:
+    """Return a picture in which single pixels' noise no longer parts air from fibres."""
     noise = noise_of(grey) / max(float(grey.std()), 1e-9)
-    smooth = ndi.gaussian_filter(grey, float(np.clip(SMOOTHING_PER_NOISE * noise, *SMOOTHING_PX)))
-    threshold = least_error_threshold(smooth[mask])
-    if threshold is None:
-        low, high = np.quantile(smooth[mask], TAILS)
-        threshold = low + NEARLY_BLACK * (high - low)
-    labels, n = ndi.label(_up_to_half_height(smooth, np.asarray(smooth < threshold)) & mask)
+    return ndi.gaussian_filter(grey, float(np.clip(SMOOTHING_PER_NOISE * noise, *SMOOTHING_PX)))
+
+
+def air_below(
+    smooth: Image, threshold: float, mask: NDArray[np.bool_], blur: float = 0.0
+) -> NDArray[np.bool_]:
+    """Return the air below a grey value in a smoothed picture, up to the fibres beside it.
+
+    ``blur``: how much farther than in a sharp picture they may be [px].
+    """
+    core = np.asarray(smooth < threshold)
+    labels, n = ndi.label(_up_to_half_height(smooth, core, EDGE_PX + round(blur)) & mask)
     sizes = np.bincount(labels.ravel(), minlength=n + 1)
     sizes[0] = 0
     return np.asarray(sizes[labels] >= LEAST_PORE_PX)
 
 
-def _up_to_half_height(smooth: Image, core: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def dark_levels(values: Image) -> list[float]:
+    """Return the grey values below which there may be air, the likeliest first, then darker ones.
+
+    The last one is what is nearly black.
+    """
+    low, high = np.quantile(values, TAILS)
+    levels = _thresholds(values)
+    black = float(low + NEARLY_BLACK * (high - low))
+    return [*levels, black] if not levels or black < levels[-1] else levels
+
+
+def _up_to_half_height(smooth: Image, core: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     """Move the border of ``core`` to where grey is half way to the fibre beside it.
 
     The blur of lens and filter spreads an edge over some pixels; its place is its half height.
@@ -60,27 +83,33 @@ def _up_to_half_height(smooth: Image, core: NDArray[np.bool_]) -> NDArray[np.boo
     if not core.any():
         return core
     ground = float(np.median(smooth[core]))
-    brightest = ndi.maximum_filter(smooth, 2 * EDGE_PX + 1)
-    near = ndi.distance_transform_edt(~core) <= EDGE_PX
+    brightest = ndi.maximum_filter(smooth, 2 * reach + 1)
+    near = ndi.distance_transform_edt(~core) <= reach
     return np.asarray(core | (near & (smooth < 0.5 * (ground + brightest))))
 
 
 def least_error_threshold(values: Image) -> float | None:
     """Return the grey value between ground and fibres; ``None`` where there is but one class."""
+    levels = _thresholds(values)
+    return levels[0] if levels else None
+
+
+def _thresholds(values: Image) -> list[float]:
+    """Return the threshold of least error, then those that part what lies below it again."""
     low, high = np.quantile(values, TAILS)
     if not high > low:
-        return None
+        return []
     counts, edges = np.histogram(np.clip(values, low, high), bins=N_BINS, range=(low, high))
     at, gain = _parted(counts)
-    if not gain > 0.0:
-        return None
-    # Fewer bins cannot be parted in two with a variance each.
-    while at >= 8:
-        lower, gain = _parted(counts[: at + 1])
-        if not gain > CLEARLY:
-            break
+    levels: list[float] = []
+    while gain > 0.0:
+        # Fewer bins cannot be parted in two with a variance each.
+        lower, gain = _parted(counts[: at + 1]) if at >= 8 else (0, 0.0)
+        # What is clearly two classes is parted before anything is called air.
+        if levels or not gain > CLEARLY:
+            levels.append(float(edges[at + 1]))
         at = lower
-    return float(edges[at + 1])
+    return levels
 
 
 def _parted(counts: NDArray[np.integer]) -> tuple[int, float]:

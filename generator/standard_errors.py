@@ -2,9 +2,10 @@
 
 They have two parts. How much another picture of the same mat would differ: from leaving out one of
 up to nine parts of the picture after another (the jackknife; Efron and Stein, Annals of Statistics
-9, 586 (1981)), times what fibres that run through several parts make of it. And how far the method
+9, 586 (1981)), times what fibres that run through several parts make of it, and for diameters from
+how many fibres the picture shows and how unlike they are. And how far the method
 is off, which is more where it is weak: few pixels a fibre, blur, looks at two scales that disagree,
-unlike fibres (thick ones hide thin ones).
+unlike fibres (thick ones hide thin ones), a ground that is hardly told from deep fibres.
 
 What the method's part is made of was found on virtual mats and on those of a second renderer, of
 which the judge has seen nothing; neither are those on which benchmarks report.
@@ -19,14 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator.estimates import bead_fraction_of, order_of
+from generator.ground import Ground
 from generator.reading import Reading
 
 N_PARTS = 3
 """So many parts a side for the standard errors, where the picture allows."""
 
 LEAST_PART_PX = 20
-PARTS_ALIKE = {"diameter": 1.7, "order": 2.2, "porosity": 1.7, "bead_fraction": 1.7}
-METHOD_ERROR = {"diameter": 0.022, "order": 0.02, "porosity": 0.003, "bead_fraction": 0.01}
+PARTS_ALIKE = {"diameter": 1.25, "order": 2.2, "porosity": 1.7, "bead_fraction": 1.7}
+METHOD_ERROR = {"diameter": 0.018, "order": 0.02, "porosity": 0.003, "bead_fraction": 0.01}
 """Of the diameter: relative to it, of sharp fibres of many pixels that are all alike."""
 
 COARSE_PX = 5.0
@@ -36,7 +38,15 @@ HAZY, UNLIKE = 0.06, 0.15
 USUAL_DISAGREEMENT = -0.035
 """Of the second look, where both are right."""
 
-PER_DISAGREEMENT, PER_BLUR, PER_SQUARED_SPREAD = 0.5, 0.6, 0.3
+PER_DISAGREEMENT, PER_BLUR, PER_SQUARED_SPREAD, PER_COARSENESS = 0.3, 0.4, 0.4, 0.024
+
+FIBRES_SHOWN, PER_SAMPLE = 2.4, 1.2
+"""So many fibres a picture holds for each time that their visible length spans it, as others cover
+most of each; and times the standard error of so many drawn at random."""
+
+POROSITY_SHARE, POROSITY_PER_PX, POROSITY_PER_BLUR = 0.04, 0.12, 0.3
+"""Standard error of porosity: of itself, over the fibres' pixels (edges are lost where they are
+thin), of the blur."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +85,9 @@ class Weakness:
     @property
     def method_error(self) -> float:
         """Standard error of the method, of the mean diameter."""
-        base = METHOD_ERROR["diameter"]
         return math.hypot(
-            base,
-            base * (COARSE_PX / max(self.diameter, 1.0)) ** 2,
+            METHOD_ERROR["diameter"],
+            PER_COARSENESS * (COARSE_PX / max(self.diameter, 1.0)) ** 2,
             PER_BLUR * max(self.blur, 0.0),
             PER_DISAGREEMENT * self.disagreement,
             PER_SQUARED_SPREAD * self.spread**2,
@@ -87,7 +96,7 @@ class Weakness:
 
 def standard_errors(
     readings: tuple[Reading, Reading],
-    void: NDArray[np.bool_],
+    ground: Ground,
     countable: NDArray[np.bool_],
     pixel: float,
     weakness: Weakness,
@@ -96,11 +105,12 @@ def standard_errors(
 
     Args:
         readings: for diameters, and for directions.
-        void: (height, width) mask of the air.
+        ground: the air, (height, width).
         countable: of what is not left out by hand.
         pixel: size of the first reading's pixels.
         weakness: of the picture.
     """
+    void = ground.mask
     rows, columns = (min(N_PARTS, n // LEAST_PART_PX) for n in void.shape)
     n = rows * columns
     if n < N_PARTS:
@@ -123,13 +133,32 @@ def standard_errors(
         )  # fmt: skip
     # The jackknife's own factor: n − 1 times the variance over what is left after each.
     spread = np.sqrt((n - 1) * np.var(np.array(values), axis=0))
-    mean_diameter = readings[0].mean_diameter or 0.0
-    own = METHOD_ERROR | {"diameter": pixel * mean_diameter * weakness.method_error}
+    mean_diameter = pixel * (readings[0].mean_diameter or 0.0)
+    sampling = PER_SAMPLE * weakness.spread / math.sqrt(_fibres_shown(readings[0]))
+    own = METHOD_ERROR | {
+        "diameter": mean_diameter * math.hypot(sampling, weakness.method_error),
+        "porosity": math.hypot(
+            METHOD_ERROR["porosity"],
+            POROSITY_SHARE * float(void[countable].mean()) if countable.any() else 0.0,
+            POROSITY_PER_PX / max(weakness.diameter, 1.0),
+            POROSITY_PER_BLUR * max(weakness.blur, 0.0),
+            ground.error,
+        ),
+    }
     errors = {
         name: math.hypot(PARTS_ALIKE[name] * one, own[name])
         for name, one in zip(METHOD_ERROR, spread, strict=True)
     }
     return {name: error if math.isfinite(error) else None for name, error in errors.items()}
+
+
+def _fibres_shown(reading: Reading) -> float:
+    """Return how many fibres the picture's visible length is made of."""
+    height, width = reading.grey.shape
+    # Mean length of the lines through a rectangle (Cauchy): π times its area over its perimeter.
+    chord = math.pi * height * width / (2.0 * (height + width))
+    length = 0.5 * float(reading.edges.length @ reading.fibre)
+    return max(FIBRES_SHOWN * length / chord, 1.0)
 
 
 def no_errors() -> dict[str, float | None]:

@@ -38,12 +38,14 @@ from generator.estimates import (
     inside_fibres,
     order_of,
 )
-from generator.fibres import find_fibres
-from generator.judge import BIN_VARIANCE, CENTRES
+from generator.fibres import count_fibres
+from generator.ground import Ground, find_ground
+from generator.judge import CENTRES
 from generator.outlines import Image
 from generator.populations import Population, populations
 from generator.pores import air, pore_diameters
 from generator.reading import Reading, averaged, coarseness, look_again, look_from_afar, read
+from generator.spreads import class_diameters, spread_of
 from generator.standard_errors import (
     USUAL_DISAGREEMENT,
     Weakness,
@@ -54,7 +56,7 @@ from generator.standard_errors import (
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # The border and the depth of a patch leave no edge in less.
 LEAST_SIDE_PX = 16
-VERSION = 4
+VERSION = 5
 """Of the method: statistics of another version are not to be compared, but measured again."""
 
 Axis = Literal["x", "y"]
@@ -187,7 +189,8 @@ def measure(
     countable = corrections.countable((reduced.shape[0], reduced.shape[1]), block)
     again = look_again(image, reading)
     # Whether there is air where a fibre was deleted is another matter.
-    void = _air(reduced, reading, block, countable)
+    ground = _air(reduced, reading, block, countable)
+    void = ground.mask
     reading, finer = corrections.applied(reading), corrections.applied(finer)
     afar, again = (None if one is None else corrections.applied(one) for one in (afar, again))
     unit = 1.0 if nm_per_pixel is None else nm_per_pixel
@@ -196,14 +199,15 @@ def measure(
     has_fibres = reading.mean_diameter is not None
     blank = not image.max() > image.min() or not countable.any()
     beads = find_beads(reading, afar)
-    weakness = _weakness(reading, again)
-    kinds = populations(CENTRES * pixel, reading.lengths) if has_fibres else ()
+    spread = spread_of(reading)
+    weakness = _weakness(reading, again, spread)
+    kinds = _populations(reading, pixel, spread)
     statistics = MicrostructureStatistics(
         nm_per_pixel=nm_per_pixel,
         rotation_axis=rotation_axis,
         width_px=image.shape[1],
         height_px=image.shape[0],
-        diameter=_diameters(reading, pixel, len(find_fibres(reading))),
+        diameter=_diameters(reading, pixel, spread),
         # Turned by a right angle cos 2θ changes its sign, and nothing else.
         order=sign * order_of(finer) if has_fibres else None,
         n_directions=round(float(finer.fibre.sum())) if has_fibres else 0,
@@ -216,15 +220,17 @@ def measure(
         standard_errors=(
             no_errors()
             if weakness is None
-            else standard_errors((reading, finer), void, countable, pixel, weakness)
+            else standard_errors((reading, finer), ground, countable, pixel, weakness)
         ),
         populations=kinds,
         blur_px=None
         if weakness is None
         else max(0.0, weakness.blur * reading.scale * (reading.mean_diameter or 0.0)),
-        doubts=() if weakness is None else (*weakness.doubts, *_mixture(kinds, nm_per_pixel)),
+        doubts=()
+        if weakness is None
+        else (*weakness.doubts, *ground.doubts, *_mixture(kinds, nm_per_pixel)),
     )
-    statistics = _with_added(statistics, reading, corrections)
+    statistics = _with_added(statistics, reading, corrections, spread)
     return Measured(statistics, reading, reduced, block, void, beads, n_unmatched)
 
 
@@ -241,38 +247,51 @@ def glance(grey: ArrayLike, nm_per_pixel: float | None = None) -> Shown:
     reading, finer = read(image)
     block = coarseness(image)
     pixel = reading.width_scale * (1.0 if nm_per_pixel is None else nm_per_pixel)
-    has_fibres = reading.mean_diameter is not None
+    mean = reading.mean_diameter
+    has_fibres = mean is not None
     is_blank = not image.max() > image.min()
     return Shown(
-        diameter=_diameters(reading, pixel, 1).mean,
+        diameter=None if mean is None else mean * pixel,
         order=order_of(finer) if has_fibres else None,
-        porosity=None if is_blank else float(_air(averaged(image, block), reading, block).mean()),
+        porosity=(
+            None if is_blank else float(_air(averaged(image, block), reading, block).mask.mean())
+        ),
         bead_fraction=bead_fraction_of(reading) if has_fibres else 0.0,
     )
 
 
-def _diameters(reading: Reading, pixel: float, n_fibres: int) -> Distribution:
-    if reading.mean_diameter is None:
+def _diameters(reading: Reading, pixel: float, spread: float | None) -> Distribution:
+    mean = reading.mean_diameter
+    if mean is None or spread is None:
         return Distribution(0)
-    diameters = Distribution.of(CENTRES * pixel, reading.lengths)
-    mean, sd = diameters.mean or 0.0, diameters.sd or 0.0
-    return replace(diameters, n=n_fibres, sd=math.sqrt(max(sd**2 - BIN_VARIANCE * mean**2, 0.0)))
+    diameters = Distribution.of(class_diameters(reading, spread) * pixel, reading.lengths)
+    mean *= pixel
+    return replace(diameters, n=count_fibres(reading), mean=mean, sd=spread * mean)
+
+
+def _populations(reading: Reading, pixel: float, spread: float | None) -> tuple[Population, ...]:
+    if spread is None:
+        return ()
+    kinds = populations(CENTRES * pixel, reading.lengths)
+    return (replace(kinds[0], sd=spread * kinds[0].mean),) if len(kinds) == 1 else kinds
 
 
 def _with_added(
-    statistics: MicrostructureStatistics, reading: Reading, corrections: Corrections
+    statistics: MicrostructureStatistics,
+    reading: Reading,
+    corrections: Corrections,
+    spread: float | None,
 ) -> MicrostructureStatistics:
     """Add fibres that a person marked, each as one more of those that were made out."""
     if not corrections.added:
         return statistics
     nm = statistics.nm_per_pixel or 1.0
     widths, cosines, angles = corrections.added_fibres
-    # What was seen at one place only is no fibre to be counted.
-    n = int((find_fibres(reading).n_places >= 2).sum())
-    base = n if statistics.diameter.mean is not None else 0
+    base = statistics.diameter.n
     values, weights = widths * nm, np.ones(widths.size)
     if base:
-        values = np.concatenate([CENTRES * reading.width_scale * nm, values])
+        classes = class_diameters(reading, spread) * reading.width_scale * nm
+        values = np.concatenate([classes, values])
         weights = np.concatenate([base * reading.lengths / reading.lengths.sum(), weights])
     diameter = Distribution.of(values, weights)
     total = base + widths.size
@@ -290,23 +309,24 @@ def _with_added(
 
 def _air(
     reduced: Image, reading: Reading, block: int, countable: NDArray[np.bool_] | None = None
-) -> NDArray[np.bool_]:
-    """Return the mask of the air in the averaged picture: never inside a fibre that was found."""
-    void = air(reduced, countable)
-    if reading.mean_diameter is None:
-        return void
-    return np.asarray(void & ~inside_fibres(reading, reduced.shape, block))
-
-
-def _weakness(reading: Reading, again: Reading | None) -> Weakness | None:
+) -> Ground:
+    """Return the air in the averaged picture: never inside a fibre that was found."""
     mean = reading.mean_diameter
     if mean is None:
+        return Ground(air(reduced, countable))
+    ground = find_ground(reduced, mean * reading.width_scale / block, reading.blur, countable)
+    inside = inside_fibres(reading, reduced.shape, block)
+    return replace(ground, mask=np.asarray(ground.mask & ~inside))
+
+
+def _weakness(reading: Reading, again: Reading | None, spread: float | None) -> Weakness | None:
+    mean = reading.mean_diameter
+    if mean is None or spread is None:
         return None
     other = None if again is None else again.mean_diameter
-    lengths = Distribution.of(CENTRES, reading.lengths)
     return Weakness(
         diameter=reading.width_scale * mean,
-        spread=(lengths.sd or 0.0) / mean,
+        spread=spread,
         blur=reading.blur,
         disagreement=(
             0.0

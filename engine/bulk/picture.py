@@ -25,9 +25,6 @@ FORMAT = 1
 
 THIN_PX = 5.0
 FEW_FIBRES = 20
-FEWEST_PLACES = 2
-"""An outline that was seen at one place only is no fibre to be counted."""
-
 FIBRE_COLUMNS = ("x_px", "y_px", "angle_deg", "width_px", "error_px", "n_places")
 
 
@@ -159,7 +156,7 @@ def _read(task: PictureTask) -> PictureReading:
 def _read_fibres(measured: Measured, picture: Opened, path: str | None) -> int:
     import numpy as np
 
-    from generator.fibres import find_fibres
+    from generator.fibres import FEWEST_PLACES, find_fibres
 
     fibres = find_fibres(measured.reading)
     sure = fibres.n_places >= FEWEST_PLACES
@@ -188,13 +185,15 @@ def _draw_overlay(picture: Opened, measured: Measured, path: Path) -> None:
 
 
 def _distribution(measured: Measured) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    from generator.judge import CENTRES
+    from generator.spreads import class_diameters
 
     reading, scale = measured.reading, measured.statistics.nm_per_pixel or 1.0
     if reading.mean_diameter is None:
         return (), ()
-    lengths = reading.lengths
-    classes = (float(c) for c in CENTRES * reading.width_scale * scale)
+    lengths, diameter = reading.lengths, measured.statistics.diameter
+    spread = None if not diameter.mean else (diameter.sd or 0.0) / diameter.mean
+    moved = class_diameters(reading, spread) * reading.width_scale * scale
+    classes = (float(diameter_class) for diameter_class in moved)
     return tuple(classes), tuple(float(share) for share in lengths / lengths.sum())
 
 

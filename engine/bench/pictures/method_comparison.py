@@ -80,6 +80,15 @@ def compare_methods(
     for number, (group, picture, truth) in enumerate(_pictures(n, seed), 1):
         verdicts += [_verdict(group, method, picture, truth) for method in METHODS]
         progress(group, number, total)
+        if out is not None and number < total:  # a run that is stopped keeps what it has
+            write_json(out, _document(n, seed, verdicts))
+    document = _document(n, seed, verdicts)
+    if out is not None:
+        write_json(out, document)
+    return document
+
+
+def _document(n: int, seed: int, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     document: dict[str, Any] = finite(
         {
             "kind": "methods",
@@ -89,8 +98,6 @@ def compare_methods(
             "verdicts": [asdict(verdict) for verdict in verdicts],
         }
     )
-    if out is not None:
-        write_json(out, document)
     return document
 
 
