@@ -90,6 +90,24 @@ def folder(initialised: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return made
 
 
+Prepare = Callable[[Path, Callable[[], None]], None]
+
+
+@pytest.fixture(scope="module")
+def prepare(tmp_path_factory: pytest.TempPathFactory) -> Prepare:
+    """Return a function that fills a folder by some work; in later tests of the file by a copy."""
+    home = tmp_path_factory.mktemp("prepared")
+
+    def fill(folder: Path, work: Callable[[], None]) -> None:
+        if (copy := home / folder.name).exists():
+            shutil.copytree(copy, folder, dirs_exist_ok=True)
+        else:
+            work()
+            shutil.copytree(folder, copy)
+
+    return fill
+
+
 @pytest.fixture
 def workspace(folder: Path) -> Iterator[Workspace]:
     """Return a fresh, open workspace."""

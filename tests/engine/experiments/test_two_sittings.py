@@ -13,10 +13,13 @@ SETTINGS = ["flow_rate=0.4", "concentration=18", "voltage=18", "collector_speed=
 
 
 @pytest.fixture
-def sheet(engine, folder) -> Path:
-    for value in ("88", "90"):
-        engine("log", "--new", *SETTINGS, f"{ALONG}={value}")
-    engine("propose", "--n", 3, "--strategy", "sobol", "--csv", "sheet.csv")
+def sheet(engine, folder, prepare) -> Path:
+    def work() -> None:
+        for value in ("88", "90"):
+            engine("log", "--new", *SETTINGS, f"{ALONG}={value}")
+        engine("propose", "--n", 3, "--strategy", "sobol", "--csv", "sheet.csv")
+
+    prepare(folder, work)
     return folder / "sheet.csv"
 
 

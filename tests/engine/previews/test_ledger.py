@@ -17,8 +17,14 @@ AT = ("--at", "temperature=22", "--at", "humidity=50")
 
 
 @pytest.fixture
-def compared(folder: Path, toy: Path, engine) -> Path:
+def compared(folder: Path, toy: Path, engine, prepare) -> Path:
     """Return a workspace with two drawn runs, one of them with its micrograph."""
+    prepare(folder, lambda: draw_and_compare(folder, engine))
+    return folder
+
+
+def draw_and_compare(folder: Path, engine) -> None:
+    """Have two runs drawn, and record the micrograph of one."""
     assert engine("propose", "--n", 2, *AT, "--seed", 3, "--strategy", "sobol").exit_code == 0
     rng = np.random.default_rng(0)
     grey = np.full((96, 96), 30, dtype=np.uint8)
@@ -31,7 +37,6 @@ def compared(folder: Path, toy: Path, engine) -> Path:
     assert logged.exit_code == 0, logged.err
     with Workspace.open(folder / "config.toml") as workspace:
         assert measure_previewed(workspace) == []
-    return folder
 
 
 def test_drawn_runs(compared: Path) -> None:

@@ -51,11 +51,19 @@ WORTH = {"DMF": 3.0, "water": 0.0, "ethanol": 1.0}
 
 
 @pytest.fixture
-def kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Path:
+def kitchen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine, prepare: Callable[..., None]
+) -> Path:
     """Return a workspace with twelve runs, and two proposals, one with DMF."""
     made = tmp_path / "kitchen"
     made.mkdir()
     monkeypatch.chdir(made)
+    prepare(made, lambda: furnish(made, engine))
+    return made
+
+
+def furnish(made: Path, engine: Engine) -> None:
+    """Make the workspace where the command line stands."""
     assert engine("init", "--template", "blank").exit_code == 0
     rest = (made / "config.toml").read_text(encoding="utf-8")
     tables = rest[: rest.index("[campaign]")], rest[rest.rindex("threshold = 0.0") + 16 :]
@@ -76,7 +84,6 @@ def kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> 
     for solvent in ("DMF", "water"):
         words = ("-n", 1, "--strategy", "sobol", "--fix", f"solvent={solvent}", "--fix", "heat=70")
         assert engine("propose", *words).exit_code == 0
-    return made
 
 
 def revise(engine: Engine, folder: Path, *edits: tuple[str, str]) -> Any:
