@@ -39,6 +39,7 @@ class Page:
         options.binary_location = str(CHROMIUM)
         for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
                      "--disable-background-networking", "--disable-component-update",
+                     "--disable-gpu", "--disable-extensions",
                      "--window-size=1280,1000"):  # fmt: skip
             options.add_argument(word)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
