@@ -14,11 +14,15 @@ import pytest
 from shared_fits import share_fits
 from typer.testing import CliRunner
 
+from db import schema
+from db.urls import sqlite_path
 from engine.campaign import Campaign
 from engine.cli.app import app
 from engine.workspace import Workspace
 from engine.workspace.init import initialise
 from engine.workspace.settings import read_campaign_file
+
+_EMPTY_BYTES = 4096  # a page: of a file that only had its journal's mode set
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "engine" / "templates"
@@ -57,6 +61,29 @@ def call(words: Sequence[object], *, stdin: str | None = None) -> Answer:
 def shared_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fit the same data twice in a process, not in each test."""
     share_fits(monkeypatch)
+
+
+_migrated: list[bytes] = []
+"""A SQLite file with all tables, once a test of this process has had one made."""
+
+
+@pytest.fixture(autouse=True)
+def migrated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy the tables of a new SQLite file from the first: tests/db is where migrations run."""
+    migrate = schema.migrate
+
+    def copied(url: str) -> str:
+        path = sqlite_path(url)
+        is_new = path is not None and path.stat().st_size <= _EMPTY_BYTES
+        if is_new and _migrated:
+            path.write_bytes(_migrated[0])
+            return "none"
+        former = migrate(url)
+        if is_new:
+            _migrated.append(path.read_bytes())
+        return former
+
+    monkeypatch.setattr(schema, "migrate", copied)
 
 
 @pytest.fixture(scope="session")
