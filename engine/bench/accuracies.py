@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,9 +36,14 @@ def accuracies(
     named = tables_named(by_commas([tables] if tables else []))
     n_fits = len(named) * folds * len(MODELS)
     with progress_bar(n_fits, "fits", stages_add_up=False) as progress:
-        document = accuracy_of_tables(data, named, folds=folds, seed=seed, progress=progress)
-    if out is not None:
-        write_json(out, document)
+        document = accuracy_of_tables(
+            data,
+            named,
+            folds=folds,
+            seed=seed,
+            progress=progress,
+            keep=None if out is None else partial(write_json, out),
+        )
     show(document, lambda: print_accuracies(document), as_json=as_json, files=(out,))
 
 
@@ -48,14 +54,16 @@ def accuracy_of_tables(
     folds: int = 10,
     seed: int = 0,
     progress: Progress = silent,
+    keep: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Return mean R², NLPD and coverage over the outcomes of each table, and what they differ by.
+
+    ``keep`` is given all of it after each table.
 
     Raises:
         NotFoundError, DataError: a table is not there, or not as described.
         UsageError: more folds than recipes.
     """
-    from engine.bench.harness.environment import environment
     from engine.bench.models.accuracy import AccuracyConfig, accuracy
     from engine.bench.search.finished_tables import read_finished
 
@@ -79,12 +87,20 @@ def accuracy_of_tables(
         )
         document = accuracy(config, campaign, runs, progress=hear)
         rows[name] = {"n": len(runs), **document["summary"]}
+        if keep is not None:
+            keep(_document(rows, folds, seed))
+    return _document(rows, folds, seed)
+
+
+def _document(rows: Mapping[str, Any], folds: int, seed: int) -> dict[str, Any]:
+    from engine.bench.harness.environment import environment
+
     return {
         "kind": "accuracies",
         "folds": folds,
         "seed": seed,
         "environment": environment(),
-        "tables": rows,
+        "tables": dict(rows),
     }
 
 

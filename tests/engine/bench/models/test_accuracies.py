@@ -15,9 +15,15 @@ def test_a_smooth_table_is_predicted_by_both_models(tmp_path, capsys) -> None:
     rows = "".join(f"{share:.3f},{np.sin(3 * share):.4f}\n" for share in shares)
     (tmp_path / "inks.csv").write_text("share,colour\n" + rows, encoding="utf-8")
     stages: list[tuple[str, int]] = []
+    written: list[list[str]] = []
     document = accuracy_of_tables(
-        tmp_path, {"inks": INKS}, folds=2, progress=lambda *s: stages.append(s[:2])
+        tmp_path,
+        {"inks": INKS},
+        folds=2,
+        progress=lambda *s: stages.append(s[:2]),
+        keep=lambda document: written.append(list(document["tables"])),
     )
+    assert written == [["inks"]]
     row = document["tables"]["inks"]
     assert row["n"] == 16
     assert min(row["models"][name]["mean_r2"] for name in ("gp", "botorch")) > 0.8
