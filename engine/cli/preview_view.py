@@ -78,7 +78,7 @@ def show_previews(
 def _expected(name: str, interval: Interval | None) -> str:
     if interval is None:
         return "–"
-    form = ".0f" if name == "diameter" else ".2f"
+    form = ".0f" if name == "diameter" else "z.2f"
     if interval.lower is None or interval.upper is None:
         return format(interval.mean, form)
     return f"{interval.mean:{form}} ({interval.lower:{form}}–{interval.upper:{form}})"

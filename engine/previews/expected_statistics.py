@@ -200,9 +200,9 @@ def errors_of(statistics: Mapping[str, Any] | None) -> dict[str, float]:
 def worded(name: str, value: float | None) -> str:
     """Return a statistic as people read it.
 
-    >>> worded("diameter", 611.7), worded("order", 0.314), worded("porosity", None)
-    ('612 nm', '0.31', '–')
+    >>> worded("diameter", 611.7), worded("order", -0.001), worded("porosity", None)
+    ('612 nm', '0.00', '–')
     """
     if value is None:
         return "–"
-    return f"{value:.0f} nm" if name == "diameter" else f"{value:.2f}"
+    return f"{value:.0f} nm" if name == "diameter" else f"{value:z.2f}"

@@ -47,8 +47,8 @@ def test_classes_spread_as_told_and_keep_their_mean(bars: np.ndarray, spread: fl
     moved, lengths = class_diameters(reading, spread), reading.lengths
     mean = np.average(moved, weights=lengths)
     assert mean == pytest.approx(np.average(CENTRES, weights=lengths))
-    told = np.sqrt(np.average((moved - mean) ** 2, weights=lengths)) / mean
-    assert told == pytest.approx(spread, rel=0.5)
+    cv = np.sqrt(np.average((moved - mean) ** 2, weights=lengths)) / mean
+    assert cv == pytest.approx(spread, rel=0.5)
     assert (np.diff(moved) > 0).all()
     assert (class_diameters(reading, None) == CENTRES).all()
 

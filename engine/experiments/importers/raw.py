@@ -26,7 +26,8 @@ class RawTable:
     """A table as text. ``numbers[i]`` is the row that a spreadsheet shows for ``rows[i]``.
 
     Every row has as many cells as there are ``headings``. ``may_use_decimal_comma``: cells are
-    separated by something else than a comma, so that ``1,5`` can be a number.
+    separated by something else than a comma, so that ``1,5`` can be a number. ``heading_row``: the
+    row in which the headings stand, below titles.
     """
 
     source: str
@@ -35,6 +36,7 @@ class RawTable:
     numbers: tuple[int, ...]
     notes: tuple[str, ...] = ()
     may_use_decimal_comma: bool = False
+    heading_row: int = 1
     merged: frozenset[tuple[int, int]] = frozenset()
     """Row number and column of each cell whose value a workbook shows over several rows."""
 
@@ -115,6 +117,7 @@ def assemble(
             *_mixed_percent(headings, rows),
         ),
         may_use_decimal_comma=decimal_comma,
+        heading_row=records[0][0],
     )
 
 

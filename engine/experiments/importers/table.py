@@ -153,6 +153,7 @@ def read_rows(
     )
     columns, problems = map_headings(raw.headings, vocabulary, kinds=kinds)
     problems += check(columns)
+    problems = _in_heading_row(problems, raw)
     if problems:
         problems += _headings_further_down(raw, vocabulary, len(columns.understood))
         problems += _names_in_a_column(raw, vocabulary, len(columns.understood))
@@ -166,6 +167,11 @@ def read_rows(
         for number, texts in zip(numbers.raw.numbers, numbers.raw.rows, strict=True)
     ]
     return RowTable(numbers.raw, columns, rows, reader)
+
+
+def _in_heading_row(problems: Sequence[RowProblem], raw: RawTable) -> list[RowProblem]:
+    """Place what is wrong with headings in the row in which they stand, titles above counted."""
+    return [replace(problem, row=raw.heading_row) for problem in problems]
 
 
 def _headings_further_down(
@@ -218,7 +224,7 @@ def read_conditions(
     if require_controlled:
         problems += missing_columns(_everywhere(campaign), columns, raw.headings)
     if problems:
-        raise ImportRefusedError(raw.source, problems)
+        raise ImportRefusedError(raw.source, _in_heading_row(problems, raw))
     numbers = plain_numbers(raw, columns, campaign)
     raw = numbers.raw
     reader = CellReader(campaign, numbers.decimal_comma, list(numbers.problems))

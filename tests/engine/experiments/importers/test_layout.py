@@ -7,7 +7,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from engine.errors import DataError
+from engine.errors import DataError, ImportRefusedError
 from engine.experiments.importers.reading import read_table
 from engine.experiments.importers.table import read_runs
 
@@ -50,6 +50,17 @@ def test_titles_are_left_aside_and_told(tmp_path, above, delimiter, kind) -> Non
     assert raw.numbers == (len(above) + 2, len(above) + 3)
     assert len(raw.notes) == bool(above)
     assert not above or "above the headings left aside" in raw.notes[0]
+
+
+@pytest.mark.parametrize(("above", "row"), [([], 1), (["Runs of May"], 2), (["Runs", "", "x"], 4)])
+@pytest.mark.parametrize(("delimiter", "kind"), [(",", "csv"), ("", "xlsx")])
+def test_what_is_wrong_with_headings_is_placed_in_their_row(
+    tmp_path, nanofibre, above, row, delimiter, kind
+) -> None:
+    path = write(tmp_path, [*above, "label|voltge|flow_rate", *PLAIN[1:]], delimiter, kind)
+    with pytest.raises(ImportRefusedError) as caught:
+        read_runs(path, nanofibre, max_rows=9)
+    assert {problem.row for problem in caught.value.problems} == {row}
 
 
 def test_a_title_with_commas_over_semicolons(tmp_path) -> None:
