@@ -62,18 +62,23 @@ class DroppedPictures:
         return self.folder / "out"
 
     @property
-    def names(self) -> list[str]:
-        """The files that were sent."""
-        return sorted(path.name for path in self.pictures.iterdir() if path.is_file())
+    def files(self) -> list[Path]:
+        """The files that were sent, in sub-folders too."""
+        return sorted(path for path in self.pictures.rglob("*") if path.is_file())
 
-    def refuse_too_many(self, n_bytes: int = 0) -> None:
-        """Refuse more than is read at once, ``n_bytes`` of it yet to come.
+    @property
+    def names(self) -> list[str]:
+        """Their names, with ``/`` between folders."""
+        return [path.relative_to(self.pictures).as_posix() for path in self.files]
+
+    def refuse_too_many(self, n_files: int = 0, n_bytes: int = 0) -> None:
+        """Refuse more than is read at once, ``n_files`` of ``n_bytes`` yet to come.
 
         Raises:
             StateError: there are too many of them, or too large ones.
         """
-        sizes = [path.stat().st_size for path in self.pictures.iterdir()]
-        if len(sizes) > MOST_PICTURES:
+        sizes = [path.stat().st_size for path in self.files]
+        if len(sizes) + n_files > MOST_PICTURES:
             raise StateError(
                 f"expected at most {MOST_PICTURES} files at once, got more; read the rest apart"
             )
@@ -101,6 +106,13 @@ class DroppedPictures:
             raise NotFoundError(f"there is no table '{name}' of these pictures")
         return path
 
+    @property
+    def tables(self) -> list[str]:
+        """The names of the tables that are there."""
+        with suppress(NotFoundError):
+            return [name for name in TABLES if self.table(name)]
+        return []
+
     def overlay(self, number: int) -> Path:
         """Return the overlay of a picture, by its place in the table, from 1.
 
@@ -118,6 +130,16 @@ class DroppedPictures:
     def histograms(self) -> list[Path]:
         """The drawings of distributions, a sample each."""
         return sorted((self.out / "histograms").glob("*.png"))
+
+    def histogram(self, number: int) -> Path:
+        """Return one of them, from 1.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        if not 0 < number <= len(self.histograms):
+            raise NotFoundError(f"there is no distribution {number} of these pictures")
+        return self.histograms[number - 1]
 
     def remove(self) -> None:
         """Remove pictures and results."""

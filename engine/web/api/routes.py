@@ -13,6 +13,7 @@ from engine.web.api import (
     description,
     experiments,
     proposals,
+    readings,
     run_lists,
 )
 from engine.web.api.common import checked, known_names
@@ -20,7 +21,16 @@ from engine.web.campaigns import require_campaign
 
 router = APIRouter(prefix=API, dependencies=[Depends(checked), Depends(known_names)])
 router.include_router(campaigns.router)
-for _module in (description, proposals, run_lists, experiments, corrections, curves, asking):
+for _module in (
+    description,
+    proposals,
+    run_lists,
+    experiments,
+    corrections,
+    curves,
+    readings,
+    asking,
+):
     router.include_router(
         _module.router,
         prefix=f"{CAMPAIGNS}/{{campaign}}",

@@ -112,3 +112,22 @@ def test_pictures_are_dropped_and_read(page: Page, place: Workspace) -> None:
     page.judge("pictures-read")
     with place.database.read() as tx:
         assert len(tx.micrographs.paths()) == 1  # the run's own
+
+
+def test_a_folder_is_read_with_its_sub_folders(page: Page, place: Workspace) -> None:
+    folder = place.root / "scans"
+    for seed, name in enumerate(("PCL/1", "PCL/2", "PVA/1")):
+        path = folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mat(seed, (96, 128)).save(path)
+    (folder / "notes.docx").write_text("no picture")
+    page.get("/pictures")
+    page.find("#folder").send_keys(str(folder))
+    page.wait(lambda: "3 files are chosen" in page.text(), 10)
+    page.type("#nm_per_pixel", "80")
+    page.click(".drop .button.main")
+    page.wait(lambda: "table.csv" in page.text(), 120)
+    page.watch()
+    assert page.text().count("scans/PCL/1.png") == 1
+    samples = [row.text for row in page.all("section:nth-of-type(2) tbody th")]
+    assert samples == ["scans/PCL", "scans/PVA"]

@@ -134,6 +134,26 @@ def test_what_cannot_be_is_told(login, people: Workspace, state, names, fields, 
     assert state() == before
 
 
+def test_what_was_sent_waits_until_the_form_is_right(login, people: Workspace) -> None:
+    browser = login("otto")
+    wrong = browser.post(AT, {"nm_per_pixel": "-3"}, files=files("x/1.png", "y/1.png"))
+    assert "2 files are here already" in wrong.text
+    (dropped,) = all_dropped(people, 1)
+    assert f'name="pictures" value="{dropped.token}"' in wrong.text
+    again = {"nm_per_pixel": "80", "pictures": dropped.token}
+    address = browser.post(AT, again).headers["location"]
+    assert address.endswith(dropped.token)
+    work(people, READING, TASK_HANDLERS)
+    page = browser.get(address).text
+    table = rows(browser.get(f"{address}/tables/table.csv").text)
+    assert [(row["picture"], row["sample"]) for row in table] == [
+        ("x/1.png", "x"),
+        ("y/1.png", "y"),
+    ]
+    assert "What was measured on y/1.png" in page
+    assert browser.get(f"{address}/overlays/2").status_code == 200
+
+
 def test_too_many_are_refused_and_removed(login, people: Workspace, monkeypatch) -> None:
     monkeypatch.setattr("engine.bulk.dropped.MOST_PICTURES", 2)
     answer = login("otto").post(AT, files=files("a.png", "b.png", "c.png"))
