@@ -96,7 +96,7 @@ def version_of(workspace: Workspace, tx: Transaction, model_id: int) -> ModelVer
     record, _ = workspace.active_campaign(tx)
     version = tx.models.get(model_id)
     if version is None or version.campaign_id != record.id:
-        ids = ", ".join(str(one.id) for one in tx.models.all_of(record.id)) or "none"
+        ids = ", ".join(str(model.id) for model in tx.models.all_of(record.id)) or "none"
         raise NotFoundError(f"there is no model {model_id} of '{record.name}'; recorded are: {ids}")
     return version
 
@@ -170,21 +170,21 @@ def prune(
     ids: list[int] = []
     with workspace.database.write("models prune", detail=f"keep {keep}") as tx:
         record, _ = workspace.active_campaign(tx)
-        everything = [v for v in tx.models.all_of(record.id) if not v.is_pruned]
-        for one in ModelKind if kind is None else (kind,):
-            ids += _prunable(tx, record.id, one, everything, keep)
+        every_version = [v for v in tx.models.all_of(record.id) if not v.is_pruned]
+        for pruned_kind in ModelKind if kind is None else (kind,):
+            ids += _prunable(tx, record.id, pruned_kind, every_version, keep)
         # Two versions of the same content share a folder.
-        kept_paths = {v.artifact_path for v in everything if v.id not in ids}
-        paths = {v.artifact_path for v in everything if v.id in ids} - kept_paths
+        kept_paths = {v.artifact_path for v in every_version if v.id not in ids}
+        paths = {v.artifact_path for v in every_version if v.id in ids} - kept_paths
         folders = [workspace.data_dir / path for path in sorted(paths)]
         n_bytes = sum(folder_bytes(folder) for folder in folders)
         if not is_dry_run:
             for id_ in ids:
                 tx.models.mark_pruned(id_)
-            pruned = {v.sha256 for v in everything if v.id in ids}
+            pruned = {v.sha256 for v in every_version if v.id in ids}
             # Embeddings go with the encoder that made them, unless another version has the same
             # weights.
-            tx.embeddings.forget(pruned - {v.sha256 for v in everything if v.id not in ids})
+            tx.embeddings.forget(pruned - {v.sha256 for v in every_version if v.id not in ids})
     if not is_dry_run:
         for folder in folders:
             try:
@@ -203,13 +203,13 @@ def _prunable(
     tx: Transaction,
     campaign_id: int,
     kind: ModelKind,
-    everything: Sequence[ModelVersionRecord],
+    every_version: Sequence[ModelVersionRecord],
     keep: int,
 ) -> list[int]:
     order = stack(list(tx.models.promotions(campaign_id, kind)))
     # What serves, and what a rollback would bring back.
-    needed = {one for one in order[-2:] if one is not None}
-    versions = [v for v in everything if v.kind is kind]
+    needed = {id_ for id_ in order[-2:] if id_ is not None}
+    versions = [v for v in every_version if v.kind is kind]
     needed |= {v.id for v in versions[len(versions) - keep :]} if keep else set()
     needed |= {v.id for v in versions if v.status is ModelStatus.CHAMPION}
     return [v.id for v in versions if v.id not in needed]
@@ -231,9 +231,9 @@ def orphans(workspace: Workspace) -> list[Path]:
             if not version.is_pruned
         }
     return [
-        one
-        for one in sorted(home.iterdir())
-        if one.name not in ids and not one.name.startswith(TAKEN_UP)
+        folder
+        for folder in sorted(home.iterdir())
+        if folder.name not in ids and not folder.name.startswith(TAKEN_UP)
     ]
 
 
@@ -253,7 +253,7 @@ def _entry(workspace: Workspace, tx: Transaction, version: ModelVersionRecord) -
         version,
         tuple(problems(workspace.data_dir, version)),
         next((run for run in runs if run.model_version_id == version.id), None),
-        tuple(one for one in promotions if one.model_version_id == version.id),
+        tuple(p for p in promotions if p.model_version_id == version.id),
     )
 
 

@@ -82,7 +82,7 @@ def common_language(campaign: Campaign, base: Words, sources: Sequence[Vocable])
     for source in sources:
         builder.add_new_words(source)
     names = Names(dict(builder.parameters), dict(builder.outcomes))
-    vocabulary = builder.words
+    vocabulary = builder.vocabulary
     own_places = set(match_axes(axes_of(campaign), vocabulary, names).places.values())
     understood = {}
     for source in sources:
@@ -141,7 +141,7 @@ class _Builder:
 
     def __init__(self, campaign: Campaign, base: Words) -> None:
         self.campaign = campaign
-        self.words = base
+        self.vocabulary = base
         self.axes = {axis.name: axis for axis in axes_of(campaign)}
         self.parameters: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
@@ -178,7 +178,7 @@ class _Builder:
 
     def _parameter(self, source: Vocable, ours: str, theirs: Axis) -> str:
         """Return the model's word for a parameter of the campaign that is theirs as well."""
-        available = {spec.name for spec in self.words.parameters}
+        available = {spec.name for spec in self.vocabulary.parameters}
         if ours not in self.axes:
             if ours in available:
                 return ours
@@ -190,17 +190,17 @@ class _Builder:
             )
         places = self._matched()
         if ours in places:
-            return self.words.parameters[places[ours]].name
-        alone = match_axes((theirs,), self.words).places
+            return self.vocabulary.parameters[places[ours]].name
+        alone = match_axes((theirs,), self.vocabulary).places
         place = alone.get(theirs.name)
         if place is not None and place not in places.values():
-            self.parameters[ours] = self.words.parameters[place].name
+            self.parameters[ours] = self.vocabulary.parameters[place].name
             return self.parameters[ours]
         return self._new_parameter(self.axes[ours])
 
     def _outcome(self, source: Vocable, ours: str, theirs: str) -> str:
         if not self._knows_outcome(ours):
-            available = sorted({*self.campaign.outcomes, *self.words.outcomes})
+            available = sorted({*self.campaign.outcomes, *self.vocabulary.outcomes})
             raise UsageError(
                 f"{field_mark('map')} {ours}={theirs}: neither the campaign "
                 f"'{self.campaign.name}' nor the model has an outcome '{ours}'."
@@ -208,25 +208,25 @@ class _Builder:
             )
         if ours not in self.campaign.outcomes:
             return ours
-        places = outcome_places(self.campaign, self.words, Names(outcomes=self.outcomes))
+        places = outcome_places(self.campaign, self.vocabulary, Names(outcomes=self.outcomes))
         if ours in places:
-            return self.words.outcomes[places[ours]]
-        alone = match_outcomes([theirs], self.words).get(theirs)
+            return self.vocabulary.outcomes[places[ours]]
+        alone = match_outcomes([theirs], self.vocabulary).get(theirs)
         if alone is not None and alone not in places.values():
-            self.outcomes[ours] = self.words.outcomes[alone]
+            self.outcomes[ours] = self.vocabulary.outcomes[alone]
             return self.outcomes[ours]
-        self.words = Words(self.words.parameters, (*self.words.outcomes, ours))
+        self.vocabulary = Words(self.vocabulary.parameters, (*self.vocabulary.outcomes, ours))
         return ours
 
     def _knows_outcome(self, name: str) -> bool:
-        return name in self.campaign.outcomes or name in self.words.outcomes
+        return name in self.campaign.outcomes or name in self.vocabulary.outcomes
 
     def add_new_words(self, source: Vocable) -> None:
         """Let the model learn the campaign's words that it lacks and this source has."""
         mapping = self.mappings[source.name]
         places = self._matched()
         lacking = [a for a in self.axes.values() if a.name not in places and not a.is_categorical]
-        open_axes = match_axes(source.axes, self.words, mapping).left_out
+        open_axes = match_axes(source.axes, self.vocabulary, mapping).left_out
         theirs = [axis for axis in source.axes if axis.name in open_axes]
         pseudo = Words(tuple(_spec(axis) for axis in lacking), ())
         matching = match_axes(theirs, pseudo)
@@ -234,22 +234,26 @@ class _Builder:
             name = self._new_parameter(lacking[match.index])
             mapping = Names({**mapping.parameters, match.axis.name: name}, mapping.outcomes)
         self.mappings[source.name] = mapping
-        places = outcome_places(self.campaign, self.words, Names(outcomes=self.outcomes))
+        places = outcome_places(self.campaign, self.vocabulary, Names(outcomes=self.outcomes))
         unmatched = tuple(name for name in self.campaign.outcomes if name not in places)
         aliases = {outcome.name: outcome.aliases for outcome in source.outcomes}
-        matched = match_outcomes(list(aliases), self.words, mapping, aliases)
+        matched = match_outcomes(list(aliases), self.vocabulary, mapping, aliases)
         free = [name for name in aliases if name not in matched]
         for name, place in match_outcomes(free, Words((), unmatched), None, aliases).items():
-            self.words = Words(self.words.parameters, (*self.words.outcomes, unmatched[place]))
+            self.vocabulary = Words(
+                self.vocabulary.parameters, (*self.vocabulary.outcomes, unmatched[place])
+            )
             mapping = Names(mapping.parameters, {**mapping.outcomes, name: unmatched[place]})
         self.mappings[source.name] = mapping
 
     def _matched(self) -> dict[str, int]:
         mapping = Names(parameters=self.parameters)
-        return match_axes(tuple(self.axes.values()), self.words, mapping).places
+        return match_axes(tuple(self.axes.values()), self.vocabulary, mapping).places
 
     def _new_parameter(self, axis: Axis) -> str:
-        self.words = Words((*self.words.parameters, _spec(axis)), self.words.outcomes)
+        self.vocabulary = Words(
+            (*self.vocabulary.parameters, _spec(axis)), self.vocabulary.outcomes
+        )
         return axis.name
 
 

@@ -110,12 +110,12 @@ def spins(campaign: Campaign) -> SpinMatch:
         quantities = {**named, **short, **room}
     else:
         return SpinMatch(False, {**named, **short}, _reason(named, misses))
-    matches = ", ".join(f"{name} ({words})" for name, words in quantities.items())
+    matches = ", ".join(f"{name} ({quantity})" for name, quantity in quantities.items())
     return SpinMatch(True, quantities, f"electrospinning, by {matches}")
 
 
 def _reason(named: Mapping[str, str], misses: list[str]) -> str:
-    matches = ", ".join(f"{name} ({words})" for name, words in named.items()) or "none"
+    matches = ", ".join(f"{name} ({quantity})" for name, quantity in named.items()) or "none"
     near = f" ({'; '.join(misses[:2])})" if misses else ""
     return (
         "the campaign's parameters are not electrospinning's: expected a voltage with one more of "

@@ -50,10 +50,10 @@ def is_guessable(password: str, name: str) -> bool:
     """Whether a password is little more than common words, rows of keys, years or the name."""
     text = _without_repetitions(password)
     # The longest first: "administrator" is one piece, not "admin" and nine letters.
-    words = sorted((*_COMMON.split(), _without_repetitions(name)), key=len, reverse=True)
+    common = sorted((*_COMMON.split(), _without_repetitions(name)), key=len, reverse=True)
     pieces, place = 0, 0
     while place < len(text) and pieces < LEAST_PIECES:
-        place += _length_of_piece(text, place, [word for word in words if len(word) > 2])
+        place += _length_of_piece(text, place, [word for word in common if len(word) > 2])
         pieces += 1
     return pieces < LEAST_PIECES
 
@@ -62,10 +62,10 @@ def _without_repetitions(text: str) -> str:
     return _REPEATED.sub(lambda match: match[1] or match[2], text.casefold())
 
 
-def _length_of_piece(text: str, place: int, words: list[str]) -> int:
+def _length_of_piece(text: str, place: int, common: list[str]) -> int:
     plain = text.translate(_LEET)
     lengths = [1]
-    lengths += [len(w) for w in words if w in (text[place:][: len(w)], plain[place:][: len(w)])]
+    lengths += [len(w) for w in common if w in (text[place:][: len(w)], plain[place:][: len(w)])]
     year = _YEAR.match(text, place)
     lengths += [4] if year else []
     end = place + 3

@@ -56,10 +56,10 @@ def readings_of(workspace: Workspace, campaign_id: int) -> list[tuple[DroppedPic
     """Return the readings of a campaign that are still here, newest first, with their jobs."""
     tasks = tasks_of_readings(workspace)
     dropped = all_dropped(workspace, campaign_id)
-    return [(each, tasks[each.token]) for each in dropped if each.token in tasks]
+    return [(folder, tasks[folder.token]) for folder in dropped if folder.token in tasks]
 
 
-def plain_place(sent: str) -> PurePosixPath:
+def plain_place(name: str) -> PurePosixPath:
     """Return where a file is kept: its plain name, below the plain names of its folders.
 
     Raises:
@@ -68,7 +68,7 @@ def plain_place(sent: str) -> PurePosixPath:
     >>> str(plain_place("PCL 12 kV/a_1.tif")), str(plain_place("C:\\\\x\\\\..\\\\..\\\\b.tif"))
     ('PCL 12 kV/a_1.tif', 'C_/x/b.tif')
     """
-    *folders, name = sent.replace("\\", "/").split("/")
+    *folders, name = name.replace("\\", "/").split("/")
     folders = [folder for folder in folders if folder.strip(" .")]
     if len(folders) > MOST_FOLDERS:
         raise UsageError(
@@ -116,7 +116,7 @@ def lay_pictures(
         for file, place in zip(files, places, strict=True):
             path = dropped.pictures / place
             if path.exists() or any(
-                (dropped.pictures / above).is_file() for above in place.parents
+                (dropped.pictures / folder).is_file() for folder in place.parents
             ):
                 raise UsageError(f"expected names that differ, got {place} twice")
             pictures.laid.append(path)
@@ -128,21 +128,21 @@ def lay_pictures(
         raise
 
 
-def sample_of(sent: str | None) -> str | None:
+def sample_of(text: str | None) -> str | None:
     """Return what one sample is: ``folder``, ``name`` or a pattern; ``None``: as the names say.
 
     Raises:
         UsageError: it is something else; a table of samples would be a file of the server's.
     """
-    if not sent:
+    if not text:
         return None
-    if sent not in ("folder", "name") and sent.count("{sample}") != 1:
+    if text not in ("folder", "name") and text.count("{sample}") != 1:
         raise UsageError(
             f"expected folder, name, or a pattern with {{sample}} once, as '{{sample}}_*.tif', "
-            f"got '{sent}'",
+            f"got '{text}'",
             field="sample",
         )
-    return sent
+    return text
 
 
 def start_reading(

@@ -53,7 +53,7 @@ def _file(kind: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
 
 _PNG = _file("image/png", {"type": "string", "format": "binary"})
 _CSV = _file("text/csv", {"type": "string"})
-_KEPT: dict[int | str, dict[str, Any]] = {
+_WAITING: dict[int | str, dict[str, Any]] = {
     201: {"model": ReadingOut, "description": "Kept until the rest is sent."}
 }
 
@@ -62,7 +62,7 @@ _KEPT: dict[int | str, dict[str, Any]] = {
     "/readings",
     status_code=202,
     response_model=ReadingOut,
-    responses={**_KEPT, **answers(404, 409)},
+    responses={**_WAITING, **answers(404, 409)},
 )
 def read_pictures(
     request: Request,
@@ -101,8 +101,8 @@ def read_pictures(
 
     if more:  # nothing is recorded yet, in which a key could stand
         return answer(*carry_out(acting(request)))
-    sent = [(each.filename, each.size) for each in file]
-    content = [sent, reading, vars(stated), sample]
+    files = [(upload.filename, upload.size) for upload in file]
+    content = [files, reading, vars(stated), sample]
     return at_most_once(request, key, content, carry_out)
 
 

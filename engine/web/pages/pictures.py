@@ -43,14 +43,17 @@ def _form(request: Request, typed: Any, error: Exception | None) -> Response:
         error,
         place="runs",
         typed=typed,
-        sent=_sent_before(request, str(typed.get("pictures", ""))),
-        earlier=[(one, task, _time_of(one)) for one, task in readings_of(workspace, campaign_id)],
+        waiting=_waiting(request, str(typed.get("pictures", ""))),
+        earlier=[
+            (dropped, task, _time_of(dropped))
+            for dropped, task in readings_of(workspace, campaign_id)
+        ],
         most=MOST_PICTURES,
         days=KEPT_DAYS,
     )
 
 
-def _sent_before(request: Request, token: str) -> DroppedPictures | None:
+def _waiting(request: Request, token: str) -> DroppedPictures | None:
     """Return pictures that lie here and wait for further ones, or for the form to be right."""
     if not token or token in tasks_of_readings(site_of(request).workspace):
         return None
