@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,77 @@ def test_a_picture_is_corrected_by_mouse_and_keyboard(page: Page, place: Workspa
     page.click('[aria-label="Take correction 1 back"]')
     page.click('[aria-label="Take correction 2 back"]')
     assert corrected_picture(place, 1).picture.nm_per_pixel == 80.0
+
+
+def test_a_picture_is_corrected_by_a_finger(page: Page, place: Workspace) -> None:
+    driver = page.driver
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True},
+    )
+    try:
+        page.get("/micrographs/1/correct")
+        tap(page, "#marks", 0.25, 0.5)
+        assert "the second place is missing" in page.find("#marked").text
+        tap(page, "#marks", 0.75, 0.9)
+        x, y, x_to, y_to = values(page)
+        assert (x, x_to, y_to - y) == (
+            pytest.approx(100, abs=3), pytest.approx(300, abs=3), pytest.approx(120, abs=4)
+        )  # fmt: skip
+        # Enlarged, the picture is moved by a finger; that marks nothing.
+        tap(page, '[data-zoom="4"]')
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", page.find("#marks"))
+        before, marked = view_of(page), values(page)
+        swipe(page, dx=-120)
+        page.wait(lambda: view_of(page) != before, 10)
+        assert values(page) == marked
+        tap(page, "#another")
+        page.shoot("correct-finger")
+        page.click("#correction .button.main")
+        assert [str(one.kind) for one in corrected_picture(place, 1).current] == ["exclude"]
+        page.click('[aria-label^="Take correction"]')
+        assert corrected_picture(place, 1).current == ()
+    finally:
+        driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def touch(page: Page, kind: str, *point: float) -> None:
+    points = [dict(zip("xy", point, strict=True))] if point else []
+    page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def tap(page: Page, selector: str, across: float = 0.5, down: float = 0.5) -> None:
+    """Touch an element at a share of its width and height."""
+    script = (
+        "arguments[0].scrollIntoView({block: 'center'});"
+        "const b = arguments[0].getBoundingClientRect(); return [b.x, b.y, b.width, b.height]"
+    )
+    x, y, width, height = page.driver.execute_script(script, page.find(selector))
+    touch(page, "touchStart", x + across * width, y + down * height)
+    touch(page, "touchEnd")
+
+
+def swipe(page: Page, dx: float) -> None:
+    """Draw a finger over the middle of the screen."""
+    x, y = page.driver.execute_script("return [innerWidth / 2, innerHeight / 2]")
+    touch(page, "touchStart", x, y)
+    for k in range(1, 9):
+        time.sleep(0.03)  # a finger takes its time, else it is no scrolling
+        touch(page, "touchMove", x + dx * k / 8, y)
+    touch(page, "touchEnd")
+
+
+def view_of(page: Page) -> list[float]:
+    script = "const e = document.querySelector('.marking'); return [e.scrollLeft, e.scrollTop]"
+    scrolled: list[float] = page.driver.execute_script(script)
+    return scrolled
+
+
+def values(page: Page) -> tuple[float, ...]:
+    fields = ("x", "y", "x_to", "y_to")
+    return tuple(float(page.find(f"#{name}").get_property("value")) for name in fields)
 
 
 def test_pictures_are_dropped_and_read(page: Page, place: Workspace) -> None:
