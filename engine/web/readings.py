@@ -164,3 +164,15 @@ def start_reading(
     sample_names(names, sample)  # a pattern has to fit before anything is measured
     params = {"pictures": dropped.token, **asdict(stated), "sample": sample}
     return submit(workspace, "read", params, actor=actor)
+
+
+def discard(workspace: Workspace, dropped: DroppedPictures) -> None:
+    """Remove pictures and results before their time.
+
+    Raises:
+        StateError: they are being read.
+    """
+    task = tasks_of_readings(workspace).get(dropped.token)
+    if task is not None and not task.status.is_over:
+        raise StateError(f"job {task.id} reads these pictures: cancel it first")
+    dropped.remove()

@@ -10,13 +10,14 @@ from starlette.responses import FileResponse, Response
 
 from engine.bulk.dropped import MOST_PICTURES, DroppedPictures, dropped_pictures
 from engine.documents.readings import ReadingOut, ReadingsOut
-from engine.errors import NotFoundError, StateError
+from engine.errors import NotFoundError
 from engine.micrographs.scale import HowTaken, crop_of
 from engine.web.addresses import address_of
 from engine.web.api import schemas
 from engine.web.api.common import Key, Outcome, acting, answer, answers, at_most_once
 from engine.web.forms import MOST_FILES
 from engine.web.readings import (
+    discard,
     lay_pictures,
     readings_of,
     sample_of,
@@ -125,11 +126,7 @@ def get_reading(request: Request, reading: Token) -> Response:
 @router.delete("/readings/{reading}", status_code=204, responses=answers(404, 409))
 def remove_reading(request: Request, reading: Token) -> Response:
     """Remove pictures and results before their time."""
-    dropped = _dropped(request, reading)
-    task = tasks_of_readings(site_of(request).workspace).get(reading)
-    if task is not None and not task.status.is_over:
-        raise StateError(f"job {task.id} reads these pictures: cancel it first")
-    dropped.remove()
+    discard(site_of(request).workspace, _dropped(request, reading))
     return Response(status_code=204)
 
 

@@ -17,11 +17,17 @@ from engine.bulk.dropped import (
     DroppedPictures,
     dropped_pictures,
 )
-from engine.errors import NotFoundError, StateError, UsageError
+from engine.errors import NotFoundError, UsageError
 from engine.web import forms
 from engine.web.addresses import address_of, redirect
 from engine.web.forms import Sent, checked_form
-from engine.web.readings import lay_pictures, readings_of, start_reading, tasks_of_readings
+from engine.web.readings import (
+    discard,
+    lay_pictures,
+    readings_of,
+    start_reading,
+    tasks_of_readings,
+)
 from engine.web.rendering import form_page, page, person_of, site_of
 from engine.web.statuses import EXPECTED, status_of
 from engine.web.wording import worded
@@ -169,10 +175,6 @@ def histogram(request: Request, token: str, number: int) -> Response:
 @router.post("/pictures/{token}/remove")
 def remove(request: Request, token: str) -> Response:
     """Remove pictures and results before their time."""
-    dropped = _dropped(request, token)
-    task = tasks_of_readings(site_of(request).workspace).get(token)
-    if task is not None and not task.status.is_over:
-        raise StateError(f"job {task.id} reads these pictures: cancel it first")
-    dropped.remove()
+    discard(site_of(request).workspace, _dropped(request, token))
     site_of(request).leave_message(person_of(request), "good", "Pictures and results are removed.")
     return redirect(request, "/pictures")

@@ -8,17 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from browser_page import PASSWORD, Page, logged_in
-from PIL import Image
+from mat_pictures import mat
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from engine.experiments.entries import Entry
 from engine.experiments.record import record
-from engine.lab.physics import Microstructure
-from engine.lab.render import render
 from engine.micrographs.correct import corrected_picture
 from engine.micrographs.overlay import measure_again
 from engine.micrographs.scale import HowTaken
@@ -28,13 +25,6 @@ from engine.workspace import Workspace
 pytestmark = pytest.mark.timeout(300)
 
 SETTINGS = {"flow_rate": 0.4, "concentration": 18, "voltage": 18, "collector_speed": 400}
-
-
-def mat(seed: int, shape: tuple[int, int] = (300, 400)) -> Image.Image:
-    values = (900.0, 0.2, 0.1, 0.85, 0.0, 0.2)
-    structure = Microstructure(*(np.asarray(v) for v in values))
-    drawn = render(structure, np.random.default_rng(seed), shape=shape, nm_per_pixel=80.0)
-    return Image.fromarray(drawn)
 
 
 @pytest.fixture(scope="module")

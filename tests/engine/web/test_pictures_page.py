@@ -8,28 +8,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from mat_pictures import uploads
 from PIL import Image
 
 from engine.bulk.dropped import FOLDER, KEPT_DAYS, all_dropped, forget_old
 from engine.jobs.kinds import TASK_HANDLERS
 from engine.jobs.queue import READING
 from engine.jobs.worker import work
-from engine.lab.physics import Microstructure
-from engine.lab.render import render
 from engine.workspace import Workspace
 
 AT = "/campaigns/1/pictures"
-
-
-def content(seed: int) -> bytes:
-    values = (900.0, 0.2, 0.1, 0.85, 0.0, 0.2)
-    structure = Microstructure(*(np.asarray(v) for v in values))
-    mat = render(structure, np.random.default_rng(seed), shape=(96, 128), nm_per_pixel=80.0)
-    target = io.BytesIO()
-    Image.fromarray(mat).save(target, format="PNG")
-    return target.getvalue()
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +32,6 @@ def no_workers(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.state.site.crew, "wake", lambda: None)
 
 
-def files(*names: str) -> list[tuple[str, tuple[str, bytes]]]:
-    return [("file", (name, content(k))) for k, name in enumerate(names)]
-
-
 def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
 
@@ -55,7 +40,7 @@ def test_pictures_are_sent_read_and_downloaded(login, people: Workspace, state) 
     browser = login("otto")
     with people.database.read() as tx:
         n_runs = sum(tx.experiments.count(1).values())
-    sent = [*files("a_1.png", "a_2.png", "b.png"), ("file", ("c.png", b"no picture"))]
+    sent = [*uploads("a_1.png", "a_2.png", "b.png"), ("file", ("c.png", b"no picture"))]
     answer = browser.post(AT, {"nm_per_pixel": "80"}, files=sent)
     assert answer.status_code == 303, answer.text
     address = answer.headers["location"]
@@ -97,13 +82,13 @@ def test_pictures_are_sent_read_and_downloaded(login, people: Workspace, state) 
 
 def test_sent_in_parts_and_read_together(login, people: Workspace) -> None:
     browser = login("otto")
-    first = browser.post(f"{AT}/parts", {"pictures": ""}, files=files("x_1.png")).json()
-    second = browser.post(f"{AT}/parts", {"pictures": first["pictures"]}, files=files("x_2.png"))
+    first = browser.post(f"{AT}/parts", {"pictures": ""}, files=uploads("x_1.png")).json()
+    second = browser.post(f"{AT}/parts", {"pictures": first["pictures"]}, files=uploads("x_2.png"))
     assert second.json() == {"pictures": first["pictures"], "n": 2}
     assert "sent in part only" in browser.get(f"{AT}/{first['pictures']}").text
     pattern = {"pictures": first["pictures"], "sample": "pattern", "pattern": "{sample}_*.png"}
     assert browser.post(AT, pattern).status_code == 303
-    late = browser.post(f"{AT}/parts", {"pictures": first["pictures"]}, files=files("x_3.png"))
+    late = browser.post(f"{AT}/parts", {"pictures": first["pictures"]}, files=uploads("x_3.png"))
     assert (late.status_code, "being read already" in late.json()["detail"]) == (409, True)
     assert browser.post(f"{AT}/{first['pictures']}/remove").status_code == 409
 
@@ -128,7 +113,7 @@ def test_sent_in_parts_and_read_together(login, people: Workspace) -> None:
 )
 def test_what_cannot_be_is_told(login, people: Workspace, state, names, fields, words) -> None:
     browser, before = login("otto"), state()
-    answer = browser.post(AT, fields, files=files(*names))
+    answer = browser.post(AT, fields, files=uploads(*names))
     assert answer.status_code in (404, 409, 422)
     assert words in answer.text.replace("&#39;", "'")
     assert state() == before
@@ -136,7 +121,7 @@ def test_what_cannot_be_is_told(login, people: Workspace, state, names, fields, 
 
 def test_what_was_sent_waits_until_the_form_is_right(login, people: Workspace) -> None:
     browser = login("otto")
-    wrong = browser.post(AT, {"nm_per_pixel": "-3"}, files=files("x/1.png", "y/1.png"))
+    wrong = browser.post(AT, {"nm_per_pixel": "-3"}, files=uploads("x/1.png", "y/1.png"))
     assert "2 files are here already" in wrong.text
     (dropped,) = all_dropped(people, 1)
     assert f'name="pictures" value="{dropped.token}"' in wrong.text
@@ -156,7 +141,7 @@ def test_what_was_sent_waits_until_the_form_is_right(login, people: Workspace) -
 
 def test_too_many_are_refused_and_removed(login, people: Workspace, monkeypatch) -> None:
     monkeypatch.setattr("engine.bulk.dropped.MOST_PICTURES", 2)
-    answer = login("otto").post(AT, files=files("a.png", "b.png", "c.png"))
+    answer = login("otto").post(AT, files=uploads("a.png", "b.png", "c.png"))
     assert "at most 2 files at once" in answer.text
     assert all_dropped(people, 1) == []
 
@@ -164,13 +149,13 @@ def test_too_many_are_refused_and_removed(login, people: Workspace, monkeypatch)
 def test_a_viewer_looks_and_drops_nothing(login) -> None:
     viewer = login("vera")
     assert "Drop micrographs here" not in viewer.get(AT).text
-    assert viewer.post(AT, files=files("a.png")).status_code == 403
+    assert viewer.post(AT, files=uploads("a.png")).status_code == 403
 
 
 def test_what_is_old_goes(people: Workspace, login) -> None:
     browser = login("otto")
     for name in ("old.png", "new.png"):
-        browser.post(f"{AT}/parts", {"pictures": ""}, files=files(name))
+        browser.post(f"{AT}/parts", {"pictures": ""}, files=uploads(name))
     old = next(one for one in all_dropped(people, 1) if one.names == ["old.png"])
     long_ago = old.folder.stat().st_mtime - 86_400 * (KEPT_DAYS + 1)
     os.utime(old.folder, (long_ago, long_ago))

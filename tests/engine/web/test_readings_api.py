@@ -6,31 +6,16 @@ import csv
 import io
 from typing import Any
 
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from mat_pictures import uploads
 from PIL import Image
 
 from engine.bulk.dropped import all_dropped
 from engine.jobs.kinds import TASK_HANDLERS
 from engine.jobs.queue import READING
 from engine.jobs.worker import work
-from engine.lab.physics import Microstructure
-from engine.lab.render import render
 from engine.workspace import Workspace
-
-
-def content(seed: int) -> bytes:
-    values = (900.0, 0.2, 0.1, 0.85, 0.0, 0.2)
-    structure = Microstructure(*(np.asarray(v) for v in values))
-    mat = render(structure, np.random.default_rng(seed), shape=(96, 128), nm_per_pixel=80.0)
-    target = io.BytesIO()
-    Image.fromarray(mat).save(target, format="PNG")
-    return target.getvalue()
-
-
-def files(*names: str) -> list[tuple[str, tuple[str, bytes]]]:
-    return [("file", (name, content(k))) for k, name in enumerate(names)]
 
 
 @pytest.fixture
@@ -44,19 +29,19 @@ def api(app: Any, token, people: Workspace, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_sub_folders_are_sent_in_parts_read_fetched_and_removed(api, people, token) -> None:
-    kept = api.post("/readings", data={"more": "true"}, files=files("PCL/1.png", "PCL/2.png"))
+    kept = api.post("/readings", data={"more": "true"}, files=uploads("PCL/1.png", "PCL/2.png"))
     assert kept.status_code == 201, kept.text
     reading = kept.json()["reading"]
     assert (kept.json()["files"], kept.json()["job"]) == (["PCL/1.png", "PCL/2.png"], None)
     assert api.get("/readings").json()["items"] == []
     sent = {"reading": reading, "nm_per_pixel": "80"}
-    begun = api.post("/readings", data=sent, files=files("PVA/1.png"))
+    begun = api.post("/readings", data=sent, files=uploads("PVA/1.png"))
     assert begun.status_code == 202, begun.text
     assert begun.headers["location"].endswith(f"/campaigns/1/readings/{reading}")
     assert begun.json()["job"]["status"] == "queued"
     assert begun.json()["pictures"] is None
     assert api.delete(f"/readings/{reading}").status_code == 409
-    assert api.post("/readings", data=sent, files=files("late.png")).status_code == 409
+    assert api.post("/readings", data=sent, files=uploads("late.png")).status_code == 409
 
     work(people, READING, TASK_HANDLERS)
     viewer = {"headers": token("vera", "viewer")}
@@ -86,11 +71,11 @@ def test_sub_folders_are_sent_in_parts_read_fetched_and_removed(api, people, tok
 
 def test_a_key_reads_once(api, people) -> None:
     key = {"Idempotency-Key": "one-reading"}
-    sent = [api.post("/readings", files=files("a_1.png"), headers=key) for _ in range(2)]
+    sent = [api.post("/readings", files=uploads("a_1.png"), headers=key) for _ in range(2)]
     assert [answer.status_code for answer in sent] == [202, 202]
     assert sent[0].json() == sent[1].json()
     assert len(all_dropped(people, 1)) == 1
-    other = api.post("/readings", files=files("b_1.png"), headers=key)
+    other = api.post("/readings", files=uploads("b_1.png"), headers=key)
     assert other.status_code == 422
 
 
@@ -117,7 +102,7 @@ def test_what_cannot_be_is_told_and_nothing_stays(
     api, people, state, names, fields, field, words
 ) -> None:
     before = state()
-    answer = api.post("/readings", data=fields, files=files(*names))
+    answer = api.post("/readings", data=fields, files=uploads(*names))
     assert answer.status_code in (404, 422), answer.text
     assert words in answer.json()["detail"]
     assert answer.json().get("field") == field
@@ -126,12 +111,12 @@ def test_what_cannot_be_is_told_and_nothing_stays(
 
 
 def test_a_refused_part_takes_nothing_else_along(api, people) -> None:
-    reading = api.post("/readings", data={"more": "true"}, files=files("a.png")).json()["reading"]
+    reading = api.post("/readings", data={"more": "true"}, files=uploads("a.png")).json()["reading"]
     more = {"reading": reading, "more": "true"}
-    assert api.post("/readings", data=more, files=files("b.png", "a.png")).status_code == 422
+    assert api.post("/readings", data=more, files=uploads("b.png", "a.png")).status_code == 422
     (dropped,) = all_dropped(people, 1)
     assert dropped.names == ["a.png"]
-    assert api.post("/readings", data=more, files=files("b.png")).json()["files"] == [
+    assert api.post("/readings", data=more, files=uploads("b.png")).json()["files"] == [
         "a.png",
         "b.png",
     ]
@@ -139,7 +124,7 @@ def test_a_refused_part_takes_nothing_else_along(api, people) -> None:
 
 def test_names_leave_no_folder_of_theirs(api, people) -> None:
     odd = ("../../up.png", "/etc/passwd.png", "x\\..\\..\\low.png", "a/./b/~/c.png")
-    document = api.post("/readings", data={"more": "true"}, files=files(*odd)).json()
+    document = api.post("/readings", data={"more": "true"}, files=uploads(*odd)).json()
     assert document["files"] == ["a/b/_/c.png", "etc/passwd.png", "up.png", "x/low.png"]
     (dropped,) = all_dropped(people, 1)
     assert all(path.is_relative_to(dropped.pictures) for path in dropped.files)
