@@ -22,6 +22,7 @@ from generator.outlines import (
     patches,
     resized,
 )
+from generator.populations import Population, populations
 from generator.sharpness import blur_of
 
 # Looked at again at this thickness, the judge is off alike at every magnification.
@@ -39,6 +40,10 @@ edges that blur has moved, look otherwise there."""
 
 WIDEST_PX = 20.0
 """A patch is little deeper: of thicker fibres it does not show both edges."""
+
+THINNEST_PX = 3.5
+"""As thick as this the thinnest population stays in every look, if the thickest fits: beside
+thick fibres thinner ones are no longer seen, and the mean would be that of the thick."""
 
 # Half the handy thickness: a bead of several times its fibre's then fits into a patch.
 AFAR_PX = 4.0
@@ -137,6 +142,11 @@ class Reading:
         return np.asarray(self.shares[FIRST_BIN:] * EDGE_SHOWN)
 
     @property
+    def populations(self) -> tuple[Population, ...]:
+        """Populations of fibres, thin first [px of the picture]."""
+        return populations(CENTRES * self.scale, self.lengths)
+
+    @property
     def mean_diameter(self) -> float | None:
         """Mean by length [px of ``grey``]; ``None`` where there is nothing to tell it by."""
         enough = len(self.edges) >= FEWEST_EDGES and self.shares[FIRST_BIN:].sum() > 0.01
@@ -164,7 +174,8 @@ def read(image: Image, judge: Judge | None = None) -> tuple[Reading, Reading]:
             break
         former_scale = looked_at.scale / block
         step = np.clip(diameter / HANDY_PX, 1.0 / MOST_STEP, MOST_STEP)
-        scale = float(np.clip(former_scale * step, finest, coarsest))
+        scale = min(former_scale * step, _coarsest_of_mixed(finer) / block)
+        scale = float(np.clip(scale, finest, coarsest))
         if abs(np.log(scale / former_scale)) < NEAR:
             break
         part, (top, left) = _middle(reduced, scale)
@@ -203,6 +214,14 @@ def look_from_afar(image: Image, reading: Reading, judge: Judge | None = None) -
         return None
     looked_at = _looked(resized(reduced, scale), scale * block, judge or the_judge())
     return None if looked_at.mean_diameter is None else looked_at
+
+
+def _coarsest_of_mixed(finer: Reading) -> float:
+    """Return at which scale [px of the picture] thin fibres among thick ones are still seen."""
+    kinds = finer.populations
+    if len(kinds) < 2:
+        return np.inf
+    return max(kinds[0].mean / THINNEST_PX, kinds[-1].mean / WIDEST_PX)
 
 
 def coarseness(image: Image) -> int:

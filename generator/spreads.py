@@ -15,7 +15,9 @@ CV²     a s² + b q² − c v − d u
 
 The four numbers were set on mats of the second renderer and of the virtual lab, seeds 1000 and
 1001, on which nothing is reported. Where thick and thin fibres are mixed there is no middle 68 % to
-speak of, and the shares' own standard deviation is right: :data:`MIXED`.
+speak of, and the shares' own standard deviation is right: where there are two populations, or s is
+large (:data:`MIXED`). That standard deviation is no sign of it: a few bundles and beads, taken for
+thick fibres, make it large, and q as well (:data:`MOST_POOLED`).
 """
 
 from __future__ import annotations
@@ -37,8 +39,11 @@ SHARES, POOLED, DOUBT, REMAINING_DOUBT = 1.13, 0.33, 0.11, 0.27
 LEAST_CV = 0.03
 """Less cannot be told from none."""
 
-MIXED = (0.30, 0.38)
-"""Standard deviation of the shares [of the mean] from which on, and to which, they take over."""
+MIXED = (0.26, 0.34)
+"""s from which on, and to which, the shares' standard deviation takes over."""
+
+MOST_POOLED = 1.6
+"""q counts for so many times s at most."""
 
 SURE = 0.6
 """Least probability that an edge is a fibre's outline."""
@@ -66,11 +71,14 @@ def spread_of(reading: Reading) -> float | None:
     if mean is None:
         return None
     raw = _raw_spread(reading)
-    weight = float(np.clip((raw - MIXED[0]) / (MIXED[1] - MIXED[0]), 0.0, 1.0))
+    middle = _middle_of_shares(reading.lengths)
+    weight = float(np.clip((middle - MIXED[0]) / (MIXED[1] - MIXED[0]), 0.0, 1.0))
     sure = np.flatnonzero(reading.fibre > SURE)
-    if weight == 1.0 or sure.size < FEWEST_EDGES:
+    if weight == 1.0 or len(reading.populations) > 1 or sure.size < FEWEST_EDGES:
         return raw
-    square = float(np.dot((SHARES, POOLED, -DOUBT, -REMAINING_DOUBT), variances(reading, sure)))
+    shares, pooled, doubt, remaining = variances(reading, sure)
+    pooled = min(pooled, MOST_POOLED**2 * shares)
+    square = SHARES * shares + POOLED * pooled - DOUBT * doubt - REMAINING_DOUBT * remaining
     corrected = math.sqrt(max(square, LEAST_CV**2))
     return float(corrected ** (1.0 - weight) * raw**weight)
 

@@ -38,7 +38,7 @@ HAZY, UNLIKE = 0.06, 0.15
 USUAL_DISAGREEMENT = -0.035
 """Of the second look, where both are right."""
 
-PER_DISAGREEMENT, PER_BLUR, PER_SQUARED_SPREAD, PER_COARSENESS = 0.3, 0.4, 0.4, 0.024
+PER_DISAGREEMENT, PER_BLUR, PER_SQUARED_SPREAD, PER_COARSENESS = 0.3, 0.4, 0.4, 0.026
 
 FIBRES_SHOWN, PER_SAMPLE = 2.4, 1.2
 """So many fibres a picture holds for each time that their visible length spans it, as others cover

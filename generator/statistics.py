@@ -56,7 +56,7 @@ from generator.standard_errors import (
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # The border and the depth of a patch leave no edge in less.
 LEAST_SIDE_PX = 16
-VERSION = 5
+VERSION = 6
 """Of the method: statistics of another version are not to be compared, but measured again."""
 
 Axis = Literal["x", "y"]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
 from generator.ground import DOUBTFUL, find_ground, ground_index
-from generator.judge import CENTRES
+from generator.judge import CENTRES, FIRST_BIN
 from generator.outlines import Outlines
 from generator.reading import read
 from generator.spreads import class_diameters, outline_neighbours, spread_of
@@ -32,6 +34,18 @@ def test_blur_and_noise_do_not_spread_the_diameters(bars: np.ndarray) -> None:
     assert spread is not None
     assert spread < 0.06
     assert shares > 0.08
+
+
+def test_a_few_edges_misread_as_thick_fibres_do_not_spread_the_diameters(bars: np.ndarray) -> None:
+    reading, _ = read(bars)
+    bead = np.zeros_like(reading.shares)
+    bead[FIRST_BIN + int(np.argmin(np.abs(CENTRES - 25.0)))] = reading.shares[FIRST_BIN:].sum()
+    few, many = (
+        spread_of(replace(reading, shares=(1.0 - part) * reading.shares + part * bead))
+        for part in (0.1, 0.4)
+    )
+    assert few == pytest.approx(spread_of(reading), abs=0.05)
+    assert many > 0.3  # as many are a population
 
 
 def test_the_spread_told_is_that_of_the_only_population(bars: np.ndarray) -> None:

@@ -290,6 +290,16 @@ def test_bars_are_counted_and_two_widths_are_two_populations():
     assert any("populations" in doubt for doubt in both.doubts)
 
 
+def test_thin_fibres_are_still_seen_beside_many_thick_ones():
+    """Looked at so that the thick are of a handy size, a picture would show none of the thin."""
+    thick = stripes(27.0, 20.0, shape=(260, 300), gap=2.0)
+    both = measure(np.concatenate([stripes(6.0, 20.0, shape=(44, 300)), thick])).statistics
+    thin = both.populations[0]
+    assert thin.mean == pytest.approx(6.0, rel=0.15)
+    assert thin.share == pytest.approx(0.4, abs=0.15)  # of the length
+    assert measure(thick).statistics.diameter.mean == pytest.approx(27.0, rel=0.08)
+
+
 def test_what_is_inside_the_fibres_that_were_found():
     grey = stripes(16.0, 30.0, shape=(240, 240))
     found = measure(grey)
