@@ -15,9 +15,10 @@ CV²     a s² + b q² − c v − d u
 
 The four numbers were set on mats of the second renderer and of the virtual lab, seeds 1000 and
 1001, on which nothing is reported. Where thick and thin fibres are mixed there is no middle 68 % to
-speak of, and the shares' own standard deviation is right: where there are two populations, or s is
-large (:data:`MIXED`). That standard deviation is no sign of it: a few bundles and beads, taken for
-thick fibres, make it large, and q as well (:data:`MOST_POOLED`).
+speak of, and the shares' own standard deviation is right: of two populations, or where it is large
+(:data:`MIXED`). A few beads that are taken for thick fibres make it large too, and q as well
+(:data:`MOST_POOLED`): where beads are seen, and one population only, what is far thicker than the
+median (:data:`LIKE_BEADS`) does not count in it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, diags_array, eye_array
 from scipy.spatial import cKDTree
 
+from generator.estimates import bead_fraction_of
 from generator.judge import BIN_STEP, BIN_VARIANCE, CENTRES, FAINTEST_PX, FIRST_BIN, the_judge
 from generator.outlines import Array, Image, Outlines
 from generator.reading import EDGE_SHOWN, FEWEST_EDGES, Reading
@@ -39,8 +41,11 @@ SHARES, POOLED, DOUBT, REMAINING_DOUBT = 1.13, 0.33, 0.11, 0.27
 LEAST_CV = 0.03
 """Less cannot be told from none."""
 
-MIXED = (0.26, 0.34)
-"""s from which on, and to which, the shares' standard deviation takes over."""
+MIXED = (0.30, 0.38)
+"""Standard deviation of the shares [of the mean] from which on, and to which, they take over."""
+
+BEADED, LIKE_BEADS = 0.05, 1.7
+"""Share of beads from which on fibres so many times as thick as the median may be beads."""
 
 MOST_POOLED = 1.6
 """q counts for so many times s at most."""
@@ -70,11 +75,13 @@ def spread_of(reading: Reading) -> float | None:
     mean = reading.mean_diameter
     if mean is None:
         return None
-    raw = _raw_spread(reading)
-    middle = _middle_of_shares(reading.lengths)
-    weight = float(np.clip((middle - MIXED[0]) / (MIXED[1] - MIXED[0]), 0.0, 1.0))
+    raw = _raw_spread(reading.lengths)
+    is_mixed = len(reading.populations) > 1
+    if not is_mixed and bead_fraction_of(reading) > BEADED:
+        raw = _raw_spread(_without_beads(reading.lengths))
+    weight = float(np.clip((raw - MIXED[0]) / (MIXED[1] - MIXED[0]), 0.0, 1.0))
     sure = np.flatnonzero(reading.fibre > SURE)
-    if weight == 1.0 or len(reading.populations) > 1 or sure.size < FEWEST_EDGES:
+    if is_mixed or weight == 1.0 or sure.size < FEWEST_EDGES:
         return raw
     shares, pooled, doubt, remaining = variances(reading, sure)
     pooled = min(pooled, MOST_POOLED**2 * shares)
@@ -108,7 +115,7 @@ def class_diameters(reading: Reading, spread: float | None) -> Array:
 
     Moved by a power of their ratio to the mean: order and sign are kept, and so is the mean.
     """
-    raw = _raw_spread(reading)
+    raw = _raw_spread(reading.lengths)
     if spread is None or not raw > 0.0:
         return CENTRES
     logs = LOG_CENTRES - float(np.average(LOG_CENTRES, weights=reading.lengths))
@@ -117,9 +124,14 @@ def class_diameters(reading: Reading, spread: float | None) -> Array:
     return np.asarray(moved * mean / float(np.average(moved, weights=reading.lengths)))
 
 
-def _raw_spread(reading: Reading) -> float:
-    mean = float(np.average(CENTRES, weights=reading.lengths))
-    variance = float(np.average((CENTRES - mean) ** 2, weights=reading.lengths))
+def _without_beads(lengths: Array) -> Array:
+    median = np.interp(0.5, np.cumsum(lengths) / lengths.sum(), CENTRES)
+    return np.where(LIKE_BEADS * median < CENTRES, 0.0, lengths)
+
+
+def _raw_spread(lengths: Array) -> float:
+    mean = float(np.average(CENTRES, weights=lengths))
+    variance = float(np.average((CENTRES - mean) ** 2, weights=lengths))
     return math.sqrt(max(variance / mean**2 - BIN_VARIANCE, 0.0))
 
 
