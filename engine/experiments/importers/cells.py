@@ -274,11 +274,16 @@ def _spread(word: str, decimal_comma: bool, tail: str, number: Callable[[str], f
 def span_of(text: str) -> tuple[str, str] | None:
     """Return the two ends of ``15-25``, ``15 – 25 %`` or ``15 to 25``; ``None`` of anything else.
 
-    >>> span_of("15-25"), span_of("-5"), span_of("1e-5")
-    (('15', '25'), None, None)
+    >>> span_of("15-25"), span_of("-5"), span_of("1e-5"), span_of("12-05")
+    (('15', '25'), None, None, None)
     """
     match = _SPAN.fullmatch(text.strip())
-    return None if match is None else (match[1], match[2])
+    if match is None:
+        return None
+    # "12-05" is the twelfth of May, as spreadsheets write it.
+    first, second = (float(re.match(_PLAIN, end)[0].replace(",", ".")) for end in match.groups())
+    is_date = re.match(r"0[0-9]", match[2]) is not None or second < first
+    return None if is_date else (match[1], match[2])
 
 
 def parse_scatter(text: str, label: str) -> float:

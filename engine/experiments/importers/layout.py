@@ -21,22 +21,17 @@ _MOST_TITLES = 30
 _SUMMARIES = {
     "mean", "average", "avg", "avg.", "sd", "s.d.", "std", "std.", "stdev", "st. dev.", "std dev",
     "std. dev.", "standard deviation", "sem", "standard error", "cv", "cv%", "cv %", "median",
-    "mittelwert", "mw", "standardabweichung", "stabw", "moyenne", "écart-type", "media", "promedio",
-    "平均", "平均值", "标准差", "標準偏差",
+    "mittelwert", "mw", "durchschnitt", "ø", "x̄", "standardabweichung", "stabw", "moyenne",
+    "écart-type", "media", "promedio", "平均", "平均值", "标准差", "標準偏差",
 }  # fmt: skip
-_EXTREMES = {
-    "n",
-    "count",
-    "min",
-    "min.",
-    "minimum",
-    "max",
-    "max.",
-    "maximum",
-    "sum",
-    "total",
+# Of these no run is called, wherever they stand.
+_MEANS = {
+    "mean", "average", "mittelwert", "durchschnitt", "moyenne", "promedio", "ø", "x̄", "平均值",
+}  # fmt: skip
+_BESIDE = _SUMMARIES | {
+    "n", "s", "σ", "count", "min", "min.", "minimum", "max", "max.", "maximum", "sum", "total",
     "summe",
-}
+}  # fmt: skip
 _NO_UNIT = {"", "-", "–", "—"}
 _UNIT_WORDS = {"unit", "units", "einheit", "einheiten", "unité", "unidad", "单位", "単位"}
 
@@ -68,7 +63,8 @@ def without_asides(
 ) -> tuple[list[Record], list[str]]:
     """Return the rows of runs, and notes on those that only look so.
 
-    Headings that are repeated further down, and sums that stand below everything: ``Mean``, ``SD``.
+    Headings that are repeated further down, and sums below the runs or between them: ``Mean``,
+    ``SD``, ``Mittelwert ± s``, and what stands beside such a row: ``n = 5``, ``s``, ``max``.
     """
     names = [_folded(heading) for heading in headings]
     repeated = {
@@ -78,17 +74,48 @@ def without_asides(
     if repeated:
         notes.append(f"{listed_rows(sorted(repeated))} left aside: the headings once more")
     rows = [record for record in body if record[0] not in repeated]
-    end = len(rows)
-    while end and _folded(rows[end - 1][1][0]) in _SUMMARIES | _EXTREMES:
-        end -= 1
-    trailing = rows[end:]
-    # A mat may well be called "max"; below a mean it is none.
-    if end and any(_folded(cells[0]) in _SUMMARIES for _, cells in trailing):
-        listed = ", ".join(f"'{cells[0].strip()}'" for _, cells in trailing)
-        numbers = listed_rows([number for number, _ in trailing])
-        notes.append(f"{numbers} below the runs left aside: {listed}")
-        rows = rows[:end]
+    asides = _summaries_of(rows)
+    if asides:
+        listed = ", ".join(f"'{cells[0].strip()}'" for _, cells in asides)
+        place = "below the runs" if asides[0][0] > rows[-len(asides) - 1][0] else "among the runs"
+        notes.append(
+            f"{listed_rows([number for number, _ in asides])} {place} left aside: {listed}"
+        )
+        rows = [record for record in rows if record not in asides]
     return rows, notes
+
+
+def _summaries_of(rows: Sequence[Record]) -> list[Record]:
+    """Return the rows of means and their scatter, of these rows: below the runs or between them."""
+    words = [_summary(cells) for _, cells in rows]
+    end = len(rows)
+    while end and words[end - 1] in _BESIDE:
+        end -= 1
+    certain = [
+        index
+        for index, word in enumerate(words)
+        if word in (_SUMMARIES if index >= end else _MEANS)
+    ]
+    found: set[int] = set(certain)
+    for index in certain:
+        # A mat may well be called "max"; beside a mean it is none.
+        for step in (1, -1):
+            place = index + step
+            while 0 <= place < len(rows) and words[place] in _BESIDE:
+                found.add(place)
+                place += step
+    # Nothing but means: then these are the runs' names.
+    return [rows[index] for index in sorted(found)] if len(found) < len(rows) else []
+
+
+def _summary(cells: Sequence[str]) -> str:
+    """Return what a row is called, without its number of specimens and its scatter."""
+    word = re.sub(r"\s*\(?\bn\s*=\s*[0-9]+\)?$", "", _folded(cells[0]))
+    return re.split(r"\s*(?:±|\+/-|\()", word, maxsplit=1)[0] or _count(cells[0])
+
+
+def _count(cell: str) -> str:
+    return "n" if "=" in cell else ""
 
 
 def _folded(cell: str) -> str:

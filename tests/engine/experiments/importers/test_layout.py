@@ -163,6 +163,9 @@ def imported(folder: Path, engine, text: str):
     [
         ("Mean,,,,,82\nSD,,,,,2.8\n", "rows 4, 5 below the runs left aside: 'Mean', 'SD'"),
         ("Mittelwert:,0.4,18,19,400,82\nMax,0.4,18,20,400,84\n", "'Mittelwert:', 'Max'"),
+        ("Mean ± SD,0.4,18,19,400,82\n", "row 4 below the runs left aside: 'Mean ± SD'"),
+        ("Ø,0.4,18,19,400,82\ns,0,0,1,0,2\nn = 2,2,2,2,2,2\n", "'Ø', 's', 'n = 2'"),
+        ("Durchschnitt (n=2),0.4,18,19,400,82\n", "'Durchschnitt (n=2)'"),
         (f"\n{SAMPLES}\n", "row 5 left aside: the headings once more"),
     ],
 )
@@ -172,6 +175,21 @@ def test_rows_that_are_no_runs_are_left_aside(engine, folder, below, told) -> No
     assert answer.exit_code == 0, answer.out
     assert answer.json["added"] == 2
     assert any(told in warning for warning in answer.json["warnings"])
+
+
+def test_means_between_the_runs_are_none_of_them(engine, folder) -> None:
+    rows = "A,0.4,18,18,400,80\nB,0.4,18,18,400,84\nMean,0.4,18,18,400,82\nSD,0,0,0,0,2\n"
+    answer = imported(folder, engine, f"{SAMPLES}\n{rows}C,0.4,18,20,400,84\n")
+    assert answer.json["added"] == 3
+    told = "rows 4, 5 among the runs left aside: 'Mean', 'SD'"
+    assert any(told in warning for warning in answer.json["warnings"])
+
+
+@pytest.mark.parametrize("day", ["12-05", "31-12", "05-06"])
+def test_a_day_is_no_range_of_humidity(engine, folder, day) -> None:
+    answer = imported(folder, engine, f"{SAMPLES},humidity\nA,0.4,18,18,400,80,{day}\n")
+    assert answer.exit_code == 1
+    assert day in answer.out
 
 
 def test_a_run_may_be_called_max(engine, folder) -> None:
