@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from difflib import get_close_matches
 from typing import Literal, Self
@@ -52,6 +52,8 @@ RESERVED: dict[str, Kind] = {
 """Headings that mean the same in every campaign; where it has a name spelt so: ``run note``."""
 
 _WITH_UNIT = re.compile(r"^(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))$")
+_AFTER_MARK = re.compile(r"(?P<name>[^/:]*?)(?:\s*[/:]\s*|\s+in\s+)(?P<unit>\S.*)")
+_NO_UNIT = ("-", "–", "—", "1")
 _UNITS = {"degC": "°C", "C": "°C", "deg": "°", "percent": "%", "%RH": "%"}
 
 
@@ -143,18 +145,25 @@ class Vocabulary:
         return None
 
     def meaning(self, heading: str) -> tuple[tuple[Kind, str] | None, str | None]:
-        """Return what a heading means, and the unit that it states in brackets."""
+        """Return what a heading means, and the unit that it states: ``c (%)``, ``U / kV``.
+
+        ``[-]`` states that there is none: of what is kept in per cent that is the share of one.
+        """
+        heading = _plainly(heading)
+        name, unit = split_heading(heading)
+        if unit in _NO_UNIT and (bare := self.lookup(name)) is not None:
+            return bare, "1" if self.unit_of(*bare) else None
         entire = self.lookup(heading)
         if entire is not None:
             return entire, None
-        name, unit = split_heading(heading)
+        if unit is not None and (bare := self.lookup(name)) is not None:
+            return bare, unit
         if unit is not None:
-            return self.lookup(name), unit
-        # ``voltage_kv``, ``flow rate mL/min``: only what can become the unit that is kept.
-        for separator in ("_", " "):
-            stem, mark, tail = heading.strip().rpartition(separator)
-            stem_meaning = self.lookup(stem) if mark else None
-            if stem_meaning is None or not tail:
+            return None, unit
+        # ``voltage_kv``, ``flow rate mL/min``, ``U / kV``: only what can become the unit kept.
+        for stem, tail in _unit_behind(heading):
+            stem_meaning = self.lookup(stem)
+            if stem_meaning is None:
                 continue
             if conversion_of(tail, self.unit_of(*stem_meaning)) is not None:
                 return stem_meaning, tail
@@ -206,6 +215,8 @@ def conversion_of(unit: str, expected: str | None) -> tuple[float, float] | None
         return 1.0, 0.0
     if not unit.strip() or not expected:
         return None
+    if unit.strip() in _NO_UNIT and expected.strip().endswith("%") and "/" not in expected:
+        return 100.0, 0.0
     try:
         return conversion(unit, expected)
     except UnitError:
@@ -223,6 +234,23 @@ def _unit(unit: str) -> str:
     text = unicodedata.normalize("NFKC", re.sub(r"\s+", "", unit))
     text = _UNITS.get(text, text)
     return re.sub(r"(?<![A-Za-z])([mµμkcd]?)l(?![A-Za-z])", r"\1L", text)
+
+
+def _unit_behind(heading: str) -> Iterator[tuple[str, str]]:
+    """Yield name and unit as a heading without brackets may hold them."""
+    after = _AFTER_MARK.fullmatch(heading.strip())
+    if after is not None:
+        yield after["name"], after["unit"]
+    for separator in ("_", " "):
+        stem, mark, tail = heading.strip().rpartition(separator)
+        if mark and tail:
+            yield stem, tail
+
+
+def _plainly(heading: str) -> str:
+    """Return a heading without marks that nobody sees, its brackets as of a Western keyboard."""
+    seen = "".join(mark for mark in heading if unicodedata.category(mark) != "Cf")
+    return seen.translate(str.maketrans("（）［］", "()[]"))
 
 
 def _without_brackets(word: str) -> str:

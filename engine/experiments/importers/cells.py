@@ -281,7 +281,8 @@ def span_of(text: str) -> tuple[str, str] | None:
     if match is None:
         return None
     # "12-05" is the twelfth of May, as spreadsheets write it.
-    first, second = (float(re.match(_PLAIN, end)[0].replace(",", ".")) for end in match.groups())
+    words = re.findall(_PLAIN, f"{match[1]} {match[2]}")[:2]
+    first, second = (float(word.replace(",", ".")) for word in words)
     is_date = re.match(r"0[0-9]", match[2]) is not None or second < first
     return None if is_date else (match[1], match[2])
 

@@ -161,3 +161,30 @@ def test_units_as_people_write_them_are_read_and_converted(
     told = columns.conversions(nanofibre)
     assert (told == []) == (value == expected)
     assert all(heading in note and nanofibre.unit_of(name) in note for note in told)
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "voltage / kV",
+        "voltage/kV",
+        "voltage in kV",
+        "voltage: kV",
+        "voltage（kV）",
+        "voltage [kV]\u200b",
+    ],
+)
+def test_a_unit_may_stand_behind_any_mark(nanofibre, heading) -> None:
+    columns, problems = map_headings([heading], Vocabulary(nanofibre))
+    assert problems == []
+    assert [(c.name, c.factor) for c in columns.understood] == [("voltage", 1.0)]
+
+
+def test_a_heading_without_a_unit_by_its_own_word_is_the_share_of_one(nanofibre) -> None:
+    words = ["elongation.longitudinal [-]", "humidity (1)", "voltage [-]"]
+    columns, problems = map_headings(words, Vocabulary(nanofibre))
+    assert [(c.name, c.factor) for c in columns.understood] == [
+        ("elongation.longitudinal", 100.0),
+        ("humidity", 100.0),
+    ]
+    assert [problem.column for problem in problems] == ["voltage [-]"]
