@@ -14,6 +14,7 @@ from engine.campaign.failures import Failure, match_failure, names_offered
 from engine.campaign.units import converted
 from engine.campaign.vocabulary import conversion_of
 from engine.errors import by_voice, nearest_name
+from engine.experiments.importers.number_words import advice_for, write_plainly
 from engine.experiments.importers.words import CellError, clean_label
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -107,8 +108,7 @@ def _split_unit(text: str) -> tuple[str, str]:
     """Return the number in a cell and the unit that the cell states, if it is of that form."""
     if _NUMBER.fullmatch(text):
         return text, ""
-    # Spreadsheets and papers write the minus sign, U+2212.
-    word = text.strip().replace("−", "-")
+    word = write_plainly(text)
     match = _WITH_UNIT.fullmatch(word)
     if match is None or (match["before"] and match["after"]):
         return word, ""
@@ -145,7 +145,8 @@ def parse_number(text: str, label: str, *, decimal_comma: bool = False, unit: st
         change = _factor_and_offset(cell_unit, unit)
         if change is None:
             wording = f"in {unit}" if unit else "without a unit"
-            raise CellError(f"expected {label} to be a finite number {wording}, got '{cell_unit}'")
+            got = f"got '{cell_unit}'{advice_for(text)}"
+            raise CellError(f"expected {label} to be a finite number {wording}, {got}")
         value = parse_number(word, label, decimal_comma=decimal_comma)
         return value if change == (1.0, 0.0) else converted(value, *change)
     if decimal_comma and has_decimal_comma(word):
@@ -164,7 +165,7 @@ def parse_number(text: str, label: str, *, decimal_comma: bool = False, unit: st
         )
     if _DATE.fullmatch(word):
         raise CellError(f"{expected}, got a date: let the spreadsheet show the column as numbers")
-    raise CellError(expected)
+    raise CellError(f"{expected}{advice_for(text)}")
 
 
 def parse_condition(
