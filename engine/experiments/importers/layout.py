@@ -32,6 +32,10 @@ _BESIDE = _SUMMARIES | {
     "n", "s", "σ", "count", "min", "min.", "minimum", "max", "max.", "maximum", "sum", "total",
     "summe",
 }  # fmt: skip
+_FOOTNOTE = re.compile(
+    r"[*†‡]+\s*\w+\W+\w|(?:notes?|remarks?|legend|source|anm(?:erkung|\.)?|hinweis|nota)\s*:",
+    re.IGNORECASE,
+)
 _NO_UNIT = {"", "-", "–", "—"}
 _UNIT_WORDS = {"unit", "units", "einheit", "einheiten", "unité", "unidad", "单位", "単位"}
 
@@ -64,7 +68,8 @@ def without_asides(
     """Return the rows of runs, and notes on those that only look so.
 
     Headings that are repeated further down, and sums below the runs or between them: ``Mean``,
-    ``SD``, ``Mittelwert ± s``, and what stands beside such a row: ``n = 5``, ``s``, ``max``.
+    ``SD``, ``Mittelwert ± s``, and what stands beside such a row: ``n = 5``, ``s``, ``max``;
+    footnotes: ``* broke at the grip``.
     """
     names = [_folded(heading) for heading in headings]
     repeated = {
@@ -74,6 +79,13 @@ def without_asides(
     if repeated:
         notes.append(f"{listed_rows(sorted(repeated))} left aside: the headings once more")
     rows = [record for record in body if record[0] not in repeated]
+    end = len(rows)
+    while end > 1 and len(headings) > 1 and _is_footnote(rows[end - 1][1]):
+        end -= 1
+    if rows[end:]:
+        numbers = listed_rows([number for number, _ in rows[end:]])
+        notes.append(f"{numbers} left aside: a footnote, '{_title_text(rows[end][1])}'")
+        rows = rows[:end]
     asides = _summaries_of(rows)
     if asides:
         listed = ", ".join(f"'{cells[0].strip()}'" for _, cells in asides)
@@ -83,6 +95,10 @@ def without_asides(
         )
         rows = [record for record in rows if record not in asides]
     return rows, notes
+
+
+def _is_footnote(cells: Sequence[str]) -> bool:
+    return _filled(cells) == 1 and _FOOTNOTE.match(cells[0].strip()) is not None
 
 
 def _summaries_of(rows: Sequence[Record]) -> list[Record]:

@@ -129,6 +129,11 @@ def _decode(path: Path, encoding: str | None = None) -> tuple[str, tuple[str, ..
         # Excel's "Unicode text".
         elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
             text = content.decode("utf-16")
+        # The same without its mark: of Western text every other byte is zero.
+        elif content[1:20:2].count(0) == 10 and content[:20:2].count(0) == 0:
+            text = content.decode("utf-16-le")
+        elif content[:20:2].count(0) == 10 and content[1:20:2].count(0) == 0:
+            text = content.decode("utf-16-be")
         else:
             # With or without the mark that Excel puts in front, which would else stick to the first
             # heading.

@@ -166,6 +166,8 @@ def imported(folder: Path, engine, text: str):
         ("Mean ± SD,0.4,18,19,400,82\n", "row 4 below the runs left aside: 'Mean ± SD'"),
         ("Ø,0.4,18,19,400,82\ns,0,0,1,0,2\nn = 2,2,2,2,2,2\n", "'Ø', 's', 'n = 2'"),
         ("Durchschnitt (n=2),0.4,18,19,400,82\n", "'Durchschnitt (n=2)'"),
+        ("* broke at the grip,,,,,\n", "row 4 left aside: a footnote, '* broke at the grip'"),
+        ("\nNote: by Anna,,,,,\n", "row 5 left aside: a footnote"),
         (f"\n{SAMPLES}\n", "row 5 left aside: the headings once more"),
     ],
 )

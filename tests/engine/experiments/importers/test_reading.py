@@ -142,3 +142,11 @@ def test_letters_of_a_word_are_no_ideographs(tmp_path, note, encoding, told) -> 
     path.write_bytes(f"label,note\nA,{note}\n".encode(encoding))
     (line,) = read_table(path, max_rows=9).notes
     assert told in line
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_two_bytes_a_letter_are_known_without_their_mark(tmp_path, encoding) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("label,x (°C)\nmat 1,5\n".encode(encoding))
+    raw = read_table(path, max_rows=9)
+    assert (raw.headings, raw.rows) == (("label", "x (°C)"), (("mat 1", "5"),))
