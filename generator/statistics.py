@@ -56,6 +56,9 @@ from generator.standard_errors import (
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # The border and the depth of a patch leave no edge in less.
 LEAST_SIDE_PX = 16
+LEAST_CONTRAST, MOST_CONTRAST = 1e-4, 1e9
+"""Between a picture's darkest and brightest values; any scale is measured alike."""
+
 VERSION = 6
 """Of the method: statistics of another version are not to be compared, but measured again."""
 
@@ -357,4 +360,13 @@ def _checked(grey: ArrayLike, nm_per_pixel: float | None, rotation_axis: str) ->
         raise ValueError(f"expected nm_per_pixel above 0, got {nm_per_pixel}")
     if rotation_axis not in ("x", "y"):
         raise ValueError(f"expected the rotation axis x or y, got '{rotation_axis}'")
-    return image
+    return _within_range(image)
+
+
+def _within_range(image: Image) -> Image:
+    """Return 0 … 255 in place of values whose squares leave the range of 32-bit floats: volts."""
+    low, high = float(image.min()), float(image.max())
+    if high == low or LEAST_CONTRAST <= high - low <= MOST_CONTRAST:
+        return image
+    scaled = (image.astype(np.float64) - low) * (255.0 / (high - low))
+    return np.asarray(scaled, dtype=np.float32)

@@ -45,6 +45,10 @@ NEAR_LEVELS = 3
 MOST_SIDE_PX = 2048
 """A larger picture is looked at by every second, third … pixel."""
 
+OUTLIERS, HALF = 2e-4, 0.5
+"""So many of the pixels may be hit or dead, where the rest spans less than half of the values."""
+
+TINY = float(np.finfo(np.float32).tiny)
 SMOOTH_LEVELS = 2
 _AT_ONCE = 64
 _ROUNDS = 3  # frame, bar, line between bar and picture
@@ -87,7 +91,11 @@ def _without_bars(levels: Levels, box: Box) -> Box:
 
 def _levels(grey: NDArray[np.float32]) -> Levels:
     low, high = float(grey.min()), float(grey.max())
-    scaled = (grey - low) * (255.0 / max(high - low, 1e-12))
+    # One pixel that is hit or dead must not press all others into a few levels, which look flat.
+    most, least = (float(q) for q in np.quantile(grey, (1.0 - OUTLIERS, OUTLIERS)))
+    if most - least < HALF * (high - low):
+        low, high = least, most
+    scaled = (np.clip(grey, low, high) - low) * (255.0 / max(high - low, TINY))
     return np.asarray(np.rint(scaled), dtype=np.uint8)
 
 

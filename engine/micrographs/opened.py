@@ -41,6 +41,9 @@ LEAST_DIAMETER_NM, MOST_DIAMETER_NM = 5.0, 50_000.0
 MUCH_CUT = 0.15
 """A larger share of a picture is not left out in silence: no usual data bar takes so much."""
 
+FEWEST_LEVELS, GLANCED_PX = 4, 256
+"""A picture of no more grey values was thresholded; looked at are so many rows and columns."""
+
 if TYPE_CHECKING:
     from generator.statistics import Measured
 
@@ -195,7 +198,12 @@ def open_micrograph(
         box,
         stated.rotation_axis,
         bool(stated.dark_fibres),
-        (*page_warnings(path), *reading.warnings, *_cut_warnings(grey, box, stated.crop)),
+        (
+            *page_warnings(path),
+            *reading.warnings,
+            *_cut_warnings(grey, box, stated.crop),
+            *_level_warnings(grey, box),
+        ),
         source_of(reading),
     )
     if stated.dark_fibres is None and has_dark_fibres(picture.inside):
@@ -220,6 +228,19 @@ def _cut_warnings(grey: Grey, box: Box | None, stated: Box | None) -> list[str]:
         f"{100 * share:.0f} % of the picture is taken for data bars or empty margins and left out: "
         f"measured are columns {box[0]} to {box[2]}, rows {box[1]} to {box[3]}; if that is wrong, "
         f"state {field('crop')}"
+    ]
+
+
+def _level_warnings(grey: Grey, box: Box | None) -> list[str]:
+    """Return what is to be said of a picture that was made a mask of."""
+    x_from, top, right, bottom = box or (0, 0, *grey.shape[::-1])
+    step = max(1, min(right - x_from, bottom - top) // GLANCED_PX)
+    n = np.unique(grey[top:bottom:step, x_from:right:step]).size
+    if n > FEWEST_LEVELS:
+        return []
+    return [
+        f"it has {n} grey values only, as of a mask: edges and noise by which fibres are measured "
+        "are lost; measure the picture as the microscope wrote it"
     ]
 
 

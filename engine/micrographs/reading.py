@@ -71,7 +71,11 @@ def _read(
     except Exception as error:  # Pillow's decoders raise what they like
         raise DataError(f"{label} is a damaged picture: {error}") from error
     if not np.isfinite(grey).all():
-        raise DataError(f"{label}: expected finite grey values, got NaN or infinity")
+        n = int(grey.size - np.isfinite(grey).sum())
+        raise DataError(
+            f"{label}: expected finite grey values, got NaN or infinity in {n} of {grey.size} "
+            "pixels; cut them off, or give them the value of an empty margin (0), and save it again"
+        )
     if grey.max() <= grey.min():
         raise DataError(f"{label} shows nothing: every pixel has the grey value {grey.flat[0]:g}")
     return grey

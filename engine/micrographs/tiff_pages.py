@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 # A stack of more pages is none of a microscope's pictures; each page's header takes time to read.
-MOST_PAGES = 500
+MOST_PAGES, MOST_BELOW = 500, 8
 _NONE, _DEFLATE, _ADOBE_DEFLATE = 1, 32946, 8
 _WHITE_IS_ZERO, _RGB, _PALETTE, _CMYK = 0, 2, 3, 5
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow's
@@ -28,11 +28,18 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow
 
 @dataclass(frozen=True)
 class PageChoice:
-    """Which page of a TIFF is the picture; how many are as large; whether its pixels are deep."""
+    """Which page of a TIFF is the picture; how many are as large; whether its pixels are deep.
+
+    ``below``: its place among the page's sub-pages (SubIFDs), ``None``: it is the page itself.
+    ``n_missing`` of its ``n_strips`` are not in the file.
+    """
 
     index: int
     n_alike: int
     is_deep: bool
+    below: int | None = None
+    n_missing: int = 0
+    n_strips: int = 0
 
 
 def is_tiff(path: Path) -> bool:
@@ -62,11 +69,31 @@ def choose_page(path: Path) -> PageChoice | None:
     try:
         with tiff_file(path) as tiff:
             pages = [tiff.pages[n] for n in range(_n_pages(tiff))]
-            sizes = [page.imagewidth * page.imagelength for page in pages]
-            index = int(np.argmax(sizes))
-            return PageChoice(index, sizes.count(sizes[index]), _is_deep(pages[index]))
+            places: list[tuple[int, int | None]] = [(n, None) for n in range(len(pages))]
+            for n, page in enumerate(pages):
+                places += [(n, below) for below in range(len(page.subifds or ()))][:MOST_BELOW]
+            sizes = [_n_pixels(page_at(tiff, *place)) for place in places]
+            best = int(np.argmax(sizes))  # the first of equals: a page before what is below it
+            index, below = places[best]
+            page = page_at(tiff, index, below)
+            alike = [size for size, place in zip(sizes, places, strict=True) if place[1] is None]
+            n_alike = alike.count(sizes[best]) if below is None else 1
+            strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+            n_missing = sum(not (start and n_bytes) for start, n_bytes in strips)
+            is_deep = below is not None or _is_deep(page)
+            return PageChoice(index, n_alike, is_deep, below, n_missing, len(strips))
     except Exception:  # what it raises for a damaged header is not documented
         return None
+
+
+def page_at(tiff: Any, index: int, below: int | None) -> Any:
+    """Return a page of an open file, or the one at a place among its sub-pages."""
+    page = tiff.pages[index]
+    return page if below is None else page.pages[below]
+
+
+def _n_pixels(page: Any) -> int:
+    return int(page.imagewidth * page.imagelength)
 
 
 def page_warnings(path: Path) -> list[str]:
@@ -106,11 +133,11 @@ class DeepTiff(Image.Image):
 
     format = "TIFF"
 
-    def __init__(self, path: Path, index: int) -> None:
+    def __init__(self, path: Path, index: int, below: int | None = None) -> None:
         super().__init__()
-        self._path, self._index, self._mode = path, index, "F"
+        self._path, self._place, self._mode = path, (index, below), "F"
         with tiff_file(path) as tiff:
-            page = tiff.pages[index]
+            page = page_at(tiff, index, below)
             size = (page.imagewidth, page.imagelength)
             tag = page.tags.get(274)
             self._turn = int(tag.value) if tag is not None else 1
@@ -124,7 +151,7 @@ class DeepTiff(Image.Image):
         """
         if self._im is None:
             with tiff_file(self._path) as tiff:
-                grey = _grey_of(tiff.pages[self._index])
+                grey = _grey_of(page_at(tiff, *self._place))
             self.im = Image.fromarray(upright(grey, self._turn)).im
         return super().load()
 
@@ -180,10 +207,15 @@ def _refuse_bomb(page: Any) -> None:
     """Refuse compressed strips that hold more than their pixels: tifffile unpacks all there is.
 
     Raises:
-        ValueError: they do.
+        ValueError: they do, or they are packed in a way that is not read here.
     """
     if page.compression == _NONE:
         return
+    if page.compression not in (_DEFLATE, _ADOBE_DEFLATE):
+        raise ValueError(
+            f"its full picture is a sub-page packed as {getattr(page.compression, 'name', '?')}, "
+            "which is not read here: save it as a plain TIFF"
+        )
     limit = int(np.prod(page.chunks)) * page.dtype.itemsize
     file = page.parent.filehandle
     for start, n_bytes in zip(page.dataoffsets, page.databytecounts, strict=True):

@@ -82,6 +82,15 @@ def test_brightness_does_not_matter():
     assert deep.porosity == pytest.approx(plain.porosity, abs=1e-3)
 
 
+@pytest.mark.parametrize("factor", [1e-12, 1e-7, 1e7, 1e20])
+def test_detectors_count_in_any_unit(factor):
+    grey = drawn(shape=(120, 120))[0].astype(np.float32)
+    plain = measure(grey, 60.0).statistics
+    scaled = measure(grey * np.float32(factor), 60.0).statistics
+    assert scaled.diameter.mean == pytest.approx(plain.diameter.mean, rel=0.02)
+    assert scaled.porosity == pytest.approx(plain.porosity, abs=0.01)
+
+
 def test_statistics_go_through_json():
     picture, _ = drawn()
     found = measure(picture, 60.0).statistics

@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from mat_pictures import mat as mat_picture
 from numpy.typing import NDArray
 from PIL import Image
 
 from engine.errors import DataError
+from engine.micrographs.databar import find_crop
+from engine.micrographs.opened import open_micrograph
 from engine.micrographs.reading import read_grey, read_reduced
+from engine.micrographs.scale import HowTaken
 from engine.micrographs.store import inspect_picture
+from engine.micrographs.tiff_pages import page_warnings
 
 GREY = np.random.default_rng(0).integers(20, 220, (60, 80)).astype(np.uint8)
 TURNED = {
@@ -122,3 +127,63 @@ def test_a_strip_that_holds_more_than_its_pixels_is_refused(tmp_path: Path) -> N
     path.write_bytes(bytes(content))
     with pytest.raises(DataError, match="damaged picture: a strip holds more than its pixels"):
         read_grey(path, max_megapixels=1)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_the_full_picture_below_its_thumbnail(tmp_path: Path, compression: str | None) -> None:
+    path = tmp_path / "mat.tif"
+    for first, below in ((GREY[::2, ::2], GREY), (GREY, GREY[::2, ::2])):
+        with tifffile.TiffWriter(path) as tiff:
+            tiff.write(first, subifds=1, compression=compression)
+            tiff.write(below, compression=compression)
+        check(path, GREY)
+        assert page_warnings(path) == []
+
+
+def test_a_full_picture_below_that_is_packed_otherwise_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mat.tif"
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(GREY[::2, ::2], subifds=1)
+        tiff.write(GREY, compression="lzma")
+    with pytest.raises(DataError, match="a sub-page packed as LZMA, which is not read here"):
+        read_grey(path, max_megapixels=1)
+
+
+def test_strips_that_are_not_in_the_file_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "mat.tif"
+    tifffile.imwrite(path, GREY, rowsperstrip=10)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tag = tiff.pages[0].tags[273]
+        tag.overwrite((*tag.value[:4], 0, 0))
+    with pytest.raises(DataError, match="2 of its 6 strips are missing"):
+        read_grey(path, max_megapixels=1)
+    with pytest.raises(DataError, match="2 of its 6 strips are missing"):
+        inspect_picture(path, 1)
+
+
+def test_where_a_number_is_none_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "mat.tif"
+    tifffile.imwrite(path, np.where(GREY > 215, np.nan, GREY).astype(np.float32))
+    n = int((GREY > 215).sum())
+    with pytest.raises(DataError, match=f"infinity in {n} of 4800 pixels; cut them off"):
+        read_grey(path, max_megapixels=1)
+
+
+@pytest.mark.parametrize("outlier", [0.0, 65_535.0])
+def test_a_pixel_that_is_hit_or_dead_is_no_reason_to_cut(outlier: float) -> None:
+    mat = np.asarray(mat_picture(1), dtype=np.float32) * 16 + 40_000
+    assert find_crop(mat) is None
+    mat[10, 10] = mat[200, 17] = outlier
+    assert find_crop(mat) is None
+
+
+def test_a_mask_is_said_to_be_one(tmp_path: Path) -> None:
+    mat = np.asarray(mat_picture(1))
+    for kind, name in ((255, "mask.png"), (1, "mask.tif")):
+        path = tmp_path / name
+        Image.fromarray(((mat > 90) * kind).astype(np.uint8)).save(path)
+        (warning, *_) = open_micrograph(path, HowTaken(80.0), max_megapixels=1).warnings
+        assert warning.startswith("it has 2 grey values only, as of a mask")
+    few = tmp_path / "few.png"
+    Image.fromarray(mat // 32 * 32).save(few)
+    assert open_micrograph(few, HowTaken(80.0), max_megapixels=1).warnings == ()
