@@ -19,18 +19,23 @@ from PIL import Image, ImageDraw, ImageFont
 from engine.errors import field
 from engine.micrographs.calibration import Scale, ScaleReading
 from engine.micrographs.lengths import length_nm
-from engine.micrographs.scalebar import BarLine, inked
+from engine.micrographs.scalebar import LETTERS, SOFTER, STRICT, BarLine, inked
 
-SIGNS = "0123456789nmµu"
+DIGITS = "0123456789"
+SIGNS = f"{DIGITS}nmµu"
 SIDE = 20  # of a sign as it is compared
 LEAST_ALIKE, LEAST_LEAD = 0.6, 0.03
-"""Correlation with the likeliest sign, and its lead over the next. Of labels in nine plain fonts of
-12 to 40 px two thirds are read, of those like Arial or DejaVu nine in ten, and none wrongly."""
+"""Correlation with the likeliest sign, and its lead over the next. Of 360 labels of 14 to 28 px in
+24 fonts (bold, slanted, narrow, with serifs), by bars of seven makes, nearly half are read, none
+wrongly."""
 
 NEAR = 0.04
+FARTHEST = 2.5
+"""So many of its own heights a label is from its bar at most."""
+
 _IN_NO_FONT = "\ue000"
 LEAST_PX, MOST_PX = 7, 80
-_LABEL = re.compile(r"(\d{1,4}(?:\.\d{1,2})?)([nµu]m)")
+_LABEL = re.compile(r"(\d{1,4}(?:\.\d{1,2})?)([nµm]m)")
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 
@@ -46,7 +51,8 @@ class Label:
 def label_of_bar(grey: NDArray[np.float32], crop: Box | None, line: BarLine) -> Label | None:
     """Return the label of a bar that :func:`engine.micrographs.scalebar.find_bar` found."""
     labels = {}
-    for ink, top in inked(grey, crop):
+    inks = [part for margin in (STRICT, SOFTER, LETTERS) for part in inked(grey, crop, margin)]
+    for ink, top in inks:
         if top <= line.top < top + len(ink):
             label = read_label(ink, replace(line, top=line.top - top))
             if label is not None:
@@ -95,9 +101,19 @@ def read_label(ink: Mask, line: BarLine) -> Label | None:
     labels = {
         text: Label(text, _box_around(signs))
         for signs in _lines_of_text(ink, line)
-        if (text := _text(ink, signs)) is not None and length_nm(text) is not None
+        if _is_beside(_box_around(signs), line)
+        and (text := _text(ink, signs)) is not None
+        and length_nm(text) is not None
     }
     return next(iter(labels.values())) if len(labels) == 1 else None
+
+
+def _is_beside(box: Box, line: BarLine) -> bool:
+    """Tell whether a text is so near to a bar that it is the bar's, not the field's width."""
+    reach = FARTHEST * (box[3] - box[1])
+    across = max(line.start_px - box[2], box[0] - line.right)
+    down = max(line.top - box[3], box[1] - line.top - line.thickness)
+    return across <= reach and down <= reach
 
 
 def _box_around(signs: list[Box]) -> Box:
@@ -121,8 +137,7 @@ def _lines_of_text(ink: Mask, line: BarLine) -> list[list[Box]]:
         for box in boxes
         if box[2] > line.start_px - reach and box[0] < line.right + reach
         and abs(0.5 * (box[1] + box[3]) - line.top) < 3 * MOST_PX
-        and not (box[1] < line.top + line.thickness and box[3] > line.top
-                 and box[0] < line.right and box[2] > line.start_px)
+        and not _is_on(box, line)
     ]  # fmt: skip
     tall = sorted((box for box in near if box[3] - box[1] >= LEAST_PX), key=lambda box: box[0])
     groups: list[list[Box]] = []
@@ -132,7 +147,16 @@ def _lines_of_text(ink: Mask, line: BarLine) -> list[list[Box]]:
             groups.append([box])
         else:
             word.append(box)
-    return [_with_points(word, near) for word in groups if len(word) >= 3]
+    words = [(word, _with_points(word, near)) for word in groups if len(word) >= 3]
+    return [signs for word, signs in words if not _has_more(word, signs, near)]
+
+
+def _is_on(box: Box, line: BarLine) -> bool:
+    """Tell whether ink is the bar's own, not that of a label in its middle."""
+    if line.gap is not None and line.gap[0] <= box[0] and box[2] <= line.gap[1]:
+        return False
+    is_level = box[1] < line.top + line.thickness and box[3] > line.top
+    return is_level and box[0] < line.right and box[2] > line.start_px
 
 
 def _continues(last: Box, box: Box) -> bool:
@@ -143,34 +167,65 @@ def _continues(last: Box, box: Box) -> bool:
 
 
 def _with_points(word: list[Box], near: list[Box]) -> list[Box]:
-    """Add the decimal points, which are too low to be signs of their own."""
-    height = max(box[3] - box[1] for box in word)
-    bottom = float(np.median([box[3] for box in word]))
-    points = [
-        box
+    """Add the decimal points and commas, which are too low to be signs of their own."""
+    between = [box for box in near if word[0][2] <= box[0] < word[-1][0] and _is_point(box, word)]
+    return sorted({*word, *between} - {box for box in word if _is_inside(box, word)})
+
+
+def _is_point(box: Box, word: list[Box]) -> bool:
+    top, bottom = min(b[1] for b in word), float(np.median([b[3] for b in word]))
+    height = bottom - top
+    width, tallness = box[2] - box[0], box[3] - box[1]
+    is_low = box[1] >= top + 0.6 * height and bottom - 2 <= box[3] <= bottom + 0.3 * height
+    return is_low and width <= 0.35 * height and tallness <= 0.5 * height
+
+
+def _is_inside(box: Box, others: list[Box]) -> bool:
+    """Tell whether a box lies within another's, as the dot in some fonts' 0."""
+    return any(
+        other != box
+        and other[0] <= box[0]
+        and box[2] <= other[2]
+        and other[1] <= box[1]
+        and box[3] <= other[3]
+        for other in others
+    )
+
+
+def _has_more(word: list[Box], signs: list[Box], near: list[Box]) -> bool:
+    """Tell whether ink between a word's signs is none of them: left out, 2,00 would be 200."""
+    top, bottom = min(box[1] for box in word), max(box[3] for box in word)
+    return any(
+        box not in signs
+        and not _is_inside(box, signs)
+        and word[0][0] <= box[0] < word[-1][2]
+        and box[1] < bottom + 0.3 * (bottom - top)
+        and box[3] > top
         for box in near
-        if box[3] - box[1] <= 0.3 * height and abs(box[3] - bottom) <= 0.15 * height + 1
-        and word[0][2] <= box[0] < word[-1][0]
-    ]  # fmt: skip
-    return sorted({*word, *points})
+    )
 
 
 def _text(ink: Mask, signs: list[Box]) -> str | None:
-    height = max(box[3] - box[1] for box in signs)
+    """Return a label's text: digits, one point perhaps, a unit; ``None`` where it is not clear."""
+    tall = [box for box in signs if not _is_point(box, signs)]
+    height = max((box[3] - box[1] for box in tall), default=1)
+    masks = [ink[box[1] : box[3], box[0] : box[2]] for box in signs]
     text = ""
-    for box in signs:
-        if box[3] - box[1] <= 0.3 * height:
+    for place, (box, mask) in enumerate(zip(signs, masks, strict=True)):
+        if box not in tall:
             text += "."
             continue
-        sign = _sign(ink[box[1] : box[3], box[0] : box[2]], (box[3] - box[1]) / height)
+        # All units end in m; before it, mm is a possible one, so that it is taken for no other.
+        expected = {len(masks) - 1: "m", len(masks) - 2: "nµm"}.get(place, DIGITS)
+        sign = _sign(mask, mask.shape[0] / height, expected)
         if sign is None:
             return None
         text += sign
     match = _LABEL.fullmatch(text)
-    return f"{match[1]} {match[2].replace('u', 'µ')}" if match else None
+    return f"{match[1]} {match[2]}" if match else None
 
 
-def _sign(mask: Mask, relative_height: float) -> str | None:
+def _sign(mask: Mask, relative_height: float, expected: str) -> str | None:
     drawn = _normed(mask)
     shape = mask.shape[1] / mask.shape[0]
     scores: dict[str, float] = {}
@@ -179,11 +234,12 @@ def _sign(mask: Mask, relative_height: float) -> str | None:
             continue
         name = "µ" if sign == "u" else sign
         scores[name] = max(scores.get(name, -1.0), float((drawn * template).mean()))
-    if not scores:
-        return None
     ranked = sorted(scores, key=lambda name: -scores[name])
-    lead = scores[ranked[0]] - (scores[ranked[1]] if len(ranked) > 1 else 0.0)
-    return ranked[0] if scores[ranked[0]] >= LEAST_ALIKE and lead >= LEAST_LEAD else None
+    likeliest = [name for name in ranked if name in expected]
+    if not likeliest or scores[likeliest[0]] < max(LEAST_ALIKE, scores[ranked[0]] - LEAST_LEAD):
+        return None
+    lead = scores[likeliest[0]] - (scores[likeliest[1]] if len(likeliest) > 1 else -1.0)
+    return likeliest[0] if lead >= LEAST_LEAD else None
 
 
 def _normed(mask: Mask) -> NDArray[np.float32]:
@@ -211,7 +267,10 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont | None:
 def _templates() -> list[tuple[str, NDArray[np.float32], float, float]]:
     """Return sign, pixels, width to height, height to that of a digit."""
     fonts: list[ImageFont.FreeTypeFont | ImageFont.ImageFont] = [ImageFont.load_default(48)]
-    names = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf")
+    names = (
+        "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf",
+        "DejaVuSerif.ttf", "STIXGeneral.ttf", "STIXGeneralItalic.ttf",
+    )  # fmt: skip
     fonts += filter(None, (_font(name, 48) for name in names))
     templates = []
     for font in fonts:
