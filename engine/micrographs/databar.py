@@ -92,9 +92,9 @@ def _without_bars(levels: Levels, box: Box) -> Box:
 def _levels(grey: NDArray[np.float32]) -> Levels:
     low, high = float(grey.min()), float(grey.max())
     # One pixel that is hit or dead must not press all others into a few levels, which look flat.
-    most, least = (float(q) for q in np.quantile(grey, (1.0 - OUTLIERS, OUTLIERS)))
-    if most - least < HALF * (high - low):
-        low, high = least, most
+    bright, dark = (float(q) for q in np.quantile(grey, (1.0 - OUTLIERS, OUTLIERS)))
+    if bright - dark < HALF * (high - low):
+        low, high = dark, bright
     scaled = (np.clip(grey, low, high) - low) * (255.0 / max(high - low, TINY))
     return np.asarray(np.rint(scaled), dtype=np.uint8)
 

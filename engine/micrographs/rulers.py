@@ -63,13 +63,13 @@ def drawn_rulers(ink: Mask) -> Iterator[Ruler]:
         if y.stop - y.start <= MOST_HEIGHT
     ]
     for part in parts:
-        if part.width >= 3 * part.height and _is_capped(part, left=True, right=True):
+        if part.width >= 3 * part.height and _is_capped(part, is_begun=True, is_ended=True):
             yield Ruler(part.x_from, part.right, part.top, part.bottom)
     yield from _broken(parts)
     yield from _ticks(parts)
 
 
-def _is_capped(part: _Part, *, left: bool, right: bool) -> bool:
+def _is_capped(part: _Part, *, is_begun: bool, is_ended: bool) -> bool:
     """Tell whether a part is a line (or two: a frame) that ends in strokes as high as the part."""
     if part.height < 4:
         return False
@@ -78,7 +78,7 @@ def _is_capped(part: _Part, *, left: bool, right: bool) -> bool:
     if not rows.any() or rows.sum() > min(2 * MOST_STROKE, 0.67 * part.height):
         return False
     columns: NDArray[np.bool_] = np.asarray(part.ink.all(axis=0))
-    for end, is_wanted in ((columns, left), (columns[::-1], right)):
+    for end, is_wanted in ((columns, is_begun), (columns[::-1], is_ended)):
         n = int(np.argmin(end)) if not end.all() else end.size
         if bool(n) != is_wanted or n > MOST_STROKE:
             return False
@@ -91,14 +91,14 @@ def _is_capped(part: _Part, *, left: bool, right: bool) -> bool:
 def _broken(parts: Sequence[_Part]) -> Iterator[Ruler]:
     """Yield bars whose label stands between their halves."""
     halves = [part for part in parts if part.width >= part.height]
-    lefts = [part for part in halves if _is_capped(part, left=True, right=False)]
-    rights = [part for part in halves if _is_capped(part, left=False, right=True)]
-    for left in lefts:
-        for right in rights:
-            is_level = abs(left.top - right.top) <= 1 and abs(left.bottom - right.bottom) <= 1
-            if is_level and left.right < right.x_from and abs(left.width - right.width) <= 3:
-                gap = (left.right, right.x_from)
-                yield Ruler(left.x_from, right.right, left.top, left.bottom, gap)
+    lefts = [part for part in halves if _is_capped(part, is_begun=True, is_ended=False)]
+    rights = [part for part in halves if _is_capped(part, is_begun=False, is_ended=True)]
+    for first in lefts:
+        for second in rights:
+            is_level = abs(first.top - second.top) <= 1 and abs(first.bottom - second.bottom) <= 1
+            if is_level and first.right < second.x_from and abs(first.width - second.width) <= 3:
+                gap = (first.right, second.x_from)
+                yield Ruler(first.x_from, second.right, first.top, first.bottom, gap)
 
 
 def _ticks(parts: Sequence[_Part]) -> Iterator[Ruler]:

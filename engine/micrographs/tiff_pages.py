@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 # A stack of more pages is none of a microscope's pictures; each page's header takes time to read.
-MOST_PAGES, MOST_BELOW = 500, 8
+MOST_PAGES, MOST_SUBPAGES = 500, 8
 _NONE, _DEFLATE, _ADOBE_DEFLATE = 1, 32946, 8
 _WHITE_IS_ZERO, _RGB, _PALETTE, _CMYK = 0, 2, 3, 5
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow's
@@ -30,14 +30,14 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow
 class PageChoice:
     """Which page of a TIFF is the picture; how many are as large; whether its pixels are deep.
 
-    ``below``: its place among the page's sub-pages (SubIFDs), ``None``: it is the page itself.
+    ``subpage``: its place among the page's sub-pages (SubIFDs), ``None``: it is the page itself.
     ``n_missing`` of its ``n_strips`` are not in the file.
     """
 
     index: int
     n_alike: int
     is_deep: bool
-    below: int | None = None
+    subpage: int | None = None
     n_missing: int = 0
     n_strips: int = 0
 
@@ -71,25 +71,27 @@ def choose_page(path: Path) -> PageChoice | None:
             pages = [tiff.pages[n] for n in range(_n_pages(tiff))]
             places: list[tuple[int, int | None]] = [(n, None) for n in range(len(pages))]
             for n, page in enumerate(pages):
-                places += [(n, below) for below in range(len(page.subifds or ()))][:MOST_BELOW]
+                places += [(n, subpage) for subpage in range(len(page.subifds or ()))][
+                    :MOST_SUBPAGES
+                ]
             sizes = [_n_pixels(page_at(tiff, *place)) for place in places]
             best = int(np.argmax(sizes))  # the first of equals: a page before what is below it
-            index, below = places[best]
-            page = page_at(tiff, index, below)
+            index, subpage = places[best]
+            page = page_at(tiff, index, subpage)
             alike = [size for size, place in zip(sizes, places, strict=True) if place[1] is None]
-            n_alike = alike.count(sizes[best]) if below is None else 1
+            n_alike = alike.count(sizes[best]) if subpage is None else 1
             strips = list(zip(page.dataoffsets, page.databytecounts, strict=True))
             n_missing = sum(not (start and n_bytes) for start, n_bytes in strips)
-            is_deep = below is not None or _is_deep(page)
-            return PageChoice(index, n_alike, is_deep, below, n_missing, len(strips))
+            is_deep = subpage is not None or _is_deep(page)
+            return PageChoice(index, n_alike, is_deep, subpage, n_missing, len(strips))
     except Exception:  # what it raises for a damaged header is not documented
         return None
 
 
-def page_at(tiff: Any, index: int, below: int | None) -> Any:
+def page_at(tiff: Any, index: int, subpage: int | None) -> Any:
     """Return a page of an open file, or the one at a place among its sub-pages."""
     page = tiff.pages[index]
-    return page if below is None else page.pages[below]
+    return page if subpage is None else page.pages[subpage]
 
 
 def _n_pixels(page: Any) -> int:
@@ -133,11 +135,11 @@ class DeepTiff(Image.Image):
 
     format = "TIFF"
 
-    def __init__(self, path: Path, index: int, below: int | None = None) -> None:
+    def __init__(self, path: Path, index: int, subpage: int | None = None) -> None:
         super().__init__()
-        self._path, self._place, self._mode = path, (index, below), "F"
+        self._path, self._place, self._mode = path, (index, subpage), "F"
         with tiff_file(path) as tiff:
-            page = page_at(tiff, index, below)
+            page = page_at(tiff, index, subpage)
             size = (page.imagewidth, page.imagelength)
             tag = page.tags.get(274)
             self._turn = int(tag.value) if tag is not None else 1

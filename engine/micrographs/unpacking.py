@@ -46,7 +46,7 @@ def unpacking(path: Path, formats: list[str] | None = None) -> Iterator[Image.Im
                 # Pillow would take the file's first bytes for their pixels.
                 raise ValueError(f"{page.n_missing} of its {page.n_strips} strips are missing")
             if page is not None and page.is_deep:
-                yield DeepTiff(path, page.index, page.below)
+                yield DeepTiff(path, page.index, page.subpage)
                 return
             # A TIFF by its handle, as Pillow maps an uncompressed one that it knows by name into
             # memory with width and height exchanged, if it is to be turned by a right angle.

@@ -282,8 +282,8 @@ def span_of(text: str) -> tuple[str, str] | None:
     if match is None:
         return None
     # "12-05" is the twelfth of May, as spreadsheets write it.
-    words = re.findall(_PLAIN, f"{match[1]} {match[2]}")[:2]
-    first, second = (float(word.replace(",", ".")) for word in words)
+    ends = re.findall(_PLAIN, f"{match[1]} {match[2]}")[:2]
+    first, second = (float(word.replace(",", ".")) for word in ends)
     is_date = re.match(r"0[0-9]", match[2]) is not None or second < first
     return None if is_date else (match[1], match[2])
 

@@ -103,25 +103,25 @@ def _is_footnote(cells: Sequence[str]) -> bool:
 
 def _summaries_of(rows: Sequence[Record]) -> list[Record]:
     """Return the rows of means and their scatter, of these rows: below the runs or between them."""
-    words = [_summary(cells) for _, cells in rows]
+    names = [_summary(cells) for _, cells in rows]
     end = len(rows)
-    while end and words[end - 1] in _BESIDE:
+    while end and names[end - 1] in _BESIDE:
         end -= 1
     certain = [
         index
-        for index, word in enumerate(words)
+        for index, word in enumerate(names)
         if word in (_SUMMARIES if index >= end else _MEANS)
     ]
-    found: set[int] = set(certain)
+    summaries: set[int] = set(certain)
     for index in certain:
         # A mat may well be called "max"; beside a mean it is none.
         for step in (1, -1):
             place = index + step
-            while 0 <= place < len(rows) and words[place] in _BESIDE:
-                found.add(place)
+            while 0 <= place < len(rows) and names[place] in _BESIDE:
+                summaries.add(place)
                 place += step
     # Nothing but means: then these are the runs' names.
-    return [rows[index] for index in sorted(found)] if len(found) < len(rows) else []
+    return [rows[index] for index in sorted(summaries)] if len(summaries) < len(rows) else []
 
 
 def _summary(cells: Sequence[str]) -> str:

@@ -105,10 +105,10 @@ def _named_schemas(campaign: Campaign) -> Schema:
 
 
 def _fields_of(campaign: Campaign) -> dict[str, Schema]:
-    whole, some = _reference("Conditions"), _reference("SomeConditions")
+    all_conditions, some_conditions = _reference("Conditions"), _reference("SomeConditions")
     outcome, parameter = _reference("Outcome"), _reference("Parameter")
     facts = _reference("Facts")
-    rows = {"type": "array", "minItems": 1, "maxItems": 1000, "items": whole}
+    rows = {"type": "array", "minItems": 1, "maxItems": 1000, "items": all_conditions}
     outcomes = {"type": "array", "maxItems": len(campaign.outcomes), "items": outcome}
     proposal = {
         "at": _reference("Room"),
@@ -116,16 +116,21 @@ def _fields_of(campaign: Campaign) -> dict[str, Schema]:
         "max_distinct": _reference("Distinct"),
     }
     return {
-        "NewRun": {"conditions": whole, "facts": facts},
-        "RunEdit": {"actual": some, "facts": facts},
-        "Results": {"results": _reference("Measured"), "actual": some},
+        "NewRun": {"conditions": all_conditions, "facts": facts},
+        "RunEdit": {"actual": some_conditions, "facts": facts},
+        "Results": {"results": _reference("Measured"), "actual": some_conditions},
         "Retraction": {"outcomes": outcomes},
         "NewProposal": proposal,
         "Ask": {"conditions": rows},
-        "AskSlices": {"conditions": whole, "outcome": outcome},
-        "AskMap": {"conditions": whole, "outcome": outcome, "x": parameter, "y": parameter},
-        "AskPreview": {"conditions": whole},
-        "Look": {"conditions": {**some, "minProperties": 1}},
+        "AskSlices": {"conditions": all_conditions, "outcome": outcome},
+        "AskMap": {
+            "conditions": all_conditions,
+            "outcome": outcome,
+            "x": parameter,
+            "y": parameter,
+        },
+        "AskPreview": {"conditions": all_conditions},
+        "Look": {"conditions": {**some_conditions, "minProperties": 1}},
     }
 
 
@@ -151,8 +156,8 @@ def _conditions(parameters: Any, *, needed: bool = False) -> Schema:
     if not needed:
         return schema
     by_name = {p.name: p for p in parameters}
-    must = [p for p in parameters if p.role == "controlled" and p.only_value is None]
-    schema["required"] = [p.name for p in must if not p.only_if]
+    required = [p for p in parameters if p.role == "controlled" and p.only_value is None]
+    schema["required"] = [p.name for p in required if not p.only_if]
     rules = [_only_if(p, by_name) for p in parameters if p.only_if]
     return {**schema, "allOf": rules} if rules else schema
 
@@ -186,11 +191,11 @@ def _holding(condition: Condition, parameter: Parameter) -> Schema:
 
 def _result(campaign: Campaign, outcome: str) -> Schema:
     measured = campaign.property_of(outcome)
-    one = _number({"minimum": measured.minimum, "maximum": measured.maximum})
+    single = _number({"minimum": measured.minimum, "maximum": measured.maximum})
     if measured.unit:
-        one["description"] = measured.unit
-    several = {"type": "array", "items": one, "minItems": 1, "maxItems": 100}
-    return {"anyOf": [one, several]}
+        single["description"] = measured.unit
+    several = {"type": "array", "items": single, "minItems": 1, "maxItems": 100}
+    return {"anyOf": [single, several]}
 
 
 def _fact(fact: Fact) -> Schema:
@@ -203,10 +208,10 @@ def _fact(fact: Fact) -> Schema:
 
 
 def _with_words(parameter: Parameter, schema: Schema) -> Schema:
-    words = [parameter.unit, parameter.description]
+    parts = [parameter.unit, parameter.description]
     if parameter.step is not None:
-        words.append(f"in steps of {parameter.step:g}")
-    text = "; ".join(word for word in words if word)
+        parts.append(f"in steps of {parameter.step:g}")
+    text = "; ".join(word for word in parts if word)
     return {**schema, "description": text} if text else schema
 
 
