@@ -13,9 +13,10 @@ from engine.drafts.columns import TableColumn, columns_of
 from engine.drafts.failures import failure_words
 from engine.drafts.parts import without_parts
 from engine.drafts.ranges import Mixture, mixture_of, range_of
-from engine.drafts.roles import OUTCOME_WORDS, Judged, judge
+from engine.drafts.roles import OUTCOME_WORDS, STATED, Judged, judge
 from engine.drafts.wishes import Goal, Wish, Wishes, find_column
-from engine.errors import DataError, place
+from engine.errors import DataError, field, place
+from engine.experiments.importers import cells
 from engine.experiments.importers.raw import RawTable
 
 _MINIMISED = frozenset(
@@ -125,6 +126,11 @@ def draft_campaign(raw: RawTable, wishes: Wishes, *, name: str) -> Draft:
         for item in judged
         if item.role == "ambient" and item.column.name not in named["ambient"]
     ]
+    guesses += [
+        f"'{item.column.heading}' is taken for a result: it is recorded and not set"
+        for item in judged
+        if item.role == "outcome" and wished and item.reason != STATED
+    ]
     return Draft(
         name,
         wishes.description or f"From {raw.source.rsplit('/', maxsplit=1)[-1]}",
@@ -156,7 +162,7 @@ def _parameter(item: Judged, columns: Sequence[TableColumn], mixture: Mixture | 
     if column.content == "choices":
         fields["choices"] = [str(value) for value in distinct]
     else:
-        numbers = [number for number in column.numbers if number is not None]
+        numbers = _numbers_of(column)
         comment += f" from {min(numbers):g} to {max(numbers):g}"
         fields |= _range_fields(column, numbers, item, mixture)
     if column.n_missing and item.role == "controlled":
@@ -280,8 +286,27 @@ def _has_gaps(
     return any(word in allowed and value is None for word, value in rows)
 
 
-def _property(column: TableColumn) -> Entry:
+def _numbers_of(column: TableColumn) -> list[float]:
+    """Return a column's numbers.
+
+    Raises:
+        DataError: it has none: of what is in its cells a few are told.
+    """
     numbers = [number for number in column.numbers if number is not None]
+    if numbers:
+        return numbers
+    texts = [text for text in column.texts if text is not None]
+    odd = list(dict.fromkeys([t for t in texts if not cells.is_number(t)] or texts))
+    listed = ", ".join(f"'{text}'" for text in odd[:3]) + (" …" if len(odd) > 3 else "")
+    raise DataError(
+        f"column '{column.heading}': expected numbers, got {listed or 'empty cells only'}; write "
+        "numbers without marks of thousands, leave the cell of a run that failed empty (a column "
+        f"'failed' says why), or leave the column aside with {field('leave_out')}"
+    )
+
+
+def _property(column: TableColumn) -> Entry:
+    numbers = _numbers_of(column)
     fields: dict[str, Any] = {"name": column.name}
     if column.unit:
         fields["unit"] = column.unit

@@ -12,6 +12,7 @@ from engine.campaign.vocabulary import RESERVED, loosely
 from engine.drafts.columns import TableColumn
 from engine.experiments.importers.layout import counts_rows
 
+STATED = "as you say"
 Role = Literal["controlled", "ambient", "outcome", "reserved", "aside"]
 
 OUTCOME_WORDS = frozenset(
@@ -58,13 +59,15 @@ def judge(
     judged: dict[int, Judged] = {}
     for column in columns:
         if column.name in stated:
-            judged[column.index] = Judged(column, stated[column.name], "as you say")
+            judged[column.index] = Judged(column, stated[column.name], STATED)
         else:
             verdict = _plainly_aside(column, columns)
             if verdict is not None:
                 judged[column.index] = Judged(column, *verdict)
     candidates = [column for column in columns if column.index not in judged]
-    measured = [] if outcomes else _measured(candidates, columns)
+    measured = _measured(candidates, columns)
+    if outcomes:  # who names results names those that are wished: others are known by their names
+        measured = [column for column in measured if _sounds_measured(column)]
     for column in candidates:
         if column in measured:
             judged[column.index] = Judged(column, "outcome", "measured, by its name and values")

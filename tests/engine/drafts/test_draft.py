@@ -182,3 +182,40 @@ def test_the_step_reaches_every_level(start, step, places) -> None:
             properties=[{"name": "y"}],
             objectives=[{"outcome": "y", "threshold": 0}],
         )
+
+
+def several(*, strength: str = "{s}", speed: str = "{v}") -> list[str]:
+    rows = []
+    for i in range(14):
+        values = {"s": f"{5 + 0.7 * i:.1f}", "v": str(200 + 100 * (i % 4))}
+        cells = (strength if i % 5 == 0 else "{s}", speed)
+        rows.append("|".join(word.format(**values) for word in cells) + f"|{60 + 3.1 * i:.1f}")
+    return ["Strength (MPa)|Drum speed (rpm)|Elongation (%)", *rows]
+
+
+def test_results_that_are_not_wished_stay_results(tmp_path) -> None:
+    wish = read_wish("strength:max:5")
+    result, campaign = draft(table(tmp_path, *several()), objectives=(wish,))
+    assert [p.name for p in campaign.parameters] == ["collector_speed"]
+    assert [p.name for p in campaign.properties] == ["strength", "elongation"]
+    assert any("'Elongation (%)' is taken for a result" in guess for guess in result.guesses)
+    _, campaign = draft(
+        table(tmp_path, *several()), objectives=(wish,), controlled=("Elongation (%)",)
+    )
+    assert "elongation" in [p.name for p in campaign.parameters]
+
+
+@pytest.mark.parametrize(
+    ("odd", "column", "cell"),
+    [
+        ({"strength": "no jet"}, "Strength", "'no jet'"),
+        ({"speed": "1,{v}"}, "Drum speed", "'1,200'"),
+    ],
+)
+def test_a_column_without_numbers_is_refused_with_what_to_do(tmp_path, odd, column, cell) -> None:
+    with pytest.raises(DataError, match="expected numbers, got") as refusal:
+        draft(table(tmp_path, *several(**odd)), objectives=(read_wish("strength:max:5"),))
+    text = str(refusal.value)
+    assert f"column '{column}" in text
+    assert cell in text
+    assert "leave_out" in text
