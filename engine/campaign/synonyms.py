@@ -26,7 +26,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "voltage": (
         "applied voltage", "high voltage", "spinning voltage", "needle voltage", "potential",
         "applied potential", "electric potential", "potential difference", "hochspannung",
-        "voltaje", "电压", "電圧", "hv", "v", "u",
+        "spannung", "voltaje", "电压", "電圧", "hv", "v", "u",
     ),
     "collector_speed": (
         "collector rotation speed", "collector rotational speed", "collector rotation",
@@ -153,7 +153,7 @@ RUN_WORDS: Mapping[Kind, tuple[str, ...]] = {
 }
 """What a column of labels or notes is called where it does not say ``label`` or ``note``."""
 
-_COMMON = {"flow", "gap", "needle", "potential", "speed", "time"}
+_COMMON = {"flow", "gap", "needle", "potential", "spannung", "speed", "time"}
 
 
 def canonical(word: str) -> str:

@@ -15,7 +15,7 @@ from engine.campaign.synonyms import (
     canonical_outcome,
     needs_unit,
 )
-from engine.campaign.units import check_unit
+from engine.campaign.units import check_unit, conversion
 from engine.campaign.vocabulary import loosely, split_heading
 from engine.errors import DataError
 from engine.experiments.importers import cells
@@ -112,6 +112,8 @@ def name_and_unit(heading: str) -> tuple[str, str]:
 
     >>> name_and_unit("Feed rate (ml/hr)"), name_and_unit("voltage_kv"), name_and_unit("polymer(s)")
     (('flow_rate', 'mL/h'), ('voltage', 'kV'), ('polymer', ''))
+    >>> name_and_unit("Spannung (kV)"), name_and_unit("Spannung (MPa)")
+    (('voltage', 'kV'), ('spannung', 'MPa'))
     """
     word, unit = _split(heading)
     plain = loosely(word)
@@ -122,9 +124,19 @@ def name_and_unit(heading: str) -> tuple[str, str]:
         return "needle_gauge", unit
     if outcome.replace(" ", "_") in OUTCOMES:
         return outcome.replace(" ", "_"), unit
-    if not is_short and name.replace(" ", "_") in SYNONYMS:
+    # German has one word for a voltage and a stress.
+    is_other = needs_unit(word) and name == "voltage" and not _is_voltage(unit)
+    if not is_short and not is_other and name.replace(" ", "_") in SYNONYMS:
         return name.replace(" ", "_"), unit
     return _identifier(word), unit
+
+
+def _is_voltage(unit: str) -> bool:
+    try:
+        conversion(unit, "kV")
+    except DataError:
+        return False
+    return True
 
 
 def _split(heading: str) -> tuple[str, str]:

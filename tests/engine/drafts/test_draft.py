@@ -219,3 +219,23 @@ def test_a_column_without_numbers_is_refused_with_what_to_do(tmp_path, odd, colu
     assert f"column '{column}" in text
     assert cell in text
     assert "leave_out" in text
+
+
+def test_a_german_spinning_table(tmp_path) -> None:
+    headings = (
+        "Probe|Flussrate (mL/h)|Konzentration (Gew.-%)|Spannung (kV)|Temperatur (°C)|"
+        "Zugfestigkeit (MPa)|Bruchdehnung (%)"
+    )
+    rows = [
+        f"P{i}|{0.4 + 0.1 * (i % 4):.1f}|{12 + 2 * (i % 3)}|{15 + i % 5}|{20 + 0.3 * i:.1f}|"
+        f"{5 + 1.1 * i:.1f}|{60 + 2.7 * i:.1f}"
+        for i in range(12)
+    ]
+    _, campaign = draft(table(tmp_path, headings, *rows))
+    assert [(p.name, p.unit, p.role) for p in campaign.parameters] == [
+        ("flow_rate", "mL/h", "controlled"),
+        ("concentration", "Gew.-%", "controlled"),
+        ("voltage", "kV", "controlled"),
+        ("temperature", "°C", "ambient"),
+    ]
+    assert campaign.outcomes == ("fracture_strength", "elongation")
