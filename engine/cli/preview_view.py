@@ -57,7 +57,7 @@ def show_previews(
         ]
         for name, item in zip(names, previews.items, strict=True)
     ]
-    headings = ["run", "diameter [nm]", "order [–]", "porosity [–]", "nearest real"]
+    headings = ["run", "diameter [nm]", "order [–]", "porosity [%]", "nearest real"]
     n = len(previews.items[0].pictures)
     screen.print(
         f"what the mats should look like, from {n} pictures each ({previews.name}); in brackets "
@@ -78,7 +78,9 @@ def show_previews(
 def _expected(name: str, interval: Interval | None) -> str:
     if interval is None:
         return "–"
-    form = ".0f" if name == "diameter" else "z.2f"
+    from engine.previews.expected_statistics import bare
+
     if interval.lower is None or interval.upper is None:
-        return format(interval.mean, form)
-    return f"{interval.mean:{form}} ({interval.lower:{form}}–{interval.upper:{form}})"
+        return bare(name, interval.mean)
+    ends = f"{bare(name, interval.lower)}–{bare(name, interval.upper)}"
+    return f"{bare(name, interval.mean)} ({ends})"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from engine.errors import SpinneretError
-from engine.previews.expected_statistics import NAMES, Interval, worded
+from engine.previews.expected_statistics import NAMES, Interval, worded, worded_range
 from engine.previews.near import NearMicrograph
 from engine.previews.preview import Preview
 
@@ -101,8 +101,7 @@ def _expectation(name: str, interval: Interval | None) -> str:
         return "not found in the pictures"
     if interval.lower is None or interval.upper is None:
         return worded(name, interval.mean)
-    low, high = worded(name, interval.lower).removesuffix(" nm"), worded(name, interval.upper)
-    return f"{worded(name, interval.mean)}  ({low} … {high})"
+    return f"{worded(name, interval.mean)}  ({worded_range(name, interval.lower, interval.upper)})"
 
 
 def _paste(

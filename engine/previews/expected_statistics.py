@@ -38,7 +38,9 @@ from generator.blas_threads import one_blas_thread
 from generator.statistics import glance
 
 NAMES = ("diameter", "order", "porosity")
-UNITS = {"diameter": "nm", "order": "", "porosity": ""}
+UNITS = {"diameter": "nm", "order": "", "porosity": "%"}
+_PER_UNIT = {"porosity": 100.0}
+"""Porosity is kept as a share and shown to people in percent, wherever previews are shown."""
 _PLACES = {"diameter": 0.57, "order": 0.53, "porosity": 0.43}
 _LEAST_FREEDOM = 4.0
 _TYPICAL_SPREAD = 0.2
@@ -200,9 +202,26 @@ def errors_of(statistics: Mapping[str, Any] | None) -> dict[str, float]:
 def worded(name: str, value: float | None) -> str:
     """Return a statistic as people read it.
 
-    >>> worded("diameter", 611.7), worded("order", -0.001), worded("porosity", None)
-    ('612 nm', '0.00', '–')
+    >>> worded("diameter", 611.7), worded("order", -0.001), worded("porosity", 0.124)
+    ('612 nm', '0.00', '12 %')
     """
-    if value is None:
-        return "–"
-    return f"{value:.0f} nm" if name == "diameter" else f"{value:z.2f}"
+    return "–" if value is None else f"{bare(name, value)} {UNITS[name]}".rstrip()
+
+
+def bare(name: str, value: float) -> str:
+    """Return a statistic as people read it in a column whose heading has the unit."""
+    return f"{in_unit(name, value):{'z.2f' if name == 'order' else 'z.0f'}}"
+
+
+def in_unit(name: str, value: float) -> float:
+    """Return a statistic, or a difference of two, in its unit for people, :data:`UNITS`."""
+    return _PER_UNIT.get(name, 1.0) * value
+
+
+def worded_range(name: str, lower: float, upper: float) -> str:
+    """Return an interval as people read it, the unit once.
+
+    >>> worded_range("diameter", 500.2, 700.0), worded_range("porosity", 0.081, 0.16)
+    ('500 … 700 nm', '8 … 16 %')
+    """
+    return f"{bare(name, lower)} … {worded(name, upper)}"

@@ -13,6 +13,7 @@ from db.records import PreviewRecord
 from engine.campaign import Value
 from engine.errors import NotFoundError
 from engine.previews.diameter import Forecast
+from engine.previews.expected_statistics import bare, worded
 from engine.workspace import Workspace
 
 
@@ -100,19 +101,13 @@ def drawn_now(
     }
 
 
-_UNITS = {"diameter": (1.0, " nm", 0), "porosity": (100.0, " %", 0)}
-"""Factor, unit and digits with which people read a statistic."""
-
-
 def _sentence(expected: Mapping[str, Mapping[str, float | None]]) -> str:
     parts = []
     for name, interval in expected.items():
         if interval["mean"] is None:
             continue
-        factor, unit, digits = _UNITS.get(name, (1.0, "", 2))
         ends = [interval["lower"], interval["upper"]]
-        texts = ["–" if end is None else f"{factor * end:.{digits}f}" for end in ends]
+        texts = ["–" if end is None else bare(name, end) for end in ends]
         label = "order S" if name == "order" else name
-        mean = factor * interval["mean"]
-        parts.append(f"{label} {mean:.{digits}f}{unit} ({' … '.join(texts)})")
+        parts.append(f"{label} {worded(name, interval['mean'])} ({' … '.join(texts)})")
     return ", ".join(parts) or "nothing to measure on them"

@@ -17,7 +17,7 @@ from engine.campaign.numbers import written
 from engine.errors import SpinneretError, marked
 from engine.micrographs.corrections import corrected_in_words
 from engine.previews.contact_sheet import real_tile
-from engine.previews.expected_statistics import NAMES, UNITS, worded
+from engine.previews.expected_statistics import NAMES, UNITS, in_unit, worded, worded_range
 from engine.previews.ledger import Coverage, Drawn, coverages, drawn_runs
 from engine.previews.near import NearMicrograph
 from engine.previews.store import read_pictures
@@ -158,8 +158,7 @@ def _statistic(run: Drawn, name: str) -> Statistic:
     inside = run.is_inside(name)
     interval = "–"
     if expected is not None and expected.lower is not None and expected.upper is not None:
-        low = worded(name, expected.lower).removesuffix(" nm")
-        interval = f"{low} … {worded(name, expected.upper)}"
+        interval = worded_range(name, expected.lower, expected.upper)
     return Statistic(
         name=name,
         expected="–" if expected is None else worded(name, expected.mean),
@@ -181,8 +180,8 @@ def _coverage_table(scored: Sequence[Coverage]) -> Table:
                 f"{score.level:.0%}",
                 f"{score.share:.0%}",
                 f"{low:.0%} … {high:.0%}",
-                rounded(score.error, 3),
-                rounded(score.bias, 3),
+                rounded(in_unit(score.name, score.error), 3),
+                rounded(in_unit(score.name, score.bias), 3),
             )
         )
     return Table(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import t
 
+from engine.cli.preview_view import _expected
 from engine.errors import DataError, StateError
 from engine.lab.render import render_known
 from engine.lab.virtual import VirtualLab
+from engine.previews.contact_sheet import _expectation
 from engine.previews.expected_statistics import (
     Interval,
     expected_of,
@@ -19,8 +22,11 @@ from engine.previews.expected_statistics import (
     shown_of,
     statistics_document,
     window_variance,
+    worded,
+    worded_range,
 )
 from engine.previews.lessons import row_of
+from engine.previews.on_demand import _sentence
 from engine.previews.store import keep_pictures, read_pictures
 
 
@@ -118,6 +124,19 @@ class TestIntervals:
     def test_through_json(self) -> None:
         (found,) = intervals([rows(500.0, 520.0)], 0.9, FIELD_NM)
         assert expected_of(statistics_document(rows(500.0, 520.0), found, 60.0)) == found
+
+
+def test_porosity_is_in_percent_wherever_it_is_read() -> None:
+    expected = {
+        "order": Interval(-0.001, -0.1, 0.1),
+        "porosity": Interval(0.124, 0.08, 0.163),
+    }
+    assert worded("porosity", 0.124) == "12 %"
+    assert worded_range("porosity", 0.08, 0.163) == "8 … 16 %"
+    assert _expectation("porosity", expected["porosity"]) == "12 %  (8 … 16 %)"
+    assert _expected("porosity", expected["porosity"]) == "12 (8–16)"
+    documents = {name: asdict(interval) for name, interval in expected.items()}
+    assert _sentence(documents) == "order S 0.00 (-0.10 … 0.10), porosity 12 % (8 … 16)"
 
 
 def test_a_diameter_in_pixels_is_not_compared() -> None:

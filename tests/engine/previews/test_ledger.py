@@ -56,16 +56,26 @@ def test_drawn_runs(compared: Path) -> None:
 
 def test_the_section_shows_both_side_by_side(compared: Path) -> None:
     with Workspace.open(compared / "config.toml") as workspace:
-        section = preview_section(gather(workspace), workspace.data_dir)
+        material = gather(workspace)
+        section = preview_section(material, workspace.data_dir)
     assert section is not None
     (card,) = section.compared
     assert card.real is not None
     assert card.real.startswith("data:image/jpeg;base64,")
     assert len(card.tiles) == 4
-    assert {one.name for one in card.statistics} == {"diameter", "order", "porosity"}
+    by_name = {one.name: one for one in card.statistics}
+    assert set(by_name) == {"diameter", "order", "porosity"}
+    # As the page and the contact sheet say it: in percent, the unit once in an interval.
+    assert by_name["porosity"].expected.endswith(" %")
+    assert by_name["porosity"].interval.count("%") == 1
     (awaited,) = section.awaited
     assert (awaited.run, awaited.real) == ("2", None)
     assert section.coverage is not None
+    (air,) = [row for row in section.coverage.rows if row[0].startswith("porosity")]
+    drawn, _ = drawn_runs(material.experiments, material.previews)
+    off = drawn.shown["porosity"] - drawn.expected["porosity"].mean
+    assert air[0] == "porosity [%]"
+    assert float(air[-1].replace("−", "-")) == pytest.approx(100.0 * off, rel=0.01)
     assert "1 runs were drawn before" in section.text
 
 
