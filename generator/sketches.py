@@ -11,7 +11,7 @@ Notation
 =====  ===========================================================================  ============
 g      grey values, 0 … 1                                                           (n, s, s)
 γ      how tones are bent: g^γ                                                       (n,)
-b      0 … 1: softened by one binomial filter, or by three                           (n,)
+b      0: as it is; ½: softened by one binomial filter; 1: by three                  (n,)
 f      share of the brightness of the surroundings that is taken away                (n,)
 ε      noise, in standard deviations of the sketch                                   (n, s, s)
 =====  ===========================================================================  ============
@@ -69,7 +69,9 @@ def sketched(grey: Tensor, softening: Softening) -> Tensor:
     """Return sketches (n, s, s) of grey pictures (n, s, s), 0 … 1."""
     toned = grey.clamp_min(1e-3) ** softening.bent[:, None, None]
     light = _softened(toned)
-    soft = torch.lerp(light, _softened(_softened(light)), softening.blur[:, None, None])
+    blur = 2.0 * softening.blur[:, None, None]
+    soft = torch.lerp(toned, light, blur.clamp(max=1.0))
+    soft = torch.lerp(soft, _softened(_softened(light)), (blur - 1.0).clamp(min=0.0))
     around = functional.avg_pool2d(
         soft[:, None], _SURROUNDINGS_PX, stride=1,
         padding=_SURROUNDINGS_PX // 2, count_include_pad=False,
