@@ -16,8 +16,10 @@ import re
 _IN_NM = {
     "fm": 1e-6, "pm": 1e-3, "å": 0.1, "a": 0.1, "angstrom": 0.1, "nm": 1.0, "nanometer": 1.0,
     "µm": 1e3, "μm": 1e3, "um": 1e3, "mum": 1e3, "�m": 1e3, "µ": 1e3, "micron": 1e3,
-    "microns": 1e3, "micrometer": 1e3, "mm": 1e6, "cm": 1e7, "inch": 2.54e7, "in": 2.54e7,
-    "m": 1e9, "meter": 1e9, "metre": 1e9,
+    "micrometer": 1e3, "mikrometer": 1e3, "mm": 1e6, "millimeter": 1e6, "cm": 1e7,
+    "centimeter": 1e7, "inch": 2.54e7, "inches": 2.54e7, "in": 2.54e7, "m": 1e9, "meter": 1e9,
+    "纳米": 1.0, "奈米": 1.0, "ナノメートル": 1.0, "微米": 1e3, "マイクロメートル": 1e3,
+    "ミクロン": 1e3, "毫米": 1e6, "ミリメートル": 1e6,
 }  # fmt: skip
 NUMBER = r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?"
 _LENGTH = re.compile(rf"\s*({NUMBER})\s*([^\W\d_]*|�m)\.?\s*(?:/\s*(?:px|pixel))?\s*", re.UNICODE)
@@ -40,9 +42,14 @@ def unit_nm(unit: str) -> float | None:
     r"""Return a unit's length [nm]; ``None`` if it is none.
 
     ImageJ writes its micrometres as ``\u00B5m``.
+
+    >>> unit_nm("micrometres"), unit_nm("Nanometers"), unit_nm("ms")
+    (1000.0, 1.0, None)
     """
-    plain = unit.strip().strip(".").replace("\\u00B5", "µ").replace("\\u00b5", "µ")
-    return _IN_NM.get(plain.casefold())
+    plain = unit.strip().strip(".").replace("\\u00B5", "µ").replace("\\u00b5", "µ").casefold()
+    word = plain.replace("metre", "meter")
+    # Words have a plural, symbols have none: ms is no metre.
+    return _IN_NM.get(word.removesuffix("s") if len(word) > 5 and word not in _IN_NM else word)
 
 
 def length_nm(text: str, unit: str | None = None) -> float | None:
