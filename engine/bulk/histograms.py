@@ -48,7 +48,8 @@ def write_histograms(folder: Path, reading: FolderReading) -> list[Path]:
         names.add(name.casefold())
         mean, sd = sample.diameter_nm.mean, sample.sd_nm
         title = f"{sample.name}: {written(mean or 0, 4)} ± {written(sd or 0, 3)} nm (mean ± SD)"
-        subtitle = f"{sample.n_scaled} pictures, {sample.n_fibres} fibres"
+        n, n_fibres = sample.n_scaled, sample.n_fibres
+        subtitle = f"{n} picture{'s' * (n != 1)}, {n_fibres} fibre{'s' * (n_fibres != 1)}"
         try:
             _draw(folder / f"{name}.png", edges, shares, f"{title}\n{subtitle}")
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ def test_pictures_are_sent_read_and_downloaded(login, people: Workspace, state) 
     work(people, READING, TASK_HANDLERS)
     page = browser.get(address).text
     assert "3 of 4 pictures measured" in browser.get(AT).text
+    # As elsewhere on the pages, in per cent: this mat's ground is some 20 to 30 of it.
+    assert 'porosity <span class="unit">[%]</span>' in page
+    assert re.search(r'<th scope="row">a_1.png</th>.*?<td class="number">2[0-9]</td>', page)
     for words in (
         "table.csv",
         "fibres.csv",
