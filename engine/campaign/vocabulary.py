@@ -53,7 +53,7 @@ RESERVED: dict[str, Kind] = {
 
 _WITH_UNIT = re.compile(r"^(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))$")
 _AFTER_MARK = re.compile(r"(?P<name>[^/:]*?)(?:\s*[/:]\s*|\s+in\s+)(?P<unit>\S.*)")
-_NO_UNIT = ("-", "–", "—", "1")
+_NO_UNIT = ("-", "–", "—")
 _UNITS = {"degC": "°C", "C": "°C", "deg": "°", "percent": "%", "%RH": "%"}
 
 
@@ -152,7 +152,7 @@ class Vocabulary:
         heading = _plainly(heading)
         name, unit = split_heading(heading)
         if unit in _NO_UNIT and (bare := self.lookup(name)) is not None:
-            return bare, "1" if self.unit_of(*bare) else None
+            return bare, unit if self.unit_of(*bare) else None
         entire = self.lookup(heading)
         if entire is not None:
             return entire, None

@@ -11,7 +11,8 @@ from engine.campaign import Campaign, Value
 from engine.errors import RowProblem
 from engine.experiments.importers import cells
 from engine.experiments.importers.headings import Column
-from engine.experiments.importers.words import CellError
+from engine.experiments.importers.number_words import advice_for
+from engine.experiments.importers.words import CellError, NoNumberError
 
 T = TypeVar("T")
 
@@ -54,8 +55,10 @@ class CellReader:
         try:
             return parse(text)
         except CellError as error:
+            # A cell may be left empty or typed anew; a command's word is not in a column.
+            advice = advice_for(text) if isinstance(error, NoNumberError) else ""
             self.problems.append(
-                RowProblem(number, column.heading, text.strip(), str(error), error.mend)
+                RowProblem(number, column.heading, text.strip(), f"{error}{advice}", error.mend)
             )
             return None
 

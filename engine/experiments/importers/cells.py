@@ -14,8 +14,8 @@ from engine.campaign.failures import Failure, match_failure, names_offered
 from engine.campaign.units import converted
 from engine.campaign.vocabulary import conversion_of
 from engine.errors import by_voice, nearest_name
-from engine.experiments.importers.number_words import advice_for, write_plainly
-from engine.experiments.importers.words import CellError, clean_label
+from engine.experiments.importers.number_words import write_plainly
+from engine.experiments.importers.words import CellError, NoNumberError, clean_label
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMA_NUMBER = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
@@ -145,8 +145,8 @@ def parse_number(text: str, label: str, *, decimal_comma: bool = False, unit: st
         change = _factor_and_offset(cell_unit, unit)
         if change is None:
             wording = f"in {unit}" if unit else "without a unit"
-            got = f"got '{cell_unit}'{advice_for(text)}"
-            raise CellError(f"expected {label} to be a finite number {wording}, {got}")
+            expected = f"expected {label} to be a finite number {wording}"
+            raise NoNumberError(f"{expected}, got '{cell_unit}'")
         value = parse_number(word, label, decimal_comma=decimal_comma)
         return value if change == (1.0, 0.0) else converted(value, *change)
     if decimal_comma and has_decimal_comma(word):
@@ -165,7 +165,7 @@ def parse_number(text: str, label: str, *, decimal_comma: bool = False, unit: st
         )
     if _DATE.fullmatch(word):
         raise CellError(f"{expected}, got a date: let the spreadsheet show the column as numbers")
-    raise CellError(f"{expected}{advice_for(text)}")
+    raise NoNumberError(expected)
 
 
 def parse_condition(

@@ -29,6 +29,10 @@ class CellError(ValueError):
         self.mend = mend
 
 
+class NoNumberError(CellError):
+    """A number was expected, and something else stands there."""
+
+
 def clean_text(text: str) -> str | None:
     """Return words as they are kept (line ends unified, outer blanks off), or ``None`` if empty.
 

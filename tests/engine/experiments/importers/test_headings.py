@@ -181,10 +181,16 @@ def test_a_unit_may_stand_behind_any_mark(nanofibre, heading) -> None:
 
 
 def test_a_heading_without_a_unit_by_its_own_word_is_the_share_of_one(nanofibre) -> None:
-    words = ["elongation.longitudinal [-]", "humidity (1)", "voltage [-]"]
+    words = ["elongation.longitudinal [-]", "humidity (–)", "voltage [-]"]
     columns, problems = map_headings(words, Vocabulary(nanofibre))
     assert [(c.name, c.factor) for c in columns.understood] == [
         ("elongation.longitudinal", 100.0),
         ("humidity", 100.0),
     ]
     assert [problem.column for problem in problems] == ["voltage [-]"]
+
+
+def test_a_number_behind_a_heading_is_a_replicates(nanofibre) -> None:
+    words = ["elongation.longitudinal_1", "elongation.longitudinal_2"]
+    columns, _ = map_headings(words, Vocabulary(nanofibre))
+    assert all(column.factor == 1.0 for column in columns.understood)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from engine.experiments.importers.cell_reader import CellReader
 from engine.experiments.importers.cells import parse_number
-from engine.experiments.importers.words import CellError
+from engine.experiments.importers.headings import Column
+from engine.experiments.importers.words import NoNumberError
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,14 @@ def test_numbers_are_read_as_people_write_them(text, value) -> None:
         ("?", "empty"),
     ],
 )
-def test_a_cell_without_a_number_is_refused_with_what_to_do(text, told) -> None:
-    with pytest.raises(CellError, match=told):
-        parse_number(text, "x", unit="kV")
+def test_a_cell_without_a_number_is_refused_with_what_to_do(nanofibre, text, told) -> None:
+    reader = CellReader(nanofibre)
+    column = Column(0, "Voltage", "parameter", "voltage")
+    assert reader.read(2, column, text, lambda cell: parse_number(cell, "x", unit="kV")) is None
+    (problem,) = reader.problems
+    assert told in problem.expected
+
+
+def test_a_word_of_a_command_is_in_no_column() -> None:
+    with pytest.raises(NoNumberError, match=r"^expected x to be a finite number$"):
+        parse_number("fast", "x")
